@@ -1,0 +1,39 @@
+#pragma once
+// HTTP in: the io thread, JSON in and out. The only home of Boost.Beast.
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "engine/core/result.h"
+#include "engine/runtime/runtime.h"
+
+namespace onward {
+struct ServerOptions {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 8787;  ///< 0: any free one.
+  bool no_auth = false;       ///< Refused unless `address` is loopback.
+  std::size_t connections_max = 4096;
+  Duration header_timeout = std::chrono::seconds{10};
+  Duration body_timeout = std::chrono::seconds{30};
+  Duration idle_timeout = std::chrono::minutes{5};
+  std::size_t body_max = 8u << 20;
+};
+
+/// Owns its thread from `start` to `stop`. The runtime must outlive it.
+class Server {
+ public:
+  static Result<std::unique_ptr<Server>> listen(Runtime& runtime, ServerOptions options);
+  ~Server();
+  std::uint16_t port() const;
+  void start();
+  /// Closes the door: no new connections, requests answered 503, those under way finished; then
+  /// ends.
+  void stop(Duration patience);
+
+ private:
+  struct Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+}  // namespace onward

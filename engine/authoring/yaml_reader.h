@@ -1,0 +1,21 @@
+#pragma once
+// YAML text to a positioned tree, through yaml-cpp's event interface. Everything that YAML lets
+// pass in silence and an author would regret is reported here.
+#include <optional>
+#include <string_view>
+
+#include "engine/core/diagnostic.h"
+#include "engine/core/tree.h"
+
+namespace onward {
+struct YamlLimits {
+  std::size_t bytes = 4u << 20;
+  int depth = 32;
+};
+/// The one document of `text`. Reports aliases, tags, merge keys, duplicate keys, a second
+/// document, an empty file, bad UTF-8, control and bidi characters, tabs, depth and size; nothing
+/// only where there is no usable tree at all (mistakes of the form itself). A BOM and CRLF are
+/// understood.
+std::optional<Tree> read_yaml(std::string_view text, Diagnostics& diagnostics,
+                              const YamlLimits& limits = {});
+}  // namespace onward

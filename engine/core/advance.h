@@ -1,0 +1,113 @@
+#pragma once
+// The heart: what one input does to one contact and its runs. Pure: no clock, disk, lock or thread.
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "engine/core/catalog.h"
+#include "engine/core/contact.h"
+#include "engine/core/delivery.h"
+#include "engine/core/engagement.h"
+#include "engine/core/event.h"
+#include "engine/core/hash.h"
+#include "engine/core/ids.h"
+#include "engine/core/ledger.h"
+#include "engine/core/now.h"
+#include "engine/core/run.h"
+#include "engine/core/stats.h"
+
+namespace onward {
+using SourceId = std::string;  ///< Who sent an event; "" is the default source.
+using EventId = std::string;   ///< The sender's id of an event; empty: no dedupe.
+
+struct EventInput {
+  SourceId source;
+  EventId id;
+  ContactRef who;
+  ContactPatch patch;
+  Event event;
+  bool history = false;  ///< Updates contact and statistics, starts nothing.
+  Hash128 fingerprint;   ///< Of the body; a repeat with another one is a conflict.
+};
+struct PatchInput {
+  ContactRef who;
+  ContactPatch patch;
+  bool quiet = false;  ///< An import: causes no events.
+};
+
+/// A point in time at which one contact goes on.
+enum class TimerKind : std::uint8_t { Wait, SegmentRecheck, Date };
+struct TimerKey {
+  TimerKind kind = TimerKind::Wait;
+  std::uint64_t subject = 0;  ///< Of Wait: the run.
+  auto operator<=>(const TimerKey&) const = default;
+};
+struct Timer {
+  Instant at{};
+  ContactKey contact;
+  TimerKey key;
+  auto operator<=>(const Timer&) const = default;
+};
+struct TimerInput {
+  ContactKey contact;
+  TimerKey timer;
+  Instant due{};
+};
+
+struct Forget {};  ///< Erase the contact, keep the numbers.
+struct EndRun {
+  RunKey run;
+  std::string reason;
+};
+struct ResumeRun {
+  RunKey run;
+};  ///< A parked run enters its node again.
+using Command = std::variant<Forget, EndRun, ResumeRun>;
+struct CommandInput {
+  ContactKey contact;
+  Command command;
+};
+using Input = std::variant<EventInput, PatchInput, TimerInput, CommandInput>;
+
+/// What an input can touch of its contact: loaded before, changed in place, written after.
+struct ContactState {
+  Contact contact;
+  Engagement engagement;
+  std::vector<LedgerRow> ledger;  ///< Those asked for, and those of live runs' scenarios.
+  std::vector<Run> live;          ///< Oldest first.
+};
+
+struct NewDelivery {
+  Delivery delivery;
+  std::shared_ptr<const Request> request;
+  const DeliveryPolicy* policy = nullptr;  ///< Of the node; lives as long as the scenario version.
+};
+
+/// Everything that `advance` decided. The new contact, engagement, ledger and live runs stand in
+/// the ContactState; here stands what changed and what leaves it.
+struct Changes {
+  bool contact_changed = false;
+  bool engagement_changed = false;
+  std::vector<std::size_t> ledger;  ///< Indexes of changed or new rows of the state.
+  std::vector<Run> runs;            ///< Every run that changed, live or ended, as it is now.
+  std::vector<NewDelivery> deliveries;
+  std::vector<Timer> timers_set, timers_cleared;
+  CounterDeltas counters;
+  bool forgotten = false;
+  std::vector<std::string> warnings;  ///< For the answer: machine words.
+};
+
+/// Limits on one input's cascade; beyond them the run is parked with reason "cascade".
+inline constexpr int kCascadeDepth = 8;
+inline constexpr int kCascadeVisits = 256;
+
+/// Applies `input` to `state` and runs the whole cascade, in this order: patch the contact; its
+/// statistics; waiting runs, oldest first; triggers, by scenario id; then the events so caused
+/// (group_joined, group_left, contact_updated), first in first out. The event that starts a run
+/// never satisfies a wait of that run. Never fails: a run that cannot go on is parked.
+Changes advance(const Catalog& catalog, ContactState& state, const Input& input, const Now& now);
+}  // namespace onward

@@ -1,0 +1,50 @@
+#pragma once
+// What is wrong with a scenario file, and where. Loaders report all mistakes, not the first.
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace onward {
+/// A place in a text: lines and columns from 1, columns in characters (code points), not bytes.
+/// Line 0 means the text as a whole.
+struct Position {
+  int line = 0;
+  int column = 0;
+  auto operator<=>(const Position&) const = default;
+};
+
+enum class Severity : std::uint8_t { Error, Warning };
+
+/// One finding. `code` is stable ("unknown_key"); `message` is a sentence that says what was
+/// expected and what was found; `nearest` is the known name that was perhaps meant, or empty.
+struct Diagnostic {
+  Severity severity = Severity::Error;
+  Position at;
+  std::string code;
+  std::string message;
+  std::string nearest;
+  bool operator==(const Diagnostic&) const = default;
+};
+
+/// Collects findings; the order of the file is restored by `sorted`.
+class Diagnostics {
+ public:
+  void error(Position at, std::string code, std::string message, std::string nearest = {});
+  void warning(Position at, std::string code, std::string message, std::string nearest = {});
+  bool has_errors() const { return errors_ > 0; }
+  std::size_t errors() const { return errors_; }
+  bool empty() const { return found_.empty(); }
+  std::vector<Diagnostic> sorted() const;
+
+ private:
+  std::vector<Diagnostic> found_;
+  std::size_t errors_ = 0;
+};
+
+/// The candidate closest to `name` by edits (Damerau-Levenshtein, case ignored), if it is close
+/// enough to be meant: at most a third of the letters differ; else empty.
+std::string nearest_name(std::string_view name, std::span<const std::string_view> candidates);
+std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
+}  // namespace onward

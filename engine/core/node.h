@@ -1,0 +1,122 @@
+#pragma once
+// What a node kind is: data about it, and a pure function from a visit to an outcome.
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "engine/core/contact.h"
+#include "engine/core/delivery.h"
+#include "engine/core/engagement.h"
+#include "engine/core/event.h"
+#include "engine/core/now.h"
+#include "engine/core/run.h"
+#include "engine/core/segment.h"
+#include "engine/core/settings.h"
+
+namespace onward {
+/// What a node sees when a run arrives. Nothing is owned; valid during the call.
+struct Visit {
+  const Contact& contact;
+  const Engagement& engagement;
+  const Event* event;  ///< What started the run; null where nothing did.
+  Now now;
+  RunKey run;
+  std::string_view scenario;  ///< Id.
+  std::string_view scenario_title;
+  std::string_view timezone;  ///< The scenario's.
+  NodeNumber node;
+  std::string_view delivery_id;  ///< The webhook-id that a request of this visit gets.
+  std::int64_t account_id;       ///< The server's, `idClient` in the standard envelope.
+};
+
+/// Why a held run goes on.
+struct WakeCause {
+  enum class Kind : std::uint8_t { Time, Event, Segment } kind = Kind::Time;
+  const Event* event = nullptr;
+};
+
+struct Leave {
+  std::string_view port;  ///< Must outlive the scenario version: a literal or the node's own.
+};
+/// Stay until the instant, or what the node `listens` to, whichever is first.
+struct Hold {
+  std::optional<Instant> until;
+};
+/// The run cannot go on by itself; listed, and resumed by hand.
+struct Park {
+  std::string reason;
+};
+
+/// A request that a node asks for. A non-empty `refusal` makes a delivery that is born failed.
+struct RequestDraft {
+  Request request;
+  std::string refusal;  ///< "bad_header", "too_large", …
+};
+
+/// What a node decided. The patch and the draft are applied before the next node is entered.
+struct Outcome {
+  std::variant<Leave, Hold, Park> next;
+  std::optional<ContactPatch> patch = std::nullopt;
+  std::optional<RequestDraft> request = std::nullopt;
+  bool unknown = false;   ///< The condition could not be told; counted.
+  std::string note = {};  ///< Why, for the contact's journey.
+};
+inline Outcome leave_by(std::string_view port) { return {.next = Leave{port}}; }
+inline Outcome hold_until(Instant instant) { return {.next = Hold{instant}}; }
+inline Outcome park(std::string reason) { return {.next = Park{std::move(reason)}}; }
+
+/// What a trigger starts runs on, or what wakes a held run. Data that the engine indexes.
+struct EventListen {
+  std::vector<std::string> events;  ///< Canonical names.
+  Segment where;
+};
+struct SegmentListen {
+  Segment segment;
+  bool backfill = false;
+};
+struct DateListen {
+  std::string field;  ///< "birth_date", "consent.expires_at"
+  Duration offset{};
+  Duration at{};  ///< Time of day, local.
+  bool yearly = false;
+};
+using Listen = std::variant<std::monostate, EventListen, SegmentListen, DateListen>;
+
+/// A node of a scenario: immutable, pure, shared by all runs. No clock, lock, thread or socket.
+class Node {
+ public:
+  virtual ~Node() = default;
+  /// Of a trigger: what starts a run. Of others: what wakes a held run.
+  virtual const Listen& listens() const;
+  virtual Outcome enter(const Visit& visit) const;
+  virtual Outcome wake(const Visit& visit, const WakeCause& cause) const;
+  /// Of a kind that asks for deliveries: how they are made; else null.
+  virtual const DeliveryPolicy* delivery_policy() const { return nullptr; }
+  /// Secrets that its requests name.
+  virtual std::vector<std::string> secrets() const { return {}; }
+};
+
+enum class NodeFamily : std::uint8_t { Trigger, Condition, Action, Wait };
+
+/// One kind of node: everything that validation, schema, documentation and forms need to know.
+struct NodeKind {
+  std::string_view name;
+  NodeFamily family = NodeFamily::Action;
+  std::string_view summary;                        ///< One sentence.
+  std::vector<SettingSpec> settings = {};          ///< Beside `kind` and the ports.
+  std::vector<std::string_view> ports = {"next"};  ///< Keys that name the next node; in order.
+  std::function<std::unique_ptr<Node>(Settings&)> make;
+};
+template <class T>
+std::unique_ptr<Node> make_node(Settings& settings) {
+  return std::make_unique<T>(settings);
+}
+using NodeKinds = std::vector<NodeKind>;
+const NodeKind* find_kind(std::span<const NodeKind> kinds, std::string_view name);
+}  // namespace onward

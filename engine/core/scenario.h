@@ -1,0 +1,67 @@
+#pragma once
+// A scenario version: an immutable DAG of nodes, ready to advance contacts.
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/diagnostic.h"
+#include "engine/core/ledger.h"
+#include "engine/core/node.h"
+#include "engine/core/tree.h"
+
+namespace onward {
+inline constexpr std::size_t kNodesMax = 10'000;
+inline constexpr std::size_t kEnd = static_cast<std::size_t>(-1);  ///< The run is done.
+
+struct Port {
+  std::string name;
+  std::size_t target = kEnd;  ///< Index into Scenario::nodes.
+};
+
+struct ScenarioNode {
+  std::string id;
+  const NodeKind* kind = nullptr;
+  Position at;
+  std::unique_ptr<const Node> node;
+  std::vector<Port> ports;
+  NodeNumber number;  ///< Stable across versions; index + 1 until `number_nodes`.
+
+  std::size_t target(std::string_view port) const;
+};
+
+/// Immutable once built; shared between threads.
+struct Scenario {
+  std::string id;
+  std::string title;
+  std::string timezone = "UTC";
+  Reentry reentry;
+  std::vector<ScenarioNode> nodes;  ///< In the order of the file.
+  Tree tests;                       ///< As written, kept for `onward test`.
+
+  const ScenarioNode* find(std::string_view node_id) const;
+  /// By stable number; null where this version has no such node.
+  const ScenarioNode* find(NodeNumber number) const;
+  std::vector<std::string> secrets() const;
+
+  /// Gives each node its stable number from `known` (node id -> number); new ids get the following
+  /// ones.
+  void number_nodes(std::vector<std::pair<std::string, NodeNumber>>& known);
+  std::vector<std::size_t> by_number;  ///< NodeNumber -> index, kEnd where absent.
+};
+
+/// Reads a whole file's tree: keys, settings, node kinds and the graph (Boost.Graph: cycles,
+/// printed as a path; nodes that no trigger reaches; edges that lead nowhere). Reports every
+/// mistake; null where there is an error. `kinds` must outlive the scenario.
+std::unique_ptr<Scenario> build_scenario(const Tree& tree, std::span<const NodeKind> kinds,
+                                         const AuthorContext& context, Diagnostics& diagnostics);
+
+/// The JSON Schema (draft-07) of scenario files, generated from the kinds.
+Value scenario_schema(std::span<const NodeKind> kinds);
+
+/// Letters, digits, "-" and "_", a letter or digit first, at most 64.
+bool valid_id(std::string_view id);
+}  // namespace onward

@@ -1,0 +1,66 @@
+#pragma once
+// A segment: a predicate over a contact (and the triggering event), three-valued, compiled once.
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "engine/core/contact.h"
+#include "engine/core/diagnostic.h"
+#include "engine/core/engagement.h"
+#include "engine/core/event.h"
+#include "engine/core/time.h"
+#include "engine/core/tree.h"
+
+namespace onward {
+enum class Truth : std::uint8_t { No, Yes, Unknown };
+
+/// What a segment is asked about. Nothing is owned.
+struct SegmentSubject {
+  const Contact& contact;
+  const Engagement& engagement;
+  const Event* event = nullptr;  ///< `event.*` is unknown where there is none.
+  Instant now;
+  std::string_view timezone;  ///< Where the contact has none of its own.
+};
+
+struct SegmentResult {
+  Truth truth = Truth::Unknown;
+  /// The next instant at which time alone can change the answer; nothing: never.
+  std::optional<Instant> valid_until;
+};
+
+/// What a segment depends on, for indexes.
+struct ReadSet {
+  std::set<std::string, std::less<>> fields;  ///< "email", "custom.plan", "groups"
+  std::set<std::string, std::less<>> events;  ///< "opened", "clicked", "sent": personal statistics.
+  bool event_data = false;                    ///< Reads event.*.
+  bool time = false;                          ///< Time alone can change it.
+};
+
+/// Immutable after compile; copies share. Evaluation parses no text, locks nothing, never fails.
+class Segment {
+ public:
+  Segment();  ///< Always yes.
+  /// Reads the form of the scenario file (docs/scenarios.md, "Segments"). Reports every mistake;
+  /// where there is one the result answers unknown. `zone` is the scenario's, for dates in the
+  /// text. `what` names the key for messages: `node "is_tester": "if"`.
+  static Segment compile(const Tree& tree, std::string_view what, std::string_view zone,
+                         Diagnostics& diagnostics);
+
+  SegmentResult evaluate(const SegmentSubject& subject) const;
+  const ReadSet& reads() const;
+  bool always() const { return !root_; }
+
+  struct Term;  ///< Opaque.
+
+ private:
+  std::shared_ptr<const Term> root_;
+  std::shared_ptr<const ReadSet> reads_;
+};
+
+/// The operators, for documentation, schema and nearest names.
+std::span<const std::string_view> segment_operators();
+}  // namespace onward

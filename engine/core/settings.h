@@ -1,0 +1,96 @@
+#pragma once
+// How a node kind reads what its author wrote: typed, with every mistake reported at its place.
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/core/diagnostic.h"
+#include "engine/core/segment.h"
+#include "engine/core/template.h"
+#include "engine/core/time.h"
+#include "engine/core/tree.h"
+#include "engine/core/value.h"
+
+namespace onward {
+enum class SettingType : std::uint8_t {
+  Text,
+  Number,
+  Flag,
+  Duration,
+  Instant,
+  EventNames,
+  Segment,
+  Template,
+  TemplateMap,
+  Url,
+  Choice,
+  TextList,
+  NumberList,
+  Map,
+};
+
+/// One key of a node kind: from this row come checks, schema, documentation and forms.
+struct SettingSpec {
+  std::string_view key;
+  SettingType type = SettingType::Text;
+  std::string_view summary;  ///< One sentence, with an example.
+  bool required = false;
+  std::vector<std::string_view> choices = {};  ///< Of Choice and TextList, where they are closed.
+  std::string_view schema = {};  ///< JSON Schema (draft-07) where the type's own is too wide.
+};
+
+/// What a reader knows besides the tree: nothing here is required offline.
+struct AuthorContext {
+  std::string timezone = "UTC";  ///< The scenario's.
+  std::optional<std::set<std::string, std::less<>>>
+      secrets;  ///< Known names; nothing: not known here.
+};
+
+/// The settings of one node. Getters report a wrong type at its place and return a harmless
+/// default, so that a constructor goes on and all mistakes are found in one pass. Keys that the
+/// kind does not list are reported by the loader, not here.
+class Settings {
+ public:
+  /// All arguments must outlive this object. `node` is the node's id, for messages.
+  Settings(std::string_view node, const Tree& map, std::span<const SettingSpec> specs,
+           const AuthorContext& context, Diagnostics& diagnostics);
+
+  bool has(std::string_view key) const { return find(key) != nullptr; }
+  const Tree* find(std::string_view key) const;
+
+  /// Supported: std::string, std::int64_t, bool, Duration, Instant, std::vector<std::string>,
+  /// std::vector<std::int64_t>.
+  template <class T>
+  T required(std::string_view key);
+  template <class T>
+  std::optional<T> optional(std::string_view key);
+
+  /// Canonical event names; a wrong one is reported with the nearest.
+  std::vector<std::string> event_names(std::string_view key);
+  /// The compiled segment of `key`; an always-true one where the key is missing.
+  Segment segment(std::string_view key);
+  std::optional<Template> text_template(std::string_view key, TemplateUse use);
+  /// One of the setting's choices; the first where the key is missing.
+  std::string choice(std::string_view key);
+
+  const AuthorContext& context() const { return *context_; }
+  Diagnostics& diagnostics() { return *diagnostics_; }
+  std::string_view node() const { return node_; }
+  Position at() const { return map_->at; }
+  /// Reports at `at`: `node "pause": <message>`.
+  void error(Position at, std::string code, std::string message, std::string nearest = {});
+  void warning(Position at, std::string code, std::string message, std::string nearest = {});
+
+ private:
+  std::string_view node_;
+  const Tree* map_;
+  std::span<const SettingSpec> specs_;
+  const AuthorContext* context_;
+  Diagnostics* diagnostics_;
+};
+}  // namespace onward

@@ -1,0 +1,89 @@
+#pragma once
+// The numbers: exact counters, changed only by the transition they count, in the same commit.
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/core/ids.h"
+
+namespace onward {
+/// What is counted. Stored by number: append only. The first block is a scenario's (node 0), the
+/// second a node's. `Inside`, `Parked`, `Waiting`, `Pending` and `PendingParked` go down as well as
+/// up.
+enum class Counter : std::uint8_t {
+  Entered,
+  Inside,
+  Done,
+  Exited,
+  Stopped,
+  Parked,
+  Goal,
+  Visits,
+  UniqueContacts,
+  Waiting,
+  Unknown,
+  Requests,
+  Accepted,
+  Pending,
+  PendingParked,
+  Failed,
+  Cancelled,
+  kCount,
+};
+inline constexpr std::size_t kCounters = static_cast<std::size_t>(Counter::kCount);
+
+/// Whose numbers. Node 0 is the scenario itself. A contact's first visit ever is unique in the
+/// version where it happened, so that versions sum to the whole.
+struct CounterKey {
+  ScenarioKey scenario;
+  NodeNumber node;
+  Version version = 0;
+  bool test = false;
+  auto operator<=>(const CounterKey&) const = default;
+};
+
+struct CounterRow {
+  std::array<std::int64_t, kCounters> counts{};
+  /// A node's ports ("yes"), or a scenario's refusals ("already_entered"). By name.
+  std::vector<std::pair<std::string, std::int64_t>> named;
+
+  std::int64_t operator[](Counter counter) const {
+    return counts[static_cast<std::size_t>(counter)];
+  }
+  void add(Counter counter, std::int64_t delta) {
+    counts[static_cast<std::size_t>(counter)] += delta;
+  }
+  void add(std::string_view name, std::int64_t delta);
+  void add(const CounterRow& other);
+  bool operator==(const CounterRow&) const = default;
+};
+
+/// Changes to counters, gathered while inputs advance.
+class CounterDeltas {
+ public:
+  CounterRow& at(const CounterKey& key);
+  void merge(const CounterDeltas& other);
+  bool empty() const { return rows_.empty(); }
+  void clear() { rows_.clear(); }
+  const std::vector<std::pair<CounterKey, CounterRow>>& rows() const { return rows_; }
+
+ private:
+  std::vector<std::pair<CounterKey, CounterRow>> rows_;  // few; searched from the back
+};
+
+/// The present numbers. Ordered, so that a scenario's rows are neighbours.
+using Counters = std::map<CounterKey, CounterRow>;
+
+/// The sum over the versions of one scenario (or only `version`), by node; node 0 is the scenario.
+std::map<NodeNumber, CounterRow> sum_counters(const Counters& counters, ScenarioKey scenario,
+                                              bool test, Version version = 0);
+
+/// The first of the promised equations that does not hold, in words; empty where all do:
+/// accepted + pending + failed + cancelled = requests; requests = visits for nodes that ask for
+/// deliveries; entered = inside + done + exited + stopped; ports + waiting + … = visits.
+std::string check_counters(const Counters& counters);
+}  // namespace onward

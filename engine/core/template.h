@@ -1,0 +1,87 @@
+#pragma once
+// Text with placeholders: `Hello {{ contact.first_name | default: "there" }}`. Checked at load, one
+// pass at rendering, values are never expanded again.
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/contact.h"
+#include "engine/core/diagnostic.h"
+#include "engine/core/engagement.h"
+#include "engine/core/event.h"
+#include "engine/core/value.h"
+
+namespace onward {
+/// Where the text will stand; decides escaping and whether secrets may be named.
+enum class TemplateUse : std::uint8_t {
+  Body,      ///< A JSON value; typed where the text is one whole placeholder. No secrets.
+  Header,    ///< Text; secrets allowed.
+  UrlPath,   ///< Percent-encoded, "/" as well unless `| path`; secrets allowed.
+  UrlQuery,  ///< Percent-encoded; secrets allowed.
+};
+
+/// What placeholders read. Nothing is owned; all parts but `contact` and `engagement` may be
+/// missing.
+struct TemplateSubject {
+  const Contact& contact;
+  const Engagement& engagement;
+  const Event* event = nullptr;
+  std::string_view run;       ///< "run_…"
+  std::string_view scenario;  ///< Id.
+  std::string_view scenario_title;
+};
+
+/// Rendered text keeps a secret as a reference, `\x01name\x02`, until the attempt: control
+/// characters cannot come from values, which are encoded or refused.
+inline constexpr char kSecretOpen = '\x01';
+inline constexpr char kSecretClose = '\x02';
+
+/// Immutable after compile; copies share.
+class Template {
+ public:
+  /// Reports every mistake (unclosed, unknown root, field or filter, a secret where none may stand)
+  /// at its column inside the text that begins at `at`.
+  static Template compile(std::string_view text, Position at, TemplateUse use,
+                          std::string_view what, Diagnostics& diagnostics);
+
+  /// The text, escaped for its use. Missing values are empty.
+  std::string render(const TemplateSubject& subject) const;
+  void render_to(std::string& out, const TemplateSubject& subject) const;
+  /// As render; one whole placeholder keeps its JSON type (missing is null) when `typed`.
+  Value render_value(const TemplateSubject& subject, bool typed) const;
+
+  bool constant() const;
+  std::vector<std::string> secrets() const;
+
+  struct Part;  ///< Opaque.
+
+ private:
+  std::shared_ptr<const std::vector<Part>> parts_;
+  TemplateUse use_ = TemplateUse::Body;
+};
+
+/// A `$.subscriber.x`, `$.event.x`, `$.scenario.x` or `$.run.id` path of a payload map (seed S0).
+/// Keeps its JSON type, missing is null.
+class PayloadPath {
+ public:
+  /// Nothing where `text` does not begin with "$."; mistakes are reported.
+  static std::optional<PayloadPath> compile(std::string_view text, Position at,
+                                            std::string_view what, Diagnostics& diagnostics);
+  Value read(const TemplateSubject& subject) const;
+
+ private:
+  std::string root_;
+  std::string path_;
+};
+
+/// A contact's field by the name an author uses ("first_name", "custom.plan", "id", "groups",
+/// "consent.type", a statistic, or an alias), as it goes out; null where unset.
+Value contact_value(const Contact& contact, const Engagement& engagement, std::string_view name);
+/// Whether there can be such a field; `nearest` gets the known name closest to a wrong one.
+bool known_contact_field(std::string_view name, std::string* nearest = nullptr);
+
+/// Percent-encodes all but RFC 3986's unreserved characters (and "/" where `keep_slash`).
+std::string percent_encode(std::string_view text, bool keep_slash = false);
+}  // namespace onward

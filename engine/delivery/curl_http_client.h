@@ -1,0 +1,28 @@
+#pragma once
+// The real client: libcurl's multi interface, connections reused, the address guard at every
+// socket.
+#include <memory>
+#include <string>
+
+#include "engine/core/result.h"
+#include "engine/delivery/address_guard.h"
+#include "engine/delivery/http_client.h"
+
+namespace onward {
+struct CurlOptions {
+  AddressGuard guard;
+  std::string user_agent = "Onward";
+  std::size_t connections_max = 2048;
+  bool https_only = false;
+  std::string ca_file;  ///< PEM; empty: the system's.
+};
+std::unique_ptr<HttpClient> make_curl_client(const CurlOptions& options);
+
+/// One blocking call, for the command line. No guard: the user named the server.
+struct HttpAnswer {
+  int status = 0;
+  std::string content_type;
+  std::string body;
+};
+Result<HttpAnswer> http_call(const Request& request, Duration timeout);
+}  // namespace onward

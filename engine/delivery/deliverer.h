@@ -1,0 +1,64 @@
+#pragma once
+// The deliver thread: takes tasks in vectors, drives scheduler and client, hands results back in
+// vectors.
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/delivery.h"
+#include "engine/delivery/http_client.h"
+#include "engine/delivery/scheduler.h"
+
+namespace onward {
+/// Where secrets come from at each attempt. Any thread.
+class SecretSource {
+ public:
+  virtual ~SecretSource() = default;
+  virtual std::optional<std::string> secret(std::string_view name) const = 0;
+};
+
+struct DelivererOptions {
+  ConcurrencyLimits limits;
+  /// Called on the deliver thread with what finished since the last call; must not block.
+  std::function<void(std::vector<AttemptResult>)> report;
+  std::function<Instant()> clock;  ///< Any thread.
+  const SecretSource* secrets = nullptr;
+};
+
+/// Figures for /metrics.
+struct DelivererFigures {
+  std::size_t in_flight = 0, waiting = 0;
+  std::uint64_t started = 0, reused = 0, blocked = 0;
+  std::vector<Scheduler::OriginState> origins;
+};
+
+/// Owns its thread from `start` to `stop`.
+class Deliverer {
+ public:
+  Deliverer(std::unique_ptr<HttpClient> client, DelivererOptions options);
+  ~Deliverer();
+  void start();
+  /// Any thread. One wake per call, and only of a sleeper.
+  void submit(std::vector<DeliveryTask> tasks);
+  /// Forgets waiting tasks, waits for those in flight up to `patience`, reports them, ends the
+  /// thread.
+  void stop(Duration patience);
+  DelivererFigures figures() const;
+
+  /// One round without the thread, for virtual time: starts what may start, waits up to `longest`.
+  void step(Duration longest);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Reads a Retry-After header (RFC 9110 10.2.3: seconds, or any of the three date forms), relative
+/// to the reply's own Date where it has one, else `now`. Nonsense and negatives are nothing;
+/// clamped to 7 days.
+std::optional<Duration> parse_retry_after(std::string_view text, std::string_view date_header,
+                                          Instant now);
+}  // namespace onward

@@ -1,0 +1,53 @@
+#pragma once
+// The smallest interface through which requests leave the house; a test fakes it.
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/core/delivery.h"
+#include "engine/core/time.h"
+
+namespace onward {
+/// One attempt to be made. Secrets are resolved.
+struct HttpRequest {
+  std::uint64_t token = 0;                 ///< Comes back with the reply.
+  std::shared_ptr<const Request> request;  ///< Method, URL, headers, body. Not copied.
+  std::vector<Header> extra_headers;       ///< webhook-id and its like; after the request's own.
+  std::string url;                         ///< With secrets resolved; empty: request->url.
+  std::vector<Header> headers;  ///< With secrets resolved; used where `url` or a header held one.
+  bool headers_replaced = false;
+  Duration connect_timeout{};
+  Duration timeout{};
+  bool want_body = false;  ///< Keep up to 4 KiB of the reply's body.
+};
+
+/// What came of it. `status` is of a complete final header block, else 0 and `code` says why.
+struct HttpReply {
+  std::uint64_t token = 0;
+  int status = 0;
+  std::string code;  ///< See AttemptResult::code.
+  std::string error;
+  std::string retry_after;  ///< The header's text; empty where there was none or several.
+  std::string date;         ///< The Date header, for a Retry-After in date form.
+  std::string body;
+  bool body_truncated = false;
+  bool blocked = false;  ///< By the address guard.
+  bool local = false;    ///< Our own lack of descriptors, ports or memory.
+  Duration took{};
+  bool reused = false;  ///< The connection had been used before.
+};
+
+/// Used by one thread, except `wake`.
+class HttpClient {
+ public:
+  virtual ~HttpClient() = default;
+  virtual void start(HttpRequest request) = 0;
+  /// Waits until something happens, `wake` is called or `longest` passes; appends finished replies.
+  virtual void poll(Duration longest, std::vector<HttpReply>& done) = 0;
+  virtual std::size_t in_flight() const = 0;
+  /// Any thread.
+  virtual void wake() = 0;
+};
+}  // namespace onward

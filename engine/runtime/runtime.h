@@ -1,0 +1,194 @@
+#pragma once
+// The running engine, as the edges see it: every call may come from any thread and returns at once;
+// what it asked for is answered by a callback on the engine or the reader thread, which must not
+// block.
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/advance.h"
+#include "engine/core/diagnostic.h"
+#include "engine/core/node.h"
+#include "engine/core/result.h"
+#include "engine/core/stats.h"
+#include "engine/delivery/deliverer.h"
+#include "engine/store/store.h"
+
+namespace onward {
+template <class T>
+using Done = std::function<void(T)>;
+
+/// What became of one event of a post.
+struct EventAnswer {
+  enum class Kind : std::uint8_t { Accepted, Duplicate, Conflict, Rejected } kind = Kind::Accepted;
+  std::string code;  ///< Of Conflict and Rejected: "id_reused", "too_old", …
+  std::string message;
+  std::vector<std::string> warnings;  ///< "ambiguous_contact"
+};
+
+struct ContactAnswer {
+  Contact contact;
+  Engagement engagement;
+  bool created = false;
+  std::vector<std::string> warnings;
+};
+
+/// How a contact is named in a path: by id, by email, or by internal number.
+struct ContactName {
+  std::string id;
+  std::string email;
+};
+
+struct ScenarioInfo {
+  std::string id;
+  std::string title;
+  ScenarioState state = ScenarioState::Draft;
+  Version version = 0;  ///< The newest.
+  std::vector<std::string> test_emails;
+  Instant created{};
+  std::optional<Instant> activated, archived;
+  std::vector<std::pair<Version, Instant>> versions;
+  std::string text;  ///< YAML of the newest version; only where one was asked for.
+};
+
+struct ApplyAnswer {
+  ScenarioInfo scenario;
+  bool created = false;
+  bool changed = false;                 ///< A new version was made.
+  std::vector<Diagnostic> diagnostics;  ///< Warnings; or the errors, then nothing was applied.
+  bool refused = false;
+};
+
+struct NodeStats {
+  std::string id;
+  std::string kind;
+  bool sends = false;              ///< Asks for deliveries.
+  std::vector<std::string> ports;  ///< Those of the kind, also where nobody left by them yet.
+  CounterRow counts;
+};
+struct StatsSide {
+  CounterRow scenario;
+  std::vector<NodeStats> nodes;  ///< In the order of the newest file, then nodes of old versions.
+};
+struct ScenarioStats {
+  std::string id;
+  ScenarioState state = ScenarioState::Draft;
+  Instant as_of{};
+  std::vector<Version> versions;
+  StatsSide live, test;
+};
+
+struct RuntimeFigures {
+  std::uint64_t events_accepted = 0, events_duplicate = 0, events_rejected = 0;
+  std::uint64_t attempts_accepted = 0, attempts_refused = 0, attempts_local = 0;
+  std::uint64_t commits = 0, inputs = 0;
+  std::uint64_t commit_micros_total = 0;
+  std::size_t queued = 0, pending = 0, queued_max = 0;
+  std::uint64_t bytes_on_disk = 0;
+  std::optional<Instant> oldest_due;
+  DelivererFigures delivery;
+};
+
+/// Time as the engine sees it; a test's is set by hand.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual Instant now() const = 0;
+};
+const Clock& system_clock();
+
+struct RuntimeOptions {
+  std::int64_t account_id = 1;
+  Duration dedupe_for = std::chrono::hours{24 * 7};
+  std::size_t intake_max = 20'000;       ///< Events that wait; beyond: Busy.
+  std::size_t outstanding_max = 50'000;  ///< Deliveries not yet attempted once; beyond: Busy.
+  std::size_t batch_max = 1'000;         ///< Inputs in one commit.
+  std::size_t endpoint_window = 1'000;   ///< Deliveries of one endpoint in memory.
+  std::function<void(std::string_view line)> log;  ///< One structured line, no newline; any thread.
+};
+
+/// Owns the engine thread and the reader thread. The store and the deliverer are given to it.
+class Runtime {
+ public:
+  /// Restores everything from the store. `kinds` must outlive it.
+  static Result<std::unique_ptr<Runtime>> open(std::unique_ptr<Store> store, const NodeKinds& kinds,
+                                               std::unique_ptr<HttpClient> client,
+                                               ConcurrencyLimits limits, const Clock& clock,
+                                               RuntimeOptions options);
+  ~Runtime();
+  void start();
+  /// Stops intake, lets what is in flight finish (up to `patience`), folds, ends the threads.
+  Status stop(Duration patience);
+  /// Why the engine ended by itself (the disk failed); empty while it runs.
+  std::string failure() const;
+  /// Called once, on the engine thread, when that happens.
+  void on_failure(std::function<void(std::string)> call);
+  bool ready() const;
+
+  /// Answered after the commit, in the order given. Busy or Unavailable at once where there is no
+  /// room; then `done` is not called.
+  Status events(std::vector<EventInput> events, Done<std::vector<EventAnswer>> done);
+
+  /// `create`: makes the contact where there is none (PUT); else NotFound.
+  Status patch_contact(ContactRef who, ContactPatch patch, bool create,
+                       Done<Result<ContactAnswer>> done);
+  Status forget_contact(ContactName who, Done<Result<bool>> done);
+  Status contact(ContactName who, Done<Result<ContactAnswer>> done);
+
+  Status apply(std::string id, std::string text, Done<Result<ApplyAnswer>> done);
+  Status activate(std::string id, std::optional<std::vector<std::string>> test_emails,
+                  Done<Result<ScenarioInfo>> done);
+  Status hold(std::string id, Done<Result<ScenarioInfo>> done);
+  Status archive(std::string id, bool cancel_pending, Done<Result<ScenarioInfo>> done);
+  Status duplicate(std::string id, std::string new_id, Done<Result<ScenarioInfo>> done);
+  Status remove_draft(std::string id, Done<Result<ScenarioInfo>> done);
+  Status scenario(std::string id, Done<Result<ScenarioInfo>> done);
+  Status scenarios(Done<Result<std::vector<ScenarioInfo>>> done);
+  /// `version` 0: all together.
+  Status stats(std::string id, Version version, Done<Result<ScenarioStats>> done);
+
+  /// Lists, read on the reader thread: at most a second behind, or with `fresh` after a fold.
+  struct RunView {
+    Run run;
+    std::string scenario;               ///< Id.
+    std::vector<std::string> node_ids;  ///< Of run.path, in order.
+  };
+  struct RunPage {
+    std::vector<RunView> runs;
+    std::string next;
+  };
+  struct DeliveryView {
+    Delivery delivery;
+    std::string scenario, node;              ///< Ids.
+    std::string contact;                     ///< The caller's id, or "email:…".
+    std::shared_ptr<const Request> request;  ///< Only for one.
+    std::vector<Attempt> attempts;           ///< Only for one.
+  };
+  struct DeliveryPage {
+    std::vector<DeliveryView> deliveries;
+    std::string next;
+  };
+  Status runs(ContactName who, std::size_t limit, std::string cursor, bool fresh,
+              Done<Result<RunPage>> done);
+  Status deliveries(std::string scenario, std::string node, std::optional<DeliveryState> state,
+                    std::size_t limit, std::string cursor, bool fresh,
+                    Done<Result<DeliveryPage>> done);
+  Status delivery(DeliveryKey key, bool fresh, Done<Result<DeliveryView>> done);
+
+  RuntimeFigures figures() const;
+  const std::string& epoch() const;
+  /// Tokens known at start and added since, by SHA-256 in hex. Any thread.
+  std::optional<TokenRecord> find_token(std::string_view sha256) const;
+  Status add_token(TokenRecord token, Done<Status> done);
+
+ private:
+  struct Impl;
+  explicit Runtime(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+}  // namespace onward

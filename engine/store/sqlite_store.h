@@ -1,0 +1,20 @@
+#pragma once
+// The embedded durable store: SQLite with a journal and a fold (docs/architecture.md, "Store").
+#include <filesystem>
+#include <memory>
+
+#include "engine/store/store.h"
+
+namespace onward {
+struct SqliteOptions {
+  std::filesystem::path folder;  ///< Holds onward.db and the lock file; made where missing.
+  Duration dedupe_for = std::chrono::hours{24 * 7};
+  std::size_t fold_after = 20'000;  ///< Changes since the last fold that start the next.
+  Duration fold_slice = std::chrono::milliseconds{1};  ///< Work that rides in one commit.
+  bool durable = true;  ///< false: no fsync; for tests of other things only.
+};
+
+/// Opens or creates. Replays what the journal holds. Refused with the path and the reason: no
+/// permission, another process owns the folder (its pid is named), a newer schema, a damaged file.
+Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteOptions& options);
+}  // namespace onward

@@ -1,0 +1,226 @@
+#pragma once
+// Durable state, set-based: a batch's reads and writes are one call each, never a query per row.
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/core/advance.h"
+#include "engine/core/catalog.h"
+#include "engine/core/delivery.h"
+#include "engine/core/result.h"
+#include "engine/core/stats.h"
+
+namespace onward {
+/// Looks a contact up by what its caller knows. Both may be given.
+struct IdentityQuery {
+  std::string id;     ///< Empty: not asked.
+  std::string email;  ///< Normal form; empty: not asked.
+};
+struct IdentityMatch {
+  std::optional<ContactKey> by_id;
+  struct Holder {
+    ContactKey contact;
+    bool has_id = false;
+  };
+  std::vector<Holder> by_email;  ///< Oldest first (least key), at most 16.
+};
+
+struct LoadQuery {
+  ContactKey contact;
+  std::vector<ScenarioKey> ledger;                      ///< Rows without a key, live and test.
+  std::vector<std::pair<ScenarioKey, EntryKey>> keyed;  ///< Rows by key, live and test.
+};
+
+/// A remembered event: the fingerprint tells a repeat from a conflict.
+struct SeenEvent {
+  Hash128 key;  ///< Of (source, id).
+  Hash128 fingerprint;
+  Instant at{};  ///< Arrival; decides the day table.
+};
+
+/// What `identify` finds from now on. The engine names every change of a contact's id or email.
+struct IdentityChange {
+  enum class Kind : std::uint8_t { Id, Email } kind = Kind::Id;
+  std::string value;
+  ContactKey contact;
+  bool removed = false;
+};
+
+struct ScenarioRecord {
+  ScenarioKey key;
+  std::string id;
+  ScenarioState state = ScenarioState::Draft;
+  Version newest = 0;
+  std::vector<std::string> test_emails;
+  std::vector<std::pair<std::string, NodeNumber>> nodes;   ///< Every node id ever, and its number.
+  std::vector<std::pair<std::string, std::string>> kinds;  ///< Node id -> kind; never changes.
+  Instant created{};
+  std::optional<Instant> activated, archived;
+  bool ever_ran = false;
+  bool deleted = false;  ///< A draft taken away; its id stays taken.
+  bool operator==(const ScenarioRecord&) const = default;
+};
+struct VersionRecord {
+  ScenarioKey scenario;
+  Version version = 0;
+  std::string text;  ///< The YAML, byte for byte.
+  Instant created{};
+  bool operator==(const VersionRecord&) const = default;
+};
+
+enum class Role : std::uint8_t { Read, Ingest, Author, Admin };
+std::string_view to_string(Role role);
+struct TokenRecord {
+  std::string sha256;  ///< Lower-case hex of the token.
+  std::string name;
+  Role role = Role::Read;
+  Instant created{};
+  bool operator==(const TokenRecord&) const = default;
+};
+
+struct AttemptRow {
+  DeliveryKey delivery;
+  Attempt attempt;
+};
+struct EngagementRow {
+  ContactKey contact;
+  Engagement engagement;
+};
+struct LedgerEntry {
+  ContactKey contact;
+  LedgerRow row;
+};
+struct RequestRow {
+  DeliveryKey delivery;
+  std::shared_ptr<const Request> request;
+};
+
+/// Everything a batch changes, as whole rows: applying one twice changes nothing. Later rows of one
+/// key win. A live run (Run::live) can be loaded again; an ended one is only read by people.
+struct Commit {
+  Instant at{};
+  Sequence last_seq = 0;    ///< Greatest used so far.
+  ContactKey last_contact;  ///< Greatest used so far.
+  std::vector<Contact> contacts;
+  std::vector<EngagementRow> engagements;
+  std::vector<LedgerEntry> ledger;
+  std::vector<Run> runs;
+  std::vector<Delivery> deliveries;
+  std::vector<RequestRow> requests;  ///< Of new deliveries.
+  std::vector<AttemptRow> attempts;  ///< Superseded ones.
+  std::vector<Timer> timers_set, timers_cleared;
+  std::vector<SeenEvent> seen;
+  std::vector<IdentityChange> identities;
+  std::vector<std::pair<CounterKey, CounterRow>> counters;  ///< Absolute.
+  std::vector<ScenarioRecord> scenarios;
+  std::vector<VersionRecord> versions;
+  std::vector<TokenRecord> tokens;
+  std::vector<ContactKey> forgotten;  ///< Erase contact, engagement, ledger, runs' paths, requests.
+
+  bool empty() const;
+};
+
+/// What the engine needs in memory at start.
+struct Snapshot {
+  std::string epoch;  ///< 12 characters, random, new at create and restore.
+  Sequence last_seq = 0;
+  ContactKey last_contact;
+  Counters counters;
+  std::vector<ScenarioRecord> scenarios;
+  std::vector<VersionRecord> versions;
+  std::vector<TokenRecord> tokens;
+};
+
+/// A pending delivery that is due, as a queue shows it.
+struct DueDelivery {
+  Instant due{};
+  DeliveryKey delivery;
+  auto operator<=>(const DueDelivery&) const = default;
+};
+struct DueEndpoint {
+  EndpointKey endpoint;
+  Instant due{};  ///< Of its earliest pending delivery.
+};
+struct LoadedDelivery {
+  Delivery delivery;
+  std::shared_ptr<const Request> request;  ///< Null where the body was purged.
+};
+
+/// Lists for people: a consistent snapshot of the folded tables. Its own connection, its own
+/// thread. Cursors are opaque; "" is the beginning and, in an answer, the end.
+class StoreReader {
+ public:
+  virtual ~StoreReader() = default;
+  struct RunList {
+    std::vector<Run> runs;  ///< Newest first.
+    std::string next;
+  };
+  struct DeliveryList {
+    std::vector<Delivery> deliveries;  ///< Newest first.
+    std::string next;
+  };
+  struct DeliveryDetail {
+    Delivery delivery;
+    std::shared_ptr<const Request> request;
+    std::vector<Attempt> attempts;  ///< All, by number.
+  };
+  virtual Result<IdentityMatch> identify(const IdentityQuery& query) = 0;
+  virtual Result<std::optional<std::pair<Contact, Engagement>>> contact(ContactKey key) = 0;
+  virtual Result<RunList> runs(ContactKey contact, std::size_t limit, std::string_view cursor) = 0;
+  virtual Result<DeliveryList> deliveries(ScenarioKey scenario, NodeNumber node,
+                                          std::optional<DeliveryState> state, std::size_t limit,
+                                          std::string_view cursor) = 0;
+  virtual Result<std::optional<DeliveryDetail>> delivery(DeliveryKey key) = 0;
+};
+
+/// Owned by the engine thread: every call but `open_reader` comes from it. An Io error from
+/// `commit` leaves the store unusable; ErrorKind::Unavailable ("disk_full") leaves it as before the
+/// call; ErrorKind::Conflict (a constraint, a size) rolls back and the store goes on.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  virtual Result<Snapshot> snapshot() = 0;
+  virtual Result<std::vector<IdentityMatch>> identify(std::span<const IdentityQuery> queries) = 0;
+  /// The fingerprint under which each event was seen within the dedupe window that ends at `now`.
+  virtual Result<std::vector<std::optional<Hash128>>> seen(std::span<const Hash128> keys,
+                                                           Instant now) = 0;
+  /// Newest states; nothing for a contact that does not exist.
+  virtual Result<std::vector<std::optional<ContactState>>> load(
+      std::span<const LoadQuery> queries) = 0;
+  virtual Result<std::vector<std::optional<LoadedDelivery>>> deliveries(
+      std::span<const DeliveryKey> keys) = 0;
+  /// The pending requests of a contact, to cancel them when it is forgotten.
+  virtual Result<std::vector<DeliveryKey>> pending_of(ContactKey contact) = 0;
+
+  /// Durable when it returns (one fsync). Part of a waiting fold may ride along.
+  virtual Status commit(const Commit& commit) = 0;
+
+  /// Timers due at or before `until`, earliest first.
+  virtual Result<std::vector<Timer>> timers_due(Instant until, std::size_t limit) = 0;
+  virtual std::optional<Instant> next_timer() = 0;
+  /// Endpoints that have pending deliveries, with the earliest due instant of each.
+  virtual Result<std::vector<DueEndpoint>> due_endpoints() = 0;
+  /// Pending, not parked deliveries of `endpoint` due at or before `until`, earliest first.
+  virtual Result<std::vector<DueDelivery>> due(const EndpointKey& endpoint, Instant until,
+                                               std::size_t limit) = 0;
+  /// The earliest due of an endpoint later than `after`, if any.
+  virtual Result<std::optional<Instant>> next_due(const EndpointKey& endpoint, Instant after) = 0;
+
+  /// Whether rows wait to be folded into the tables that readers see.
+  virtual bool fold_pending() const = 0;
+  /// Folds everything that was committed before the call.
+  virtual Status fold() = 0;
+  /// Drops remembered events older than `before`, whole days.
+  virtual Status forget_seen(Instant before) = 0;
+
+  /// Any thread, any number; each reader belongs to one thread.
+  virtual Result<std::unique_ptr<StoreReader>> open_reader() = 0;
+  /// Bytes on disk; 0 in memory.
+  virtual std::uint64_t size_on_disk() const = 0;
+};
+}  // namespace onward

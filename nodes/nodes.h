@@ -1,0 +1,13 @@
+#pragma once
+// The node kinds that Onward has. To add one: docs/architecture.md, "A node kind".
+#include "engine/core/node.h"
+
+namespace onward {
+/// All of them, in the order of the documentation. Lives as long as the program.
+const NodeKinds& node_kinds();
+
+NodeKind trigger_kind();
+NodeKind condition_kind();
+NodeKind send_webhook_kind();
+NodeKind wait_kind();
+}  // namespace onward
