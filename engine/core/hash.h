@@ -22,5 +22,5 @@ double chance_of(std::uint64_t a, std::uint64_t b);
 
 template <>
 struct std::hash<onward::Hash128> {
-  std::size_t operator()(const onward::Hash128& hash) const noexcept { return hash.low; }
+  std::size_t operator()(const onward::Hash128& of) const noexcept { return of.low; }
 };
