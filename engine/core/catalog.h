@@ -48,9 +48,10 @@ class Catalog {
   const CatalogScenario* find(std::string_view id) const;
   /// By scenario id, then in the order of the file. Active scenarios only.
   std::span<const EventTrigger> triggers(std::string_view event) const;
-  /// Scenarios that an input with this event can start, caused events (group_joined, group_left,
-  /// contact_updated) included: whose ledger rows must be loaded.
-  std::vector<ScenarioKey> touched_by(std::string_view event, bool patches) const;
+  /// Scenarios that an input with this event (or "" for an input without one) can start, through
+  /// the events it may cause (group_joined, group_left, contact_updated) too: their ledger rows
+  /// must be loaded. Sorted, each once.
+  std::vector<ScenarioKey> touched_by(std::string_view event) const;
 
   const std::vector<std::shared_ptr<const CatalogScenario>>& scenarios() const {
     return scenarios_;

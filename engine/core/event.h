@@ -1,11 +1,17 @@
 #pragma once
 // Something a contact did, or that happened to one.
 #include <string>
+#include <string_view>
 
 #include "engine/core/time.h"
 #include "engine/core/value.h"
 
 namespace onward {
+/// Events that the engine itself causes, when an input or a node changes a contact.
+inline constexpr std::string_view kGroupJoinedEvent = "group_joined";        ///< data.group
+inline constexpr std::string_view kGroupLeftEvent = "group_left";            ///< data.group
+inline constexpr std::string_view kContactUpdatedEvent = "contact_updated";  ///< data.fields
+
 /// `type` is canonical (see vocabulary.h); `data` is a map or null; `at` is data and orders
 /// nothing.
 struct Event {

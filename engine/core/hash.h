@@ -3,7 +3,6 @@
 #include <compare>
 #include <cstdint>
 #include <functional>
-#include <functional>
 #include <string_view>
 
 namespace onward {

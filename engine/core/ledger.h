@@ -3,6 +3,7 @@
 // decides unique contacts, and re-entry. It outlives runs and retention.
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -48,6 +49,10 @@ struct Reentry {
 
 /// Live runs that one contact may have in one scenario under `parallel`.
 inline constexpr std::uint32_t kParallelRuns = 100;
+
+/// The key of an entry whose scenario has a `key`: "=" and the value's text, so that an entry
+/// without the value ("=") is another row than the scenario's own ("").
+inline EntryKey entry_key(std::string_view value) { return "=" + std::string{value}; }
 
 enum class Entry : std::uint8_t {
   Enter,

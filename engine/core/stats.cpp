@@ -1,0 +1,86 @@
+#include "engine/core/stats.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace onward {
+void CounterRow::add(std::string_view name, std::int64_t delta) {
+  const auto place = std::ranges::lower_bound(
+      named, name, {}, [](const auto& entry) { return std::string_view{entry.first}; });
+  if (place != named.end() && place->first == name)
+    place->second += delta;
+  else
+    named.emplace(place, name, delta);
+}
+
+void CounterRow::add(const CounterRow& other) {
+  for (std::size_t i = 0; i < kCounters; ++i) counts[i] += other.counts[i];
+  for (const auto& [name, count] : other.named) add(name, count);
+}
+
+CounterRow& CounterDeltas::at(const CounterKey& key) {
+  for (auto row = rows_.rbegin(); row != rows_.rend(); ++row)
+    if (row->first == key) return row->second;
+  return rows_.emplace_back(key, CounterRow{}).second;
+}
+
+void CounterDeltas::merge(const CounterDeltas& other) {
+  for (const auto& [key, row] : other.rows_) at(key).add(row);
+}
+
+std::map<NodeNumber, CounterRow> sum_counters(const Counters& counters, ScenarioKey scenario,
+                                              bool test, Version version) {
+  std::map<NodeNumber, CounterRow> sums;
+  const auto first = counters.lower_bound(CounterKey{.scenario = scenario});
+  for (auto row = first; row != counters.end() && row->first.scenario == scenario; ++row)
+    if (row->first.test == test && (version == 0 || row->first.version == version))
+      sums[row->first.node].add(row->second);
+  return sums;
+}
+
+namespace {
+std::string unequal(const CounterKey& key, std::string_view equation, std::int64_t left,
+                    std::int64_t right) {
+  return fmt::format("scenario {} node {} version {}{}: {} does not hold: {} against {}",
+                     key.scenario.value, key.node.value, key.version, key.test ? " (test)" : "",
+                     equation, left, right);
+}
+
+std::string check_scenario(const CounterKey& key, const CounterRow& row) {
+  const std::int64_t ended = row[Counter::Done] + row[Counter::Exited] + row[Counter::Stopped];
+  if (row[Counter::Entered] != row[Counter::Inside] + ended)
+    return unequal(key, "entered = inside + done + exited + stopped", row[Counter::Entered],
+                   row[Counter::Inside] + ended);
+  if (row[Counter::Parked] > row[Counter::Inside])
+    return unequal(key, "parked <= inside", row[Counter::Parked], row[Counter::Inside]);
+  return {};
+}
+
+std::string check_node(const CounterKey& key, const CounterRow& row) {
+  const std::int64_t settled = row[Counter::Accepted] + row[Counter::Pending] +
+                               row[Counter::Failed] + row[Counter::Cancelled];
+  if (settled != row[Counter::Requests])
+    return unequal(key, "accepted + pending + failed + cancelled = requests", settled,
+                   row[Counter::Requests]);
+  if (row[Counter::Requests] != 0 && row[Counter::Requests] != row[Counter::Visits])
+    return unequal(key, "requests = visits", row[Counter::Requests], row[Counter::Visits]);
+  if (row[Counter::PendingParked] > row[Counter::Pending])
+    return unequal(key, "parked <= pending", row[Counter::PendingParked], row[Counter::Pending]);
+  if (row[Counter::UniqueContacts] > row[Counter::Visits])
+    return unequal(key, "unique contacts <= visits", row[Counter::UniqueContacts],
+                   row[Counter::Visits]);
+  return {};
+}
+}  // namespace
+
+std::string check_counters(const Counters& counters) {
+  for (const auto& [key, row] : counters) {
+    const bool negative = std::ranges::any_of(row.counts, [](auto count) { return count < 0; });
+    if (negative) return unequal(key, "every count >= 0", -1, 0);
+    std::string fault = key.node ? check_node(key, row) : check_scenario(key, row);
+    if (!fault.empty()) return fault;
+  }
+  return {};
+}
+}  // namespace onward
