@@ -215,6 +215,8 @@ class Store {
   virtual bool fold_pending() const = 0;
   /// Folds everything that was committed before the call.
   virtual Status fold() = 0;
+  /// A slice of the same, about a millisecond of work, for quiet moments. Whether more is left.
+  virtual Result<bool> fold_slice() = 0;
   /// Drops remembered events older than `before`, whole days.
   virtual Status forget_seen(Instant before) = 0;
 

@@ -1,0 +1,377 @@
+#include "engine/runtime/batch.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace onward {
+Hash128 seen_key(const SourceId& source, const EventId& id) {
+  std::string bytes = source;
+  bytes += '\0';
+  bytes += id;
+  return hash128(bytes);
+}
+
+namespace {
+const ContactRef* ref_of(const Input& input) {
+  if (const auto* event = std::get_if<EventInput>(&input)) return &event->who;
+  if (const auto* patch = std::get_if<PatchInput>(&input)) return &patch->who;
+  return nullptr;
+}
+
+ContactKey key_of(const Input& input) {
+  if (const auto* timer = std::get_if<TimerInput>(&input)) return timer->contact;
+  if (const auto* command = std::get_if<CommandInput>(&input)) return command->contact;
+  return {};
+}
+
+std::string id_of(const Contact& contact) { return contact.id ? contact.id->text : std::string{}; }
+}  // namespace
+
+Batch::Batch(Store& store, const Catalog& catalog, const Counters& counters, Sequence last_seq,
+             ContactKey last_contact, Instant now, Duration dedupe_for)
+    : store_{store},
+      catalog_{catalog},
+      counters_{counters},
+      last_seq_{last_seq},
+      last_contact_{last_contact},
+      now_{now},
+      dedupe_for_{dedupe_for} {}
+
+// ---- reading ---------------------------------------------------------------------------------------
+
+Status Batch::prefetch(std::span<const Work> work) {
+  std::vector<IdentityQuery> queries;
+  std::vector<Hash128> keys;
+  for (const Work& item : work) {
+    if (const ContactRef* who = ref_of(*item.input)) {
+      IdentityQuery query;
+      if (who->id && by_id_.try_emplace(who->id->text).second) query.id = who->id->text;
+      if (!who->email.empty() && by_email_.try_emplace(who->email).second)
+        query.email = who->email;
+      if (!query.id.empty() || !query.email.empty()) queries.push_back(std::move(query));
+    }
+    const auto* event = std::get_if<EventInput>(item.input);
+    if (event != nullptr && !event->id.empty()) {
+      const Hash128 key = seen_key(event->source, event->id);
+      if (seen_.try_emplace(key).second) keys.push_back(key);
+    }
+  }
+  auto matches = store_.identify(queries);
+  if (!matches) return tl::make_unexpected(std::move(matches.error()));
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    if (!queries[i].id.empty()) by_id_[queries[i].id] = (*matches)[i].by_id;
+    if (!queries[i].email.empty()) by_email_[queries[i].email] = std::move((*matches)[i].by_email);
+  }
+  auto fingerprints = store_.seen(keys, now_);
+  if (!fingerprints) return tl::make_unexpected(std::move(fingerprints.error()));
+  for (std::size_t i = 0; i < keys.size(); ++i) seen_[keys[i]] = (*fingerprints)[i];
+
+  std::vector<LoadQuery> loads;
+  std::unordered_map<ContactKey, std::size_t> places;
+  for (const Work& item : work) {
+    const ContactRef* who = ref_of(*item.input);
+    const ContactKey contact =
+        who == nullptr ? key_of(*item.input) : resolve(*who).contact.value_or(ContactKey{});
+    if (!contact || working_.contains(contact)) continue;
+    const auto [place, fresh] = places.try_emplace(contact, loads.size());
+    if (fresh) loads.push_back({.contact = contact});
+    Needs needs = needs_of(*item.input);
+    LoadQuery& load = loads[place->second];
+    load.ledger.insert(load.ledger.end(), needs.ledger.begin(), needs.ledger.end());
+    load.keyed.insert(load.keyed.end(), needs.keyed.begin(), needs.keyed.end());
+  }
+  for (LoadQuery& load : loads) {
+    std::ranges::sort(load.ledger);
+    load.ledger.erase(std::ranges::unique(load.ledger).begin(), load.ledger.end());
+    std::ranges::sort(load.keyed);
+    load.keyed.erase(std::ranges::unique(load.keyed).begin(), load.keyed.end());
+  }
+  auto states = store_.load(loads);
+  if (!states) return tl::make_unexpected(std::move(states.error()));
+  for (std::size_t i = 0; i < loads.size(); ++i) {
+    if (!(*states)[i]) continue;
+    Working& working = working_[loads[i].contact];
+    working.state = std::move(*(*states)[i]);
+    working.ledger.insert(loads[i].ledger.begin(), loads[i].ledger.end());
+    working.keyed.insert(loads[i].keyed.begin(), loads[i].keyed.end());
+  }
+  return {};
+}
+
+/// The ledger rows that an input can touch: its own event's scenarios, and those of events it causes.
+Batch::Needs Batch::needs_of(const Input& input) const {
+  const auto* event = std::get_if<EventInput>(&input);
+  Needs needs{.ledger = catalog_.touched_by(event == nullptr ? std::string_view{}
+                                                             : event->event.type)};
+  for (const ScenarioKey key : needs.ledger) {
+    const std::string& path = catalog_.find(key)->current().reentry.key_path;
+    if (path.empty()) continue;
+    needs.keyed.emplace_back(key, entry_key(""));
+    const Value* value = event == nullptr ? nullptr : event->event.data.find_path(path);
+    if (value != nullptr) needs.keyed.emplace_back(key, entry_key(to_text(*value)));
+  }
+  return needs;
+}
+
+/// DESIGN's rule of identity: by id if given; an unknown id goes to the one holder of the address that
+/// has none; an address alone with several holders means the oldest.
+Batch::Resolved Batch::resolve(const ContactRef& who) const {
+  using Holder = IdentityMatch::Holder;
+  static const std::vector<Holder> kNobody;
+  const auto held = who.email.empty() ? by_email_.end() : by_email_.find(who.email);
+  const std::vector<Holder>& holders = held == by_email_.end() ? kNobody : held->second;
+  if (who.id) {
+    const auto found = by_id_.find(who.id->text);
+    if (found != by_id_.end() && found->second) return {.contact = found->second};
+    if (std::ranges::count(holders, false, &Holder::has_id) != 1) return {};
+    return {.contact = std::ranges::find(holders, false, &Holder::has_id)->contact};
+  }
+  if (holders.empty()) return {};
+  return {.contact = holders.front().contact, .ambiguous = holders.size() > 1};
+}
+
+/// Loads what an earlier input of the batch made necessary; mostly there is nothing to do.
+Status Batch::ensure(ContactKey contact, const Needs& needs) {
+  Working& working = working_[contact];
+  const bool fresh = !working.state.contact.key;
+  LoadQuery query{.contact = contact};
+  for (const ScenarioKey key : needs.ledger)
+    if (working.ledger.insert(key).second) query.ledger.push_back(key);
+  for (const auto& key : needs.keyed)
+    if (working.keyed.insert(key).second) query.keyed.push_back(key);
+  if (!fresh && query.ledger.empty() && query.keyed.empty()) return {};
+  auto loaded = store_.load({&query, 1});
+  if (!loaded) return tl::make_unexpected(std::move(loaded.error()));
+  if (!loaded->front()) return {};
+  ContactState& state = *loaded->front();
+  if (fresh) {
+    working.state = std::move(state);
+    return {};
+  }
+  // Rows that the batch has changed already are newer than the store's.
+  for (LedgerRow& row : state.ledger) {
+    const bool known = std::ranges::any_of(working.state.ledger, [&](const LedgerRow& have) {
+      return have.scenario == row.scenario && have.key == row.key && have.test == row.test;
+    });
+    if (!known) working.state.ledger.push_back(std::move(row));
+  }
+  return {};
+}
+
+// ---- taking ----------------------------------------------------------------------------------------
+
+/// Repeats, conflicts and events that are too old take no effect.
+bool Batch::refuse_event(const EventInput& input, WorkAnswer& answer) {
+  EventAnswer& event = answer.event;
+  if (!input.history && input.event.at < now_ - dedupe_for_) {
+    event = {.kind = EventAnswer::Kind::Rejected,
+             .code = "too_old",
+             .message = "the event is older than events are remembered, so a repeat could not be "
+                        "told from it; send it with ?mode=history to update the contact only"};
+    return true;
+  }
+  if (input.id.empty()) return false;
+  auto& seen = seen_[seen_key(input.source, input.id)];
+  if (!seen) {
+    seen = input.fingerprint;
+    commit_.seen.push_back({.key = seen_key(input.source, input.id),
+                            .fingerprint = input.fingerprint,
+                            .at = now_});
+    return false;
+  }
+  if (*seen == input.fingerprint)
+    event.kind = EventAnswer::Kind::Duplicate;
+  else
+    event = {.kind = EventAnswer::Kind::Conflict,
+             .code = "id_reused",
+             .message = "an event with this id was accepted before with another body"};
+  return true;
+}
+
+Status Batch::take(const Work& work) {
+  const Input& input = *work.input;
+  WorkAnswer unasked;
+  WorkAnswer& answer = work.answer == nullptr ? unasked : *work.answer;
+  answer = {};
+  if (const auto* event = std::get_if<EventInput>(&input); event && refuse_event(*event, answer))
+    return {};
+
+  ContactKey contact = key_of(input);
+  if (const ContactRef* who = ref_of(input)) {
+    const Resolved resolved = resolve(*who);
+    if (resolved.ambiguous) answer.event.warnings.emplace_back("ambiguous_contact");
+    if (!resolved.contact && !work.create) {
+      answer.found = false;
+      return {};
+    }
+    answer.created = !resolved.contact;
+    contact = resolved.contact ? *resolved.contact : ContactKey{++last_contact_.value};
+  }
+  answer.contact = contact;
+  if (answer.created) {
+    working_[contact].state.contact.key = contact;
+  } else if (Status loaded = ensure(contact, needs_of(input)); !loaded) {
+    return loaded;
+  }
+  Working& working = working_[contact];
+  if (!working.state.contact.key) {  // a timer or command of a contact that is gone
+    answer.found = false;
+    working_.erase(contact);
+    if (const auto* timer = std::get_if<TimerInput>(&input))
+      commit_.timers_cleared.push_back({timer->due, timer->contact, timer->timer});
+    return {};
+  }
+  const std::string id_before = id_of(working.state.contact);
+  const std::string email_before = working.state.contact.email();
+  const Now now{.at = now_, .seq = ++last_seq_, .seed = last_seq_};
+  Changes changes = advance(catalog_, working.state, input, now);
+  if (changes.forgotten)
+    if (Status done = cancel_pending_of(contact); !done) return done;
+  adopt(working, changes, id_before, email_before);
+  for (std::string& warning : changes.warnings)
+    answer.event.warnings.push_back(std::move(warning));
+  if (work.want_state)
+    answer.state = {.contact = working.state.contact,
+                    .engagement = working.state.engagement,
+                    .created = answer.created,
+                    .warnings = answer.event.warnings};
+  for (Run& run : changes.runs) runs_.insert_or_assign(run.key, std::move(run));
+  for (NewDelivery& made : changes.deliveries) deliveries_.push_back(std::move(made));
+  return {};
+}
+
+void Batch::adopt(Working& working, const Changes& changes, const std::string& id_before,
+                  const std::string& email_before) {
+  const Contact& contact = working.state.contact;
+  working.contact_changed |= changes.contact_changed;
+  working.engagement_changed |= changes.engagement_changed;
+  working.forgotten |= changes.forgotten;
+  working.ledger_changed.insert(changes.ledger.begin(), changes.ledger.end());
+  const std::string id_after = id_of(contact);
+  note_identity(IdentityChange::Kind::Id, id_before, id_after, contact.key, !id_after.empty());
+  note_identity(IdentityChange::Kind::Email, email_before, contact.email(), contact.key,
+                !id_after.empty());
+  if (id_before.empty() && !id_after.empty())
+    if (const auto held = by_email_.find(contact.email()); held != by_email_.end())
+      for (auto& holder : held->second)
+        if (holder.contact == contact.key) holder.has_id = true;
+  for (const Timer& timer : changes.timers_set) commit_.timers_set.push_back(timer);
+  for (const Timer& timer : changes.timers_cleared) {
+    // Set and cleared in one batch: it never was.
+    if (std::erase(commit_.timers_set, timer) == 0) commit_.timers_cleared.push_back(timer);
+  }
+  deltas_.merge(changes.counters);
+}
+
+/// Keeps what this batch looked up true, and tells the store.
+void Batch::note_identity(IdentityChange::Kind kind, const std::string& before,
+                          const std::string& after, ContactKey contact, bool has_id) {
+  if (before == after) return;
+  const bool is_id = kind == IdentityChange::Kind::Id;
+  if (!before.empty()) {
+    commit_.identities.push_back(
+        {.kind = kind, .value = before, .contact = contact, .removed = true});
+    if (is_id) {
+      if (const auto found = by_id_.find(before); found != by_id_.end()) found->second.reset();
+    } else if (const auto held = by_email_.find(before); held != by_email_.end()) {
+      std::erase_if(held->second, [&](const auto& holder) { return holder.contact == contact; });
+    }
+  }
+  if (after.empty()) return;
+  commit_.identities.push_back({.kind = kind, .value = after, .contact = contact});
+  if (is_id) {
+    if (const auto found = by_id_.find(after); found != by_id_.end()) found->second = contact;
+  } else if (const auto held = by_email_.find(after); held != by_email_.end()) {
+    held->second.push_back({.contact = contact, .has_id = has_id});
+    std::ranges::sort(held->second, {}, &IdentityMatch::Holder::contact);
+  }
+}
+
+// ---- deliveries ------------------------------------------------------------------------------------
+
+void Batch::settle_attempt(const Delivery& delivery, const AttemptResult& result,
+                           const RetryPolicy& policy) {
+  Settlement settlement = settle({delivery}, result, policy, {.at = now_});
+  if (settlement.delivery == delivery) return;
+  const CounterKey key{.scenario = delivery.endpoint.scenario,
+                       .node = delivery.endpoint.node,
+                       .version = delivery.endpoint.version,
+                       .test = delivery.test};
+  if (settlement.accepted || settlement.failed) {
+    CounterRow& row = deltas_.at(key);
+    row.add(Counter::Pending, -1);
+    row.add(settlement.accepted ? Counter::Accepted : Counter::Failed, 1);
+    if (delivery.parked) row.add(Counter::PendingParked, -1);
+  }
+  if (settlement.superseded)
+    commit_.attempts.push_back({.delivery = delivery.key, .attempt = *settlement.superseded});
+  settled_.push_back({.settlement = std::move(settlement), .result = result});
+}
+
+void Batch::cancel(const Delivery& delivery, std::string_view reason) {
+  assert(delivery.pending());
+  CounterRow& row = deltas_.at({.scenario = delivery.endpoint.scenario,
+                                .node = delivery.endpoint.node,
+                                .version = delivery.endpoint.version,
+                                .test = delivery.test});
+  row.add(Counter::Pending, -1);
+  row.add(Counter::Cancelled, 1);
+  if (delivery.parked) row.add(Counter::PendingParked, -1);
+  Delivery& ended = cancelled_.emplace_back(delivery);
+  ended.state = DeliveryState::Cancelled;
+  ended.reason = reason;
+  ended.due.reset();
+  ended.settled = now_;
+  ended.parked = false;
+}
+
+/// Of a contact that is forgotten: those on disk, and those of this very batch.
+Status Batch::cancel_pending_of(ContactKey contact) {
+  const auto keys = store_.pending_of(contact);
+  if (!keys) return tl::make_unexpected(keys.error());
+  const auto loaded = store_.deliveries(*keys);
+  if (!loaded) return tl::make_unexpected(loaded.error());
+  for (const auto& one : *loaded)
+    if (one && one->delivery.pending()) cancel(one->delivery, "forgotten");
+  for (const NewDelivery& made : deliveries_)
+    if (made.delivery.contact == contact && made.delivery.pending())
+      cancel(made.delivery, "forgotten");
+  return {};
+}
+
+// ---- the whole -------------------------------------------------------------------------------------
+
+Commit Batch::finish() {
+  Commit commit = std::move(commit_);
+  commit.at = now_;
+  commit.last_seq = last_seq_;
+  commit.last_contact = last_contact_;
+  for (auto& [key, working] : working_) {
+    if (working.forgotten) {
+      commit.forgotten.push_back(key);
+      continue;
+    }
+    if (working.contact_changed) commit.contacts.push_back(std::move(working.state.contact));
+    if (working.engagement_changed)
+      commit.engagements.push_back(
+          {.contact = key, .engagement = std::move(working.state.engagement)});
+    for (const std::size_t index : working.ledger_changed)
+      commit.ledger.push_back({.contact = key, .row = working.state.ledger[index]});
+  }
+  for (auto& [key, run] : runs_) commit.runs.push_back(std::move(run));
+  for (const NewDelivery& made : deliveries_) {
+    commit.deliveries.push_back(made.delivery);
+    commit.requests.push_back({.delivery = made.delivery.key, .request = made.request});
+  }
+  for (const Settled& settled : settled_) commit.deliveries.push_back(settled.settlement.delivery);
+  for (const Delivery& delivery : cancelled_) commit.deliveries.push_back(delivery);
+  for (const auto& [key, delta] : deltas_.rows()) {
+    const auto known = counters_.find(key);
+    CounterRow row = known == counters_.end() ? CounterRow{} : known->second;
+    row.add(delta);
+    commit.counters.emplace_back(key, std::move(row));
+  }
+  return commit;
+}
+}  // namespace onward

@@ -1,0 +1,112 @@
+#pragma once
+// One batch of inputs between reading and committing: who they are about, their states, what changes.
+// Thrown away whole when the commit is refused, so nothing outside it is touched before.
+#include <cstdint>
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/core/advance.h"
+#include "engine/core/settle.h"
+#include "engine/runtime/runtime.h"
+#include "engine/store/store.h"
+
+namespace onward {
+/// What became of one input.
+struct WorkAnswer {
+  EventAnswer event;
+  ContactKey contact;
+  bool created = false;
+  bool found = true;                         ///< false: no such contact, and none was to be made.
+  std::optional<ContactAnswer> state;        ///< The contact after the input, where it was asked for.
+};
+/// One input to take. Nothing is owned.
+struct Work {
+  const Input* input = nullptr;
+  WorkAnswer* answer = nullptr;              ///< Null where nobody waits for one.
+  bool create = true;                        ///< Make the contact where there is none.
+  bool want_state = false;
+};
+
+/// A settled attempt that awaits its commit.
+struct Settled {
+  Settlement settlement;
+  AttemptResult result;
+};
+
+class Batch {
+ public:
+  Batch(Store& store, const Catalog& catalog, const Counters& counters, Sequence last_seq,
+        ContactKey last_contact, Instant now, Duration dedupe_for);
+
+  /// Reads everything the inputs may need, set by set.
+  Status prefetch(std::span<const Work> work);
+  /// Advances one input. An error is the store's.
+  Status take(const Work& work);
+  void settle_attempt(const Delivery& delivery, const AttemptResult& result,
+                      const RetryPolicy& policy);
+  /// Takes a pending delivery out of the race.
+  void cancel(const Delivery& delivery, std::string_view reason);
+  /// The whole change, ready for the store. Call once, last.
+  Commit finish();
+
+  const std::vector<NewDelivery>& deliveries() const { return deliveries_; }
+  const std::vector<Settled>& settled() const { return settled_; }
+  const std::vector<Delivery>& cancelled() const { return cancelled_; }
+  Sequence last_seq() const { return last_seq_; }
+  ContactKey last_contact() const { return last_contact_; }
+
+ private:
+  struct Needs {
+    std::vector<ScenarioKey> ledger;
+    std::vector<std::pair<ScenarioKey, EntryKey>> keyed;
+  };
+  struct Working {
+    ContactState state;
+    std::set<ScenarioKey> ledger;
+    std::set<std::pair<ScenarioKey, EntryKey>> keyed;
+    bool contact_changed = false, engagement_changed = false, forgotten = false;
+    std::set<std::size_t> ledger_changed;
+  };
+  struct Resolved {
+    std::optional<ContactKey> contact;
+    bool ambiguous = false;
+  };
+
+  Needs needs_of(const Input& input) const;
+  Resolved resolve(const ContactRef& who) const;
+  Status ensure(ContactKey contact, const Needs& needs);
+  void adopt(Working& working, const Changes& changes, const std::string& id_before,
+             const std::string& email_before);
+  void note_identity(IdentityChange::Kind kind, const std::string& before,
+                     const std::string& after, ContactKey contact, bool has_id);
+  bool refuse_event(const EventInput& input, WorkAnswer& answer);
+  Status cancel_pending_of(ContactKey contact);
+
+  Store& store_;
+  const Catalog& catalog_;
+  const Counters& counters_;
+  Sequence last_seq_;
+  ContactKey last_contact_;
+  const Instant now_;
+  const Duration dedupe_for_;
+
+  std::unordered_map<std::string, std::optional<ContactKey>> by_id_;
+  std::unordered_map<std::string, std::vector<IdentityMatch::Holder>> by_email_;
+  std::unordered_map<Hash128, std::optional<Hash128>> seen_;
+  std::unordered_map<ContactKey, Working> working_;
+  std::map<RunKey, Run> runs_;
+  std::vector<NewDelivery> deliveries_;
+  std::vector<Settled> settled_;
+  std::vector<Delivery> cancelled_;
+  CounterDeltas deltas_;
+  Commit commit_;
+};
+
+/// The key under which an event is remembered.
+Hash128 seen_key(const SourceId& source, const EventId& id);
+}  // namespace onward
