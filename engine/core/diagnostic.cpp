@@ -1,0 +1,87 @@
+#include "engine/core/diagnostic.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace onward {
+namespace {
+/// Longer names are not compared: nobody means another one by them.
+constexpr std::size_t kComparedMax = 64;
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+/// Edits (insert, delete, replace, swap two neighbours) from `a` to `b`, or anything above `limit`
+/// once it is clear that they are more.
+std::size_t edits(std::string_view a, std::string_view b, std::size_t limit) {
+  using Row = std::array<std::size_t, kComparedMax + 1>;
+  Row before_last{};
+  Row last{};
+  Row row{};
+  for (std::size_t j = 0; j <= b.size(); ++j) last[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    row[0] = i;
+    std::size_t least = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const char ca = lower(a[i - 1]);
+      const char cb = lower(b[j - 1]);
+      row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (ca == cb ? 0 : 1)});
+      if (i > 1 && j > 1 && ca == lower(b[j - 2]) && lower(a[i - 2]) == cb)
+        row[j] = std::min(row[j], before_last[j - 2] + 1);
+      least = std::min(least, row[j]);
+    }
+    if (least > limit) return limit + 1;
+    before_last = last;
+    last = row;
+  }
+  return last[b.size()];
+}
+
+template <class Names>
+std::string nearest_of(std::string_view name, const Names& candidates) {
+  if (name.empty() || name.size() > kComparedMax) return {};
+  std::string_view best;
+  std::size_t best_edits = kComparedMax;
+  for (const std::string_view candidate : candidates) {
+    if (candidate.size() > kComparedMax) continue;
+    const std::size_t letters = std::max(name.size(), candidate.size());
+    const std::size_t difference = letters - std::min(name.size(), candidate.size());
+    const std::size_t limit = std::min(letters / 3, best_edits - 1);
+    if (difference > limit) continue;
+    const std::size_t found = edits(name, candidate, limit);
+    if (found > limit) continue;
+    best = candidate;
+    best_edits = found;
+    if (found == 0) break;
+  }
+  return std::string{best};
+}
+}  // namespace
+
+void Diagnostics::error(Position at, std::string code, std::string message, std::string nearest) {
+  found_.push_back({Severity::Error, at, std::move(code), std::move(message), std::move(nearest)});
+  ++errors_;
+}
+
+void Diagnostics::warning(Position at, std::string code, std::string message, std::string nearest) {
+  found_.push_back(
+      {Severity::Warning, at, std::move(code), std::move(message), std::move(nearest)});
+}
+
+std::vector<Diagnostic> Diagnostics::sorted() const {
+  std::vector<Diagnostic> result = found_;
+  std::stable_sort(result.begin(), result.end(),
+                   [](const Diagnostic& a, const Diagnostic& b) { return a.at < b.at; });
+  // The same finding by two ways is told once.
+  result.erase(std::unique(result.begin(), result.end()), result.end());
+  return result;
+}
+
+std::string nearest_name(std::string_view name, std::span<const std::string_view> candidates) {
+  return nearest_of(name, candidates);
+}
+
+std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates) {
+  return nearest_of(name, candidates);
+}
+}  // namespace onward
