@@ -1,0 +1,27 @@
+#include "engine/store/store.h"
+
+#include <cassert>
+
+namespace onward {
+bool Commit::empty() const {
+  return contacts.empty() && engagements.empty() && ledger.empty() && runs.empty() &&
+         deliveries.empty() && requests.empty() && attempts.empty() && timers_set.empty() &&
+         timers_cleared.empty() && seen.empty() && identities.empty() && counters.empty() &&
+         scenarios.empty() && versions.empty() && tokens.empty() && forgotten.empty();
+}
+
+std::string_view to_string(Role role) {
+  switch (role) {
+    case Role::Read:
+      return "read";
+    case Role::Ingest:
+      return "ingest";
+    case Role::Author:
+      return "author";
+    case Role::Admin:
+      return "admin";
+  }
+  assert(false);
+  return "read";
+}
+}  // namespace onward
