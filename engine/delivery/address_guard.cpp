@@ -1,0 +1,275 @@
+#include "engine/delivery/address_guard.h"
+
+#include <arpa/inet.h>
+#include <fmt/core.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <optional>
+
+namespace onward {
+namespace {
+/// Every address as 16 bytes; IPv4 stands in its mapped form, ::ffff:a.b.c.d.
+using Bytes = std::array<std::uint8_t, 16>;
+
+constexpr std::uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+Bytes mapped(const std::uint8_t* four) {
+  Bytes bytes{};
+  std::memcpy(bytes.data(), kMapped, sizeof kMapped);
+  std::memcpy(bytes.data() + 12, four, 4);
+  return bytes;
+}
+
+std::optional<Bytes> read_address(const std::string& text) {
+  std::uint8_t four[4];
+  if (inet_pton(AF_INET, text.c_str(), four) == 1) return mapped(four);
+  Bytes bytes{};
+  if (inet_pton(AF_INET6, text.c_str(), bytes.data()) == 1) return bytes;
+  return std::nullopt;
+}
+
+bool is_v4(const Bytes& bytes) { return std::memcmp(bytes.data(), kMapped, sizeof kMapped) == 0; }
+
+std::string to_text(const Bytes& bytes) {
+  char text[INET6_ADDRSTRLEN] = "";
+  if (is_v4(bytes)) {
+    inet_ntop(AF_INET, bytes.data() + 12, text, sizeof text);
+  } else {
+    inet_ntop(AF_INET6, bytes.data(), text, sizeof text);
+  }
+  return text;
+}
+
+bool starts_with(const std::uint8_t* bytes, const std::uint8_t* prefix, int bits) {
+  const int whole = bits / 8;
+  if (std::memcmp(bytes, prefix, static_cast<std::size_t>(whole)) != 0) return false;
+  const int rest = bits % 8;
+  return rest == 0 || ((bytes[whole] ^ prefix[whole]) >> (8 - rest)) == 0;
+}
+
+/// What opens an address.
+enum class Tier : std::uint8_t {
+  Private,  ///< A network that holds it, or its host.
+  Exact,    ///< Its host, or a network that lies wholly inside the range: "everything" never means
+            ///< the machine itself.
+};
+
+struct Range {
+  Bytes prefix;
+  int bits;
+  Tier tier;
+  const char* kind;  ///< "a private address"
+};
+
+/// Whatever is not public unicast (IANA special-purpose registries); the first that fits names it.
+/// Clouds answer with credentials on their metadata addresses, so these open by exact entry only.
+const std::vector<Range>& ranges() {
+  static const std::vector<Range> table = [] {
+    struct Row {
+      const char* address;
+      int bits;
+      Tier tier;
+      const char* kind;
+    };
+    constexpr Row kRows[] = {
+        {"100.100.100.200", 32, Tier::Exact, "a cloud metadata address"},
+        {"192.0.0.192", 32, Tier::Exact, "a cloud metadata address"},
+        {"168.63.129.16", 32, Tier::Exact, "a cloud metadata address"},
+        {"fd00:ec2::254", 128, Tier::Exact, "a cloud metadata address"},
+        {"fd20:ce::254", 128, Tier::Exact, "a cloud metadata address"},
+        {"127.0.0.0", 8, Tier::Exact, "a loopback address"},
+        {"::1", 128, Tier::Exact, "a loopback address"},
+        {"0.0.0.0", 8, Tier::Exact, "an address of this machine"},
+        {"::", 128, Tier::Exact, "an address of this machine"},
+        {"169.254.0.0", 16, Tier::Exact, "a link-local address"},
+        {"fe80::", 10, Tier::Exact, "a link-local address"},
+        {"10.0.0.0", 8, Tier::Private, "a private address"},
+        {"172.16.0.0", 12, Tier::Private, "a private address"},
+        {"192.168.0.0", 16, Tier::Private, "a private address"},
+        {"fc00::", 7, Tier::Private, "a private address"},
+        {"fec0::", 10, Tier::Private, "a private address"},
+        {"100.64.0.0", 10, Tier::Private, "a carrier's shared address"},
+        {"192.0.0.0", 24, Tier::Private, "a reserved address"},
+        {"192.0.2.0", 24, Tier::Private, "a documentation address"},
+        {"192.88.99.0", 24, Tier::Private, "a reserved address"},
+        {"198.18.0.0", 15, Tier::Private, "a benchmark address"},
+        {"198.51.100.0", 24, Tier::Private, "a documentation address"},
+        {"203.0.113.0", 24, Tier::Private, "a documentation address"},
+        {"224.0.0.0", 4, Tier::Private, "a multicast address"},
+        {"240.0.0.0", 4, Tier::Private, "a reserved address"},
+        {"64:ff9b:1::", 48, Tier::Private, "a translation address"},
+        {"100::", 64, Tier::Private, "a discard address"},
+        {"2001::", 23, Tier::Private, "a reserved address"},
+        {"2001:db8::", 32, Tier::Private, "a documentation address"},
+        {"ff00::", 8, Tier::Private, "a multicast address"},
+    };
+    std::vector<Range> made;
+    for (const Row& row : kRows) {
+      const Bytes prefix = *read_address(row.address);
+      made.push_back({prefix, is_v4(prefix) ? row.bits + 96 : row.bits, row.tier, row.kind});
+    }
+    return made;
+  }();
+  return table;
+}
+
+/// The address that a packet ends at: what is embedded in a compatible (::a.b.c.d), NAT64
+/// (64:ff9b::a.b.c.d) or 6to4 (2002:aabb:ccdd::) address, else itself.
+Bytes reached(const Bytes& bytes) {
+  static constexpr std::uint8_t kNat64[12] = {0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0};
+  static constexpr std::uint8_t kZero[16] = {};
+  if (starts_with(bytes.data(), kNat64, 96)) return mapped(bytes.data() + 12);
+  if (bytes[0] == 0x20 && bytes[1] == 0x02) return mapped(bytes.data() + 2);
+  // "::" and "::1" are addresses of their own; so is the little else below ::1:0, by no meaning.
+  if (starts_with(bytes.data(), kZero, 96) && !starts_with(bytes.data(), kZero, 112)) {
+    return mapped(bytes.data() + 12);
+  }
+  return bytes;
+}
+
+const Range* range_of(const Bytes& bytes) {
+  static const Range kLow{Bytes{}, 96, Tier::Exact, "a reserved address"};
+  for (const Range& range : ranges()) {
+    if (starts_with(bytes.data(), range.prefix.data(), range.bits)) return &range;
+  }
+  return starts_with(bytes.data(), kLow.prefix.data(), kLow.bits) ? &kLow : nullptr;
+}
+
+/// One spelling per host: lower case, no brackets, no final dot, addresses as inet_ntop has them.
+std::string host_name(std::string_view text) {
+  if (text.size() >= 2 && text.front() == '[' && text.back() == ']') {
+    text = text.substr(1, text.size() - 2);
+  }
+  if (!text.empty() && text.back() == '.') text.remove_suffix(1);
+  std::string name{text};
+  for (char& c : name) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  if (const auto address = read_address(name)) return to_text(*address);
+  return name;
+}
+
+template <class Number>
+std::optional<Number> read_number(std::string_view text) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+tl::unexpected<Error> bad_setting(std::string message) {
+  return fail(ErrorKind::Invalid, "bad_setting", std::move(message));
+}
+
+struct Prefix {
+  Bytes bytes;
+  int bits;
+};
+
+Result<Prefix> read_network(const std::string& entry) {
+  const std::size_t slash = entry.find('/');
+  const auto address = read_address(entry.substr(0, slash));
+  const int length = address && is_v4(*address) ? 32 : 128;
+  std::optional<int> bits = length;
+  if (slash != std::string::npos)
+    bits = read_number<int>(std::string_view{entry}.substr(slash + 1));
+  if (!address || !bits || *bits < 0 || *bits > length) {
+    return bad_setting(fmt::format(
+        "--allow-network wants a network such as 10.0.0.0/8 or fd00::/8, found \"{}\"", entry));
+  }
+  Prefix prefix{*address, *bits + 128 - length};
+  for (int bit = prefix.bits; bit < 128; ++bit) {
+    prefix.bytes[static_cast<std::size_t>(bit / 8)] &=
+        static_cast<std::uint8_t>(~(0x80 >> (bit % 8)));
+  }
+  if (prefix.bytes != *address) {
+    return bad_setting(fmt::format(
+        "--allow-network {} names an address inside a network; did you mean {}/{} or {}?", entry,
+        to_text(prefix.bytes), *bits, to_text(*address)));
+  }
+  return prefix;
+}
+
+/// Name and port of "crm.internal", "127.0.0.1:8080", "[::1]:8080" or "::1".
+Result<std::pair<std::string, std::uint16_t>> read_host(const std::string& entry) {
+  std::string_view name = entry;
+  std::optional<std::uint16_t> port = 0;
+  const std::size_t colon = name.rfind(':');
+  const bool bare_v6 = std::count(name.begin(), name.end(), ':') > 1 && name.front() != '[';
+  if (colon != std::string_view::npos && !bare_v6 && name.back() != ']') {
+    port = read_number<std::uint16_t>(name.substr(colon + 1));
+    if (port == std::uint16_t{0}) port.reset();
+    name = name.substr(0, colon);
+  }
+  const bool v6 = bare_v6 || (!name.empty() && name.front() == '[');
+  const std::string host = host_name(name);
+  const bool known =
+      v6 ? read_address(host).has_value()
+         : host.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") == std::string::npos;
+  if (host.empty() || !known || !port) {
+    return bad_setting(
+        fmt::format("--allow-host wants a host such as crm.internal, localhost:8080 "
+                    "or [::1]:8080 (no scheme, path or *), found \"{}\"",
+                    entry));
+  }
+  return std::pair{host, *port};
+}
+}  // namespace
+
+Result<AddressGuard> AddressGuard::make(const Options& options) {
+  AddressGuard guard;
+  for (const std::string& entry : options.allow_networks) {
+    const auto prefix = read_network(entry);
+    if (!prefix) return tl::make_unexpected(prefix.error());
+    Network network{};
+    std::memcpy(network.bytes, prefix->bytes.data(), sizeof network.bytes);
+    network.bits = prefix->bits;
+    guard.networks_.push_back(network);
+  }
+  for (const std::string& entry : options.allow_hosts) {
+    auto host = read_host(entry);
+    if (!host) return tl::make_unexpected(host.error());
+    guard.hosts_.push_back({std::move(host->first), host->second});
+  }
+  return guard;
+}
+
+std::string AddressGuard::refuse(const sockaddr* address, std::string_view host,
+                                 std::uint16_t port) const {
+  Bytes bytes{};
+  if (address->sa_family == AF_INET) {
+    in_addr v4 = reinterpret_cast<const sockaddr_in*>(address)->sin_addr;
+    bytes = mapped(reinterpret_cast<const std::uint8_t*>(&v4));
+  } else if (address->sa_family == AF_INET6) {
+    std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr, 16);
+  } else {
+    return "only IPv4 and IPv6 addresses may be called";
+  }
+  const Bytes target = reached(bytes);
+  const Range* range = range_of(target);
+  if (!range) return {};
+
+  for (const Network& network : networks_) {
+    const bool holds = starts_with(target.data(), network.bytes, network.bits);
+    const bool inside = network.bits >= range->bits;
+    if (holds && (range->tier == Tier::Private || inside)) return {};
+  }
+  const std::string name = host_name(host);
+  for (const Host& allowed : hosts_) {
+    if (allowed.name == name && (allowed.port == 0 || allowed.port == port)) return {};
+  }
+
+  std::string shown = to_text(bytes);
+  if (target != bytes) shown += fmt::format(" (which reaches {})", to_text(target));
+  const std::string called = to_text(target) == name ? "" : fmt::format(" of {}", host);
+  const std::string entry = name.find(':') == std::string::npos ? name : "[" + name + "]";
+  return fmt::format(
+      "{}{} is {}, which may be called only where the operator opened it: --allow-host {}:{} or "
+      "--allow-network {}/{}",
+      shown, called, range->kind, entry, port, to_text(target), is_v4(target) ? 32 : 128);
+}
+}  // namespace onward
