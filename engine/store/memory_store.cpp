@@ -392,6 +392,7 @@ class MemoryStore final : public Store {
 
   bool fold_pending() const override { return false; }
   Status fold() override { return {}; }
+  Result<bool> fold_slice() override { return false; }
 
   Status forget_seen(Instant before) override {
     const std::lock_guard lock{state_->mutex};
