@@ -87,6 +87,9 @@ class Settings {
   void warning(Position at, std::string code, std::string message, std::string nearest = {});
 
  private:
+  const SettingSpec* spec(std::string_view key) const;
+  void missing(std::string_view key);
+
   std::string_view node_;
   const Tree* map_;
   std::span<const SettingSpec> specs_;

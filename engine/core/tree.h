@@ -17,6 +17,7 @@ struct Tree {
 
   Kind kind = Kind::Null;
   Position at;
+  Position text_at;            ///< Where a scalar's text begins: behind its quote, in its block.
   std::string text;            ///< Of a scalar.
   bool quoted = false;         ///< A scalar in quotes or a block: text, whatever it looks like.
   std::vector<Tree> items;     ///< Of a list.

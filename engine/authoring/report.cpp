@@ -1,0 +1,179 @@
+#include "engine/authoring/report.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "engine/core/value.h"
+
+namespace onward {
+namespace {
+/// Columns of a terminal that a shown line may take.
+constexpr int kShownWidth = 100;
+constexpr std::string_view kBold = "\x1b[1m";
+constexpr std::string_view kRed = "\x1b[1;31m";
+constexpr std::string_view kYellow = "\x1b[1;33m";
+constexpr std::string_view kGreen = "\x1b[1;32m";
+constexpr std::string_view kPlain = "\x1b[0m";
+
+/// One character as it is shown, and the columns that it takes.
+struct Cell {
+  std::string text;
+  int width = 1;
+};
+
+bool is_wide(std::uint32_t code) {
+  return (code >= 0x1100 && code <= 0x115F) || (code >= 0x2E80 && code <= 0xA4CF) ||
+         (code >= 0xAC00 && code <= 0xD7A3) || (code >= 0xF900 && code <= 0xFAFF) ||
+         (code >= 0xFE30 && code <= 0xFE6F) || (code >= 0xFF00 && code <= 0xFF60) ||
+         (code >= 0xFFE0 && code <= 0xFFE6) || (code >= 0x1F300 && code <= 0x1FAFF) ||
+         (code >= 0x20000 && code <= 0x3FFFD);
+}
+
+bool is_combining(std::uint32_t code) {
+  return (code >= 0x0300 && code <= 0x036F) || code == 0x200C || code == 0x200D ||
+         (code >= 0xFE00 && code <= 0xFE0F);
+}
+
+/// Whether a terminal would act on the character, or show the text in another order.
+bool is_unsafe(std::uint32_t code) {
+  return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x061C || code == 0x200B ||
+         code == 0x200E || code == 0x200F || (code >= 0x2028 && code <= 0x202E) ||
+         (code >= 0x2060 && code <= 0x2069) || code == 0xFEFF;
+}
+
+/// A line by characters; what is no character, or harmful to show, is a "?".
+std::vector<Cell> cells_of(std::string_view line) {
+  std::vector<Cell> cells;
+  while (!line.empty()) {
+    std::size_t length = 1;
+    const auto first = static_cast<unsigned char>(line[0]);
+    std::uint32_t code = first;
+    if (first >= 0xC2) {
+      length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+      code = first & (0xFF >> (length + 1));
+      std::size_t i = 1;
+      while (i < length && i < line.size() && (static_cast<unsigned char>(line[i]) & 0xC0) == 0x80)
+        code = code << 6 | (static_cast<unsigned char>(line[i++]) & 0x3F);
+      if (i < length) length = 1;
+    }
+    const bool broken = first >= 0x80 && length == 1;
+    if (line[0] == '\t')
+      cells.push_back({" ", 1});
+    else if (broken || is_unsafe(code))
+      cells.push_back({"?", 1});
+    else
+      cells.push_back({std::string{line.substr(0, length)}, is_combining(code) ? 0
+                                                            : is_wide(code)    ? 2
+                                                                               : 1});
+    line.remove_prefix(length);
+  }
+  return cells;
+}
+
+int width_of(const std::vector<Cell>& cells, std::size_t from, std::size_t to) {
+  int width = 0;
+  for (std::size_t i = from; i < to && i < cells.size(); ++i) width += cells[i].width;
+  return width;
+}
+
+/// The line and below it a caret under `column`; a long line is cut around the caret.
+std::string excerpt(std::string_view line, int column, bool colour) {
+  const std::vector<Cell> cells = cells_of(line);
+  const std::size_t caret =
+      std::min(static_cast<std::size_t>(std::max(column, 1) - 1), cells.size());
+  std::size_t from = 0;
+  std::size_t to = cells.size();
+  if (width_of(cells, 0, to) > kShownWidth) {
+    if (width_of(cells, 0, caret) > kShownWidth * 2 / 3) {
+      from = caret;
+      while (from > 0 && width_of(cells, from - 1, caret) <= kShownWidth / 2) --from;
+    }
+    to = caret;
+    while (to < cells.size() && width_of(cells, from, to + 1) <= kShownWidth) ++to;
+  }
+  std::string shown = from > 0 ? "…" : "";
+  for (std::size_t i = from; i < to; ++i) shown += cells[i].text;
+  if (to < cells.size()) shown += "…";
+  const int indent = width_of(cells, from, caret) + (from > 0 ? 1 : 0);
+  return fmt::format("{}\n{:{}}{}^{}\n", shown, "", indent, colour ? kGreen : "",
+                     colour ? kPlain : "");
+}
+
+std::vector<std::string_view> lines_of(std::string_view text) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  std::vector<std::string_view> lines;
+  while (true) {
+    const std::size_t end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    lines.push_back(line);
+    if (end == std::string_view::npos) return lines;
+    text.remove_prefix(end + 1);
+  }
+}
+
+std::string_view word(Severity severity) {
+  return severity == Severity::Error ? "error" : "warning";
+}
+
+std::string place(std::string_view file, Position at) {
+  return at.line > 0 ? fmt::format("{}:{}:{}", file, at.line, at.column) : std::string{file};
+}
+
+/// The message with its suggestion.
+std::string sentence(const Diagnostic& found) {
+  if (found.nearest.empty()) return found.message;
+  return fmt::format("{}; did you mean \"{}\"?", found.message, found.nearest);
+}
+
+/// Names of files and keys may hold anything; a terminal gets only what is harmless.
+std::string harmless(std::string_view text) {
+  std::string result;
+  for (const Cell& cell : cells_of(text)) result += cell.text;
+  return result;
+}
+}  // namespace
+
+std::string report_text(std::string_view file, std::string_view text,
+                        std::span<const Diagnostic> diagnostics, bool colour) {
+  const auto lines = lines_of(text);
+  const auto paint = [&](std::string_view ink) { return colour ? ink : std::string_view{}; };
+  std::string report;
+  for (const Diagnostic& found : diagnostics) {
+    const bool error = found.severity == Severity::Error;
+    report += fmt::format("{}{}:{} {}{}{}{}\n", paint(kBold), harmless(place(file, found.at)),
+                          paint(kPlain), paint(error ? kRed : kYellow),
+                          error ? "" : "warning: ", paint(kPlain), harmless(sentence(found)));
+    const auto line = static_cast<std::size_t>(std::max(found.at.line, 0));
+    if (line > 0 && line <= lines.size())
+      report += excerpt(lines[line - 1], found.at.column, colour);
+  }
+  return report;
+}
+
+std::string report_short(std::string_view file, std::span<const Diagnostic> diagnostics) {
+  std::string report;
+  for (const Diagnostic& found : diagnostics)
+    report += fmt::format("{}: {}[{}]: {}\n", harmless(place(file, found.at)), word(found.severity),
+                          found.code, harmless(sentence(found)));
+  return report;
+}
+
+std::string report_json(std::string_view file, std::span<const Diagnostic> diagnostics) {
+  ValueList list;
+  for (const Diagnostic& found : diagnostics) {
+    ValueMap row{{"file", file},
+                 {"line", found.at.line},
+                 {"column", found.at.column},
+                 {"severity", word(found.severity)},
+                 {"code", found.code},
+                 {"message", found.message}};
+    if (!found.nearest.empty()) row.emplace_back("nearest", found.nearest);
+    list.emplace_back(std::move(row));
+  }
+  return to_pretty_json(Value{std::move(list)}) + "\n";
+}
+}  // namespace onward

@@ -1,0 +1,42 @@
+#pragma once
+// A file's text made safe to parse: valid UTF-8, LF line ends, no characters that hide or mislead;
+// with the places of its bytes.
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/diagnostic.h"
+
+namespace onward {
+class SourceText {
+ public:
+  /// Reports bad UTF-8, control, direction and invisible characters, each at its place, and puts
+  /// "?" where they stood. Nothing where the text is no text at all (another encoding, binary).
+  static std::optional<SourceText> check(std::string_view raw, Diagnostics& diagnostics);
+
+  const std::string& text() const { return text_; }
+  std::size_t lines() const { return starts_.size(); }
+  /// Line `number`, from 1, without its end; empty where there is no such line.
+  std::string_view line(int number) const;
+  /// The place of the byte at `offset`. Cheap where offsets mostly grow.
+  Position position(std::size_t offset) const;
+  std::size_t offset_of_line(int number) const {
+    return starts_[static_cast<std::size_t>(number - 1)];
+  }
+
+ private:
+  explicit SourceText(std::string text);
+  std::string text_;
+  std::vector<std::size_t> starts_;  // of the lines
+  struct Cursor {
+    std::size_t offset = 0;
+    std::size_t line = 0;  // from 0
+    int column = 1;
+  };
+  mutable Cursor cursor_;  // the last answer; positions are asked for by one thread
+};
+
+/// The number of characters (code points) in valid UTF-8.
+int count_characters(std::string_view text);
+}  // namespace onward

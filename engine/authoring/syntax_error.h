@@ -1,0 +1,29 @@
+#pragma once
+// A parser's complaint in words that an author can act on.
+#include <string_view>
+#include <vector>
+
+#include "engine/authoring/source_text.h"
+#include "engine/core/diagnostic.h"
+
+namespace onward {
+/// What the parser had seen when it stopped.
+struct ParseState {
+  struct Open {
+    Position at;
+    bool flow = false;  ///< In brackets.
+    bool map = false;
+  };
+  std::vector<Open> open;    ///< The lists and mappings around the place, outermost first.
+  Position last_scalar;      ///< Where the newest scalar begins.
+  bool last_quoted = false;  ///< It is one in quotes.
+};
+
+/// `complaint` and `at` are the parser's. The result stands where the author must act, which is
+/// often before the place at which the parser noticed.
+Diagnostic explain_syntax_error(const SourceText& source, const ParseState& state,
+                                std::string_view complaint, Position at);
+
+/// A line or member without a colon, or without a space after it: `kind trigger`, `kind:trigger`.
+Diagnostic explain_missing_colon(std::string_view text, Position at);
+}  // namespace onward

@@ -1,0 +1,361 @@
+#include "engine/authoring/yaml_reader.h"
+
+#include <fmt/core.h>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include <sstream>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "engine/authoring/source_text.h"
+#include "engine/authoring/syntax_error.h"
+
+namespace onward {
+namespace {
+/// Values in one file: what 10,000 nodes with long payloads need, and a bound on memory.
+constexpr std::size_t kValuesMax = 400'000;
+/// Open brackets after which no file can be meant. Counted roughly, before parsing.
+constexpr std::size_t kBracketsMax = 1000;
+/// Smaller mappings look for duplicate keys one by one.
+constexpr std::size_t kIndexedFrom = 16;
+
+/// Ends the parse from inside a handler; what was wrong is reported already.
+struct GiveUp {};
+
+/// Builds the tree from the parser's events.
+class Builder final : public YAML::EventHandler {
+ public:
+  Builder(const SourceText& source, const YamlLimits& limits, Diagnostics& diagnostics)
+      : source_{source}, limits_{limits}, diagnostics_{diagnostics} {}
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (++documents_ == 1) return;
+    diagnostics_.error(at(mark), "second_document",
+                       "a second document begins here (\"---\"); a file holds one scenario");
+    throw GiveUp{};
+  }
+  void OnDocumentEnd() override {}
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    refuse_anchor(mark, anchor);
+    if (awaits_key()) return take_null_key(mark);
+    check_colon();
+    // The parser stands at the next token by now: an empty value is where its key is.
+    Tree null;
+    null.at = open_.empty() || !open_.back().tree.is_map() ? at(mark) : open_.back().key_at;
+    add(std::move(null), mark);
+  }
+
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
+    diagnostics_.error(at(mark), "alias",
+                       "aliases (*name) are not supported; write the value out, or put it in "
+                       "quotes");
+    Tree null;
+    null.at = at(mark);
+    if (awaits_key()) return take_key("*", /*plain=*/false, mark);
+    add(std::move(null), mark);
+  }
+
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
+    refuse_anchor(mark, anchor);
+    refuse_tag(mark, tag);
+    const bool quoted = tag == "!";
+    state_.last_scalar = at(mark);
+    state_.last_quoted = quoted && is_quote(mark);
+    if (state_.last_quoted) check_closed(mark);
+    if (awaits_key()) return take_key(value, !quoted, mark);
+    Tree scalar;
+    scalar.kind = Tree::Kind::Scalar;
+    scalar.at = state_.last_scalar;
+    scalar.text_at = text_place(mark, scalar.at);
+    scalar.text = value;
+    scalar.quoted = quoted;
+    add(std::move(scalar), mark);
+  }
+
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value style) override {
+    open(Tree::Kind::List, mark, tag, anchor, style);
+  }
+  void OnSequenceEnd() override { close(); }
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value style) override {
+    open(Tree::Kind::Map, mark, tag, anchor, style);
+  }
+  void OnMapEnd() override { close(); }
+
+  int documents() const { return documents_; }
+  Tree take_root() { return std::move(root_); }
+  const ParseState& state() const { return state_; }
+  Position at(const YAML::Mark& mark) const {
+    return source_.position(static_cast<std::size_t>(mark.pos < 0 ? 0 : mark.pos));
+  }
+
+ private:
+  /// A list or mapping that is not closed yet.
+  struct Frame {
+    Tree tree;
+    bool has_key = false;    // a key waits for its value
+    bool duplicate = false;  // the value of this key is dropped
+    std::string key;
+    Position key_at;
+    std::size_t key_pos = 0;
+    bool key_plain = false;
+    std::unordered_map<std::string, int> lines;  // of keys, once there are many
+  };
+
+  bool awaits_key() const {
+    return !open_.empty() && open_.back().tree.is_map() && !open_.back().has_key;
+  }
+
+  bool is_quote(const YAML::Mark& mark) const {
+    const auto pos = static_cast<std::size_t>(mark.pos);
+    return pos < source_.text().size() &&
+           (source_.text()[pos] == '"' || source_.text()[pos] == '\'');
+  }
+
+  /// Where the text of the scalar at `mark` begins: behind a quote, in the line below a "|".
+  Position text_place(const YAML::Mark& mark, Position begin) const {
+    if (state_.last_quoted) return {begin.line, begin.column + 1};
+    const auto pos = static_cast<std::size_t>(mark.pos);
+    const std::string& text = source_.text();
+    if (pos >= text.size() || (text[pos] != '|' && text[pos] != '>')) return begin;
+    const std::string_view line = source_.line(begin.line + 1);
+    const std::size_t first = line.find_first_not_of(' ');
+    return {begin.line + 1, first == std::string_view::npos ? 1 : static_cast<int>(first) + 1};
+  }
+
+  /// The parser takes a quoted text that the end of the file cuts off for a whole one.
+  void check_closed(const YAML::Mark& mark) {
+    const std::string& text = source_.text();
+    auto i = static_cast<std::size_t>(mark.pos);
+    const char quote = text[i];
+    for (++i; i < text.size(); ++i) {
+      if (quote == '"' && text[i] == '\\') {
+        ++i;
+      } else if (text[i] == quote) {
+        if (quote == '"' || i + 1 >= text.size() || text[i + 1] != quote) return;
+        ++i;
+      }
+    }
+    diagnostics_.error(at(mark), "unclosed_quote",
+                       "the quote that opens here is not closed on this line");
+    throw GiveUp{};
+  }
+
+  void refuse_anchor(const YAML::Mark& mark, YAML::anchor_t anchor) {
+    if (anchor == 0) return;
+    diagnostics_.error(at(mark), "anchor",
+                       "anchors (&name) are not supported; remove it, or put the value in quotes");
+  }
+
+  void refuse_tag(const YAML::Mark& mark, const std::string& tag) {
+    if (tag.empty() || tag == "?" || tag == "!") return;
+    diagnostics_.error(at(mark), "tag",
+                       "tags (!name) are not supported; remove it, or put the value in quotes");
+  }
+
+  void open(Tree::Kind kind, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+            YAML::EmitterStyle::value style) {
+    refuse_anchor(mark, anchor);
+    refuse_tag(mark, tag);
+    const Position place = at(mark);
+    if (awaits_key()) refuse_key(place, mark);
+    if (open_.size() >= static_cast<std::size_t>(limits_.depth)) {
+      diagnostics_.error(
+          place, "too_deep",
+          fmt::format("lists and mappings are nested more than {} deep", limits_.depth));
+      throw GiveUp{};
+    }
+    Frame frame;
+    frame.tree.kind = kind;
+    frame.tree.at = place;
+    open_.push_back(std::move(frame));
+    state_.open.push_back(
+        {.at = place, .flow = style == YAML::EmitterStyle::Flow, .map = kind == Tree::Kind::Map});
+    state_.last_quoted = false;
+  }
+
+  /// A list or mapping in the place of a key; most often an unquoted placeholder.
+  [[noreturn]] void refuse_key(Position place, const YAML::Mark& mark) {
+    const std::string& text = source_.text();
+    const auto pos = static_cast<std::size_t>(mark.pos);
+    if (pos > 0 && text[pos - 1] == '{' && text[pos] == '{') {
+      diagnostics_.error({place.line, place.column - 1}, "unquoted_placeholder",
+                         "a text with a placeholder must stand in quotes: \"{{ … }}\"");
+    } else {
+      diagnostics_.error(place, "bad_key", "a key must be a plain text, found a list or mapping");
+    }
+    throw GiveUp{};
+  }
+
+  void close() {
+    Tree tree = std::move(open_.back().tree);
+    open_.pop_back();
+    state_.open.pop_back();
+    state_.last_quoted = false;
+    add(std::move(tree), {});
+  }
+
+  void add(Tree tree, const YAML::Mark& mark) {
+    if (++values_ > kValuesMax) {
+      diagnostics_.error(at(mark), "too_large",
+                         fmt::format("the file holds more than {} values", kValuesMax));
+      throw GiveUp{};
+    }
+    if (open_.empty()) {
+      root_ = std::move(tree);
+      return;
+    }
+    Frame& frame = open_.back();
+    if (frame.tree.is_list()) {
+      frame.tree.items.push_back(std::move(tree));
+      return;
+    }
+    frame.has_key = false;
+    if (frame.duplicate) return;
+    frame.tree.entries.push_back({std::move(frame.key), frame.key_at, std::move(tree)});
+  }
+
+  void take_null_key(const YAML::Mark& mark) {
+    const auto pos = static_cast<std::size_t>(mark.pos);
+    const bool written = pos < source_.text().size() && source_.text()[pos] != ':';
+    diagnostics_.error(
+        at(mark), "bad_key",
+        written ? "a key must be a text; put it in quotes" : "a key is missing before this colon");
+    take_key("", /*plain=*/false, mark);
+  }
+
+  void take_key(const std::string& key, bool plain, const YAML::Mark& mark) {
+    Frame& frame = open_.back();
+    frame.has_key = true;
+    frame.key = key;
+    frame.key_at = at(mark);
+    frame.key_pos = static_cast<std::size_t>(mark.pos);
+    frame.key_plain = plain;
+    if (plain && key == "<<")
+      diagnostics_.error(frame.key_at, "merge_key",
+                         "merge keys (\"<<\") are not supported; write the keys out");
+    const int earlier = line_of(frame, key);
+    frame.duplicate = earlier > 0;
+    if (frame.duplicate) {
+      diagnostics_.error(frame.key_at, "duplicate_key",
+                         fmt::format("\"{}\" is given twice: here and in line {}", key, earlier));
+    } else if (frame.tree.entries.size() >= kIndexedFrom) {
+      frame.lines.emplace(key, frame.key_at.line);
+    }
+  }
+
+  /// The line in which the mapping has `key` already, or 0.
+  static int line_of(Frame& frame, const std::string& key) {
+    const auto& entries = frame.tree.entries;
+    if (entries.size() < kIndexedFrom) {
+      for (const Tree::Entry& entry : entries)
+        if (entry.key == key) return entry.key_at.line;
+      return 0;
+    }
+    if (frame.lines.empty())
+      for (const Tree::Entry& entry : entries) frame.lines.emplace(entry.key, entry.key_at.line);
+    const auto found = frame.lines.find(key);
+    return found == frame.lines.end() ? 0 : found->second;
+  }
+
+  /// The parser takes a key without a colon for one with an empty value.
+  void check_colon() {
+    if (open_.empty() || !open_.back().tree.is_map() || !open_.back().key_plain) return;
+    const Frame& frame = open_.back();
+    const std::string& text = source_.text();
+    if (text.compare(frame.key_pos, frame.key.size(), frame.key) != 0) return;
+    std::size_t next = frame.key_pos + frame.key.size();
+    next = text.find_first_not_of(" \t", next);
+    if (next != std::string::npos && text[next] == ':') return;
+    Diagnostic found = explain_missing_colon(frame.key, frame.key_at);
+    diagnostics_.error(found.at, std::move(found.code), std::move(found.message));
+    missing_colon_ = true;
+  }
+
+ public:
+  /// A key had no colon: what follows from the tree would only mislead.
+  bool missing_colon() const { return missing_colon_; }
+
+ private:
+  const SourceText& source_;
+  const YamlLimits& limits_;
+  Diagnostics& diagnostics_;
+  ParseState state_;
+  std::vector<Frame> open_;
+  Tree root_;
+  std::size_t values_ = 0;
+  int documents_ = 0;
+  bool missing_colon_ = false;
+};
+
+/// Whether so many brackets stand open that parsing would only burn time. Quotes and comments are
+/// not told apart: the bound is far beyond what any text has by chance.
+bool hopelessly_nested(const SourceText& source, Position* where) {
+  std::size_t depth = 0;
+  const std::string& text = source.text();
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '[' || text[i] == '{') {
+      if (++depth > kBracketsMax) {
+        *where = source.position(i);
+        return true;
+      }
+    } else if ((text[i] == ']' || text[i] == '}') && depth > 0) {
+      --depth;
+    }
+  }
+  return false;
+}
+
+std::optional<Tree> parse(const SourceText& source, const YamlLimits& limits,
+                          Diagnostics& diagnostics) {
+  Builder builder{source, limits, diagnostics};
+  try {
+    std::istringstream stream{source.text()};
+    YAML::Parser parser{stream};
+    while (parser.HandleNextDocument(builder)) continue;
+  } catch (const GiveUp&) {
+    return std::nullopt;
+  } catch (const YAML::ParserException& complaint) {
+    const auto offset = static_cast<std::size_t>(complaint.mark.pos < 0 ? 0 : complaint.mark.pos);
+    Diagnostic found =
+        explain_syntax_error(source, builder.state(), complaint.msg, source.position(offset));
+    diagnostics.error(found.at, std::move(found.code), std::move(found.message));
+    return std::nullopt;
+  }
+  if (builder.missing_colon()) return std::nullopt;
+  Tree root = builder.take_root();
+  if (builder.documents() == 0 || root.is_null()) {
+    diagnostics.error({1, 1}, "empty_file",
+                      "the file is empty; a scenario begins with \"scenario: its-id\"");
+    return std::nullopt;
+  }
+  return root;
+}
+}  // namespace
+
+std::optional<Tree> read_yaml(std::string_view text, Diagnostics& diagnostics,
+                              const YamlLimits& limits) {
+  if (text.size() > limits.bytes) {
+    diagnostics.error({}, "too_large",
+                      fmt::format("the file has {:.1f} MiB; a scenario may have {:.1f}",
+                                  static_cast<double>(text.size()) / (1 << 20),
+                                  static_cast<double>(limits.bytes) / (1 << 20)));
+    return std::nullopt;
+  }
+  const auto source = SourceText::check(text, diagnostics);
+  if (!source) return std::nullopt;
+  if (Position where; hopelessly_nested(*source, &where)) {
+    diagnostics.error(where, "too_deep",
+                      fmt::format("lists and mappings are nested more than {} deep", limits.depth));
+    return std::nullopt;
+  }
+  return parse(*source, limits, diagnostics);
+}
+}  // namespace onward

@@ -1,0 +1,27 @@
+#pragma once
+// The checks on the graph of a scenario that is being read.
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/diagnostic.h"
+
+namespace onward {
+/// A graph as its author wrote it: nodes by index, edges to nodes that exist.
+struct ScenarioGraph {
+  struct Vertex {
+    std::string_view id;
+    Position at;
+    bool trigger = false;
+    std::vector<std::size_t> edges;
+    bool excused =
+        false;  ///< A wrong edge was most likely meant for it: not reported as unreached.
+  };
+  std::vector<Vertex> nodes;
+  bool complete = true;  ///< False where some node's kind, and so its edges, could not be read.
+};
+
+/// Reports cycles, printed as a path, and the nodes that no trigger reaches: of a chain of those
+/// only the first. Needs no stack in proportion to the graph.
+void check_graph(const ScenarioGraph& graph, Diagnostics& diagnostics);
+}  // namespace onward

@@ -1,0 +1,553 @@
+// From a file's tree to a Scenario, or to all of its mistakes.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <unordered_map>
+#include <utility>
+
+#include "engine/core/scenario.h"
+#include "engine/core/scenario_graph.h"
+#include "engine/core/time_zone.h"
+#include "engine/core/vocabulary.h"
+
+namespace onward {
+namespace {
+using Names = std::vector<std::string_view>;
+
+constexpr std::array<std::string_view, 6> kTopKeys = {"scenario", "title", "timezone",
+                                                      "reentry",  "nodes", "tests"};
+/// Words of the scenario form that this version does not run yet.
+constexpr std::array<std::string_view, 5> kLaterKeys = {"start_at", "end_at", "at_end", "exit",
+                                                        "goal"};
+constexpr std::array<std::string_view, 5> kLaterKinds = {"trigger_segment", "trigger_date",
+                                                         "wait_until", "split", "update_contact"};
+constexpr std::array<std::string_view, 4> kModes = {"never", "after_exit", "restart", "parallel"};
+constexpr std::array<std::string_view, 3> kReentryKeys = {"mode", "min_gap", "key"};
+constexpr std::array<std::string_view, 4> kTestKeys = {"name", "contact", "events", "expect"};
+constexpr std::string_view kEndWord = "end";
+/// Nearest names cost a pass over all ids; a file with more wrong edges needs another cure.
+constexpr std::size_t kNearestMax = 100;
+
+template <class List>
+bool holds(const List& list, std::string_view name) {
+  return std::find(list.begin(), list.end(), name) != list.end();
+}
+
+template <class List>
+std::string join(const List& list) {
+  std::string text;
+  for (const std::string_view name : list) {
+    if (!text.empty()) text += ", ";
+    text += name;
+  }
+  return text;
+}
+
+template <class List>
+std::string nearest_in(std::string_view name, const List& list) {
+  return nearest_name(name, std::span<const std::string_view>{list.data(), list.size()});
+}
+
+std::string lower(std::string_view text) {
+  std::string result{text};
+  for (char& c : result)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return result;
+}
+
+/// Reads one file's tree. Lives for that only; everything it refers to outlives it.
+class ScenarioReader {
+ public:
+  ScenarioReader(const Tree& tree, std::span<const NodeKind> kinds, const AuthorContext& context,
+                 Diagnostics& diagnostics)
+      : tree_{tree}, kinds_{kinds}, context_{context}, diagnostics_{diagnostics} {
+    for (const NodeKind& kind : kinds) kind_names_.push_back(kind.name);
+  }
+
+  std::unique_ptr<Scenario> read() {
+    const std::size_t errors_before = diagnostics_.errors();
+    if (!tree_.is_map()) {
+      error(tree_.at, "not_a_mapping",
+            fmt::format("a scenario is a mapping that begins with \"scenario: its-id\", found {}",
+                        describe(tree_)));
+      return nullptr;
+    }
+    read_top_keys();
+    read_head();
+    read_nodes();
+    check_tests();
+    if (diagnostics_.errors() != errors_before) return nullptr;
+    return std::move(scenario_);
+  }
+
+ private:
+  /// What the file says of a node, until all ids are known.
+  struct Edge {
+    std::size_t port = 0;
+    const Tree* target = nullptr;
+  };
+  struct Draft {
+    const Tree::Entry* entry = nullptr;
+    const NodeKind* kind = nullptr;
+    std::unique_ptr<const Node> node;
+    std::vector<Edge> edges;
+    std::vector<Port> ports;
+  };
+
+  void error(Position at, std::string code, std::string message, std::string nearest = {}) {
+    diagnostics_.error(at, std::move(code), std::move(message), std::move(nearest));
+  }
+  void warning(Position at, std::string code, std::string message) {
+    diagnostics_.warning(at, std::move(code), std::move(message));
+  }
+
+  /// Reports a key that has no place in `known`; `where` is "a test", "node \"x\"".
+  template <class List>
+  void unknown_key(const Tree::Entry& entry, std::string_view where, const List& known) {
+    const std::size_t colon = entry.key.find(':');
+    if (colon != std::string::npos && holds(known, std::string_view{entry.key}.substr(0, colon))) {
+      return error(
+          entry.key_at, "missing_space",
+          fmt::format("{}: a space is missing after the colon of \"{}\"", where, entry.key));
+    }
+    error(entry.key_at, "unknown_key",
+          fmt::format("{}: unknown key \"{}\"; known are {}", where, entry.key, join(known)),
+          nearest_in(entry.key, known));
+  }
+
+  void read_top_keys() {
+    for (const Tree::Entry& entry : tree_.entries) {
+      if (holds(kTopKeys, entry.key)) continue;
+      if (holds(kLaterKeys, entry.key)) {
+        error(entry.key_at, "not_supported", fmt::format("\"{}\" is not supported yet", entry.key));
+      } else if (entry.key == "min_gap" || entry.key == "key") {
+        error(entry.key_at, "misplaced_key",
+              fmt::format("\"{0}\" belongs into \"reentry\": reentry: {{ mode: parallel, {0}: … }}",
+                          entry.key));
+      } else {
+        unknown_key(entry, "scenario", kTopKeys);
+      }
+    }
+  }
+
+  void read_head() {
+    read_id();
+    if (const auto* entry = tree_.find("title")) {
+      if (entry->value.is_scalar())
+        scenario_->title = entry->value.text;
+      else
+        error(entry->value.at, "wrong_type",
+              fmt::format("\"title\" wants a text, found {}", describe(entry->value)));
+    }
+    read_timezone();
+    if (const auto* entry = tree_.find("reentry")) read_reentry(entry->value);
+    if (const auto* entry = tree_.find("tests")) scenario_->tests = entry->value;
+  }
+
+  void read_id() {
+    const auto* entry = tree_.find("scenario");
+    if (!entry) {
+      error({1, 1}, "missing_key",
+            "\"scenario\" is missing: the scenario's id, such as \"scenario: welcome\"");
+      return;
+    }
+    if (entry->value.is_scalar() && valid_id(entry->value.text)) {
+      scenario_->id = entry->value.text;
+      return;
+    }
+    error(entry->value.at, "bad_id",
+          fmt::format("\"scenario\" wants an id of letters, digits, \"-\" and \"_\" (a letter or "
+                      "digit first, at most 64), found {}",
+                      describe(entry->value)));
+  }
+
+  void read_timezone() {
+    scenario_->timezone = context_.timezone;
+    const auto* entry = tree_.find("timezone");
+    if (!entry) return;
+    if (!entry->value.is_scalar() || !zone_exists(entry->value.text)) {
+      error(entry->value.at, "unknown_timezone",
+            fmt::format("\"timezone\" wants a time zone such as America/Toronto or UTC, found {}",
+                        describe(entry->value)));
+      return;
+    }
+    scenario_->timezone = entry->value.text;
+  }
+
+  void read_reentry(const Tree& tree) {
+    reentry_stated_ = true;
+    if (tree.is_scalar()) return read_mode(tree);
+    if (!tree.is_map()) {
+      error(tree.at, "wrong_type",
+            fmt::format("\"reentry\" wants one of {}, or a mapping: reentry: {{ mode: parallel, "
+                        "min_gap: 1d }}; found {}",
+                        join(kModes), describe(tree)));
+      return;
+    }
+    for (const Tree::Entry& entry : tree.entries) {
+      if (entry.key == "mode")
+        read_mode(entry.value);
+      else if (entry.key == "min_gap")
+        read_min_gap(entry.value);
+      else if (entry.key == "key")
+        read_entry_key(entry.value);
+      else
+        unknown_key(entry, "\"reentry\"", kReentryKeys);
+    }
+    if (!tree.find("mode"))
+      error(tree.at, "missing_key",
+            fmt::format("\"reentry\": \"mode\" is missing, one of {}", join(kModes)));
+    const Tree::Entry* gap = tree.find("min_gap");
+    if (gap && scenario_->reentry.mode == ReentryMode::Never)
+      warning(gap->key_at, "no_effect",
+              "\"min_gap\" has no effect: with \"never\" nobody enters twice");
+  }
+
+  void read_mode(const Tree& tree) {
+    for (std::size_t i = 0; i < kModes.size(); ++i) {
+      if (!tree.is_scalar() || tree.text != kModes[i]) continue;
+      scenario_->reentry.mode = static_cast<ReentryMode>(i);
+      return;
+    }
+    error(tree.at, "unknown_choice",
+          fmt::format("\"reentry\" wants one of {}; found {}", join(kModes), describe(tree)),
+          nearest_in(tree.text, kModes));
+  }
+
+  void read_min_gap(const Tree& tree) {
+    const auto gap = tree.is_scalar() ? parse_duration(tree.text) : std::nullopt;
+    if (gap && *gap > Duration::zero()) {
+      scenario_->reentry.min_gap = gap;
+      return;
+    }
+    error(tree.at, "bad_duration",
+          fmt::format("\"min_gap\" wants a duration such as 90s, 2h or 3d, found {}",
+                      describe(tree)));
+  }
+
+  void read_entry_key(const Tree& tree) {
+    constexpr std::string_view kRoot = "event.";
+    if (tree.is_scalar() && tree.text.starts_with(kRoot) && tree.text.size() > kRoot.size()) {
+      scenario_->reentry.key_path = tree.text.substr(kRoot.size());
+      return;
+    }
+    error(tree.at, "bad_path",
+          fmt::format("\"key\" wants a path into the event, such as event.order.id, found {}",
+                      describe(tree)));
+  }
+
+  void read_nodes() {
+    const auto* entry = tree_.find("nodes");
+    if (!entry) {
+      error({1, 1}, "missing_key",
+            "\"nodes\" is missing: the steps of the scenario, at least one trigger");
+      return;
+    }
+    if (!entry->value.is_map() || entry->value.entries.empty()) {
+      error(entry->value.at, "wrong_type",
+            fmt::format("\"nodes\" wants a mapping from node ids to nodes, found {}",
+                        describe(entry->value)));
+      return;
+    }
+    const auto& entries = entry->value.entries;
+    if (entries.size() > kNodesMax) {
+      error(entries[kNodesMax].key_at, "too_many_nodes",
+            fmt::format("the scenario has {} nodes; at most {} are allowed", entries.size(),
+                        kNodesMax));
+      return;
+    }
+    check_ids(entries);
+    drafts_.reserve(entries.size());
+    for (const Tree::Entry& node : entries) read_node(node);
+    connect();
+    warn_of_habits();
+    finish();
+  }
+
+  void check_ids(const std::vector<Tree::Entry>& entries) {
+    std::unordered_map<std::string, const Tree::Entry*> folded;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      const Tree::Entry& entry = entries[i];
+      index_.emplace(entry.key, i);
+      if (entry.key == kEndWord) {
+        error(entry.key_at, "bad_id", "\"end\" means the end of a run; give the node another id");
+      } else if (!valid_id(entry.key)) {
+        error(entry.key_at, "bad_id",
+              fmt::format("\"{}\" is no node id: use letters, digits, \"-\" and \"_\", a letter or "
+                          "digit first, at most 64",
+                          entry.key));
+      }
+      const auto [earlier, fresh] = folded.emplace(lower(entry.key), &entry);
+      if (!fresh)
+        error(entry.key_at, "duplicate_id",
+              fmt::format("the node ids \"{}\" and \"{}\" (line {}) differ in case only", entry.key,
+                          earlier->second->key, earlier->second->key_at.line));
+    }
+  }
+
+  void read_node(const Tree::Entry& entry) {
+    Draft& draft = drafts_.emplace_back();
+    draft.entry = &entry;
+    const std::string where = fmt::format("node \"{}\"", entry.key);
+    if (!entry.value.is_map()) {
+      const std::string_view text = entry.value.text;
+      const bool unspaced = text.find(':') != std::string_view::npos;
+      error(entry.value.at, unspaced ? "missing_space" : "wrong_type",
+            unspaced ? fmt::format("{}: a space is missing after the colon of \"{}\"", where, text)
+                     : fmt::format("{} wants a mapping such as {{ kind: wait, for: 3d }}, found {}",
+                                   where, describe(entry.value)));
+      return;
+    }
+    draft.kind = kind_of(entry, where);
+    if (!draft.kind) return;
+    check_keys(entry.value, *draft.kind, where);
+    AuthorContext context = context_;
+    context.timezone = scenario_->timezone;
+    Settings settings{entry.key, entry.value, draft.kind->settings, context, diagnostics_};
+    draft.node = draft.kind->make(settings);
+    check_secrets(draft, where);
+    const auto& ports = draft.kind->ports;
+    for (std::size_t i = 0; i < ports.size(); ++i) {
+      const Tree::Entry* port = entry.value.find(ports[i]);
+      draft.ports.push_back({std::string{ports[i]}, kEnd});
+      if (port)
+        draft.edges.push_back({i, &port->value});
+      else
+        warning(entry.key_at, "port_not_named",
+                fmt::format("{}: \"{}\" is not named, so a run that leaves by it ends there; write "
+                            "\"{}: end\" if that is meant",
+                            where, ports[i], ports[i]));
+    }
+  }
+
+  const NodeKind* kind_of(const Tree::Entry& entry, std::string_view where) {
+    const Tree::Entry* kind = entry.value.find("kind");
+    if (!kind) {
+      error(entry.key_at, "missing_key",
+            fmt::format("{}: \"kind\" is missing, one of {}", where, join(kind_names_)));
+      for (const Tree::Entry& key : entry.value.entries)
+        if (key.key.starts_with("kind:")) unknown_key(key, where, Names{"kind"});
+      return nullptr;
+    }
+    if (kind->value.is_scalar()) {
+      const NodeKind* found = find_kind(kinds_, kind->value.text);
+      if (found) return found;
+      if (holds(kLaterKinds, kind->value.text)) {
+        error(kind->value.at, "not_supported",
+              fmt::format("{}: the kind \"{}\" is not supported yet", where, kind->value.text));
+        return nullptr;
+      }
+    }
+    error(kind->value.at, "unknown_kind",
+          fmt::format("{}: unknown kind {}; known are {}", where, describe(kind->value),
+                      join(kind_names_)),
+          nearest_in(kind->value.text, kind_names_));
+    return nullptr;
+  }
+
+  void check_keys(const Tree& map, const NodeKind& kind, std::string_view where) {
+    Names known{"kind"};
+    for (const SettingSpec& spec : kind.settings) known.push_back(spec.key);
+    known.insert(known.end(), kind.ports.begin(), kind.ports.end());
+    for (const Tree::Entry& entry : map.entries)
+      if (!holds(known, entry.key)) unknown_key(entry, where, known);
+  }
+
+  void check_secrets(const Draft& draft, std::string_view where) {
+    if (!context_.secrets) return;
+    for (const std::string& name : draft.node->secrets()) {
+      if (context_.secrets->contains(name)) continue;
+      const Names known{context_.secrets->begin(), context_.secrets->end()};
+      error(draft.entry->key_at, "unknown_secret",
+            fmt::format("{}: the server has no secret \"{}\"", where, name),
+            nearest_in(name, known));
+    }
+  }
+
+  /// Turns the names of next nodes into edges, and checks the whole.
+  void connect() {
+    ScenarioGraph graph;
+    graph.nodes.reserve(drafts_.size());
+    for (const Draft& draft : drafts_) {
+      const bool trigger = draft.kind && draft.kind->family == NodeFamily::Trigger;
+      graph.nodes.push_back({.id = draft.entry->key,
+                             .at = draft.entry->key_at,
+                             .trigger = trigger,
+                             .edges = {},
+                             .excused = false});
+      graph.complete = graph.complete && draft.kind;
+    }
+    for (std::size_t i = 0; i < drafts_.size(); ++i)
+      for (const Edge& edge : drafts_[i].edges) connect(i, edge, graph);
+    const bool triggered = std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                                       [](const auto& node) { return node.trigger; });
+    if (!triggered && graph.complete)
+      error(tree_.find("nodes")->key_at, "no_trigger",
+            "no node is a trigger, so no run can ever start; add one with \"kind: trigger\"");
+    check_graph(graph, diagnostics_);
+  }
+
+  void connect(std::size_t from, const Edge& edge, ScenarioGraph& graph) {
+    Port& port = drafts_[from].ports[edge.port];
+    const std::string_view id = drafts_[from].entry->key;
+    if (!edge.target->is_scalar()) {
+      error(edge.target->at, "wrong_type",
+            fmt::format("node \"{}\": \"{}\" wants the id of a node, or end, found {}", id,
+                        port.name, describe(*edge.target)));
+      return;
+    }
+    if (edge.target->text == kEndWord) return;
+    const auto found = index_.find(edge.target->text);
+    if (found == index_.end()) {
+      std::string nearest;
+      if (nearest_asked_++ < kNearestMax) nearest = nearest_id(edge.target->text);
+      if (const auto meant = index_.find(nearest); meant != index_.end())
+        graph.nodes[meant->second].excused = true;
+      error(edge.target->at, "unknown_node",
+            fmt::format("node \"{}\": \"{}\" leads to \"{}\", but there is no such node", id,
+                        port.name, edge.target->text),
+            std::move(nearest));
+      return;
+    }
+    if (graph.nodes[found->second].trigger) {
+      error(edge.target->at, "edge_to_trigger",
+            fmt::format("node \"{}\": \"{}\" leads to the trigger \"{}\"; a trigger only starts "
+                        "runs, name the node after it",
+                        id, port.name, edge.target->text));
+      return;
+    }
+    port.target = found->second;
+    graph.nodes[from].edges.push_back(found->second);
+  }
+
+  std::string nearest_id(std::string_view id) const {
+    Names known{kEndWord};
+    for (const Draft& draft : drafts_) known.push_back(draft.entry->key);
+    return nearest_in(id, known);
+  }
+
+  /// What is allowed and probably not meant.
+  void warn_of_habits() {
+    for (const Draft& draft : drafts_) {
+      if (!draft.node) continue;
+      const bool ends = std::all_of(draft.ports.begin(), draft.ports.end(),
+                                    [](const Port& port) { return port.target == kEnd; });
+      const bool named = draft.edges.size() == draft.ports.size();
+      if (draft.kind->family == NodeFamily::Wait && ends && named)
+        warning(draft.entry->key_at, "trailing_wait",
+                fmt::format("node \"{}\": nothing follows this wait, so it has no effect",
+                            draft.entry->key));
+      const auto* listen = std::get_if<EventListen>(&draft.node->listens());
+      if (reentry_stated_ || draft.kind->family != NodeFamily::Trigger || !listen) continue;
+      for (const std::string& event : listen->events) {
+        const EventName* row = find_event(event);
+        if (!row || !row->repeats) continue;
+        warning(draft.entry->key_at, "reentry_not_stated",
+                fmt::format("node \"{}\": a contact does \"{}\" again and again, but enters only "
+                            "once; state it with \"reentry: never\", after_exit, restart or "
+                            "parallel",
+                            draft.entry->key, event));
+        break;
+      }
+    }
+  }
+
+  void finish() {
+    scenario_->nodes.reserve(drafts_.size());
+    for (Draft& draft : drafts_) {
+      ScenarioNode& node = scenario_->nodes.emplace_back();
+      node.id = draft.entry->key;
+      node.kind = draft.kind;
+      node.at = draft.entry->key_at;
+      node.node = std::move(draft.node);
+      node.ports = std::move(draft.ports);
+      node.number = NodeNumber{static_cast<std::uint32_t>(scenario_->nodes.size())};
+    }
+    scenario_->by_number.assign(scenario_->nodes.size() + 1, kEnd);
+    for (std::size_t i = 0; i < scenario_->nodes.size(); ++i) scenario_->by_number[i + 1] = i;
+  }
+
+  /// The rough shape of `tests`; what they say is judged when they run.
+  void check_tests() {
+    const auto* entry = tree_.find("tests");
+    if (!entry) return;
+    if (!entry->value.is_list()) {
+      error(entry->value.at, "wrong_type",
+            fmt::format("\"tests\" wants a list of tests, found {}", describe(entry->value)));
+      return;
+    }
+    for (const Tree& test : entry->value.items) check_test(test);
+  }
+
+  void check_test(const Tree& test) {
+    if (!test.is_map()) {
+      error(test.at, "wrong_type",
+            fmt::format("a test is a mapping with {}, found {}", join(kTestKeys), describe(test)));
+      return;
+    }
+    for (const Tree::Entry& entry : test.entries)
+      if (!holds(kTestKeys, entry.key)) unknown_key(entry, "a test", kTestKeys);
+    want(test, "name", Tree::Kind::Scalar, "a text", /*required=*/true);
+    want(test, "contact", Tree::Kind::Map, "a mapping", /*required=*/true);
+    const Tree* events = want(test, "events", Tree::Kind::List, "a list", /*required=*/true);
+    if (events)
+      for (const Tree& event : events->items)
+        if (!event.is_map())
+          error(event.at, "wrong_type",
+                fmt::format("an event of a test is a mapping such as {{ type: subscription }}, "
+                            "found {}",
+                            describe(event)));
+    const Tree* expect = want(test, "expect", Tree::Kind::Map, "a mapping", /*required=*/true);
+    if (expect) check_expected(*expect);
+  }
+
+  void check_expected(const Tree& expect) {
+    const Tree* path = want(expect, "path", Tree::Kind::List, "a list of node ids", false);
+    if (path)
+      for (const Tree& step : path->items) check_node_name(step);
+    const Tree* deliveries = want(expect, "deliveries", Tree::Kind::List, "a list", false);
+    if (!deliveries) return;
+    for (const Tree& delivery : deliveries->items)
+      if (const auto* node = delivery.find("node")) check_node_name(node->value);
+  }
+
+  void check_node_name(const Tree& name) {
+    if (name.is_scalar() && index_.contains(name.text)) return;
+    error(name.at, "unknown_node",
+          fmt::format("a test wants the id of a node, found {}", describe(name)),
+          nearest_asked_++ < kNearestMax ? nearest_id(name.text) : std::string{});
+  }
+
+  /// The value of `key` where it is of `kind`; else null, and reported.
+  const Tree* want(const Tree& map, std::string_view key, Tree::Kind kind, std::string_view wants,
+                   bool required) {
+    const auto* entry = map.find(key);
+    if (!entry) {
+      if (required) error(map.at, "missing_key", fmt::format("a test: \"{}\" is missing", key));
+      return nullptr;
+    }
+    if (entry->value.kind == kind) return &entry->value;
+    error(entry->value.at, "wrong_type",
+          fmt::format("a test: \"{}\" wants {}, found {}", key, wants, describe(entry->value)));
+    return nullptr;
+  }
+
+  const Tree& tree_;
+  std::span<const NodeKind> kinds_;
+  const AuthorContext& context_;
+  Diagnostics& diagnostics_;
+  std::unique_ptr<Scenario> scenario_ = std::make_unique<Scenario>();
+  Names kind_names_;
+  std::vector<Draft> drafts_;
+  std::unordered_map<std::string, std::size_t> index_;  // node id -> draft
+  std::size_t nearest_asked_ = 0;
+  bool reentry_stated_ = false;
+};
+}  // namespace
+
+std::unique_ptr<Scenario> build_scenario(const Tree& tree, std::span<const NodeKind> kinds,
+                                         const AuthorContext& context, Diagnostics& diagnostics) {
+  return ScenarioReader{tree, kinds, context, diagnostics}.read();
+}
+}  // namespace onward

@@ -1,0 +1,221 @@
+// The JSON Schema (draft-07) of scenario files, for completion and first checks in editors. Only
+// `onward validate` knows the graph.
+#include <fmt/core.h>
+
+#include <cassert>
+
+#include "engine/core/scenario.h"
+#include "engine/core/vocabulary.h"
+
+namespace onward {
+namespace {
+constexpr const char* kIdPattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$";
+constexpr const char* kDurationPattern = "^([0-9]+(ms|s|m|min|h|d|w))+$";
+
+Value reference(std::string_view name) {
+  return ValueMap{{"$ref", fmt::format("#/definitions/{}", name)}};
+}
+
+Value of_type(std::string_view type) { return ValueMap{{"type", type}}; }
+
+/// Editors read plain `2026` or `true` as what it looks like; as text they are as good.
+Value text_like() { return ValueMap{{"type", ValueList{"string", "number", "boolean"}}}; }
+
+Value one_or_list(Value item) {
+  Value list = ValueMap{{"type", "array"}, {"items", item}, {"minItems", 1}};
+  return ValueMap{{"anyOf", ValueList{std::move(item), std::move(list)}}};
+}
+
+Value choices_of(const std::vector<std::string_view>& choices) {
+  ValueList list;
+  for (const std::string_view choice : choices) list.emplace_back(choice);
+  return ValueMap{{"enum", std::move(list)}};
+}
+
+Value type_schema(const SettingSpec& spec) {
+  switch (spec.type) {
+    case SettingType::Text:
+    case SettingType::Template:
+      return text_like();
+    case SettingType::Number:
+      return of_type("integer");
+    case SettingType::Flag:
+      return of_type("boolean");
+    case SettingType::Duration:
+      return reference("duration");
+    case SettingType::Instant:
+      return of_type("string");
+    case SettingType::EventNames:
+      return one_or_list(reference("event"));
+    case SettingType::Segment:
+      return reference("segment");
+    case SettingType::TemplateMap:
+      return ValueMap{{"type", "object"},
+                      {"additionalProperties",
+                       ValueMap{{"type", ValueList{"string", "number", "boolean", "null"}}}}};
+    case SettingType::Url:
+      return ValueMap{{"type", "string"}, {"pattern", "^[Hh][Tt][Tt][Pp][Ss]?://"}};
+    case SettingType::Choice:
+      return choices_of(spec.choices);
+    case SettingType::TextList:
+      return one_or_list(spec.choices.empty() ? text_like() : choices_of(spec.choices));
+    case SettingType::NumberList:
+      return one_or_list(of_type("integer"));
+    case SettingType::Map:
+      return of_type("object");
+  }
+  return ValueMap{};
+}
+
+Value setting_schema(const SettingSpec& spec) {
+  Value schema = type_schema(spec);
+  if (!spec.schema.empty()) {
+    auto own = parse_json(spec.schema);
+    assert(own);  // A kind's own text, covered by tests.
+    schema = *std::move(own);
+  }
+  // Draft-07 ignores what stands beside "$ref".
+  if (schema.find("$ref")) schema = ValueMap{{"allOf", ValueList{std::move(schema)}}};
+  schema.set("description", spec.summary);
+  return schema;
+}
+
+Value kind_schema(const NodeKind& kind) {
+  ValueMap properties{{"kind", ValueMap{{"const", kind.name}, {"description", kind.summary}}}};
+  ValueList required{"kind"};
+  for (const SettingSpec& spec : kind.settings) {
+    properties.emplace_back(spec.key, setting_schema(spec));
+    if (spec.required) required.emplace_back(spec.key);
+  }
+  for (const std::string_view port : kind.ports)
+    properties.emplace_back(
+        port,
+        ValueMap{{"type", "string"}, {"description", "The id of the node that follows, or end"}});
+  return ValueMap{{"type", "object"},
+                  {"description", kind.summary},
+                  {"properties", std::move(properties)},
+                  {"required", std::move(required)},
+                  {"additionalProperties", false}};
+}
+
+/// A node: its kind decides what else it has.
+Value node_schema(std::span<const NodeKind> kinds) {
+  ValueList names;
+  ValueList cases;
+  for (const NodeKind& kind : kinds) {
+    names.emplace_back(kind.name);
+    Value is_kind = ValueMap{{"properties", ValueMap{{"kind", ValueMap{{"const", kind.name}}}}},
+                             {"required", ValueList{"kind"}}};
+    cases.emplace_back(ValueMap{{"if", std::move(is_kind)}, {"then", reference(kind.name)}});
+  }
+  return ValueMap{
+      {"type", "object"},
+      {"properties", ValueMap{{"kind", ValueMap{{"enum", std::move(names)},
+                                                {"description", "What the node does"}}}}},
+      {"required", ValueList{"kind"}},
+      {"allOf", std::move(cases)}};
+}
+
+Value event_schema() {
+  ValueList names;
+  for (const EventName& row : event_names()) names.emplace_back(row.name);
+  Value any = ValueMap{{"type", "string"}, {"pattern", "^[A-Za-z][A-Za-z0-9_]{0,63}$"}};
+  return ValueMap{{"anyOf", ValueList{ValueMap{{"enum", std::move(names)}}, std::move(any)}}};
+}
+
+/// What a field is compared with: a value, or operators.
+Value test_schema() {
+  ValueMap operators;
+  for (const std::string_view name : segment_operators()) operators.emplace_back(name, ValueMap{});
+  Value by_operator = ValueMap{{"type", "object"},
+                               {"properties", std::move(operators)},
+                               {"additionalProperties", false},
+                               {"minProperties", 1}};
+  Value by_value = ValueMap{{"type", ValueList{"string", "number", "boolean", "null", "array"}}};
+  return ValueMap{{"anyOf", ValueList{std::move(by_value), std::move(by_operator)}}};
+}
+
+Value segment_schema() {
+  Value list = ValueMap{{"type", "array"}, {"items", reference("segment")}, {"minItems", 1}};
+  ValueMap properties{{"all", list}, {"any", list}, {"not", reference("segment")}};
+  for (const FieldInfo& info : contact_fields())
+    properties.emplace_back(info.name, ValueMap{{"allOf", ValueList{reference("test")}},
+                                                {"description", info.summary}});
+  return ValueMap{{"type", "object"},
+                  {"description", "All of these must hold; all, any and not nest"},
+                  {"properties", std::move(properties)},
+                  {"minProperties", 1}};
+}
+
+Value reentry_schema() {
+  Value mode = choices_of({"never", "after_exit", "restart", "parallel"});
+  Value whole = ValueMap{
+      {"type", "object"},
+      {"properties",
+       ValueMap{{"mode", mode},
+                {"min_gap", ValueMap{{"allOf", ValueList{reference("duration")}},
+                                     {"description", "Least time between two entries: 1d"}}},
+                {"key", ValueMap{{"type", "string"},
+                                 {"pattern", "^event\\.."},
+                                 {"description", "Once per value of this: event.order.id"}}}}},
+      {"required", ValueList{"mode"}},
+      {"additionalProperties", false}};
+  return ValueMap{{"description", "Whether a contact may enter again; never where it is missing"},
+                  {"anyOf", ValueList{std::move(mode), std::move(whole)}}};
+}
+
+Value tests_schema() {
+  Value events = ValueMap{{"type", "array"}, {"items", of_type("object")}};
+  Value path = ValueMap{{"type", "array"}, {"items", of_type("string")}};
+  Value deliveries = ValueMap{{"type", "array"}, {"items", of_type("object")}};
+  Value expect = ValueMap{
+      {"type", "object"},
+      {"properties", ValueMap{{"path", std::move(path)}, {"deliveries", std::move(deliveries)}}}};
+  Value test = ValueMap{{"type", "object"},
+                        {"properties", ValueMap{{"name", text_like()},
+                                                {"contact", of_type("object")},
+                                                {"events", std::move(events)},
+                                                {"expect", std::move(expect)}}},
+                        {"required", ValueList{"name", "contact", "events", "expect"}},
+                        {"additionalProperties", false}};
+  return ValueMap{{"type", "array"},
+                  {"description", "Journeys that must come out as written"},
+                  {"items", std::move(test)}};
+}
+
+Value described(Value schema, std::string_view description) {
+  schema.set("description", description);
+  return schema;
+}
+}  // namespace
+
+Value scenario_schema(std::span<const NodeKind> kinds) {
+  ValueMap definitions{{"duration", ValueMap{{"type", "string"}, {"pattern", kDurationPattern}}},
+                       {"event", event_schema()},
+                       {"test", test_schema()},
+                       {"segment", segment_schema()},
+                       {"node", node_schema(kinds)}};
+  for (const NodeKind& kind : kinds) definitions.emplace_back(kind.name, kind_schema(kind));
+
+  Value id = ValueMap{{"type", ValueList{"string", "number"}}, {"pattern", kIdPattern}};
+  Value nodes = ValueMap{{"type", "object"},
+                         {"minProperties", 1},
+                         {"propertyNames", ValueMap{{"pattern", kIdPattern}}},
+                         {"additionalProperties", reference("node")}};
+  ValueMap properties{
+      {"scenario", described(std::move(id), "The scenario's id")},
+      {"title", described(text_like(), "Its name for people")},
+      {"timezone", described(of_type("string"),
+                             "For dates and windows where the contact has none: America/Toronto")},
+      {"reentry", reentry_schema()},
+      {"nodes", described(std::move(nodes), "The steps, by id")},
+      {"tests", tests_schema()}};
+  return ValueMap{{"$schema", "http://json-schema.org/draft-07/schema#"},
+                  {"title", "Onward scenario"},
+                  {"type", "object"},
+                  {"properties", std::move(properties)},
+                  {"required", ValueList{"scenario", "nodes"}},
+                  {"additionalProperties", false},
+                  {"definitions", std::move(definitions)}};
+}
+}  // namespace onward
