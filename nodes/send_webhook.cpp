@@ -293,6 +293,7 @@ NodeKind send_webhook_kind() {
             .summary = "Whose answers are kept, up to 4 KiB each",
             .choices = {"failures", "off", "all"}}},
       .later = {"sign", "batch", "active"},
+      .sends = true,
       .make = make_node<SendWebhook>};
 }
 }  // namespace onward

@@ -44,7 +44,7 @@ const std::map<string, std::vector<string>> kHomes{
     {"boost/beast", {"engine/api"}},
     {"boost/asio", {"engine/api"}},
     {"boost/graph/", {"engine/core/scenario_graph.cpp"}},
-    {"nlohmann/", {"engine/core/json.cpp"}},
+    {"nlohmann/", {"engine/core/value.cpp"}},
     {"simdjson.h", {"engine/api"}},
     {"re2/", {"engine/core/segment.cpp"}},
     {"date/", {"engine/core/time_zone.cpp"}},

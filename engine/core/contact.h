@@ -54,6 +54,9 @@ const FieldInfo& info_of(Field field);
 /// By our name, or by an alias of a seed ("firstname", "name", "zip"); null where unknown.
 const FieldInfo* find_field(std::string_view name);
 
+/// How many custom fields, and how many groups, one contact holds.
+inline constexpr std::size_t kContactPartsMax = 1'000;
+
 /// The caller's own name of a contact. 54321 and "54321" are the same contact; it goes out as it
 /// came in.
 struct ExternalId {
@@ -110,6 +113,8 @@ struct PatchEffect {
   std::vector<std::string> changed;  ///< Field names, "custom.plan", "groups".
   std::vector<std::string> joined;   ///< Groups.
   std::vector<std::string> left;
+  /// What did not fit: see kContactPartsMax.
+  std::vector<std::string> ignored;
   bool any() const { return !changed.empty(); }
 };
 PatchEffect apply_patch(Contact& contact, const ContactPatch& patch, Instant now);
@@ -120,9 +125,9 @@ struct ContactInput {
   ContactPatch patch;  ///< Holds `email` as well where it was given.
 };
 /// Reads `{"id"?, "email"?, …fields, "custom": {…}, "groups"…}`. Field names may be dotted or
-/// nested
-/// ("consent": {"type": …}); aliases are understood. Refused by name: an unknown field, a wrong
-/// type, an address that is none, a text over 64 KiB, more than 1,000 groups or custom fields.
+/// nested ("consent": {"type": …}); aliases are understood. Refused by name: an unknown field, a
+/// wrong type, an address or a time zone that is none, a text over 64 KiB, more than 1,000 groups
+/// or custom fields. `who` is empty where the object names nobody: the caller may know.
 Result<ContactInput> parse_contact(const Value& object);
 
 /// The value of a field as a typed value: JSON text becomes a day or an instant where the type asks

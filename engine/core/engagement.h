@@ -1,11 +1,13 @@
 #pragma once
 // A contact's personal statistics: what mailings it received, opened and clicked.
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "engine/core/contact.h"
 #include "engine/core/event.h"
 #include "engine/core/time.h"
 #include "engine/core/value.h"
@@ -19,6 +21,8 @@ struct MailingStats {
   std::optional<Instant> opened_first, opened_last;
   std::optional<Instant> clicked_first, clicked_last;
   bool operator==(const MailingStats&) const = default;
+  /// When it arrived, or at the latest: an open without a sent event shows it too.
+  std::optional<Instant> arrived() const;
 };
 
 /// Numbers count distinct mailings, e-mail only. An open or a click without a mailing moves dates
@@ -29,13 +33,35 @@ struct Engagement {
   bool empty() const { return mailings.empty() && !opened_last && !clicked_last; }
   bool operator==(const Engagement&) const = default;
 
-  /// Takes in a sent, opened or clicked event (`data.mailing`, `data.subject`, `data.channel`); any
-  /// other event changes nothing. True where something changed.
+  /// Takes in a sent, opened or clicked event (`data.mailing`, also called `messageHash` or
+  /// `campaignId`; `data.subject`, `data.channel`); any other event changes nothing. True where
+  /// something changed.
   bool take(const Event& event);
+  /// The mailing of that name; null where this contact never met it.
+  const MailingStats* find(std::string_view mailing) const;
 };
 
-/// The statistics by name ("mailings_received", "open_rate", "last_opened_subject", …), as S2 lists
-/// them; null where there is nothing to say.
+/// What can be said about a contact's mailings, in the order of `statistic_names`.
+enum class Statistic : std::uint8_t {
+  MailingsReceived,
+  MailingsOpened,
+  MailingsClicked,
+  OpenRate,
+  ClickRate,
+  FirstReceivedAt,
+  FirstReceivedSubject,
+  LastReceivedAt,
+  LastReceivedSubject,
+  LastOpenedAt,
+  LastOpenedSubject,
+  LastClickedAt,
+};
+
+/// The statistics by name ("mailings_received", "open_rate", "last_opened_subject", …); null where
+/// there is nothing to say. An open or a click shows that its mailing was received.
 std::span<const std::string_view> statistic_names();
+std::optional<Statistic> find_statistic(std::string_view name);
+FieldType type_of(Statistic statistic);
+Value statistic(const Engagement& engagement, Statistic statistic);
 Value statistic(const Engagement& engagement, std::string_view name);
 }  // namespace onward

@@ -33,11 +33,23 @@ struct TemplateSubject {
   std::string_view scenario_title;
 };
 
-/// Rendered text keeps a secret as a reference, `\x01name\x02`, until the attempt: control
-/// characters cannot come from values, which are encoded or refused.
+/// Rendered text keeps a secret as a reference, `\x01name\x02`, until the attempt. No value can
+/// pass itself off as one: in URLs its control characters are encoded, in headers they become 0x7f,
+/// and literals with control characters are mistakes. Whoever resolves the reference inside a URL
+/// percent-encodes the secret.
 inline constexpr char kSecretOpen = '\x01';
 inline constexpr char kSecretClose = '\x02';
 
+/// Whether a rendered header value holds a control character (below 0x20, or 0x7f) besides the
+/// references to secrets: such a delivery is born failed.
+bool has_control_characters(std::string_view header);
+
+/// `{{ contact.<field> }}`, `{{ event.<path> }}` (`event.type` and `event.at` are the event's own
+/// where its data has no such member), `{{ run.id }}`, `{{ scenario.id }}`, `{{ scenario.title }}`,
+/// `{{ secret.<name> }}`, or a text in quotes, `{{ "{{" }}`. Filters follow "|": `default: "there"`
+/// (a text, number, true, false or null; taken where the value is missing or empty) and, in a URL's
+/// path, `path`, which leaves "/" as it is.
+///
 /// Immutable after compile; copies share.
 class Template {
  public:

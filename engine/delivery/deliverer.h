@@ -43,6 +43,8 @@ class Deliverer {
   void start();
   /// Any thread. One wake per call, and only of a sleeper.
   void submit(std::vector<DeliveryTask> tasks);
+  /// Any thread. Those still waiting are not attempted any more; those in flight report as ever.
+  void withdraw(std::vector<DeliveryKey> deliveries);
   /// Forgets waiting tasks, waits for those in flight up to `patience`, reports them, ends the
   /// thread.
   void stop(Duration patience);

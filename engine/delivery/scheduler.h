@@ -53,6 +53,8 @@ class Scheduler {
   void add(DeliveryTask task);
   /// Takes waiting tasks of an endpoint back (paused, cancelled); in-flight ones stay.
   std::vector<DeliveryTask> take_back(const EndpointKey& endpoint);
+  /// Drops waiting tasks of these deliveries (cancelled); in-flight ones stay.
+  void drop(const std::vector<DeliveryKey>& deliveries);
   /// The next tasks that may start now; the caller starts them all.
   std::vector<DeliveryTask> start(Instant now);
   /// Reports a started task's end. `now` is when.

@@ -38,7 +38,8 @@ Batch::Batch(Store& store, const Catalog& catalog, const Counters& counters, Seq
       now_{now},
       dedupe_for_{dedupe_for} {}
 
-// ---- reading ---------------------------------------------------------------------------------------
+// ---- reading
+// ---------------------------------------------------------------------------------------
 
 Status Batch::prefetch(std::span<const Work> work) {
   std::vector<IdentityQuery> queries;
@@ -47,8 +48,7 @@ Status Batch::prefetch(std::span<const Work> work) {
     if (const ContactRef* who = ref_of(*item.input)) {
       IdentityQuery query;
       if (who->id && by_id_.try_emplace(who->id->text).second) query.id = who->id->text;
-      if (!who->email.empty() && by_email_.try_emplace(who->email).second)
-        query.email = who->email;
+      if (!who->email.empty() && by_email_.try_emplace(who->email).second) query.email = who->email;
       if (!query.id.empty() || !query.email.empty()) queries.push_back(std::move(query));
     }
     const auto* event = std::get_if<EventInput>(item.input);
@@ -99,11 +99,12 @@ Status Batch::prefetch(std::span<const Work> work) {
   return {};
 }
 
-/// The ledger rows that an input can touch: its own event's scenarios, and those of events it causes.
+/// The ledger rows that an input can touch: its own event's scenarios, and those of events it
+/// causes.
 Batch::Needs Batch::needs_of(const Input& input) const {
   const auto* event = std::get_if<EventInput>(&input);
-  Needs needs{.ledger = catalog_.touched_by(event == nullptr ? std::string_view{}
-                                                             : event->event.type)};
+  Needs needs{.ledger =
+                  catalog_.touched_by(event == nullptr ? std::string_view{} : event->event.type)};
   for (const ScenarioKey key : needs.ledger) {
     const std::string& path = catalog_.find(key)->current().reentry.key_path;
     if (path.empty()) continue;
@@ -114,8 +115,8 @@ Batch::Needs Batch::needs_of(const Input& input) const {
   return needs;
 }
 
-/// DESIGN's rule of identity: by id if given; an unknown id goes to the one holder of the address that
-/// has none; an address alone with several holders means the oldest.
+/// DESIGN's rule of identity: by id if given; an unknown id goes to the one holder of the address
+/// that has none; an address alone with several holders means the oldest.
 Batch::Resolved Batch::resolve(const ContactRef& who) const {
   using Holder = IdentityMatch::Holder;
   static const std::vector<Holder> kNobody;
@@ -159,7 +160,8 @@ Status Batch::ensure(ContactKey contact, const Needs& needs) {
   return {};
 }
 
-// ---- taking ----------------------------------------------------------------------------------------
+// ---- taking
+// ----------------------------------------------------------------------------------------
 
 /// Repeats, conflicts and events that are too old take no effect.
 bool Batch::refuse_event(const EventInput& input, WorkAnswer& answer) {
@@ -167,17 +169,17 @@ bool Batch::refuse_event(const EventInput& input, WorkAnswer& answer) {
   if (!input.history && input.event.at < now_ - dedupe_for_) {
     event = {.kind = EventAnswer::Kind::Rejected,
              .code = "too_old",
-             .message = "the event is older than events are remembered, so a repeat could not be "
-                        "told from it; send it with ?mode=history to update the contact only"};
+             .message =
+                 "the event is older than events are remembered, so a repeat could not be "
+                 "told from it; send it with ?mode=history to update the contact only"};
     return true;
   }
   if (input.id.empty()) return false;
   auto& seen = seen_[seen_key(input.source, input.id)];
   if (!seen) {
     seen = input.fingerprint;
-    commit_.seen.push_back({.key = seen_key(input.source, input.id),
-                            .fingerprint = input.fingerprint,
-                            .at = now_});
+    commit_.seen.push_back(
+        {.key = seen_key(input.source, input.id), .fingerprint = input.fingerprint, .at = now_});
     return false;
   }
   if (*seen == input.fingerprint)
@@ -229,8 +231,7 @@ Status Batch::take(const Work& work) {
   if (changes.forgotten)
     if (Status done = cancel_pending_of(contact); !done) return done;
   adopt(working, changes, id_before, email_before);
-  for (std::string& warning : changes.warnings)
-    answer.event.warnings.push_back(std::move(warning));
+  for (std::string& warning : changes.warnings) answer.event.warnings.push_back(std::move(warning));
   if (work.want_state)
     answer.state = {.contact = working.state.contact,
                     .engagement = working.state.engagement,
@@ -288,7 +289,8 @@ void Batch::note_identity(IdentityChange::Kind kind, const std::string& before,
   }
 }
 
-// ---- deliveries ------------------------------------------------------------------------------------
+// ---- deliveries
+// ------------------------------------------------------------------------------------
 
 void Batch::settle_attempt(const Delivery& delivery, const AttemptResult& result,
                            const RetryPolicy& policy) {
@@ -340,7 +342,8 @@ Status Batch::cancel_pending_of(ContactKey contact) {
   return {};
 }
 
-// ---- the whole -------------------------------------------------------------------------------------
+// ---- the whole
+// -------------------------------------------------------------------------------------
 
 Commit Batch::finish() {
   Commit commit = std::move(commit_);

@@ -1,6 +1,6 @@
 #pragma once
-// One batch of inputs between reading and committing: who they are about, their states, what changes.
-// Thrown away whole when the commit is refused, so nothing outside it is touched before.
+// One batch of inputs between reading and committing: who they are about, their states, what
+// changes. Thrown away whole when the commit is refused, so nothing outside it is touched before.
 #include <cstdint>
 #include <map>
 #include <set>
@@ -21,14 +21,14 @@ struct WorkAnswer {
   EventAnswer event;
   ContactKey contact;
   bool created = false;
-  bool found = true;                         ///< false: no such contact, and none was to be made.
-  std::optional<ContactAnswer> state;        ///< The contact after the input, where it was asked for.
+  bool found = true;                   ///< false: no such contact, and none was to be made.
+  std::optional<ContactAnswer> state;  ///< The contact after the input, where it was asked for.
 };
 /// One input to take. Nothing is owned.
 struct Work {
   const Input* input = nullptr;
-  WorkAnswer* answer = nullptr;              ///< Null where nobody waits for one.
-  bool create = true;                        ///< Make the contact where there is none.
+  WorkAnswer* answer = nullptr;  ///< Null where nobody waits for one.
+  bool create = true;            ///< Make the contact where there is none.
   bool want_state = false;
 };
 
@@ -82,8 +82,8 @@ class Batch {
   Status ensure(ContactKey contact, const Needs& needs);
   void adopt(Working& working, const Changes& changes, const std::string& id_before,
              const std::string& email_before);
-  void note_identity(IdentityChange::Kind kind, const std::string& before,
-                     const std::string& after, ContactKey contact, bool has_id);
+  void note_identity(IdentityChange::Kind kind, const std::string& before, const std::string& after,
+                     ContactKey contact, bool has_id);
   bool refuse_event(const EventInput& input, WorkAnswer& answer);
   Status cancel_pending_of(ContactKey contact);
 

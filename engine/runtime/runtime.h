@@ -105,10 +105,10 @@ const Clock& system_clock();
 struct RuntimeOptions {
   std::int64_t account_id = 1;
   Duration dedupe_for = std::chrono::hours{24 * 7};
-  std::size_t intake_max = 20'000;       ///< Events that wait; beyond: Busy.
-  std::size_t batch_max = 1'000;         ///< Inputs in one commit.
-  std::size_t endpoint_window = 1'000;   ///< Deliveries of one endpoint in memory.
-  std::size_t window = 20'000;           ///< Deliveries of all endpoints in memory.
+  std::size_t intake_max = 20'000;                 ///< Events that wait; beyond: Busy.
+  std::size_t batch_max = 1'000;                   ///< Inputs in one commit.
+  std::size_t endpoint_window = 1'000;             ///< Deliveries of one endpoint in memory.
+  std::size_t window = 20'000;                     ///< Deliveries of all endpoints in memory.
   std::function<void(std::string_view line)> log;  ///< One structured line, no newline; any thread.
 };
 

@@ -1,0 +1,44 @@
+#pragma once
+// Who may do what: bearer tokens, known by their SHA-256, with a role each.
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/api/http.h"
+#include "engine/runtime/runtime.h"
+
+namespace onward {
+/// What a route asks of its caller. An author may also read and ingest; an admin may do everything;
+/// ingest tokens only write events and contacts.
+enum class Need : std::uint8_t { Nothing, Read, Ingest, Author, Admin };
+bool allows(Role role, Need need);
+
+/// Lower-case hex.
+std::string sha256_hex(std::string_view bytes);
+/// The token of an Authorization header; nothing where it is not of the Bearer form.
+std::optional<std::string_view> bearer_token(std::string_view authorization);
+
+struct AccessOptions {
+  /// By SHA-256 in hex. Any thread.
+  std::function<std::optional<TokenRecord>(std::string_view sha256)> find_token;
+  /// Everybody may do everything. Only for a server on loopback: then a request must name a
+  /// loopback host and come from no foreign web page, or any site in a browser on this machine
+  /// could drive the server.
+  bool no_auth = false;
+};
+
+/// Immutable; any thread.
+class Access {
+ public:
+  explicit Access(AccessOptions options) : options_{std::move(options)} {}
+  /// The refusal (401, 403, 421), or nothing where the caller may pass.
+  std::optional<ApiReply> refuse(const ApiRequest& request, Need need) const;
+
+ private:
+  AccessOptions options_;
+};
+
+/// Whether `host` ("127.0.0.1:8787", "localhost", "[::1]:80") names this machine's loopback.
+bool names_loopback(std::string_view host);
+}  // namespace onward

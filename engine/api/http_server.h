@@ -1,0 +1,48 @@
+#pragma once
+// The socket side of the API: one io thread that reads requests, hands them over and writes
+// replies. Knows nothing of routes.
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/api/http.h"
+#include "engine/core/result.h"
+#include "engine/core/time.h"
+
+namespace onward {
+struct HttpServerOptions {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 0;  ///< 0: any free one.
+  std::size_t connections_max = 4096;
+  Duration header_timeout = std::chrono::seconds{10};
+  Duration body_timeout = std::chrono::seconds{30};  ///< Also of a reply that nobody reads.
+  Duration idle_timeout = std::chrono::minutes{5};
+  std::size_t header_max = 16u << 10;
+  std::size_t body_max = 8u << 20;
+
+  /// Answers a request; called on the io thread, must not block.
+  std::function<void(ApiRequest&, Reply)> handle;
+  /// Judges a request whose body has not arrived yet: a refusal spares reading it. May be empty.
+  std::function<std::optional<ApiReply>(const ApiRequest&)> admit;
+};
+
+/// HTTP/1.1 with keep-alive and pipelining: one request at a time per connection, answered in
+/// order. What breaks the protocol or a limit gets its status and the connection ends.
+class HttpServer {
+ public:
+  static Result<std::unique_ptr<HttpServer>> listen(HttpServerOptions options);
+  ~HttpServer();
+  std::uint16_t port() const;
+  void start();
+  /// No new connections; idle ones end, requests under way are answered, later ones get 503. Ends
+  /// the thread when none is left or `patience` is over.
+  void stop(Duration patience);
+
+ private:
+  struct Impl;
+  explicit HttpServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+}  // namespace onward

@@ -1,0 +1,45 @@
+#include "engine/api/problem.h"
+
+namespace onward {
+int status_of(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::Invalid:
+      return 400;
+    case ErrorKind::NotFound:
+      return 404;
+    case ErrorKind::Conflict:
+      return 409;
+    case ErrorKind::Forbidden:
+      return 403;
+    case ErrorKind::Busy:
+      return 429;
+    case ErrorKind::Unavailable:
+      return 503;
+    case ErrorKind::Io:
+      return 500;
+  }
+  return 500;
+}
+
+ApiReply problem(int status, std::string_view code, std::string_view detail, ValueMap extra) {
+  ValueMap members{{"type", "urn:onward:problem:" + std::string{code}},
+                   {"title", reason_phrase(status)},
+                   {"status", status},
+                   {"detail", detail},
+                   {"code", code}};
+  for (auto& member : extra) members.push_back(std::move(member));
+  ApiReply reply{status, "application/problem+json", to_json(Value{std::move(members)})};
+  if (status == 429) reply.headers.emplace_back("Retry-After", "1");
+  if (status == 503) reply.headers.emplace_back("Retry-After", "5");
+  if (status == 401) reply.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"onward\"");
+  return reply;
+}
+
+ApiReply problem_of(const Error& error) {
+  return problem(status_of(error.kind), error.code, error.message);
+}
+
+ApiReply json_reply(int status, const Value& value) {
+  return {status, "application/json", to_json(value)};
+}
+}  // namespace onward

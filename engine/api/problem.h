@@ -1,0 +1,19 @@
+#pragma once
+// Errors as callers get them: application/problem+json (RFC 9457) with a stable code.
+#include <string>
+#include <string_view>
+
+#include "engine/api/http.h"
+#include "engine/core/result.h"
+#include "engine/core/value.h"
+
+namespace onward {
+/// {"type", "title", "status", "detail", "code", …extra}. 429 and 503 carry `Retry-After`.
+ApiReply problem(int status, std::string_view code, std::string_view detail, ValueMap extra = {});
+ApiReply problem_of(const Error& error);
+
+/// Invalid 400, NotFound 404, Conflict 409, Forbidden 403, Busy 429, Unavailable 503, Io 500.
+int status_of(ErrorKind kind);
+
+ApiReply json_reply(int status, const Value& value);
+}  // namespace onward

@@ -1,0 +1,69 @@
+#pragma once
+// Which handler answers a request: the table of routes, and the door before them.
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/api/access.h"
+#include "engine/api/http.h"
+
+namespace onward {
+/// A request that found its route and may pass.
+struct Call {
+  ApiRequest& request;              ///< Until the handler returns.
+  std::vector<std::string> params;  ///< The pattern's, decoded, in order.
+  QueryParameters query;            ///< Only names that the route knows.
+  Reply reply;
+
+  /// The value of a query parameter; nothing where it was not given.
+  std::optional<std::string> parameter(std::string_view name) const;
+};
+
+/// One row of the table: from it come dispatch, access and documentation.
+struct Route {
+  std::string_view method;
+  std::string_view pattern;  ///< "/v1/contacts/{id}"
+  Need need = Need::Admin;
+  std::string_view summary;
+  std::vector<std::string_view> query = {};  ///< Parameters that it understands.
+  std::function<void(Call)> handler;
+};
+
+class Router {
+ public:
+  explicit Router(std::vector<Route> routes);
+
+  struct Match {
+    const Route* route = nullptr;
+    std::vector<std::string> params;
+    std::string allow;      ///< Methods of the path, where only the method is wrong.
+    bool bad_path = false;  ///< An escape that means nothing.
+  };
+  /// Paths are compared segment by segment, as they are: no case folding, no dot segments.
+  Match find(std::string_view method, std::string_view path) const;
+  const std::vector<Route>& routes() const { return routes_; }
+
+ private:
+  std::vector<Route> routes_;
+};
+
+/// The whole front: route, access, parameters, handler. Any thread, no state.
+class Api {
+ public:
+  Api(std::vector<Route> routes, Access access);
+  /// Answers, now or later.
+  void handle(ApiRequest& request, Reply reply) const;
+  /// Judges a request by its head alone, before its body is read: the refusal, or nothing.
+  std::optional<ApiReply> admit(const ApiRequest& request) const;
+  const Router& router() const { return router_; }
+
+ private:
+  std::optional<ApiReply> refuse(const ApiRequest& request, const Router::Match& match) const;
+
+  Router router_;
+  Access access_;
+};
+}  // namespace onward

@@ -1,0 +1,51 @@
+#pragma once
+// Where a value comes from: the names that authors use for a contact's fields, resolved once, so
+// that nothing is searched by name while contacts advance.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/contact.h"
+#include "engine/core/engagement.h"
+#include "engine/core/event.h"
+#include "engine/core/value.h"
+
+namespace onward {
+/// One resolved name.
+struct Lookup {
+  enum class Source : std::uint8_t {
+    Id,
+    Field,
+    Custom,     ///< One custom field, or a member of it.
+    AllCustom,  ///< The whole map.
+    Groups,
+    CreatedAt,
+    UpdatedAt,
+    Statistic,
+    Event,  ///< The triggering event's data; `event.type` and `event.at` where it has none such.
+  };
+
+  Source source = Source::Field;
+  Field field{};
+  Statistic statistic{};
+  std::string name;  ///< Of a custom field; the whole path of an event.
+  std::string rest;  ///< A path into a custom field's value; mostly empty.
+  bool operator==(const Lookup&) const = default;
+
+  /// The value, which may stand in `scratch`; null where it is missing or JSON's null.
+  const Value* find(const Contact& contact, const Engagement& engagement, const Event* event,
+                    Value& scratch) const;
+  /// What an author may compare it with; nothing where only the value itself can tell.
+  std::optional<FieldType> type() const;
+};
+
+/// "first_name", "custom.plan", "consent.type", "id", "groups", "updated_at", a statistic, or an
+/// alias of another system's; nothing where there can be no such field.
+std::optional<Lookup> find_contact_lookup(std::string_view name);
+/// `path` is without "event.".
+Lookup event_lookup(std::string_view path);
+/// Every name that `find_contact_lookup` knows, aliases and custom fields aside.
+const std::vector<std::string>& contact_names();
+}  // namespace onward

@@ -1,0 +1,522 @@
+#include "engine/core/template.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <utility>
+
+#include "engine/core/lookup.h"
+
+namespace onward {
+/// A piece of the text: as written, or where a value goes.
+struct Template::Part {
+  enum class Kind : std::uint8_t { Literal, Value, Run, Scenario, ScenarioTitle, Secret };
+
+  Kind kind = Kind::Literal;
+  std::string text = {};  ///< Of a literal; a secret's name.
+  Lookup lookup = {};
+  std::optional<onward::Value> fallback = std::nullopt;
+  bool keep_slash = false;
+};
+
+namespace {
+using Part = Template::Part;
+using Parts = std::vector<Part>;
+
+constexpr std::size_t kSecretMax = 64;
+constexpr std::array<std::string_view, 5> kRoots{"contact", "event", "run", "scenario", "secret"};
+constexpr std::array<std::string_view, 2> kFilters{"default", "path"};
+
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+bool is_name_char(char c) { return !is_space(c) && c != '|' && c != '}' && c != '{' && c != '"'; }
+
+/// A path such as "order.total": no part of it is empty.
+bool is_path(std::string_view path) {
+  return !path.empty() && path.front() != '.' && path.back() != '.' &&
+         path.find("..") == std::string_view::npos;
+}
+
+bool is_secret_name(std::string_view name) {
+  return !name.empty() && name.size() <= kSecretMax &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '_' || c == '-';
+         });
+}
+
+std::string quoted(std::string_view text) { return "\"" + std::string{text} + "\""; }
+
+/// The place of byte `offset` of a text that begins at `at`.
+Position place(std::string_view text, std::size_t offset, Position at) {
+  int column = at.column;
+  for (const char c : text.substr(0, offset)) {
+    if (c == '\n') {
+      ++at.line;
+      column = at.column;
+    } else if ((static_cast<unsigned char>(c) & 0xC0) != 0x80) {
+      ++column;
+    }
+  }
+  return {at.line, column};
+}
+
+/// Reads a text into parts, once, from left to right.
+class Compiler {
+ public:
+  Compiler(std::string_view text, Position at, TemplateUse use, std::string_view what,
+           Diagnostics& diagnostics)
+      : text_{text}, at_{at}, use_{use}, what_{what}, diagnostics_{diagnostics} {}
+
+  Parts compile() {
+    while (pos_ < text_.size()) {
+      const std::size_t open = std::min(text_.find("{{", pos_), text_.size());
+      literal(open);
+      if (open == text_.size()) break;
+      if (!placeholder(open)) break;
+    }
+    return std::move(parts_);
+  }
+
+ private:
+  void literal(std::size_t end) {
+    const std::string_view text = text_.substr(pos_, end - pos_);
+    if (use_ != TemplateUse::Body) {
+      const auto control = std::find_if(text.begin(), text.end(), is_control);
+      if (control != text.end())
+        error(pos_ + static_cast<std::size_t>(control - text.begin()), "control_character",
+              "a control character cannot stand here");
+    }
+    add_literal(text);
+    pos_ = end;
+  }
+
+  void add_literal(std::string_view text) {
+    if (text.empty()) return;
+    if (!parts_.empty() && parts_.back().kind == Part::Kind::Literal) {
+      parts_.back().text += text;
+    } else {
+      parts_.push_back({.text = std::string{text}});
+    }
+  }
+
+  /// One "{{ … }}"; false where its end cannot be found.
+  bool placeholder(std::size_t open) {
+    pos_ = open + 2;
+    skip_space();
+    Part part;
+    const bool constant = pos_ < text_.size() && (text_[pos_] == '"' || text_[pos_] == '\'');
+    bool good = constant ? constant_text(part) : name(part);
+    for (skip_space(); pos_ < text_.size() && text_[pos_] == '|'; skip_space())
+      good = filter(part) && good;
+    if (!text_.substr(pos_).starts_with("}}")) return unclosed(open);
+    pos_ += 2;
+    if (!good) return true;
+    if (part.kind == Part::Kind::Literal) {
+      add_literal(part.text);
+    } else {
+      parts_.push_back(std::move(part));
+    }
+    return true;
+  }
+
+  /// Behind what could be read there is no "}}": none at all, or something else comes first.
+  bool unclosed(std::size_t open) {
+    const std::size_t close = text_.find("}}", pos_);
+    if (close == std::string_view::npos ||
+        text_.substr(pos_, close - pos_).find("{{") != std::string_view::npos) {
+      error(open, "unclosed_placeholder", "\"{{\" is not closed by \"}}\"");
+      return false;
+    }
+    error(pos_, "bad_placeholder",
+          "expected \"|\" or \"}}\", found " +
+              quoted(text_.substr(pos_, std::min(close - pos_, std::size_t{40}))));
+    pos_ = close + 2;
+    return true;
+  }
+
+  /// `{{ "{{" }}`: text as it is.
+  bool constant_text(Part& part) {
+    const auto text = quoted_text();
+    if (!text) return false;
+    part.text = *text;
+    return true;
+  }
+
+  bool name(Part& part) {
+    const std::size_t begin = pos_;
+    while (pos_ < text_.size() && is_name_char(text_[pos_])) ++pos_;
+    const std::string_view name = text_.substr(begin, pos_ - begin);
+    const std::size_t dot = std::min(name.find('.'), name.size());
+    const std::string_view root = name.substr(0, dot);
+    const std::string_view rest = name.substr(std::min(dot + 1, name.size()));
+    if (root == "contact" && is_path(rest)) return contact(part, begin + dot + 1, rest);
+    if (root == "secret" && is_secret_name(rest)) return secret(part, begin, rest);
+    if (root == "event" && is_path(rest)) {
+      part.kind = Part::Kind::Value;
+      part.lookup = event_lookup(rest);
+      return true;
+    }
+    if (name == "run.id") part.kind = Part::Kind::Run;
+    if (name == "scenario.id") part.kind = Part::Kind::Scenario;
+    if (name == "scenario.title") part.kind = Part::Kind::ScenarioTitle;
+    return part.kind != Part::Kind::Literal || unknown_name(begin, name, root);
+  }
+
+  bool contact(Part& part, std::size_t begin, std::string_view field) {
+    const auto lookup = find_contact_lookup(field);
+    if (!lookup) {
+      const std::string near = nearest_name(field, contact_names());
+      return error(
+          begin, "unknown_placeholder",
+          "a contact has no field " + quoted(field) + "; fields of your own are contact.custom.…",
+          near);
+    }
+    part.kind = Part::Kind::Value;
+    part.lookup = *lookup;
+    return true;
+  }
+
+  bool secret(Part& part, std::size_t begin, std::string_view name) {
+    if (use_ == TemplateUse::Body)
+      return error(begin, "secret_not_allowed",
+                   "a secret cannot stand in a body; headers, auth and the URL's path and query "
+                   "can name it");
+    part.kind = Part::Kind::Secret;
+    part.text = name;
+    return true;
+  }
+
+  bool unknown_name(std::size_t begin, std::string_view name, std::string_view root) {
+    std::string near;
+    std::string sentence;
+    if (name.empty()) {
+      sentence = "a placeholder names a value: contact.first_name, event.order.total, run.id";
+    } else if (root == "event" || root == "contact" || root == "secret") {
+      sentence =
+          quoted(name) + " names no value; " + std::string{root} + ".… is followed by a name";
+    } else if (root == "run" || root == "scenario") {
+      sentence = quoted(name) + " is not known; there are run.id, scenario.id and scenario.title";
+      near = root == "run" ? "run.id" : "scenario.id";
+    } else {
+      // "first_name" alone is the likeliest slip.
+      if (find_contact_lookup(name)) {
+        near = "contact." + std::string{name};
+      } else {
+        near = nearest_name(root, kRoots);
+        if (!near.empty()) near += name.substr(root.size());
+      }
+      sentence = quoted(name) +
+                 " is not known; placeholders begin with contact., event., run., "
+                 "scenario. or secret.";
+    }
+    return error(begin, "unknown_placeholder", sentence, near);
+  }
+
+  bool filter(Part& part) {
+    ++pos_;  // the "|"
+    skip_space();
+    const std::size_t begin = pos_;
+    while (pos_ < text_.size() && is_name_char(text_[pos_]) && text_[pos_] != ':') ++pos_;
+    const std::string_view name = text_.substr(begin, pos_ - begin);
+    skip_space();
+    const bool argument = pos_ < text_.size() && text_[pos_] == ':';
+    if (name == "default") return default_filter(part, begin, argument);
+    if (argument) skip_argument();
+    if (name != "path")
+      return error(begin, "unknown_filter",
+                   quoted(name) + " is no filter; there are default: \"…\" and path",
+                   nearest_name(name, kFilters));
+    if (use_ != TemplateUse::UrlPath)
+      return error(begin, "bad_filter", "\"path\" has a meaning in the path of a URL only");
+    part.keep_slash = true;
+    return true;
+  }
+
+  bool default_filter(Part& part, std::size_t begin, bool argument) {
+    if (!argument)
+      return error(begin, "bad_filter", "\"default\" wants a value: default: \"there\"");
+    ++pos_;  // the ":"
+    skip_space();
+    if (part.kind == Part::Kind::Secret) {
+      skip_argument();
+      return error(begin, "bad_filter", "a secret has no default");
+    }
+    if (pos_ < text_.size() && (text_[pos_] == '"' || text_[pos_] == '\'')) {
+      auto text = quoted_text();
+      if (text) part.fallback = Value{*std::move(text)};
+      return text.has_value();
+    }
+    const std::size_t value = pos_;
+    while (pos_ < text_.size() && is_name_char(text_[pos_])) ++pos_;
+    const auto scalar = parse_json(text_.substr(value, pos_ - value), {.depth = 0});
+    if (!scalar)
+      return error(value, "bad_filter",
+                   "\"default\" wants a text in quotes, a number, true, false or null");
+    part.fallback = *scalar;
+    return true;
+  }
+
+  void skip_argument() {
+    ++pos_;
+    skip_space();
+    if (pos_ < text_.size() && (text_[pos_] == '"' || text_[pos_] == '\'')) {
+      quoted_text();
+    } else {
+      while (pos_ < text_.size() && is_name_char(text_[pos_])) ++pos_;
+    }
+  }
+
+  /// Text in quotes of either sort; a backslash keeps the character behind it from ending it.
+  std::optional<std::string> quoted_text() {
+    const std::size_t begin = pos_;
+    const char quote = text_[pos_++];
+    std::string text;
+    for (; pos_ < text_.size() && text_[pos_] != quote; ++pos_) {
+      if (text_[pos_] == '\\' && pos_ + 1 < text_.size()) ++pos_;
+      text += text_[pos_];
+    }
+    if (pos_ == text_.size()) {
+      error(begin, "bad_placeholder", "the quote is not closed");
+      return std::nullopt;
+    }
+    ++pos_;
+    if (use_ != TemplateUse::Body && std::any_of(text.begin(), text.end(), is_control)) {
+      error(begin, "control_character", "a control character cannot stand here");
+      return std::nullopt;
+    }
+    return text;
+  }
+
+  void skip_space() {
+    while (pos_ < text_.size() && is_space(text_[pos_])) ++pos_;
+  }
+
+  bool error(std::size_t offset, std::string code, const std::string& sentence,
+             std::string nearest = {}) {
+    std::string message{what_};
+    message += ": ";
+    message += sentence;
+    diagnostics_.error(place(text_, offset, at_), std::move(code), std::move(message),
+                       std::move(nearest));
+    return false;
+  }
+
+  std::string_view text_;
+  Position at_;
+  TemplateUse use_;
+  std::string_view what_;
+  Diagnostics& diagnostics_;
+  std::size_t pos_ = 0;
+  Parts parts_;
+};
+
+/// The value that a part stands for; its default where it is missing or an empty text.
+Value value_of(const Part& part, const TemplateSubject& subject) {
+  Value value;
+  switch (part.kind) {
+    case Part::Kind::Value: {
+      Value scratch;
+      const Value* found =
+          part.lookup.find(subject.contact, subject.engagement, subject.event, scratch);
+      if (found) value = found == &scratch ? std::move(scratch) : *found;
+      break;
+    }
+    case Part::Kind::Run:
+      value = subject.run;
+      break;
+    case Part::Kind::Scenario:
+      value = subject.scenario;
+      break;
+    case Part::Kind::ScenarioTitle:
+      value = subject.scenario_title;
+      break;
+    case Part::Kind::Literal:
+    case Part::Kind::Secret:
+      assert(false && "has no value");
+  }
+  const bool missing = value.is_null() || (value.text() && value.text()->empty());
+  return missing && part.fallback ? *part.fallback : value;
+}
+
+/// A path segment that is "." or ".." would be taken as a way up, encoded or not by most clients;
+/// written as %2E it is a name to those that keep what is encoded, libcurl among them.
+void append_path(std::string& out, std::string_view text, bool keep_slash) {
+  while (true) {
+    const std::size_t slash = keep_slash ? text.find('/') : std::string_view::npos;
+    const std::string_view segment = text.substr(0, slash);
+    if (segment == "." || segment == "..") {
+      for (std::size_t i = 0; i < segment.size(); ++i) out += "%2E";
+    } else {
+      out += percent_encode(segment);
+    }
+    if (slash == std::string_view::npos) return;
+    out += '/';
+    text.remove_prefix(slash + 1);
+  }
+}
+
+void append_escaped(std::string& out, std::string_view text, TemplateUse use, bool keep_slash) {
+  switch (use) {
+    case TemplateUse::Body:
+      out += text;
+      return;
+    case TemplateUse::Header:
+      // A value must not pass itself off as a secret's reference; any control character will do to
+      // have the header refused.
+      for (const char c : text) out += c == kSecretOpen || c == kSecretClose ? '\x7f' : c;
+      return;
+    case TemplateUse::UrlPath:
+      append_path(out, text, keep_slash);
+      return;
+    case TemplateUse::UrlQuery:
+      out += percent_encode(text);
+      return;
+  }
+}
+}  // namespace
+
+Template Template::compile(std::string_view text, Position at, TemplateUse use,
+                           std::string_view what, Diagnostics& diagnostics) {
+  Template made;
+  made.use_ = use;
+  made.parts_ = std::make_shared<const Parts>(Compiler{text, at, use, what, diagnostics}.compile());
+  return made;
+}
+
+std::string Template::render(const TemplateSubject& subject) const {
+  std::string out;
+  render_to(out, subject);
+  return out;
+}
+
+void Template::render_to(std::string& out, const TemplateSubject& subject) const {
+  if (!parts_) return;
+  for (const Part& part : *parts_) {
+    if (part.kind == Part::Kind::Literal) {
+      out += part.text;
+    } else if (part.kind == Part::Kind::Secret) {
+      out += kSecretOpen;
+      out += part.text;
+      out += kSecretClose;
+    } else {
+      append_escaped(out, to_text(value_of(part, subject)), use_, part.keep_slash);
+    }
+  }
+}
+
+Value Template::render_value(const TemplateSubject& subject, bool typed) const {
+  if (!typed || !parts_ || parts_->size() != 1) return render(subject);
+  const Part& only = parts_->front();
+  if (only.kind == Part::Kind::Literal || only.kind == Part::Kind::Secret) return render(subject);
+  return value_of(only, subject);
+}
+
+bool Template::constant() const {
+  return !parts_ || std::all_of(parts_->begin(), parts_->end(),
+                                [](const Part& part) { return part.kind == Part::Kind::Literal; });
+}
+
+std::vector<std::string> Template::secrets() const {
+  std::vector<std::string> names;
+  if (!parts_) return names;
+  for (const Part& part : *parts_)
+    if (part.kind == Part::Kind::Secret &&
+        std::find(names.begin(), names.end(), part.text) == names.end())
+      names.push_back(part.text);
+  return names;
+}
+
+std::optional<PayloadPath> PayloadPath::compile(std::string_view text, Position at,
+                                                std::string_view what, Diagnostics& diagnostics) {
+  if (!text.starts_with("$.")) return std::nullopt;
+  const std::string_view name = text.substr(2);
+  const std::size_t dot = std::min(name.find('.'), name.size());
+  PayloadPath made;
+  made.root_ = name.substr(0, dot);
+  made.path_ = name.substr(std::min(dot + 1, name.size()));
+  const auto error = [&](std::size_t offset, const std::string& sentence, std::string nearest) {
+    diagnostics.error(place(text, offset, at), "unknown_path", std::string{what} + ": " + sentence,
+                      std::move(nearest));
+  };
+  constexpr std::array<std::string_view, 5> kPathRoots{"subscriber", "contact", "event", "scenario",
+                                                       "run"};
+  if (std::find(kPathRoots.begin(), kPathRoots.end(), made.root_) == kPathRoots.end()) {
+    error(2,
+          quoted(text) +
+              " is not known; paths begin with $.subscriber., $.event., $.scenario. "
+              "or $.run.",
+          nearest_name(made.root_, kPathRoots));
+  } else if (!is_path(made.path_)) {
+    error(2, quoted(text) + " names no value", {});
+  } else if (made.root_ == "subscriber" || made.root_ == "contact") {
+    std::string near;
+    if (!known_contact_field(made.path_, &near))
+      error(3 + dot,
+            "a contact has no field " + quoted(made.path_) +
+                "; fields of your own are $.subscriber.custom.…",
+            near);
+  } else if (made.root_ == "run" && made.path_ != "id") {
+    error(2, quoted(text) + " is not known; there is $.run.id", "$.run.id");
+  } else if (made.root_ == "scenario" && made.path_ != "id" && made.path_ != "title") {
+    error(2, quoted(text) + " is not known; there are $.scenario.id and $.scenario.title",
+          "$.scenario.id");
+  }
+  return made;
+}
+
+Value PayloadPath::read(const TemplateSubject& subject) const {
+  if (root_ == "run") return subject.run;
+  if (root_ == "scenario") return path_ == "title" ? subject.scenario_title : subject.scenario;
+  if (root_ != "event") return contact_value(subject.contact, subject.engagement, path_);
+  Value scratch;
+  const Value* found =
+      event_lookup(path_).find(subject.contact, subject.engagement, subject.event, scratch);
+  return found ? *found : Value{};
+}
+
+Value contact_value(const Contact& contact, const Engagement& engagement, std::string_view name) {
+  const auto lookup = find_contact_lookup(name);
+  if (!lookup) return {};
+  Value scratch;
+  const Value* found = lookup->find(contact, engagement, nullptr, scratch);
+  return found ? *found : Value{};
+}
+
+bool known_contact_field(std::string_view name, std::string* nearest) {
+  if (find_contact_lookup(name)) return true;
+  if (nearest) *nearest = nearest_name(name, contact_names());
+  return false;
+}
+
+bool has_control_characters(std::string_view header) {
+  bool inside = false;  // a secret's reference
+  for (const char c : header) {
+    if (c == (inside ? kSecretClose : kSecretOpen)) {
+      inside = !inside;
+    } else if (is_control(c)) {
+      return true;
+    }
+  }
+  return inside;
+}
+
+std::string percent_encode(std::string_view text, bool keep_slash) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string out;
+  out.reserve(text.size() + text.size() / 2);
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '.' || c == '_' || c == '~' || (keep_slash && c == '/');
+    if (plain) {
+      out += c;
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      out += '%';
+      out += kHex[byte >> 4];
+      out += kHex[byte & 15];
+    }
+  }
+  return out;
+}
+}  // namespace onward

@@ -1,0 +1,66 @@
+#pragma once
+// Which pending deliveries are in memory, on their way out. The rest waits in the store, by
+// endpoint and time, so that a million rows of a dead endpoint hide nobody and cost no memory.
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/core/delivery.h"
+#include "engine/store/store.h"
+
+namespace onward {
+class Dispatcher {
+ public:
+  struct Limits {
+    std::size_t endpoint = 1'000;  ///< Deliveries of one endpoint in memory.
+    std::size_t total = 20'000;
+  };
+  /// A delivery that may go to the deliver thread now.
+  struct Handout {
+    Delivery delivery;
+    std::shared_ptr<const Request> request;
+  };
+
+  explicit Dispatcher(const Limits& limits) : limits_{limits} {}
+
+  /// What the store knows at start.
+  void restore(std::span<const DueEndpoint> endpoints);
+  /// A new pending delivery, committed: handed out at once where there is room, else left to the
+  /// store.
+  void created(const Delivery& delivery, std::shared_ptr<const Request> request,
+               std::vector<Handout>& out);
+  /// An attempt's outcome, or a cancellation, committed.
+  void settled(const Delivery& delivery);
+  /// The row of a delivery that is out; null where it is not.
+  const Delivery* find(DeliveryKey delivery) const;
+  /// Takes from the store what is due and has room.
+  Status refill(Store& store, Instant now, std::vector<Handout>& out);
+  /// When `refill` may have something to do; nothing: not before something else happens.
+  std::optional<Instant> next() const;
+
+  std::size_t out() const { return out_.size(); }
+  std::optional<Instant> oldest_due() const;
+
+ private:
+  struct Endpoint {
+    std::size_t out = 0;
+    std::optional<Instant> next;  ///< Of its earliest row in the store that is not out.
+  };
+
+  void expect(const EndpointKey& key, Endpoint& endpoint, std::optional<Instant> at);
+  Status refill_one(Store& store, const EndpointKey& key, Endpoint& endpoint, Instant now,
+                    std::vector<Handout>& out);
+  bool has_room(const Endpoint& endpoint) const {
+    return endpoint.out < limits_.endpoint && out_.size() < limits_.total;
+  }
+
+  Limits limits_;
+  std::unordered_map<DeliveryKey, Delivery> out_;
+  std::map<EndpointKey, Endpoint> endpoints_;
+  std::set<std::pair<Instant, EndpointKey>> queue_;  // endpoints by `next`
+};
+}  // namespace onward

@@ -1,0 +1,512 @@
+#include "engine/runtime/engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace onward {
+namespace {
+constexpr Duration kProbePause = std::chrono::seconds{1};
+constexpr std::size_t kCancelChunk = 1'000;
+constexpr std::size_t kTimersAtOnce = 1'000;
+
+EventAnswer refused(const Error& error) {
+  return {.kind = EventAnswer::Kind::Rejected, .code = error.code, .message = error.message};
+}
+
+void answer_all(std::span<const Work> work, const Error& error) {
+  for (const Work& item : work)
+    if (item.answer != nullptr) *item.answer = {.event = refused(error)};
+}
+}  // namespace
+
+Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<Store> store, const NodeKinds& kinds,
+                                             DeliverySink& sink, const Clock& clock,
+                                             const RuntimeOptions& options) {
+  auto snapshot = store->snapshot();
+  if (!snapshot) return tl::make_unexpected(std::move(snapshot.error()));
+  auto endpoints = store->due_endpoints();
+  if (!endpoints) return tl::make_unexpected(std::move(endpoints.error()));
+  std::unique_ptr<Engine> engine{
+      new Engine(std::move(store), kinds, sink, clock, options, std::move(*snapshot))};
+  engine->dispatcher_.restore(*endpoints);
+  return engine;
+}
+
+Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySink& sink,
+               const Clock& clock, const RuntimeOptions& options, Snapshot snapshot)
+    : store_{std::move(store)},
+      sink_{sink},
+      clock_{clock},
+      options_{options},
+      epoch_{snapshot.epoch},
+      last_seq_{snapshot.last_seq},
+      last_contact_{snapshot.last_contact},
+      counters_{snapshot.counters},
+      tokens_{snapshot.tokens},
+      book_{kinds, snapshot, [this](std::string_view line) { log(std::string{line}); }},
+      dispatcher_{{.endpoint = options.endpoint_window, .total = options.window}} {
+  for (const auto& [key, row] : counters_) figures_.pending += row[Counter::Pending];
+  rebuild_catalog();
+}
+
+void Engine::rebuild_catalog() {
+  catalog_ = book_.catalog(counters_, epoch_, options_.account_id);
+  ++generation_;
+}
+
+// ---- batches
+// ---------------------------------------------------------------------------------------
+
+Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
+  if (full_ && clock_.now() >= probe_at_) {
+    if (Status probed =
+            commit_rows({.at = clock_.now(), .last_seq = last_seq_, .last_contact = last_contact_});
+        !probed && probed.error().kind != ErrorKind::Unavailable)
+      return probed;
+  }
+  if (!held_.empty() && !full_) {
+    results.insert(results.begin(), std::make_move_iterator(held_.begin()),
+                   std::make_move_iterator(held_.end()));
+    held_.clear();
+  }
+  if (!results.empty())
+    if (Status done = commit_batch({}, results); !done) return done;
+  if (Status done = take_due(); !done) return done;
+
+  for (std::size_t first = 0; first < jobs.size();) {
+    std::size_t end = first;
+    while (end < jobs.size() && !std::holds_alternative<CallJob>(jobs[end])) ++end;
+    if (Status done = take_inputs(std::span{jobs}.subspan(first, end - first)); !done) return done;
+    if (end < jobs.size())
+      if (Status done = std::get<CallJob>(jobs[end++]).call(*this); !done) return done;
+    first = end;
+  }
+  if (const Date today = date_of(clock_.now()); today != seen_swept_) {
+    seen_swept_ = today;
+    if (Status done = store_->forget_seen(clock_.now() - options_.dedupe_for); !done) return done;
+  }
+  return refill();
+}
+
+/// Commits the inputs of neighbouring jobs together, then answers each.
+Status Engine::take_inputs(std::span<Job> jobs) {
+  std::vector<Work> work;
+  for (Job& job : jobs) {
+    if (auto* events = std::get_if<EventsJob>(&job)) {
+      events->answers.resize(events->inputs.size());
+      for (std::size_t i = 0; i < events->inputs.size(); ++i)
+        work.push_back({.input = &events->inputs[i], .answer = &events->answers[i]});
+    } else {
+      auto& contact = std::get<ContactJob>(job);
+      work.push_back({.input = &contact.input,
+                      .answer = &contact.answer,
+                      .create = contact.create,
+                      .want_state = true});
+    }
+  }
+  for (std::size_t first = 0; first < work.size(); first += options_.batch_max) {
+    const auto part =
+        std::span{work}.subspan(first, std::min(options_.batch_max, work.size() - first));
+    Status done = commit_batch(part, {});
+    if (!done)
+      answer_all(std::span{work}.subspan(first), done.error());
+    else
+      done = refill();
+    if (!done) {
+      answer(jobs);
+      return done;
+    }
+  }
+  answer(jobs);
+  return {};
+}
+
+void Engine::answer(std::span<Job> jobs) {
+  for (Job& job : jobs) {
+    if (auto* events = std::get_if<EventsJob>(&job)) {
+      std::vector<EventAnswer> answers;
+      answers.reserve(events->answers.size());
+      for (WorkAnswer& answer : events->answers) answers.push_back(std::move(answer.event));
+      events->done(std::move(answers));
+    } else {
+      auto& contact = std::get<ContactJob>(job);
+      contact.done(std::move(contact.answer));
+    }
+  }
+}
+
+/// One commit; where a row of it is refused, its inputs one by one, so that they share no fate.
+Status Engine::commit_batch(std::span<const Work> work, std::span<const AttemptResult> results) {
+  Status done = commit_once(work, results);
+  if (done) return done;
+  if (done.error().kind == ErrorKind::Unavailable) {
+    answer_all(work, done.error());
+    held_.insert(held_.end(), results.begin(), results.end());
+    return {};
+  }
+  if (done.error().kind != ErrorKind::Conflict) return done;
+  return commit_one_by_one(work, results);
+}
+
+Status Engine::commit_one_by_one(std::span<const Work> work,
+                                 std::span<const AttemptResult> results) {
+  const auto take = [&](std::span<const Work> one,
+                        std::span<const AttemptResult> result) -> Status {
+    Status done = commit_once(one, result);
+    if (done) return done;
+    if (done.error().kind == ErrorKind::Io) return done;
+    log(fmt::format("input.refused code={} message=\"{}\"", done.error().code,
+                    done.error().message));
+    answer_all(one, done.error());
+    return {};
+  };
+  for (std::size_t i = 0; i < work.size(); ++i)
+    if (Status done = take(work.subspan(i, 1), {}); !done) return done;
+  for (std::size_t i = 0; i < results.size(); ++i)
+    if (Status done = take({}, results.subspan(i, 1)); !done) return done;
+  return {};
+}
+
+Status Engine::commit_once(std::span<const Work> work, std::span<const AttemptResult> results) {
+  Batch batch{*store_,       catalog_,     counters_,          last_seq_,
+              last_contact_, clock_.now(), options_.dedupe_for};
+  if (Status done = batch.prefetch(work); !done) return done;
+  for (const Work& item : work)
+    if (Status done = batch.take(item); !done) return done;
+  for (const AttemptResult& result : results)
+    if (const Delivery* delivery = dispatcher_.find(result.delivery))
+      batch.settle_attempt(*delivery, result, policy_of(*delivery));
+  const Commit commit = batch.finish();
+  if (!commit.empty())
+    if (Status done = commit_rows(commit); !done) return done;
+  adopt(batch, commit);
+  count(work);
+  return {};
+}
+
+Status Engine::commit_rows(const Commit& commit) {
+  const auto started = std::chrono::steady_clock::now();
+  Status done = store_->commit(commit);
+  if (!done) {
+    if (done.error().kind == ErrorKind::Unavailable) {
+      if (!full_) log(fmt::format("store.full message=\"{}\"", done.error().message));
+      full_ = true;
+      probe_at_ = clock_.now() + kProbePause;
+    }
+    return done;
+  }
+  if (std::exchange(full_, false)) log("store.writable");
+  ++figures_.commits;
+  figures_.commit_micros_total +=
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
+                                     std::chrono::steady_clock::now() - started)
+                                     .count());
+  return {};
+}
+
+/// After the commit, and only then: memory follows, and deliveries leave.
+void Engine::adopt(Batch& batch, const Commit& commit) {
+  last_seq_ = batch.last_seq();
+  last_contact_ = batch.last_contact();
+  for (const auto& [key, row] : commit.counters) {
+    CounterRow& known = counters_[key];
+    figures_.pending += row[Counter::Pending] - known[Counter::Pending];
+    known = row;
+  }
+  std::vector<DeliveryKey> withdrawn;
+  for (const Delivery& delivery : batch.cancelled()) {
+    dispatcher_.settled(delivery);
+    withdrawn.push_back(delivery.key);
+  }
+  if (!withdrawn.empty()) sink_.withdraw(withdrawn);
+  for (const Settled& settled : batch.settled()) dispatcher_.settled(settled.settlement.delivery);
+  count(batch.settled());
+
+  std::vector<Dispatcher::Handout> handouts;
+  for (const NewDelivery& made : batch.deliveries()) {
+    const bool cancelled = std::ranges::find(withdrawn, made.delivery.key) != withdrawn.end();
+    if (made.delivery.pending() && !cancelled)
+      dispatcher_.created(made.delivery, made.request, handouts);
+  }
+  hand_out(handouts);
+}
+
+Status Engine::take_due() {
+  while (true) {
+    const Instant now = clock_.now();
+    const auto next = store_->next_timer();
+    if (full_ || !next || *next > now) return {};
+    const auto timers = store_->timers_due(now, kTimersAtOnce);
+    if (!timers) return tl::make_unexpected(timers.error());
+    if (timers->empty()) return {};
+    std::vector<Input> inputs;
+    inputs.reserve(timers->size());
+    for (const Timer& timer : *timers)
+      inputs.emplace_back(
+          TimerInput{.contact = timer.contact, .timer = timer.key, .due = timer.at});
+    std::vector<Work> work;
+    for (const Input& input : inputs) work.push_back({.input = &input});
+    if (Status done = commit_batch(work, {}); !done) return done;
+    // The rest of a flood waits its turn behind the inputs that have come in meanwhile.
+    if (timers->size() >= kTimersAtOnce) return {};
+  }
+}
+
+std::optional<Instant> Engine::next_wake() const {
+  if (full_) return probe_at_;
+  if (!held_.empty()) return clock_.now();
+  std::optional<Instant> next = store_->next_timer();
+  if (const auto due = dispatcher_.next(); due && (!next || *due < *next)) next = due;
+  return next;
+}
+
+// ---- deliveries
+// ------------------------------------------------------------------------------------
+
+Status Engine::refill() {
+  std::vector<Dispatcher::Handout> handouts;
+  Status done = dispatcher_.refill(*store_, clock_.now(), handouts);
+  hand_out(handouts);
+  return done;
+}
+
+void Engine::hand_out(std::vector<Dispatcher::Handout>& handouts) {
+  if (handouts.empty()) return;
+  std::vector<DeliveryTask> tasks;
+  tasks.reserve(handouts.size());
+  for (Dispatcher::Handout& handout : handouts) {
+    const Delivery& delivery = handout.delivery;
+    const CatalogScenario* home = catalog_.find(delivery.endpoint.scenario);
+    const auto version = home == nullptr
+                             ? std::map<Version, std::shared_ptr<const Scenario>>::const_iterator{}
+                             : home->versions.find(delivery.endpoint.version);
+    const ScenarioNode* node = home == nullptr || version == home->versions.end()
+                                   ? nullptr
+                                   : version->second->find(delivery.endpoint.node);
+    if (node == nullptr || node->node->delivery_policy() == nullptr) {
+      held_.push_back({.delivery = delivery.key,
+                       .number = delivery.attempts + 1,
+                       .started = clock_.now(),
+                       .code = "version_missing",
+                       .local = true});
+      continue;
+    }
+    tasks.push_back({.delivery = delivery.key,
+                     .endpoint = delivery.endpoint,
+                     .number = delivery.attempts + 1,
+                     .last = delivery.due && *delivery.due >= delivery.deadline,
+                     .request = std::move(handout.request),
+                     .owner = version->second,
+                     .policy = node->node->delivery_policy(),
+                     .webhook_id = format_delivery(epoch_, delivery.key)});
+  }
+  if (!tasks.empty()) sink_.submit(std::move(tasks));
+}
+
+const RetryPolicy& Engine::policy_of(const Delivery& delivery) const {
+  static const RetryPolicy fallback = default_retry_policy();
+  const CatalogScenario* home = catalog_.find(delivery.endpoint.scenario);
+  const Scenario* scenario = home == nullptr ? nullptr : home->version(delivery.endpoint.version);
+  const ScenarioNode* node = scenario == nullptr ? nullptr : scenario->find(delivery.endpoint.node);
+  const DeliveryPolicy* policy = node == nullptr ? nullptr : node->node->delivery_policy();
+  return policy == nullptr ? fallback : policy->retry;
+}
+
+Status Engine::cancel_pending(ScenarioKey scenario) {
+  const auto endpoints = store_->due_endpoints();
+  if (!endpoints) return tl::make_unexpected(endpoints.error());
+  for (const DueEndpoint& endpoint : *endpoints) {
+    if (endpoint.endpoint.scenario != scenario) continue;
+    while (true) {
+      const auto due = store_->due(endpoint.endpoint, Instant::max(), kCancelChunk);
+      if (!due) return tl::make_unexpected(due.error());
+      if (due->empty()) break;
+      std::vector<DeliveryKey> keys;
+      for (const DueDelivery& row : *due) keys.push_back(row.delivery);
+      const auto loaded = store_->deliveries(keys);
+      if (!loaded) return tl::make_unexpected(loaded.error());
+      Batch batch{*store_,       catalog_,     counters_,          last_seq_,
+                  last_contact_, clock_.now(), options_.dedupe_for};
+      for (const auto& one : *loaded)
+        if (one && one->delivery.pending()) batch.cancel(one->delivery, "archived");
+      const Commit commit = batch.finish();
+      if (Status done = commit_rows(commit); !done) return done;
+      adopt(batch, commit);
+    }
+  }
+  return {};
+}
+
+// ---- calls
+// -----------------------------------------------------------------------------------------
+
+Status Engine::commit_change(const BookChange& change) {
+  if (change.scenarios.empty() && change.versions.empty()) return {};
+  Commit commit{.at = clock_.now(),
+                .last_seq = last_seq_,
+                .last_contact = last_contact_,
+                .scenarios = change.scenarios,
+                .versions = change.versions};
+  if (Status done = commit_rows(commit); !done) return done;
+  book_.adopt(change);
+  rebuild_catalog();
+  return {};
+}
+
+Result<ApplyAnswer> Engine::apply(const std::string& id, const std::string& text) {
+  auto applied = book_.apply(id, text, clock_.now());
+  if (!applied) return tl::make_unexpected(std::move(applied.error()));
+  if (applied->answer.refused || !applied->answer.changed) return std::move(applied->answer);
+  if (Status done = commit_change(applied->change); !done) return tl::make_unexpected(done.error());
+  auto info = book_.info(id, /*with_text=*/false);
+  if (!info) return tl::make_unexpected(std::move(info.error()));
+  applied->answer.scenario = std::move(*info);
+  log(fmt::format("scenario.applied scenario={} version={}", id, applied->answer.scenario.version));
+  return std::move(applied->answer);
+}
+
+Result<ScenarioInfo> Engine::duplicate(const std::string& id, const std::string& new_id) {
+  auto applied = book_.duplicate(id, new_id, clock_.now());
+  if (!applied) return tl::make_unexpected(std::move(applied.error()));
+  if (applied->answer.refused)
+    return fail(ErrorKind::Conflict, "not_valid_any_more",
+                fmt::format("scenario \"{}\" was accepted by an earlier version of Onward, but is "
+                            "not valid now; apply a corrected file under the new id",
+                            id));
+  if (Status done = commit_change(applied->change); !done) return tl::make_unexpected(done.error());
+  return book_.info(new_id, /*with_text=*/false);
+}
+
+namespace {
+Result<ScenarioInfo> changed(const ScenarioBook& book, const std::string& id, const Status& done) {
+  if (!done) return tl::make_unexpected(done.error());
+  return book.info(id, /*with_text=*/false);
+}
+}  // namespace
+
+Result<ScenarioInfo> Engine::activate(const std::string& id,
+                                      const std::optional<std::vector<std::string>>& test_emails) {
+  auto change = book_.activate(id, test_emails, clock_.now());
+  if (!change) return tl::make_unexpected(std::move(change.error()));
+  return changed(book_, id, commit_change(*change));
+}
+
+Result<ScenarioInfo> Engine::hold(const std::string& id) {
+  auto change = book_.hold(id);
+  if (!change) return tl::make_unexpected(std::move(change.error()));
+  return changed(book_, id, commit_change(*change));
+}
+
+Result<ScenarioInfo> Engine::archive(const std::string& id, bool with_pending) {
+  auto change = book_.archive(id, clock_.now());
+  if (!change) return tl::make_unexpected(std::move(change.error()));
+  Status done = commit_change(*change);
+  if (done && with_pending) done = cancel_pending(book_.find(id)->key);
+  return changed(book_, id, done);
+}
+
+Result<ScenarioInfo> Engine::remove_draft(const std::string& id) {
+  auto change = book_.remove_draft(id);
+  if (!change) return tl::make_unexpected(std::move(change.error()));
+  auto info = book_.info(id, /*with_text=*/false);
+  if (Status done = commit_change(*change); !done) return tl::make_unexpected(done.error());
+  return info;
+}
+
+Result<ScenarioStats> Engine::stats(const std::string& id, Version version) const {
+  return book_.stats(id, version, counters_, clock_.now());
+}
+
+Result<std::optional<ContactKey>> Engine::find_contact(const ContactName& name) {
+  const IdentityQuery query{.id = name.id, .email = name.email};
+  const auto matches = store_->identify({&query, 1});
+  if (!matches) return tl::make_unexpected(matches.error());
+  const IdentityMatch& match = matches->front();
+  if (!name.id.empty()) return match.by_id;
+  if (match.by_email.empty()) return std::optional<ContactKey>{};
+  return std::optional{match.by_email.front().contact};
+}
+
+Result<ContactAnswer> Engine::contact(const ContactName& name) {
+  const auto key = find_contact(name);
+  if (!key) return tl::make_unexpected(key.error());
+  if (*key) {
+    const LoadQuery query{.contact = **key};
+    auto states = store_->load({&query, 1});
+    if (!states) return tl::make_unexpected(states.error());
+    if (auto& state = states->front())
+      return ContactAnswer{.contact = std::move(state->contact),
+                           .engagement = std::move(state->engagement)};
+  }
+  return fail(
+      ErrorKind::NotFound, "unknown_contact",
+      fmt::format("there is no contact {}", name.id.empty() ? "with the address " + name.email
+                                                            : "with the id \"" + name.id + "\""));
+}
+
+Status Engine::add_token(const TokenRecord& token) {
+  if (Status done = commit_rows({.at = clock_.now(),
+                                 .last_seq = last_seq_,
+                                 .last_contact = last_contact_,
+                                 .tokens = {token}});
+      !done)
+    return done;
+  tokens_.push_back(token);
+  return {};
+}
+
+// ---- figures
+// ---------------------------------------------------------------------------------------
+
+void Engine::count(std::span<const Work> work) {
+  for (const Work& item : work) {
+    ++figures_.inputs;
+    if (!std::holds_alternative<EventInput>(*item.input) || item.answer == nullptr) continue;
+    switch (item.answer->event.kind) {
+      case EventAnswer::Kind::Accepted:
+        ++figures_.events_accepted;
+        break;
+      case EventAnswer::Kind::Duplicate:
+        ++figures_.events_duplicate;
+        break;
+      case EventAnswer::Kind::Conflict:
+      case EventAnswer::Kind::Rejected:
+        ++figures_.events_rejected;
+        break;
+    }
+  }
+}
+
+void Engine::count(std::span<const Settled> settled) {
+  for (const Settled& one : settled) {
+    if (one.result.local)
+      ++figures_.attempts_local;
+    else if (one.settlement.accepted)
+      ++figures_.attempts_accepted;
+    else
+      ++figures_.attempts_refused;
+    if (!one.settlement.accepted) log_attempt(one);
+  }
+}
+
+void Engine::log_attempt(const Settled& settled) const {
+  if (!options_.log) return;
+  const Delivery& delivery = settled.settlement.delivery;
+  const AttemptResult& result = settled.result;
+  const ScenarioRecord* record = book_.find(delivery.endpoint.scenario);
+  log(fmt::format(
+      "delivery.attempted delivery={} scenario={} attempt={} status={} code={} "
+      "took_ms={} state={}{}{}",
+      format_delivery(epoch_, delivery.key), record == nullptr ? "?" : record->id, result.number,
+      result.status, result.code.empty() ? "-" : result.code, result.took.count(),
+      to_string(delivery.state), delivery.due ? " next_at=" + format_instant(*delivery.due) : "",
+      delivery.reason.empty() ? "" : " reason=" + delivery.reason));
+}
+
+void Engine::log(const std::string& line) const {
+  if (options_.log) options_.log(line);
+}
+}  // namespace onward

@@ -1,0 +1,142 @@
+#pragma once
+// The engine without its threads: takes jobs and attempt results, commits them in batches, answers,
+// and hands deliveries out. One thread; time comes from the clock it is given, so that tests and
+// the simulator drive it.
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/core/catalog.h"
+#include "engine/delivery/scheduler.h"
+#include "engine/runtime/batch.h"
+#include "engine/runtime/dispatcher.h"
+#include "engine/runtime/runtime.h"
+#include "engine/runtime/scenario_book.h"
+#include "engine/store/store.h"
+
+namespace onward {
+class Engine;
+
+/// A post of events: answered as a whole, once all of it is committed.
+struct EventsJob {
+  std::vector<Input> inputs;
+  std::vector<WorkAnswer> answers;
+  Done<std::vector<EventAnswer>> done;
+};
+/// One patch or command that wants to know what became of its contact.
+struct ContactJob {
+  Input input;
+  WorkAnswer answer;
+  bool create = false;
+  Done<Result<WorkAnswer>> done;
+};
+/// Anything else, between two batches. An error ends the engine: it is the store's.
+struct CallJob {
+  std::function<Status(Engine&)> call;
+};
+using Job = std::variant<EventsJob, ContactJob, CallJob>;
+
+/// Where deliveries go: the deliverer, or a test.
+class DeliverySink {
+ public:
+  virtual ~DeliverySink() = default;
+  virtual void submit(std::vector<DeliveryTask> tasks) = 0;
+  /// These need not be attempted any more; those in flight may still report.
+  virtual void withdraw(std::vector<DeliveryKey> deliveries) = 0;
+};
+
+struct EngineFigures {
+  std::uint64_t events_accepted = 0, events_duplicate = 0, events_rejected = 0;
+  std::uint64_t attempts_accepted = 0, attempts_refused = 0, attempts_local = 0;
+  std::uint64_t commits = 0, inputs = 0, commit_micros_total = 0;
+  std::int64_t pending = 0;
+};
+
+class Engine {
+ public:
+  static Result<std::unique_ptr<Engine>> open(std::unique_ptr<Store> store, const NodeKinds& kinds,
+                                              DeliverySink& sink, const Clock& clock,
+                                              const RuntimeOptions& options);
+
+  /// Settles `results`, takes what is due, then works off `jobs` in order. An error is fatal.
+  Status work(std::vector<Job> jobs, std::vector<AttemptResult> results);
+  /// When `work` should be called even if nothing comes in; nothing: not before something does.
+  std::optional<Instant> next_wake() const;
+  Instant now() const { return clock_.now(); }
+  /// A slice of the fold; whether more is left.
+  Result<bool> fold_slice() { return store_->fold_slice(); }
+  bool fold_pending() const { return store_->fold_pending(); }
+  Status fold() { return store_->fold(); }
+
+  // For calls: everything below runs on the engine's thread, between two batches.
+  Result<ApplyAnswer> apply(const std::string& id, const std::string& text);
+  Result<ScenarioInfo> duplicate(const std::string& id, const std::string& new_id);
+  Result<ScenarioInfo> activate(const std::string& id,
+                                const std::optional<std::vector<std::string>>& test_emails);
+  Result<ScenarioInfo> hold(const std::string& id);
+  Result<ScenarioInfo> archive(const std::string& id, bool cancel_pending);
+  Result<ScenarioInfo> remove_draft(const std::string& id);
+  Result<ScenarioStats> stats(const std::string& id, Version version) const;
+  Result<ContactAnswer> contact(const ContactName& name);
+  Result<std::optional<ContactKey>> find_contact(const ContactName& name);
+  Status add_token(const TokenRecord& token);
+  const ScenarioBook& book() const { return book_; }
+  const Counters& counters() const { return counters_; }
+  const std::string& epoch() const { return epoch_; }
+  const std::vector<TokenRecord>& tokens() const { return tokens_; }
+  const EngineFigures& figures() const { return figures_; }
+  std::optional<Instant> oldest_due() const { return dispatcher_.oldest_due(); }
+  /// Whether the disk is full: intake is refused until a commit succeeds again.
+  bool full() const { return full_; }
+  /// Grows with every change of a scenario, so that others know when to look again.
+  std::uint64_t catalog_generation() const { return generation_; }
+  Store& store() { return *store_; }
+
+ private:
+  Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySink& sink,
+         const Clock& clock, const RuntimeOptions& options, Snapshot snapshot);
+
+  Status take_inputs(std::span<Job> jobs);
+  Status commit_batch(std::span<const Work> work, std::span<const AttemptResult> results);
+  Status commit_one_by_one(std::span<const Work> work, std::span<const AttemptResult> results);
+  Status commit_once(std::span<const Work> work, std::span<const AttemptResult> results);
+  Status commit_rows(const Commit& commit);
+  void adopt(Batch& batch, const Commit& commit);
+  Status take_due();
+  Status refill();
+  void hand_out(std::vector<Dispatcher::Handout>& handouts);
+  Status commit_change(const BookChange& change);
+  Status cancel_pending(ScenarioKey scenario);
+  void rebuild_catalog();
+  const RetryPolicy& policy_of(const Delivery& delivery) const;
+  void answer(std::span<Job> jobs);
+  void count(std::span<const Work> work);
+  void count(std::span<const Settled> settled);
+  void log_attempt(const Settled& settled) const;
+  void log(const std::string& line) const;
+
+  std::unique_ptr<Store> store_;
+  DeliverySink& sink_;
+  const Clock& clock_;
+  RuntimeOptions options_;
+  std::string epoch_;
+  Sequence last_seq_ = 0;
+  ContactKey last_contact_;
+  Counters counters_;
+  std::vector<TokenRecord> tokens_;
+  ScenarioBook book_;
+  Catalog catalog_;
+  std::uint64_t generation_ = 0;
+  Dispatcher dispatcher_;
+  std::vector<AttemptResult> held_;  // results that a full disk could not take yet
+  bool full_ = false;
+  Instant probe_at_{};
+  Date seen_swept_{};
+  EngineFigures figures_;
+};
+}  // namespace onward

@@ -1,0 +1,59 @@
+#pragma once
+// Lists for people, read from the folded tables on a connection and a thread of their own.
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/runtime/runtime.h"
+#include "engine/runtime/scenario_book.h"
+#include "engine/store/store.h"
+
+namespace onward {
+/// Names of scenarios and nodes by number. Immutable; made anew when a scenario changes.
+struct Directory {
+  struct Scenario {
+    std::string id;
+    std::map<NodeNumber, std::string> nodes;
+  };
+  std::map<ScenarioKey, Scenario> scenarios;
+  std::map<std::string, ScenarioKey, std::less<>> by_id;
+
+  std::string scenario(ScenarioKey key) const;
+  std::string node(ScenarioKey key, NodeNumber number) const;
+};
+std::shared_ptr<const Directory> make_directory(const ScenarioBook& book);
+
+Result<Runtime::RunPage> query_runs(StoreReader& reader, const Directory& directory,
+                                    const ContactName& who, std::size_t limit,
+                                    std::string_view cursor);
+Result<Runtime::DeliveryPage> query_deliveries(StoreReader& reader, const Directory& directory,
+                                               const std::string& scenario, const std::string& node,
+                                               std::optional<DeliveryState> state,
+                                               std::size_t limit, std::string_view cursor);
+Result<Runtime::DeliveryView> query_delivery(StoreReader& reader, const Directory& directory,
+                                             DeliveryKey key);
+
+/// Runs queries one after another on its own thread.
+class ReaderThread {
+ public:
+  using Query = std::function<void(StoreReader&)>;
+  explicit ReaderThread(std::unique_ptr<StoreReader> reader);
+  ~ReaderThread();  ///< Works off what waits, then ends.
+  void ask(Query query);
+
+ private:
+  void run();
+
+  std::unique_ptr<StoreReader> reader_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<Query> waiting_;
+  bool stopping_ = false;
+  std::thread thread_;  // last: starts when all else stands
+};
+}  // namespace onward

@@ -1,0 +1,526 @@
+#include "engine/runtime/runtime.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "engine/runtime/engine.h"
+#include "engine/runtime/queries.h"
+
+namespace onward {
+namespace {
+/// Quiet that must pass before a fold begins by itself.
+constexpr std::chrono::seconds kQuiet{1};
+/// The engine looks at the clock at least this often, in case somebody moved it.
+constexpr std::chrono::seconds kNapMax{60};
+/// Calls (not events) that may wait.
+constexpr std::size_t kCallsMax = 10'000;
+
+tl::unexpected<Error> busy() {
+  return fail(ErrorKind::Busy, "busy", "the intake queue is full; try again in a moment");
+}
+}  // namespace
+
+/// Hands over between the edges' threads, the engine thread, the deliverer and the reader.
+struct Runtime::Impl final : DeliverySink {
+  explicit Impl(RuntimeOptions given) : options{std::move(given)} {}
+
+  // DeliverySink, called by the engine thread.
+  void submit(std::vector<DeliveryTask> tasks) override { deliverer->submit(std::move(tasks)); }
+  void withdraw(std::vector<DeliveryKey> keys) override { deliverer->withdraw(std::move(keys)); }
+
+  Status push(Job job, std::size_t events);
+  Status call(std::function<Status(Engine&)> call) { return push(CallJob{std::move(call)}, 0); }
+  Status read(bool fresh, std::function<void(StoreReader&, const Directory&)> query);
+  void take_results(std::vector<AttemptResult> finished);
+  void run();
+  bool wait_for_work(std::vector<Job>& taken, std::vector<AttemptResult>& settled);
+  bool fold_in_quiet();
+  void refresh();
+  void fail_for_good(const Error& error);
+
+  RuntimeOptions options;
+  std::unique_ptr<Deliverer> deliverer;
+  std::unique_ptr<Engine> engine;
+  std::unique_ptr<ReaderThread> reader;
+  std::string epoch;
+  std::thread thread;
+
+  mutable std::mutex mutex;
+  std::condition_variable wake;
+  std::vector<Job> jobs;  // guarded by mutex, as all below
+  std::vector<AttemptResult> results;
+  std::size_t events_waiting = 0;
+  bool asleep = false;
+  bool started = false;   // may take jobs
+  bool closing = false;   // takes no more
+  bool stopping = false;  // ends when all is worked off
+  bool ended = false;
+  bool full = false;
+  std::string failure;
+  std::function<void(std::string)> on_failure;
+  std::map<std::string, TokenRecord, std::less<>> tokens;
+  std::shared_ptr<const Directory> directory;
+  EngineFigures figures;
+  std::uint64_t bytes_on_disk = 0;
+  std::optional<Instant> oldest_due;
+
+  // The engine thread's own.
+  std::uint64_t generation = 0;  // of the directory
+  std::chrono::steady_clock::time_point last_work{}, last_look{};
+};
+
+// ---- intake
+// ----------------------------------------------------------------------------------------
+
+Status Runtime::Impl::push(Job job, std::size_t events) {
+  const std::lock_guard lock{mutex};
+  if (!started || closing || ended)
+    return fail(ErrorKind::Unavailable, closing ? "stopping" : "not_running",
+                closing ? "the server is stopping" : "the engine is not running");
+  if (events > 0 && full)
+    return fail(ErrorKind::Unavailable, "disk_full",
+                "there is no room left on the disk; events are taken again when there is");
+  // One post larger than the whole queue is let in when nothing else waits.
+  if (events > 0 && events_waiting > 0 && events_waiting + events > options.intake_max)
+    return busy();
+  if (events == 0 && jobs.size() >= kCallsMax + options.intake_max) return busy();
+  jobs.push_back(std::move(job));
+  events_waiting += events;
+  if (asleep) {
+    asleep = false;
+    wake.notify_one();
+  }
+  return {};
+}
+
+void Runtime::Impl::take_results(std::vector<AttemptResult> finished) {
+  const std::lock_guard lock{mutex};
+  if (results.empty())
+    results = std::move(finished);
+  else
+    std::move(finished.begin(), finished.end(), std::back_inserter(results));
+  if (asleep) {
+    asleep = false;
+    wake.notify_one();
+  }
+}
+
+Status Runtime::Impl::read(bool fresh, std::function<void(StoreReader&, const Directory&)> query) {
+  auto ask = [this, query = std::move(query)] {
+    std::shared_ptr<const Directory> names;
+    {
+      const std::lock_guard lock{mutex};
+      names = directory;
+    }
+    reader->ask([query, names](StoreReader& from) { query(from, *names); });
+  };
+  if (fresh)
+    return call([ask](Engine& of) {
+      Status folded = of.fold();
+      ask();
+      return folded;
+    });
+  {
+    const std::lock_guard lock{mutex};
+    if (!started || ended)
+      return fail(ErrorKind::Unavailable, "not_running", "the engine is not running");
+  }
+  ask();
+  return {};
+}
+
+// ---- the engine thread
+// -----------------------------------------------------------------------------
+
+void Runtime::Impl::run() {
+  std::vector<Job> taken;
+  std::vector<AttemptResult> settled;
+  while (wait_for_work(taken, settled)) {
+    if (Status done = engine->work(std::exchange(taken, {}), std::exchange(settled, {})); !done) {
+      fail_for_good(done.error());
+      return;
+    }
+    refresh();
+  }
+  const std::lock_guard lock{mutex};
+  ended = true;
+}
+
+/// False: stop. Sleeps until there is something to do; uses quiet moments to fold.
+bool Runtime::Impl::wait_for_work(std::vector<Job>& taken, std::vector<AttemptResult>& settled) {
+  while (true) {
+    {
+      std::unique_lock lock{mutex};
+      auto until = std::chrono::steady_clock::now() + kNapMax;
+      bool due = false;
+      if (const auto next = engine->next_wake()) {
+        const Duration left = *next - engine->now();
+        due = left <= Duration::zero();
+        until = std::min(until, std::chrono::steady_clock::now() + std::max(left, Duration{0}));
+      }
+      const bool folds = engine->fold_pending();
+      if (folds) until = std::min(until, last_work + kQuiet);
+      if (jobs.empty() && results.empty() && !stopping && !due) {
+        asleep = true;
+        wake.wait_until(lock, until, [&] { return stopping || !jobs.empty() || !results.empty(); });
+        asleep = false;
+      }
+      taken.swap(jobs);
+      settled.swap(results);
+      events_waiting = 0;
+      if (stopping && taken.empty() && settled.empty()) return false;
+      const auto next = engine->next_wake();
+      due = next && *next <= engine->now();
+      if (!taken.empty() || !settled.empty() || due) {
+        last_work = std::chrono::steady_clock::now();
+        return true;
+      }
+    }
+    if (!fold_in_quiet()) return false;
+  }
+}
+
+/// One slice, where a second of quiet has passed. False: the store failed.
+bool Runtime::Impl::fold_in_quiet() {
+  if (!engine->fold_pending() || std::chrono::steady_clock::now() < last_work + kQuiet) return true;
+  if (auto more = engine->fold_slice(); !more) {
+    fail_for_good(more.error());
+    return false;
+  }
+  return true;
+}
+
+/// Shows other threads what the engine's last work changed.
+void Runtime::Impl::refresh() {
+  std::shared_ptr<const Directory> names;
+  if (generation != engine->catalog_generation()) {
+    generation = engine->catalog_generation();
+    names = make_directory(engine->book());
+  }
+  // These two cost more than a batch, so they may lag.
+  const auto moment = std::chrono::steady_clock::now();
+  const bool look = moment >= last_look + kQuiet;
+  if (look) last_look = moment;
+  const std::uint64_t bytes = look ? engine->store().size_on_disk() : 0;
+  const std::optional<Instant> oldest = look ? engine->oldest_due() : std::nullopt;
+
+  const std::lock_guard lock{mutex};
+  if (look) {
+    bytes_on_disk = bytes;
+    oldest_due = oldest;
+  }
+  if (names) directory = std::move(names);
+  full = engine->full();
+  figures = engine->figures();
+  for (std::size_t i = tokens.size(); i < engine->tokens().size(); ++i)
+    tokens.emplace(engine->tokens()[i].sha256, engine->tokens()[i]);
+}
+
+/// The store is gone: going on in memory would be lying.
+void Runtime::Impl::fail_for_good(const Error& error) {
+  std::vector<Job> orphans;
+  std::function<void(std::string)> tell;
+  {
+    const std::lock_guard lock{mutex};
+    ended = true;
+    failure = error.message;
+    orphans.swap(jobs);
+    tell = on_failure;
+  }
+  const EventAnswer lost{.kind = EventAnswer::Kind::Rejected,
+                         .code = "engine_stopped",
+                         .message = "the engine has stopped: " + error.message};
+  for (Job& job : orphans) {
+    if (auto* events = std::get_if<EventsJob>(&job))
+      events->done(std::vector<EventAnswer>(events->inputs.size(), lost));
+    else if (auto* contact = std::get_if<ContactJob>(&job))
+      contact->done(fail(ErrorKind::Unavailable, lost.code, lost.message));
+  }
+  if (options.log) options.log("engine.stopped message=\"" + error.message + "\"");
+  if (tell) tell(error.message);
+}
+
+// ---- life
+// ------------------------------------------------------------------------------------------
+
+Runtime::Runtime(std::unique_ptr<Impl> impl) : impl_{std::move(impl)} {}
+
+Result<std::unique_ptr<Runtime>> Runtime::open(std::unique_ptr<Store> store, const NodeKinds& kinds,
+                                               std::unique_ptr<HttpClient> client,
+                                               ConcurrencyLimits limits, const Clock& clock,
+                                               RuntimeOptions options) {
+  auto reader = store->open_reader();
+  if (!reader) return tl::make_unexpected(std::move(reader.error()));
+  auto impl = std::make_unique<Impl>(std::move(options));
+  impl->deliverer = std::make_unique<Deliverer>(
+      std::move(client),
+      DelivererOptions{.limits = limits,
+                       .report =
+                           [to = impl.get()](std::vector<AttemptResult> finished) {
+                             to->take_results(std::move(finished));
+                           },
+                       .clock = [&clock] { return clock.now(); }});
+  auto engine = Engine::open(std::move(store), kinds, *impl, clock, impl->options);
+  if (!engine) return tl::make_unexpected(std::move(engine.error()));
+  impl->engine = std::move(*engine);
+  impl->epoch = impl->engine->epoch();
+  impl->reader = std::make_unique<ReaderThread>(std::move(*reader));
+  impl->refresh();
+  return std::unique_ptr<Runtime>{new Runtime(std::move(impl))};
+}
+
+Runtime::~Runtime() { (void)stop(Duration::zero()); }
+
+void Runtime::start() {
+  impl_->deliverer->start();
+  const std::lock_guard lock{impl_->mutex};
+  impl_->started = true;
+  impl_->thread = std::thread{[this] { impl_->run(); }};
+}
+
+Status Runtime::stop(Duration patience) {
+  if (!impl_->thread.joinable()) return {};
+  {
+    const std::lock_guard lock{impl_->mutex};
+    impl_->closing = true;
+  }
+  // New requests stop leaving first; what is in flight is still recorded by the engine.
+  impl_->deliverer->stop(patience);
+  {
+    const std::lock_guard lock{impl_->mutex};
+    impl_->stopping = true;
+  }
+  impl_->wake.notify_one();
+  impl_->thread.join();
+  impl_->reader.reset();
+  if (std::string reason = failure(); !reason.empty())
+    return fail(ErrorKind::Io, "engine_stopped", std::move(reason));
+  return impl_->engine->fold();
+}
+
+std::string Runtime::failure() const {
+  const std::lock_guard lock{impl_->mutex};
+  return impl_->failure;
+}
+
+void Runtime::on_failure(std::function<void(std::string)> call) {
+  const std::lock_guard lock{impl_->mutex};
+  impl_->on_failure = std::move(call);
+}
+
+bool Runtime::ready() const {
+  const std::lock_guard lock{impl_->mutex};
+  return impl_->started && !impl_->closing && !impl_->ended && !impl_->full;
+}
+
+// ---- events and contacts
+// ---------------------------------------------------------------------------
+
+Status Runtime::events(std::vector<EventInput> events, Done<std::vector<EventAnswer>> done) {
+  const std::size_t count = events.size();
+  EventsJob job{.done = std::move(done)};
+  job.inputs.reserve(count);
+  for (EventInput& event : events) job.inputs.emplace_back(std::move(event));
+  return impl_->push(std::move(job), std::max<std::size_t>(count, 1));
+}
+
+namespace {
+ContactAnswer answer_of(WorkAnswer answer) {
+  return answer.state ? std::move(*answer.state) : ContactAnswer{};
+}
+}  // namespace
+
+Status Runtime::patch_contact(ContactRef who, ContactPatch patch, bool create,
+                              Done<Result<ContactAnswer>> done) {
+  ContactJob job{.input = PatchInput{.who = std::move(who), .patch = std::move(patch)},
+                 .create = create};
+  job.done = [done = std::move(done)](Result<WorkAnswer> answer) {
+    if (!answer) return done(tl::make_unexpected(std::move(answer.error())));
+    if (!answer->found)
+      return done(fail(ErrorKind::NotFound, "unknown_contact", "there is no such contact"));
+    if (answer->event.kind == EventAnswer::Kind::Rejected)
+      return done(fail(ErrorKind::Unavailable, answer->event.code, answer->event.message));
+    done(answer_of(std::move(*answer)));
+  };
+  return impl_->push(std::move(job), 1);
+}
+
+Status Runtime::forget_contact(ContactName who, Done<Result<bool>> done) {
+  return impl_->call([this, who = std::move(who),
+                      done = std::move(done)](Engine& engine) -> Status {
+    auto key = engine.find_contact(who);
+    if (!key) {
+      done(tl::make_unexpected(key.error()));
+      return tl::make_unexpected(key.error());
+    }
+    if (!*key) {
+      done(fail(ErrorKind::NotFound, "unknown_contact", "there is no such contact"));
+      return {};
+    }
+    std::vector<Job> jobs;
+    jobs.emplace_back(ContactJob{.input = CommandInput{.contact = **key, .command = Forget{}},
+                                 .done = [done](Result<WorkAnswer> answer) {
+                                   if (!answer)
+                                     return done(tl::make_unexpected(std::move(answer.error())));
+                                   if (answer->event.kind == EventAnswer::Kind::Rejected)
+                                     return done(fail(ErrorKind::Unavailable, answer->event.code,
+                                                      answer->event.message));
+                                   done(answer->found);
+                                 }});
+    return engine.work(std::move(jobs), {});
+  });
+}
+
+Status Runtime::contact(ContactName who, Done<Result<ContactAnswer>> done) {
+  return impl_->call([who = std::move(who), done = std::move(done)](Engine& engine) -> Status {
+    done(engine.contact(who));
+    return {};
+  });
+}
+
+// ---- scenarios
+// -------------------------------------------------------------------------------------
+
+namespace {
+/// A fault of the store ends the engine; one of the asker is only answered.
+template <class T>
+Status answered(const Result<T>& result) {
+  if (!result && result.error().kind == ErrorKind::Io) return tl::make_unexpected(result.error());
+  return {};
+}
+
+/// The call that answers `done` with what `act` finds.
+template <class T, class Act>
+std::function<Status(Engine&)> asking(Done<Result<T>> done, Act act) {
+  return [done = std::move(done), act = std::move(act)](Engine& engine) -> Status {
+    Result<T> result = act(engine);
+    Status status = answered(result);
+    done(std::move(result));
+    return status;
+  };
+}
+}  // namespace
+
+Status Runtime::apply(std::string id, std::string text, Done<Result<ApplyAnswer>> done) {
+  return impl_->call(asking(std::move(done), [id = std::move(id), text = std::move(text)](
+                                                 Engine& of) { return of.apply(id, text); }));
+}
+
+Status Runtime::activate(std::string id, std::optional<std::vector<std::string>> test_emails,
+                         Done<Result<ScenarioInfo>> done) {
+  return impl_->call(asking(std::move(done), [id = std::move(id), emails = std::move(test_emails)](
+                                                 Engine& of) { return of.activate(id, emails); }));
+}
+
+Status Runtime::hold(std::string id, Done<Result<ScenarioInfo>> done) {
+  return impl_->call(
+      asking(std::move(done), [id = std::move(id)](Engine& of) { return of.hold(id); }));
+}
+
+Status Runtime::archive(std::string id, bool cancel_pending, Done<Result<ScenarioInfo>> done) {
+  return impl_->call(asking(std::move(done), [id = std::move(id), cancel_pending](Engine& of) {
+    return of.archive(id, cancel_pending);
+  }));
+}
+
+Status Runtime::duplicate(std::string id, std::string new_id, Done<Result<ScenarioInfo>> done) {
+  return impl_->call(asking(std::move(done), [id = std::move(id), new_id = std::move(new_id)](
+                                                 Engine& of) { return of.duplicate(id, new_id); }));
+}
+
+Status Runtime::remove_draft(std::string id, Done<Result<ScenarioInfo>> done) {
+  return impl_->call(
+      asking(std::move(done), [id = std::move(id)](Engine& of) { return of.remove_draft(id); }));
+}
+
+Status Runtime::scenario(std::string id, Done<Result<ScenarioInfo>> done) {
+  return impl_->call(asking(std::move(done), [id = std::move(id)](Engine& of) {
+    return of.book().info(id, /*with_text=*/true);
+  }));
+}
+
+Status Runtime::scenarios(Done<Result<std::vector<ScenarioInfo>>> done) {
+  return impl_->call(asking(std::move(done), [](Engine& of) {
+    return Result<std::vector<ScenarioInfo>>{of.book().list()};
+  }));
+}
+
+Status Runtime::stats(std::string id, Version version, Done<Result<ScenarioStats>> done) {
+  return impl_->call(asking(std::move(done), [id = std::move(id), version](Engine& of) {
+    return of.stats(id, version);
+  }));
+}
+
+// ---- lists
+// -----------------------------------------------------------------------------------------
+
+Status Runtime::runs(ContactName who, std::size_t limit, std::string cursor, bool fresh,
+                     Done<Result<RunPage>> done) {
+  return impl_->read(fresh, [who = std::move(who), limit, cursor = std::move(cursor),
+                             done = std::move(done)](StoreReader& from, const Directory& names) {
+    done(query_runs(from, names, who, limit, cursor));
+  });
+}
+
+Status Runtime::deliveries(std::string scenario, std::string node,
+                           std::optional<DeliveryState> state, std::size_t limit,
+                           std::string cursor, bool fresh, Done<Result<DeliveryPage>> done) {
+  return impl_->read(fresh, [scenario = std::move(scenario), node = std::move(node), state, limit,
+                             cursor = std::move(cursor),
+                             done = std::move(done)](StoreReader& from, const Directory& names) {
+    done(query_deliveries(from, names, scenario, node, state, limit, cursor));
+  });
+}
+
+Status Runtime::delivery(DeliveryKey key, bool fresh, Done<Result<DeliveryView>> done) {
+  return impl_->read(fresh,
+                     [key, done = std::move(done)](StoreReader& from, const Directory& names) {
+                       done(query_delivery(from, names, key));
+                     });
+}
+
+// ---- figures and tokens
+// ----------------------------------------------------------------------------
+
+RuntimeFigures Runtime::figures() const {
+  RuntimeFigures shown;
+  shown.delivery = impl_->deliverer->figures();
+  const std::lock_guard lock{impl_->mutex};
+  const EngineFigures& from = impl_->figures;
+  shown.events_accepted = from.events_accepted;
+  shown.events_duplicate = from.events_duplicate;
+  shown.events_rejected = from.events_rejected;
+  shown.attempts_accepted = from.attempts_accepted;
+  shown.attempts_refused = from.attempts_refused;
+  shown.attempts_local = from.attempts_local;
+  shown.commits = from.commits;
+  shown.inputs = from.inputs;
+  shown.commit_micros_total = from.commit_micros_total;
+  shown.pending = static_cast<std::size_t>(std::max<std::int64_t>(from.pending, 0));
+  shown.oldest_due = impl_->oldest_due;
+  shown.queued = impl_->events_waiting;
+  shown.queued_max = impl_->options.intake_max;
+  shown.bytes_on_disk = impl_->bytes_on_disk;
+  return shown;
+}
+
+const std::string& Runtime::epoch() const { return impl_->epoch; }
+
+std::optional<TokenRecord> Runtime::find_token(std::string_view sha256) const {
+  const std::lock_guard lock{impl_->mutex};
+  const auto found = impl_->tokens.find(sha256);
+  if (found == impl_->tokens.end()) return std::nullopt;
+  return found->second;
+}
+
+Status Runtime::add_token(TokenRecord token, Done<Status> done) {
+  return impl_->call([token = std::move(token), done = std::move(done)](Engine& engine) -> Status {
+    Status added = engine.add_token(token);
+    done(added);
+    return added;
+  });
+}
+}  // namespace onward

@@ -1,0 +1,344 @@
+#include "engine/runtime/scenario_book.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/authoring/load.h"
+
+namespace onward {
+namespace {
+tl::unexpected<Error> archived(std::string_view id) {
+  return fail(
+      ErrorKind::Conflict, "archived",
+      fmt::format("scenario \"{}\" is archived and never runs again; duplicate it instead", id));
+}
+
+bool has_errors(const std::vector<Diagnostic>& diagnostics) {
+  return std::ranges::any_of(
+      diagnostics, [](const Diagnostic& found) { return found.severity == Severity::Error; });
+}
+
+const std::string* kind_of(const ScenarioRecord& record, std::string_view node) {
+  const auto found =
+      std::ranges::find(record.kinds, node, &std::pair<std::string, std::string>::first);
+  return found == record.kinds.end() ? nullptr : &found->second;
+}
+
+/// What only the server can know: the id it was sent under, and kinds of earlier versions.
+void check_against(const ScenarioRecord* record, std::string_view id, const Scenario& scenario,
+                   std::vector<Diagnostic>& diagnostics) {
+  if (scenario.id != id)
+    diagnostics.push_back({.at = {1, 1},
+                           .code = "id_mismatch",
+                           .message = fmt::format("the file says \"scenario: {}\", but it was "
+                                                  "sent as \"{}\"",
+                                                  scenario.id, id)});
+  if (record == nullptr) return;
+  for (const ScenarioNode& node : scenario.nodes) {
+    const std::string* kind = kind_of(*record, node.id);
+    if (kind == nullptr || *kind == node.kind->name) continue;
+    diagnostics.push_back({.at = node.at,
+                           .code = "kind_changed",
+                           .message = fmt::format(
+                               "node \"{}\" was a {} in an earlier version and cannot become a {}: "
+                               "numbers follow the id; choose a new id",
+                               node.id, *kind, node.kind->name)});
+  }
+}
+
+void remember_nodes(ScenarioRecord& record, Scenario& scenario) {
+  scenario.number_nodes(record.nodes);
+  for (const ScenarioNode& node : scenario.nodes)
+    if (kind_of(record, node.id) == nullptr)
+      record.kinds.emplace_back(node.id, std::string{node.kind->name});
+}
+}  // namespace
+
+ScenarioBook::ScenarioBook(const NodeKinds& kinds, const Snapshot& snapshot,
+                           std::function<void(std::string_view)> log)
+    : kinds_{kinds}, log_{std::move(log)} {
+  for (const ScenarioRecord& record : snapshot.scenarios) {
+    entries_[record.id].record = record;
+    ids_[record.key] = record.id;
+  }
+  for (const VersionRecord& version : snapshot.versions)
+    if (const auto id = ids_.find(version.scenario); id != ids_.end())
+      entries_[id->second].versions[version.version] = version;
+}
+
+Result<const ScenarioBook::Entry*> ScenarioBook::known(std::string_view id) const {
+  const auto found = entries_.find(id);
+  if (found != entries_.end() && !found->second.record.deleted) return &found->second;
+  std::vector<std::string> ids;
+  for (const auto& [name, entry] : entries_)
+    if (!entry.record.deleted) ids.push_back(name);
+  const std::string nearest = nearest_name(id, ids);
+  return fail(ErrorKind::NotFound, "unknown_scenario",
+              fmt::format("there is no scenario \"{}\"{}", id,
+                          nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest)));
+}
+
+// ---- commands
+// --------------------------------------------------------------------------------------
+
+Result<ScenarioBook::Applied> ScenarioBook::apply(const std::string& id, const std::string& text,
+                                                  Instant now) const {
+  const auto found = entries_.find(id);
+  const Entry* entry = found == entries_.end() ? nullptr : &found->second;
+  if (entry != nullptr && entry->record.deleted)
+    return fail(ErrorKind::Conflict, "id_used",
+                fmt::format("the id \"{}\" belonged to a draft that was deleted; ids are never "
+                            "used again",
+                            id));
+  if (entry != nullptr && entry->record.state == ScenarioState::Archived) return archived(id);
+  Applied applied;
+  // No secrets can be kept yet, so each that a file names is unknown, and refused.
+  Loaded loaded = load_scenario(text, kinds_, {.secrets = std::set<std::string, std::less<>>{}});
+  applied.answer.diagnostics = std::move(loaded.diagnostics);
+  if (loaded.scenario)
+    check_against(entry == nullptr ? nullptr : &entry->record, id, *loaded.scenario,
+                  applied.answer.diagnostics);
+  if (loaded.scenario == nullptr || has_errors(applied.answer.diagnostics)) {
+    applied.answer.refused = true;
+    return applied;
+  }
+  applied.answer.created = entry == nullptr;
+  if (entry != nullptr && entry->versions.at(entry->record.newest).text == text) {
+    applied.answer.scenario = info_of(*entry, false);
+    return applied;
+  }
+
+  ScenarioRecord record =
+      entry == nullptr ? ScenarioRecord{.id = id, .created = now} : entry->record;
+  if (!record.key) record.key = {ids_.empty() ? 1 : ids_.rbegin()->first.value + 1};
+  ++record.newest;
+  remember_nodes(record, *loaded.scenario);
+  applied.answer.changed = true;
+  applied.change.built = std::move(loaded.scenario);
+  applied.change.versions.push_back(
+      {.scenario = record.key, .version = record.newest, .text = text, .created = now});
+  applied.change.scenarios.push_back(std::move(record));
+  return applied;
+}
+
+Result<BookChange> ScenarioBook::activate(
+    std::string_view id, const std::optional<std::vector<std::string>>& test_emails,
+    Instant now) const {
+  const auto entry = known(id);
+  if (!entry) return tl::make_unexpected(entry.error());
+  ScenarioRecord record = (*entry)->record;
+  if (record.state == ScenarioState::Archived) return archived(id);
+  record.state = ScenarioState::Active;
+  record.test_emails.clear();
+  if (test_emails)
+    for (const std::string& email : *test_emails) record.test_emails.push_back(normal_email(email));
+  if (!record.activated) record.activated = now;
+  record.ever_ran = true;
+  return BookChange{.scenarios = {std::move(record)}};
+}
+
+Result<BookChange> ScenarioBook::hold(std::string_view id) const {
+  const auto entry = known(id);
+  if (!entry) return tl::make_unexpected(entry.error());
+  ScenarioRecord record = (*entry)->record;
+  if (record.state == ScenarioState::Archived) return archived(id);
+  if (record.state == ScenarioState::Draft)
+    return fail(
+        ErrorKind::Conflict, "not_active",
+        fmt::format("scenario \"{}\" is a draft: it starts no runs that could be held", id));
+  record.state = ScenarioState::OnHold;
+  return BookChange{.scenarios = {std::move(record)}};
+}
+
+Result<BookChange> ScenarioBook::archive(std::string_view id, Instant now) const {
+  const auto entry = known(id);
+  if (!entry) return tl::make_unexpected(entry.error());
+  ScenarioRecord record = (*entry)->record;
+  if (record.state == ScenarioState::Archived) return BookChange{};
+  record.state = ScenarioState::Archived;
+  record.archived = now;
+  return BookChange{.scenarios = {std::move(record)}};
+}
+
+Result<ScenarioBook::Applied> ScenarioBook::duplicate(std::string_view id,
+                                                      const std::string& new_id,
+                                                      Instant now) const {
+  const auto entry = known(id);
+  if (!entry) return tl::make_unexpected(entry.error());
+  if (!valid_id(new_id))
+    return fail(ErrorKind::Invalid, "invalid_id",
+                fmt::format("\"{}\" is no id: letters, digits, - and _, at most 64", new_id));
+  if (entries_.contains(new_id))
+    return fail(ErrorKind::Conflict, "id_used",
+                fmt::format("there is, or was, a scenario \"{}\"; choose another id", new_id));
+  const Entry& original = **entry;
+  auto text = with_scenario_id(original.versions.at(original.record.newest).text, new_id);
+  if (!text) return tl::make_unexpected(text.error());
+  return apply(new_id, *text, now);
+}
+
+Result<BookChange> ScenarioBook::remove_draft(std::string_view id) const {
+  const auto entry = known(id);
+  if (!entry) return tl::make_unexpected(entry.error());
+  ScenarioRecord record = (*entry)->record;
+  if (record.ever_ran)
+    return fail(ErrorKind::Conflict, "has_run",
+                fmt::format("scenario \"{}\" has been active; archive it, so that its numbers stay "
+                            "readable",
+                            id));
+  record.deleted = true;
+  return BookChange{.scenarios = {std::move(record)}};
+}
+
+void ScenarioBook::adopt(const BookChange& change) {
+  for (const ScenarioRecord& record : change.scenarios) {
+    entries_[record.id].record = record;
+    ids_[record.key] = record.id;
+  }
+  for (const VersionRecord& version : change.versions) {
+    Entry& entry = entries_.find(ids_.at(version.scenario))->second;
+    entry.versions[version.version] = version;
+    if (change.built) entry.built[version.version] = change.built;
+  }
+}
+
+// ---- the catalog
+// -----------------------------------------------------------------------------------
+
+std::shared_ptr<const Scenario> ScenarioBook::build(const Entry& entry, Version version) const {
+  const auto record = entry.versions.find(version);
+  if (record == entry.versions.end()) return nullptr;
+  Loaded loaded = load_scenario(record->second.text, kinds_);
+  if (!loaded.scenario) {
+    log_(fmt::format("scenario.unreadable scenario={} version={} first=\"{}\"", entry.record.id,
+                     version,
+                     loaded.diagnostics.empty() ? "" : loaded.diagnostics.front().message));
+    return nullptr;
+  }
+  std::vector<std::pair<std::string, NodeNumber>> numbers = entry.record.nodes;
+  loaded.scenario->number_nodes(numbers);
+  return std::move(loaded.scenario);
+}
+
+Catalog ScenarioBook::catalog(const Counters& counters, const std::string& epoch,
+                              std::int64_t account_id) {
+  std::set<std::pair<ScenarioKey, Version>> in_use;
+  for (const auto& [key, row] : counters)
+    if (row[Counter::Inside] != 0 || row[Counter::Pending] != 0)
+      in_use.emplace(key.scenario, key.version);
+
+  std::vector<std::shared_ptr<const CatalogScenario>> scenarios;
+  for (auto& [id, entry] : entries_) {
+    const ScenarioRecord& record = entry.record;
+    if (record.deleted) continue;
+    auto made =
+        std::make_shared<CatalogScenario>(CatalogScenario{.key = record.key,
+                                                          .id = id,
+                                                          .state = record.state,
+                                                          .newest = record.newest,
+                                                          .test_emails = record.test_emails});
+    std::map<Version, std::shared_ptr<const Scenario>> kept;
+    for (const auto& [version, text] : entry.versions) {
+      if (version != record.newest && !in_use.contains({record.key, version})) continue;
+      const auto built = entry.built.find(version);
+      auto scenario = built == entry.built.end() ? build(entry, version) : built->second;
+      if (scenario) kept.emplace(version, std::move(scenario));
+    }
+    entry.built = kept;
+    made->versions = std::move(kept);
+    // A newest version that cannot be read starts nothing; what is under way on others goes on.
+    if (made->version(record.newest) == nullptr && made->state == ScenarioState::Active)
+      made->state = ScenarioState::OnHold;
+    scenarios.push_back(std::move(made));
+  }
+  return {std::move(scenarios), epoch, account_id};
+}
+
+// ---- reading
+// ---------------------------------------------------------------------------------------
+
+const ScenarioRecord* ScenarioBook::find(std::string_view id) const {
+  const auto found = entries_.find(id);
+  return found == entries_.end() ? nullptr : &found->second.record;
+}
+
+const ScenarioRecord* ScenarioBook::find(ScenarioKey key) const {
+  const auto id = ids_.find(key);
+  return id == ids_.end() ? nullptr : find(id->second);
+}
+
+ScenarioInfo ScenarioBook::info_of(const Entry& entry, bool with_text) const {
+  const ScenarioRecord& record = entry.record;
+  ScenarioInfo info{.id = record.id,
+                    .state = record.state,
+                    .version = record.newest,
+                    .test_emails = record.test_emails,
+                    .created = record.created,
+                    .activated = record.activated,
+                    .archived = record.archived};
+  for (const auto& [version, text] : entry.versions)
+    info.versions.emplace_back(version, text.created);
+  if (const auto built = entry.built.find(record.newest); built != entry.built.end())
+    info.title = built->second->title;
+  if (with_text) info.text = entry.versions.at(record.newest).text;
+  return info;
+}
+
+Result<ScenarioInfo> ScenarioBook::info(std::string_view id, bool with_text) const {
+  const auto entry = known(id);
+  if (!entry) return tl::make_unexpected(entry.error());
+  return info_of(**entry, with_text);
+}
+
+std::vector<ScenarioInfo> ScenarioBook::list() const {
+  std::vector<ScenarioInfo> infos;
+  for (const auto& [id, entry] : entries_)
+    if (!entry.record.deleted) infos.push_back(info_of(entry, false));
+  return infos;
+}
+
+StatsSide ScenarioBook::side(const Entry& entry, const Counters& counters, bool test,
+                             Version version) const {
+  auto sums = sum_counters(counters, entry.record.key, test, version);
+  StatsSide side{.scenario = sums[NodeNumber{}]};
+  const auto shown = entry.built.find(version == 0 ? entry.record.newest : version);
+  const Scenario* scenario = shown == entry.built.end() ? nullptr : shown->second.get();
+  std::set<NodeNumber> listed;
+  const auto list = [&](const std::string& id, NodeNumber number) {
+    if (!listed.insert(number).second) return;
+    const std::string* kind_name = kind_of(entry.record, id);
+    const NodeKind* kind = kind_name == nullptr ? nullptr : find_kind(kinds_, *kind_name);
+    NodeStats node{
+        .id = id, .kind = kind_name == nullptr ? "" : *kind_name, .counts = sums[number]};
+    if (kind != nullptr) {
+      node.sends = kind->sends;
+      for (const std::string_view port : kind->ports) node.ports.emplace_back(port);
+    }
+    side.nodes.push_back(std::move(node));
+  };
+  if (scenario != nullptr)
+    for (const ScenarioNode& node : scenario->nodes) list(node.id, node.number);
+  for (const auto& [id, number] : entry.record.nodes)
+    if (const auto row = sums.find(number); row != sums.end() && row->second[Counter::Visits] != 0)
+      list(id, number);
+  return side;
+}
+
+Result<ScenarioStats> ScenarioBook::stats(std::string_view id, Version version,
+                                          const Counters& counters, Instant now) const {
+  const auto found = known(id);
+  if (!found) return tl::make_unexpected(found.error());
+  const Entry& entry = **found;
+  if (version != 0 && !entry.versions.contains(version))
+    return fail(ErrorKind::NotFound, "unknown_version",
+                fmt::format("scenario \"{}\" has versions 1 to {}, not {}", id, entry.record.newest,
+                            version));
+  ScenarioStats stats{.id = entry.record.id, .state = entry.record.state, .as_of = now};
+  for (const auto& [number, text] : entry.versions) stats.versions.push_back(number);
+  stats.live = side(entry, counters, /*test=*/false, version);
+  stats.test = side(entry, counters, /*test=*/true, version);
+  return stats;
+}
+}  // namespace onward
