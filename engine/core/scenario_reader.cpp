@@ -350,8 +350,14 @@ class ScenarioReader {
     Names known{"kind"};
     for (const SettingSpec& spec : kind.settings) known.push_back(spec.key);
     known.insert(known.end(), kind.ports.begin(), kind.ports.end());
-    for (const Tree::Entry& entry : map.entries)
-      if (!holds(known, entry.key)) unknown_key(entry, where, known);
+    for (const Tree::Entry& entry : map.entries) {
+      if (holds(known, entry.key)) continue;
+      if (holds(kind.later, entry.key))
+        error(entry.key_at, "not_supported",
+              fmt::format("{}: \"{}\" is not supported yet", where, entry.key));
+      else
+        unknown_key(entry, where, known);
+    }
   }
 
   void check_secrets(const Draft& draft, std::string_view where) {

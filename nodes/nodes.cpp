@@ -1,0 +1,8 @@
+#include "nodes/nodes.h"
+
+namespace onward {
+const NodeKinds& node_kinds() {
+  static const NodeKinds kKinds{trigger_kind(), condition_kind(), wait_kind(), send_webhook_kind()};
+  return kKinds;
+}
+}  // namespace onward

@@ -1,0 +1,298 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "nodes/nodes.h"
+#include "nodes/webhook_body.h"
+#include "nodes/webhook_headers.h"
+#include "nodes/webhook_pairs.h"
+#include "nodes/webhook_target.h"
+
+namespace onward {
+namespace {
+constexpr std::size_t kBodyMax = 1 << 20;
+constexpr std::size_t kUrlMax = 64 * 1024;
+constexpr Duration kDeadlineMax = std::chrono::hours{72};
+constexpr Duration kTimeoutMin = std::chrono::seconds{1};
+constexpr Duration kTimeoutMax = std::chrono::minutes{2};
+constexpr std::size_t kDelaysMax = 100;
+
+/// Asks for one webhook request with each visit; the contact goes on at once.
+class SendWebhook final : public Node {
+ public:
+  explicit SendWebhook(Settings& settings)
+      : target_{settings}, headers_{settings}, body_{settings} {
+    method_ = settings.choice("method");
+    form_ = settings.choice("content_type") == "form";
+    policy_.origin = target_.origin();
+    read_retry(settings);
+    read_accept(settings);
+    read_timeout(settings);
+    const std::string log = settings.choice("log_response_body");
+    policy_.log_body = log == "off"   ? LogBody::Off
+                       : log == "all" ? LogBody::All
+                                      : LogBody::Failures;
+  }
+
+  Outcome enter(const Visit& visit) const override {
+    Outcome outcome = leave_by("next");
+    outcome.request = draft(visit);
+    return outcome;
+  }
+  const DeliveryPolicy* delivery_policy() const override { return &policy_; }
+  std::vector<std::string> secrets() const override {
+    std::vector<std::string> names = target_.secrets();
+    for (std::string& name : headers_.secrets()) names.push_back(std::move(name));
+    return names;
+  }
+
+ private:
+  /// GET and DELETE carry what they say in the URL.
+  bool in_query() const { return method_ == "GET" || method_ == "DELETE"; }
+
+  RequestDraft draft(const Visit& visit) const {
+    const std::string run = format_run(visit.run);
+    const TemplateSubject subject{.contact = visit.contact,
+                                  .engagement = visit.engagement,
+                                  .event = visit.event,
+                                  .run = run,
+                                  .scenario = visit.scenario,
+                                  .scenario_title = visit.scenario_title};
+    RequestDraft result;
+    Request& request = result.request;
+    request.method = method_;
+    request.url = target_.render(subject);
+    if (!in_query() && !headers_.has("Content-Type"))
+      request.headers.emplace_back(
+          "Content-Type", form_ ? "application/x-www-form-urlencoded" : "application/json");
+    if (!headers_.render_to(request.headers, subject)) {
+      // A value that could break the request is not kept either.
+      request.headers.clear();
+      result.refusal = "bad_header";
+    }
+    write_body(request, visit, subject);
+    if (request.body.size() > kBodyMax || request.url.size() > kUrlMax) {
+      request.body.clear();
+      if (request.url.size() > kUrlMax) request.url = policy_.origin;
+      result.refusal = "too_large";
+    }
+    return result;
+  }
+
+  void write_body(Request& request, const Visit& visit, const TemplateSubject& subject) const {
+    if (in_query()) {
+      std::string pairs;
+      append_pairs(pairs, body_.value(visit, subject));
+      if (pairs.empty()) return;
+      const bool has_query = request.url.find('?') != std::string::npos;
+      if (!has_query)
+        request.url += '?';
+      else if (request.url.back() != '?' && request.url.back() != '&')
+        request.url += '&';
+      request.url += pairs;
+    } else if (form_) {
+      append_pairs(request.body, body_.value(visit, subject));
+    } else {
+      body_.append_json(request.body, visit, subject);
+    }
+  }
+
+  void read_retry(Settings& settings) {
+    const Tree* tree = settings.find("retry");
+    if (!tree) return;
+    if (!tree->is_map()) {
+      settings.error(tree->at, "wrong_type",
+                     fmt::format("\"retry\" wants a mapping such as {{ delays: [5s, 30s, 2m], "
+                                 "deadline: 12h }}, found {}",
+                                 describe(*tree)));
+      return;
+    }
+    for (const Tree::Entry& entry : tree->entries) {
+      if (entry.key == "delays")
+        read_delays(settings, entry.value);
+      else if (entry.key == "deadline")
+        read_deadline(settings, entry.value);
+      else if (entry.key == "permanent")
+        read_codes(settings, entry.value, "permanent", policy_.retry.permanent);
+      else
+        unknown_retry_key(settings, entry);
+    }
+  }
+
+  static void unknown_retry_key(Settings& settings, const Tree::Entry& entry) {
+    static constexpr std::string_view kKnown[] = {"delays", "deadline", "permanent"};
+    settings.error(entry.key_at, "unknown_key",
+                   fmt::format("\"retry\": unknown key \"{}\"; known are delays, deadline, "
+                               "permanent",
+                               entry.key),
+                   nearest_name(entry.key, std::span<const std::string_view>{kKnown}));
+  }
+
+  void read_delays(Settings& settings, const Tree& tree) {
+    std::vector<Duration> delays;
+    bool good = tree.is_list() && !tree.items.empty() && tree.items.size() <= kDelaysMax;
+    for (const Tree& item : tree.items) {
+      const auto delay = item.is_scalar() ? parse_duration(item.text) : std::nullopt;
+      if (delay && *delay >= std::chrono::seconds{1} && *delay <= kDeadlineMax) {
+        delays.push_back(*delay);
+        continue;
+      }
+      settings.error(item.at, "bad_duration",
+                     fmt::format("\"delays\" wants durations from 1s to 72h, such as 5s, 30s, 2m; "
+                                 "found {}",
+                                 describe(item)));
+    }
+    if (!good)
+      settings.error(tree.at, "wrong_type",
+                     fmt::format("\"delays\" wants a list of 1 to {} durations, such as [5s, 30s, "
+                                 "2m]",
+                                 kDelaysMax));
+    policy_.retry.delays = std::move(delays);
+  }
+
+  void read_deadline(Settings& settings, const Tree& tree) {
+    const auto deadline = tree.is_scalar() ? parse_duration(tree.text) : std::nullopt;
+    if (deadline && *deadline > Duration::zero() && *deadline <= kDeadlineMax) {
+      policy_.retry.window = *deadline;
+      return;
+    }
+    settings.error(tree.at, "bad_duration",
+                   fmt::format("\"deadline\" wants a duration up to 72h, such as 12h; found {}",
+                               describe(tree)));
+  }
+
+  void read_accept(Settings& settings) {
+    const Tree* tree = settings.find("accept");
+    if (!tree || (tree->is_scalar() && tree->text == "2xx")) return;
+    read_codes(settings, *tree, "accept", policy_.retry.accept);
+  }
+
+  /// A status, or a list of them.
+  static void read_codes(Settings& settings, const Tree& tree, std::string_view key,
+                         std::vector<int>& codes) {
+    codes.clear();
+    const auto take = [&](const Tree& item) {
+      const Value value = item.is_scalar() ? to_value(item) : Value{};
+      const auto* code = value.get_if<std::int64_t>();
+      if (code && *code >= 200 && *code <= 599) {
+        codes.push_back(static_cast<int>(*code));
+        return;
+      }
+      settings.error(item.at, "bad_status",
+                     fmt::format("\"{}\" wants statuses from 200 to 599, such as [200, 202]; found "
+                                 "{}",
+                                 key, describe(item)));
+    };
+    if (!tree.is_list()) return take(tree);
+    for (const Tree& item : tree.items) take(item);
+    if (tree.items.empty() && key == "accept")
+      settings.error(tree.at, "bad_status", "\"accept\" is empty: nothing would be accepted");
+  }
+
+  void read_timeout(Settings& settings) {
+    const auto timeout = settings.optional<Duration>("timeout");
+    if (!timeout) return;
+    if (*timeout < kTimeoutMin || *timeout > kTimeoutMax) {
+      const Tree& tree = *settings.find("timeout");
+      settings.error(
+          tree.at, "bad_duration",
+          fmt::format("\"timeout\" wants a duration from 1s to 2m, found {}", describe(tree)));
+      return;
+    }
+    policy_.timeout = *timeout;
+    policy_.connect_timeout = std::min(policy_.connect_timeout, *timeout);
+  }
+
+  WebhookTarget target_;
+  WebhookHeaders headers_;
+  WebhookBody body_;
+  std::string method_;
+  bool form_ = false;
+  DeliveryPolicy policy_;
+};
+
+constexpr std::string_view kAnyMap = R"({"type": "object"})";
+constexpr std::string_view kQuery = R"({"anyOf": [{"type": "string"},
+  {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "null"]}}]})";
+constexpr std::string_view kFields = R"({"anyOf": [{"type": "string"},
+  {"type": "array", "items": {"type": "string"}}]})";
+constexpr std::string_view kAuth = R"({"type": "object", "additionalProperties": false,
+  "minProperties": 1, "maxProperties": 1, "properties": {
+    "bearer": {"type": "string"},
+    "basic": {"type": "object", "additionalProperties": false, "required": ["username", "password"],
+      "properties": {"username": {"type": ["string", "number"]},
+                     "password": {"type": ["string", "number"]}}}}})";
+constexpr std::string_view kAccept = R"({"anyOf": [{"const": "2xx"},
+  {"type": "integer", "minimum": 200, "maximum": 599},
+  {"type": "array", "minItems": 1,
+   "items": {"type": "integer", "minimum": 200, "maximum": 599}}]})";
+constexpr std::string_view kRetry = R"({"type": "object", "additionalProperties": false,
+  "properties": {
+    "delays": {"type": "array", "minItems": 1, "items": {"$ref": "#/definitions/duration"}},
+    "deadline": {"$ref": "#/definitions/duration"},
+    "permanent": {"anyOf": [{"type": "integer"},
+                            {"type": "array", "items": {"type": "integer"}}]}}})";
+}  // namespace
+
+NodeKind send_webhook_kind() {
+  using Type = SettingType;
+  return {
+      .name = "send_webhook",
+      .family = NodeFamily::Action,
+      .summary = "Asks for one HTTP request; the contact goes on at once.",
+      .settings =
+          {{"url", Type::Url, "Where it goes: https://crm.example.com/hooks", /*required=*/true},
+           {.key = "method",
+            .type = Type::Choice,
+            .summary = "POST, unless the receiver wants another one; GET and DELETE send the body "
+                       "as query",
+            .choices = {"POST", "GET", "PUT", "PATCH", "DELETE"}},
+           {.key = "query",
+            .type = Type::TemplateMap,
+            .summary = "Pairs for the URL: { page: 1 }, or a=1&b=2",
+            .schema = kQuery},
+           {"headers", Type::TemplateMap, "Pairs: { X-Api-Key: \"{{ secret.crm_key }}\" }"},
+           {.key = "content_type",
+            .type = Type::Choice,
+            .summary = "The body's form",
+            .choices = {"json", "form"}},
+           {.key = "envelope",
+            .type = Type::Choice,
+            .summary = "The standard envelope, or your own map in payload",
+            .choices = {"standard", "payload", "events"},
+            .schema = R"({"enum": ["standard", "payload"]})"},
+           {.key = "contact_fields",
+            .type = Type::TextList,
+            .summary = "What to tell of the contact: [id, email, custom.plan], custom.* or all",
+            .schema = kFields},
+           {.key = "additional",
+            .type = Type::Map,
+            .summary = "More members of data: { source: onward, plan: \"{{ contact.custom.plan "
+                       "}}\" }",
+            .schema = kAnyMap},
+           {.key = "payload",
+            .type = Type::Map,
+            .summary = "The whole body instead: { email: $.subscriber.email, list: \"61330\" }",
+            .schema = kAnyMap},
+           {.key = "auth",
+            .type = Type::Map,
+            .summary = "{ bearer: \"{{ secret.token }}\" } or { basic: { username: …, password: "
+                       "… } }",
+            .schema = kAuth},
+           {.key = "accept",
+            .type = Type::NumberList,
+            .summary = "Statuses that mean accepted: 2xx, or a list",
+            .schema = kAccept},
+           {.key = "retry",
+            .type = Type::Map,
+            .summary = "{ delays: [5s, 30s, 2m], deadline: 12h, permanent: [400, 410] }",
+            .schema = kRetry},
+           {"timeout", Type::Duration, "Of one attempt: 15s"},
+           {.key = "log_response_body",
+            .type = Type::Choice,
+            .summary = "Whose answers are kept, up to 4 KiB each",
+            .choices = {"failures", "off", "all"}}},
+      .later = {"sign", "batch", "active"},
+      .make = make_node<SendWebhook>};
+}
+}  // namespace onward

@@ -1,0 +1,307 @@
+#include "nodes/webhook_body.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace onward {
+namespace {
+using Members = std::vector<BodyMember>;
+using Source = BodyPart::Source;
+
+constexpr std::string_view kCustomPrefix = "custom.";
+constexpr std::string_view kAllCustom = "custom.*";
+
+BodyMember member(std::string_view name, BodyPart part) {
+  BodyMember result{std::string{name}, {}, std::move(part)};
+  append_json_string(result.json_name, name);
+  result.json_name += ':';
+  return result;
+}
+
+BodyPart constant(Value value) {
+  std::string json = to_json(value);
+  return {BodyPart::Constant{std::move(value), std::move(json)}};
+}
+
+bool has(const Members& members, std::string_view name) {
+  return std::any_of(members.begin(), members.end(),
+                     [&](const BodyMember& m) { return m.name == name; });
+}
+
+/// The member that holds the chosen custom fields, made where there is none.
+Members& custom_of(Members& data) {
+  for (BodyMember& m : data)
+    if (auto* inner = std::get_if<Members>(&m.part.what); inner && m.name == "custom")
+      return *inner;
+  data.push_back(member("custom", {Members{}}));
+  return std::get<Members>(data.back().part.what);
+}
+
+/// Compiles what an author wrote as part of a body: constants, placeholders, and `$.` paths where
+/// `paths`.
+BodyPart compile(const Tree& tree, bool paths, std::string_view what, Diagnostics& diagnostics) {
+  if (tree.is_map()) {
+    Members members;
+    for (const Tree::Entry& entry : tree.entries)
+      members.push_back(member(entry.key, compile(entry.value, paths, what, diagnostics)));
+    return {std::move(members)};
+  }
+  if (tree.is_list()) {
+    std::vector<BodyPart> items;
+    for (const Tree& item : tree.items) items.push_back(compile(item, paths, what, diagnostics));
+    return {std::move(items)};
+  }
+  if (tree.is_scalar() && tree.text.starts_with("$.")) {
+    if (paths) {
+      if (auto path = PayloadPath::compile(tree.text, tree.text_at, what, diagnostics))
+        return {*std::move(path)};
+    } else {
+      diagnostics.warning(tree.at, "no_effect",
+                          fmt::format("{}: \"{}\" is sent as it stands; such paths are understood "
+                                      "in \"payload\" only, here write \"{{{{ … }}}}\"",
+                                      what, tree.text));
+    }
+  }
+  if (tree.is_scalar() && tree.text.find("{{") != std::string::npos)
+    return {Template::compile(tree.text, tree.text_at, TemplateUse::Body, what, diagnostics)};
+  return constant(to_value(tree));
+}
+
+Value timestamp(const Visit& visit) {
+  return format_instant(std::chrono::floor<std::chrono::seconds>(visit.now.at));
+}
+
+Value from(Source source, const Visit& visit) {
+  switch (source) {
+    case Source::DeliveryId:
+      return visit.delivery_id;
+    case Source::Timestamp:
+      return timestamp(visit);
+    case Source::AccountId:
+      return visit.account_id;
+    case Source::ContactId:
+      return visit.contact.id ? visit.contact.id->value() : Value{};
+    case Source::AllCustom: {
+      ValueMap map{visit.contact.custom.begin(), visit.contact.custom.end()};
+      return map;
+    }
+  }
+  return {};
+}
+
+Value value_of(const BodyPart& part, const Visit& visit, const TemplateSubject& subject) {
+  struct Reader {
+    const Visit& visit;
+    const TemplateSubject& subject;
+
+    Value operator()(const BodyPart::Constant& found) const { return found.value; }
+    Value operator()(Source source) const { return from(source, visit); }
+    Value operator()(Field field) const {
+      const Value* found = visit.contact.get(field);
+      return found ? *found : Value{};
+    }
+    Value operator()(const BodyPart::Named& field) const {
+      return contact_value(visit.contact, visit.engagement, field.name);
+    }
+    Value operator()(const Template& text) const {
+      return text.render_value(subject, /*typed=*/true);
+    }
+    Value operator()(const PayloadPath& path) const { return path.read(subject); }
+    Value operator()(const Members& members) const {
+      ValueMap map;
+      map.reserve(members.size());
+      for (const BodyMember& m : members)
+        map.emplace_back(m.name, value_of(m.part, visit, subject));
+      return map;
+    }
+    Value operator()(const std::vector<BodyPart>& items) const {
+      ValueList list;
+      for (const BodyPart& item : items) list.push_back(value_of(item, visit, subject));
+      return list;
+    }
+  };
+  return std::visit(Reader{visit, subject}, part.what);
+}
+
+/// As to_json(value_of(part)), without the value in between.
+void append(std::string& out, const BodyPart& part, const Visit& visit,
+            const TemplateSubject& subject) {
+  if (const auto* found = std::get_if<BodyPart::Constant>(&part.what)) {
+    out += found->json;
+  } else if (const auto* field = std::get_if<Field>(&part.what)) {
+    const Value* found_value = visit.contact.get(*field);
+    if (found_value)
+      append_json(out, *found_value);
+    else
+      out += "null";
+  } else if (const auto* members = std::get_if<Members>(&part.what)) {
+    char separator = '{';
+    for (const BodyMember& m : *members) {
+      out += separator;
+      out += m.json_name;
+      append(out, m.part, visit, subject);
+      separator = ',';
+    }
+    out += members->empty() ? "{}" : "}";
+  } else if (const auto* items = std::get_if<std::vector<BodyPart>>(&part.what)) {
+    char separator = '[';
+    for (const BodyPart& item : *items) {
+      out += separator;
+      append(out, item, visit, subject);
+      separator = ',';
+    }
+    out += items->empty() ? "[]" : "]";
+  } else {
+    append_json(out, value_of(part, visit, subject));
+  }
+}
+
+/// Puts the field that an author calls `name` into `data`, under its name on the wire. False where
+/// it is there already.
+bool add_field(Members& data, std::string_view name) {
+  if (name == kAllCustom) {
+    if (has(data, "custom")) return false;
+    data.push_back(member("custom", {Source::AllCustom}));
+    return true;
+  }
+  if (name.starts_with(kCustomPrefix)) {
+    if (has(data, "custom") && !std::any_of(data.begin(), data.end(), [](const BodyMember& m) {
+          return std::holds_alternative<Members>(m.part.what);
+        }))
+      return false;
+    Members& custom = custom_of(data);
+    const std::string_view own = name.substr(kCustomPrefix.size());
+    if (has(custom, own)) return false;
+    custom.push_back(member(own, {BodyPart::Named{std::string{name}}}));
+    return true;
+  }
+  const FieldInfo* info = name == "id" ? nullptr : find_field(name);
+  const std::string_view wire = info ? info->webhook : name;
+  if (has(data, wire)) return false;
+  if (info)
+    data.push_back(member(wire, {info->field}));
+  else if (name == "id")
+    data.push_back(member(wire, {Source::ContactId}));
+  else
+    data.push_back(member(wire, {BodyPart::Named{std::string{name}}}));
+  return true;
+}
+
+void add_all_fields(Members& data) {
+  add_field(data, "id");
+  for (const FieldInfo& info : contact_fields()) add_field(data, info.name);
+  add_field(data, "groups");
+  add_field(data, "updated_at");
+  for (const std::string_view name : statistic_names()) add_field(data, name);
+  add_field(data, kAllCustom);
+}
+}  // namespace
+
+WebhookBody::WebhookBody(Settings& settings) {
+  const Tree* payload = settings.find("payload");
+  const bool stated = settings.has("envelope");
+  const std::string envelope = settings.choice("envelope");
+  if (envelope == "events")
+    settings.error(settings.find("envelope")->at, "not_supported",
+                   "\"envelope\": \"events\" is not supported yet");
+  if (!payload) {
+    if (envelope == "payload")
+      settings.error(settings.find("envelope")->at, "missing_key",
+                     "\"envelope: payload\" wants the map itself, in \"payload\"");
+    read_standard(settings);
+    return;
+  }
+  if (stated && envelope == "standard")
+    settings.error(payload->at, "conflict",
+                   "\"payload\" replaces the standard envelope; remove one of them");
+  for (const std::string_view key : {"contact_fields", "additional"})
+    if (const Tree* other = settings.find(key))
+      settings.error(
+          other->at, "conflict",
+          fmt::format("\"{}\" has no place beside \"payload\"; put it into the payload", key));
+  if (!payload->is_map()) {
+    settings.error(payload->at, "wrong_type",
+                   fmt::format("\"payload\" wants a mapping, found {}", describe(*payload)));
+    return;
+  }
+  root_ = compile(*payload, /*paths=*/true,
+                  fmt::format("node \"{}\": \"payload\"", settings.node()), settings.diagnostics());
+}
+
+void WebhookBody::read_standard(Settings& settings) {
+  Members data;
+  data.push_back(member("type", constant("member")));
+  read_fields(settings, data);
+  read_additional(settings, data);
+  Members envelope;
+  envelope.push_back(member("id", {Source::DeliveryId}));
+  envelope.push_back(member("event", constant("automation.webhook.send")));
+  envelope.push_back(member("timestamp", {Source::Timestamp}));
+  envelope.push_back(member("idClient", {Source::AccountId}));
+  envelope.push_back(member("data", {std::move(data)}));
+  root_ = {std::move(envelope)};
+}
+
+void WebhookBody::read_fields(Settings& settings, Members& data) {
+  const Tree* tree = settings.find("contact_fields");
+  if (!tree) {
+    for (const std::string_view name : {"id", "email", "first_name", "last_name"})
+      add_field(data, name);
+    return;
+  }
+  const auto take = [&](const Tree& item) {
+    std::string nearest;
+    if (!item.is_scalar()) {
+      settings.error(
+          item.at, "wrong_type",
+          fmt::format("\"contact_fields\" wants names of fields, found {}", describe(item)));
+    } else if (item.text == "all") {
+      add_all_fields(data);
+    } else if (item.text != kAllCustom && !known_contact_field(item.text, &nearest)) {
+      settings.error(item.at, "unknown_field",
+                     fmt::format("\"contact_fields\": a contact has no field \"{}\"", item.text),
+                     nearest);
+    } else if (!add_field(data, item.text)) {
+      settings.warning(item.at, "duplicate_field",
+                       fmt::format("\"contact_fields\": \"{}\" is there already", item.text));
+    }
+  };
+  if (!tree->is_list()) return take(*tree);
+  for (const Tree& item : tree->items) take(item);
+}
+
+void WebhookBody::read_additional(Settings& settings, Members& data) {
+  const Tree* tree = settings.find("additional");
+  if (!tree) return;
+  if (!tree->is_map()) {
+    settings.error(tree->at, "wrong_type",
+                   fmt::format("\"additional\" wants a mapping such as {{ source: onward }}, found "
+                               "{}",
+                               describe(*tree)));
+    return;
+  }
+  const std::string what = fmt::format("node \"{}\": \"additional\"", settings.node());
+  for (const Tree::Entry& entry : tree->entries) {
+    if (has(data, entry.key)) {
+      settings.error(entry.key_at, "name_taken",
+                     fmt::format("\"additional\": \"{}\" is sent already, as a field of the "
+                                 "contact; choose another name",
+                                 entry.key));
+      continue;
+    }
+    data.push_back(
+        member(entry.key, compile(entry.value, /*paths=*/false, what, settings.diagnostics())));
+  }
+}
+
+void WebhookBody::append_json(std::string& out, const Visit& visit,
+                              const TemplateSubject& subject) const {
+  append(out, root_, visit, subject);
+}
+
+Value WebhookBody::value(const Visit& visit, const TemplateSubject& subject) const {
+  return value_of(root_, visit, subject);
+}
+}  // namespace onward

@@ -1,0 +1,56 @@
+#pragma once
+// What a webhook says: the standard envelope, or the author's own map.
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "engine/core/contact.h"
+#include "engine/core/node.h"
+#include "engine/core/settings.h"
+#include "engine/core/template.h"
+#include "engine/core/value.h"
+
+namespace onward {
+struct BodyMember;
+
+/// A value of the body, or where it comes from. Compiled once, rendered for each visit.
+struct BodyPart {
+  /// What the visit itself knows.
+  enum class Source : std::uint8_t { DeliveryId, Timestamp, AccountId, ContactId, AllCustom };
+  /// A field that has no fixed place in a contact: "custom.plan", "open_rate".
+  struct Named {
+    std::string name;
+  };
+  /// Ready JSON, and the same as a value.
+  struct Constant {
+    Value value;
+    std::string json;
+  };
+  std::variant<Constant, Source, Field, Named, Template, PayloadPath, std::vector<BodyMember>,
+               std::vector<BodyPart>>
+      what;
+};
+struct BodyMember {
+  std::string name;
+  std::string json_name;  ///< With quotes and colon: `"email":`
+  BodyPart part;
+};
+
+/// Immutable once read.
+class WebhookBody {
+ public:
+  /// Reads `envelope`, `contact_fields`, `additional` and `payload`, and reports what is wrong.
+  explicit WebhookBody(Settings& settings);
+
+  void append_json(std::string& out, const Visit& visit, const TemplateSubject& subject) const;
+  /// The same as a value, for forms and queries.
+  Value value(const Visit& visit, const TemplateSubject& subject) const;
+
+ private:
+  void read_standard(Settings& settings);
+  void read_fields(Settings& settings, std::vector<BodyMember>& data);
+  void read_additional(Settings& settings, std::vector<BodyMember>& data);
+  BodyPart root_;
+};
+}  // namespace onward

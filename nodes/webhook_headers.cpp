@@ -1,0 +1,207 @@
+#include "nodes/webhook_headers.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+namespace onward {
+namespace {
+constexpr std::size_t kValueMax = 8 * 1024;
+constexpr std::string_view kAuthorization = "Authorization";
+
+/// What the engine, or the connection, decides.
+constexpr std::array<std::string_view, 12> kRefused = {
+    "host",       "content-length",      "transfer-encoding",
+    "connection", "keep-alive",          "te",
+    "trailer",    "proxy-connection",    "upgrade",
+    "expect",     "proxy-authorization", "content-encoding"};
+
+std::string lower(std::string_view text) {
+  std::string result{text};
+  for (char& c : result)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return result;
+}
+
+bool is_name(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+  });
+}
+
+bool is_control(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return (byte < 0x20 && c != '\t') || byte == 0x7F;
+}
+
+/// Whether a rendered value may stand in a header; references to secrets may.
+bool is_safe(std::string_view value) {
+  if (value.size() > kValueMax) return false;
+  return std::all_of(value.begin(), value.end(), [](char c) {
+    return c == kSecretOpen || c == kSecretClose || !is_control(c);
+  });
+}
+
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view kLetters =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const auto byte = [&](std::size_t j) -> std::uint32_t {
+      return i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0;
+    };
+    const std::uint32_t word = byte(0) << 16 | byte(1) << 8 | byte(2);
+    text += kLetters[word >> 18];
+    text += kLetters[word >> 12 & 63];
+    text += i + 1 < bytes.size() ? kLetters[word >> 6 & 63] : '=';
+    text += i + 2 < bytes.size() ? kLetters[word & 63] : '=';
+  }
+  return text;
+}
+
+std::string what(const Settings& settings, std::string_view key) {
+  return fmt::format("node \"{}\": \"{}\"", settings.node(), key);
+}
+
+Template compile(Settings& settings, const Tree& tree, std::string_view key) {
+  return Template::compile(tree.text, tree.text_at, TemplateUse::Header, what(settings, key),
+                           settings.diagnostics());
+}
+}  // namespace
+
+WebhookHeaders::WebhookHeaders(Settings& settings) {
+  read_headers(settings);
+  read_auth(settings);
+}
+
+void WebhookHeaders::read_headers(Settings& settings) {
+  const Tree* tree = settings.find("headers");
+  if (!tree) return;
+  if (!tree->is_map()) {
+    settings.error(tree->at, "wrong_type",
+                   fmt::format("\"headers\" wants a mapping such as {{ X-Api-Key: abc }}, found {}",
+                               describe(*tree)));
+    return;
+  }
+  for (const Tree::Entry& entry : tree->entries) {
+    const std::string name = lower(entry.key);
+    if (!is_name(entry.key)) {
+      settings.error(entry.key_at, "bad_header_name",
+                     fmt::format("\"headers\": \"{}\" is no header name; use letters, digits, "
+                                 "\"-\" and \"_\"",
+                                 entry.key));
+    } else if (name.starts_with("webhook-") ||
+               std::find(kRefused.begin(), kRefused.end(), name) != kRefused.end()) {
+      settings.error(
+          entry.key_at, "refused_header",
+          fmt::format("\"headers\": \"{}\" is set by Onward itself; remove it", entry.key));
+    } else if (has(name)) {
+      settings.error(entry.key_at, "duplicate_header",
+                     fmt::format("\"headers\": \"{}\" is given twice, case aside", entry.key));
+    } else if (!entry.value.is_scalar()) {
+      settings.error(entry.value.at, "wrong_type",
+                     fmt::format("\"headers\": \"{}\" wants a text, found {}", entry.key,
+                                 describe(entry.value)));
+    } else {
+      if (std::any_of(entry.value.text.begin(), entry.value.text.end(), is_control))
+        settings.error(entry.value.at, "bad_header_value",
+                       fmt::format("\"headers\": the value of \"{}\" must be one line without "
+                                   "control characters",
+                                   entry.key));
+      headers_.emplace_back(entry.key, compile(settings, entry.value, "headers"));
+    }
+  }
+}
+
+void WebhookHeaders::read_auth(Settings& settings) {
+  const Tree* tree = settings.find("auth");
+  if (!tree) return;
+  constexpr std::string_view kWants =
+      "\"auth\" wants { bearer: … } or { basic: { username: …, password: … } }";
+  if (!tree->is_map() || tree->entries.size() != 1) {
+    settings.error(tree->at, "wrong_type", fmt::format("{}, found {}", kWants, describe(*tree)));
+    return;
+  }
+  if (has(kAuthorization))
+    settings.error(tree->at, "duplicate_header",
+                   "\"auth\" and an Authorization header say the same thing; keep one");
+  const Tree::Entry& entry = tree->entries.front();
+  if (entry.key == "basic") return read_basic(settings, entry.value);
+  if (entry.key == "credential") {
+    settings.error(entry.key_at, "not_supported", "\"auth\": \"credential\" is not supported yet");
+  } else if (entry.key != "bearer") {
+    constexpr std::array<std::string_view, 2> kKnown = {"basic", "bearer"};
+    settings.error(entry.key_at, "unknown_key", fmt::format("{}, found \"{}\"", kWants, entry.key),
+                   nearest_name(entry.key, std::span<const std::string_view>{kKnown}));
+  } else if (!entry.value.is_scalar() || entry.value.text.empty()) {
+    settings.error(entry.value.at, "wrong_type",
+                   fmt::format("\"auth\": \"bearer\" wants a text such as \"{{{{ secret.token "
+                               "}}}}\", found {}",
+                               describe(entry.value)));
+  } else {
+    bearer_ = compile(settings, entry.value, "auth");
+  }
+}
+
+void WebhookHeaders::read_basic(Settings& settings, const Tree& tree) {
+  const Tree::Entry* username = tree.find("username");
+  const Tree::Entry* password = tree.find("password");
+  if (!username || !password || tree.entries.size() != 2 || !username->value.is_scalar() ||
+      !password->value.is_scalar()) {
+    settings.error(tree.at, "wrong_type",
+                   "\"auth\": \"basic\" wants two texts: { username: …, password: … }");
+    return;
+  }
+  if (username->value.text.find(':') != std::string::npos &&
+      username->value.text.find("{{") == std::string::npos)
+    settings.error(username->value.at, "bad_username", "\"auth\": a username cannot hold a \":\"");
+  basic_ =
+      Basic{compile(settings, username->value, "auth"), compile(settings, password->value, "auth")};
+  for (const Tree::Entry* entry : {username, password}) {
+    const Template& text = entry == username ? basic_->username : basic_->password;
+    if (!text.secrets().empty())
+      settings.error(entry->value.at, "not_supported",
+                     "\"auth\": a secret in \"basic\" is not supported yet; use \"bearer\" or a "
+                     "header");
+  }
+}
+
+bool WebhookHeaders::render_to(std::vector<Header>& out, const TemplateSubject& subject) const {
+  for (const auto& [name, value] : headers_) {
+    out.emplace_back(name, value.render(subject));
+    if (!is_safe(out.back().second)) return false;
+  }
+  if (bearer_) {
+    out.emplace_back(kAuthorization, "Bearer " + bearer_->render(subject));
+    return is_safe(out.back().second);
+  }
+  if (basic_) {
+    const std::string username = basic_->username.render(subject);
+    const std::string password = basic_->password.render(subject);
+    if (username.find(':') != std::string::npos) return false;
+    const std::string pair = username + ":" + password;
+    if (pair.size() > kValueMax / 2 || std::any_of(pair.begin(), pair.end(), is_control))
+      return false;
+    out.emplace_back(kAuthorization, "Basic " + base64(pair));
+  }
+  return true;
+}
+
+bool WebhookHeaders::has(std::string_view name) const {
+  return std::any_of(headers_.begin(), headers_.end(),
+                     [&](const auto& header) { return lower(header.first) == lower(name); });
+}
+
+std::vector<std::string> WebhookHeaders::secrets() const {
+  std::vector<std::string> names;
+  const auto add = [&](const Template& text) {
+    for (std::string& name : text.secrets()) names.push_back(std::move(name));
+  };
+  for (const auto& [name, value] : headers_) add(value);
+  if (bearer_) add(*bearer_);
+  return names;
+}
+}  // namespace onward

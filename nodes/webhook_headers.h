@@ -1,0 +1,40 @@
+#pragma once
+// The headers of a webhook: the author's, and those that say who asks.
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/core/delivery.h"
+#include "engine/core/settings.h"
+#include "engine/core/template.h"
+
+namespace onward {
+/// Immutable once read.
+class WebhookHeaders {
+ public:
+  /// Reads `headers` and `auth`; reports names that are none or that the engine itself sends.
+  explicit WebhookHeaders(Settings& settings);
+
+  /// Appends the headers; false where a value would break the request (a control character, too
+  /// long).
+  bool render_to(std::vector<Header>& out, const TemplateSubject& subject) const;
+  /// Whether the author sets `name` himself; case does not matter.
+  bool has(std::string_view name) const;
+  std::vector<std::string> secrets() const;
+
+ private:
+  struct Basic {
+    Template username;
+    Template password;
+  };
+  void read_headers(Settings& settings);
+  void read_auth(Settings& settings);
+  void read_basic(Settings& settings, const Tree& tree);
+
+  std::vector<std::pair<std::string, Template>> headers_;
+  std::optional<Basic> basic_;
+  std::optional<Template> bearer_;
+};
+}  // namespace onward

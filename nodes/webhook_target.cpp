@@ -1,0 +1,157 @@
+#include "nodes/webhook_target.h"
+
+#include <fmt/core.h>
+
+#include "engine/net/url.h"
+#include "nodes/webhook_pairs.h"
+
+namespace onward {
+namespace {
+/// The end of the placeholder that begins at `from`; the text's end where it is not closed.
+std::size_t placeholder_end(std::string_view text, std::size_t from) {
+  const std::size_t close = text.find("}}", from);
+  return close == std::string_view::npos ? text.size() : close + 2;
+}
+
+/// The first of `wanted` outside of placeholders, or the text's end.
+std::size_t find_outside(std::string_view text, std::string_view wanted, std::size_t from) {
+  for (std::size_t i = from; i < text.size(); ++i) {
+    if (text.substr(i).starts_with("{{"))
+      i = placeholder_end(text, i) - 1;
+    else if (wanted.find(text[i]) != std::string_view::npos)
+      return i;
+  }
+  return text.size();
+}
+
+/// The text with a letter in place of each placeholder: what the URL parser is to judge.
+std::string without_placeholders(std::string_view text) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size();) {
+    if (text.substr(i).starts_with("{{")) {
+      result += 'x';
+      i = placeholder_end(text, i);
+    } else {
+      result += text[i++];
+    }
+  }
+  return result;
+}
+
+/// The place of byte `offset` of a one-line text that begins at `begin`.
+Position place_in(std::string_view text, Position begin, std::size_t offset) {
+  for (const char c : text.substr(0, offset))
+    if ((static_cast<unsigned char>(c) & 0xC0) != 0x80) ++begin.column;
+  return begin;
+}
+
+std::string what(const Settings& settings, std::string_view key) {
+  return fmt::format("node \"{}\": \"{}\"", settings.node(), key);
+}
+}  // namespace
+
+WebhookTarget::WebhookTarget(Settings& settings) {
+  read_url(settings);
+  read_query(settings);
+}
+
+void WebhookTarget::read_url(Settings& settings) {
+  const std::string whole = settings.required<std::string>("url");
+  const Tree* tree = settings.find("url");
+  if (!tree || !tree->is_scalar()) return;
+  const std::string_view text{whole};
+  const std::size_t scheme = text.find("://");
+  const std::size_t host = scheme == std::string_view::npos ? 0 : scheme + 3;
+  const std::size_t path = find_outside(text, "/?#", host);
+  if (const std::size_t open = text.substr(0, path).find("{{"); open != std::string_view::npos) {
+    settings.error(place_in(text, tree->text_at, open), "placeholder_in_host",
+                   "\"url\": a placeholder may stand in the path and the query only, never in "
+                   "scheme, host or port");
+    return;
+  }
+  const auto url = parse_url(without_placeholders(text));
+  if (!url) {
+    settings.error(tree->at, "bad_url",
+                   fmt::format("\"url\": {}, found {}", url.error().message, describe(*tree)));
+    return;
+  }
+  origin_ = url->origin();
+  front_ = text.substr(0, path);
+  const std::size_t query = find_outside(text, "?", path);
+  const auto add = [&](std::size_t from, std::size_t to, TemplateUse use) {
+    if (from == to) return;
+    parts_.push_back(Template::compile(text.substr(from, to - from),
+                                       place_in(text, tree->text_at, from), use,
+                                       what(settings, "url"), settings.diagnostics()));
+  };
+  add(path, query, TemplateUse::UrlPath);
+  add(query, text.size(), TemplateUse::UrlQuery);
+  if (query < text.size()) separator_ = query + 1 == text.size() ? "" : "&";
+}
+
+void WebhookTarget::read_query(Settings& settings) {
+  const Tree* tree = settings.find("query");
+  if (!tree) return;
+  if (tree->is_scalar()) {
+    const std::string checked = without_placeholders(tree->text);
+    if (tree->text.starts_with('?') || !parse_url("http://x/?" + checked)) {
+      settings.error(tree->at, "bad_query",
+                     fmt::format("\"query\" wants pairs such as a=1&b=2, percent-encoded and "
+                                 "without \"?\", or a mapping; found {}",
+                                 describe(*tree)));
+      return;
+    }
+    query_text_.push_back(Template::compile(tree->text, tree->text_at, TemplateUse::UrlQuery,
+                                            what(settings, "query"), settings.diagnostics()));
+    return;
+  }
+  if (!tree->is_map()) {
+    settings.error(tree->at, "wrong_type",
+                   fmt::format("\"query\" wants a mapping, or a text such as a=1&b=2; found {}",
+                               describe(*tree)));
+    return;
+  }
+  for (const Tree::Entry& entry : tree->entries) {
+    if (!entry.value.is_scalar() && !entry.value.is_null()) {
+      settings.error(entry.value.at, "wrong_type",
+                     fmt::format("\"query\": \"{}\" wants a text, found {}", entry.key,
+                                 describe(entry.value)));
+      continue;
+    }
+    // Literal text is encoded with the values, so the template itself leaves all as it is.
+    pairs_.emplace_back(
+        percent_encode(entry.key) + "=",
+        Template::compile(entry.value.text, entry.value.text_at, TemplateUse::Header,
+                          what(settings, "query"), settings.diagnostics()));
+  }
+}
+
+std::string WebhookTarget::render(const TemplateSubject& subject) const {
+  std::string url = front_;
+  for (const Template& part : parts_) part.render_to(url, subject);
+  std::string_view separator = separator_;
+  for (const Template& text : query_text_) {
+    url += separator;
+    text.render_to(url, subject);
+    separator = "&";
+  }
+  for (const auto& [name, value] : pairs_) {
+    url += separator;
+    url += name;
+    url += encode_but_secrets(value.render(subject));
+    separator = "&";
+  }
+  return url;
+}
+
+std::vector<std::string> WebhookTarget::secrets() const {
+  std::vector<std::string> names;
+  const auto add = [&](const Template& text) {
+    for (std::string& name : text.secrets()) names.push_back(std::move(name));
+  };
+  for (const Template& part : parts_) add(part);
+  for (const Template& text : query_text_) add(text);
+  for (const auto& [name, value] : pairs_) add(value);
+  return names;
+}
+}  // namespace onward
