@@ -7,8 +7,8 @@
 
 namespace onward {
 namespace {
-Failure local(std::string error) {
-  return {.code = "local", .error = std::move(error), .local = true};
+Failure local(std::string error, std::string code = "local") {
+  return {.code = std::move(code), .error = std::move(error), .local = true};
 }
 
 Failure name_connect(const FailedTransfer& failed) {
@@ -25,7 +25,7 @@ Failure name_connect(const FailedTransfer& failed) {
     case ENETUNREACH:
       // Without a route to any IPv4 network it is our network that is down; many machines simply
       // have no IPv6.
-      if (!failed.ipv6) return local(what + "no network");
+      if (!failed.ipv6) return local(what + "no network", "no_network");
       return {.code = "unreachable", .error = what + "network is unreachable"};
     default:
       break;
