@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 namespace onward {
@@ -30,13 +31,13 @@ bool has(const Members& members, std::string_view name) {
                      [&](const BodyMember& m) { return m.name == name; });
 }
 
-/// The member that holds the chosen custom fields, made where there is none.
-Members& custom_of(Members& data) {
+/// The member that holds the chosen custom fields, made where there is none; null where all of them
+/// are there.
+Members* custom_of(Members& data) {
   for (BodyMember& m : data)
-    if (auto* inner = std::get_if<Members>(&m.part.what); inner && m.name == "custom")
-      return *inner;
+    if (m.name == "custom") return std::get_if<Members>(&m.part.what);
   data.push_back(member("custom", {Members{}}));
-  return std::get<Members>(data.back().part.what);
+  return std::get_if<Members>(&data.back().part.what);
 }
 
 /// Compiles what an author wrote as part of a body: constants, placeholders, and `$.` paths where
@@ -81,12 +82,6 @@ Value from(Source source, const Visit& visit) {
       return timestamp(visit);
     case Source::AccountId:
       return visit.account_id;
-    case Source::ContactId:
-      return visit.contact.id ? visit.contact.id->value() : Value{};
-    case Source::AllCustom: {
-      ValueMap map{visit.contact.custom.begin(), visit.contact.custom.end()};
-      return map;
-    }
   }
   return {};
 }
@@ -98,12 +93,10 @@ Value value_of(const BodyPart& part, const Visit& visit, const TemplateSubject& 
 
     Value operator()(const BodyPart::Constant& found) const { return found.value; }
     Value operator()(Source source) const { return from(source, visit); }
-    Value operator()(Field field) const {
-      const Value* found = visit.contact.get(field);
+    Value operator()(const Lookup& lookup) const {
+      Value scratch;
+      const Value* found = lookup.find(visit.contact, visit.engagement, visit.event, scratch);
       return found ? *found : Value{};
-    }
-    Value operator()(const BodyPart::Named& field) const {
-      return contact_value(visit.contact, visit.engagement, field.name);
     }
     Value operator()(const Template& text) const {
       return text.render_value(subject, /*typed=*/true);
@@ -130,10 +123,11 @@ void append(std::string& out, const BodyPart& part, const Visit& visit,
             const TemplateSubject& subject) {
   if (const auto* found = std::get_if<BodyPart::Constant>(&part.what)) {
     out += found->json;
-  } else if (const auto* field = std::get_if<Field>(&part.what)) {
-    const Value* found_value = visit.contact.get(*field);
-    if (found_value)
-      append_json(out, *found_value);
+  } else if (const auto* lookup = std::get_if<Lookup>(&part.what)) {
+    Value scratch;
+    const Value* value = lookup->find(visit.contact, visit.engagement, visit.event, scratch);
+    if (value)
+      append_json(out, *value);
     else
       out += "null";
   } else if (const auto* members = std::get_if<Members>(&part.what)) {
@@ -158,34 +152,31 @@ void append(std::string& out, const BodyPart& part, const Visit& visit,
   }
 }
 
+BodyMember field(std::string_view wire, std::string_view name) {
+  const auto lookup = find_contact_lookup(name);
+  assert(lookup);  // Asked before.
+  return member(wire, {*lookup});
+}
+
 /// Puts the field that an author calls `name` into `data`, under its name on the wire. False where
 /// it is there already.
 bool add_field(Members& data, std::string_view name) {
-  if (name == kAllCustom) {
+  if (name == kAllCustom || name == "custom") {
     if (has(data, "custom")) return false;
-    data.push_back(member("custom", {Source::AllCustom}));
+    data.push_back(field("custom", "custom"));
     return true;
   }
   if (name.starts_with(kCustomPrefix)) {
-    if (has(data, "custom") && !std::any_of(data.begin(), data.end(), [](const BodyMember& m) {
-          return std::holds_alternative<Members>(m.part.what);
-        }))
-      return false;
-    Members& custom = custom_of(data);
+    Members* custom = custom_of(data);
     const std::string_view own = name.substr(kCustomPrefix.size());
-    if (has(custom, own)) return false;
-    custom.push_back(member(own, {BodyPart::Named{std::string{name}}}));
+    if (!custom || has(*custom, own)) return false;
+    custom->push_back(field(own, name));
     return true;
   }
-  const FieldInfo* info = name == "id" ? nullptr : find_field(name);
+  const FieldInfo* info = find_field(name);
   const std::string_view wire = info ? info->webhook : name;
   if (has(data, wire)) return false;
-  if (info)
-    data.push_back(member(wire, {info->field}));
-  else if (name == "id")
-    data.push_back(member(wire, {Source::ContactId}));
-  else
-    data.push_back(member(wire, {BodyPart::Named{std::string{name}}}));
+  data.push_back(field(wire, name));
   return true;
 }
 

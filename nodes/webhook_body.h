@@ -1,11 +1,12 @@
 #pragma once
 // What a webhook says: the standard envelope, or the author's own map.
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
-#include "engine/core/contact.h"
+#include "engine/core/lookup.h"
 #include "engine/core/node.h"
 #include "engine/core/settings.h"
 #include "engine/core/template.h"
@@ -17,17 +18,13 @@ struct BodyMember;
 /// A value of the body, or where it comes from. Compiled once, rendered for each visit.
 struct BodyPart {
   /// What the visit itself knows.
-  enum class Source : std::uint8_t { DeliveryId, Timestamp, AccountId, ContactId, AllCustom };
-  /// A field that has no fixed place in a contact: "custom.plan", "open_rate".
-  struct Named {
-    std::string name;
-  };
+  enum class Source : std::uint8_t { DeliveryId, Timestamp, AccountId };
   /// Ready JSON, and the same as a value.
   struct Constant {
     Value value;
     std::string json;
   };
-  std::variant<Constant, Source, Field, Named, Template, PayloadPath, std::vector<BodyMember>,
+  std::variant<Constant, Source, Lookup, Template, PayloadPath, std::vector<BodyMember>,
                std::vector<BodyPart>>
       what;
 };

@@ -40,7 +40,7 @@ const std::map<string, std::vector<string>> kHomes{
     {"yaml-cpp/", {"engine/authoring"}},
     {"SQLiteCpp/", {"engine/store", "tools/bench"}},
     {"sqlite3.h", {"engine/store", "tools/bench"}},
-    {"curl/", {"engine/net", "engine/delivery", "tools/onward/client.cpp", "tools/bench"}},
+    {"curl/", {"engine/net", "engine/delivery", "tools/bench"}},
     {"boost/beast", {"engine/api"}},
     {"boost/asio", {"engine/api"}},
     {"boost/graph/", {"engine/core/scenario_graph.cpp"}},
