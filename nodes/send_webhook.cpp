@@ -292,6 +292,7 @@ NodeKind send_webhook_kind() {
             .type = Type::Choice,
             .summary = "Whose answers are kept, up to 4 KiB each",
             .choices = {"failures", "off", "all"}}},
+      .sends = true,
       .later = {"sign", "batch", "active"},
       .sends = true,
       .make = make_node<SendWebhook>};

@@ -1,5 +1,7 @@
 #include "engine/api/http.h"
 
+#include <algorithm>
+
 #include "engine/api/problem.h"
 #include "engine/core/value.h"
 

@@ -27,10 +27,11 @@ ApiReply problem(int status, std::string_view code, std::string_view detail, Val
                    {"status", status},
                    {"detail", detail},
                    {"code", code}};
+  const int retry_after = status == 429 ? 1 : status == 503 ? 5 : 0;
+  if (retry_after > 0) members.emplace_back("retry_after", retry_after);
   for (auto& member : extra) members.push_back(std::move(member));
   ApiReply reply{status, "application/problem+json", to_json(Value{std::move(members)})};
-  if (status == 429) reply.headers.emplace_back("Retry-After", "1");
-  if (status == 503) reply.headers.emplace_back("Retry-After", "5");
+  if (retry_after > 0) reply.headers.emplace_back("Retry-After", std::to_string(retry_after));
   if (status == 401) reply.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"onward\"");
   return reply;
 }

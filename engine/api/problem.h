@@ -8,7 +8,8 @@
 #include "engine/core/value.h"
 
 namespace onward {
-/// {"type", "title", "status", "detail", "code", …extra}. 429 and 503 carry `Retry-After`.
+/// {"type", "title", "status", "detail", "code", …extra}. 429 and 503 carry `Retry-After`,
+/// and the same in seconds as the member "retry_after".
 ApiReply problem(int status, std::string_view code, std::string_view detail, ValueMap extra = {});
 ApiReply problem_of(const Error& error);
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engine/api/problem.h"
 #include "engine/core/diagnostic.h"
 

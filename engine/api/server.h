@@ -18,6 +18,7 @@ struct ServerOptions {
   Duration body_timeout = std::chrono::seconds{30};
   Duration idle_timeout = std::chrono::minutes{5};
   std::size_t body_max = 8u << 20;
+  const Clock* clock = nullptr;  ///< Of arriving events; null: the system's.
 };
 
 /// Owns its thread from `start` to `stop`. The runtime must outlive it.

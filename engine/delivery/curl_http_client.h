@@ -11,7 +11,7 @@
 namespace onward {
 struct CurlOptions {
   AddressGuard guard;
-  std::string user_agent = "Onward";
+  std::string user_agent;  ///< Empty: "Onward/" and the version. A request's own header wins.
   std::size_t connections_max = 2048;
   bool https_only = false;
   std::string ca_file;  ///< PEM; empty: the system's.

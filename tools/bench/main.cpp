@@ -24,6 +24,7 @@ constexpr std::string_view kUsage =
   --contacts N      known before it starts (100000)
   --batch N         events in an NDJSON post (500)
   --slow            also a receiver that takes 200 ms to answer
+  --fsync-extra-ms N  added to each fsync of the server, as if its disk were slower (0)
   --limits-only     only what the machine can do
   --binary FILE     the server (build/onward)
   --folder DIR      where data is put, on the disk to be measured (a fresh one, removed afterwards)
@@ -56,6 +57,8 @@ Arguments parse(int count, char** words) {
       arguments.plan.events_per_post = std::atoi(value().c_str());
     } else if (word == "--slow") {
       arguments.plan.slow = true;
+    } else if (word == "--fsync-extra-ms") {
+      arguments.plan.fsync_extra_ms = std::atof(value().c_str());
     } else if (word == "--limits-only") {
       arguments.limits_only = true;
     } else if (word == "--binary") {
@@ -85,6 +88,9 @@ int main(int count, char** words) {
   std::string folder = arguments.parent + "/onward-bench.XXXXXX";
   if (!::mkdtemp(folder.data())) give_up("cannot make a folder in " + arguments.parent);
   arguments.plan.folder = folder;
+  arguments.plan.slow_fsync =
+      (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "libonward_slow_fsync.so")
+          .string();
 
   Report report;
   const Limits limits = measure_limits(arguments.plan, report);

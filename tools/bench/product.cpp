@@ -292,7 +292,11 @@ class Product {
   Report& report_;
   Receiver receiver_;
   Receiver slow_{200};
-  ServerProcess server_{plan_.binary, plan_.folder + "/data", {receiver_.port(), slow_.port()}};
+  ServerProcess server_{plan_.binary,
+                        plan_.folder + "/data",
+                        {receiver_.port(), slow_.port()},
+                        static_cast<long>(plan_.fsync_extra_ms * 1'000),
+                        plan_.slow_fsync};
   std::uint64_t next_number_ = 0;
   std::uint64_t accepted_ = 0;
 };

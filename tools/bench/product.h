@@ -15,6 +15,8 @@ struct Plan {
   int contacts = 100'000;
   int events_per_post = 500;  ///< Of NDJSON.
   double rate = 100;          ///< Events per second where latency is measured.
+  double fsync_extra_ms = 0;  ///< Added to each fsync of the server, as if the disk were slower.
+  std::string slow_fsync;     ///< The library that does it.
   bool slow = false;          ///< Also against a receiver that takes 200 ms.
 };
 

@@ -58,14 +58,17 @@ void Receiver::serve() {
     }
     answer_late();
     if (batch_.requests == 0) continue;
-    requests_.fetch_add(batch_.requests, std::memory_order_relaxed);
-    distinct_.fetch_add(batch_.distinct, std::memory_order_relaxed);
-    const std::scoped_lock lock{mutex_};
-    arrivals_.requests += batch_.requests;
-    arrivals_.distinct += batch_.distinct;
-    arrivals_.last_ns = batch_.last_ns;
-    arrivals_.latencies_us.insert(arrivals_.latencies_us.end(), batch_.latencies_us.begin(),
-                                  batch_.latencies_us.end());
+    {
+      const std::scoped_lock lock{mutex_};
+      arrivals_.requests += batch_.requests;
+      arrivals_.distinct += batch_.distinct;
+      arrivals_.last_ns = batch_.last_ns;
+      arrivals_.latencies_us.insert(arrivals_.latencies_us.end(), batch_.latencies_us.begin(),
+                                    batch_.latencies_us.end());
+    }
+    // Last, so that who sees these counts finds the arrivals as well.
+    distinct_.fetch_add(batch_.distinct);
+    requests_.fetch_add(batch_.requests);
     batch_.requests = batch_.distinct = 0;
     batch_.latencies_us.clear();
   }

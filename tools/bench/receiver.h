@@ -29,8 +29,9 @@ class Receiver {
   explicit Receiver(int delay_ms = 0);
   ~Receiver();
   std::uint16_t port() const { return listener_.port; }
-  std::uint64_t requests() const { return requests_.load(std::memory_order_relaxed); }
-  std::uint64_t distinct() const { return distinct_.load(std::memory_order_relaxed); }
+  /// Counted just after they were answered.
+  std::uint64_t requests() const { return requests_.load(); }
+  std::uint64_t distinct() const { return distinct_.load(); }
   Arrivals take();
 
  private:

@@ -57,7 +57,8 @@ std::size_t append_to(char* data, std::size_t size, std::size_t count, void* out
 }  // namespace
 
 ServerProcess::ServerProcess(std::string binary, std::string data_folder,
-                             const std::vector<std::uint16_t>& receivers)
+                             const std::vector<std::uint16_t>& receivers, long fsync_extra_us,
+                             const std::string& slow_fsync)
     : data_folder_{std::move(data_folder)} {
   const std::string port_file = data_folder_ + ".port";
   const std::string log_file = data_folder_ + ".log";
@@ -70,6 +71,16 @@ ServerProcess::ServerProcess(std::string binary, std::string data_folder,
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
+  // All made before the fork: the child of a process with threads may not allocate.
+  std::string preload = "LD_PRELOAD=" + slow_fsync;
+  std::string extra = fmt::format("ONWARD_FSYNC_EXTRA_US={}", fsync_extra_us);
+  std::vector<char*> environment;
+  for (char** entry = environ; *entry; ++entry) environment.push_back(*entry);
+  if (fsync_extra_us > 0) {
+    environment.push_back(preload.data());
+    environment.push_back(extra.data());
+  }
+  environment.push_back(nullptr);
   pid_ = ::fork();
   if (pid_ < 0) give_up("cannot start a process");
   if (pid_ == 0) {
@@ -77,7 +88,7 @@ ServerProcess::ServerProcess(std::string binary, std::string data_folder,
     const int log = ::open(log_file.c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
     ::dup2(log, 1);
     ::dup2(log, 2);
-    ::execv(arguments[0], arguments.data());
+    ::execve(arguments[0], arguments.data(), environment.data());
     ::_exit(127);
   }
   wait_until_it_listens(port_file);

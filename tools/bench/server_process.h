@@ -23,9 +23,11 @@ struct Answer {
 /// Started by the constructor, killed by the destructor at the latest.
 class ServerProcess {
  public:
-  /// Requests to each of `receivers` (ports of 127.0.0.1) are allowed.
+  /// Requests to each of `receivers` (ports of 127.0.0.1) are allowed; every fsync of the server
+  /// takes `fsync_extra_us` longer, through the library `slow_fsync` (used where that is not 0).
   ServerProcess(std::string binary, std::string data_folder,
-                const std::vector<std::uint16_t>& receivers);
+                const std::vector<std::uint16_t>& receivers, long fsync_extra_us,
+                const std::string& slow_fsync);
   ~ServerProcess();
   ServerProcess(const ServerProcess&) = delete;
   ServerProcess& operator=(const ServerProcess&) = delete;

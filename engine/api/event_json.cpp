@@ -1,0 +1,303 @@
+#include "engine/api/event_json.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "engine/api/problem.h"
+#include "engine/core/contact.h"
+#include "engine/core/diagnostic.h"
+#include "engine/core/vocabulary.h"
+
+namespace onward {
+namespace {
+constexpr std::array<std::string_view, 6> kMembers{"id", "source", "type", "at", "contact", "data"};
+constexpr std::size_t kIdMax = 256;
+
+/// How a message names what was found.
+std::string_view kind_of(const Value& value) {
+  if (value.is_null()) return "null";
+  if (value.text()) return "a text";
+  if (value.is_number()) return "a number";
+  if (value.list()) return "a list";
+  if (value.map()) return "an object";
+  return "a flag";
+}
+
+tl::unexpected<Error> wrong_type(std::string_view member, std::string_view wanted,
+                                 const Value& found) {
+  return fail(ErrorKind::Invalid, "wrong_type",
+              fmt::format("\"{}\" wants {}, found {}.", member, wanted, kind_of(found)));
+}
+
+/// An id or a source: text, or a whole number by its digits.
+Result<std::string> read_name(const Value& value, std::string_view member) {
+  std::string name;
+  if (const auto* number = value.get_if<std::int64_t>())
+    name = std::to_string(*number);
+  else if (const auto* text = value.text())
+    name = *text;
+  else if (!value.is_null())
+    return wrong_type(member, "a text", value);
+  if (name.size() > kIdMax)
+    return fail(ErrorKind::Invalid, "too_long",
+                fmt::format("\"{}\" may have at most {} bytes.", member, kIdMax));
+  return name;
+}
+
+Status check_members(const ValueMap& object) {
+  for (const auto& [name, value] : object) {
+    if (std::find(kMembers.begin(), kMembers.end(), name) != kMembers.end()) continue;
+    const std::string nearest = nearest_name(name, std::span{kMembers});
+    return fail(ErrorKind::Invalid, "unknown_member",
+                nearest.empty()
+                    ? fmt::format("An event has no member \"{}\"; it has {}. What the event tells "
+                                  "goes into \"data\".",
+                                  name, fmt::join(kMembers, ", "))
+                    : fmt::format("An event has no member \"{}\"; perhaps \"{}\"?", name, nearest));
+  }
+  return {};
+}
+
+Result<std::string> read_type(const Value* value) {
+  if (!value || value->is_null())
+    return fail(ErrorKind::Invalid, "no_type",
+                "An event wants a \"type\" such as \"subscription\".");
+  if (!value->text()) return wrong_type("type", "a text", *value);
+  auto type = canonical_event(*value->text());
+  if (!type)
+    return fail(ErrorKind::Invalid, "bad_type",
+                fmt::format("\"{}\" is no event type: letters, digits and _, a letter first, at "
+                            "most 64, such as \"order_placed\".",
+                            *value->text()));
+  return std::move(*type);
+}
+
+Result<Instant> read_at(const Value* value, Instant now) {
+  if (!value || value->is_null()) return now;
+  if (!value->text())
+    return wrong_type("at", "an instant such as \"2026-05-01T09:00:00Z\"", *value);
+  const auto at = parse_instant(*value->text());
+  if (!at)
+    return fail(ErrorKind::Invalid, "bad_instant",
+                fmt::format("\"at\" wants an instant such as \"2026-05-01T09:00:00Z\" (RFC 3339, "
+                            "with an offset), found \"{}\".",
+                            *value->text()));
+  if (*at > now + kAheadMax)
+    return fail(ErrorKind::Invalid, "at_in_future",
+                fmt::format("\"at\" is {}, more than 5 minutes ahead of this server's clock ({}).",
+                            format_instant(*at), format_instant(now)));
+  return *at;
+}
+
+/// What two posts of one id must have in common. The members stand in a fixed order; what is inside
+/// them stays in the sender's.
+Result<Hash128> fingerprint_of(const Value& object) {
+  std::string bytes;
+  for (const std::string_view member : {"type", "at", "contact", "data"}) {
+    if (const Value* value = object.find(member)) append_json(bytes, *value);
+    bytes += '\n';
+  }
+  if (bytes.size() > kEventBytesMax)
+    return fail(ErrorKind::Invalid, "event_too_large",
+                fmt::format("An event may have at most {} bytes.", kEventBytesMax));
+  return hash128(bytes);
+}
+
+/// Splits a post into its events and reads each.
+class PostReader {
+ public:
+  PostReader(Instant now, bool history) : now_{now}, history_{history} {}
+
+  Status take(const Value& object, std::size_t line) {
+    if (auto room = count(); !room) return room;
+    EventPlace place{index_++, line, {}};
+    auto event = parse_event(object, now_, history_);
+    if (event) {
+      place.id = event->id;
+      post.events.push_back(std::move(*event));
+      post.places.push_back(std::move(place));
+    } else {
+      if (const Value* id = object.find("id"))
+        if (const auto* text = id->text(); text && text->size() <= kIdMax) place.id = *text;
+      post.refused.push_back({std::move(place), std::move(event.error())});
+    }
+    return {};
+  }
+
+  Status refuse(Error error, std::size_t line) {
+    if (auto room = count(); !room) return room;
+    post.refused.push_back({{index_++, line, {}}, std::move(error)});
+    return {};
+  }
+
+  EventPost post;
+
+ private:
+  Status count() const {
+    if (index_ < kEventsMax) return {};
+    return fail(ErrorKind::Invalid, "too_many_events",
+                fmt::format("One post may have at most {} events.", kEventsMax));
+  }
+
+  Instant now_;
+  bool history_;
+  std::size_t index_ = 0;
+};
+
+Result<EventPost> parse_lines(std::string_view body, Instant now, bool history) {
+  PostReader reader{now, history};
+  for (std::size_t line = 1; !body.empty(); ++line) {
+    std::string_view text = body.substr(0, body.find('\n'));
+    body.remove_prefix(std::min(body.size(), text.size() + 1));
+    if (text.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    if (text.ends_with('\r')) text.remove_suffix(1);
+    const auto object = parse_json(text);
+    const Status taken = object ? reader.take(*object, line) : reader.refuse(object.error(), line);
+    if (!taken) return tl::make_unexpected(taken.error());
+  }
+  return std::move(reader.post);
+}
+
+Result<EventPost> parse_document(std::string_view body, Instant now, bool history) {
+  const auto document = parse_json(body, {.depth = JsonLimits{}.depth + 1});
+  if (!document) return tl::make_unexpected(document.error());
+  PostReader reader{now, history};
+  const ValueList* list = document->list();
+  if (!list) {
+    reader.post.lone = true;
+    (void)reader.take(*document, 0);
+    return std::move(reader.post);
+  }
+  for (const Value& object : *list) {
+    if (const Status taken = reader.take(object, 0); !taken)
+      return tl::make_unexpected(taken.error());
+  }
+  return std::move(reader.post);
+}
+
+Value describe_place(const EventPlace& place) {
+  Value value;
+  value.set("index", static_cast<std::int64_t>(place.index));
+  if (place.line > 0) value.set("line", static_cast<std::int64_t>(place.line));
+  if (!place.id.empty()) value.set("id", place.id);
+  return value;
+}
+
+Value describe_refusal(const EventPlace& place, std::string_view code, std::string_view message) {
+  Value value = describe_place(place);
+  value.set("code", code);
+  value.set("message", message);
+  return value;
+}
+}  // namespace
+
+Result<EventInput> parse_event(const Value& object, Instant now, bool history) {
+  const ValueMap* members = object.map();
+  if (!members)
+    return fail(ErrorKind::Invalid, "wrong_type",
+                fmt::format("An event is an object, found {}.", kind_of(object)));
+  if (const Status known = check_members(*members); !known)
+    return tl::make_unexpected(known.error());
+
+  EventInput input;
+  input.history = history;
+  for (const auto& [member, into] :
+       {std::pair{"id", &input.id}, std::pair{"source", &input.source}}) {
+    const Value* value = object.find(member);
+    if (!value) continue;
+    auto name = read_name(*value, member);
+    if (!name) return tl::make_unexpected(name.error());
+    *into = std::move(*name);
+  }
+
+  auto type = read_type(object.find("type"));
+  if (!type) return tl::make_unexpected(type.error());
+  auto at = read_at(object.find("at"), now);
+  if (!at) return tl::make_unexpected(at.error());
+  const Value* data = object.find("data");
+  if (data && !data->is_null() && !data->map()) return wrong_type("data", "an object", *data);
+  input.event = {std::move(*type), *at, data ? *data : Value{}};
+
+  const Value* contact = object.find("contact");
+  if (!contact || contact->is_null())
+    return fail(ErrorKind::Invalid, "no_contact",
+                "An event wants a \"contact\" with an \"id\" or an \"email\".");
+  if (!contact->map()) return wrong_type("contact", "an object", *contact);
+  auto who = parse_contact(*contact);
+  if (!who) return tl::make_unexpected(who.error());
+  if (!who->who.id && who->who.email.empty())
+    return fail(ErrorKind::Invalid, "no_contact",
+                "\"contact\" wants an \"id\" or an \"email\", or nobody can be found by it.");
+  input.who = std::move(who->who);
+  input.patch = std::move(who->patch);
+
+  const auto fingerprint = fingerprint_of(object);
+  if (!fingerprint) return tl::make_unexpected(fingerprint.error());
+  input.fingerprint = *fingerprint;
+  return input;
+}
+
+Result<EventPost> parse_events(std::string_view body, EventForm form, Instant now, bool history) {
+  auto post = form == EventForm::Lines ? parse_lines(body, now, history)
+                                       : parse_document(body, now, history);
+  if (post && post->events.empty() && post->refused.empty())
+    return fail(ErrorKind::Invalid, "no_events", "The body holds no event.");
+  return post;
+}
+
+ApiReply render_answers(const EventPost& post, const std::vector<EventAnswer>& answers) {
+  std::int64_t accepted = 0;
+  std::int64_t duplicates = 0;
+  ValueList warnings;
+  std::vector<std::pair<std::size_t, Value>> errors;
+  for (const auto& refusal : post.refused)
+    errors.emplace_back(refusal.place.index,
+                        describe_refusal(refusal.place, refusal.error.code, refusal.error.message));
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const EventAnswer& answer = answers[i];
+    const EventPlace& place = post.places[i];
+    for (const std::string& code : answer.warnings) {
+      Value warning = describe_place(place);
+      warning.set("code", code);
+      warnings.push_back(std::move(warning));
+    }
+    switch (answer.kind) {
+      case EventAnswer::Kind::Accepted:
+        ++accepted;
+        break;
+      case EventAnswer::Kind::Duplicate:
+        ++duplicates;
+        break;
+      case EventAnswer::Kind::Conflict:
+      case EventAnswer::Kind::Rejected:
+        errors.emplace_back(place.index, describe_refusal(place, answer.code, answer.message));
+        break;
+    }
+  }
+
+  if (post.lone && !errors.empty()) {
+    const bool conflict = !answers.empty() && answers.front().kind == EventAnswer::Kind::Conflict;
+    const Value& error = errors.front().second;
+    return problem(conflict ? 409 : 400, *error.find("code")->text(),
+                   *error.find("message")->text());
+  }
+  if (errors.empty() && warnings.empty())  // The usual case, at the rate of events.
+    return {
+        202, "application/json",
+        fmt::format(R"({{"accepted":{},"duplicates":{},"rejected":0,"warnings":[],"errors":[]}})",
+                    accepted, duplicates)};
+
+  std::stable_sort(errors.begin(), errors.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  ValueList listed;
+  for (auto& [index, error] : errors) listed.push_back(std::move(error));
+  const auto rejected = static_cast<std::int64_t>(listed.size());
+  return json_reply(202, ValueMap{{"accepted", accepted},
+                                  {"duplicates", duplicates},
+                                  {"rejected", rejected},
+                                  {"warnings", std::move(warnings)},
+                                  {"errors", std::move(listed)}});
+}
+}  // namespace onward

@@ -1,0 +1,50 @@
+#pragma once
+// Posted events, from JSON to inputs of the engine, and what became of them back to JSON. Pure.
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/api/http.h"
+#include "engine/core/advance.h"
+#include "engine/core/result.h"
+#include "engine/core/value.h"
+#include "engine/runtime/runtime.h"
+
+namespace onward {
+inline constexpr std::size_t kEventsMax = 10'000;       ///< In one post.
+inline constexpr std::size_t kEventBytesMax = 256'000;  ///< Of one event.
+/// How far ahead of our clock an event's `at` may be.
+inline constexpr Duration kAheadMax = std::chrono::minutes{5};
+
+/// Reads `{"id"?, "source"?, "type", "at"?, "contact": {…}, "data": {…}}`. Unknown members and
+/// wrong types are refused by name. Whether the event is too old is the engine's to say.
+Result<EventInput> parse_event(const Value& object, Instant now, bool history);
+
+enum class EventForm : std::uint8_t { Json, Lines };
+
+/// Where one event stood in the post.
+struct EventPlace {
+  std::size_t index = 0;  ///< From 0.
+  std::size_t line = 0;   ///< From 1, where the post is one event a line; else 0.
+  std::string id;         ///< The sender's, where it could be read.
+};
+
+/// A post, read. Its events succeed or fail alone.
+struct EventPost {
+  bool lone = false;  ///< One object, not a list: its failure is the request's.
+  std::vector<EventInput> events;
+  std::vector<EventPlace> places;  ///< Of `events`.
+  struct Refusal {
+    EventPlace place;
+    Error error;
+  };
+  std::vector<Refusal> refused;  ///< By index.
+};
+/// Fails where nothing can be told apart: no JSON, too many events, no event at all.
+Result<EventPost> parse_events(std::string_view body, EventForm form, Instant now, bool history);
+
+/// `{"accepted", "duplicates", "rejected", "warnings", "errors"}`, 202; for a lone event that
+/// failed a problem, 400 or 409. `answers` are those of `post.events`; `post.events` is not read.
+ApiReply render_answers(const EventPost& post, const std::vector<EventAnswer>& answers);
+}  // namespace onward

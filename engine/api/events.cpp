@@ -1,0 +1,61 @@
+// POST /v1/events: the door through which everything starts.
+#include <fmt/format.h>
+
+#include "engine/api/event_json.h"
+#include "engine/api/resources.h"
+
+namespace onward {
+namespace {
+/// The form of the body by its Content-Type; JSON where it has none.
+Result<EventForm> form_of(std::string_view content_type) {
+  const std::string type = media_type(content_type);
+  if (type.empty() || type == "application/json") return EventForm::Json;
+  if (type == "application/x-ndjson" || type == "application/ndjson" || type == "application/jsonl")
+    return EventForm::Lines;
+  return fail(
+      ErrorKind::Invalid, "unsupported_media_type",
+      fmt::format("Events come as application/json or application/x-ndjson, not \"{}\".", type));
+}
+
+Result<bool> history_mode(const Call& call) {
+  const auto mode = call.parameter("mode");
+  if (!mode) return false;
+  if (*mode == "history") return true;
+  return fail(ErrorKind::Invalid, "bad_parameter",
+              fmt::format("\"mode\" can be history, found \"{}\".", *mode));
+}
+
+void post_events(Runtime& runtime, const Clock& clock, const Call& call) {
+  const auto form = form_of(call.request.header("content-type"));
+  if (!form) return call.reply(problem(415, form.error().code, form.error().message));
+  const auto history = history_mode(call);
+  if (!history) return call.reply(problem_of(history.error()));
+  auto post = parse_events(call.request.body, *form, clock.now(), *history);
+  if (!post) {
+    const int status = post.error().code == "too_many_events" ? 413 : 400;
+    return call.reply(problem(status, post.error().code, post.error().message));
+  }
+  if (post->events.empty()) return call.reply(render_answers(*post, {}));
+
+  std::vector<EventInput> events = std::move(post->events);
+  post->events.clear();
+  auto places = std::make_shared<const EventPost>(std::move(*post));
+  const Status taken = runtime.events(
+      std::move(events),
+      [reply = call.reply, places = std::move(places)](std::vector<EventAnswer> answers) {
+        reply.later(
+            [places, answers = std::move(answers)] { return render_answers(*places, answers); });
+      });
+  unless_taken(call.reply, taken);
+}
+}  // namespace
+
+std::vector<Route> event_routes(Runtime& runtime, const Clock& clock) {
+  return {{"POST",
+           "/v1/events",
+           Need::Ingest,
+           "Takes one event, a list of events, or one event a line; answers when they are durable.",
+           {"mode"},
+           [&](const Call& call) { post_events(runtime, clock, call); }}};
+}
+}  // namespace onward

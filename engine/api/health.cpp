@@ -1,0 +1,35 @@
+// /livez and /readyz: for whoever watches the process.
+#include "engine/api/resources.h"
+
+namespace onward {
+namespace {
+void live(Runtime& runtime, const Call& call) {
+  const std::string failure = runtime.failure();
+  if (!failure.empty()) return call.reply(problem(503, "failed", failure));
+  call.reply(json_reply(200, ValueMap{{"status", "live"}}));
+}
+
+void ready(Runtime& runtime, const Call& call) {
+  if (!runtime.ready())
+    return call.reply(problem(503, "not_ready", "The engine is starting, stopping or has failed."));
+  call.reply(json_reply(200, ValueMap{{"status", "ready"}}));
+}
+}  // namespace
+
+std::vector<Route> health_routes(Runtime& runtime) {
+  return {
+      {"GET",
+       "/livez",
+       Need::Nothing,
+       "Whether the process does its work at all.",
+       {},
+       [&](const Call& call) { live(runtime, call); }},
+      {"GET",
+       "/readyz",
+       Need::Nothing,
+       "Whether it takes events now.",
+       {},
+       [&](const Call& call) { ready(runtime, call); }},
+  };
+}
+}  // namespace onward

@@ -1,0 +1,179 @@
+// GET /metrics.
+#include "engine/api/metrics.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <mutex>
+
+#include "engine/api/resources.h"
+
+namespace onward {
+namespace {
+/// Writes families: the head once, then its samples.
+class Exposition {
+ public:
+  void family(std::string_view name, std::string_view type, std::string_view help) {
+    name_ = name;
+    fmt::format_to(out(), "# HELP onward_{} {}\n# TYPE onward_{} {}\n", name, help, name, type);
+  }
+  template <class T>
+  void sample(T value, std::string_view labels = {}) {
+    if (labels.empty())
+      fmt::format_to(out(), "onward_{} {}\n", name_, value);
+    else
+      fmt::format_to(out(), "onward_{}{{{}}} {}\n", name_, labels, value);
+  }
+  template <class T>
+  void one(std::string_view name, std::string_view type, std::string_view help, T value) {
+    family(name, type, help);
+    sample(value);
+  }
+  std::string text;
+
+ private:
+  std::back_insert_iterator<std::string> out() { return std::back_inserter(text); }
+  std::string name_;
+};
+
+std::string label_value(std::string_view value) {
+  std::string out;
+  for (const char c : value) {
+    if (c == '\\' || c == '"') out += '\\';
+    out += c == '\n' ? ' ' : c;
+  }
+  return out;
+}
+
+std::int64_t sum_of(const ScenarioStats& stats, Counter counter) {
+  std::int64_t sum = 0;
+  for (const NodeStats& node : stats.live.nodes) sum += node.counts[counter];
+  return sum;
+}
+
+void write_engine(Exposition& to, const RuntimeFigures& figures, Instant now) {
+  to.family("events_total", "counter", "Events answered, by what became of them.");
+  to.sample(figures.events_accepted, "result=\"accepted\"");
+  to.sample(figures.events_duplicate, "result=\"duplicate\"");
+  to.sample(figures.events_rejected, "result=\"rejected\"");
+  to.family("attempts_total", "counter", "Webhook attempts, by result.");
+  to.sample(figures.attempts_accepted, "result=\"accepted\"");
+  to.sample(figures.attempts_refused, "result=\"refused\"");
+  to.sample(figures.attempts_local, "result=\"local\"");
+  to.one("attempts_blocked_total", "counter", "Attempts that the address guard refused.",
+         figures.delivery.blocked);
+  to.one("requests_started_total", "counter", "Webhook requests started.",
+         figures.delivery.started);
+  to.one("connections_reused_total", "counter", "Requests that went over a used connection.",
+         figures.delivery.reused);
+  to.one("commits_total", "counter", "Commits made durable.", figures.commits);
+  to.one("inputs_total", "counter", "Inputs that those commits held.", figures.inputs);
+  to.one("commit_seconds_total", "counter", "Time spent in commits.",
+         static_cast<double>(figures.commit_micros_total) / 1e6);
+  to.one("intake_queued", "gauge", "Events that wait for the engine.", figures.queued);
+  to.one("intake_queued_max", "gauge", "Most that may wait before callers are sent away.",
+         figures.queued_max);
+  to.one("deliveries_pending", "gauge", "Deliveries not yet accepted, failed or cancelled.",
+         figures.pending);
+  to.one("deliveries_in_flight", "gauge", "Webhook requests under way.",
+         figures.delivery.in_flight);
+  to.one("deliveries_waiting", "gauge", "Due deliveries that wait for a connection.",
+         figures.delivery.waiting);
+  const Duration overdue =
+      figures.oldest_due ? std::max(now - *figures.oldest_due, Duration{0}) : Duration{0};
+  to.one("oldest_due_seconds", "gauge", "How long the oldest due delivery has been due.",
+         static_cast<double>(overdue.count()) / 1e3);
+  to.one("store_bytes", "gauge", "Bytes that the data folder takes.", figures.bytes_on_disk);
+}
+
+void write_origins(Exposition& to, std::vector<Scheduler::OriginState> origins) {
+  std::stable_sort(origins.begin(), origins.end(), [](const auto& a, const auto& b) {
+    return a.in_flight + a.waiting > b.in_flight + b.waiting;
+  });
+  if (origins.size() > kOriginLabels) origins.resize(kOriginLabels);
+  const auto each = [&](auto&& value) {
+    for (const auto& origin : origins)
+      to.sample(value(origin), fmt::format("origin=\"{}\"", label_value(origin.origin)));
+  };
+  to.family("origin_healthy", "gauge", "1 while an origin answers, 0 while it does not.");
+  each([](const auto& origin) { return origin.healthy ? 1 : 0; });
+  to.family("origin_concurrency", "gauge", "Requests that an origin may have at once.");
+  each([](const auto& origin) { return origin.limit; });
+  to.family("origin_waiting", "gauge", "Due deliveries that wait for their origin.");
+  each([](const auto& origin) { return origin.waiting; });
+}
+
+void write_scenarios(Exposition& to, std::vector<ScenarioStats> scenarios) {
+  std::stable_sort(scenarios.begin(), scenarios.end(), [](const auto& a, const auto& b) {
+    return a.live.scenario[Counter::Entered] > b.live.scenario[Counter::Entered];
+  });
+  if (scenarios.size() > kScenarioLabels) scenarios.resize(kScenarioLabels);
+  to.family("scenario_entered_total", "counter", "Runs started, by scenario.");
+  for (const ScenarioStats& stats : scenarios)
+    to.sample(stats.live.scenario[Counter::Entered], fmt::format("scenario=\"{}\"", stats.id));
+  to.family("scenario_inside", "gauge", "Live runs, by scenario.");
+  for (const ScenarioStats& stats : scenarios)
+    to.sample(stats.live.scenario[Counter::Inside], fmt::format("scenario=\"{}\"", stats.id));
+  to.family("scenario_deliveries", "gauge", "Deliveries, by scenario and state.");
+  for (const ScenarioStats& stats : scenarios)
+    for (const auto& [name, counter] :
+         {std::pair{"pending", Counter::Pending}, std::pair{"accepted", Counter::Accepted},
+          std::pair{"failed", Counter::Failed}, std::pair{"cancelled", Counter::Cancelled}})
+      to.sample(sum_of(stats, counter),
+                fmt::format("scenario=\"{}\",state=\"{}\"", stats.id, name));
+}
+
+/// The numbers of all scenarios, asked for one by one; the last answer writes the reply.
+struct Gathering {
+  std::mutex mutex;
+  std::size_t missing = 0;
+  std::vector<ScenarioStats> found;
+};
+
+void get_metrics(Runtime& runtime, const Clock& clock, const Call& call) {
+  const auto write = [&runtime, &clock, reply = call.reply](std::vector<ScenarioStats> scenarios) {
+    reply.later([&runtime, &clock, scenarios = std::move(scenarios)] {
+      return ApiReply{200, "text/plain; version=0.0.4; charset=utf-8",
+                      prometheus_text(runtime.figures(), scenarios, clock.now())};
+    });
+  };
+  const Status asked = runtime.scenarios([&runtime, write](Result<std::vector<ScenarioInfo>> all) {
+    std::vector<std::string> ids;
+    if (all)
+      for (const ScenarioInfo& info : *all)
+        if (info.state != ScenarioState::Archived) ids.push_back(info.id);
+    if (ids.empty()) return write({});
+    auto gathering = std::make_shared<Gathering>();
+    gathering->missing = ids.size();
+    const auto take = [gathering, write](const ScenarioStats* stats) {
+      std::unique_lock lock{gathering->mutex};
+      if (stats) gathering->found.push_back(*stats);
+      if (--gathering->missing > 0) return;
+      lock.unlock();
+      write(std::move(gathering->found));
+    };
+    for (const std::string& id : ids) {
+      const Status taken = runtime.stats(
+          id, 0, [take](Result<ScenarioStats> stats) { take(stats ? &*stats : nullptr); });
+      if (!taken) take(nullptr);
+    }
+  });
+  if (!asked) write({});  // A stopping engine still has figures.
+}
+}  // namespace
+
+std::string prometheus_text(const RuntimeFigures& figures, std::vector<ScenarioStats> scenarios,
+                            Instant now) {
+  Exposition to;
+  write_engine(to, figures, now);
+  write_origins(to, figures.delivery.origins);
+  write_scenarios(to, std::move(scenarios));
+  return std::move(to.text);
+}
+
+std::vector<Route> metrics_routes(Runtime& runtime, const Clock& clock) {
+  return {{"GET", "/metrics", Need::Read, "Figures for Prometheus.", {}, [&](const Call& call) {
+             get_metrics(runtime, clock, call);
+           }}};
+}
+}  // namespace onward

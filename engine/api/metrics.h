@@ -1,0 +1,16 @@
+#pragma once
+// The figures in Prometheus' text form. Pure.
+#include <string>
+#include <vector>
+
+#include "engine/core/time.h"
+#include "engine/runtime/runtime.h"
+
+namespace onward {
+/// Labels are bounded: scenarios and origins beyond these are left out, the busiest stay.
+inline constexpr std::size_t kScenarioLabels = 200;
+inline constexpr std::size_t kOriginLabels = 50;
+
+std::string prometheus_text(const RuntimeFigures& figures, std::vector<ScenarioStats> scenarios,
+                            Instant now);
+}  // namespace onward

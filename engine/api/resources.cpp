@@ -1,0 +1,66 @@
+#include "engine/api/resources.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "engine/core/diagnostic.h"
+
+namespace onward {
+namespace {
+constexpr std::size_t kPageMax = 500;
+}  // namespace
+
+std::vector<Route> all_routes(Runtime& runtime, const Clock& clock) {
+  std::vector<Route> routes = event_routes(runtime, clock);  // First: the busiest.
+  for (auto& more : {contact_routes(runtime), scenario_routes(runtime), delivery_routes(runtime),
+                     health_routes(runtime), metrics_routes(runtime, clock)})
+    routes.insert(routes.end(), more.begin(), more.end());
+  return routes;
+}
+
+Result<bool> parse_flag(const Call& call, std::string_view name) {
+  const auto text = call.parameter(name);
+  if (!text || *text == "false" || *text == "0") return false;
+  if (text->empty() || *text == "true" || *text == "1") return true;
+  return fail(ErrorKind::Invalid, "bad_parameter",
+              fmt::format("\"{}\" wants true or false, found \"{}\".", name, *text));
+}
+
+Result<PageQuery> parse_page(const Call& call) {
+  PageQuery page;
+  if (const auto text = call.parameter("limit")) {
+    const auto [end, fault] =
+        std::from_chars(text->data(), text->data() + text->size(), page.limit);
+    if (fault != std::errc{} || end != text->data() + text->size() || page.limit == 0 ||
+        page.limit > kPageMax)
+      return fail(
+          ErrorKind::Invalid, "bad_parameter",
+          fmt::format("\"limit\" wants a number from 1 to {}, found \"{}\".", kPageMax, *text));
+  }
+  page.cursor = call.parameter("cursor").value_or(std::string{});
+  const auto fresh = parse_flag(call, "fresh");
+  if (!fresh) return tl::make_unexpected(fresh.error());
+  page.fresh = *fresh;
+  return page;
+}
+
+Result<Value> parse_object(std::string_view body, std::vector<std::string_view> known) {
+  if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) return Value{ValueMap{}};
+  auto object = parse_json(body);
+  if (!object) return object;
+  if (!object->map())
+    return fail(ErrorKind::Invalid, "wrong_type", "The body must be a JSON object.");
+  for (const auto& [name, value] : *object->map()) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const std::string nearest = nearest_name(name, std::span<const std::string_view>{known});
+    return fail(
+        ErrorKind::Invalid, "unknown_member",
+        nearest.empty()
+            ? fmt::format("There is no member \"{}\" here, only {}.", name, fmt::join(known, ", "))
+            : fmt::format("There is no member \"{}\" here; perhaps \"{}\"?", name, nearest));
+  }
+  return object;
+}
+}  // namespace onward

@@ -1,0 +1,54 @@
+#pragma once
+// The resources, one file each: what their routes are, and how an answer of the engine becomes a
+// reply.
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/api/http.h"
+#include "engine/api/problem.h"
+#include "engine/api/router.h"
+#include "engine/runtime/runtime.h"
+
+namespace onward {
+/// All of them; `runtime` and `clock` must outlive the table.
+std::vector<Route> all_routes(Runtime& runtime, const Clock& clock);
+
+std::vector<Route> event_routes(Runtime& runtime, const Clock& clock);
+std::vector<Route> contact_routes(Runtime& runtime);
+std::vector<Route> scenario_routes(Runtime& runtime);
+std::vector<Route> delivery_routes(Runtime& runtime);
+std::vector<Route> health_routes(Runtime& runtime);
+std::vector<Route> metrics_routes(Runtime& runtime, const Clock& clock);
+
+/// A callback for the engine: `render` makes the reply of what it found, on the io thread; an error
+/// becomes a problem.
+template <class T, class Render>
+Done<Result<T>> answer_with(Reply reply, Render render) {
+  return [reply = std::move(reply), render = std::move(render)](Result<T> result) {
+    reply.later([result = std::make_shared<Result<T>>(std::move(result)), render] {
+      return *result ? render(**result) : problem_of(result->error());
+    });
+  };
+}
+
+/// Answers where the engine did not take the question.
+inline void unless_taken(const Reply& reply, const Status& taken) {
+  if (!taken) reply(problem_of(taken.error()));
+}
+
+/// `?limit=`, `?cursor=` and `?fresh=` of a list.
+struct PageQuery {
+  std::size_t limit = 50;
+  std::string cursor;
+  bool fresh = false;
+};
+Result<PageQuery> parse_page(const Call& call);
+/// `true` or `false`; nothing given is false.
+Result<bool> parse_flag(const Call& call, std::string_view name);
+
+/// A JSON body that must be an object, with no member but `known` ones; an empty body is an empty
+/// object.
+Result<Value> parse_object(std::string_view body, std::vector<std::string_view> known);
+}  // namespace onward

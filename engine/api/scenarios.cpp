@@ -1,0 +1,194 @@
+// /v1/scenarios: what authors write, its life, and its numbers.
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "engine/api/resources.h"
+#include "engine/api/views.h"
+#include "engine/core/contact.h"
+
+namespace onward {
+namespace {
+ApiReply render_info(const ScenarioInfo& info) { return json_reply(200, view_of(info)); }
+
+ApiReply render_apply(const ApplyAnswer& answer) {
+  const std::string& id = answer.scenario.id;
+  if (answer.refused)
+    return problem(
+        422, "bad_scenario",
+        fmt::format("The scenario has {} mistake{}; nothing was changed.",
+                    answer.diagnostics.size(), answer.diagnostics.size() == 1 ? "" : "s"),
+        {{"diagnostics", view_of(answer.diagnostics)},
+         {"text", diagnostic_lines("scenario", answer.diagnostics)}});
+  return json_reply(answer.created ? 201 : 200,
+                    ValueMap{{"scenario", id},
+                             {"state", to_string(answer.scenario.state)},
+                             {"version", static_cast<std::int64_t>(answer.scenario.version)},
+                             {"changed", answer.changed},
+                             {"warnings", view_of(answer.diagnostics)}});
+}
+
+void apply(Runtime& runtime, const Call& call) {
+  unless_taken(call.reply, runtime.apply(call.params.front(), std::move(call.request.body),
+                                         answer_with<ApplyAnswer>(call.reply, render_apply)));
+}
+
+void list(Runtime& runtime, const Call& call) {
+  const auto render = [](const std::vector<ScenarioInfo>& infos) {
+    ValueList scenarios;
+    for (const ScenarioInfo& info : infos) scenarios.push_back(view_of(info));
+    return json_reply(200, ValueMap{{"scenarios", std::move(scenarios)}});
+  };
+  unless_taken(call.reply,
+               runtime.scenarios(answer_with<std::vector<ScenarioInfo>>(call.reply, render)));
+}
+
+/// As JSON, or the YAML itself where the caller asks for that.
+void get(Runtime& runtime, const Call& call) {
+  const bool yaml = call.request.header("accept").find("yaml") != std::string_view::npos;
+  const auto render = [yaml](const ScenarioInfo& info) {
+    return yaml ? ApiReply{200, "application/yaml", info.text} : render_info(info);
+  };
+  unless_taken(call.reply, runtime.scenario(call.params.front(),
+                                            answer_with<ScenarioInfo>(call.reply, render)));
+}
+
+/// `{"test_emails": [...]}`; nothing, or an empty list, leaves test mode.
+Result<std::vector<std::string>> test_emails_of(std::string_view body) {
+  const auto object = parse_object(body, {"test_emails"});
+  if (!object) return tl::make_unexpected(object.error());
+  std::vector<std::string> emails;
+  const Value* listed = object->find("test_emails");
+  if (!listed || listed->is_null()) return emails;
+  if (!listed->list())
+    return fail(ErrorKind::Invalid, "wrong_type", "\"test_emails\" wants a list of addresses.");
+  for (const Value& item : *listed->list()) {
+    std::string email = item.text() ? normal_email(*item.text()) : std::string{};
+    if (email.find('@') == std::string::npos)
+      return fail(ErrorKind::Invalid, "bad_email",
+                  fmt::format("\"test_emails\" wants addresses, found {}.", to_json(item)));
+    emails.push_back(std::move(email));
+  }
+  return emails;
+}
+
+void activate(Runtime& runtime, const Call& call) {
+  auto emails = test_emails_of(call.request.body);
+  if (!emails) return call.reply(problem_of(emails.error()));
+  std::optional<std::vector<std::string>> chosen;
+  if (!emails->empty()) chosen = std::move(*emails);
+  unless_taken(call.reply, runtime.activate(call.params.front(), std::move(chosen),
+                                            answer_with<ScenarioInfo>(call.reply, render_info)));
+}
+
+void hold(Runtime& runtime, const Call& call) {
+  unless_taken(call.reply, runtime.hold(call.params.front(),
+                                        answer_with<ScenarioInfo>(call.reply, render_info)));
+}
+
+void archive(Runtime& runtime, const Call& call) {
+  const auto object = parse_object(call.request.body, {"cancel_pending"});
+  if (!object) return call.reply(problem_of(object.error()));
+  bool cancel_pending = false;
+  if (const Value* given = object->find("cancel_pending")) {
+    const bool* flag = given->get_if<bool>();
+    if (!flag)
+      return call.reply(problem(400, "wrong_type", "\"cancel_pending\" wants true or false."));
+    cancel_pending = *flag;
+  }
+  unless_taken(call.reply, runtime.archive(call.params.front(), cancel_pending,
+                                           answer_with<ScenarioInfo>(call.reply, render_info)));
+}
+
+void duplicate(Runtime& runtime, const Call& call) {
+  const auto object = parse_object(call.request.body, {"id"});
+  if (!object) return call.reply(problem_of(object.error()));
+  const Value* id = object->find("id");
+  if (!id || !id->text())
+    return call.reply(problem(400, "no_id", "The body wants {\"id\": the new scenario's id}."));
+  const auto render = [](const ScenarioInfo& info) { return json_reply(201, view_of(info)); };
+  unless_taken(call.reply, runtime.duplicate(call.params.front(), *id->text(),
+                                             answer_with<ScenarioInfo>(call.reply, render)));
+}
+
+void remove_draft(Runtime& runtime, const Call& call) {
+  const auto render = [](const ScenarioInfo&) { return ApiReply{204, "", ""}; };
+  unless_taken(call.reply, runtime.remove_draft(call.params.front(),
+                                                answer_with<ScenarioInfo>(call.reply, render)));
+}
+
+void stats(Runtime& runtime, const Call& call) {
+  Version version = 0;
+  if (const auto text = call.parameter("version")) {
+    const auto [end, fault] = std::from_chars(text->data(), text->data() + text->size(), version);
+    if (fault != std::errc{} || end != text->data() + text->size() || version == 0)
+      return call.reply(
+          problem(400, "bad_parameter",
+                  fmt::format("\"version\" wants a number from 1, found \"{}\".", *text)));
+  }
+  const auto render = [](const ScenarioStats& found) { return json_reply(200, view_of(found)); };
+  unless_taken(call.reply, runtime.stats(call.params.front(), version,
+                                         answer_with<ScenarioStats>(call.reply, render)));
+}
+}  // namespace
+
+std::vector<Route> scenario_routes(Runtime& runtime) {
+  constexpr std::string_view kOne = "/v1/scenarios/{id}";
+  return {
+      {"GET",
+       "/v1/scenarios",
+       Need::Read,
+       "All scenarios with their states.",
+       {},
+       [&](const Call& call) { list(runtime, call); }},
+      {"GET",
+       kOne,
+       Need::Read,
+       "One scenario with its newest text.",
+       {},
+       [&](const Call& call) { get(runtime, call); }},
+      {"PUT",
+       kOne,
+       Need::Author,
+       "Applies a scenario file; all its mistakes are answered at once.",
+       {},
+       [&](const Call& call) { apply(runtime, call); }},
+      {"DELETE",
+       kOne,
+       Need::Author,
+       "Takes away a draft that never ran.",
+       {},
+       [&](const Call& call) { remove_draft(runtime, call); }},
+      {"POST",
+       "/v1/scenarios/{id}/activate",
+       Need::Author,
+       "Lets contacts in, all of them or only test addresses.",
+       {},
+       [&](const Call& call) { activate(runtime, call); }},
+      {"POST",
+       "/v1/scenarios/{id}/hold",
+       Need::Author,
+       "Lets nobody in for now.",
+       {},
+       [&](const Call& call) { hold(runtime, call); }},
+      {"POST",
+       "/v1/scenarios/{id}/archive",
+       Need::Author,
+       "Ends a scenario for good; its numbers stay.",
+       {},
+       [&](const Call& call) { archive(runtime, call); }},
+      {"POST",
+       "/v1/scenarios/{id}/duplicate",
+       Need::Author,
+       "Makes a draft of it under a new id.",
+       {},
+       [&](const Call& call) { duplicate(runtime, call); }},
+      {"GET",
+       "/v1/scenarios/{id}/stats",
+       Need::Read,
+       "The numbers of a scenario and of each node, of all versions or of one.",
+       {"version"},
+       [&](const Call& call) { stats(runtime, call); }},
+  };
+}
+}  // namespace onward

@@ -1,0 +1,236 @@
+#include "engine/api/views.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/core/engagement.h"
+#include "engine/core/template.h"
+
+namespace onward {
+namespace {
+Value number(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+
+Value instant_or_null(const std::optional<Instant>& instant) {
+  return instant ? Value{format_instant(*instant)} : Value{};
+}
+
+Value texts(const std::vector<std::string>& from) { return ValueList(from.begin(), from.end()); }
+
+/// Named counts with those of `known` first, zero where nothing happened yet.
+Value named_counts(const CounterRow& row, const std::vector<std::string>& known) {
+  ValueMap counts;
+  const auto find = [&row](std::string_view name) -> std::int64_t {
+    for (const auto& [key, count] : row.named)
+      if (key == name) return count;
+    return 0;
+  };
+  for (const std::string& name : known) counts.emplace_back(name, find(name));
+  std::vector<std::pair<std::string, std::int64_t>> others;
+  for (const auto& entry : row.named)
+    if (std::find(known.begin(), known.end(), entry.first) == known.end()) others.push_back(entry);
+  std::sort(others.begin(), others.end());
+  for (const auto& [name, count] : others) counts.emplace_back(name, count);
+  return counts;
+}
+
+Value view_node(const NodeStats& node) {
+  const CounterRow& row = node.counts;
+  return ValueMap{{"id", node.id},
+                  {"kind", node.kind},
+                  {"visits", row[Counter::Visits]},
+                  {"unique_contacts", row[Counter::UniqueContacts]},
+                  {"waiting", row[Counter::Waiting]},
+                  {"ports", named_counts(row, node.ports)},
+                  {"unknown", row[Counter::Unknown]},
+                  {"requests", row[Counter::Requests]},
+                  {"accepted", row[Counter::Accepted]},
+                  {"pending", row[Counter::Pending]},
+                  {"parked", row[Counter::PendingParked]},
+                  {"failed", row[Counter::Failed]},
+                  {"cancelled", row[Counter::Cancelled]}};
+}
+
+Value view_side(const StatsSide& side) {
+  const CounterRow& row = side.scenario;
+  ValueList nodes;
+  for (const NodeStats& node : side.nodes) nodes.push_back(view_node(node));
+  return ValueMap{{"entered", row[Counter::Entered]}, {"inside", row[Counter::Inside]},
+                  {"done", row[Counter::Done]},       {"exited", row[Counter::Exited]},
+                  {"stopped", row[Counter::Stopped]}, {"parked", row[Counter::Parked]},
+                  {"refused", named_counts(row, {})}, {"nodes", std::move(nodes)}};
+}
+
+Value view_attempt(const Attempt& attempt) {
+  Value view = ValueMap{{"number", number(attempt.number)},
+                        {"at", format_instant(attempt.started)},
+                        {"took_ms", static_cast<std::int64_t>(attempt.took.count())},
+                        {"status", attempt.status == 0 ? Value{} : Value{attempt.status}}};
+  if (!attempt.code.empty()) view.set("code", attempt.code);
+  if (!attempt.error.empty()) view.set("error", inert_text(attempt.error));
+  if (!attempt.response.empty()) view.set("response", inert_text(attempt.response));
+  return view;
+}
+
+Value view_request(const Request& request) {
+  ValueList headers;
+  for (const auto& [name, value] : request.headers)
+    headers.push_back(
+        ValueMap{{"name", name}, {"value", inert_text(with_secret_references(value))}});
+  return ValueMap{{"method", request.method},
+                  {"url", inert_text(with_secret_references(request.url))},
+                  {"headers", std::move(headers)},
+                  {"body", inert_text(request.body)}};
+}
+
+/// The length of the well-formed UTF-8 character at the beginning; 0 where there is none.
+std::size_t character_length(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text.front());
+  const std::size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  return text.size() >= length && valid_utf8(text.substr(0, length)) ? length : 0;
+}
+}  // namespace
+
+Value view_of(const ContactAnswer& answer) {
+  Value view = to_value(answer.contact);
+  if (!view.find("created_at")) view.set("created_at", format_instant(answer.contact.created_at));
+  ValueMap statistics;
+  for (const std::string_view name : statistic_names())
+    statistics.emplace_back(name, statistic(answer.engagement, name));
+  view.set("statistics", std::move(statistics));
+  if (!answer.warnings.empty()) view.set("warnings", texts(answer.warnings));
+  return view;
+}
+
+Value view_of(const ScenarioInfo& info) {
+  ValueList versions;
+  for (const auto& [version, created] : info.versions)
+    versions.push_back(
+        ValueMap{{"version", number(version)}, {"created", format_instant(created)}});
+  Value view = ValueMap{{"scenario", info.id},
+                        {"title", info.title},
+                        {"state", to_string(info.state)},
+                        {"version", number(info.version)},
+                        {"test_emails", texts(info.test_emails)},
+                        {"created", format_instant(info.created)},
+                        {"activated", instant_or_null(info.activated)},
+                        {"archived", instant_or_null(info.archived)},
+                        {"versions", std::move(versions)}};
+  if (!info.text.empty()) view.set("text", info.text);
+  return view;
+}
+
+Value view_of(const ScenarioStats& stats) {
+  ValueList versions;
+  for (const Version version : stats.versions) versions.push_back(number(version));
+  return ValueMap{{"scenario", stats.id},
+                  {"state", to_string(stats.state)},
+                  {"as_of", format_instant(stats.as_of)},
+                  {"versions", std::move(versions)},
+                  {"live", view_side(stats.live)},
+                  {"test", view_side(stats.test)}};
+}
+
+Value view_of(const Runtime::RunView& view, std::string_view epoch) {
+  const Run& run = view.run;
+  ValueList path;
+  for (std::size_t i = 0; i < run.path.size(); ++i) {
+    const PathStep& step = run.path[i];
+    Value shown = ValueMap{{"node", i < view.node_ids.size() ? view.node_ids[i] : std::string{}},
+                           {"at", format_instant(step.at)},
+                           {"port", step.port.empty() ? Value{} : Value{step.port}}};
+    if (step.delivery) shown.set("delivery", format_delivery(epoch, *step.delivery));
+    if (!step.note.empty()) shown.set("note", step.note);
+    path.push_back(std::move(shown));
+  }
+  Value shown =
+      ValueMap{{"id", format_run(run.key)},           {"scenario", view.scenario},
+               {"version", number(run.version)},      {"test", run.test},
+               {"state", to_string(run.state)},       {"started", format_instant(run.started)},
+               {"ended", instant_or_null(run.ended)}, {"wake_at", instant_or_null(run.wake_at)}};
+  if (!run.reason.empty()) shown.set("reason", run.reason);
+  if (!run.entry_key.empty()) shown.set("key", run.entry_key);
+  shown.set("path", std::move(path));
+  return shown;
+}
+
+Value view_of(const Runtime::DeliveryView& view, std::string_view epoch, bool whole) {
+  const Delivery& delivery = view.delivery;
+  Value shown = ValueMap{{"id", format_delivery(epoch, delivery.key)},
+                         {"scenario", view.scenario},
+                         {"node", view.node},
+                         {"version", number(delivery.endpoint.version)},
+                         {"contact", view.contact},
+                         {"run", format_run(delivery.run)},
+                         {"test", delivery.test},
+                         {"state", to_string(delivery.state)},
+                         {"parked", delivery.parked},
+                         {"created", format_instant(delivery.created)},
+                         {"deadline", format_instant(delivery.deadline)},
+                         {"next_attempt", instant_or_null(delivery.due)},
+                         {"settled", instant_or_null(delivery.settled)},
+                         {"attempt_count", number(delivery.attempts)},
+                         {"last_attempt", delivery.last ? view_attempt(*delivery.last) : Value{}}};
+  if (!delivery.reason.empty()) shown.set("reason", delivery.reason);
+  if (!whole) return shown;
+  shown.set("request", view.request ? view_request(*view.request) : Value{});
+  ValueList attempts;
+  for (const Attempt& attempt : view.attempts) attempts.push_back(view_attempt(attempt));
+  shown.set("attempts", std::move(attempts));
+  return shown;
+}
+
+Value view_of(std::span<const Diagnostic> diagnostics) {
+  ValueList list;
+  for (const Diagnostic& found : diagnostics) {
+    Value shown = ValueMap{{"severity", found.severity == Severity::Error ? "error" : "warning"},
+                           {"line", found.at.line},
+                           {"column", found.at.column},
+                           {"code", found.code},
+                           {"message", found.message}};
+    if (!found.nearest.empty()) shown.set("nearest", found.nearest);
+    list.push_back(std::move(shown));
+  }
+  return list;
+}
+
+std::string diagnostic_lines(std::string_view name, std::span<const Diagnostic> diagnostics) {
+  std::string lines;
+  for (const Diagnostic& found : diagnostics)
+    fmt::format_to(std::back_inserter(lines), "{}:{}:{}: {}[{}]: {}\n", name, found.at.line,
+                   found.at.column, found.severity == Severity::Error ? "error" : "warning",
+                   found.code, found.message);
+  return lines;
+}
+
+std::string inert_text(std::string_view bytes) {
+  std::string out;
+  out.reserve(bytes.size());
+  while (!bytes.empty()) {
+    const auto first = static_cast<unsigned char>(bytes.front());
+    const std::size_t length = character_length(bytes);
+    const bool control = (first < 0x20 && first != '\n' && first != '\t') || first == 0x7f;
+    if (length == 0 || control) {
+      fmt::format_to(std::back_inserter(out), "\\x{:02x}", first);
+      bytes.remove_prefix(1);
+    } else {
+      out += bytes.substr(0, length);
+      bytes.remove_prefix(length);
+    }
+  }
+  return out;
+}
+
+std::string with_secret_references(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == kSecretOpen)
+      out += "{{ secret.";
+    else if (c == kSecretClose)
+      out += " }}";
+    else
+      out += c;
+  }
+  return out;
+}
+}  // namespace onward

@@ -1,0 +1,32 @@
+#pragma once
+// What the engine knows, as JSON shows it. Pure. The names are on the wire: they only grow.
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "engine/core/diagnostic.h"
+#include "engine/core/value.h"
+#include "engine/runtime/runtime.h"
+
+namespace onward {
+/// The contact's members, `created_at`, and its personal `statistics`.
+Value view_of(const ContactAnswer& answer);
+/// {"scenario", "title", "state", "version", "test_emails", times, "versions", "text"?}
+Value view_of(const ScenarioInfo& info);
+/// {"entered", …, "nodes": […]} for live and for test traffic.
+Value view_of(const ScenarioStats& stats);
+Value view_of(const Runtime::RunView& run, std::string_view epoch);
+/// `whole`: with the request and all attempts.
+Value view_of(const Runtime::DeliveryView& delivery, std::string_view epoch, bool whole);
+/// [{"severity", "line", "column", "code", "message", "nearest"?}]
+Value view_of(std::span<const Diagnostic> diagnostics);
+
+/// The same in lines for people: `welcome:9:12: error[unknown_key]: …`.
+std::string diagnostic_lines(std::string_view name, std::span<const Diagnostic> diagnostics);
+
+/// Text of unknown origin made inert: what is no UTF-8 and control characters but newline and tab
+/// become `\xNN`.
+std::string inert_text(std::string_view bytes);
+/// Rendered text with its secrets as an author writes them: `{{ secret.crm_key }}`.
+std::string with_secret_references(std::string_view text);
+}  // namespace onward

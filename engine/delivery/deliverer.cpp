@@ -1,0 +1,246 @@
+#include "engine/delivery/deliverer.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cassert>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+
+#include "engine/delivery/attempt.h"
+
+namespace onward {
+namespace {
+using namespace std::chrono_literals;
+using Steady = std::chrono::steady_clock;
+
+/// An idle thread sleeps as long as libcurl lets it; it is woken for work.
+constexpr Duration kIdle = 1h;
+/// How long nothing is started after local trouble (no descriptors, no ports), doubling.
+constexpr Duration kHoldFirst = 100ms;
+constexpr Duration kHoldLongest = 5s;
+}  // namespace
+
+struct Deliverer::Impl {
+  Impl(std::unique_ptr<HttpClient> http, DelivererOptions given)
+      : client{std::move(http)}, options{std::move(given)}, scheduler{options.limits} {
+    assert(client && options.report && options.clock);
+  }
+
+  void run();
+  void round(Duration longest);
+  void take_inbox();
+  void start_tasks();
+  void finish(HttpReply reply);
+  void end(const DeliveryTask& task, AttemptResult result);
+  void hold(Instant now);
+  Duration until_next() const;
+  void wait(Duration longest, std::vector<HttpReply>& replies);
+  void drain();
+  void report();
+
+  struct Flight {
+    DeliveryTask task;
+    Instant started;
+  };
+
+  const std::unique_ptr<HttpClient> client;
+  const DelivererOptions options;
+
+  // Handed over between threads.
+  std::mutex inbox_mutex;
+  std::vector<DeliveryTask> inbox;
+  std::atomic<bool> arrived = false;  ///< The inbox may hold something.
+  std::atomic<bool> asleep = false;
+  std::atomic<bool> stopping = false;
+  std::atomic<Duration::rep> patience = 0;
+  std::thread thread;
+
+  /// Held by the deliver thread but while it waits, so that `figures` may look.
+  mutable std::mutex state_mutex;
+  Scheduler scheduler;
+  std::unordered_map<std::uint64_t, Flight> flights;
+  std::uint64_t started = 0, reused = 0, blocked = 0;
+
+  // The deliver thread's own.
+  std::uint64_t next_token = 1;
+  std::vector<AttemptResult> results;
+  std::vector<HttpReply> replies;
+  std::optional<Instant> held_until;
+  Duration held_for{};
+};
+
+void Deliverer::Impl::take_inbox() {
+  if (!arrived.exchange(false)) return;
+  std::vector<DeliveryTask> tasks;
+  {
+    const std::lock_guard lock{inbox_mutex};
+    tasks.swap(inbox);
+  }
+  for (DeliveryTask& task : tasks) scheduler.add(std::move(task));
+}
+
+void Deliverer::Impl::start_tasks() {
+  const Instant now = options.clock();
+  if (held_until && now < *held_until) return;
+  held_until.reset();
+  for (DeliveryTask& task : scheduler.start(now)) {
+    auto request = request_of(task, options.secrets);
+    if (!request) {
+      end(task, result_of(task, request.error(), now));
+      continue;
+    }
+    request->token = next_token++;
+    ++started;
+    flights.emplace(request->token, Flight{std::move(task), now});
+    client->start(std::move(*request));
+  }
+}
+
+void Deliverer::Impl::finish(HttpReply reply) {
+  auto node = flights.extract(reply.token);
+  if (!node) return;  // Of before a stop whose patience ran out.
+  const Flight& flight = node.mapped();
+  reused += reply.reused;
+  blocked += reply.blocked;
+  const Instant now = options.clock();
+  AttemptResult result = result_of(flight.task, std::move(reply), flight.started, now);
+  if (result.code == "local") {
+    hold(now);
+  } else {
+    held_for = {};
+  }
+  end(flight.task, std::move(result));
+}
+
+void Deliverer::Impl::end(const DeliveryTask& task, AttemptResult result) {
+  scheduler.finished(task, verdict_of(result), result.took, options.clock());
+  results.push_back(std::move(result));
+}
+
+/// Trying on at full speed would only fail as fast.
+void Deliverer::Impl::hold(Instant now) {
+  if (held_until) return;
+  held_for = std::clamp(held_for * 2, kHoldFirst, kHoldLongest);
+  held_until = now + held_for;
+}
+
+Duration Deliverer::Impl::until_next() const {
+  std::optional<Instant> next = scheduler.next_change();
+  if (held_until && scheduler.waiting() > 0) next = held_until;
+  if (!next) return kIdle;
+  return std::clamp<Duration>(*next - options.clock(), 0ms, kIdle);
+}
+
+/// The flag goes up before the inbox is looked at again, so that whoever puts something in after
+/// that look sees it and wakes us.
+void Deliverer::Impl::wait(Duration longest, std::vector<HttpReply>& done) {
+  if (longest > 0ms) asleep = true;
+  if (arrived || stopping) longest = 0ms;
+  client->poll(longest, done);
+  asleep = false;
+}
+
+void Deliverer::Impl::round(Duration longest) {
+  {
+    const std::lock_guard lock{state_mutex};
+    take_inbox();
+    start_tasks();
+    longest = results.empty() ? std::min(longest, until_next()) : 0ms;
+  }
+  wait(longest, replies);
+  {
+    const std::lock_guard lock{state_mutex};
+    for (HttpReply& reply : replies) finish(std::move(reply));
+    replies.clear();
+  }
+  report();
+}
+
+void Deliverer::Impl::report() {
+  if (results.empty()) return;
+  options.report(std::exchange(results, {}));
+}
+
+void Deliverer::Impl::run() {
+  while (!stopping) round(kIdle);
+  drain();
+}
+
+/// What still waits is forgotten: it is pending in the store. What is in flight may finish.
+void Deliverer::Impl::drain() {
+  const auto end_at = Steady::now() + Duration{patience};
+  {
+    const std::lock_guard lock{state_mutex};
+    take_inbox();
+    held_until.reset();
+  }
+  while (client->in_flight() > 0) {
+    const auto left = std::chrono::floor<Duration>(end_at - Steady::now());
+    if (left <= 0ms) break;
+    client->poll(std::min<Duration>(left, 100ms), replies);
+    {
+      const std::lock_guard lock{state_mutex};
+      for (HttpReply& reply : replies) finish(std::move(reply));
+      replies.clear();
+    }
+    report();
+  }
+  report();
+  const std::lock_guard lock{state_mutex};
+  scheduler = Scheduler{options.limits};
+  flights.clear();
+}
+
+Deliverer::Deliverer(std::unique_ptr<HttpClient> client, DelivererOptions options)
+    : impl_{std::make_unique<Impl>(std::move(client), std::move(options))} {}
+
+Deliverer::~Deliverer() { stop(0ms); }
+
+void Deliverer::start() {
+  assert(!impl_->thread.joinable());
+  impl_->stopping = false;
+  impl_->thread = std::thread{[this] { impl_->run(); }};
+}
+
+void Deliverer::submit(std::vector<DeliveryTask> tasks) {
+  if (tasks.empty()) return;
+  {
+    const std::lock_guard lock{impl_->inbox_mutex};
+    if (impl_->inbox.empty()) {
+      impl_->inbox = std::move(tasks);
+    } else {
+      impl_->inbox.insert(impl_->inbox.end(), std::make_move_iterator(tasks.begin()),
+                          std::make_move_iterator(tasks.end()));
+    }
+    impl_->arrived = true;
+  }
+  if (impl_->asleep.exchange(false)) impl_->client->wake();
+}
+
+void Deliverer::stop(Duration patience) {
+  impl_->patience = patience.count();
+  if (!impl_->thread.joinable()) return impl_->drain();
+  impl_->stopping = true;
+  impl_->client->wake();
+  impl_->thread.join();
+}
+
+DelivererFigures Deliverer::figures() const {
+  std::size_t in_inbox = 0;
+  {
+    const std::lock_guard lock{impl_->inbox_mutex};
+    in_inbox = impl_->inbox.size();
+  }
+  const std::lock_guard lock{impl_->state_mutex};
+  return {.in_flight = impl_->scheduler.in_flight(),
+          .waiting = impl_->scheduler.waiting() + in_inbox,
+          .started = impl_->started,
+          .reused = impl_->reused,
+          .blocked = impl_->blocked,
+          .origins = impl_->scheduler.origins()};
+}
+
+void Deliverer::step(Duration longest) { impl_->round(longest); }
+}  // namespace onward

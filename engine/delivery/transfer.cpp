@@ -1,0 +1,375 @@
+#include "engine/delivery/transfer.h"
+
+#include <arpa/inet.h>
+#include <fmt/core.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+#include <mutex>
+#include <new>
+
+#include "engine/delivery/failure.h"
+
+namespace onward {
+namespace {
+/// Of all header blocks of an answer, provisional ones included.
+constexpr std::size_t kHeaderMax = 256 * 1024;
+/// Certificates and addresses are judged when a connection opens, so none lives longer.
+constexpr long kConnectionLifeSeconds = 300;
+/// libcurl repeats a request by itself when a reused connection turns out to be dead: the fresher,
+/// the rarer.
+constexpr long kConnectionIdleSeconds = 30;
+
+/// Sets an option that cannot fail but for lack of memory.
+template <class Value>
+void set(CURL* handle, CURLoption option, Value value) {
+  if (curl_easy_setopt(handle, option, value) == CURLE_OUT_OF_MEMORY) throw std::bad_alloc{};
+}
+
+bool same_name(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; };
+    return lower(x) == lower(y);
+  });
+}
+
+bool has_control(std::string_view text, bool tab_allowed) {
+  return std::any_of(text.begin(), text.end(), [&](char c) {
+    return static_cast<unsigned char>(c) < 0x20 ? !(tab_allowed && c == '\t') : c == 0x7f;
+  });
+}
+
+bool is_token(std::string_view name) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  return !name.empty() && std::all_of(name.begin(), name.end(), [&](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           kMarks.find(c) != std::string_view::npos;
+  });
+}
+
+std::string_view trim(std::string_view text) {
+  constexpr std::string_view kBlank = " \t\r\n";
+  const std::size_t first = text.find_first_not_of(kBlank);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
+}
+
+std::string url_part(CURLU* url, CURLUPart part, unsigned flags = 0) {
+  char* text = nullptr;
+  if (curl_url_get(url, part, &text, flags) != CURLUE_OK) return {};
+  std::string copy{text};
+  curl_free(text);
+  return copy;
+}
+
+/// Milliseconds for libcurl, which reads 0 as "no limit".
+long limit_of(Duration duration) {
+  return static_cast<long>(std::clamp<Duration::rep>(duration.count(), 1, 86'400'000));
+}
+}  // namespace
+
+void init_curl() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    std::signal(SIGPIPE, SIG_IGN);
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+  });
+}
+
+Transfer::Transfer(const TransferOptions& options)
+    : options_{options}, easy_{curl_easy_init()}, url_{curl_url()} {
+  if (!easy_ || !url_) throw std::bad_alloc{};
+  set_constants();
+}
+
+void Transfer::set_constants() {
+  CURL* easy = easy_.get();
+  set(easy, CURLOPT_PRIVATE, this);
+  set(easy, CURLOPT_ERRORBUFFER, message_);
+  set(easy, CURLOPT_NOSIGNAL, 1L);
+  set(easy, CURLOPT_NOPROGRESS, 1L);
+  set(easy, CURLOPT_PROTOCOLS_STR, options_.https_only ? "https" : "http,https");
+  set(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  set(easy, CURLOPT_PROXY,
+      "");  // Whatever the environment says: behind a proxy the guard is blind.
+  set(easy, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
+  set(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  set(easy, CURLOPT_USERAGENT, options_.user_agent.c_str());
+  set(easy, CURLOPT_MAXLIFETIME_CONN, kConnectionLifeSeconds);
+  set(easy, CURLOPT_MAXAGE_CONN, kConnectionIdleSeconds);
+  if (!options_.ca_file.empty()) set(easy, CURLOPT_CAINFO, options_.ca_file.c_str());
+  set(easy, CURLOPT_HEADERFUNCTION, &Transfer::on_header);
+  set(easy, CURLOPT_HEADERDATA, this);
+  set(easy, CURLOPT_WRITEFUNCTION, &Transfer::on_body);
+  set(easy, CURLOPT_WRITEDATA, this);
+  set(easy, CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_open_socket);
+  set(easy, CURLOPT_OPENSOCKETDATA, this);
+  set(easy, CURLOPT_PREREQFUNCTION, &Transfer::on_before_request);
+  set(easy, CURLOPT_PREREQDATA, this);
+}
+
+Transfer* Transfer::of(CURL* handle) {
+  char* self = nullptr;
+  curl_easy_getinfo(handle, CURLINFO_PRIVATE, &self);
+  assert(self);
+  return reinterpret_cast<Transfer*>(self);
+}
+
+bool Transfer::prepare(HttpRequest request, HttpReply& reply) {
+  request_ = std::move(request);
+  answer_ = {};
+  way_ = {};
+  message_[0] = '\0';
+
+  reply = {};
+  reply.token = request_.token;
+  reply.error = set_url(request_.url.empty() ? request_.request->url : request_.url);
+  if (!reply.error.empty()) {
+    reply.blocked = options_.https_only && url_part(url_.get(), CURLUPART_SCHEME) == "http";
+    reply.code = reply.blocked ? "blocked_policy" : "bad_url";
+    url_text_.clear();
+    return false;
+  }
+  reply.error = set_headers();
+  if (!reply.error.empty()) {
+    reply.code = "bad_header";
+    return false;
+  }
+  set_method_and_body();
+  set(easy_.get(), CURLOPT_CONNECTTIMEOUT_MS, limit_of(request_.connect_timeout));
+  set(easy_.get(), CURLOPT_TIMEOUT_MS, limit_of(request_.timeout));
+  return true;
+}
+
+/// The host that the guard is asked about is the one that libcurl will read, since the parser is
+/// the same. Returns what is wrong, without the URL, which may hold a secret.
+std::string Transfer::set_url(const std::string& text) {
+  if (text == url_text_) return {};
+  if (curl_url_set(url_.get(), CURLUPART_URL, nullptr, 0) != CURLUE_OK) return "the URL is empty";
+  if (text.find('\0') != std::string::npos) return "the URL holds a control character";
+  if (const CURLUcode code =
+          curl_url_set(url_.get(), CURLUPART_URL, text.c_str(), CURLU_DISALLOW_USER);
+      code != CURLUE_OK) {
+    return fmt::format("the URL cannot be called: {}", curl_url_strerror(code));
+  }
+  const std::string scheme = url_part(url_.get(), CURLUPART_SCHEME);
+  if (options_.https_only && scheme == "http") {
+    return "only https URLs may be called (--https-only)";
+  }
+  if (scheme != "http" && scheme != "https") {
+    return fmt::format("only http and https URLs may be called, found {}", scheme);
+  }
+  const std::string port = url_part(url_.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
+  host_ = url_part(url_.get(), CURLUPART_HOST);
+  std::from_chars(port.data(), port.data() + port.size(), port_);
+  set(easy_.get(), CURLOPT_URL, text.c_str());
+  url_text_ = text;
+  return {};
+}
+
+/// libcurl sends header text as it is, so what could begin a line of its own must not pass.
+std::string Transfer::set_headers() {
+  HeaderList list;
+  const auto append = [&list](const std::string& line) {
+    curl_slist* longer = curl_slist_append(list.get(), line.c_str());
+    if (!longer) throw std::bad_alloc{};
+    list.release();
+    list.reset(longer);
+  };
+  bool typed = false;
+  std::string line;
+  const auto add = [&](const std::vector<Header>& headers) -> std::string {
+    for (const auto& [name, value] : headers) {
+      if (!is_token(name)) return fmt::format("the header name \"{}\" cannot be sent", name);
+      if (has_control(value, /*tab_allowed=*/true)) {
+        return fmt::format("the value of header {} holds a control character", name);
+      }
+      typed = typed || same_name(name, "Content-Type");
+      // libcurl takes "Name:" as an order to leave a header out, and "Name;" for an empty one.
+      line.assign(name).append(trim(value).empty() ? ";" : ": ").append(trim(value));
+      append(line);
+    }
+    return {};
+  };
+  const std::vector<Header>& own =
+      request_.headers_replaced ? request_.headers : request_.request->headers;
+  if (std::string wrong = add(own); !wrong.empty()) return wrong;
+  if (std::string wrong = add(request_.extra_headers); !wrong.empty()) return wrong;
+  append("Expect:");
+  if (!typed) append("Content-Type:");
+  set(easy_.get(), CURLOPT_HTTPHEADER, list.get());
+  headers_ = std::move(list);
+  return {};
+}
+
+/// Handles are not reset between attempts, so each of these is set every time.
+void Transfer::set_method_and_body() {
+  CURL* easy = easy_.get();
+  const std::string& method = request_.request->method;
+  const std::string& body = request_.request->body;
+  if (body.empty() && method != "POST" && method != "PUT" && method != "PATCH") {
+    set(easy, CURLOPT_HTTPGET, 1L);
+    set(easy, CURLOPT_CUSTOMREQUEST, method == "GET" ? nullptr : method.c_str());
+    return;
+  }
+  set(easy, CURLOPT_POST, 1L);
+  set(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
+  set(easy, CURLOPT_POSTFIELDS, body.c_str());  // Not copied: `request_` holds it.
+  set(easy, CURLOPT_CUSTOMREQUEST, method == "POST" ? nullptr : method.c_str());
+}
+
+std::string Transfer::where() const { return fmt::format("{}:{}", host_, port_); }
+
+HttpReply Transfer::finish(CURLcode code) {
+  CURL* easy = easy_.get();
+  const auto time_of = [&](CURLINFO info) {
+    curl_off_t micros = 0;
+    curl_easy_getinfo(easy, info, &micros);
+    return micros;
+  };
+  long connects = 0, os_errno = 0;
+  curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
+  curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_errno);
+
+  HttpReply reply;
+  reply.token = request_.token;
+  reply.took =
+      std::chrono::floor<Duration>(std::chrono::microseconds{time_of(CURLINFO_TOTAL_TIME_T)});
+  reply.reused = way_.requested && connects == 0;
+  if (answer_.complete) {
+    reply.status = answer_.block_status;
+    reply.body_truncated = code != CURLE_OK;
+    if (answer_.retry_afters == 1) reply.retry_after = std::move(answer_.retry_after);
+    reply.date = std::move(answer_.date);
+    reply.body = std::move(answer_.body);
+  } else {
+    Failure failure = name_failure({.code = code,
+                                    .where = where(),
+                                    .message = message_,
+                                    .refusal = std::move(way_.refusal),
+                                    .socket_opened = way_.socket_opened,
+                                    .ipv6 = way_.ipv6,
+                                    .socket_errno = way_.socket_errno,
+                                    .os_errno = static_cast<int>(os_errno),
+                                    .resolved = time_of(CURLINFO_NAMELOOKUP_TIME_T) > 0,
+                                    .connected = time_of(CURLINFO_CONNECT_TIME_T) > 0,
+                                    .requested = way_.requested,
+                                    .header_limit = answer_.header_limit,
+                                    .provisional = answer_.block_status,
+                                    .connect_timeout = request_.connect_timeout,
+                                    .timeout = request_.timeout});
+    reply.code = std::move(failure.code);
+    reply.error = std::move(failure.error);
+    reply.blocked = failure.blocked;
+    reply.local = failure.local;
+  }
+  request_ = {};  // Bodies and resolved secrets are not kept by an idle handle.
+  return reply;
+}
+
+std::size_t Transfer::on_header(char* data, std::size_t one, std::size_t size, void* self) {
+  return static_cast<Transfer*>(self)->header_line({data, one * size});
+}
+
+std::size_t Transfer::on_body(char* data, std::size_t one, std::size_t size, void* self) {
+  return static_cast<Transfer*>(self)->body_part({data, one * size});
+}
+
+/// Only the end of the final block makes an answer; provisional blocks (1xx) come before it, and
+/// trailers after the body are nobody's business.
+std::size_t Transfer::header_line(std::string_view line) {
+  answer_.header_bytes += line.size();
+  if (answer_.header_bytes > kHeaderMax) {
+    answer_.header_limit = !answer_.complete;
+    return 0;
+  }
+  if (answer_.body_began) return line.size();
+  if (line.substr(0, 5) == "HTTP/") {
+    const std::size_t bytes = answer_.header_bytes;
+    answer_ = {};
+    answer_.header_bytes = bytes;
+    const std::size_t space = std::min(line.find(' '), line.size());
+    const std::string_view code = trim(line.substr(space)).substr(0, 3);
+    std::from_chars(code.data(), code.data() + code.size(), answer_.block_status);
+  } else if (line == "\r\n" || line == "\n") {
+    answer_.complete = answer_.block_status >= 200;
+  } else {
+    header_field(line);
+  }
+  return line.size();
+}
+
+void Transfer::header_field(std::string_view line) {
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return;
+  const std::string_view name = line.substr(0, colon);
+  const std::string_view value = trim(line.substr(colon + 1));
+  if (same_name(name, "Date")) {
+    answer_.date = value;
+  } else if (same_name(name, "Content-Type")) {
+    answer_.content_type = value;
+  } else if (same_name(name, "Retry-After")) {
+    ++answer_.retry_afters;
+    answer_.retry_after = value;
+  }
+}
+
+std::size_t Transfer::body_part(std::string_view bytes) {
+  answer_.body_began = true;
+  answer_.body_bytes += bytes.size();
+  if (request_.want_body) {
+    const std::size_t room = options_.body_keep_max - answer_.body.size();
+    answer_.body.append(bytes.substr(0, room));
+  }
+  return answer_.body_bytes > options_.body_read_max ? 0 : bytes.size();
+}
+
+curl_socket_t Transfer::on_open_socket(void* self, curlsocktype, curl_sockaddr* address) {
+  return static_cast<Transfer*>(self)->open_socket(address);
+}
+
+/// Called for each address of the host that is tried; a refused one lets libcurl try the next.
+curl_socket_t Transfer::open_socket(curl_sockaddr* address) {
+  if (options_.guard) {
+    std::string refusal = options_.guard->refuse(&address->addr, host_, port_);
+    if (!refusal.empty()) {
+      way_.refusal = std::move(refusal);
+      return CURL_SOCKET_BAD;
+    }
+  }
+  const int opened = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  if (opened < 0) {
+    way_.socket_errno = errno;
+    return CURL_SOCKET_BAD;
+  }
+  way_.socket_opened = true;
+  way_.ipv6 = address->family == AF_INET6;
+  return opened;
+}
+
+int Transfer::on_before_request(void* self, char* address, char*, int, int) {
+  return static_cast<Transfer*>(self)->before_request(address);
+}
+
+/// Called for each request, on a reused connection too, where no socket is opened.
+int Transfer::before_request(const char* address) {
+  way_.requested = true;
+  if (!options_.guard) return CURL_PREREQFUNC_OK;
+  sockaddr_storage storage{};
+  auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
+  auto* v6 = reinterpret_cast<sockaddr_in6*>(&storage);
+  if (inet_pton(AF_INET, address, &v4->sin_addr) == 1) {
+    storage.ss_family = AF_INET;
+  } else if (inet_pton(AF_INET6, address, &v6->sin6_addr) == 1) {
+    storage.ss_family = AF_INET6;
+  }
+  way_.refusal = options_.guard->refuse(reinterpret_cast<const sockaddr*>(&storage), host_, port_);
+  return way_.refusal.empty() ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+}  // namespace onward

@@ -1,0 +1,105 @@
+#pragma once
+// One HTTP attempt on one libcurl handle: what is sent, and what is kept of the answer.
+#include <curl/curl.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "engine/delivery/address_guard.h"
+#include "engine/delivery/http_client.h"
+
+namespace onward {
+/// What is the same for all transfers of a client.
+struct TransferOptions {
+  const AddressGuard* guard = nullptr;  ///< Null: any address may be called.
+  std::string user_agent;
+  std::string ca_file;
+  bool https_only = false;
+  std::size_t body_read_max = 64 * 1024;  ///< Beyond, the connection is closed.
+  std::size_t body_keep_max = 4 * 1024;
+};
+
+/// A handle and its state, used for one attempt after another. Never moves: libcurl points to it.
+class Transfer {
+ public:
+  /// `options` must outlive it.
+  explicit Transfer(const TransferOptions& options);
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
+
+  /// Makes the handle ready. False where the request may not be sent as it stands: `reply` says
+  /// why, and nothing is to be performed.
+  bool prepare(HttpRequest request, HttpReply& reply);
+  /// What came of it, once libcurl is done with the handle.
+  HttpReply finish(CURLcode code);
+
+  CURL* handle() const { return easy_.get(); }
+  static Transfer* of(CURL* handle);
+  const std::string& content_type() const { return answer_.content_type; }
+
+ private:
+  struct EasyDelete {
+    void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
+  };
+  struct UrlDelete {
+    void operator()(CURLU* url) const { curl_url_cleanup(url); }
+  };
+  struct ListDelete {
+    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+  };
+  using HeaderList = std::unique_ptr<curl_slist, ListDelete>;
+
+  /// What is kept of an answer.
+  struct Answer {
+    int block_status = 0;   ///< Of the header block being read.
+    bool complete = false;  ///< The final block was read to its end.
+    bool body_began = false;
+    bool header_limit = false;
+    std::size_t header_bytes = 0, body_bytes = 0;
+    int retry_afters = 0;
+    std::string retry_after, date, content_type, body;
+  };
+  /// What happened on the way to it.
+  struct Way {
+    std::string refusal;  ///< By the guard.
+    bool socket_opened = false, ipv6 = false;
+    int socket_errno = 0;
+    bool requested = false;
+  };
+
+  void set_constants();
+  std::string set_url(const std::string& text);
+  std::string set_headers();
+  void set_method_and_body();
+
+  std::size_t header_line(std::string_view line);
+  void header_field(std::string_view line);
+  std::size_t body_part(std::string_view bytes);
+  curl_socket_t open_socket(curl_sockaddr* address);
+  int before_request(const char* address);
+  std::string where() const;
+
+  static std::size_t on_header(char* data, std::size_t one, std::size_t size, void* self);
+  static std::size_t on_body(char* data, std::size_t one, std::size_t size, void* self);
+  static curl_socket_t on_open_socket(void* self, curlsocktype, curl_sockaddr* address);
+  static int on_before_request(void* self, char* address, char* local, int port, int local_port);
+
+  const TransferOptions& options_;
+  std::unique_ptr<CURL, EasyDelete> easy_;
+  std::unique_ptr<CURLU, UrlDelete> url_;
+  std::string url_text_;  ///< What was set last: mostly the next one is the same.
+  std::string host_;
+  std::uint16_t port_ = 0;
+  HeaderList headers_;
+  char message_[CURL_ERROR_SIZE] = {};
+
+  HttpRequest request_;
+  Answer answer_;
+  Way way_;
+};
+
+/// Prepares libcurl, once in a process. From then on SIGPIPE is ignored: with CURLOPT_NOSIGNAL
+/// libcurl no longer sees to that.
+void init_curl();
+}  // namespace onward

@@ -1,0 +1,178 @@
+#include <map>
+
+#include <catch2/catch.hpp>
+
+#include "tests/support/stage.h"
+
+using namespace onward;
+using namespace std::chrono_literals;
+
+namespace {
+constexpr std::string_view kRelay = R"(
+scenario: relay
+reentry: parallel
+nodes:
+  any:  { kind: trigger, event: opened, next: tell }
+  tell: { kind: send_webhook, url: "https://crm.example.com/in", next: end }
+)";
+}
+
+TEST_CASE("a refused delivery is tried again under one id with the same bytes until accepted",
+          "[runtime][deliveries]") {
+  Stage stage{kRelay};
+  for (int i = 0; i < 50; ++i) stage.event("c" + std::to_string(i), "opened");
+  CHECK(stage.counts("tell")[Counter::Pending] == 50);
+
+  std::map<DeliveryKey, std::string> bodies;
+  std::map<DeliveryKey, std::string> ids;
+  for (int round = 0; round < 4; ++round) {
+    for (const DeliveryTask& task : stage.sink().tasks) {
+      const auto [body, first] = bodies.emplace(task.delivery, task.request->body);
+      CHECK(body->second == task.request->body);
+      const auto [id, fresh] = ids.emplace(task.delivery, task.webhook_id);
+      CHECK(id->second == task.webhook_id);
+      CHECK(task.request->body.find(task.webhook_id) != std::string::npos);
+    }
+    stage.reply(round < 3 ? 503 : 200);
+    CHECK(stage.broken().empty());
+    stage.pass(10min);
+    if (round == 1) stage.restart();
+  }
+  CHECK(ids.size() == 50);
+  CHECK(stage.counts("tell")[Counter::Accepted] == 50);
+  CHECK(stage.counts("tell")[Counter::Pending] == 0);
+  for (const Delivery& delivery : stage.deliveries()) CHECK(delivery.attempts == 4);
+}
+
+TEST_CASE("contacts are done before anything is accepted", "[runtime][deliveries]") {
+  Stage stage{kRelay};
+  stage.event("ada", "opened");
+  CHECK(stage.place_of("ada") == "done");
+  CHECK(stage.counts("tell")[Counter::Accepted] == 0);
+}
+
+TEST_CASE("a delivery that is refused for twelve hours fails, and the numbers add up",
+          "[runtime][deliveries]") {
+  Stage stage{kRelay};
+  stage.event("ada", "opened");
+  int attempts = 0;
+  for (int i = 0; i < 100 && stage.counts("tell")[Counter::Pending] > 0; ++i) {
+    attempts += static_cast<int>(stage.reply(0));
+    stage.pass(10min);
+  }
+  CHECK(stage.counts("tell")[Counter::Failed] == 1);
+  CHECK(stage.deliveries().at(0).reason == "deadline");
+  CHECK(stage.deliveries().at(0).attempts == static_cast<std::uint32_t>(attempts));
+  CHECK(stage.broken().empty());
+  stage.pass(24h * 30);
+  CHECK(stage.sink().tasks.empty());
+}
+
+TEST_CASE("what is pending at a restart is picked up, each once", "[runtime][deliveries]") {
+  Stage stage{kRelay};
+  for (int i = 0; i < 20; ++i) stage.event("ada", "opened");
+  stage.restart();
+  CHECK(stage.sink().tasks.size() == 20);
+  stage.reply(200);
+  CHECK(stage.counts("tell")[Counter::Accepted] == 20);
+  stage.restart();
+  CHECK(stage.sink().tasks.empty());
+}
+
+TEST_CASE("memory holds a window of an endpoint, and the rest follows", "[runtime][deliveries]") {
+  Stage stage{kRelay, nullptr, {.endpoint_window = 10}};
+  for (int i = 0; i < 200; ++i) stage.event("ada", "opened");
+  CHECK(stage.sink().tasks.size() == 10);
+  int rounds = 0;
+  while (stage.counts("tell")[Counter::Pending] > 0 && ++rounds < 200) {
+    CHECK(stage.sink().tasks.size() <= 10);
+    stage.reply(200);
+  }
+  CHECK(stage.counts("tell")[Counter::Accepted] == 200);
+  CHECK(stage.deliveries().size() == 200);
+}
+
+TEST_CASE("a window full of refused deliveries hides none that is due", "[runtime][deliveries]") {
+  Stage stage{kRelay, nullptr, {.endpoint_window = 10}};
+  for (int i = 0; i < 60; ++i) stage.event("ada", "opened");
+  for (int i = 0; i < 6; ++i) stage.reply(503);
+  // All have been tried once; nobody was tried twice before everybody's turn.
+  for (const Delivery& delivery : stage.deliveries()) CHECK(delivery.attempts == 1);
+  stage.pass(1min);
+  while (stage.reply(200) > 0) {
+  }
+  CHECK(stage.counts("tell")[Counter::Accepted] == 60);
+}
+
+TEST_CASE("a header value with a control character makes a delivery that is born failed",
+          "[runtime][deliveries]") {
+  Stage stage{R"(
+scenario: relay
+nodes:
+  any:  { kind: trigger, event: opened, next: tell }
+  tell:
+    kind: send_webhook
+    url: "https://crm.example.com/in"
+    headers: { X-Name: "{{ contact.first_name }}" }
+    next: end
+)"};
+  stage.event("ada", "opened", "{}", R"({"first_name": "A\r\nX-Evil: 1"})");
+  CHECK(stage.place_of("ada") == "done");
+  CHECK(stage.sink().tasks.empty());
+  CHECK(stage.counts("tell")[Counter::Failed] == 1);
+  CHECK(stage.deliveries().at(0).reason == "bad_header");
+  CHECK(stage.broken().empty());
+}
+
+TEST_CASE("numbers add up whatever happens, in any order", "[runtime][deliveries]") {
+  Stage stage{R"(
+scenario: mixed
+reentry: parallel
+nodes:
+  any:    { kind: trigger, event: [opened, clicked], next: first }
+  first:  { kind: send_webhook, url: "https://a.example.com/in", next: pause }
+  pause:  { kind: wait, for: 1h, next: vip }
+  vip:    { kind: condition, if: { in_group: vip }, yes: second, no: end }
+  second: { kind: send_webhook, url: "https://b.example.com/in", next: end }
+)"};
+  std::uint64_t seed = 42;
+  const auto pick = [&](std::uint64_t n) {
+    seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (seed >> 33) % n;
+  };
+  for (int step = 0; step < 600; ++step) {
+    const std::string who = "c" + std::to_string(pick(20));
+    switch (pick(7)) {
+      case 0:
+      case 1:
+        stage.event(who, "opened");
+        break;
+      case 2:
+        stage.event(who, "clicked", "{}", R"({"groups_add": ["vip"]})");
+        break;
+      case 3:
+        stage.pass(Duration{pick(40) * 60'000});
+        break;
+      case 4:
+        stage.reply(pick(2) == 0 ? 200 : 500);
+        break;
+      case 5:
+        stage.reply(pick(2) == 0 ? 410 : 0);
+        break;
+      case 6:
+        if (pick(10) == 0) stage.restart();
+        break;
+    }
+    REQUIRE(stage.broken() == "");
+  }
+  for (int i = 0; i < 200; ++i) {
+    stage.pass(1h);
+    stage.reply(200);
+  }
+  CHECK(stage.counts("")[Counter::Inside] == 0);
+  for (const char* node : {"first", "second"}) {
+    const CounterRow counts = stage.counts(node);
+    CHECK(counts[Counter::Pending] == 0);
+    CHECK(counts[Counter::Visits] == counts[Counter::Accepted] + counts[Counter::Failed]);
+  }
+}

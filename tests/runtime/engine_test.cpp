@@ -1,0 +1,82 @@
+#include <catch2/catch.hpp>
+
+#include "engine/store/memory_store.h"
+#include "tests/support/faulty_store.h"
+#include "tests/support/stage.h"
+
+using namespace onward;
+using namespace std::chrono_literals;
+
+namespace {
+constexpr std::string_view kRelay = R"(
+scenario: relay
+reentry: parallel
+nodes:
+  any:  { kind: trigger, event: opened, next: tell }
+  tell: { kind: send_webhook, url: "https://crm.example.com/in", next: end }
+)";
+
+std::vector<EventInput> three(Stage& stage) {
+  return {stage.input("ada", "opened"), stage.input("bad", "opened"), stage.input("eve", "opened")};
+}
+}  // namespace
+
+TEST_CASE("a row that the store refuses takes no other input of the batch with it",
+          "[runtime][engine]") {
+  auto faults = std::make_shared<Faults>();
+  Stage stage{kRelay, make_faulty_store(make_memory_store(), faults)};
+  faults->refuse_contact_id = "bad";
+  const auto answers = stage.send(three(stage));
+  CHECK(answers.at(0).kind == EventAnswer::Kind::Accepted);
+  CHECK(answers.at(1).kind == EventAnswer::Kind::Rejected);
+  CHECK(answers.at(2).kind == EventAnswer::Kind::Accepted);
+  CHECK(stage.counts("tell")[Counter::Requests] == 2);
+  CHECK(stage.sink().tasks.size() == 2);
+  CHECK(stage.broken().empty());
+}
+
+TEST_CASE("a full disk refuses, sends nothing, and goes on when there is room",
+          "[runtime][engine]") {
+  auto faults = std::make_shared<Faults>();
+  Stage stage{kRelay, make_faulty_store(make_memory_store(), faults)};
+  stage.event("ada", "opened");
+  faults->full = true;
+  for (const EventAnswer& answer : stage.send(three(stage))) {
+    CHECK(answer.kind == EventAnswer::Kind::Rejected);
+    CHECK(answer.code == "disk_full");
+  }
+  CHECK(stage.engine().full());
+  CHECK(stage.sink().tasks.size() == 1);
+  stage.reply(200);  // cannot be recorded yet
+  CHECK(stage.counts("tell")[Counter::Pending] == 1);
+
+  faults->full = false;
+  stage.pass(2s);
+  CHECK_FALSE(stage.engine().full());
+  CHECK(stage.counts("tell")[Counter::Accepted] == 1);
+  CHECK(stage.event("bob", "opened").kind == EventAnswer::Kind::Accepted);
+}
+
+TEST_CASE("a failed write stops the engine, and nobody is told yes", "[runtime][engine]") {
+  auto faults = std::make_shared<Faults>();
+  Stage stage{kRelay, make_faulty_store(make_memory_store(), faults)};
+  faults->broken = true;
+  std::vector<EventAnswer> answers;
+  EventsJob job{.done = [&](std::vector<EventAnswer> given) { answers = std::move(given); }};
+  job.inputs.emplace_back(stage.input("ada", "opened"));
+  std::vector<Job> jobs;
+  jobs.emplace_back(std::move(job));
+  CHECK_FALSE(stage.engine().work(std::move(jobs), {}));
+  REQUIRE(answers.size() == 1);
+  CHECK(answers[0].kind == EventAnswer::Kind::Rejected);
+  CHECK(stage.sink().tasks.empty());
+}
+
+TEST_CASE("a large post is committed in parts and answered whole", "[runtime][engine]") {
+  Stage stage{kRelay, nullptr, {.batch_max = 10}};
+  std::vector<EventInput> post;
+  for (int i = 0; i < 95; ++i) post.push_back(stage.input("c" + std::to_string(i), "opened"));
+  const auto answers = stage.send(std::move(post));
+  CHECK(answers.size() == 95);
+  CHECK(stage.counts("tell")[Counter::Requests] == 95);
+}

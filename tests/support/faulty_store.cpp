@@ -1,0 +1,34 @@
+#include "tests/support/faulty_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "tests/support/passing_store.h"
+
+namespace onward {
+namespace {
+class FaultyStore final : public PassingStore {
+ public:
+  FaultyStore(std::shared_ptr<Store> store, std::shared_ptr<const Faults> faults)
+      : PassingStore{std::move(store)}, faults_{std::move(faults)} {}
+
+  Status commit(const Commit& commit) override {
+    if (faults_->broken) return fail(ErrorKind::Io, "io", "the disk is gone");
+    if (faults_->full) return fail(ErrorKind::Unavailable, "disk_full", "no room left");
+    const bool refused = std::ranges::any_of(commit.contacts, [&](const Contact& contact) {
+      return contact.id && contact.id->text == faults_->refuse_contact_id;
+    });
+    if (refused) return fail(ErrorKind::Conflict, "too_big", "a row is too big");
+    return store_->commit(commit);
+  }
+
+ private:
+  std::shared_ptr<const Faults> faults_;
+};
+}  // namespace
+
+std::unique_ptr<Store> make_faulty_store(std::unique_ptr<Store> store,
+                                         std::shared_ptr<const Faults> faults) {
+  return std::make_unique<FaultyStore>(std::move(store), std::move(faults));
+}
+}  // namespace onward

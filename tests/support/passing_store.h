@@ -1,0 +1,56 @@
+#pragma once
+// A store that passes every call on to another; tests override what should differ.
+#include <memory>
+#include <utility>
+
+#include "engine/store/store.h"
+
+namespace onward {
+/// Passes every call on.
+class PassingStore : public Store {
+ public:
+  explicit PassingStore(std::shared_ptr<Store> store) : store_{std::move(store)} {}
+
+  Result<Snapshot> snapshot() override { return store_->snapshot(); }
+  Result<std::vector<IdentityMatch>> identify(std::span<const IdentityQuery> queries) override {
+    return store_->identify(queries);
+  }
+  Result<std::vector<std::optional<Hash128>>> seen(std::span<const Hash128> keys,
+                                                   Instant now) override {
+    return store_->seen(keys, now);
+  }
+  Result<std::vector<std::optional<ContactState>>> load(
+      std::span<const LoadQuery> queries) override {
+    return store_->load(queries);
+  }
+  Result<std::vector<std::optional<LoadedDelivery>>> deliveries(
+      std::span<const DeliveryKey> keys) override {
+    return store_->deliveries(keys);
+  }
+  Result<std::vector<DeliveryKey>> pending_of(ContactKey contact) override {
+    return store_->pending_of(contact);
+  }
+  Status commit(const Commit& commit) override { return store_->commit(commit); }
+  Result<std::vector<Timer>> timers_due(Instant until, std::size_t limit) override {
+    return store_->timers_due(until, limit);
+  }
+  std::optional<Instant> next_timer() override { return store_->next_timer(); }
+  Result<std::vector<DueEndpoint>> due_endpoints() override { return store_->due_endpoints(); }
+  Result<std::vector<DueDelivery>> due(const EndpointKey& endpoint, Instant until,
+                                       std::size_t limit) override {
+    return store_->due(endpoint, until, limit);
+  }
+  Result<std::optional<Instant>> next_due(const EndpointKey& endpoint, Instant after) override {
+    return store_->next_due(endpoint, after);
+  }
+  bool fold_pending() const override { return store_->fold_pending(); }
+  Status fold() override { return store_->fold(); }
+  Result<bool> fold_slice() override { return store_->fold_slice(); }
+  Status forget_seen(Instant before) override { return store_->forget_seen(before); }
+  Result<std::unique_ptr<StoreReader>> open_reader() override { return store_->open_reader(); }
+  std::uint64_t size_on_disk() const override { return store_->size_on_disk(); }
+
+ protected:
+  std::shared_ptr<Store> store_;
+};
+}  // namespace onward
