@@ -46,7 +46,7 @@ const std::map<string, std::vector<string>> kHomes{
     {"boost/graph/", {"engine/core/scenario_graph.cpp"}},
     {"nlohmann/", {"engine/core/value.cpp"}},
     {"simdjson.h", {"engine/api"}},
-    {"re2/", {"engine/core/segment.cpp"}},
+    {"re2/", {"engine/core/pattern.cpp"}},
     {"date/", {"engine/core/time_zone.cpp"}},
     {"CLI/", {"tools/onward"}},
     {"openssl/", {"engine/api", "engine/delivery", "tools"}},

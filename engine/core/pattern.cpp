@@ -1,0 +1,24 @@
+#include "engine/core/pattern.h"
+
+#include <re2/re2.h>
+
+#include <string>
+
+namespace onward {
+Result<Pattern> Pattern::compile(std::string_view text, bool ignore_case) {
+  re2::RE2::Options options;
+  options.set_log_errors(false);
+  options.set_case_sensitive(!ignore_case);
+  options.set_never_capture(true);
+  options.set_max_mem(1 << 20);
+  Pattern made;
+  auto regex = std::make_shared<re2::RE2>(re2::StringPiece{text.data(), text.size()}, options);
+  if (!regex->ok()) return fail(ErrorKind::Invalid, "bad_pattern", regex->error());
+  made.regex_ = std::move(regex);
+  return made;
+}
+
+bool Pattern::found_in(std::string_view text) const {
+  return re2::RE2::PartialMatch(re2::StringPiece{text.data(), text.size()}, *regex_);
+}
+}  // namespace onward

@@ -1,0 +1,393 @@
+#include "engine/core/segment.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <compare>
+
+#include "engine/core/segment_term.h"
+#include "engine/core/time_zone.h"
+
+namespace onward {
+namespace {
+using Term = Segment::Term;
+using Op = Term::Op;
+
+constexpr SegmentResult kYes{Truth::Yes, std::nullopt};
+constexpr SegmentResult kNo{Truth::No, std::nullopt};
+constexpr SegmentResult kUnknown{Truth::Unknown, std::nullopt};
+
+SegmentResult answer(bool yes) { return yes ? kYes : kNo; }
+
+Truth negated(Truth truth) {
+  switch (truth) {
+    case Truth::No:
+      return Truth::Yes;
+    case Truth::Yes:
+      return Truth::No;
+    case Truth::Unknown:
+      break;
+  }
+  return Truth::Unknown;
+}
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+/// Whether `text` holds `part`, which is in lower case already where case is ignored.
+struct TextMatch {
+  bool ignore_case;
+
+  bool same(char a, char b) const { return (ignore_case ? lower(a) : a) == b; }
+  bool equal(std::string_view text, std::string_view other) const {
+    return text.size() == other.size() && starts(text, other);
+  }
+  bool starts(std::string_view text, std::string_view part) const {
+    return text.size() >= part.size() && std::equal(part.begin(), part.end(), text.begin(),
+                                                    [&](char p, char t) { return same(t, p); });
+  }
+  bool ends(std::string_view text, std::string_view part) const {
+    return text.size() >= part.size() && starts(text.substr(text.size() - part.size()), part);
+  }
+  bool holds(std::string_view text, std::string_view part) const {
+    if (!ignore_case) return text.find(part) != std::string_view::npos;
+    return std::search(text.begin(), text.end(), part.begin(), part.end(),
+                       [&](char t, char p) { return same(t, p); }) != text.end() ||
+           part.empty();
+  }
+};
+
+std::partial_ordering compare(const SegmentNumber& a, const SegmentNumber& b) {
+  if (a.whole && b.whole) return a.integer <=> b.integer;
+  return a.real <=> b.real;
+}
+
+/// Evaluates one segment for one subject.
+class Evaluation {
+ public:
+  explicit Evaluation(const SegmentSubject& subject) : subject_{subject} {}
+
+  SegmentResult operator()(const Term& term) const {
+    switch (term.op) {
+      case Op::Broken:
+        return kUnknown;
+      case Op::All:
+        return combine(term, /*decided_by=*/Truth::No);
+      case Op::Any:
+        return combine(term, /*decided_by=*/Truth::Yes);
+      case Op::Not: {
+        const SegmentResult inner = (*this)(term.parts.front());
+        return {negated(inner.truth), inner.valid_until};
+      }
+      case Op::InGroup:
+        return answer(std::any_of(term.names.begin(), term.names.end(), [&](const auto& name) {
+          return subject_.contact.in_group(name);
+        }));
+      case Op::Opened:
+      case Op::Clicked:
+      case Op::Received:
+        return engaged(term);
+      case Op::Exists:
+      case Op::Empty:
+      case Op::Is:
+      case Op::Contains:
+      case Op::StartsWith:
+      case Op::EndsWith:
+      case Op::Matches:
+      case Op::Less:
+      case Op::LessOrEqual:
+      case Op::Greater:
+      case Op::GreaterOrEqual:
+      case Op::Before:
+      case Op::After:
+      case Op::On:
+      case Op::Within:
+      case Op::Next:
+      case Op::Anniversary:
+        return about_value(term);
+    }
+    return kUnknown;
+  }
+
+ private:
+  /// Kleene's all (decided by a No) and any (decided by a Yes).
+  ///
+  /// As long as one deciding part stays as it is, so does the answer: it holds to the latest end
+  /// among those. With none, the first part to change may change it.
+  SegmentResult combine(const Term& term, Truth decided_by) const {
+    bool unknown = false, decided = false;
+    std::optional<Instant> decided_until, soonest;
+    for (const Term& part : term.parts) {
+      const SegmentResult result = (*this)(part);
+      if (result.truth == decided_by) {
+        if (!result.valid_until) return {decided_by, std::nullopt};
+        decided_until =
+            decided ? std::max(*decided_until, *result.valid_until) : *result.valid_until;
+        decided = true;
+      }
+      if (result.valid_until)
+        soonest = soonest ? std::min(*soonest, *result.valid_until) : *result.valid_until;
+      unknown |= result.truth == Truth::Unknown;
+    }
+    if (decided) return {decided_by, decided_until};
+    return {unknown ? Truth::Unknown : negated(decided_by), soonest};
+  }
+
+  SegmentResult about_value(const Term& term) const {
+    if (term.lookup.source == Lookup::Source::Groups) return about_groups(term);
+    if (term.lookup.source == Lookup::Source::Event && !subject_.event) return kUnknown;
+    Value scratch;
+    const Value* value = find(term.lookup, scratch);
+    if (term.op == Op::Exists) return answer(value != nullptr);
+    if (term.op == Op::Empty) return answer(!value || is_empty(*value));
+    return value ? compare_value(term, *value) : kUnknown;
+  }
+
+  SegmentResult about_groups(const Term& term) const {
+    const Contact& contact = subject_.contact;
+    if (term.op == Op::Exists) return answer(!contact.groups.empty());
+    if (term.op == Op::Empty) return answer(contact.groups.empty());
+    return answer(contact.in_group(term.constants.front().text));
+  }
+
+  SegmentResult compare_value(const Term& term, const Value& value) const {
+    switch (term.op) {
+      case Op::Is:
+        return {one_of(term, value), std::nullopt};
+      case Op::Contains:
+        return {contains(term, value), std::nullopt};
+      case Op::StartsWith:
+      case Op::EndsWith:
+      case Op::Matches:
+        return value.text() ? answer(fits(term, *value.text())) : kUnknown;
+      case Op::Less:
+      case Op::LessOrEqual:
+      case Op::Greater:
+      case Op::GreaterOrEqual:
+        return ordered(term.op, value, term.constants.front());
+      case Op::Before:
+      case Op::After:
+      case Op::On:
+        return dated(term.op, value, term.constants.front());
+      case Op::Within:
+      case Op::Next:
+        return relative(term, value);
+      case Op::Anniversary:
+        return anniversary(term, value);
+      default:  // the others are not about a value
+        return kUnknown;
+    }
+  }
+
+  const Value* find(const Lookup& lookup, Value& scratch) const {
+    if (lookup.source == Lookup::Source::Id) {  // as text, however it came in
+      if (!subject_.contact.id) return nullptr;
+      scratch = subject_.contact.id->text;
+      return &scratch;
+    }
+    return lookup.find(subject_.contact, subject_.engagement, subject_.event, scratch);
+  }
+
+  static bool is_empty(const Value& value) {
+    if (const auto* text = value.text()) return text->empty();
+    if (const auto* list = value.list()) return list->empty();
+    return value.map() && value.map()->empty();
+  }
+
+  /// Kleene's any of `equal`.
+  Truth one_of(const Term& term, const Value& value) const {
+    Truth truth = Truth::No;
+    for (const SegmentConstant& constant : term.constants) {
+      const Truth one = equal(value, constant, term.ignore_case);
+      if (one == Truth::Yes) return Truth::Yes;
+      if (one == Truth::Unknown) truth = Truth::Unknown;
+    }
+    return truth;
+  }
+
+  Truth equal(const Value& value, const SegmentConstant& constant, bool ignore_case) const {
+    using Kind = SegmentConstant::Kind;
+    const auto truth = [](bool yes) { return yes ? Truth::Yes : Truth::No; };
+    switch (constant.kind) {
+      case Kind::Text:
+        if (value.text()) return truth(TextMatch{ignore_case}.equal(*value.text(), constant.text));
+        if (!value.is_number() || !constant.number) return Truth::Unknown;
+        return truth(compare(*segment_number(value), *constant.number) == 0);
+      case Kind::Number: {
+        const auto number = segment_number(value);
+        return number ? truth(compare(*number, *constant.number) == 0) : Truth::Unknown;
+      }
+      case Kind::Flag: {
+        const bool* flag = value.get_if<bool>();
+        return flag ? truth(*flag == constant.flag) : Truth::Unknown;
+      }
+      case Kind::Day:
+      case Kind::Time:
+        return dated(Op::On, value, constant).truth;
+    }
+    return Truth::Unknown;
+  }
+
+  /// A text holds a text; a list holds an equal item.
+  Truth contains(const Term& term, const Value& value) const {
+    const SegmentConstant& constant = term.constants.front();
+    if (const auto* items = value.list()) {
+      const bool found = std::any_of(items->begin(), items->end(), [&](const Value& item) {
+        return equal(item, constant, term.ignore_case) == Truth::Yes;
+      });
+      return found ? Truth::Yes : Truth::No;
+    }
+    if (!value.text()) return Truth::Unknown;
+    return TextMatch{term.ignore_case}.holds(*value.text(), constant.text) ? Truth::Yes : Truth::No;
+  }
+
+  static bool fits(const Term& term, std::string_view text) {
+    if (term.op == Op::Matches) return term.pattern->found_in(text);
+    const TextMatch match{term.ignore_case};
+    const std::string& part = term.constants.front().text;
+    return term.op == Op::StartsWith ? match.starts(text, part) : match.ends(text, part);
+  }
+
+  static SegmentResult ordered(Op op, const Value& value, const SegmentConstant& constant) {
+    const auto number = segment_number(value);
+    if (!number) return kUnknown;
+    const auto order = compare(*number, *constant.number);
+    if (op == Op::Less) return answer(order < 0);
+    if (op == Op::LessOrEqual) return answer(order <= 0);
+    if (op == Op::Greater) return answer(order > 0);
+    return answer(order >= 0);
+  }
+
+  /// A day is compared with the day that the contact's clocks show, an instant with the instant.
+  SegmentResult dated(Op op, const Value& value, const SegmentConstant& constant) const {
+    std::strong_ordering order = std::strong_ordering::equal;
+    if (constant.kind == SegmentConstant::Kind::Day) {
+      const auto day = day_of(value);
+      if (!day) return kUnknown;
+      order = *day <=> constant.day;
+    } else {
+      const auto time = instant_of(value);
+      if (!time) return kUnknown;
+      order = *time <=> constant.time;
+    }
+    if (op == Op::Before) return answer(order < 0);
+    if (op == Op::After) return answer(order > 0);
+    return answer(order == 0);
+  }
+
+  /// within: value <= now < value + duration. next: value - duration <= now < value.
+  SegmentResult relative(const Term& term, const Value& value) const {
+    const auto time = instant_of(value);
+    if (!time) return kUnknown;
+    const bool past = term.op == Op::Within;
+    return between(past ? *time : *time - *term.duration, past ? *time + *term.duration : *time);
+  }
+
+  /// Yes from `begin` until `end`.
+  SegmentResult between(Instant begin, Instant end) const {
+    if (subject_.now < begin) return {Truth::No, begin};
+    if (subject_.now < end) return {Truth::Yes, end};
+    return kNo;
+  }
+
+  SegmentResult anniversary(const Term& term, const Value& value) const {
+    using namespace std::chrono;
+    const auto origin = day_of(value);
+    if (!origin) return kUnknown;
+    const year_month_day first{*origin};
+    const Date today = to_local(subject_.now, zone()).date;
+    // A year back, since the days after an anniversary may reach into the next year.
+    year y = std::max(year_month_day{today}.year() - years{1}, first.year() + years{1});
+    for (;; ++y) {
+      // Who was born on 29 February celebrates on the 28th where there is none.
+      const auto exact = y / first.month() / first.day();
+      const Date day = exact.ok() ? Date{exact} : Date{y / first.month() / last};
+      const Date begin = day + days{term.first_day}, end = day + days{term.last_day + 1};
+      if (today >= end) continue;
+      if (today < begin) return {Truth::No, to_instant(begin, Duration{}, zone())};
+      return {Truth::Yes, to_instant(end, Duration{}, zone())};
+    }
+  }
+
+  SegmentResult engaged(const Term& term) const {
+    const auto last = term.names.empty() ? last_of_any(term.op) : last_of(term.op, term.names[0]);
+    if (!last || !term.duration) return answer(last.has_value());
+    // A sender's clock may be ahead of ours; what has arrived has happened.
+    const Instant end = *last + *term.duration;
+    return subject_.now < end ? SegmentResult{Truth::Yes, end} : kNo;
+  }
+
+  std::optional<Instant> last_of_any(Op op) const {
+    const Engagement& engagement = subject_.engagement;
+    if (op == Op::Opened) return engagement.opened_last;
+    if (op == Op::Clicked) return engagement.clicked_last;
+    std::optional<Instant> last;
+    for (const MailingStats& mailing : engagement.mailings)
+      if (const auto at = mailing.arrived(); at && (!last || *at > *last)) last = at;
+    return last;
+  }
+
+  std::optional<Instant> last_of(Op op, std::string_view name) const {
+    const MailingStats* mailing = subject_.engagement.find(name);
+    if (!mailing) return std::nullopt;
+    if (op == Op::Opened) return mailing->opened_last;
+    if (op == Op::Clicked) return mailing->clicked_last;
+    return mailing->arrived();
+  }
+
+  std::string_view zone() const {
+    const Value* own = subject_.contact.get(Field::Timezone);
+    return own && own->text() && !own->text()->empty() ? *own->text() : subject_.timezone;
+  }
+
+  /// The day that the contact's clocks show at an instant; a day itself.
+  std::optional<Date> day_of(const Value& value) const {
+    if (const auto* day = value.get_if<Date>()) return *day;
+    if (const auto* text = value.text())
+      if (const auto day = parse_date(*text)) return *day;
+    const auto instant = instant_of(value);
+    return instant ? std::optional{to_local(*instant, zone()).date} : std::nullopt;
+  }
+
+  /// An instant itself; the beginning of a day in the contact's zone. Texts of custom fields and
+  /// events are read as either.
+  std::optional<Instant> instant_of(const Value& value) const {
+    if (const auto* instant = value.get_if<Instant>()) return *instant;
+    if (const auto* day = value.get_if<Date>()) return to_instant(*day, Duration{}, zone());
+    const auto* text = value.text();
+    return text ? parse_instant_in(*text, zone()) : std::nullopt;
+  }
+
+  const SegmentSubject& subject_;
+};
+}  // namespace
+
+std::optional<SegmentNumber> parse_segment_number(std::string_view text) {
+  const char* end = text.data() + text.size();
+  std::int64_t integer = 0;
+  if (const auto read = std::from_chars(text.data(), end, integer);
+      read.ec == std::errc{} && read.ptr == end)
+    return SegmentNumber{true, integer, static_cast<double>(integer)};
+  double real = 0;
+  const auto read = std::from_chars(text.data(), end, real);
+  if (read.ec != std::errc{} || read.ptr != end || !std::isfinite(real)) return std::nullopt;
+  return SegmentNumber{false, 0, real};
+}
+
+std::optional<SegmentNumber> segment_number(const Value& value) {
+  if (const auto* integer = value.get_if<std::int64_t>())
+    return SegmentNumber{true, *integer, static_cast<double>(*integer)};
+  if (const auto* real = value.get_if<double>()) return SegmentNumber{false, 0, *real};
+  return value.text() ? parse_segment_number(*value.text()) : std::nullopt;
+}
+
+Segment::Segment() = default;
+
+SegmentResult Segment::evaluate(const SegmentSubject& subject) const {
+  return root_ ? Evaluation{subject}(*root_) : kYes;
+}
+
+const ReadSet& Segment::reads() const {
+  static const ReadSet kNothing;
+  return reads_ ? *reads_ : kNothing;
+}
+}  // namespace onward
