@@ -294,7 +294,6 @@ NodeKind send_webhook_kind() {
             .choices = {"failures", "off", "all"}}},
       .sends = true,
       .later = {"sign", "batch", "active"},
-      .sends = true,
       .make = make_node<SendWebhook>};
 }
 }  // namespace onward

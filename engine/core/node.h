@@ -113,7 +113,6 @@ struct NodeKind {
   std::vector<std::string_view> ports = {"next"};  ///< Keys that name the next node; in order.
   bool sends = false;                              ///< Each visit asks for a delivery.
   std::vector<std::string_view> later = {};        ///< Keys that are known but not run yet.
-  bool sends = false;                              ///< Each visit asks for a delivery.
   std::function<std::unique_ptr<Node>(Settings&)> make;
 };
 template <class T>
