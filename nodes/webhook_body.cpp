@@ -196,7 +196,7 @@ WebhookBody::WebhookBody(Settings& settings) {
   const std::string envelope = settings.choice("envelope");
   if (envelope == "events")
     settings.error(settings.find("envelope")->at, "not_supported",
-                   "\"envelope\": \"events\" is not supported yet");
+                   "\"envelope: events\" is not supported yet");
   if (!payload) {
     if (envelope == "payload")
       settings.error(settings.find("envelope")->at, "missing_key",

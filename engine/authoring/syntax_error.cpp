@@ -133,10 +133,15 @@ std::optional<Diagnostic> text_after(const SourceText& source, const ParseState&
 
 /// A line whose indentation fits nothing around it.
 Diagnostic bad_indentation(const SourceText& source, const ParseState& state, Position at) {
+  // The innermost mapping is closed by now; the line above still shows its level.
+  const int above = line_above(source, at.line);
   std::string levels;
+  if (above > 0) levels = std::to_string(std::max(indentation(source.line(above)), 0));
+  const std::string level_above = levels;
   for (auto open = state.open.rbegin(); open != state.open.rend(); ++open) {
     if (open->flow) continue;
     const std::string level = std::to_string(open->at.column - 1);
+    if (level == level_above) continue;
     if (!levels.empty()) levels += " or ";
     levels += level;
   }

@@ -54,10 +54,9 @@ class Builder final : public YAML::EventHandler {
     diagnostics_.error(at(mark), "alias",
                        "aliases (*name) are not supported; write the value out, or put it in "
                        "quotes");
-    Tree null;
-    null.at = at(mark);
+    misleading_ = true;
     if (awaits_key()) return take_key("*", /*plain=*/false, mark);
-    add(std::move(null), mark);
+    add({}, mark);
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -100,8 +99,8 @@ class Builder final : public YAML::EventHandler {
   /// A list or mapping that is not closed yet.
   struct Frame {
     Tree tree;
-    bool has_key = false;    // a key waits for its value
-    bool duplicate = false;  // the value of this key is dropped
+    bool has_key = false;  // a key waits for its value
+    bool dropped = false;  // what this key has is reported and left out
     std::string key;
     Position key_at;
     std::size_t key_pos = 0;
@@ -218,7 +217,7 @@ class Builder final : public YAML::EventHandler {
       return;
     }
     frame.has_key = false;
-    if (frame.duplicate) return;
+    if (frame.dropped) return;
     frame.tree.entries.push_back({std::move(frame.key), frame.key_at, std::move(tree)});
   }
 
@@ -242,8 +241,8 @@ class Builder final : public YAML::EventHandler {
       diagnostics_.error(frame.key_at, "merge_key",
                          "merge keys (\"<<\") are not supported; write the keys out");
     const int earlier = line_of(frame, key);
-    frame.duplicate = earlier > 0;
-    if (frame.duplicate) {
+    frame.dropped = earlier > 0 || (plain && key == "<<");
+    if (earlier > 0) {
       diagnostics_.error(frame.key_at, "duplicate_key",
                          fmt::format("\"{}\" is given twice: here and in line {}", key, earlier));
     } else if (frame.tree.entries.size() >= kIndexedFrom) {
@@ -276,12 +275,12 @@ class Builder final : public YAML::EventHandler {
     if (next != std::string::npos && text[next] == ':') return;
     Diagnostic found = explain_missing_colon(frame.key, frame.key_at);
     diagnostics_.error(found.at, std::move(found.code), std::move(found.message));
-    missing_colon_ = true;
+    misleading_ = true;
   }
 
  public:
-  /// A key had no colon: what follows from the tree would only mislead.
-  bool missing_colon() const { return missing_colon_; }
+  /// Something was read that is not what the author means: findings about it would mislead.
+  bool misleading() const { return misleading_; }
 
  private:
   const SourceText& source_;
@@ -292,7 +291,7 @@ class Builder final : public YAML::EventHandler {
   Tree root_;
   std::size_t values_ = 0;
   int documents_ = 0;
-  bool missing_colon_ = false;
+  bool misleading_ = false;
 };
 
 /// Whether so many brackets stand open that parsing would only burn time. Quotes and comments are
@@ -329,7 +328,7 @@ std::optional<Tree> parse(const SourceText& source, const YamlLimits& limits,
     diagnostics.error(found.at, std::move(found.code), std::move(found.message));
     return std::nullopt;
   }
-  if (builder.missing_colon()) return std::nullopt;
+  if (builder.misleading()) return std::nullopt;
   Tree root = builder.take_root();
   if (builder.documents() == 0 || root.is_null()) {
     diagnostics.error({1, 1}, "empty_file",

@@ -38,10 +38,10 @@ std::size_t edits(std::string_view a, std::string_view b, std::size_t limit) {
 }
 
 template <class Names>
-std::string nearest_of(std::string_view name, const Names& candidates) {
+std::string nearest_of(std::string_view name, const Names& candidates, std::size_t edits_max) {
   if (name.empty() || name.size() > kComparedMax) return {};
   std::string_view best;
-  std::size_t best_edits = kComparedMax;
+  std::size_t best_edits = std::min(edits_max, kComparedMax) + 1;
   for (const std::string_view candidate : candidates) {
     if (candidate.size() > kComparedMax) continue;
     const std::size_t letters = std::max(name.size(), candidate.size());
@@ -77,11 +77,12 @@ std::vector<Diagnostic> Diagnostics::sorted() const {
   return result;
 }
 
-std::string nearest_name(std::string_view name, std::span<const std::string_view> candidates) {
-  return nearest_of(name, candidates);
+std::string nearest_name(std::string_view name, std::span<const std::string_view> candidates,
+                         std::size_t edits_max) {
+  return nearest_of(name, candidates, edits_max);
 }
 
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates) {
-  return nearest_of(name, candidates);
+  return nearest_of(name, candidates, kComparedMax);
 }
 }  // namespace onward

@@ -1,5 +1,6 @@
 #pragma once
 // What is wrong with a scenario file, and where. Loaders report all mistakes, not the first.
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -44,7 +45,8 @@ class Diagnostics {
 };
 
 /// The candidate closest to `name` by edits (Damerau-Levenshtein, case ignored), if it is close
-/// enough to be meant: at most a third of the letters differ; else empty.
-std::string nearest_name(std::string_view name, std::span<const std::string_view> candidates);
+/// enough to be meant: at most a third of the letters differ, and `edits_max`; else empty.
+std::string nearest_name(std::string_view name, std::span<const std::string_view> candidates,
+                         std::size_t edits_max = 64);
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
 }  // namespace onward

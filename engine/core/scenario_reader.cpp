@@ -103,17 +103,14 @@ class ScenarioReader {
   }
 
   /// Reports a key that has no place in `known`; `where` is "a test", "node \"x\"".
+  /// Returns the name that was perhaps meant.
   template <class List>
-  void unknown_key(const Tree::Entry& entry, std::string_view where, const List& known) {
-    const std::size_t colon = entry.key.find(':');
-    if (colon != std::string::npos && holds(known, std::string_view{entry.key}.substr(0, colon))) {
-      return error(
-          entry.key_at, "missing_space",
-          fmt::format("{}: a space is missing after the colon of \"{}\"", where, entry.key));
-    }
+  std::string unknown_key(const Tree::Entry& entry, std::string_view where, const List& known) {
+    std::string nearest = nearest_in(entry.key, known);
     error(entry.key_at, "unknown_key",
           fmt::format("{}: unknown key \"{}\"; known are {}", where, entry.key, join(known)),
-          nearest_in(entry.key, known));
+          nearest);
+    return nearest;
   }
 
   void read_top_keys() {
@@ -301,7 +298,7 @@ class ScenarioReader {
     }
     draft.kind = kind_of(entry, where);
     if (!draft.kind) return;
-    check_keys(entry.value, *draft.kind, where);
+    const std::vector<std::string> meant = check_keys(entry.value, *draft.kind, where);
     AuthorContext context = context_;
     context.timezone = scenario_->timezone;
     Settings settings{entry.key, entry.value, draft.kind->settings, context, diagnostics_};
@@ -313,7 +310,7 @@ class ScenarioReader {
       draft.ports.push_back({std::string{ports[i]}, kEnd});
       if (port)
         draft.edges.push_back({i, &port->value});
-      else
+      else if (!holds(meant, ports[i]))
         warning(entry.key_at, "port_not_named",
                 fmt::format("{}: \"{}\" is not named, so a run that leaves by it ends there; write "
                             "\"{}: end\" if that is meant",
@@ -326,8 +323,6 @@ class ScenarioReader {
     if (!kind) {
       error(entry.key_at, "missing_key",
             fmt::format("{}: \"kind\" is missing, one of {}", where, join(kind_names_)));
-      for (const Tree::Entry& key : entry.value.entries)
-        if (key.key.starts_with("kind:")) unknown_key(key, where, Names{"kind"});
       return nullptr;
     }
     if (kind->value.is_scalar()) {
@@ -346,7 +341,10 @@ class ScenarioReader {
     return nullptr;
   }
 
-  void check_keys(const Tree& map, const NodeKind& kind, std::string_view where) {
+  /// Reports unknown keys and returns the names that were perhaps meant by them.
+  std::vector<std::string> check_keys(const Tree& map, const NodeKind& kind,
+                                      std::string_view where) {
+    std::vector<std::string> meant;
     Names known{"kind"};
     for (const SettingSpec& spec : kind.settings) known.push_back(spec.key);
     known.insert(known.end(), kind.ports.begin(), kind.ports.end());
@@ -356,8 +354,9 @@ class ScenarioReader {
         error(entry.key_at, "not_supported",
               fmt::format("{}: \"{}\" is not supported yet", where, entry.key));
       else
-        unknown_key(entry, where, known);
+        meant.push_back(unknown_key(entry, where, known));
     }
+    return meant;
   }
 
   void check_secrets(const Draft& draft, std::string_view where) {

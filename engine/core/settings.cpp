@@ -9,6 +9,9 @@
 
 namespace onward {
 namespace {
+/// An event's name that is so close to a known one is most likely a slip.
+constexpr std::size_t kSlipEdits = 2;
+
 std::string join(std::span<const std::string_view> words) {
   std::string text;
   for (const std::string_view word : words) {
@@ -125,7 +128,7 @@ const SettingSpec* Settings::spec(std::string_view key) const {
 void Settings::missing(std::string_view key) {
   const SettingSpec* found = spec(key);
   error(at(), "missing_key",
-        found ? fmt::format("\"{}\" is missing: {}", key, found->summary)
+        found ? fmt::format("\"{}\" is missing ({})", key, found->summary)
               : fmt::format("\"{}\" is missing", key));
 }
 
@@ -188,7 +191,8 @@ std::vector<std::string> Settings::event_names(std::string_view key) {
             nearest_name(item.text, known));
       return;
     }
-    const std::string nearest = find_event(*name) ? std::string{} : nearest_name(*name, known);
+    const std::string nearest =
+        find_event(*name) ? std::string{} : nearest_name(*name, known, kSlipEdits);
     if (!nearest.empty())
       warning(item.at, "unfamiliar_event",
               fmt::format("\"{}\" is none of the events that Onward knows, so it is taken as one "

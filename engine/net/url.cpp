@@ -51,8 +51,7 @@ std::string first_fault(std::string_view text) {
   if (scheme == std::string_view::npos || scheme == 0)
     return "the URL must begin with http:// or https://";
   const std::string name = lower(std::string{text.substr(0, scheme)});
-  if (name != "http" && name != "https")
-    return fmt::format("the URL must begin with http:// or https://, found \"{}://\"", name);
+  if (name != "http" && name != "https") return "the URL must begin with http:// or https://";
   const std::string_view rest = text.substr(scheme + 3);
   if (rest.empty() || rest.front() == '/' || rest.front() == '?' || rest.front() == '#')
     return "the URL names no host after \"://\"";

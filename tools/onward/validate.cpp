@@ -1,0 +1,104 @@
+#include "tools/onward/validate.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+#include <optional>
+
+#include "engine/authoring/load.h"
+#include "engine/authoring/report.h"
+#include "nodes/nodes.h"
+
+namespace onward {
+namespace {
+// As in sysexits.
+constexpr int kUsage = 64;
+constexpr int kDataError = 65;
+constexpr int kNoInput = 66;
+/// More than a scenario may have, so that the limit itself is reported, and no more.
+constexpr std::size_t kReadMax = (4u << 20) + 1;
+
+std::optional<std::string> read(std::istream& in) {
+  std::string text(kReadMax, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (in.bad()) return std::nullopt;
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  return text;
+}
+
+std::optional<std::string> read_file(const std::string& file) {
+  if (file == "-") return read(std::cin);
+  std::ifstream in{file, std::ios::binary};
+  // A folder opens, and fails at the first byte only.
+  if (!in || (in.peek() == std::ifstream::traits_type::eof() && !in.eof())) return std::nullopt;
+  in.clear();
+  return read(in);
+}
+
+std::size_t errors_in(const std::vector<Diagnostic>& found) {
+  return static_cast<std::size_t>(
+      std::count_if(found.begin(), found.end(),
+                    [](const Diagnostic& d) { return d.severity == Severity::Error; }));
+}
+
+/// "welcome.yaml: 2 errors, 1 warning", or that it is right.
+std::string summary(const std::string& name, const std::vector<Diagnostic>& found) {
+  const std::size_t errors = errors_in(found);
+  const std::size_t warnings = found.size() - errors;
+  const auto counted = [](std::size_t n, std::string_view word) {
+    return fmt::format("{} {}{}", n, word, n == 1 ? "" : "s");
+  };
+  if (errors == 0 && warnings == 0) return name + ": right\n";
+  if (errors == 0) return fmt::format("{}: right, with {}\n", name, counted(warnings, "warning"));
+  if (warnings == 0) return fmt::format("{}: {}\n", name, counted(errors, "error"));
+  return fmt::format("{}: {}, {}\n", name, counted(errors, "error"),
+                     counted(warnings, "warning"));
+}
+
+/// One file's list joined to those before it.
+void join_lists(std::string& all, std::string_view list) {
+  if (list.starts_with("[]")) return;
+  const std::size_t begin = list.find('[') + 1;
+  const std::size_t end = list.rfind(']');
+  if (!all.empty()) {
+    all.erase(all.find_last_not_of('\n') + 1);
+    all += ',';
+  }
+  all += list.substr(begin, end - begin);
+}
+}  // namespace
+
+int validate_files(const std::vector<std::string>& files, std::string_view format, bool colour,
+                   std::ostream& out, std::ostream& err) {
+  if (format != "text" && format != "short" && format != "json") {
+    err << fmt::format("unknown format \"{}\"; there are text, json and short\n", format);
+    return kUsage;
+  }
+  int code = 0;
+  std::string lists;
+  for (const std::string& file : files) {
+    const auto text = read_file(file);
+    const std::string name = file == "-" ? "standard input" : file;
+    if (!text) {
+      err << name << ": cannot be read\n";
+      code = kNoInput;
+      continue;
+    }
+    const Loaded loaded = load_scenario(*text, node_kinds());
+    if (!loaded.scenario && code == 0) code = kDataError;
+    if (format == "text")
+      err << report_text(name, *text, loaded.diagnostics, colour)
+          << summary(name, loaded.diagnostics);
+    else if (format == "short")
+      out << report_short(name, loaded.diagnostics);
+    else
+      join_lists(lists, report_json(name, loaded.diagnostics));
+  }
+  if (format == "json") out << "[" << lists << "]\n";
+  return code;
+}
+
+std::string schema_text() { return to_pretty_json(scenario_schema(node_kinds())) + "\n"; }
+}  // namespace onward
