@@ -355,7 +355,6 @@ class Compiler {
         return flag(row, std::move(made), argument);
       case Argument::Moment:
         if (auto constant = moment(row.name, operand, argument)) {
-          reads_.fields.insert("timezone");
           made.constants.push_back(*std::move(constant));
           return made;
         }
@@ -408,7 +407,6 @@ class Compiler {
     };
     auto low = end(argument.items[0]), high = end(argument.items[1]);
     if (!low || !high) return Term{};
-    if (!numbers) reads_.fields.insert("timezone");
     if (numbers ? low->number->real > high->number->real
                 : low->kind == high->kind && (low->day > high->day || low->time > high->time))
       return error(argument.at, "bad_range",
@@ -536,6 +534,7 @@ class Compiler {
     SegmentConstant made;
     const bool days_only = operand.type == FieldType::Date;
     if (const auto day = tree.is_scalar() ? parse_date(tree.text) : std::nullopt) {
+      if (!days_only) reads_.fields.insert("timezone");
       made.kind = SegmentConstant::Kind::Day;
       made.day = *day;
       return made;

@@ -122,6 +122,7 @@ class Compiler {
 
   /// Behind what could be read there is no "}}": none at all, or something else comes first.
   bool unclosed(std::size_t open) {
+    if (open_quote_) return false;  // which hides the end, and has been reported
     const std::size_t close = text_.find("}}", pos_);
     if (close == std::string_view::npos ||
         text_.substr(pos_, close - pos_).find("{{") != std::string_view::npos) {
@@ -222,7 +223,10 @@ class Compiler {
     skip_space();
     const bool argument = pos_ < text_.size() && text_[pos_] == ':';
     if (name == "default") return default_filter(part, begin, argument);
-    if (argument) skip_argument();
+    if (argument) {
+      ++pos_;  // the ":"
+      skip_argument();
+    }
     if (name != "path")
       return error(begin, "unknown_filter",
                    quoted(name) + " is no filter; there are default: \"…\" and path",
@@ -258,7 +262,6 @@ class Compiler {
   }
 
   void skip_argument() {
-    ++pos_;
     skip_space();
     if (pos_ < text_.size() && (text_[pos_] == '"' || text_[pos_] == '\'')) {
       quoted_text();
@@ -277,6 +280,7 @@ class Compiler {
       text += text_[pos_];
     }
     if (pos_ == text_.size()) {
+      open_quote_ = true;
       error(begin, "bad_placeholder", "the quote is not closed");
       return std::nullopt;
     }
@@ -308,6 +312,7 @@ class Compiler {
   std::string_view what_;
   Diagnostics& diagnostics_;
   std::size_t pos_ = 0;
+  bool open_quote_ = false;
   Parts parts_;
 };
 

@@ -252,18 +252,13 @@ class MemoryReader final : public StoreReader {
     const std::lock_guard lock{state_->mutex};
     const auto found = state_->deliveries.find(key);
     if (found == state_->deliveries.end()) return std::nullopt;
-    DeliveryDetail detail{.delivery = found->second, .request = state_->request_of(key)};
+    std::vector<Attempt> superseded;
     for (auto at = state_->attempts.lower_bound({key, 0});
          at != state_->attempts.end() && at->first.first == key; ++at)
-      detail.attempts.push_back(at->second);
-    if (const auto& last = found->second.last) {
-      std::erase_if(detail.attempts, [&](const Attempt& a) { return a.number == last->number; });
-      const auto place = std::upper_bound(
-          detail.attempts.begin(), detail.attempts.end(), last->number,
-          [](std::uint32_t number, const Attempt& a) { return number < a.number; });
-      detail.attempts.insert(place, *last);
-    }
-    return detail;
+      superseded.push_back(at->second);
+    return DeliveryDetail{.delivery = found->second,
+                          .request = state_->request_of(key),
+                          .attempts = all_attempts(std::move(superseded), found->second.last)};
   }
 
  private:

@@ -1,5 +1,5 @@
 #pragma once
-// The embedded durable store: SQLite with a journal and a fold (docs/architecture.md, "Store").
+// The embedded durable store: SQLite with a journal and a fold (docs/store.md).
 #include <filesystem>
 #include <memory>
 
@@ -11,7 +11,9 @@ struct SqliteOptions {
   Duration dedupe_for = std::chrono::hours{24 * 7};
   std::size_t fold_after = 20'000;  ///< Changes since the last fold that start the next.
   Duration fold_slice = std::chrono::milliseconds{1};  ///< Work that rides in one commit.
-  bool durable = true;  ///< false: no fsync; for tests of other things only.
+  std::uint64_t bytes_max = 0;  ///< The most that onward.db may take; then "disk_full". 0: no bound.
+  bool durable = true;          ///< false: no fsync; for tests of other things only.
+  bool plain_rows = false;      ///< For the benchmark only: no journal, each commit writes its rows.
 };
 
 /// Opens or creates. Replays what the journal holds. Refused with the path and the reason: no

@@ -1,0 +1,167 @@
+#include "engine/store/database.h"
+
+#include <sqlite3.h>
+#include <sys/random.h>
+
+#include <cerrno>
+#include <cstring>
+#include <limits>
+
+#include "engine/core/ids.h"
+#include "engine/store/migrations/migrations.h"
+
+namespace onward {
+namespace {
+/// "ONWD", so that `file` and we know the file.
+constexpr int kApplicationId = 0x4f4e5744;
+constexpr std::uint64_t kPageSize = 4096;
+/// For outside tools that hold a lock for a moment (a backup, the sqlite3 shell).
+constexpr int kBusyTimeoutMs = 5'000;
+
+Fault io_fault(std::string code, std::string message) {
+  return {{ErrorKind::Io, std::move(code), std::move(message)}};
+}
+
+/// 12 characters of 60 bits from the operating system.
+std::string random_epoch() {
+  std::uint64_t number = 0;
+  if (getrandom(&number, sizeof number, 0) != static_cast<ssize_t>(sizeof number))
+    throw io_fault("no_random", std::string{"the system gives no random bytes: "} +
+                                    std::strerror(errno));
+  return to_base32(number >> 4).substr(1);
+}
+
+int user_version(SQLite::Database& database) {
+  return database.execAndGet("PRAGMA user_version").getInt();
+}
+
+void migrate(SQLite::Database& database, const std::filesystem::path& file) {
+  const int version = user_version(database);
+  if (version > migrations().back().version)
+    throw io_fault("newer_schema", file.string() + " was written by a newer version (schema " +
+                                       std::to_string(version) + ", this program knows up to " +
+                                       std::to_string(migrations().back().version) +
+                                       "): use that version");
+  for (const Migration& migration : migrations()) {
+    if (migration.version <= version) continue;
+    database.exec("BEGIN IMMEDIATE");
+    try {
+      database.exec(std::string{migration.sql});
+      if (migration.version == 1) {
+        Query{database, "INSERT INTO meta VALUES ('epoch', ?)"}.run(random_epoch());
+        database.exec("PRAGMA application_id = " + std::to_string(kApplicationId));
+      }
+      database.exec("PRAGMA user_version = " + std::to_string(migration.version));
+      database.exec("COMMIT");
+    } catch (...) {
+      if (sqlite3_get_autocommit(database.getHandle()) == 0) database.tryExec("ROLLBACK");
+      throw;
+    }
+  }
+}
+
+/// A database of ours, or an empty file that may become one.
+void check_owner(SQLite::Database& database, const std::filesystem::path& file) {
+  const int application = database.execAndGet("PRAGMA application_id").getInt();
+  const int tables = database.execAndGet("SELECT count(*) FROM sqlite_schema").getInt();
+  if (application != kApplicationId && tables > 0)
+    throw io_fault("not_ours", file.string() + " is a database of another program");
+}
+}  // namespace
+
+Error to_error(const SQLite::Exception& exception) {
+  const std::string what = exception.what();
+  const int extended = exception.getExtendedErrorCode();
+  // The shared-memory file cannot grow either where there is no room.
+  if (extended == SQLITE_IOERR_SHMSIZE)
+    return {ErrorKind::Unavailable, "disk_full", "no room left on the disk of the data folder"};
+  switch (exception.getErrorCode() & 0xff) {
+    case SQLITE_FULL:
+      return {ErrorKind::Unavailable, "disk_full", "no room left on the disk of the data folder"};
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return {ErrorKind::Unavailable, "store_busy", "another program holds the database: " + what};
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+      return {ErrorKind::Conflict, "constraint", "the database refused a row: " + what};
+    case SQLITE_TOOBIG:
+      return {ErrorKind::Conflict, "too_big", "a row is too large for the database: " + what};
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT:
+      return {ErrorKind::Io, "damaged",
+              "the database is damaged: " + what + "; restore it from a backup"};
+    default:
+      return {ErrorKind::Io, "store_io",
+              "the database failed: " + what + " (SQLite " + std::to_string(extended) + ")"};
+  }
+}
+
+std::string_view Rows::bytes(int column) const {
+  const SQLite::Column value = statement_->getColumn(column);
+  const auto* data = static_cast<const char*>(value.getBlob());
+  return {data, static_cast<std::size_t>(value.getBytes())};
+}
+
+void Query::bind(int place, std::string_view blob) {
+  if (blob.size() > std::numeric_limits<int>::max())
+    throw Fault{{ErrorKind::Conflict, "too_big", "a row is larger than 2 GiB"}};
+  // A null pointer would bind NULL, an empty blob is not that.
+  statement_.bindNoCopy(place, blob.empty() ? "" : blob.data(), static_cast<int>(blob.size()));
+}
+
+ReadScope::~ReadScope() {
+  try {
+    commit_.run();
+  } catch (const SQLite::Exception&) {
+    // Nothing was written; the fault that brought us here is on its way already.
+  }
+}
+
+std::unique_ptr<SQLite::Database> open_writer(const std::filesystem::path& file, bool durable,
+                                              std::uint64_t bytes_max) {
+  auto database = std::make_unique<SQLite::Database>(
+      file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX,
+      kBusyTimeoutMs);
+  // 4 KiB pages, as the kernel's: a fold touches many pages for a small row each, and every touched
+  // page goes into the WAL whole. Larger ones were a gain for no table.
+  database->exec("PRAGMA page_size = " + std::to_string(kPageSize));
+  check_owner(*database, file);
+  if (database->execAndGet("PRAGMA journal_mode = WAL").getString() != "wal")
+    throw io_fault("no_wal", file.string() + " cannot use a write-ahead log: is the folder on a "
+                                             "network file system?");
+  database->exec(durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF");
+  // The WAL is checkpointed by hand and, once it has reached its size, written over and over: a
+  // growing file costs more at each fsync. No mapping: a failed read must be an error, no signal.
+  database->exec(
+      "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 268435456;"
+      "PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;"
+      "PRAGMA cache_size = -24000; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
+  if (bytes_max > 0)
+    database->exec("PRAGMA max_page_count = " + std::to_string(bytes_max / kPageSize));
+  migrate(*database, file);
+  return database;
+}
+
+std::unique_ptr<SQLite::Database> open_readonly(const std::filesystem::path& file) {
+  auto database = std::make_unique<SQLite::Database>(
+      file.string(), SQLite::OPEN_READONLY | SQLite::OPEN_NOMUTEX, kBusyTimeoutMs);
+  // Not even the last one to close may checkpoint: the next owner does.
+  sqlite3_db_config(database->getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  database->exec(
+      "PRAGMA query_only = ON; PRAGMA wal_autocheckpoint = 0; PRAGMA mmap_size = 0;"
+      "PRAGMA cache_size = -4000; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
+  return database;
+}
+
+std::string seen_table(Date day) {
+  std::string digits = format_date(day);
+  std::erase(digits, '-');
+  return "seen_" + digits;
+}
+
+std::optional<Date> seen_day(std::string_view table) {
+  if (!table.starts_with("seen_") || table.size() != 13) return std::nullopt;
+  const std::string digits{table.substr(5)};
+  return parse_date(digits.substr(0, 4) + "-" + digits.substr(4, 2) + "-" + digits.substr(6));
+}
+}  // namespace onward

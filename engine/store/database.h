@@ -1,0 +1,135 @@
+#pragma once
+// SQLite as this folder uses it: connections, prepared statements, faults as errors.
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <SQLiteCpp/Column.h>
+#include <SQLiteCpp/Database.h>
+#include <SQLiteCpp/Exception.h>
+#include <SQLiteCpp/Statement.h>
+
+#include "engine/core/result.h"
+#include "engine/core/time.h"
+
+namespace onward {
+/// A fault below a public call, on its way to `guarded`.
+struct Fault {
+  Error error;
+};
+
+/// A full disk is Unavailable ("disk_full"), a constraint or a size Conflict, the rest Io.
+Error to_error(const SQLite::Exception& exception);
+
+/// Runs `call`, which returns a Result, and turns what is thrown inside into its error.
+template <class Call>
+auto guarded(Call call) -> decltype(call()) {
+  try {
+    return call();
+  } catch (const SQLite::Exception& exception) {
+    return tl::make_unexpected(to_error(exception));
+  } catch (Fault& fault) {
+    return tl::make_unexpected(std::move(fault.error));
+  }
+}
+
+/// The value of a decoder's result; what is damaged is thrown.
+template <class T>
+T intact(Result<T> result) {
+  if (!result) throw Fault{std::move(result.error())};
+  return std::move(*result);
+}
+
+/// The rows of one use of a statement, which is free again at the end of scope, however that comes.
+class Rows {
+ public:
+  explicit Rows(SQLite::Statement& statement) : statement_{&statement} {}
+  ~Rows() { statement_->tryReset(); }
+  Rows(const Rows&) = delete;
+  Rows& operator=(const Rows&) = delete;
+
+  bool next() { return statement_->executeStep(); }
+  std::uint64_t number(int column) const {
+    return static_cast<std::uint64_t>(statement_->getColumn(column).getInt64());
+  }
+  std::uint32_t small_number(int column) const {
+    return static_cast<std::uint32_t>(statement_->getColumn(column).getInt64());
+  }
+  Instant instant(int column) const {
+    return Instant{Duration{statement_->getColumn(column).getInt64()}};
+  }
+  /// A blob or text; valid until the next row.
+  std::string_view bytes(int column) const;
+
+ private:
+  SQLite::Statement* statement_;
+};
+
+/// A statement, prepared once. Its arguments must live until its rows are done with: they are not
+/// copied. Numbers, ids, instants, blobs (std::string_view), texts (std::string), nothing
+/// (std::nullopt).
+class Query {
+ public:
+  Query(SQLite::Database& database, const std::string& sql) : statement_{database, sql} {}
+
+  template <class... Args>
+  Rows operator()(const Args&... args) {
+    int place = 0;
+    (bind(++place, args), ...);
+    return Rows{statement_};
+  }
+  /// For statements without rows.
+  template <class... Args>
+  void run(const Args&... args) {
+    (*this)(args...).next();
+  }
+
+ private:
+  void bind(int place, std::string_view blob);
+  void bind(int place, const std::string& text) { statement_.bindNoCopy(place, text); }
+  void bind(int place, std::nullopt_t) { statement_.bind(place); }
+  void bind(int place, Instant instant) {
+    statement_.bind(place, static_cast<std::int64_t>(instant.time_since_epoch().count()));
+  }
+  template <class T>
+    requires std::is_integral_v<T> || std::is_enum_v<T>
+  void bind(int place, T number) {
+    statement_.bind(place, static_cast<std::int64_t>(number));
+  }
+  template <class T>
+    requires requires(const T& id) { id.value; }
+  void bind(int place, const T& id) {
+    statement_.bind(place, static_cast<std::int64_t>(id.value));
+  }
+
+  SQLite::Statement statement_;
+};
+
+/// Many reads under one snapshot, which also saves taking the locks for each.
+class ReadScope {
+ public:
+  ReadScope(Query& begin, Query& commit) : commit_{commit} { begin.run(); }
+  ~ReadScope();
+  ReadScope(const ReadScope&) = delete;
+  ReadScope& operator=(const ReadScope&) = delete;
+
+ private:
+  Query& commit_;
+};
+
+/// Opens the one connection that writes and checkpoints, and makes the file where there is none.
+/// `bytes_max` bounds the file; 0: no bound. Throws SQLite::Exception and Fault.
+std::unique_ptr<SQLite::Database> open_writer(const std::filesystem::path& file, bool durable,
+                                              std::uint64_t bytes_max);
+/// Opens a connection that only reads and never checkpoints. Throws SQLite::Exception.
+std::unique_ptr<SQLite::Database> open_readonly(const std::filesystem::path& file);
+
+/// The names of the day tables of seen events, and back.
+std::string seen_table(Date day);
+std::optional<Date> seen_day(std::string_view table);
+}  // namespace onward

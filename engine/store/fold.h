@@ -1,0 +1,93 @@
+#pragma once
+// From the overlay into the tables: coalesced, sorted by key, a few rows at a time.
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/store/database.h"
+#include "engine/store/overlay.h"
+#include "engine/store/store.h"
+
+namespace onward {
+/// Writes rows, each through a statement that is prepared once, inside the caller's transaction.
+class TableWriter {
+ public:
+  /// `days` are the day tables that exist.
+  TableWriter(SQLite::Database& database, std::vector<Date> days, Date seen_from);
+
+  void append_journal(std::uint64_t id, std::string_view body);
+  void erase_journal(std::uint64_t id);
+  void meta(const std::string& name, std::uint64_t value);
+
+  void contact(ContactKey key, const Overlay::Bytes& row);
+  void engagement(ContactKey key, const Overlay::Bytes& row);
+  void ledger(const LedgerKey& key, const Overlay::Bytes& row);
+  void run(RunKey key, const Overlay::RunRow& row);
+  void delivery(DeliveryKey key, const Overlay::DeliveryRow& row);
+  void request(DeliveryKey key, const Overlay::Bytes& row);
+  void attempt(const std::pair<DeliveryKey, std::uint32_t>& key, const Overlay::Bytes& row);
+  void timer(const Timer& timer, const Overlay::TimerRow& row);
+  void seen(const Hash128& key, const Overlay::SeenRow& row);
+  void id(const std::string& id, const Overlay::IdRow& row);
+  void email(const std::string& email, const Overlay::EmailRow& row);
+  void counter(const CounterKey& key, const Overlay::Bytes& row);
+
+  // Not journaled: rare rows that are written at once.
+  void scenario(const ScenarioRecord& record);
+  void version(const VersionRecord& record);
+  void token(const TokenRecord& record);
+
+  /// Days that have a table, oldest first.
+  const std::set<Date>& days() const { return days_; }
+  Date seen_from() const { return seen_from_; }
+  /// Drops the tables of days before `day`, and takes none for them any more.
+  void drop_days_before(Date day);
+
+  /// The transaction's end, for what is remembered of its day tables.
+  void committed();
+  void rolled_back();
+
+ private:
+  SQLite::Database& database_;
+  Query journal_, journal_erase_, meta_, contact_, contact_erase_, engagement_, engagement_erase_,
+      ledger_, ledger_erase_, keyed_, keyed_erase_, run_live_, run_live_erase_, run_, delivery_,
+      request_, request_erase_, attempt_, timer_, timer_erase_, id_, id_erase_, id_take_, email_,
+      email_erase_, counter_, scenario_, version_, token_;
+  std::map<Date, Query> seen_;
+  std::set<Date> days_;
+  Date seen_from_;
+  std::vector<Date> made_;        ///< Day tables made in this transaction.
+  std::optional<Date> dropped_;   ///< The first day not dropped in it.
+  std::string scratch_;
+};
+
+/// One pass over everything that stood in the overlay when its generation was frozen. Any crash in
+/// between is harmless: the journal rows go last, and what they hold is whole rows.
+class Fold {
+ public:
+  /// Freezes the overlay's generation. `journal`: the rows it came in, oldest first. All but
+  /// `journal` must outlive this object.
+  Fold(Overlay& overlay, TableWriter& writer, std::vector<std::uint64_t> journal);
+  ~Fold();
+
+  /// Writes the next row, or erases the next journal row. False: nothing is left.
+  bool step();
+  /// What was stepped is durable: the overlay lets go of it.
+  void confirm();
+  /// The transaction was rolled back: the same steps come again.
+  void rollback();
+  std::uint64_t last_journal() const { return last_journal_; }
+
+  class Phase;
+
+ private:
+  std::vector<std::unique_ptr<Phase>> phases_;
+  std::size_t phase_ = 0;      ///< The one that steps.
+  std::size_t confirmed_ = 0;  ///< Phases before it are done with.
+  std::uint64_t last_journal_ = 0;
+};
+}  // namespace onward

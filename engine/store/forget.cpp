@@ -1,0 +1,128 @@
+#include "engine/store/forget.h"
+
+#include <map>
+#include <set>
+
+#include "engine/store/codec.h"
+
+namespace onward {
+namespace {
+/// Finds what one contact has left. Later finders overwrite earlier ones: the tables, then the
+/// overlay, then the commit, so that the newest state is what gets blanked.
+class Finder {
+ public:
+  Finder(ContactKey contact, const Commit& commit, const Overlay& overlay, Tables& tables)
+      : contact_{contact}, commit_{commit}, overlay_{overlay}, tables_{tables} {}
+
+  void add_to(Erasure& erasure) {
+    find_identities(erasure);
+    find_ledger(erasure);
+    find_runs();
+    for (auto& [key, run] : runs_) {
+      blank(run);
+      erasure.runs.push_back(std::move(run));
+    }
+    find_deliveries();
+    for (const DeliveryKey key : deliveries_) add_delivery(key, erasure);
+  }
+
+ private:
+  void find_identities(Erasure& erasure) const {
+    const auto remove = [&](IdentityChange::Kind kind, const std::string& value) {
+      erasure.identities.push_back(
+          {.kind = kind, .value = value, .contact = contact_, .removed = true});
+    };
+    const auto remove_both = [&](const Contact& contact) {
+      if (contact.id) remove(IdentityChange::Kind::Id, contact.id->text);
+      if (const std::string email = contact.email(); !email.empty())
+        remove(IdentityChange::Kind::Email, email);
+    };
+    if (const auto stored = tables_.contact(contact_, nullptr)) remove_both(*stored);
+    for (const auto& [id, entry] : overlay_.ids.map)
+      if (entry.row.holder == contact_) remove(IdentityChange::Kind::Id, id);
+    for (const auto& [email, entry] : overlay_.emails.map)
+      if (entry.row.holders.contains(contact_)) remove(IdentityChange::Kind::Email, email);
+    for (const IdentityChange& change : commit_.identities)
+      if (change.contact == contact_ && !change.removed) remove(change.kind, change.value);
+  }
+
+  void find_ledger(Erasure& erasure) const {
+    std::set<LedgerKey> keys;
+    for (LedgerKey& key : tables_.ledger_of(contact_)) keys.insert(std::move(key));
+    for (const auto& [key, entry] : overlay_.ledger.map)
+      if (key.contact == contact_) keys.insert(key);
+    for (const LedgerEntry& entry : commit_.ledger)
+      if (entry.contact == contact_)
+        keys.insert({contact_, entry.row.scenario, entry.row.key, entry.row.test});
+    erasure.ledger.insert(erasure.ledger.end(), keys.begin(), keys.end());
+  }
+
+  void take(const Run& run) {
+    // Its path is the index from a contact to its settled deliveries.
+    for (const PathStep& step : run.path)
+      if (step.delivery) deliveries_.insert(*step.delivery);
+    runs_[run.key] = run;
+  }
+
+  void find_runs() {
+    for (const Run& run : tables_.live_runs(contact_)) take(run);
+    for (const Run& run : tables_.ended_runs(contact_)) take(run);
+    if (const auto owned = overlay_.runs_of.find(contact_); owned != overlay_.runs_of.end())
+      for (const RunKey key : owned->second)
+        take(intact(decode_run(key, contact_, overlay_.runs.find(key)->body)));
+    for (const Run& run : commit_.runs)
+      if (run.contact == contact_) take(run);
+  }
+
+  void find_deliveries() {
+    for (const DeliveryKey key : tables_.pending_of(contact_)) deliveries_.insert(key);
+    for (const auto& [key, entry] : overlay_.deliveries.map)
+      if (entry.row.columns.contact == contact_) deliveries_.insert(key);
+    for (const Delivery& delivery : commit_.deliveries)
+      if (delivery.contact == contact_) deliveries_.insert(delivery.key);
+  }
+
+  std::optional<Delivery> newest(DeliveryKey key) const {
+    for (auto row = commit_.deliveries.rbegin(); row != commit_.deliveries.rend(); ++row)
+      if (row->key == key) return *row;
+    if (const auto* row = overlay_.deliveries.find(key))
+      return intact(decode_delivery(key, row->body));
+    return tables_.delivery(key);
+  }
+
+  void add_delivery(DeliveryKey key, Erasure& erasure) const {
+    erasure.requests.push_back(key);
+    auto delivery = newest(key);
+    if (delivery && delivery->last && !delivery->last->response.empty()) {
+      delivery->last->response.clear();
+      erasure.deliveries.push_back(std::move(*delivery));
+    }
+    std::map<std::uint32_t, Attempt> attempts;
+    for (Attempt& attempt : tables_.attempts(key)) attempts[attempt.number] = std::move(attempt);
+    for (const auto& [place, entry] : overlay_.attempts.map)
+      if (place.first == key) attempts[place.second] = intact(decode_attempt(entry.row.body));
+    for (const AttemptRow& row : commit_.attempts)
+      if (row.delivery == key) attempts[row.attempt.number] = row.attempt;
+    for (auto& [number, attempt] : attempts) {
+      if (attempt.response.empty()) continue;
+      attempt.response.clear();
+      erasure.attempts.push_back({.delivery = key, .attempt = std::move(attempt)});
+    }
+  }
+
+  ContactKey contact_;
+  const Commit& commit_;
+  const Overlay& overlay_;
+  Tables& tables_;
+  std::map<RunKey, Run> runs_;
+  std::set<DeliveryKey> deliveries_;
+};
+}  // namespace
+
+Erasure erasure_of(const Commit& commit, const Overlay& overlay, Tables& tables) {
+  Erasure erasure;
+  for (const ContactKey contact : commit.forgotten)
+    Finder{contact, commit, overlay, tables}.add_to(erasure);
+  return erasure;
+}
+}  // namespace onward

@@ -1,0 +1,12 @@
+#pragma once
+// What a forgotten contact has left where, so that it can be erased.
+#include "engine/store/journal.h"
+#include "engine/store/overlay.h"
+#include "engine/store/store.h"
+#include "engine/store/tables.h"
+
+namespace onward {
+/// Everything that `commit.forgotten` comes to: in the commit itself, in the overlay and in the
+/// tables. Runs and deliveries stay, blanked, so that numbers and lists go on working.
+Erasure erasure_of(const Commit& commit, const Overlay& overlay, Tables& tables);
+}  // namespace onward

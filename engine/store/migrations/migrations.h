@@ -1,0 +1,16 @@
+#pragma once
+// How the database came to its present form, step by step. Forward only; each step is one
+// transaction; the number of the last one is the file's `user_version`.
+#include <span>
+#include <string_view>
+
+namespace onward {
+struct Migration {
+  int version = 0;
+  std::string_view sql;
+};
+/// In order, numbered from 1.
+std::span<const Migration> migrations();
+
+extern const std::string_view kMigration1;
+}  // namespace onward

@@ -1,0 +1,229 @@
+#include "engine/store/newest.h"
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <utility>
+
+#include "engine/store/codec.h"
+#include "engine/store/cursor.h"
+
+namespace onward {
+namespace {
+/// Both in order and without a common element; at most `limit` of the merged.
+template <class T>
+std::vector<T> merged(const std::vector<T>& a, const std::vector<T>& b, std::size_t limit) {
+  std::vector<T> both;
+  both.reserve(a.size() + b.size());
+  std::merge(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(both));
+  if (both.size() > limit) both.resize(limit);
+  return both;
+}
+}  // namespace
+
+bool Newest::has_id(ContactKey contact) {
+  if (const auto* row = overlay_.contacts.find(contact)) return encoded_has_id(row->body);
+  return tables_.has_id(contact);
+}
+
+std::optional<ContactKey> Newest::holder_of_id(const std::string& id) {
+  const Overlay::IdRow* row = overlay_.ids.find(id);
+  if (row && row->decided) {
+    if (!row->holder) return std::nullopt;
+    return row->holder;
+  }
+  const auto holder = tables_.holder_of_id(id);
+  if (holder && row &&
+      std::find(row->removed.begin(), row->removed.end(), *holder) != row->removed.end())
+    return std::nullopt;
+  return holder;
+}
+
+IdentityMatch Newest::identify(const IdentityQuery& query) {
+  IdentityMatch match;
+  if (!query.id.empty()) match.by_id = holder_of_id(query.id);
+  if (query.email.empty()) return match;
+
+  std::set<ContactKey> holders;
+  const Overlay::EmailRow* changed = overlay_.emails.find(query.email);
+  const std::size_t extra = changed ? changed->holders.size() : 0;
+  for (const ContactKey holder : tables_.holders_of_email(query.email, kHoldersMax + extra))
+    holders.insert(holder);
+  if (changed) {
+    for (const auto& [contact, holds] : changed->holders) {
+      if (holds)
+        holders.insert(contact);
+      else
+        holders.erase(contact);
+    }
+  }
+  for (const ContactKey holder : holders) {
+    if (match.by_email.size() == kHoldersMax) break;
+    match.by_email.push_back({.contact = holder, .has_id = has_id(holder)});
+  }
+  return match;
+}
+
+std::vector<Run> Newest::live_runs(ContactKey contact) {
+  std::vector<Run> runs = tables_.live_runs(contact);
+  const auto owned = overlay_.runs_of.find(contact);
+  if (owned == overlay_.runs_of.end()) return runs;
+  std::erase_if(runs, [&](const Run& run) { return overlay_.runs.find(run.key) != nullptr; });
+  for (const RunKey key : owned->second) {
+    const Overlay::RunRow* row = overlay_.runs.find(key);
+    if (row->live) runs.push_back(intact(decode_run(key, contact, row->body)));
+  }
+  std::sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) { return a.key < b.key; });
+  return runs;
+}
+
+void Newest::ledger(ContactKey contact, ScenarioKey scenario, const EntryKey& key,
+                    std::vector<LedgerRow>& rows) {
+  const Overlay::Bytes* unfolded[2];
+  LedgerKey name{.contact = contact, .scenario = scenario, .key = key};
+  for (const bool test : {false, true}) {
+    name.test = test;
+    unfolded[test ? 1 : 0] = overlay_.ledger.find(name);
+  }
+  std::vector<LedgerRow> folded;
+  if (!unfolded[0] || !unfolded[1]) folded = tables_.ledger(contact, scenario, key);
+  for (const bool test : {false, true}) {
+    if (const Overlay::Bytes* row = unfolded[test ? 1 : 0]) {
+      if (!row->body.empty())
+        rows.push_back(intact(decode_ledger(scenario, key, test, row->body)));
+      continue;
+    }
+    for (LedgerRow& row : folded)
+      if (row.test == test) rows.push_back(std::move(row));
+  }
+}
+
+std::optional<ContactState> Newest::load(const LoadQuery& query) {
+  ContactState state;
+  const Overlay::Bytes* engagement = overlay_.engagements.find(query.contact);
+  if (const Overlay::Bytes* row = overlay_.contacts.find(query.contact)) {
+    if (row->body.empty()) return std::nullopt;
+    state.contact = intact(decode_contact(query.contact, row->body));
+    if (!engagement) state.engagement = tables_.engagement(query.contact).value_or(Engagement{});
+  } else {
+    auto contact = tables_.contact(query.contact, engagement ? nullptr : &state.engagement);
+    if (!contact) return std::nullopt;
+    state.contact = std::move(*contact);
+  }
+  if (engagement && !engagement->body.empty())
+    state.engagement = intact(decode_engagement(engagement->body));
+  state.live = live_runs(query.contact);
+
+  std::vector<std::pair<ScenarioKey, EntryKey>> wanted = query.keyed;
+  for (const ScenarioKey scenario : query.ledger) wanted.emplace_back(scenario, EntryKey{});
+  for (const Run& run : state.live) wanted.emplace_back(run.scenario, EntryKey{});
+  std::sort(wanted.begin(), wanted.end());
+  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+  for (const auto& [scenario, key] : wanted) ledger(query.contact, scenario, key, state.ledger);
+  return state;
+}
+
+std::optional<LoadedDelivery> Newest::delivery(DeliveryKey key) {
+  LoadedDelivery loaded;
+  if (const auto* row = overlay_.deliveries.find(key)) {
+    loaded.delivery = intact(decode_delivery(key, row->body));
+  } else {
+    auto delivery = tables_.delivery(key);
+    if (!delivery) return std::nullopt;
+    loaded.delivery = std::move(*delivery);
+  }
+  if (const Overlay::Bytes* row = overlay_.requests.find(key)) {
+    if (!row->body.empty())
+      loaded.request = std::make_shared<const Request>(intact(decode_request(row->body)));
+  } else {
+    loaded.request = tables_.request(key);
+  }
+  return loaded;
+}
+
+std::vector<DeliveryKey> Newest::pending_of(ContactKey contact) {
+  std::vector<DeliveryKey> keys = tables_.pending_of(contact);
+  std::erase_if(keys, [&](DeliveryKey key) { return overlay_.deliveries.find(key) != nullptr; });
+  for (const auto& [key, entry] : overlay_.deliveries.map) {
+    const DeliveryColumns& columns = entry.row.columns;
+    if (columns.contact == contact && columns.state == DeliveryState::Pending) keys.push_back(key);
+  }
+  std::sort(keys.begin(), keys.end());
+  return keys;
+}
+
+std::optional<Hash128> Newest::seen(const Hash128& key, Date from, const std::set<Date>& days) {
+  if (const Overlay::SeenRow* row = overlay_.seen.find(key)) {
+    if (row->day < from) return std::nullopt;
+    return row->fingerprint;
+  }
+  if (days.empty() || *days.rbegin() < from) return std::nullopt;
+  const std::string bytes = to_bytes(key);
+  for (auto day = days.rbegin(); day != days.rend() && *day >= from; ++day)
+    if (const auto found = tables_.seen(*day, bytes)) return found;
+  return std::nullopt;
+}
+
+std::vector<Timer> Newest::timers(Instant until, std::size_t limit) {
+  std::vector<Timer> folded;
+  std::optional<Timer> overlaid;  // The last of those at the beginning.
+  if (limit > 0) {
+    const Timer from = timers_from_.value_or(Timer{.at = Instant::min()});
+    tables_.timers(from, [&](const Timer& timer) {
+      if (timer.at > until) return false;
+      if (overlay_.timers.find(timer) == nullptr)
+        folded.push_back(timer);
+      else if (folded.empty())
+        overlaid = timer;
+      return folded.size() < limit;
+    });
+  }
+  if (overlaid) timers_from_ = overlaid;
+  std::vector<Timer> unfolded;
+  for (const Timer& timer : overlay_.timers_set) {
+    if (timer.at > until || unfolded.size() == limit) break;
+    unfolded.push_back(timer);
+  }
+  return merged(folded, unfolded, limit);
+}
+
+std::vector<DueDelivery> Newest::due(const EndpointKey& endpoint, Instant from, Instant until,
+                                     std::size_t limit) {
+  std::vector<DueDelivery> folded, unfolded;
+  if (limit == 0) return folded;
+  tables_.due(endpoint, from, [&](const DueDelivery& due) {
+    if (due.due > until) return false;
+    if (overlay_.deliveries.find(due.delivery) == nullptr) folded.push_back(due);
+    return folded.size() < limit;
+  });
+  if (const auto queue = overlay_.due.find(endpoint); queue != overlay_.due.end()) {
+    for (auto due = queue->second.lower_bound({.due = from}); due != queue->second.end(); ++due) {
+      if (due->due > until || unfolded.size() == limit) break;
+      unfolded.push_back(*due);
+    }
+  }
+  return merged(folded, unfolded, limit);
+}
+
+std::vector<DueEndpoint> Newest::due_endpoints() {
+  std::map<EndpointKey, Instant> dues;
+  for (const auto& [endpoint, queue] : overlay_.due) dues[endpoint] = queue.begin()->due;
+  for (auto endpoint = tables_.next_endpoint({}); endpoint;
+       endpoint = tables_.next_endpoint(*endpoint)) {
+    const auto first = due(*endpoint, Instant::min(), Instant::max(), 1);
+    if (!first.empty()) dues[*endpoint] = first.front().due;
+  }
+  std::vector<DueEndpoint> endpoints;
+  for (const auto& [endpoint, at] : dues) endpoints.push_back({.endpoint = endpoint, .due = at});
+  return endpoints;
+}
+
+Snapshot Newest::snapshot() {
+  Snapshot snapshot = tables_.snapshot();
+  snapshot.last_seq = std::max(snapshot.last_seq, overlay_.last_seq);
+  snapshot.last_contact = std::max(snapshot.last_contact, overlay_.last_contact);
+  for (const auto& [key, entry] : overlay_.counters.map)
+    snapshot.counters[key] = intact(decode_counters(entry.row.body));
+  return snapshot;
+}
+}  // namespace onward

@@ -1,0 +1,45 @@
+#pragma once
+// The newest state: the overlay laid over the tables. Throws what `guarded` catches.
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/store/overlay.h"
+#include "engine/store/store.h"
+#include "engine/store/tables.h"
+
+namespace onward {
+class Newest {
+ public:
+  /// Both must outlive this object.
+  Newest(const Overlay& overlay, Tables& tables) : overlay_{overlay}, tables_{tables} {}
+
+  IdentityMatch identify(const IdentityQuery& query);
+  std::optional<ContactState> load(const LoadQuery& query);
+  std::optional<LoadedDelivery> delivery(DeliveryKey key);
+  std::vector<DeliveryKey> pending_of(ContactKey contact);
+  /// Looks into the days from `from` on, newest first; `days` are those that have a table.
+  std::optional<Hash128> seen(const Hash128& key, Date from, const std::set<Date>& days);
+  std::vector<Timer> timers(Instant until, std::size_t limit);
+  std::vector<DueDelivery> due(const EndpointKey& endpoint, Instant from, Instant until,
+                               std::size_t limit);
+  std::vector<DueEndpoint> due_endpoints();
+  Snapshot snapshot();
+
+  /// Rows went from the overlay into the tables.
+  void folded() { timers_from_.reset(); }
+
+ private:
+  bool has_id(ContactKey contact);
+  std::optional<ContactKey> holder_of_id(const std::string& id);
+  std::vector<Run> live_runs(ContactKey contact);
+  void ledger(ContactKey contact, ScenarioKey scenario, const EntryKey& key,
+              std::vector<LedgerRow>& rows);
+
+  const Overlay& overlay_;
+  Tables& tables_;
+  /// The tables' timers before it are all overlaid, mostly cleared: not walked over again.
+  std::optional<Timer> timers_from_;
+};
+}  // namespace onward

@@ -1,0 +1,449 @@
+#include "engine/store/sqlite_store.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+#include <deque>
+#include <utility>
+
+#include "engine/store/database.h"
+#include "engine/store/fold.h"
+#include "engine/store/forget.h"
+#include "engine/store/journal.h"
+#include "engine/store/lock_file.h"
+#include "engine/store/newest.h"
+#include "engine/store/overlay.h"
+#include "engine/store/sqlite_reader.h"
+#include "engine/store/tables.h"
+
+// How a commit travels (docs/store.md has the whole of it):
+//   commit        one row into `journal`, one fsync; its rows then stand in the overlay
+//   commit …      after `fold_after` changes the overlay's generation is frozen; slices of it are
+//                 written to the tables inside the following commits' transactions
+//   last slice    the folded journal rows are erased; the memory that held them is let go
+// A crash at any moment leaves tables plus journal, and every journal row holds whole rows: start
+// reads the journal into the overlay, and it is as it was.
+
+namespace onward {
+namespace {
+/// WAL pages that make a checkpoint worth its fsync: while commits press, and at rest.
+constexpr int kCheckpointPages = 4096;
+constexpr int kCheckpointPagesAtRest = 512;
+/// Rows that a slice folds whatever the time. More than a commit brings: a fold that has begun ends
+/// before as much again has come in.
+constexpr std::size_t kSliceRowsMin = 64;
+/// Rows that one transaction of `fold` writes, so that none grows without bound.
+constexpr std::size_t kFoldRowsMax = 50'000;
+
+using SteadyClock = std::chrono::steady_clock;
+
+/// Rows that a commit leaves to be folded.
+std::size_t size_of(const Commit& commit) {
+  return commit.contacts.size() + commit.engagements.size() + commit.ledger.size() +
+         commit.runs.size() + commit.deliveries.size() + commit.requests.size() +
+         commit.attempts.size() + commit.timers_set.size() + commit.timers_cleared.size() +
+         commit.seen.size() + commit.identities.size() + commit.counters.size();
+}
+
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(SqliteOptions options, LockFile lock, std::unique_ptr<SQLite::Database> database)
+      : options_{std::move(options)},
+        lock_{std::move(lock)},
+        database_{std::move(database)},
+        begin_{*database_, "BEGIN IMMEDIATE"},
+        begin_read_{*database_, "BEGIN"},
+        commit_{*database_, "COMMIT"},
+        tables_{*database_},
+        writer_{*database_, tables_.seen_days(), stored_seen_from()},
+        newest_{overlay_, tables_} {
+    sqlite3_wal_hook(database_->getHandle(), &SqliteStore::on_wal, this);
+  }
+
+  /// Reads the journal into the overlay.
+  void replay();
+
+  Result<Snapshot> snapshot() override {
+    return reading([&] { return newest_.snapshot(); });
+  }
+
+  Result<std::vector<IdentityMatch>> identify(std::span<const IdentityQuery> queries) override {
+    return reading([&] {
+      std::vector<IdentityMatch> matches;
+      matches.reserve(queries.size());
+      for (const IdentityQuery& query : queries) matches.push_back(newest_.identify(query));
+      return matches;
+    });
+  }
+
+  Result<std::vector<std::optional<Hash128>>> seen(std::span<const Hash128> keys,
+                                                   Instant now) override {
+    const Date from = std::max(date_of(now - options_.dedupe_for), writer_.seen_from());
+    return reading([&] {
+      std::vector<std::optional<Hash128>> answer;
+      answer.reserve(keys.size());
+      for (const Hash128& key : keys) answer.push_back(newest_.seen(key, from, writer_.days()));
+      return answer;
+    });
+  }
+
+  Result<std::vector<std::optional<ContactState>>> load(
+      std::span<const LoadQuery> queries) override {
+    return reading([&] {
+      std::vector<std::optional<ContactState>> states;
+      states.reserve(queries.size());
+      for (const LoadQuery& query : queries) states.push_back(newest_.load(query));
+      return states;
+    });
+  }
+
+  Result<std::vector<std::optional<LoadedDelivery>>> deliveries(
+      std::span<const DeliveryKey> keys) override {
+    return reading([&] {
+      std::vector<std::optional<LoadedDelivery>> answer;
+      answer.reserve(keys.size());
+      for (const DeliveryKey key : keys) answer.push_back(newest_.delivery(key));
+      return answer;
+    });
+  }
+
+  Result<std::vector<DeliveryKey>> pending_of(ContactKey contact) override {
+    return reading([&] { return newest_.pending_of(contact); });
+  }
+
+  Result<std::vector<Timer>> timers_due(Instant until, std::size_t limit) override {
+    return reading([&] { return newest_.timers(until, limit); });
+  }
+
+  std::optional<Instant> next_timer() override {
+    const auto first = timers_due(Instant::max(), 1);
+    // A fault shows where it can be answered: in `timers_due`, which is asked at once.
+    if (!first) return Instant::min();
+    if (first->empty()) return std::nullopt;
+    return first->front().at;
+  }
+
+  Result<std::vector<DueEndpoint>> due_endpoints() override {
+    return reading([&] { return newest_.due_endpoints(); });
+  }
+
+  Result<std::vector<DueDelivery>> due(const EndpointKey& endpoint, Instant until,
+                                       std::size_t limit) override {
+    return reading([&] { return newest_.due(endpoint, Instant::min(), until, limit); });
+  }
+
+  Result<std::optional<Instant>> next_due(const EndpointKey& endpoint, Instant after) override {
+    return reading([&]() -> std::optional<Instant> {
+      if (after == Instant::max()) return std::nullopt;
+      const auto next = newest_.due(endpoint, after + Duration{1}, Instant::max(), 1);
+      if (next.empty()) return std::nullopt;
+      return next.front().due;
+    });
+  }
+
+  Status commit(const Commit& commit) override;
+  bool fold_pending() const override { return !journal_.empty(); }
+  Status fold() override;
+  Result<bool> fold_slice() override;
+  Status forget_seen(Instant before) override;
+
+  Result<std::unique_ptr<StoreReader>> open_reader() override {
+    return open_sqlite_reader(options_.folder / "onward.db");
+  }
+  std::uint64_t size_on_disk() const override;
+
+ private:
+  struct JournalRow {
+    std::uint64_t id = 0;
+    std::unique_ptr<const std::string> bytes;  ///< The overlay's rows are views into it.
+  };
+
+  template <class Read>
+  auto reading(Read read) -> Result<decltype(read())> {
+    return guarded([&]() -> Result<decltype(read())> {
+      const ReadScope scope{begin_read_, commit_};
+      return read();
+    });
+  }
+
+  Date stored_seen_from();
+  template <class Work>
+  Status writing(Work work);
+  template <class Work>
+  void transact(Work work);
+  void write(const Commit& commit);
+  void write_plain_rows(std::unique_ptr<const std::string> bytes);
+  void begin_fold();
+  bool fold_rows(std::size_t rows_min, std::size_t rows_max, Duration time);
+  void fold_all();
+  void checkpoint(int pages);
+  static int on_wal(void* self, sqlite3*, const char*, int pages) {
+    static_cast<SqliteStore*>(self)->wal_pages_ = pages;
+    return SQLITE_OK;
+  }
+
+  SqliteOptions options_;
+  LockFile lock_;
+  std::unique_ptr<SQLite::Database> database_;
+  Query begin_, begin_read_, commit_;
+  Tables tables_;
+  TableWriter writer_;
+  Overlay overlay_;
+  std::deque<JournalRow> journal_;  ///< Not folded yet, oldest first.
+  std::uint64_t next_journal_ = 1;
+  std::unique_ptr<Fold> fold_;  ///< The one under way.
+  bool fold_done_ = false;      ///< It has nothing left to step.
+  Newest newest_;
+  int wal_pages_ = 0;
+  int checkpointed_pages_ = 0;   ///< Of the WAL as it is now; a new round begins with less.
+  std::optional<Error> failed_;  ///< An I/O error of a commit: what is on disk is uncertain.
+};
+
+Date SqliteStore::stored_seen_from() {
+  const auto days = tables_.meta("seen_from");
+  if (!days) return Date::min();
+  return Date{std::chrono::days{static_cast<std::int32_t>(*days)}};
+}
+
+void SqliteStore::replay() {
+  overlay_.last_seq = tables_.meta("last_seq").value_or(0);
+  overlay_.last_contact.value = tables_.meta("last_contact").value_or(0);
+  overlay_.last_run.value = tables_.meta("last_run").value_or(0);
+  overlay_.replaying = true;
+  Query rows_of_journal{*database_, "SELECT id, body FROM journal ORDER BY id"};
+  auto rows = rows_of_journal();
+  while (rows.next()) {
+    JournalRow row{rows.number(0), std::make_unique<const std::string>(rows.bytes(1))};
+    if (!overlay_.apply(*row.bytes))
+      throw Fault{{ErrorKind::Io, "damaged",
+                   "the database is damaged: journal row " + std::to_string(row.id) +
+                       " cannot be read; restore it from a backup"}};
+    next_journal_ = row.id + 1;
+    journal_.push_back(std::move(row));
+  }
+  overlay_.replaying = false;
+}
+
+/// Runs `work` in a transaction. What is thrown in it leaves the store as it was.
+template <class Work>
+void SqliteStore::transact(Work work) {
+  begin_.run();
+  try {
+    work();
+    commit_.run();
+  } catch (...) {
+    // After some faults SQLite has rolled back by itself.
+    if (sqlite3_get_autocommit(database_->getHandle()) == 0) database_->tryExec("ROLLBACK");
+    writer_.rolled_back();
+    if (fold_) fold_->rollback();
+    fold_done_ = false;
+    throw;
+  }
+  writer_.committed();
+  if (!fold_) return;
+  fold_->confirm();
+  newest_.folded();
+  if (!fold_done_) return;
+  while (!journal_.empty() && journal_.front().id <= fold_->last_journal()) journal_.pop_front();
+  fold_.reset();
+  fold_done_ = false;
+}
+
+/// Guards `work`; an I/O error ends the store's writing for good.
+template <class Work>
+Status SqliteStore::writing(Work work) {
+  if (failed_) return tl::make_unexpected(*failed_);
+  Status status = guarded([&]() -> Status {
+    work();
+    return {};
+  });
+  if (!status && status.error().kind == ErrorKind::Io) failed_ = status.error();
+  return status;
+}
+
+void SqliteStore::begin_fold() {
+  std::vector<std::uint64_t> ids;
+  ids.reserve(journal_.size());
+  for (const JournalRow& row : journal_) ids.push_back(row.id);
+  fold_ = std::make_unique<Fold>(overlay_, writer_, std::move(ids));
+}
+
+/// Steps the fold under way: at least `rows_min`, at most `rows_max` rows, in between until `time`
+/// is over. True when nothing is left.
+bool SqliteStore::fold_rows(std::size_t rows_min, std::size_t rows_max, Duration time) {
+  const auto end = SteadyClock::now() + time;
+  for (std::size_t rows = 0; rows < rows_max; ++rows) {
+    if (rows >= rows_min && rows % 16 == 0 && SteadyClock::now() >= end) return false;
+    if (!fold_->step()) return true;
+  }
+  return false;
+}
+
+Status SqliteStore::commit(const Commit& commit) {
+  if (commit.empty() && commit.last_seq <= overlay_.last_seq &&
+      commit.last_contact <= overlay_.last_contact && !failed_)
+    return {};
+  return writing([&] {
+    write(commit);
+    if (!fold_ && overlay_.changes >= options_.fold_after) begin_fold();
+    checkpoint(kCheckpointPages);
+  });
+}
+
+void SqliteStore::write(const Commit& commit) {
+  Erasure erasure;
+  if (!commit.forgotten.empty()) {
+    const ReadScope scope{begin_read_, commit_};
+    erasure = erasure_of(commit, overlay_, tables_);
+  }
+  auto bytes = std::make_unique<const std::string>(encode_journal(commit, erasure));
+  const auto write_rare_rows = [&] {
+    for (const ScenarioRecord& record : commit.scenarios) writer_.scenario(record);
+    for (const VersionRecord& record : commit.versions) writer_.version(record);
+    for (const TokenRecord& record : commit.tokens) writer_.token(record);
+  };
+  if (options_.plain_rows) {
+    transact(write_rare_rows);
+    return write_plain_rows(std::move(bytes));
+  }
+
+  // More rows than this commit adds: so memory is bounded.
+  const std::size_t added = size_of(commit);
+  transact([&] {
+    writer_.append_journal(next_journal_, *bytes);
+    write_rare_rows();
+    if (fold_)
+      fold_done_ = fold_rows(std::max(kSliceRowsMin, added + added / 4), SIZE_MAX,
+                             options_.fold_slice);
+  });
+  const bool applied = overlay_.apply(*bytes);
+  assert(applied);
+  static_cast<void>(applied);
+  journal_.push_back({next_journal_++, std::move(bytes)});
+}
+
+/// What journal and fold are measured against: the same rows by the same statements, each commit
+/// its own.
+void SqliteStore::write_plain_rows(std::unique_ptr<const std::string> bytes) {
+  const bool applied = overlay_.apply(*bytes);
+  assert(applied);
+  static_cast<void>(applied);
+  begin_fold();
+  transact([&] {
+    while (fold_->step()) {
+    }
+    writer_.meta("last_seq", overlay_.last_seq);
+    writer_.meta("last_contact", overlay_.last_contact.value);
+    fold_done_ = true;
+  });
+}
+
+void SqliteStore::fold_all() {
+  while (fold_) transact([&] { fold_done_ = fold_rows(kFoldRowsMax, kFoldRowsMax, Duration{0}); });
+}
+
+Status SqliteStore::fold() {
+  return writing([&] {
+    fold_all();
+    if (!journal_.empty()) {
+      begin_fold();
+      fold_all();
+    }
+    checkpoint(kCheckpointPagesAtRest);
+  });
+}
+
+Result<bool> SqliteStore::fold_slice() {
+  const Status status = writing([&] {
+    if (!fold_ && !journal_.empty()) begin_fold();
+    if (fold_)
+      transact([&] { fold_done_ = fold_rows(kSliceRowsMin, SIZE_MAX, options_.fold_slice); });
+    if (journal_.empty()) checkpoint(kCheckpointPagesAtRest);
+  });
+  if (!status) return tl::make_unexpected(status.error());
+  return !journal_.empty();
+}
+
+Status SqliteStore::forget_seen(Instant before) {
+  return writing([&] {
+    const Date day = date_of(before);
+    transact([&] { writer_.drop_days_before(day); });
+    tables_.forget_days_before(day);
+  });
+}
+
+/// Copies the WAL into the database where it has grown by `pages` since the last time. When all of
+/// it was copied and no reader stands in it, the next commit begins it anew, in the same file.
+void SqliteStore::checkpoint(int pages) {
+  if (wal_pages_ < checkpointed_pages_) checkpointed_pages_ = 0;
+  if (wal_pages_ - checkpointed_pages_ < pages) return;
+  const int result = sqlite3_wal_checkpoint_v2(database_->getHandle(), nullptr,
+                                               SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  checkpointed_pages_ = wal_pages_;
+  // Without room for the database to grow, or with a lock in the way, the WAL simply goes on.
+  if (result == SQLITE_OK || result == SQLITE_BUSY || result == SQLITE_LOCKED ||
+      result == SQLITE_FULL)
+    return;
+  throw SQLite::Exception{database_->getHandle(), result};
+}
+
+std::uint64_t SqliteStore::size_on_disk() const {
+  std::uint64_t size = 0;
+  for (const char* name : {"onward.db", "onward.db-wal"}) {
+    std::error_code missing;
+    const auto bytes = std::filesystem::file_size(options_.folder / name, missing);
+    if (!missing) size += bytes;
+  }
+  return size;
+}
+
+/// The folder, for its owner only, and an empty database file with the same rights where there is
+/// none. A missing one beside a WAL is no new folder: someone lost it.
+Status prepare(const std::filesystem::path& folder) {
+  std::error_code error;
+  if (std::filesystem::create_directories(folder, error))
+    std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
+  if (error)
+    return fail(ErrorKind::Io, "no_access",
+                "cannot make the data folder " + folder.string() + ": " + error.message());
+  const std::filesystem::path file = folder / "onward.db";
+  if (!std::filesystem::exists(file, error) &&
+      std::filesystem::exists(folder / "onward.db-wal", error))
+    return fail(ErrorKind::Io, "damaged",
+                file.string() + " is missing, but its write-ahead log is there: restore both");
+  const int descriptor = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (descriptor < 0)
+    return fail(ErrorKind::Io, "no_access",
+                "cannot open " + file.string() + ": " + std::strerror(errno));
+  close(descriptor);
+  return {};
+}
+}  // namespace
+
+Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteOptions& options) {
+  std::error_code error;
+  SqliteOptions absolute = options;
+  absolute.folder = std::filesystem::absolute(options.folder, error);
+  if (const Status ready = prepare(absolute.folder); !ready)
+    return tl::make_unexpected(ready.error());
+  auto lock = LockFile::take(absolute.folder / "onward.lock");
+  if (!lock) return tl::make_unexpected(lock.error());
+
+  const std::filesystem::path file = absolute.folder / "onward.db";
+  auto store = guarded([&]() -> Result<std::unique_ptr<Store>> {
+    auto database = open_writer(file, options.durable, options.bytes_max);
+    auto opened = std::make_unique<SqliteStore>(std::move(absolute), std::move(*lock),
+                                                std::move(database));
+    opened->replay();
+    return opened;
+  });
+  if (!store && store.error().message.find(file.string()) == std::string::npos)
+    store.error().message = file.string() + ": " + store.error().message;
+  return store;
+}
+}  // namespace onward

@@ -1,0 +1,89 @@
+#pragma once
+// Reads of the folded tables alone, each through a statement that is prepared once. Bytes are
+// copied out; whoever calls lays the overlay over them. Throws what `guarded` catches.
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/store/database.h"
+#include "engine/store/overlay.h"
+#include "engine/store/store.h"
+
+namespace onward {
+/// Reads that the store and its readers share.
+class SharedTables {
+ public:
+  explicit SharedTables(SQLite::Database& database);
+
+  std::optional<ContactKey> holder_of_id(const std::string& id);
+  /// Oldest first.
+  std::vector<ContactKey> holders_of_email(const std::string& email, std::size_t limit);
+  bool has_id(ContactKey contact);
+  std::optional<Contact> contact(ContactKey key, Engagement* engagement);
+  std::vector<Run> live_runs(ContactKey contact);
+  std::optional<Delivery> delivery(DeliveryKey key);
+  std::shared_ptr<const Request> request(DeliveryKey key);
+  std::vector<Attempt> attempts(DeliveryKey delivery);
+
+ private:
+  Query id_, email_, contact_, live_, delivery_, request_, attempts_;
+};
+
+/// Further reads of the one that writes.
+class Tables : public SharedTables {
+ public:
+  explicit Tables(SQLite::Database& database);
+
+  std::optional<Engagement> engagement(ContactKey contact);
+  /// The rows of (contact, scenario, key), live before test.
+  std::vector<LedgerRow> ledger(ContactKey contact, ScenarioKey scenario, const EntryKey& key);
+  std::vector<LedgerKey> ledger_of(ContactKey contact);
+  std::vector<Run> ended_runs(ContactKey contact);
+  std::vector<DeliveryKey> pending_of(ContactKey contact);
+
+  /// Walks over timers from `from` on, in order, until `take` returns false.
+  template <class Take>
+  void timers(const Timer& from, Take take) {
+    auto rows = timers_(from.at, from.contact, from.key.kind, from.key.subject);
+    while (rows.next()) {
+      const Timer timer{.at = rows.instant(0),
+                        .contact = {rows.number(1)},
+                        .key = {static_cast<TimerKind>(rows.number(2)), rows.number(3)}};
+      if (!take(timer)) return;
+    }
+  }
+  /// Walks over the queue of `endpoint`, dues from `from` on, until `take` returns false.
+  template <class Take>
+  void due(const EndpointKey& endpoint, Instant from, Take take) {
+    auto rows = due_(endpoint.scenario, endpoint.node, endpoint.version, from);
+    while (rows.next())
+      if (!take(DueDelivery{.due = rows.instant(0), .delivery = {rows.number(1)}})) return;
+  }
+  /// The first endpoint after `endpoint` that has a queue.
+  std::optional<EndpointKey> next_endpoint(const EndpointKey& endpoint);
+
+  /// A day table's fingerprint of an event; days that have no table hold nothing.
+  std::optional<Hash128> seen(Date day, std::string_view key);
+  /// Days that have a table.
+  std::vector<Date> seen_days();
+  void forget_days_before(Date day) { seen_.erase(seen_.begin(), seen_.lower_bound(day)); }
+
+  /// Everything that the engine needs in memory.
+  Snapshot snapshot();
+  std::optional<std::uint64_t> meta(const std::string& name);
+
+ private:
+  SQLite::Database& database_;
+  Query engagement_, ledger_, keyed_, ledger_of_, keyed_of_, ended_, pending_, timers_, due_,
+      next_endpoint_, meta_;
+  std::map<Date, Query> seen_;
+};
+
+/// A hash as it stands in a key column: its bytes, highest first, so that both sort alike.
+std::string to_bytes(const Hash128& hash);
+Hash128 hash_of(std::string_view bytes);
+}  // namespace onward

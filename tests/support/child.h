@@ -1,0 +1,54 @@
+#pragma once
+// The real binary as a child process, for tests from the outside.
+#include <sys/types.h>
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace onward {
+/// What a finished command printed and how it ended.
+struct CommandResult {
+  int code = -1;
+  std::string out, err;
+};
+/// Runs `onward` with `arguments` to its end, with `input` on standard input.
+CommandResult run_onward(const std::vector<std::string>& arguments, const std::string& input = {});
+
+/// A folder that is gone with this object.
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// `onward serve` on a free loopback port. The constructor returns once it listens; the destructor
+/// kills it.
+class ServerChild {
+ public:
+  ServerChild(const std::filesystem::path& data, std::vector<std::string> more = {});
+  ~ServerChild();
+  ServerChild(const ServerChild&) = delete;
+  ServerChild& operator=(const ServerChild&) = delete;
+
+  const std::string& url() const { return url_; }
+  pid_t pid() const { return pid_; }
+  /// SIGKILL: no goodbye.
+  void kill();
+  /// SIGTERM, then its exit code.
+  int stop();
+
+ private:
+  int wait();
+
+  pid_t pid_ = -1;
+  std::string url_;
+};
+}  // namespace onward

@@ -1,0 +1,318 @@
+#include "tools/onward/cli.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/core/diagnostic.h"
+#include "engine/core/scenario.h"
+#include "engine/core/time.h"
+#include "tools/onward/commands.h"
+#include "tools/onward/exit_codes.h"
+#include "tools/onward/serve.h"
+#include "tools/onward/terminal.h"
+
+namespace onward {
+namespace {
+/// Everything that can be typed; the command that was chosen is run after parsing.
+struct CommandLine {
+  explicit CommandLine(const NodeKinds& known) : kinds{known} {}
+
+  const NodeKinds& kinds;
+  CLI::App app{"Onward: scenarios for contacts, webhooks that arrive.", "onward"};
+  std::function<int()> chosen;
+
+  ClientOptions client;
+  ServeOptions serve;
+  std::string dedupe_for = "7d", patience = "20s";
+  ApplyOptions apply;
+  ActivateOptions activate;
+  ArchiveOptions archive;
+  DuplicateOptions duplicate;
+  StatsOptions stats;
+  SendOptions send;
+  ImportOptions given;
+  RunsOptions runs;
+  DeliveriesOptions deliveries;
+  std::string name;  // of the one thing that a command is about
+  std::vector<std::string> topic;
+};
+
+/// A command that ends in `run`.
+CLI::App* command(CommandLine& line, CLI::App& parent, const std::string& name,
+                  const std::string& summary, std::function<int()> run) {
+  CLI::App* sub = parent.add_subcommand(name, summary);
+  sub->callback([&line, run = std::move(run)] { line.chosen = run; });
+  return sub;
+}
+
+/// The same, of a command that speaks to a server.
+CLI::App* client_command(CommandLine& line, CLI::App& parent, const std::string& name,
+                         const std::string& summary, std::function<int()> run) {
+  CLI::App* sub = command(line, parent, name, summary, std::move(run));
+  sub->add_option("--server", line.client.server,
+                  "The server's URL; else ONWARD_SERVER, else the one on this machine");
+  sub->add_option("--token", line.client.token,
+                  "The token; better in ONWARD_TOKEN, or found by itself for a local server");
+  sub->add_option("--data", line.client.data, "The data folder of a local server");
+  sub->add_flag("--json", line.client.json, "Print the result as JSON");
+  return sub;
+}
+
+int serve_with(CommandLine& line) {
+  const auto dedupe_for = parse_duration(line.dedupe_for);
+  const auto patience = parse_duration(line.patience);
+  if (!dedupe_for || *dedupe_for <= Duration{0})
+    return complain("--dedupe-for wants a duration such as 7d.", kExitUsage);
+  if (!patience || *patience < Duration{0})
+    return complain("--patience wants a duration such as 20s.", kExitUsage);
+  line.serve.dedupe_for = *dedupe_for;
+  line.serve.patience = *patience;
+  return run_serve(line.serve, line.kinds);
+}
+
+void add_serve(CommandLine& line) {
+  ServeOptions& serve = line.serve;
+  CLI::App* sub =
+      command(line, line.app, "serve", "Run the server", [&line] { return serve_with(line); });
+  sub->add_option("--data", serve.data, "The data folder; made where it is missing")->required();
+  sub->add_option("--listen", serve.listen, "Address and port; port 0 takes any free one")
+      ->capture_default_str();
+  sub->add_option("--port-file", serve.port_file, "Write the port to this file when it listens");
+  sub->add_option("--allow-host", serve.allow_hosts,
+                  "A private host that webhooks may call: HOST or HOST:PORT; may be repeated");
+  sub->add_option("--allow-network", serve.allow_networks,
+                  "A private network that webhooks may call, such as 10.0.0.0/8; may be repeated");
+  sub->add_flag("--https-only", serve.https_only, "Refuse webhooks over plain http");
+  sub->add_option("--ca-file", serve.ca_file, "Trusted certificates (PEM) instead of the system's");
+  sub->add_flag("--no-auth", serve.no_auth, "Ask for no token; on loopback only");
+  sub->add_option("--account-id", serve.account_id, "idClient in the standard webhook body")
+      ->capture_default_str();
+  sub->add_option("--dedupe-for", line.dedupe_for, "How long a repeated event is known")
+      ->capture_default_str();
+  sub->add_option("--max-concurrency", serve.concurrency_total, "Webhook requests at once")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 65'536));
+  sub->add_option("--max-per-origin", serve.concurrency_origin,
+                  "Webhook requests at once to one scheme, host and port")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 65'536));
+  sub->add_option("--max-connections", serve.connections_max, "Callers' connections at once")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000));
+  sub->add_option("--patience", line.patience, "How long to wait for requests in flight at the end")
+      ->capture_default_str();
+  sub->add_flag("--quiet", serve.quiet, "Log failures only");
+}
+
+void add_authoring(CommandLine& line) {
+  CLI::App* apply = client_command(line, line.app, "apply", "Apply scenario files",
+                                   [&line] { return run_apply(line.client, line.apply); });
+  apply->add_option("file", line.apply.files, "Scenario files, or - for standard input")
+      ->required();
+
+  CLI::App* activate = client_command(line, line.app, "activate", "Let contacts into a scenario",
+                                      [&line] { return run_activate(line.client, line.activate); });
+  activate->add_option("scenario", line.activate.scenario, "Its id")->required();
+  activate->add_option("--test-email", line.activate.test_emails,
+                       "Test mode: only contacts with this address; may be repeated");
+
+  CLI::App* hold = client_command(line, line.app, "hold", "Let nobody in for now",
+                                  [&line] { return run_hold(line.client, line.name); });
+  hold->add_option("scenario", line.name, "Its id")->required();
+
+  CLI::App* archive = client_command(line, line.app, "archive", "End a scenario for good",
+                                     [&line] { return run_archive(line.client, line.archive); });
+  archive->add_option("scenario", line.archive.scenario, "Its id")->required();
+  archive->add_flag("--cancel-pending", line.archive.cancel_pending,
+                    "Take back requests that were not accepted yet");
+
+  CLI::App* duplicate =
+      client_command(line, line.app, "duplicate", "Make a draft of a scenario under a new id",
+                     [&line] { return run_duplicate(line.client, line.duplicate); });
+  duplicate->add_option("scenario", line.duplicate.scenario, "Its id")->required();
+  duplicate->add_option("new-id", line.duplicate.new_id, "The draft's id")->required();
+
+  client_command(line, line.app, "scenarios", "List the scenarios",
+                 [&line] { return run_scenarios(line.client); });
+
+  CLI::App* show = client_command(line, line.app, "show", "Print a scenario's newest text",
+                                  [&line] { return run_show(line.client, line.name); });
+  show->add_option("scenario", line.name, "Its id")->required();
+
+  CLI::App* remove = client_command(line, line.app, "delete", "Take away a draft that never ran",
+                                    [&line] { return run_delete(line.client, line.name); });
+  remove->add_option("scenario", line.name, "Its id")->required();
+
+  CLI::App* stats =
+      client_command(line, line.app, "stats", "The numbers of a scenario, node by node",
+                     [&line] { return run_stats(line.client, line.stats); });
+  stats->add_option("scenario", line.stats.scenario, "Its id")->required();
+  stats->add_option("--version", line.stats.version, "Of this version alone")
+      ->check(CLI::PositiveNumber);
+  stats->add_flag("--test", line.stats.test, "Test traffic instead of live");
+  stats->add_flag("--watch", line.stats.watch, "Show them again and again");
+  stats->add_option("--interval", line.stats.interval_s, "Seconds between two looks")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 3600));
+}
+
+void add_events(CommandLine& line) {
+  CLI::App* events = line.app.add_subcommand("events", "Send events");
+  events->require_subcommand(1);
+  CLI::App* send = client_command(line, *events, "send", "Send one event",
+                                  [&line] { return run_send(line.client, line.send); });
+  send->add_option("event", line.send.what,
+                   "Its type (such as subscription), a JSON object, or - for one on standard input")
+      ->required();
+  send->add_option("--contact", line.send.contact_id, "The contact's id");
+  send->add_option("--email", line.send.email, "The contact's address");
+  send->add_option("--set", line.send.set, "A field of the contact: first_name=Jane");
+  send->add_option("--field", line.send.data, "A member of the event's data: form=newsletter");
+  send->add_option("--id", line.send.id, "The event's id: a repeat takes no effect");
+  send->add_option("--source", line.send.source, "Who sends it");
+  send->add_option("--at", line.send.at, "When it happened (RFC 3339); now where missing");
+  send->add_flag("--history", line.send.history, "Update the contact, start nothing");
+
+  CLI::App* import =
+      client_command(line, *events, "import", "Send a file of events, one JSON object a line",
+                     [&line] { return run_import(line.client, line.given); });
+  import->add_option("file", line.given.file, "The file, or - for standard input")->required();
+  import->add_flag("--history", line.given.history, "Update contacts, start nothing");
+  import->add_option("--chunk", line.given.chunk, "Lines in one post")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10'000));
+}
+
+void add_people(CommandLine& line) {
+  CLI::App* contacts = line.app.add_subcommand("contacts", "Look at contacts");
+  contacts->require_subcommand(1);
+  CLI::App* get = client_command(line, *contacts, "get", "All that is known of a contact",
+                                 [&line] { return run_contact(line.client, line.name); });
+  get->add_option("contact", line.name, "Its id, or its address")->required();
+  CLI::App* runs = client_command(line, *contacts, "runs", "A contact's journeys, step by step",
+                                  [&line] { return run_runs(line.client, line.runs); });
+  runs->add_option("contact", line.runs.contact, "Its id, or its address")->required();
+  runs->add_option("--limit", line.runs.limit, "How many")->capture_default_str();
+
+  CLI::App* deliveries = line.app.add_subcommand("deliveries", "Look at webhook requests");
+  deliveries->require_subcommand(1);
+  CLI::App* list = client_command(line, *deliveries, "list", "The requests of one node",
+                                  [&line] { return run_deliveries(line.client, line.deliveries); });
+  list->add_option("scenario", line.deliveries.scenario, "The scenario's id")->required();
+  list->add_option("node", line.deliveries.node, "The node's id")->required();
+  list->add_option("--state", line.deliveries.state, "pending, accepted, failed or cancelled")
+      ->check(CLI::IsMember({"pending", "accepted", "failed", "cancelled"}));
+  list->add_option("--limit", line.deliveries.limit, "How many")->capture_default_str();
+  list->add_option("--cursor", line.deliveries.cursor, "Go on where a list ended");
+  CLI::App* one = client_command(line, *deliveries, "get", "One request with all its attempts",
+                                 [&line] { return run_delivery(line.client, line.name); });
+  one->add_option("delivery", line.name, "Its id: evt_…")->required();
+}
+
+CLI::App* find_command(const CLI::App& parent, const std::string& name) {
+  for (const CLI::App* sub : parent.get_subcommands([](const CLI::App*) { return true; }))
+    if (sub->get_name() == name) return const_cast<CLI::App*>(sub);
+  return nullptr;
+}
+
+std::vector<std::string> command_names(const CLI::App& parent) {
+  std::vector<std::string> names;
+  for (const CLI::App* sub : parent.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(sub->get_name());
+  return names;
+}
+
+std::vector<std::string> flag_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
+std::string meant(const std::string& nearest) {
+  return nearest.empty() ? "" : fmt::format(" Did you mean \"{}\"?", nearest);
+}
+
+/// What is wrong with the words, where it is a command or a flag that does not exist; else empty.
+/// The parser would name it too, but not the one that was meant.
+std::string unknown_word(const CLI::App& app, int argc, const char* const* argv) {
+  const CLI::App* at = &app;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word == "--") return {};
+    if (word.starts_with("--")) {
+      const std::string flag = word.substr(0, word.find('='));
+      const CLI::Option* option = at->get_option_no_throw(flag);
+      if (!option)
+        return fmt::format("There is no {} here.{}", flag,
+                           meant(nearest_name(flag, flag_names(*at))));
+      // The following word is this flag's value, whatever it looks like.
+      if (word == flag && option->get_items_expected_min() > 0) ++i;
+      continue;
+    }
+    const std::vector<std::string> names = command_names(*at);
+    if (names.empty() || word.starts_with('-')) continue;
+    const CLI::App* next = find_command(*at, word);
+    if (!next)
+      return fmt::format("There is no command \"{}\".{}", word, meant(nearest_name(word, names)));
+    at = next;
+  }
+  return {};
+}
+
+int print_help(const CLI::App& app, const std::vector<std::string>& topic) {
+  const CLI::App* at = &app;
+  for (const std::string& word : topic) {
+    const CLI::App* next = find_command(*at, word);
+    if (!next)
+      return complain(fmt::format("There is no command \"{}\".{}", word,
+                                  meant(nearest_name(word, command_names(*at)))),
+                      kExitUsage);
+    at = next;
+  }
+  print(at->help());
+  return kExitOk;
+}
+
+void add_all(CommandLine& line) {
+  line.app.require_subcommand(1);
+  line.app.set_help_flag("-h,--help", "Print this help");
+  line.app.set_version_flag("--version", "onward " ONWARD_VERSION, "Print the version");
+  add_serve(line);
+  add_authoring(line);
+  add_events(line);
+  add_people(line);
+  CLI::App* help = command(line, line.app, "help", "Explain a command",
+                           [&line] { return print_help(line.app, line.topic); });
+  help->add_option("command", line.topic, "Its name");
+  command(line, line.app, "version", "Print the version", [] {
+    print("onward " ONWARD_VERSION "\n");
+    return static_cast<int>(kExitOk);
+  });
+}
+}  // namespace
+
+int run_command_line(int argc, const char* const* argv, const NodeKinds& kinds) {
+  CommandLine line{kinds};
+  add_all(line);
+  if (argc < 2) {
+    say(line.app.help());
+    return kExitUsage;
+  }
+  if (const std::string wrong = unknown_word(line.app, argc, argv); !wrong.empty())
+    return complain(wrong, kExitUsage);
+  try {
+    line.app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {  // --help, --version
+    return line.app.exit(asked);
+  } catch (const CLI::ParseError& wrong) {
+    return complain(fmt::format("{} Try: onward help", wrong.what()), kExitUsage);
+  }
+  return line.chosen();
+}
+}  // namespace onward

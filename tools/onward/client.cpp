@@ -1,0 +1,137 @@
+#include "tools/onward/client.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <system_error>
+
+#include "engine/api/access.h"
+#include "engine/core/template.h"
+#include "engine/delivery/curl_http_client.h"
+#include "tools/onward/exit_codes.h"
+#include "tools/onward/server_file.h"
+#include "tools/onward/terminal.h"
+
+namespace onward {
+namespace {
+constexpr std::string_view kDefaultServer = "http://127.0.0.1:8787";
+/// A post of events waits for its commit; everything else is quicker.
+constexpr Duration kPatience = std::chrono::seconds{60};
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+bool on_this_machine(std::string_view url) {
+  const std::size_t host = url.find("://");
+  if (host == std::string_view::npos) return false;
+  url.remove_prefix(host + 3);
+  return names_loopback(url.substr(0, url.find('/')));
+}
+
+/// The local server that is meant: by its data folder, by its URL, else the default or the only
+/// one.
+std::optional<LocalServer> find_local(const std::string& url, const std::string& data) {
+  const std::vector<LocalServer> servers = local_servers();
+  std::error_code error;
+  for (const LocalServer& server : servers) {
+    if (!data.empty() ? std::filesystem::equivalent(server.data, data, error)
+                      : server.url == (url.empty() ? kDefaultServer : url))
+      return server;
+  }
+  if (data.empty() && url.empty() && servers.size() == 1) return servers.front();
+  return std::nullopt;
+}
+}  // namespace
+
+std::string Answer::text(std::string_view name) const { return text_of(value, name); }
+
+Client::Client(const ClientOptions& options) : json_{options.json} {
+  server_ = options.server.empty() ? environment("ONWARD_SERVER") : options.server;
+  while (server_.ends_with('/')) server_.pop_back();
+  if (!server_.empty() && server_.find("://") == std::string::npos) server_ = "http://" + server_;
+  token_ = options.token.empty() ? environment("ONWARD_TOKEN") : options.token;
+
+  std::filesystem::path token_file;
+  if (!options.data.empty()) token_file = std::filesystem::path{options.data} / "token";
+  if (const auto local = find_local(server_, options.data)) {
+    if (server_.empty()) server_ = local->url;
+    if (token_file.empty()) token_file = local->token_file();
+  }
+  if (server_.empty()) server_ = kDefaultServer;
+  // A token of this machine is for this machine's servers alone.
+  if (token_.empty() && !token_file.empty() && on_this_machine(server_))
+    token_ = read_token_file(token_file).value_or(std::string{});
+}
+
+Result<Answer> Client::call(std::string_view method, std::string_view path, std::string body,
+                            std::string_view content_type) const {
+  Request request;
+  request.method = method;
+  request.url = server_ + std::string{path};
+  request.headers.emplace_back("Accept", "application/json");
+  if (!token_.empty()) request.headers.emplace_back("Authorization", "Bearer " + token_);
+  if (!body.empty()) request.headers.emplace_back("Content-Type", std::string{content_type});
+  request.body = std::move(body);
+  auto reply = http_call(request, kPatience);
+  if (!reply)
+    return fail(ErrorKind::Unavailable, reply.error().code,
+                fmt::format("No answer from {}: {}\nIs the server running? Start one with `onward "
+                            "serve --data DIR`, or name it with --server or ONWARD_SERVER.",
+                            server_, reply.error().message));
+  Answer answer{reply->status, std::move(reply->content_type), std::move(reply->body), {}};
+  if (answer.content_type.find("json") != std::string::npos)
+    if (auto value = parse_json(answer.body, {.depth = 64})) answer.value = std::move(*value);
+  return answer;
+}
+
+int Client::refused(const Answer& answer) const {
+  if (json_) {
+    say(answer.body);
+    return exit_code_of_status(answer.status);
+  }
+  std::string message = printable(answer.text("detail"));
+  if (message.empty()) message = fmt::format("The server answered {}.", answer.status);
+  if (answer.status == 401)
+    message += " Give one with --token or ONWARD_TOKEN, or the server's folder with --data.";
+  return complain(message, exit_code_of_status(answer.status));
+}
+
+std::string segment(std::string_view text) { return percent_encode(text); }
+
+void print_json(const Value& value) {
+  print((stdout_is_terminal() ? to_pretty_json(value) : to_json(value)) + "\n");
+}
+
+void print_json(const Answer& answer) {
+  if (answer.value.is_null())
+    print(answer.body.empty() ? "null\n" : answer.body + "\n");
+  else
+    print_json(answer.value);
+}
+
+std::string text_of(const Value& value, std::string_view path) {
+  const Value* member = value.find_path(path);
+  return member ? to_text(*member) : std::string{};
+}
+
+std::int64_t number_of(const Value& value, std::string_view path) {
+  const Value* member = value.find_path(path);
+  const std::int64_t* number = member ? member->get_if<std::int64_t>() : nullptr;
+  return number ? *number : 0;
+}
+
+bool flag_of(const Value& value, std::string_view path) {
+  const Value* member = value.find_path(path);
+  const bool* flag = member ? member->get_if<bool>() : nullptr;
+  return flag && *flag;
+}
+
+const ValueList& list_of(const Value& value, std::string_view path) {
+  static const ValueList kNone;
+  const Value* member = value.find_path(path);
+  const ValueList* list = member ? member->list() : nullptr;
+  return list ? *list : kNone;
+}
+}  // namespace onward

@@ -1,0 +1,61 @@
+#pragma once
+// Speaks to a server: finds it and its token, makes one call, tells of refusals.
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/core/result.h"
+#include "engine/core/value.h"
+
+namespace onward {
+/// What every client command understands.
+struct ClientOptions {
+  std::string server;  ///< URL; empty: ONWARD_SERVER, else a local one.
+  std::string token;   ///< Empty: ONWARD_TOKEN, else that of the local server.
+  std::string data;    ///< Data folder of a local server; may be empty.
+  bool json = false;   ///< Results as JSON.
+};
+
+/// A server's answer.
+struct Answer {
+  int status = 0;
+  std::string content_type;
+  std::string body;
+  Value value;  ///< The body, where it is JSON; else null.
+  bool ok() const { return status >= 200 && status < 300; }
+  /// Text member `name`, or empty.
+  std::string text(std::string_view name) const;
+};
+
+class Client {
+ public:
+  explicit Client(const ClientOptions& options);
+
+  /// One call. An error only where no answer came; the message names the server and what to do.
+  Result<Answer> call(std::string_view method, std::string_view path, std::string body = {},
+                      std::string_view content_type = "application/json") const;
+  const std::string& server() const { return server_; }
+  bool json() const { return json_; }
+
+  /// Tells on standard error what the server refused, and answers the exit code.
+  int refused(const Answer& answer) const;
+
+ private:
+  std::string server_;
+  std::string token_;
+  bool json_ = false;
+};
+
+/// A path's segment, percent-encoded.
+std::string segment(std::string_view text);
+/// An answer as the command prints it with --json: as it came, for people indented.
+void print_json(const Answer& answer);
+void print_json(const Value& value);
+
+/// Members of an answer, read without care: empty, 0 or false where they are missing.
+std::string text_of(const Value& value, std::string_view path);
+std::int64_t number_of(const Value& value, std::string_view path);
+bool flag_of(const Value& value, std::string_view path);
+const ValueList& list_of(const Value& value, std::string_view path);
+}  // namespace onward

@@ -1,0 +1,22 @@
+#pragma once
+// How the program ends, as sysexits(3) names it.
+#include "engine/core/result.h"
+
+namespace onward {
+enum ExitCode : int {
+  kExitOk = 0,
+  kExitUsage = 64,        ///< The command line is wrong.
+  kExitData = 65,         ///< What was given is wrong: a scenario, an event.
+  kExitNoInput = 66,      ///< A file, or what was named on the server, does not exist.
+  kExitUnavailable = 69,  ///< There is no server to talk to.
+  kExitSoftware = 70,     ///< The server failed.
+  kExitIo = 74,           ///< Reading or writing failed.
+  kExitTemp = 75,         ///< Try again later.
+  kExitPermission = 77,   ///< A token, or a file's rights.
+  kExitConfig = 78,       ///< The server cannot start like this.
+};
+
+int exit_code_of(ErrorKind kind);
+/// Of a server's answer; 0 for success.
+int exit_code_of_status(int status);
+}  // namespace onward

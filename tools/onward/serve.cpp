@@ -1,0 +1,256 @@
+#include "tools/onward/serve.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <openssl/rand.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <future>
+#include <memory>
+#include <mutex>
+
+#include "engine/api/access.h"
+#include "engine/api/server.h"
+#include "engine/delivery/curl_http_client.h"
+#include "engine/runtime/runtime.h"
+#include "engine/store/sqlite_store.h"
+#include "tools/onward/exit_codes.h"
+#include "tools/onward/server_file.h"
+#include "tools/onward/terminal.h"
+
+namespace onward {
+namespace fs = std::filesystem;
+namespace {
+constexpr std::size_t kTokenBytes = 32;
+constexpr Duration kDoorPatience = std::chrono::seconds{5};
+
+/// One structured line to standard error, in one write, so that lines never mix.
+void log_line(std::string_view line) {
+  const std::string text = fmt::format("{} {}\n", format_instant(system_clock().now()), line);
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+}
+
+/// A server holds a descriptor for each connection, in and out: as many as the machine allows.
+rlim_t raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  if (limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  return limit.rlim_cur;
+}
+
+/// Signals that end the server are taken by `wait` alone: blocked in all threads, so construct it
+/// before any is started.
+class StopSignal {
+ public:
+  StopSignal() {
+    ::signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGTERM);
+    sigaddset(&set_, SIGINT);
+    ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+  }
+  void wait() const {
+    int which = 0;
+    while (::sigwait(&set_, &which) != 0) {
+    }
+  }
+  /// From now on one more signal ends the process where it stands; nothing acknowledged is lost.
+  void hurry() const {
+    struct sigaction action {};
+    action.sa_handler = [](int) { ::_exit(kExitTemp); };
+    ::sigaction(SIGTERM, &action, nullptr);
+    ::sigaction(SIGINT, &action, nullptr);
+    ::pthread_sigmask(SIG_UNBLOCK, &set_, nullptr);
+  }
+  /// Wakes `wait` as a signal would.
+  static void raise() { ::kill(::getpid(), SIGTERM); }
+
+ private:
+  sigset_t set_{};
+};
+
+Result<std::string> new_token() {
+  std::array<unsigned char, kTokenBytes> bytes{};
+  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1)
+    return fail(ErrorKind::Io, "no_random", "The system gives no random bytes for a token.");
+  std::string token = "onw_";
+  for (const unsigned char byte : bytes) token += fmt::format("{:02x}", byte);
+  return token;
+}
+
+/// The first token stands in DATA/token and its hash in the store. The file is written first: a
+/// crash between the two is mended by the next start, which finds the file and no token at all.
+Status ensure_first_token(Runtime& runtime, const fs::path& file, bool store_has_tokens) {
+  auto token = read_token_file(file);
+  if (token && runtime.find_token(sha256_hex(*token))) return {};
+  if (store_has_tokens) return {};  // The operator took the file away, or keeps other tokens.
+  if (!token) {
+    auto made = new_token();
+    if (!made) return tl::make_unexpected(made.error());
+    if (const Status written = write_file(file, *made + "\n", 0600); !written) return written;
+    token = std::move(*made);
+  }
+  std::promise<Status> added;
+  const Status taken =
+      runtime.add_token({sha256_hex(*token), "first", Role::Admin, system_clock().now()},
+                        [&added](const Status& done) { added.set_value(done); });
+  if (!taken) return taken;
+  return added.get_future().get();
+}
+
+/// Everything that must outlive the server, in the order in which it is made.
+struct Service {
+  std::unique_ptr<Runtime> runtime;
+  std::unique_ptr<Server> server;
+  Announcement announcement;
+};
+
+Result<std::unique_ptr<HttpClient>> make_client(const ServeOptions& options) {
+  auto guard = AddressGuard::make({options.allow_networks, options.allow_hosts});
+  if (!guard) return tl::make_unexpected(guard.error());
+  CurlOptions curl;
+  curl.guard = std::move(*guard);
+  curl.user_agent = "Onward/" ONWARD_VERSION;
+  curl.connections_max = options.concurrency_total;
+  curl.https_only = options.https_only;
+  curl.ca_file = options.ca_file;
+  return make_curl_client(curl);
+}
+
+Status open_engine(const ServeOptions& options, const NodeKinds& kinds, Service& service) {
+  const fs::path data{options.data};
+  SqliteOptions sqlite;
+  sqlite.folder = data;
+  sqlite.dedupe_for = options.dedupe_for;
+  auto store = open_sqlite_store(sqlite);
+  if (!store) return tl::make_unexpected(store.error());
+  const auto snapshot = (*store)->snapshot();
+  if (!snapshot) return tl::make_unexpected(snapshot.error());
+  const bool has_tokens = !snapshot->tokens.empty();
+  auto client = make_client(options);
+  if (!client) return tl::make_unexpected(client.error());
+
+  ConcurrencyLimits limits;
+  limits.total = options.concurrency_total;
+  limits.most = options.concurrency_origin;
+  RuntimeOptions runtime;
+  runtime.account_id = options.account_id;
+  runtime.dedupe_for = options.dedupe_for;
+  if (!options.quiet) runtime.log = log_line;
+  auto opened = Runtime::open(std::move(*store), kinds, std::move(*client), limits, system_clock(),
+                              std::move(runtime));
+  if (!opened) return tl::make_unexpected(opened.error());
+  service.runtime = std::move(*opened);
+  service.runtime->on_failure([](const std::string& reason) {
+    log_line(fmt::format("engine.failed reason=\"{}\"", reason));
+    StopSignal::raise();
+  });
+  service.runtime->start();
+  return ensure_first_token(*service.runtime, data / "token", has_tokens);
+}
+
+/// The name under which this machine reaches what listens on `address`.
+std::string reachable_host(const std::string& address) {
+  if (address == "0.0.0.0") return "127.0.0.1";
+  if (address == "::") return "[::1]";
+  return address.find(':') == std::string::npos ? address : "[" + address + "]";
+}
+
+Status open_door(const ServeOptions& options, const ListenAddress& listen, Service& service) {
+  ServerOptions api;
+  api.address = listen.address;
+  api.port = listen.port;
+  api.no_auth = options.no_auth;
+  api.connections_max = options.connections_max;
+  auto listening = Server::listen(*service.runtime, api);
+  if (!listening) return tl::make_unexpected(listening.error());
+  service.server = std::move(*listening);
+  const std::uint16_t port = service.server->port();
+  const std::string url = fmt::format("http://{}:{}", reachable_host(listen.address), port);
+  auto announced = Announcement::make({url, fs::absolute(options.data), ::getpid()}, port);
+  if (announced)
+    service.announcement = std::move(*announced);
+  else
+    log_line(fmt::format("server.not_announced reason=\"{}\"", announced.error().message));
+  service.server->start();
+  print(fmt::format("listening on {}\n", url));
+  if (!names_loopback(reachable_host(listen.address)))
+    log_line("server.public hint=\"tokens travel in clear: put a TLS proxy in front\"");
+  if (options.port_file.empty()) return {};
+  return write_file(options.port_file, fmt::format("{}\n", port), 0644);
+}
+
+/// Refusals at the start are the operator's to mend.
+int startup_failed(const Error& error) {
+  const bool setting = error.kind == ErrorKind::Invalid || error.kind == ErrorKind::NotFound;
+  if (setting) return complain(error.message, kExitConfig);
+  const bool taken = error.kind == ErrorKind::Conflict || error.kind == ErrorKind::Busy;
+  if (taken) return complain(error.message, kExitTemp);
+  return complain(error);
+}
+}  // namespace
+
+Result<ListenAddress> parse_listen(std::string_view text) {
+  const auto wrong = [&] {
+    return fail(
+        ErrorKind::Invalid, "bad_listen",
+        fmt::format("--listen wants ADDRESS:PORT such as 127.0.0.1:8787, found \"{}\".", text));
+  };
+  ListenAddress listen{"127.0.0.1", 0};
+  const std::size_t colon = text.rfind(':');
+  std::string_view port = text;
+  if (colon != std::string_view::npos) {
+    std::string_view address = text.substr(0, colon);
+    port = text.substr(colon + 1);
+    if (address.starts_with('[') && address.ends_with(']'))
+      address = address.substr(1, address.size() - 2);
+    else if (address.find(':') != std::string_view::npos)
+      return wrong();  // IPv6 without its brackets: which colon is the last one?
+    if (address.empty()) return wrong();
+    listen.address = address;
+  }
+  const auto [end, fault] = std::from_chars(port.data(), port.data() + port.size(), listen.port);
+  if (fault != std::errc{} || end != port.data() + port.size()) return wrong();
+  return listen;
+}
+
+int run_serve(const ServeOptions& options, const NodeKinds& kinds) {
+  const auto listen = parse_listen(options.listen);
+  if (!listen) return complain(listen.error().message, kExitUsage);
+  const StopSignal signal;
+  const rlim_t descriptors = raise_descriptor_limit();
+  Service service;
+  if (const Status opened = open_engine(options, kinds, service); !opened)
+    return startup_failed(opened.error());
+  if (const Status opened = open_door(options, *listen, service); !opened) {
+    if (service.server) service.server->stop(Duration{0});
+    (void)service.runtime->stop(Duration{0});
+    return startup_failed(opened.error());
+  }
+  if (!options.quiet)
+    log_line(fmt::format("server.started version={} pid={} data={} descriptors={}", ONWARD_VERSION,
+                         ::getpid(), options.data, descriptors));
+
+  signal.wait();
+  signal.hurry();
+  const std::string failure = service.runtime->failure();
+  if (!options.quiet) log_line("server.stopping");
+  service.server->stop(kDoorPatience);
+  const Status stopped = service.runtime->stop(options.patience);
+  if (!failure.empty()) return complain(failure, kExitIo);
+  if (!stopped) return complain(stopped.error());
+  if (!options.quiet) log_line("server.stopped");
+  return kExitOk;
+}
+}  // namespace onward

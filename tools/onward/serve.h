@@ -1,0 +1,39 @@
+#pragma once
+// `onward serve`: opens a data folder, runs the engine and the API until it is told to stop.
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/node.h"
+#include "engine/core/result.h"
+#include "engine/core/time.h"
+
+namespace onward {
+struct ServeOptions {
+  std::string data;
+  std::string listen = "127.0.0.1:8787";
+  std::string port_file;  ///< Gets the port when the server listens; may be empty.
+  std::vector<std::string> allow_hosts, allow_networks;
+  bool https_only = false;
+  std::string ca_file;
+  bool no_auth = false;
+  bool quiet = false;
+  std::int64_t account_id = 1;
+  Duration dedupe_for = std::chrono::hours{24 * 7};
+  Duration patience = std::chrono::seconds{20};  ///< For what is in flight when it is to stop.
+  std::size_t concurrency_total = 2048;
+  std::size_t concurrency_origin = 512;
+  std::size_t connections_max = 4096;
+};
+/// Answers the exit code. Stops on SIGTERM and SIGINT: no new requests, what is in flight finishes,
+/// the journal is folded; a second signal ends at once.
+int run_serve(const ServeOptions& options, const NodeKinds& kinds);
+
+/// "127.0.0.1:8787", "[::1]:0", or a port alone (on 127.0.0.1).
+struct ListenAddress {
+  std::string address;
+  std::uint16_t port = 0;
+};
+Result<ListenAddress> parse_listen(std::string_view text);
+}  // namespace onward

@@ -1,0 +1,116 @@
+#include "tools/onward/table.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstdint>
+
+namespace onward {
+namespace {
+constexpr std::size_t kGap = 2;
+constexpr std::size_t kNarrowest = 8;
+
+/// The next code point of well-formed UTF-8; a stray byte counts as itself.
+std::uint32_t next_code_point(std::string_view& text) {
+  const auto lead = static_cast<unsigned char>(text.front());
+  const std::size_t length = lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  if (length > text.size() || length == 1) {
+    text.remove_prefix(1);
+    return lead;
+  }
+  std::uint32_t point = lead & (0xffu >> (length + 1));
+  for (std::size_t i = 1; i < length; ++i)
+    point = point << 6 | (static_cast<unsigned char>(text[i]) & 0x3fu);
+  text.remove_prefix(length);
+  return point;
+}
+
+std::size_t width_of(std::uint32_t point) {
+  if ((point >= 0x300 && point < 0x370) || (point >= 0x200b && point <= 0x200f) ||
+      (point >= 0xfe00 && point <= 0xfe0f))
+    return 0;
+  const bool wide = (point >= 0x1100 && point < 0x1160) || (point >= 0x2e80 && point < 0xa4d0) ||
+                    (point >= 0xac00 && point < 0xd7a4) || (point >= 0xf900 && point < 0xfb00) ||
+                    (point >= 0xff00 && point < 0xff61) || (point >= 0x1f300 && point < 0x1fb00) ||
+                    (point >= 0x20000 && point < 0x40000);
+  return wide ? 2 : 1;
+}
+}  // namespace
+
+std::size_t display_width(std::string_view text) {
+  std::size_t width = 0;
+  while (!text.empty()) width += width_of(next_code_point(text));
+  return width;
+}
+
+std::string fitted(std::string_view text, std::size_t width) {
+  if (display_width(text) <= width) return std::string{text};
+  std::string_view rest = text;
+  std::size_t used = 0;
+  while (!rest.empty()) {
+    std::string_view after = rest;
+    const std::size_t next = width_of(next_code_point(after));
+    if (used + next + 1 > width) break;
+    used += next;
+    rest = after;
+  }
+  return std::string{text.substr(0, text.size() - rest.size())} + "…";
+}
+
+std::string grouped(std::int64_t number) {
+  std::string digits = std::to_string(number);
+  const std::size_t first = digits.starts_with('-') ? 1 : 0;
+  for (std::size_t at = digits.size(); at > first + 3;) {
+    at -= 3;
+    digits.insert(at, 1, ',');
+  }
+  return digits;
+}
+
+void Table::add(std::vector<std::string> cells) {
+  assert(cells.size() == columns_.size());
+  rows_.push_back(std::move(cells));
+}
+
+/// As wide as the widest cell; where that is too much, the widest shrinking column gives way.
+std::vector<std::size_t> Table::widths(std::size_t most) const {
+  std::vector<std::size_t> widths;
+  std::size_t total = 0;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    std::size_t width = display_width(columns_[i].title);
+    for (const auto& row : rows_) width = std::max(width, display_width(row[i]));
+    widths.push_back(width);
+    total += width + (i > 0 ? kGap : 0);
+  }
+  while (total > most) {
+    std::size_t widest = columns_.size();
+    for (std::size_t i = 0; i < columns_.size(); ++i)
+      if (columns_[i].shrinks && widths[i] > kNarrowest &&
+          (widest == columns_.size() || widths[i] > widths[widest]))
+        widest = i;
+    if (widest == columns_.size()) break;
+    --widths[widest];
+    --total;
+  }
+  return widths;
+}
+
+std::string Table::text(std::size_t width, bool colour) const {
+  const std::vector<std::size_t> wide = widths(width);
+  std::string out;
+  const auto line = [&](const auto& cell_of) {
+    std::string cells;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      const std::string cell = fitted(cell_of(i), wide[i]);
+      const std::string padding(wide[i] - std::min(wide[i], display_width(cell)), ' ');
+      if (i > 0) cells.append(kGap, ' ');
+      cells += columns_[i].align == Align::Right ? padding + cell : cell + padding;
+    }
+    cells.erase(cells.find_last_not_of(' ') + 1);
+    return cells;
+  };
+  const std::string titles = line([&](std::size_t i) { return columns_[i].title; });
+  out += colour ? "\x1b[1m" + titles + "\x1b[0m\n" : titles + "\n";
+  for (const auto& row : rows_) out += line([&](std::size_t i) { return row[i]; }) + "\n";
+  return out;
+}
+}  // namespace onward

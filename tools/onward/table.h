@@ -1,0 +1,36 @@
+#pragma once
+// Tables of plain text: numbers to the right, names to the left, never wider than the terminal.
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace onward {
+enum class Align { Left, Right };
+struct Column {
+  std::string title;
+  Align align = Align::Left;
+  bool shrinks = false;  ///< Is cut, with an ellipsis, where the table is too wide.
+};
+
+class Table {
+ public:
+  explicit Table(std::vector<Column> columns) : columns_{std::move(columns)} {}
+  /// As many cells as there are columns.
+  void add(std::vector<std::string> cells);
+  bool empty() const { return rows_.empty(); }
+  /// Two blanks between columns, no trailing blanks; the titles underlined where `colour`.
+  std::string text(std::size_t width, bool colour = false) const;
+
+ private:
+  std::vector<std::size_t> widths(std::size_t most) const;
+  std::vector<Column> columns_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+/// Columns that a text takes: its code points, wide East Asian ones twice, combining marks none.
+std::size_t display_width(std::string_view text);
+/// The text in at most `width` columns, "…" last where it was cut.
+std::string fitted(std::string_view text, std::size_t width);
+/// 1234567 as "1,234,567".
+std::string grouped(std::int64_t number);
+}  // namespace onward

@@ -1,0 +1,108 @@
+#include "tools/onward/terminal.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "engine/api/views.h"
+#include "tools/onward/exit_codes.h"
+
+namespace onward {
+namespace {
+bool colour_wanted() {
+  const char* no_colour = std::getenv("NO_COLOR");
+  if (no_colour && *no_colour) return false;
+  const char* kind = std::getenv("TERM");
+  return kind && *kind && std::string_view{kind} != "dumb";
+}
+}  // namespace
+
+int exit_code_of(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::Invalid:
+      return kExitData;
+    case ErrorKind::NotFound:
+      return kExitNoInput;
+    case ErrorKind::Conflict:
+      return kExitData;
+    case ErrorKind::Forbidden:
+      return kExitPermission;
+    case ErrorKind::Busy:
+      return kExitTemp;
+    case ErrorKind::Unavailable:
+      return kExitUnavailable;
+    case ErrorKind::Io:
+      return kExitIo;
+  }
+  return kExitSoftware;
+}
+
+int exit_code_of_status(int status) {
+  if (status >= 200 && status < 300) return kExitOk;
+  switch (status) {
+    case 401:
+    case 403:
+      return kExitPermission;
+    case 404:
+      return kExitNoInput;
+    case 408:
+    case 429:
+    case 503:
+      return kExitTemp;
+    default:
+      return status >= 500 ? kExitSoftware : kExitData;
+  }
+}
+
+bool stdout_is_terminal() { return ::isatty(STDOUT_FILENO) == 1; }
+bool stderr_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
+bool colour_on_stdout() { return stdout_is_terminal() && colour_wanted(); }
+bool colour_on_stderr() { return stderr_is_terminal() && colour_wanted(); }
+
+std::size_t terminal_width() {
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40) return size.ws_col;
+  return 80;
+}
+
+void print(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+void say(std::string_view text) { fmt::print(stderr, "{}\n", text); }
+
+int complain(std::string_view message, int exit_code) {
+  say(fmt::format("onward: {}", message));
+  return exit_code;
+}
+
+int complain(const Error& error) { return complain(error.message, exit_code_of(error.kind)); }
+
+Result<std::string> read_input(const std::string& file) {
+  const bool standard = file == "-";
+  std::FILE* from = standard ? stdin : std::fopen(file.c_str(), "rb");
+  if (!from) {
+    const ErrorKind kind = errno == EACCES ? ErrorKind::Forbidden : ErrorKind::NotFound;
+    return fail(kind, "no_file", fmt::format("Cannot read {}: {}.", file, std::strerror(errno)));
+  }
+  std::string text;
+  char buffer[1 << 16];
+  while (const std::size_t count = std::fread(buffer, 1, sizeof buffer, from))
+    text.append(buffer, count);
+  const bool failed = std::ferror(from) != 0;
+  const int fault = errno;
+  if (!standard) std::fclose(from);
+  if (failed)
+    return fail(ErrorKind::Io, "cannot_read",
+                fmt::format("Cannot read {}: {}.", file, std::strerror(fault)));
+  return text;
+}
+
+std::string printable(std::string_view text) { return inert_text(text); }
+}  // namespace onward

@@ -1,0 +1,31 @@
+#pragma once
+// Talking to a person or a pipe: results on standard output, talk on standard error.
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/core/result.h"
+
+namespace onward {
+bool stdout_is_terminal();
+bool stderr_is_terminal();
+/// Colour only on a terminal, never with NO_COLOR or on a dumb one.
+bool colour_on_stdout();
+bool colour_on_stderr();
+/// Columns of the terminal on standard output; 80 where it is none.
+std::size_t terminal_width();
+
+/// To standard output as it is.
+void print(std::string_view text);
+/// To standard error with a newline.
+void say(std::string_view text);
+/// `onward: message` to standard error; answers `exit_code`.
+int complain(std::string_view message, int exit_code);
+int complain(const Error& error);
+
+/// A whole file, or standard input for "-".
+Result<std::string> read_input(const std::string& file);
+
+/// Text for a terminal: control characters and escapes that would act there are shown as `\xNN`.
+std::string printable(std::string_view text);
+}  // namespace onward
