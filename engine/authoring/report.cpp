@@ -37,6 +37,8 @@ bool is_combining(std::uint32_t code) {
          (code >= 0xFE00 && code <= 0xFE0F);
 }
 
+bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+
 /// Whether a terminal would act on the character, or show the text in another order.
 bool is_unsafe(std::uint32_t code) {
   return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x061C || code == 0x200B ||
@@ -55,7 +57,7 @@ std::vector<Cell> cells_of(std::string_view line) {
       length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
       code = first & (0xFF >> (length + 1));
       std::size_t i = 1;
-      while (i < length && i < line.size() && (static_cast<unsigned char>(line[i]) & 0xC0) == 0x80)
+      while (i < length && i < line.size() && is_continuation(line[i]))
         code = code << 6 | (static_cast<unsigned char>(line[i++]) & 0x3F);
       if (i < length) length = 1;
     }
@@ -79,25 +81,66 @@ int width_of(const std::vector<Cell>& cells, std::size_t from, std::size_t to) {
   return width;
 }
 
-/// The line and below it a caret under `column`; a long line is cut around the caret.
-std::string excerpt(std::string_view line, int column, bool colour) {
-  const std::vector<Cell> cells = cells_of(line);
-  const std::size_t caret =
-      std::min(static_cast<std::size_t>(std::max(column, 1) - 1), cells.size());
+/// Finds the bytes of places that come in the order of the file, in one pass over each line: a
+/// file may be one line of four megabytes with a thousand findings in it.
+class Cursor {
+ public:
+  /// The byte of `at` in its line.
+  std::size_t byte_of(std::string_view line, Position at) {
+    if (at.line != last_.line || at.column < last_.column) {
+      last_ = {at.line, 1};
+      byte_ = 0;
+    }
+    for (; last_.column < at.column && byte_ < line.size(); ++last_.column) {
+      do ++byte_;
+      while (byte_ < line.size() && is_continuation(line[byte_]));
+    }
+    return byte_;
+  }
+
+ private:
+  Position last_;
+  std::size_t byte_ = 0;
+};
+
+/// The part of `line` around `caret` that can matter for what is shown: no more than `most` bytes
+/// before and after it. `caret` is moved along.
+std::string_view neighbourhood(std::string_view line, std::size_t& caret, bool& cut_front,
+                               bool& cut_back) {
+  constexpr std::size_t kMost = 4 * kShownWidth;
+  std::size_t from = caret > kMost ? caret - kMost : 0;
+  while (from > 0 && is_continuation(line[from])) --from;
+  std::size_t to = std::min(line.size(), caret + kMost);
+  while (to < line.size() && is_continuation(line[to])) ++to;
+  cut_front = from > 0;
+  cut_back = to < line.size();
+  caret -= from;
+  return line.substr(from, to - from);
+}
+
+/// The line and below it a caret under the character at byte `caret`; a long line is cut around it.
+std::string excerpt(std::string_view line, std::size_t caret_byte, bool colour) {
+  bool cut_front = false;
+  bool cut_back = false;
+  line = neighbourhood(line, caret_byte, cut_front, cut_back);
+  std::vector<Cell> cells = cells_of(line.substr(0, caret_byte));
+  const std::size_t caret = cells.size();
+  for (Cell& cell : cells_of(line.substr(caret_byte))) cells.push_back(std::move(cell));
   std::size_t from = 0;
   std::size_t to = cells.size();
-  if (width_of(cells, 0, to) > kShownWidth) {
-    if (width_of(cells, 0, caret) > kShownWidth * 2 / 3) {
+  if (cut_front || cut_back || width_of(cells, 0, to) > kShownWidth) {
+    if (cut_front || width_of(cells, 0, caret) > kShownWidth * 2 / 3) {
       from = caret;
       while (from > 0 && width_of(cells, from - 1, caret) <= kShownWidth / 2) --from;
     }
     to = caret;
     while (to < cells.size() && width_of(cells, from, to + 1) <= kShownWidth) ++to;
   }
-  std::string shown = from > 0 ? "…" : "";
+  const bool dots_front = from > 0 || cut_front;
+  std::string shown = dots_front ? "…" : "";
   for (std::size_t i = from; i < to; ++i) shown += cells[i].text;
-  if (to < cells.size()) shown += "…";
-  const int indent = width_of(cells, from, caret) + (from > 0 ? 1 : 0);
+  if (to < cells.size() || cut_back) shown += "…";
+  const int indent = width_of(cells, from, caret) + (dots_front ? 1 : 0);
   return fmt::format("{}\n{:{}}{}^{}\n", shown, "", indent, colour ? kGreen : "",
                      colour ? kPlain : "");
 }
@@ -141,6 +184,7 @@ std::string report_text(std::string_view file, std::string_view text,
                         std::span<const Diagnostic> diagnostics, bool colour) {
   const auto lines = lines_of(text);
   const auto paint = [&](std::string_view ink) { return colour ? ink : std::string_view{}; };
+  Cursor cursor;
   std::string report;
   for (const Diagnostic& found : diagnostics) {
     const bool error = found.severity == Severity::Error;
@@ -149,7 +193,7 @@ std::string report_text(std::string_view file, std::string_view text,
                           error ? "" : "warning: ", paint(kPlain), harmless(sentence(found)));
     const auto line = static_cast<std::size_t>(std::max(found.at.line, 0));
     if (line > 0 && line <= lines.size())
-      report += excerpt(lines[line - 1], found.at.column, colour);
+      report += excerpt(lines[line - 1], cursor.byte_of(lines[line - 1], found.at), colour);
   }
   return report;
 }
@@ -165,7 +209,7 @@ std::string report_short(std::string_view file, std::span<const Diagnostic> diag
 std::string report_json(std::string_view file, std::span<const Diagnostic> diagnostics) {
   ValueList list;
   for (const Diagnostic& found : diagnostics) {
-    ValueMap row{{"file", file},
+    ValueMap row{{"file", harmless(file)},
                  {"line", found.at.line},
                  {"column", found.at.column},
                  {"severity", word(found.severity)},

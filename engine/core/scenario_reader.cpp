@@ -106,6 +106,11 @@ class ScenarioReader {
   /// Returns the name that was perhaps meant.
   template <class List>
   std::string unknown_key(const Tree::Entry& entry, std::string_view where, const List& known) {
+    // No more are shown; a file of nothing but wrong keys must not cost more than reading it.
+    if (diagnostics_.errors() >= kFindingsMax) {
+      error(entry.key_at, "unknown_key", {});
+      return {};
+    }
     std::string nearest = nearest_in(entry.key, known);
     error(entry.key_at, "unknown_key",
           fmt::format("{}: unknown key \"{}\"; known are {}", where, entry.key, join(known)),
