@@ -111,6 +111,7 @@ struct NodeKind {
   std::string_view summary;                        ///< One sentence.
   std::vector<SettingSpec> settings = {};          ///< Beside `kind` and the ports.
   std::vector<std::string_view> ports = {"next"};  ///< Keys that name the next node; in order.
+  bool sends = false;                              ///< Each visit asks for a delivery.
   std::vector<std::string_view> later = {};        ///< Keys that are known but not run yet.
   std::function<std::unique_ptr<Node>(Settings&)> make;
 };
