@@ -195,3 +195,41 @@ TEST_CASE("well-formed UTF-8 is told from the rest, with the place of the fault"
     CHECK(fault == c.fault);
   }
 }
+
+TEST_CASE("any bytes are a value or a refusal, never a crash", "[core][value]") {
+  const std::vector<std::string> pieces{"{",
+                                        "}",
+                                        "[",
+                                        "]",
+                                        ",",
+                                        ":",
+                                        "\"",
+                                        "\"a\"",
+                                        "\\u",
+                                        "d800",
+                                        "\\",
+                                        "1",
+                                        "-",
+                                        ".5",
+                                        "e9",
+                                        "true",
+                                        "null",
+                                        " ",
+                                        "\xff",
+                                        "\xc3\xa9",
+                                        std::string(1, '\0'),
+                                        "1e999",
+                                        "99999999999999999999"};
+  CHECK(rc::check([&] {
+    std::string text;
+    for (const auto& piece :
+         *rc::gen::container<std::vector<std::string>>(rc::gen::elementOf(pieces)))
+      text += piece;
+    const auto value = parse_json(text);
+    if (value) RC_ASSERT(parse_json(to_json(*value)).value() == *value);
+    if (!value) {
+      RC_ASSERT(value.error().message.starts_with("byte "));
+      RC_ASSERT(valid_utf8(value.error().message));
+    }
+  }));
+}
