@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <iostream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/serve.h"
 #include "tools/onward/terminal.h"
+#include "tools/onward/validate.h"
 
 namespace onward {
 namespace {
@@ -29,6 +31,9 @@ struct CommandLine {
   ClientOptions client;
   ServeOptions serve;
   std::string dedupe_for = "7d", patience = "20s";
+  std::vector<std::string> files;
+  std::string format = "text";
+  bool as_json = false;
   ApplyOptions apply;
   ActivateOptions activate;
   ArchiveOptions archive;
@@ -107,6 +112,23 @@ void add_serve(CommandLine& line) {
   sub->add_option("--patience", line.patience, "How long to wait for requests in flight at the end")
       ->capture_default_str();
   sub->add_flag("--quiet", serve.quiet, "Log failures only");
+}
+
+void add_offline(CommandLine& line) {
+  CLI::App* validate = command(
+      line, line.app, "validate", "Find all mistakes in scenario files, without a server", [&line] {
+        return validate_files(line.files, line.as_json ? "json" : line.format, colour_on_stderr(),
+                              std::cout, std::cerr);
+      });
+  validate->add_option("file", line.files, "Scenario files, or - for standard input")->required();
+  validate->add_option("--format", line.format, "text (for people), short (a line each) or json")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"text", "short", "json"}));
+  validate->add_flag("--json", line.as_json, "The same as --format json");
+  command(line, line.app, "schema", "Print the JSON Schema of scenario files", [] {
+    print(schema_text());
+    return static_cast<int>(kExitOk);
+  });
 }
 
 void add_authoring(CommandLine& line) {
@@ -284,6 +306,7 @@ void add_all(CommandLine& line) {
   line.app.set_help_flag("-h,--help", "Print this help");
   line.app.set_version_flag("--version", "onward " ONWARD_VERSION, "Print the version");
   add_serve(line);
+  add_offline(line);
   add_authoring(line);
   add_events(line);
   add_people(line);
@@ -311,7 +334,7 @@ int run_command_line(int argc, const char* const* argv, const NodeKinds& kinds) 
   } catch (const CLI::Success& asked) {  // --help, --version
     return line.app.exit(asked);
   } catch (const CLI::ParseError& wrong) {
-    return complain(fmt::format("{} Try: onward help", wrong.what()), kExitUsage);
+    return complain(fmt::format("{}. Try: onward help", wrong.what()), kExitUsage);
   }
   return line.chosen();
 }
