@@ -110,7 +110,7 @@ std::optional<SourceText> SourceText::check(std::string_view raw, Diagnostics& d
       text.append(raw.substr(i, found.length));
     } else {
       if (++faults > kFaultsMax) return std::nullopt;
-      text += '?';
+      text += '_';  // means nothing in YAML, wherever it stands
       if (found.length == 0)
         diagnostics.error(
             at, "bad_utf8",

@@ -12,7 +12,7 @@ namespace onward {
 class SourceText {
  public:
   /// Reports bad UTF-8, control, direction and invisible characters, each at its place, and puts
-  /// "?" where they stood. Nothing where the text is no text at all (another encoding, binary).
+  /// "_" where they stood. Nothing where the text is no text at all (another encoding, binary).
   static std::optional<SourceText> check(std::string_view raw, Diagnostics& diagnostics);
 
   const std::string& text() const { return text_; }

@@ -5,6 +5,7 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <limits>
 #include <sstream>
 #include <string>
 #include <unordered_map>
@@ -34,8 +35,14 @@ class Builder final : public YAML::EventHandler {
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (++documents_ == 1) return;
-    diagnostics_.error(at(mark), "second_document",
-                       "a second document begins here (\"---\"); a file holds one scenario");
+    // After a value that is complete the parser begins a new document without being told to.
+    if (source_.text().compare(static_cast<std::size_t>(mark.pos), 3, "---") == 0)
+      diagnostics_.error(at(mark), "second_document",
+                         "a second document begins here (\"---\"); a file holds one scenario");
+    else
+      diagnostics_.error(at(mark), "not_a_mapping",
+                         "this does not belong to what stands above; a scenario is one mapping of "
+                         "\"key: value\" lines");
     throw GiveUp{};
   }
   void OnDocumentEnd() override {}
@@ -273,12 +280,19 @@ class Builder final : public YAML::EventHandler {
     std::size_t next = frame.key_pos + frame.key.size();
     next = text.find_first_not_of(" \t", next);
     if (next != std::string::npos && text[next] == ':') return;
-    Diagnostic found = explain_missing_colon(frame.key, frame.key_at);
-    diagnostics_.error(found.at, std::move(found.code), std::move(found.message));
+    without_colon_.push_back(explain_missing_colon(frame.key, frame.key_at));
     misleading_ = true;
   }
 
  public:
+  /// Reports the keys without a colon that stand before `end`: behind a syntax error they are its
+  /// consequence.
+  void report_missing_colons(Position end) {
+    for (Diagnostic& found : without_colon_)
+      if (found.at < end)
+        diagnostics_.error(found.at, std::move(found.code), std::move(found.message));
+    without_colon_.clear();
+  }
   /// Something was read that is not what the author means: findings about it would mislead.
   bool misleading() const { return misleading_; }
 
@@ -292,6 +306,7 @@ class Builder final : public YAML::EventHandler {
   std::size_t values_ = 0;
   int documents_ = 0;
   bool misleading_ = false;
+  std::vector<Diagnostic> without_colon_;
 };
 
 /// Whether so many brackets stand open that parsing would only burn time. Quotes and comments are
@@ -325,9 +340,11 @@ std::optional<Tree> parse(const SourceText& source, const YamlLimits& limits,
     const auto offset = static_cast<std::size_t>(complaint.mark.pos < 0 ? 0 : complaint.mark.pos);
     Diagnostic found =
         explain_syntax_error(source, builder.state(), complaint.msg, source.position(offset));
+    builder.report_missing_colons(found.at);
     diagnostics.error(found.at, std::move(found.code), std::move(found.message));
     return std::nullopt;
   }
+  builder.report_missing_colons({std::numeric_limits<int>::max(), 1});
   if (builder.misleading()) return std::nullopt;
   Tree root = builder.take_root();
   if (builder.documents() == 0 || root.is_null()) {

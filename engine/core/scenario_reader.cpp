@@ -436,10 +436,10 @@ class ScenarioReader {
   void warn_of_habits() {
     for (const Draft& draft : drafts_) {
       if (!draft.node) continue;
-      const bool ends = std::all_of(draft.ports.begin(), draft.ports.end(),
-                                    [](const Port& port) { return port.target == kEnd; });
-      const bool named = draft.edges.size() == draft.ports.size();
-      if (draft.kind->family == NodeFamily::Wait && ends && named)
+      const bool ends = std::all_of(draft.edges.begin(), draft.edges.end(), [](const Edge& edge) {
+        return edge.target->is_scalar() && edge.target->text == kEndWord;
+      });
+      if (draft.kind->family == NodeFamily::Wait && ends && !draft.edges.empty())
         warning(draft.entry->key_at, "trailing_wait",
                 fmt::format("node \"{}\": nothing follows this wait, so it has no effect",
                             draft.entry->key));

@@ -1,0 +1,151 @@
+#include "tests/nodes/node_stage.h"
+
+using namespace onward;
+
+namespace {
+NodeStage webhook(std::string_view settings) {
+  return NodeStage{"{ kind: send_webhook, url: \"https://crm.example.com/in\", " +
+                   std::string{settings} + " next: end }"};
+}
+/// The members of `data` in the standard envelope.
+std::string data(const RequestDraft& draft) {
+  const auto body = parse_json(draft.request.body);
+  REQUIRE(body);
+  REQUIRE(body->find("data"));
+  return to_json(*body->find("data"));
+}
+}  // namespace
+
+TEST_CASE("the standard envelope is the one that receivers know", "[nodes][webhook]") {
+  const RequestDraft draft = webhook("").draft();
+  CHECK(draft.refusal.empty());
+  CHECK(draft.request.method == "POST");
+  CHECK(draft.request.url == "https://crm.example.com/in");
+  CHECK(draft.request.headers == std::vector<Header>{{"Content-Type", "application/json"}});
+  CHECK(draft.request.body ==
+        R"({"id":"evt_GppedVq2CWTW0000000000007","event":"automation.webhook.send",)"
+        R"("timestamp":"2024-05-28T12:56:40Z","idClient":3,"data":{"type":"member","id":54321,)"
+        R"("email":"john.doe@example.org","firstname":"John","lastname":"Doe"}})");
+}
+
+TEST_CASE("a contact's id goes out as it came in, an unset field is null", "[nodes][webhook]") {
+  NodeStage stage = webhook("");
+  stage.contact = {};
+  stage.contact.id = ExternalId{"54321", false};
+  CHECK(data(stage.draft()) ==
+        R"({"type":"member","id":"54321","email":null,"firstname":null,"lastname":null})");
+}
+
+TEST_CASE("the author chooses the fields and their order", "[nodes][webhook]") {
+  NodeStage stage =
+      webhook("contact_fields: [last_name, email, groups, consent.type, custom.plan, custom.x],");
+  stage.contact.groups = {"lead", "vip"};
+  stage.contact.set_custom("plan", "gold");
+  CHECK(data(stage.draft()) ==
+        R"({"type":"member","lastname":"Doe","email":"john.doe@example.org","groups":["lead",)"
+        R"("vip"],"consent_type":null,"custom":{"plan":"gold","x":null}})");
+}
+
+TEST_CASE("custom.* is all custom fields, all is everything", "[nodes][webhook]") {
+  NodeStage stage = webhook("contact_fields: [id, custom.*],");
+  stage.contact.set_custom("plan", "gold");
+  stage.contact.set_custom("age", 7);
+  CHECK(data(stage.draft()) == R"({"type":"member","id":54321,"custom":{"age":7,"plan":"gold"}})");
+
+  const NodeStage everything = webhook("contact_fields: all,");
+  const auto body = parse_json(everything.draft().request.body);
+  REQUIRE(body);
+  for (const char* name : {"id", "email", "firstname", "language", "birth_date", "consent_type",
+                           "groups", "mailings_received", "last_opened_subject", "custom"}) {
+    CAPTURE(name);
+    CHECK(body->find("data")->find(name));
+  }
+}
+
+TEST_CASE("additional members stand beside the fields", "[nodes][webhook]") {
+  NodeStage stage = webhook(
+      R"(additional: { source: onward, plan: "{{ contact.custom.plan }}", n: 5, zip: 01234, )"
+      R"(hello: "Hi {{ contact.first_name }}!", deep: { list: [1, "{{ run.id }}"] }, no: no },)");
+  stage.contact.set_custom("plan", "a \"quoted\" {{ run.id }}\n");
+  CHECK(data(stage.draft()) ==
+        R"({"type":"member","id":54321,"email":"john.doe@example.org","firstname":"John",)"
+        R"("lastname":"Doe","source":"onward","plan":"a \"quoted\" {{ run.id }}\n","n":5,)"
+        R"("zip":"01234","hello":"Hi John!","deep":{"list":[1,"run_0000000000033"]},"no":"no"})");
+}
+
+TEST_CASE("an additional member cannot take a field's name", "[nodes][webhook]") {
+  CHECK(webhook("additional: { email: x },").codes() == "name_taken ");
+  CHECK(webhook("additional: { type: x },").codes() == "name_taken ");
+  CHECK(webhook("contact_fields: [id], additional: { email: x },").codes().empty());
+}
+
+TEST_CASE("an own payload keeps types, nulls and order", "[nodes][webhook]") {
+  NodeStage stage = webhook(R"(payload: {
+    "id": "$.subscriber.id",
+    "ref": "$.subscriber.ref",
+    "email": "$.subscriber.email",
+    "phone": "$.subscriber.phone",
+    "firstname": "$.subscriber.firstname",
+    "lastname": "$.subscriber.lastname",
+    "unsubscribedAt": "$.event.loggedTimestamp",
+    "invalidAt": null,
+    "organizationId": "$.subscriber.organizationId",
+    "campaignId": "$.event.campaignId",
+    "listId": "61330"
+},)");
+  stage.contact.set(Field::Phone, "+61 2 5550 0100");
+  stage.contact.set_custom("organizationId", 17);
+  stage.event.data = *parse_json(R"({"loggedTimestamp":"2026-03-13T01:02:03Z","campaignId":42})");
+  CHECK(stage.draft().request.body ==
+        R"({"id":54321,"ref":54321,"email":"john.doe@example.org","phone":"+61 2 5550 0100",)"
+        R"("firstname":"John","lastname":"Doe","unsubscribedAt":"2026-03-13T01:02:03Z",)"
+        R"("invalidAt":null,"organizationId":17,"campaignId":42,"listId":"61330"})");
+}
+
+TEST_CASE("a payload may mix text, paths and constants at any depth", "[nodes][webhook]") {
+  NodeStage stage = webhook(
+      R"(payload: { a: { b: [$.event.items, "{{ event.n }}", "n={{ event.n }}", {}] }, c: [], )"
+      R"(d: $.event.nothing, e: $.scenario.id, f: $.run.id, g: 1.50, h: true },)");
+  stage.event.data = *parse_json(R"({"items":[1,{"k":null}],"n":12})");
+  CHECK(stage.draft().request.body ==
+        R"({"a":{"b":[[1,{"k":null}],12,"n=12",{}]},"c":[],"d":null,"e":"welcome",)"
+        R"("f":"run_0000000000033","g":1.5,"h":true})");
+}
+
+TEST_CASE("a form has the same members as pairs", "[nodes][webhook]") {
+  NodeStage stage = webhook("content_type: form, payload: { a: \"x y\", b: { c: [1, 2] } },");
+  const Request request = stage.draft().request;
+  CHECK(request.body == "a=x%20y&b[c][]=1&b[c][]=2");
+  CHECK(request.headers ==
+        std::vector<Header>{{"Content-Type", "application/x-www-form-urlencoded"}});
+}
+
+TEST_CASE("GET and DELETE say it in the query", "[nodes][webhook]") {
+  NodeStage stage = webhook("method: GET, query: { page: 1 }, payload: { a: { b: 1 }, c: é },");
+  const Request request = stage.draft().request;
+  CHECK(request.method == "GET");
+  CHECK(request.url == "https://crm.example.com/in?page=1&a[b]=1&c=%C3%A9");
+  CHECK(request.body.empty());
+  CHECK(request.headers.empty());
+}
+
+TEST_CASE("a body over a megabyte is refused, not sent", "[nodes][webhook]") {
+  NodeStage stage = webhook("additional: { note: \"{{ contact.note }}\" },");
+  stage.contact.set(Field::Note, std::string((1 << 20) + 1, 'x'));
+  const RequestDraft draft = stage.draft();
+  CHECK(draft.refusal == "too_large");
+  CHECK(draft.request.body.empty());
+}
+
+TEST_CASE("what contradicts itself in the body is told", "[nodes][webhook]") {
+  CHECK(webhook("payload: { a: 1 }, envelope: standard,").codes() == "conflict ");
+  CHECK(webhook("payload: { a: 1 }, envelope: payload,").codes().empty());
+  CHECK(webhook("payload: { a: 1 }, contact_fields: all, additional: { b: 1 },").codes() ==
+        "conflict conflict ");
+  CHECK(webhook("envelope: payload,").codes() == "missing_key ");
+  CHECK(webhook("payload: [1],").codes() == "wrong_type ");
+  CHECK(webhook("payload: { a: $.subscriber.emial, b: $.nobody.x, c: \"{{ secret.x }}\" },")
+            .codes() == "unknown_path unknown_path secret_not_allowed ");
+  CHECK(webhook("additional: { a: $.subscriber.email },").codes() == "no_effect ");
+  CHECK(webhook("contact_fields: [id, id],").codes() == "duplicate_field ");
+}

@@ -1,0 +1,85 @@
+// What a send_webhook node refuses to be.
+#include "tests/nodes/node_stage.h"
+
+using namespace onward;
+
+namespace {
+struct Case {
+  const char* settings;
+  const char* codes;
+};
+}  // namespace
+
+TEST_CASE("wrong settings are told by code", "[nodes][webhook]") {
+  const auto c = GENERATE(
+      Case{"", "missing_key "}, Case{"url: [a],", "wrong_type "},
+      Case{"url: \"crm.example.com\",", "bad_url "},
+      Case{"url: \"https://user:pw@a.example/\",", "bad_url "},
+      Case{"url: \"https://a.example/#x\",", "bad_url "},
+      Case{"url: \"https://a.example/a b\",", "bad_url "},
+      Case{"url: \"https://{{ contact.company }}.example/\",", "placeholder_in_host "},
+      Case{"url: \"{{ secret.url }}\",", "placeholder_in_host "},
+      Case{"url: \"https://a.example:{{ event.port }}/\",", "placeholder_in_host "},
+      Case{"url: \"https://a.example/{{ contact.emial }}\",", "unknown_placeholder "},
+      Case{"url: \"https://a.example/{{ contact.email\",", "unclosed_placeholder "},
+      Case{"url: \"https://a.example\", query: \"?a=1\",", "bad_query "},
+      Case{"url: \"https://a.example\", query: \"a=1 2\",", "bad_query "},
+      Case{"url: \"https://a.example\", query: [a],", "wrong_type "},
+      Case{"url: \"https://a.example\", query: { a: [1] },", "wrong_type "},
+      Case{"url: \"https://a.example\", headers: [a],", "wrong_type "},
+      Case{"url: \"https://a.example\", headers: { \"X Y\": a },", "bad_header_name "},
+      Case{"url: \"https://a.example\", headers: { \"\": a },", "bad_header_name "},
+      Case{"url: \"https://a.example\", headers: { \"X:\": a },", "bad_header_name "},
+      Case{"url: \"https://a.example\", headers: { host: a },", "refused_header "},
+      Case{"url: \"https://a.example\", headers: { Content-Length: 5 },", "refused_header "},
+      Case{"url: \"https://a.example\", headers: { Webhook-Signature: 5 },", "refused_header "},
+      Case{"url: \"https://a.example\", headers: { X-A: 1, x-a: 2 },", "duplicate_header "},
+      Case{"url: \"https://a.example\", headers: { X-A: [1] },", "wrong_type "},
+      Case{"url: \"https://a.example\", headers: { X-A: \"a\\nb\" },", "control_character "},
+      Case{"url: \"https://a.example\", auth: x,", "wrong_type "},
+      Case{"url: \"https://a.example\", auth: { baerer: x },", "unknown_key "},
+      Case{"url: \"https://a.example\", auth: { bearer: x, basic: y },", "wrong_type "},
+      Case{"url: \"https://a.example\", auth: { basic: { username: a } },", "wrong_type "},
+      Case{"url: \"https://a.example\", auth: { basic: { username: \"a:b\", password: c } },",
+           "bad_username "},
+      Case{"url: \"https://a.example\", auth: { basic: { username: a, password: \"{{ secret.p }}\" "
+           "} },",
+           "not_supported "},
+      Case{"url: \"https://a.example\", auth: { credential: crm },", "not_supported "},
+      Case{"url: \"https://a.example\", auth: { bearer: x }, headers: { authorization: y },",
+           "duplicate_header "},
+      Case{"url: \"https://a.example\", method: post,", "unknown_choice "},
+      Case{"url: \"https://a.example\", content_type: xml,", "unknown_choice "},
+      Case{"url: \"https://a.example\", envelope: events,", "not_supported "},
+      Case{"url: \"https://a.example\", sign: key,", "not_supported "},
+      Case{"url: \"https://a.example\", batch: { max: 5 },", "not_supported "},
+      Case{"url: \"https://a.example\", active: true,", "not_supported "},
+      Case{"url: \"https://a.example\", accept: [],", "bad_status "},
+      Case{"url: \"https://a.example\", accept: 3xx,", "bad_status "},
+      Case{"url: \"https://a.example\", accept: [\"200\"],", "bad_status "},
+      Case{"url: \"https://a.example\", retry: 5s,", "wrong_type "},
+      Case{"url: \"https://a.example\", retry: { delays: [] },", "wrong_type "},
+      Case{"url: \"https://a.example\", retry: { delays: [0s] },", "bad_duration "},
+      Case{"url: \"https://a.example\", retry: { deadline: 73h },", "bad_duration "},
+      Case{"url: \"https://a.example\", retry: { permanent: [oops] },", "bad_status "},
+      Case{"url: \"https://a.example\", retry: { retires: 5 },", "unknown_key "},
+      Case{"url: \"https://a.example\", timeout: 5m,", "bad_duration "},
+      Case{"url: \"https://a.example\", log_response_body: yes,", "unknown_choice "},
+      Case{"url: \"https://a.example\", contact_fields: [[id]],", "wrong_type "},
+      Case{"url: \"https://a.example\", contact_fields: [emial],", "unknown_field "},
+      Case{"url: \"https://a.example\", additional: [a],", "wrong_type "});
+  CAPTURE(c.settings);
+  const NodeStage stage{std::string{"{ kind: send_webhook, "} + c.settings + " next: end }"};
+  CHECK(stage.codes() == c.codes);
+  CHECK_FALSE(stage.loaded.scenario);
+}
+
+TEST_CASE("a mistake inside a URL is shown at its column", "[nodes][webhook]") {
+  const NodeStage stage{
+      "{ kind: send_webhook, url: \"https://a.example/{{ contact.emial }}\", next: end }"};
+  REQUIRE(stage.loaded.diagnostics.size() == 1);
+  const Diagnostic& found = stage.loaded.diagnostics[0];
+  CHECK(found.nearest == "email");
+  // "  node: " and the text up to the field's name.
+  CHECK(found.at == Position{5, 9 + 28 + 29});
+}
