@@ -71,14 +71,14 @@ TEST_CASE("numbers of every size come back", "[store][codec]") {
 }
 
 TEST_CASE("values of every type come back", "[store][codec]") {
-  const Value value{ValueMap{
-      {"none", {}},
-      {"flags", ValueList{true, false}},
-      {"numbers", ValueList{std::numeric_limits<std::int64_t>::min(), -0.5, 1e300}},
-      {"text", Value{std::string("a\0\xc3\xa9", 4)}},
-      {"day", Value{Date{std::chrono::days{-1}}}},
-      {"instant", Value{Instant{Duration{-1}}}},
-      {"", Value{ValueMap{}}}}};
+  const Value value{
+      ValueMap{{"none", {}},
+               {"flags", ValueList{true, false}},
+               {"numbers", ValueList{std::numeric_limits<std::int64_t>::min(), -0.5, 1e300}},
+               {"text", Value{std::string("a\0\xc3\xa9", 4)}},
+               {"day", Value{Date{std::chrono::days{-1}}}},
+               {"instant", Value{Instant{Duration{-1}}}},
+               {"", Value{ValueMap{}}}}};
   std::string bytes;
   Encoder{bytes}.value(value);
   Decoder in{bytes};

@@ -37,8 +37,7 @@ std::string name_of(Way way) {
 }
 
 Subject::Subject(Way way) : way_{way} {
-  if (durable())
-    folders_.push_back(std::make_unique<TempFolder>());
+  if (durable()) folders_.push_back(std::make_unique<TempFolder>());
   open();
 }
 Subject::~Subject() {
@@ -124,7 +123,8 @@ Run a_run(std::uint64_t key, std::uint64_t contact, RunState state) {
   if (run.live())
     run.event = std::make_shared<const Event>(
         Event{.type = "order", .at = at(9), .data = ValueMap{{"total", Value{12.5}}}});
-  run.path = {{.node = {1}, .at = at(10), .port = "next"}, {.node = {3}, .at = at(11), .note = "x"}};
+  run.path = {{.node = {1}, .at = at(10), .port = "next"},
+              {.node = {3}, .at = at(11), .note = "x"}};
   return run;
 }
 

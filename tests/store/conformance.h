@@ -34,7 +34,7 @@ enum class Way {
   SqliteCrashed,    ///< What is on disk at that moment, opened elsewhere.
   SqlitePlainRows,  ///< The form that the benchmark compares with.
 };
-inline constexpr Way kWays[] = {Way::Memory,         Way::Sqlite,        Way::SqliteFolded,
+inline constexpr Way kWays[] = {Way::Memory,         Way::Sqlite,         Way::SqliteFolded,
                                 Way::SqliteRiding,   Way::SqliteReopened, Way::SqliteCrashed,
                                 Way::SqlitePlainRows};
 std::string name_of(Way way);

@@ -8,9 +8,9 @@ namespace {
 using std::chrono::hours;
 
 /// Runs the rest of the test case once in every way.
-#define SUBJECT(subject)                             \
-  const Way way = GENERATE(from_range(std::begin(kWays), std::end(kWays)));       \
-  INFO(name_of(way));                                \
+#define SUBJECT(subject)                                                    \
+  const Way way = GENERATE(from_range(std::begin(kWays), std::end(kWays))); \
+  INFO(name_of(way));                                                       \
   Subject subject { way }
 
 IdentityMatch who(Subject& subject, std::string id, std::string email) {
@@ -67,8 +67,8 @@ TEST_CASE("a contact comes back as it was committed, the newest of several", "[s
   contact.custom.emplace_back("nested", Value{ValueMap{{"a", Value{ValueList{1, 2.5, true}}}}});
   Engagement engagement{.opened_last = at(8)};
   engagement.mailings.push_back({.mailing = "may", .received = at(1), .clicked_last = at(4)});
-  subject.commit({.last_seq = 3, .contacts = {a_contact(7), contact},
-                  .engagements = {{{7}, engagement}}});
+  subject.commit(
+      {.last_seq = 3, .contacts = {a_contact(7), contact}, .engagements = {{{7}, engagement}}});
   auto state = load(subject, {.contact = {7}});
   REQUIRE(state);
   CHECK(state->contact == contact);
@@ -107,8 +107,8 @@ TEST_CASE("an id leads to its contact, also after it was added or moved", "[stor
   REQUIRE(match.by_email.size() == 1);
   CHECK(!match.by_email[0].has_id);
 
-  subject.commit({.contacts = {a_contact(1, "c1", "x@example.org")},
-                  .identities = {id_change("c1", 1)}});
+  subject.commit(
+      {.contacts = {a_contact(1, "c1", "x@example.org")}, .identities = {id_change("c1", 1)}});
   CHECK(who(subject, "c1", {}).by_id == ContactKey{1});
   CHECK(who(subject, {}, "x@example.org").by_email.at(0).has_id);
 
@@ -128,9 +128,9 @@ TEST_CASE("holders of an email come oldest first, at most sixteen", "[store]") {
   subject.commit({.identities = {email_change("x@example.org", 9), email_change("x@example.org", 4),
                                  email_change("y@example.org", 5)}});
   CHECK(holders(subject, "x@example.org") == Keys{4, 9});
-  subject.commit({.identities = {email_change("x@example.org", 4, true),
-                                 email_change("y@example.org", 4),
-                                 email_change("x@example.org", 2)}});
+  subject.commit(
+      {.identities = {email_change("x@example.org", 4, true), email_change("y@example.org", 4),
+                      email_change("x@example.org", 2)}});
   CHECK(holders(subject, "x@example.org") == Keys{2, 9});
   CHECK(holders(subject, "y@example.org") == Keys{4, 5});
   CHECK(holders(subject, "X@example.org").empty());
@@ -192,8 +192,7 @@ TEST_CASE("live runs are loaded with their scenario's ledger; ended ones are onl
   const Run parked = a_run(512, 7, RunState::Parked);
   const Run done = a_run(768, 7, RunState::Done);
   const LedgerEntry row{{7}, {.scenario = {1}, .entries = 3}};
-  subject.commit(
-      {.contacts = {a_contact(7)}, .ledger = {row}, .runs = {parked, done, waiting}});
+  subject.commit({.contacts = {a_contact(7)}, .ledger = {row}, .runs = {parked, done, waiting}});
   auto state = load(subject, {.contact = {7}});
   REQUIRE(state);
   CHECK(same(state->live, {waiting, parked}));
@@ -234,8 +233,8 @@ TEST_CASE("a delivery queues while it is pending, at its newest due", "[store]")
   // Refused: due moves.
   b.attempts = 1;
   b.due = at(700);
-  b.last = Attempt{.number = 1, .started = at(51), .took = Duration{9}, .status = 503,
-                   .response = "busy"};
+  b.last = Attempt{
+      .number = 1, .started = at(51), .took = Duration{9}, .status = 503, .response = "busy"};
   subject.commit({.deliveries = {b}});
   CHECK(due(subject, 1000) == Keys{300, 301});
   CHECK(must(subject->next_due(a.endpoint, at(100))) == at(700));
@@ -289,8 +288,7 @@ TEST_CASE("queues of different endpoints are apart", "[store]") {
   subject.commit(commit);
   CHECK(must(subject->due_endpoints()).size() == 6);
   CHECK(due(subject, 1000).empty());
-  const auto rows =
-      must(subject->due({.scenario = {4}, .node = {2}, .version = 3}, at(1000), 10));
+  const auto rows = must(subject->due({.scenario = {4}, .node = {2}, .version = 3}, at(1000), 10));
   REQUIRE(rows.size() == 1);
   CHECK(rows[0] == DueDelivery{.due = at(197), .delivery = {32}});
 
@@ -443,7 +441,8 @@ TEST_CASE("a forgotten contact leaves numbers and lists, no word of itself", "[s
   const auto request = std::make_shared<const Request>(a_request("Ada"));
   subject.commit({.contacts = {a_contact(7, "c7", "ada@example.org"), a_contact(8, "c8")},
                   .engagements = {{{7}, {.opened_last = at(1)}}},
-                  .ledger = {{{7}, {.scenario = {1}}}, {{7}, {.scenario = {1}, .key = "order-1"}},
+                  .ledger = {{{7}, {.scenario = {1}}},
+                             {{7}, {.scenario = {1}, .key = "order-1"}},
                              {{8}, {.scenario = {1}}}},
                   .runs = {live, ended},
                   .deliveries = {pending, accepted},

@@ -1,6 +1,6 @@
 // Random histories: the durable store answers as the plain maps do, whatever happens to it.
-#include <catch2/catch.hpp>
 #include <rapidcheck.h>
+#include <catch2/catch.hpp>
 
 #include "engine/store/memory_store.h"
 #include "tests/store/conformance.h"
@@ -45,9 +45,8 @@ void follow(Way way, const std::vector<Step>& history) {
 }
 
 void check(Way way) {
-  const bool held = rc::check("the store answers as the maps do", [&] {
-    follow(way, *rc::gen::arbitrary<std::vector<Step>>());
-  });
+  const bool held = rc::check("the store answers as the maps do",
+                              [&] { follow(way, *rc::gen::arbitrary<std::vector<Step>>()); });
   CHECK(held);
 }
 }  // namespace

@@ -130,8 +130,7 @@ TEST_CASE("a damaged row is an error of the call that reads it", "[store][sqlite
   CHECK(must(store->load({&whole, 1})).at(0));
 }
 
-TEST_CASE("a fold empties the journal and the rows are where readers see them",
-          "[store][sqlite]") {
+TEST_CASE("a fold empties the journal and the rows are where readers see them", "[store][sqlite]") {
   const TempFolder folder;
   const auto store = must(open_sqlite_store({.folder = folder.path()}));
   must(store->commit(busy_commit(1, 10)));
@@ -149,8 +148,8 @@ TEST_CASE("a fold empties the journal and the rows are where readers see them",
 
 TEST_CASE("folding in slices ends, and leaves what whole folds leave", "[store][sqlite]") {
   const TempFolder folder;
-  const auto store =
-      must(open_sqlite_store({.folder = folder.path(), .fold_slice = Duration{0}}));
+  const auto store = must(
+      open_sqlite_store({.folder = folder.path(), .fold_slice = Duration{0}, .durable = false}));
   must(store->commit(busy_commit(1, 300)));
   int slices = 1;
   while (must(store->fold_slice())) ++slices;
@@ -195,7 +194,8 @@ TEST_CASE("a crash in the middle of a fold loses nothing", "[store][sqlite]") {
 
 TEST_CASE("a full disk refuses the commit and leaves the store as it was", "[store][sqlite]") {
   const TempFolder folder;
-  SqliteOptions options{.folder = folder.path(), .fold_after = 100, .bytes_max = 400 * 1024};
+  SqliteOptions options{
+      .folder = folder.path(), .fold_after = 100, .bytes_max = 400 * 1024, .durable = false};
   std::uint64_t taken = 0;
   {
     const auto store = must(open_sqlite_store(options));

@@ -31,11 +31,11 @@ Commit World::next(std::uint32_t seed) {
   clock_ += below(random, 20) == 0 ? 86'400 : 7;
   using Change = void (World::*)(Random&, Commit&);
   constexpr Change kChanges[] = {
-      &World::change_contact, &World::change_contact,  &World::change_ledger,
-      &World::start_run,      &World::start_run,       &World::advance_run,
-      &World::advance_run,    &World::settle_delivery, &World::settle_delivery,
-      &World::settle_delivery, &World::change_timer,   &World::see_event,
-      &World::count,          &World::author};
+      &World::change_contact,  &World::change_contact,  &World::change_ledger,
+      &World::start_run,       &World::start_run,       &World::advance_run,
+      &World::advance_run,     &World::settle_delivery, &World::settle_delivery,
+      &World::settle_delivery, &World::change_timer,    &World::see_event,
+      &World::count,           &World::author};
   change_contact(random, commit);
   for (std::uint32_t i = below(random, 12); i > 0; --i)
     (this->*kChanges[below(random, std::size(kChanges))])(random, commit);
@@ -97,9 +97,8 @@ void World::change_ledger(Random& random, Commit& commit) {
 void World::ask_for_delivery(Random& random, Run& run, Commit& commit) {
   const DeliveryKey key{numbered(seq_, ordinal_++)};
   Delivery delivery{.key = key};
-  delivery.endpoint = {.scenario = run.scenario,
-                       .node = {1 + below(random, 2)},
-                       .version = 1 + below(random, 2)};
+  delivery.endpoint = {
+      .scenario = run.scenario, .node = {1 + below(random, 2)}, .version = 1 + below(random, 2)};
   delivery.test = run.test;
   delivery.contact = run.contact;
   delivery.run = run.key;
@@ -222,7 +221,8 @@ void World::author(Random& random, Commit& commit) {
                               .id = "s" + std::to_string(key.value),
                               .newest = 1 + below(random, 3),
                               .created = now()});
-  commit.versions.push_back({key, 1 + below(random, 3), std::string(below(random, 99), 'y'), now()});
+  commit.versions.push_back(
+      {key, 1 + below(random, 3), std::string(below(random, 99), 'y'), now()});
   commit.tokens.push_back({.sha256 = std::to_string(below(random, 3)), .name = "t"});
 }
 
@@ -284,9 +284,8 @@ std::string World::difference(Store& a, Store& b) const {
     if (must(a.timers_due(at(clock_ + 5), limit)) != must(b.timers_due(at(clock_ + 5), limit)))
       return "timers";
     for (std::uint32_t place = 0; place < kScenarios * 4; ++place) {
-      const EndpointKey endpoint{.scenario = {1 + place / 4},
-                                 .node = {1 + place % 2},
-                                 .version = 1 + place / 2 % 2};
+      const EndpointKey endpoint{
+          .scenario = {1 + place / 4}, .node = {1 + place % 2}, .version = 1 + place / 2 % 2};
       if (must(a.due(endpoint, at(clock_ + 20), limit)) !=
           must(b.due(endpoint, at(clock_ + 20), limit)))
         return "queue of endpoint " + std::to_string(place);

@@ -15,7 +15,8 @@ class World {
   Commit next(std::uint32_t seed);
   Instant now() const;
 
-  /// The first thing that two stores answer differently, as the engine asks; "" where there is none.
+  /// The first thing that two stores answer differently, as the engine asks; "" where there is
+  /// none.
   std::string difference(Store& a, Store& b) const;
   /// The same as people ask.
   std::string difference(StoreReader& a, StoreReader& b) const;
