@@ -59,13 +59,19 @@ std::string nearest_of(std::string_view name, const Names& candidates, std::size
 }  // namespace
 
 void Diagnostics::error(Position at, std::string code, std::string message, std::string nearest) {
-  found_.push_back({Severity::Error, at, std::move(code), std::move(message), std::move(nearest)});
+  add({Severity::Error, at, std::move(code), std::move(message), std::move(nearest)});
   ++errors_;
 }
 
 void Diagnostics::warning(Position at, std::string code, std::string message, std::string nearest) {
-  found_.push_back(
-      {Severity::Warning, at, std::move(code), std::move(message), std::move(nearest)});
+  add({Severity::Warning, at, std::move(code), std::move(message), std::move(nearest)});
+}
+
+void Diagnostics::add(Diagnostic found) {
+  if (found_.size() < kFindingsMax)
+    found_.push_back(std::move(found));
+  else
+    ++left_out_;
 }
 
 std::vector<Diagnostic> Diagnostics::sorted() const {
@@ -74,6 +80,10 @@ std::vector<Diagnostic> Diagnostics::sorted() const {
                    [](const Diagnostic& a, const Diagnostic& b) { return a.at < b.at; });
   // The same finding by two ways is told once.
   result.erase(std::unique(result.begin(), result.end()), result.end());
+  if (left_out_ > 0) {
+    const Severity severity = has_errors() ? Severity::Error : Severity::Warning;
+    result.push_back({severity, {}, "more", "and " + std::to_string(left_out_) + " more", {}});
+  }
   return result;
 }
 

@@ -29,6 +29,9 @@ struct Diagnostic {
   bool operator==(const Diagnostic&) const = default;
 };
 
+/// Findings kept of one text; of more, only the number is told.
+inline constexpr std::size_t kFindingsMax = 1000;
+
 /// Collects findings; the order of the file is restored by `sorted`.
 class Diagnostics {
  public:
@@ -40,8 +43,11 @@ class Diagnostics {
   std::vector<Diagnostic> sorted() const;
 
  private:
+  void add(Diagnostic found);
+
   std::vector<Diagnostic> found_;
   std::size_t errors_ = 0;
+  std::size_t left_out_ = 0;
 };
 
 /// The candidate closest to `name` by edits (Damerau-Levenshtein, case ignored), if it is close
