@@ -1,0 +1,43 @@
+#include "engine/core/diagnostic.h"
+
+#include <array>
+#include <catch2/catch.hpp>
+
+using namespace onward;
+
+TEST_CASE("the nearest name is the one that was most likely meant", "[core][diagnostic]") {
+  const std::vector<std::string> names{"email", "event", "next", "where", "send_webhook", "id"};
+  struct Case {
+    const char* wrong;
+    const char* meant;
+  };
+  const auto c = GENERATE(Case{"emial", "email"}, Case{"Email", "email"}, Case{"nxet", "next"},
+                          Case{"wehre", "where"}, Case{"sendwebhook", "send_webhook"},
+                          Case{"send-webhook", "send_webhook"}, Case{"is", ""}, Case{"", ""},
+                          Case{"quite another", ""}, Case{"nex", "next"});
+  CAPTURE(c.wrong);
+  CHECK(nearest_name(c.wrong, names) == c.meant);
+}
+
+TEST_CASE("a name longer than any that people write has no nearest one", "[core][diagnostic]") {
+  const std::vector<std::string> names{std::string(100, 'a'), "email"};
+  CHECK(nearest_name(std::string(100, 'a'), names).empty());
+}
+
+TEST_CASE("fewer edits can be asked for than a third of the letters", "[core][diagnostic]") {
+  constexpr std::array<std::string_view, 1> kNames{"converted"};
+  CHECK(nearest_name("confirmed", std::span<const std::string_view>{kNames}) == "converted");
+  CHECK(nearest_name("confirmed", std::span<const std::string_view>{kNames}, 2).empty());
+}
+
+TEST_CASE("findings come in the order of the file, each once", "[core][diagnostic]") {
+  Diagnostics found;
+  found.error({3, 1}, "b", "second");
+  found.warning({1, 5}, "a", "first");
+  found.error({3, 1}, "b", "second");
+  const auto sorted = found.sorted();
+  REQUIRE(sorted.size() == 2);
+  CHECK(sorted[0].message == "first");
+  CHECK(sorted[1].message == "second");
+  CHECK(found.errors() == 2);
+}

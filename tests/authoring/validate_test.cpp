@@ -1,0 +1,47 @@
+#include "tools/onward/validate.h"
+
+#include <catch2/catch.hpp>
+#include <sstream>
+
+#include "engine/core/value.h"
+
+using namespace onward;
+
+namespace {
+struct Answer {
+  int code = 0;
+  std::string out;
+  std::string err;
+};
+Answer validate(const std::vector<std::string>& files, std::string_view format) {
+  std::ostringstream out;
+  std::ostringstream err;
+  const int code = validate_files(files, format, /*colour=*/false, out, err);
+  return {code, out.str(), err.str()};
+}
+}  // namespace
+
+TEST_CASE("a right file exits with 0, a wrong one with 65, a missing one with 66",
+          "[tools][validate]") {
+  const std::string right = "scenarios/welcome.yaml";
+  const std::string wrong = "tests/authoring/wrong/empty.yaml";
+  CHECK(validate({right}, "text").code == 0);
+  CHECK(validate({right}, "text").err == "scenarios/welcome.yaml: right\n");
+  CHECK(validate({right, wrong}, "text").code == 65);
+  CHECK(validate({wrong, "scenarios/nothing.yaml", right}, "text").code == 66);
+  CHECK(validate({"scenarios"}, "text").code == 66);
+  CHECK(validate({right}, "xml").code == 64);
+}
+
+TEST_CASE("formats for programs go to standard output", "[tools][validate]") {
+  const std::vector<std::string> files{"tests/authoring/wrong/empty.yaml", "scenarios/welcome.yaml",
+                                       "tests/authoring/wrong/tabs.yaml"};
+  const Answer brief = validate(files, "short");
+  CHECK(brief.err.empty());
+  CHECK(brief.out.starts_with("tests/authoring/wrong/empty.yaml:1:1: error[empty_file]: "));
+  const Answer json = validate(files, "json");
+  const auto list = parse_json(json.out);
+  REQUIRE(list);
+  CHECK(list->list()->size() == 2);
+  CHECK(validate({"scenarios/welcome.yaml"}, "json").out == "[]\n");
+}
