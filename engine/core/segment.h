@@ -44,7 +44,7 @@ struct ReadSet {
 class Segment {
  public:
   Segment();  ///< Always yes.
-  /// Reads the form of the scenario file (docs/scenarios.md, "Segments"). Reports every mistake;
+  /// Reads the form of the scenario file (docs/segments.md). Reports every mistake;
   /// where there is one the result answers unknown. `zone` is the scenario's, for dates in the
   /// text. `what` names the key for messages: `node "is_tester": "if"`.
   static Segment compile(const Tree& tree, std::string_view what, std::string_view zone,

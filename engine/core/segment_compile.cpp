@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 
 #include "engine/core/segment.h"
+#include "engine/core/segment_reader.h"
 #include "engine/core/segment_term.h"
-#include "engine/core/time_zone.h"
 
 namespace onward {
 namespace {
@@ -96,21 +96,10 @@ Term negate(Term term) {
   return made;
 }
 
-/// A field in a segment, as far as its compilation needs it.
-struct Operand {
-  Lookup lookup;
-  std::optional<FieldType> type;  // nothing: only the value itself can tell
-  std::string_view name;          // as written
-
-  bool is_email() const {
-    return lookup.source == Lookup::Source::Field && lookup.field == Field::Email;
-  }
-};
-
 class Compiler {
  public:
   Compiler(std::string_view what, std::string_view zone, Diagnostics& diagnostics)
-      : what_{what}, zone_{zone}, diagnostics_{diagnostics} {}
+      : reader_{what, zone, diagnostics, reads_} {}
 
   /// A mapping: all of its entries.
   Term condition(const Tree& tree) {
@@ -194,7 +183,7 @@ class Compiler {
                                entry.key, describe(value)));
     for (const Tree::Entry& part : value.entries) {
       if (part.key == "within") {
-        made.duration = duration(part.key, part.value);
+        made.duration = reader_.duration(part.key, part.value);
       } else if (part.key != "mailing") {
         constexpr std::array<std::string_view, 2> kParts{"mailing", "within"};
         error(part.key_at, "unknown_key",
@@ -239,18 +228,18 @@ class Compiler {
     return made;
   }
 
-  std::optional<Operand> operand(const Tree::Entry& entry) {
+  std::optional<SegmentOperand> operand(const Tree::Entry& entry) {
     const std::string_view name = entry.key;
     if (name.starts_with("event.") && name.size() > 6 && name.back() != '.' &&
         name.find("..") == std::string_view::npos) {
       reads_.event_data = true;
-      return Operand{event_lookup(name.substr(6)), std::nullopt, name};
+      return SegmentOperand{event_lookup(name.substr(6)), std::nullopt, name};
     }
     const std::string_view own = name.starts_with("contact.") ? name.substr(8) : name;
     const auto lookup = find_contact_lookup(own);
     if (lookup && lookup->source != Lookup::Source::AllCustom) {
       note_read(*lookup);
-      return Operand{*lookup, lookup->type(), name};
+      return SegmentOperand{*lookup, lookup->type(), name};
     }
     unknown_field(entry);
     return std::nullopt;
@@ -305,7 +294,8 @@ class Compiler {
   }
 
   /// One operator below a field. `at` is its key's place, or the value's where it is left out.
-  Term operation(const Operand& operand, std::string_view name, Position at, const Tree& argument) {
+  Term operation(const SegmentOperand& operand, std::string_view name, Position at,
+                 const Tree& argument) {
     const Operator* row = find_operator(name);
     if (!row) {
       const bool dynamic = !operand.type;
@@ -328,7 +318,7 @@ class Compiler {
     return row->negated ? negate(std::move(made)) : made;
   }
 
-  static std::string nearest_operator(std::string_view name, const Operand& operand) {
+  static std::string nearest_operator(std::string_view name, const SegmentOperand& operand) {
     std::vector<std::string> known;
     for (const Operator& row : kOperators)
       if (!operand.type || (row.types & mask(*operand.type)) != 0) known.emplace_back(row.name);
@@ -343,7 +333,8 @@ class Compiler {
     return names;
   }
 
-  Term with_argument(const Operator& row, const Operand& operand, Term made, const Tree& argument) {
+  Term with_argument(const Operator& row, const SegmentOperand& operand, Term made,
+                     const Tree& argument) {
     switch (row.argument) {
       case Argument::Scalar:
         return scalar(row, operand, std::move(made), argument);
@@ -354,7 +345,7 @@ class Compiler {
       case Argument::Flag:
         return flag(row, std::move(made), argument);
       case Argument::Moment:
-        if (auto constant = moment(row.name, operand, argument)) {
+        if (auto constant = reader_.moment(row.name, operand, argument)) {
           made.constants.push_back(*std::move(constant));
           return made;
         }
@@ -362,7 +353,7 @@ class Compiler {
       case Argument::Length:
         reads_.time = true;
         reads_.fields.insert("timezone");
-        made.duration = duration(row.name, argument);
+        made.duration = reader_.duration(row.name, argument);
         return made.duration ? std::move(made) : Term{};
       case Argument::Yearly:
         return yearly(std::move(made), argument);
@@ -372,30 +363,31 @@ class Compiler {
     return Term{};
   }
 
-  Term scalar(const Operator& row, const Operand& operand, Term made, const Tree& argument) {
+  Term scalar(const Operator& row, const SegmentOperand& operand, Term made, const Tree& argument) {
     const bool number = row.types == kNumber;
     const bool text = (row.types & kScalars) == kText && row.op != Op::Contains;
-    auto value = number ? number_constant(row.name, argument)
-                 : text ? text_constant(row.name, operand, argument)
-                        : constant(row.name, operand, argument);
+    auto value = number ? reader_.number(row.name, argument)
+                 : text ? reader_.text(row.name, operand, argument)
+                        : reader_.constant(row.name, operand, argument);
     if (!value) return Term{};
     made.constants.push_back(*std::move(value));
     return made;
   }
 
-  Term many(const Operator& row, const Operand& operand, Term made, const Tree& argument) {
+  Term many(const Operator& row, const SegmentOperand& operand, Term made, const Tree& argument) {
     if (!argument.is_list() || argument.items.empty())
       return error(argument.at, "wrong_type",
                    fmt::format("\"{}\" wants a list of values, found {}", row.name,
                                argument.is_list() ? "an empty one" : describe(argument)));
     for (const Tree& item : argument.items)
-      if (auto value = constant(row.name, operand, item))
+      if (auto value = reader_.constant(row.name, operand, item))
         made.constants.push_back(*std::move(value));
     return made;
   }
 
   /// Both ends belong to it.
-  Term range(const Operator& row, const Operand& operand, const Term& base, const Tree& argument) {
+  Term range(const Operator& row, const SegmentOperand& operand, const Term& base,
+             const Tree& argument) {
     if (!argument.is_list() || argument.items.size() != 2)
       return error(argument.at, "wrong_type",
                    fmt::format("\"{}\" wants two values, such as [18, 30], found {}", row.name,
@@ -403,7 +395,7 @@ class Compiler {
     const bool numbers = operand.type == FieldType::Number ||
                          (!operand.type && to_value(argument.items[0]).is_number());
     const auto end = [&](const Tree& item) {
-      return numbers ? number_constant(row.name, item) : moment(row.name, operand, item);
+      return numbers ? reader_.number(row.name, item) : reader_.moment(row.name, operand, item);
     };
     auto low = end(argument.items[0]), high = end(argument.items[1]);
     if (!low || !high) return Term{};
@@ -443,7 +435,7 @@ class Compiler {
       return error(argument.at, "wrong_type",
                    "\"anniversary\" wants today, { next: 7d } or { within: 7d }, found " +
                        describe(argument));
-    const auto length = duration(entry->key, entry->value);
+    const auto length = reader_.duration(entry->key, entry->value);
     if (!length) return Term{};
     const auto days = std::chrono::floor<std::chrono::days>(*length);
     if (days != *length || days.count() > kYearlyDaysMax)
@@ -469,120 +461,13 @@ class Compiler {
     return made;
   }
 
-  /// A constant of the operand's type; of the kind it is written in where that has none.
-  std::optional<SegmentConstant> constant(std::string_view op, const Operand& operand,
-                                          const Tree& tree) {
-    if (!operand.type) return any_constant(op, tree);
-    switch (*operand.type) {
-      case FieldType::Text:
-      case FieldType::List:
-        return text_constant(op, operand, tree);
-      case FieldType::Number:
-        return number_constant(op, tree);
-      case FieldType::Date:
-      case FieldType::Instant:
-        return moment(op, operand, tree);
-      case FieldType::Flag:
-        return any_constant(op, tree);
-    }
-    return std::nullopt;
-  }
-
-  std::optional<SegmentConstant> any_constant(std::string_view op, const Tree& tree) {
-    const Value value = tree.is_scalar() ? to_value(tree) : Value{};
-    if (value.is_null()) return not_scalar(op, tree);
-    SegmentConstant made;
-    made.number = segment_number(value);
-    if (const bool* flag = value.get_if<bool>()) {
-      made.kind = SegmentConstant::Kind::Flag;
-      made.flag = *flag;
-      made.text = tree.text;
-    } else if (value.is_number()) {
-      made.kind = SegmentConstant::Kind::Number;
-      made.text = tree.text;
-    } else {
-      made.text = *value.text();
-    }
-    return made;
-  }
-
-  std::optional<SegmentConstant> text_constant(std::string_view op, const Operand& operand,
-                                               const Tree& tree) {
-    if (!tree.is_scalar()) return not_scalar(op, tree);
-    SegmentConstant made;
-    made.text = operand.is_email() ? normal_email(tree.text) : tree.text;
-    made.number = parse_segment_number(made.text);
-    return made;
-  }
-
-  std::optional<SegmentConstant> number_constant(std::string_view op, const Tree& tree) {
-    const Value value = tree.is_scalar() ? to_value(tree) : Value{};
-    if (!value.is_number()) {
-      error(tree.at, "wrong_type",
-            fmt::format("\"{}\" wants a number, found {}", op, describe(tree)));
-      return std::nullopt;
-    }
-    SegmentConstant made;
-    made.kind = SegmentConstant::Kind::Number;
-    made.number = segment_number(value);
-    return made;
-  }
-
-  /// A day, or an instant; without an offset it is one in the scenario's zone.
-  std::optional<SegmentConstant> moment(std::string_view op, const Operand& operand,
-                                        const Tree& tree) {
-    SegmentConstant made;
-    const bool days_only = operand.type == FieldType::Date;
-    if (const auto day = tree.is_scalar() ? parse_date(tree.text) : std::nullopt) {
-      if (!days_only) reads_.fields.insert("timezone");
-      made.kind = SegmentConstant::Kind::Day;
-      made.day = *day;
-      return made;
-    }
-    const auto time =
-        tree.is_scalar() && !days_only ? parse_instant_in(tree.text, zone_) : std::nullopt;
-    if (time) {
-      made.kind = SegmentConstant::Kind::Time;
-      made.time = *time;
-      return made;
-    }
-    error(tree.at, "wrong_type",
-          fmt::format("\"{}\" wants a day such as 2026-05-01{}, found {}", op,
-                      days_only ? "" : " or a time such as 2026-05-01T09:00", describe(tree)));
-    return std::nullopt;
-  }
-
-  std::optional<Duration> duration(std::string_view key, const Tree& tree) {
-    const auto length = tree.is_scalar() ? parse_duration(tree.text) : std::nullopt;
-    if (length && *length > Duration{}) {
-      reads_.time = true;
-      return length;
-    }
-    error(tree.at, "bad_duration",
-          fmt::format("\"{}\" wants a duration such as 90s, 2h or 3d, found {}", key,
-                      describe(tree)));
-    return std::nullopt;
-  }
-
-  std::nullopt_t not_scalar(std::string_view op, const Tree& tree) {
-    error(tree.at, "wrong_type",
-          fmt::format("\"{}\" wants a value, found {}{}", op, describe(tree),
-                      tree.is_map() || tree.is_list()
-                          ? ""
-                          : "; write { empty: true } for a field that is not set"));
-    return std::nullopt;
-  }
-
   Term error(Position at, std::string code, const std::string& sentence, std::string nearest = {}) {
-    diagnostics_.error(at, std::move(code), fmt::format("{}: {}", what_, sentence),
-                       std::move(nearest));
+    reader_.error(at, std::move(code), sentence, std::move(nearest));
     return Term{};
   }
 
-  std::string_view what_;
-  std::string_view zone_;
-  Diagnostics& diagnostics_;
   ReadSet reads_;
+  SegmentReader reader_;
 };
 }  // namespace
 

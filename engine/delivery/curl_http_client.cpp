@@ -24,6 +24,7 @@ class CurlHttpClient final : public HttpClient {
       : guard_{options.guard},
         connections_max_{static_cast<long>(options.connections_max)},
         options_{.guard = &guard_,
+                 .sockets = &sockets_,
                  .user_agent =
                      options.user_agent.empty() ? "Onward/" ONWARD_VERSION : options.user_agent,
                  .ca_file = options.ca_file,
@@ -100,9 +101,10 @@ class CurlHttpClient final : public HttpClient {
   }
 
   void end(CURL* handle, CURLcode code) {
+    curl_multi_remove_handle(multi_, handle);
+    if (Transfer::of(handle)->again() && curl_multi_add_handle(multi_, handle) == CURLM_OK) return;
     auto node = active_.extract(handle);
     std::unique_ptr<Transfer> transfer = std::move(node.mapped());
-    curl_multi_remove_handle(multi_, handle);
     ready_.push_back(transfer->finish(code));
     give_back(std::move(transfer));
   }
@@ -118,6 +120,7 @@ class CurlHttpClient final : public HttpClient {
 
   AddressGuard guard_;
   long connections_max_;
+  OpenSockets sockets_;
   TransferOptions options_;
   std::mutex multi_swap_;  ///< Held while `multi_` is replaced, and while another thread uses it.
   CURLM* multi_ = nullptr;

@@ -51,6 +51,7 @@ struct Deliverer::Impl {
   // Handed over between threads.
   std::mutex inbox_mutex;
   std::vector<DeliveryTask> inbox;
+  std::vector<DeliveryKey> withdrawn;
   std::atomic<bool> arrived = false;  ///< The inbox may hold something.
   std::atomic<bool> asleep = false;
   std::atomic<bool> stopping = false;
@@ -74,11 +75,14 @@ struct Deliverer::Impl {
 void Deliverer::Impl::take_inbox() {
   if (!arrived.exchange(false)) return;
   std::vector<DeliveryTask> tasks;
+  std::vector<DeliveryKey> gone;
   {
     const std::lock_guard lock{inbox_mutex};
     tasks.swap(inbox);
+    gone.swap(withdrawn);
   }
   for (DeliveryTask& task : tasks) scheduler.add(std::move(task));
+  if (!gone.empty()) scheduler.drop(gone);
 }
 
 void Deliverer::Impl::start_tasks() {
@@ -214,6 +218,15 @@ void Deliverer::submit(std::vector<DeliveryTask> tasks) {
       impl_->inbox.insert(impl_->inbox.end(), std::make_move_iterator(tasks.begin()),
                           std::make_move_iterator(tasks.end()));
     }
+    impl_->arrived = true;
+  }
+  if (impl_->asleep.exchange(false)) impl_->client->wake();
+}
+
+void Deliverer::withdraw(std::vector<DeliveryKey> deliveries) {
+  {
+    const std::lock_guard lock{impl_->inbox_mutex};
+    impl_->withdrawn.insert(impl_->withdrawn.end(), deliveries.begin(), deliveries.end());
     impl_->arrived = true;
   }
   if (impl_->asleep.exchange(false)) impl_->client->wake();

@@ -7,6 +7,7 @@
 #include <list>
 #include <set>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "engine/delivery/pace.h"
@@ -333,22 +334,37 @@ void Scheduler::add(DeliveryTask task) {
   impl_->offer(endpoint);
 }
 
-std::vector<DeliveryTask> Scheduler::take_back(const EndpointKey& key) {
+namespace {
+/// Takes the waiting tasks for which `wanted` holds out of an endpoint's queues.
+std::vector<DeliveryTask> extract(Endpoint& endpoint, auto wanted) {
   std::vector<DeliveryTask> taken;
-  const auto known = impl_->by_key.find(key);
-  if (known == impl_->by_key.end()) return taken;
-  Endpoint& endpoint = *known->second;
   for (std::deque<DeliveryTask>* queue : {&endpoint.ordinary, &endpoint.last}) {
-    const auto theirs =
-        std::stable_partition(queue->begin(), queue->end(),
-                              [&](const DeliveryTask& task) { return task.endpoint != key; });
+    const auto theirs = std::stable_partition(
+        queue->begin(), queue->end(), [&](const DeliveryTask& task) { return !wanted(task); });
     taken.insert(taken.end(), std::make_move_iterator(theirs),
                  std::make_move_iterator(queue->end()));
     queue->erase(theirs, queue->end());
   }
   endpoint.origin->waiting -= taken.size();
+  return taken;
+}
+}  // namespace
+
+std::vector<DeliveryTask> Scheduler::take_back(const EndpointKey& key) {
+  const auto known = impl_->by_key.find(key);
+  if (known == impl_->by_key.end()) return {};
+  auto taken =
+      extract(*known->second, [&](const DeliveryTask& task) { return task.endpoint == key; });
   impl_->waiting -= taken.size();
   return taken;
+}
+
+void Scheduler::drop(const std::vector<DeliveryKey>& deliveries) {
+  const std::unordered_set<DeliveryKey> gone{deliveries.begin(), deliveries.end()};
+  for (const auto& [key, endpoint] : impl_->by_key)
+    impl_->waiting -= extract(*endpoint, [&](const DeliveryTask& task) {
+                        return gone.contains(task.delivery);
+                      }).size();
 }
 
 std::vector<DeliveryTask> Scheduler::start(Instant now) {

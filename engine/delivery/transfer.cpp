@@ -110,6 +110,10 @@ void Transfer::set_constants() {
   set(easy, CURLOPT_WRITEDATA, this);
   set(easy, CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_open_socket);
   set(easy, CURLOPT_OPENSOCKETDATA, this);
+  if (options_.sockets) {
+    set(easy, CURLOPT_CLOSESOCKETFUNCTION, &Transfer::on_close_socket);
+    set(easy, CURLOPT_CLOSESOCKETDATA, options_.sockets);
+  }
   set(easy, CURLOPT_PREREQFUNCTION, &Transfer::on_before_request);
   set(easy, CURLOPT_PREREQDATA, this);
 }
@@ -144,6 +148,15 @@ bool Transfer::prepare(HttpRequest request, HttpReply& reply) {
   set_method_and_body();
   set(easy_.get(), CURLOPT_CONNECTTIMEOUT_MS, limit_of(request_.connect_timeout));
   set(easy_.get(), CURLOPT_TIMEOUT_MS, limit_of(request_.timeout));
+  set(easy_.get(), CURLOPT_FRESH_CONNECT, 0L);
+  return true;
+}
+
+bool Transfer::again() {
+  if (!way_.stale) return false;
+  way_ = {};
+  answer_ = {};
+  set(easy_.get(), CURLOPT_FRESH_CONNECT, 1L);
   return true;
 }
 
@@ -233,7 +246,8 @@ HttpReply Transfer::finish(CURLcode code) {
     curl_easy_getinfo(easy, info, &micros);
     return micros;
   };
-  long connects = 0, os_errno = 0;
+  long connects = 0, os_errno = 0, local_port = 0;
+  curl_easy_getinfo(easy, CURLINFO_LOCAL_PORT, &local_port);
   curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
   curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_errno);
 
@@ -253,12 +267,12 @@ HttpReply Transfer::finish(CURLcode code) {
                                     .where = where(),
                                     .message = message_,
                                     .refusal = std::move(way_.refusal),
-                                    .socket_opened = way_.socket_opened,
+                                    .socket_opened = !way_.sockets.empty(),
                                     .ipv6 = way_.ipv6,
                                     .socket_errno = way_.socket_errno,
                                     .os_errno = static_cast<int>(os_errno),
                                     .resolved = time_of(CURLINFO_NAMELOOKUP_TIME_T) > 0,
-                                    .connected = time_of(CURLINFO_CONNECT_TIME_T) > 0,
+                                    .connected = local_port > 0,
                                     .requested = way_.requested,
                                     .header_limit = answer_.header_limit,
                                     .provisional = answer_.block_status,
@@ -348,25 +362,51 @@ curl_socket_t Transfer::open_socket(curl_sockaddr* address) {
     way_.socket_errno = errno;
     return CURL_SOCKET_BAD;
   }
-  way_.socket_opened = true;
+  way_.sockets.push_back(opened);
   way_.ipv6 = address->family == AF_INET6;
   return opened;
 }
 
-int Transfer::on_before_request(void* self, char* address, char*, int, int) {
-  return static_cast<Transfer*>(self)->before_request(address);
+/// Connections outlive the handle that opened them, so this knows the client's table alone.
+int Transfer::on_close_socket(void* sockets, curl_socket_t socket) {
+  return static_cast<OpenSockets*>(sockets)->close(socket);
+}
+
+int Transfer::on_before_request(void* self, char* address, char* local, int port, int local_port) {
+  return static_cast<Transfer*>(self)->before_request(
+      {.remote = address, .local = local, .remote_port = port, .local_port = local_port});
+}
+
+/// Whether the kept connection has something to read although nobody asked anything yet: the rest
+/// of an answer, one that was sent unasked, or its end. libcurl would take it for our answer.
+bool Transfer::out_of_step(const ConnectionEnds& ends) {
+  if (!options_.sockets) return false;
+  if (way_.sockets.empty()) {
+    const int socket = options_.sockets->find(ends);
+    char byte = 0;
+    return socket >= 0 && recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
+  }
+  for (const int socket : way_.sockets) {
+    if (local_port_of(socket) == ends.local_port) options_.sockets->connected(socket, ends);
+  }
+  return false;
 }
 
 /// Called for each request, on a reused connection too, where no socket is opened.
-int Transfer::before_request(const char* address) {
+int Transfer::before_request(const ConnectionEnds& ends) {
+  if (out_of_step(ends)) {
+    way_.stale = true;
+    return CURL_PREREQFUNC_ABORT;
+  }
   way_.requested = true;
   if (!options_.guard) return CURL_PREREQFUNC_OK;
   sockaddr_storage storage{};
   auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
   auto* v6 = reinterpret_cast<sockaddr_in6*>(&storage);
-  if (inet_pton(AF_INET, address, &v4->sin_addr) == 1) {
+  const std::string address{ends.remote};
+  if (inet_pton(AF_INET, address.c_str(), &v4->sin_addr) == 1) {
     storage.ss_family = AF_INET;
-  } else if (inet_pton(AF_INET6, address, &v6->sin6_addr) == 1) {
+  } else if (inet_pton(AF_INET6, address.c_str(), &v6->sin6_addr) == 1) {
     storage.ss_family = AF_INET6;
   }
   way_.refusal = options_.guard->refuse(reinterpret_cast<const sockaddr*>(&storage), host_, port_);

@@ -5,14 +5,17 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/delivery/address_guard.h"
 #include "engine/delivery/http_client.h"
+#include "engine/delivery/open_sockets.h"
 
 namespace onward {
 /// What is the same for all transfers of a client.
 struct TransferOptions {
   const AddressGuard* guard = nullptr;  ///< Null: any address may be called.
+  OpenSockets* sockets = nullptr;       ///< Null: connections are not used again.
   std::string user_agent;
   std::string ca_file;
   bool https_only = false;
@@ -31,6 +34,9 @@ class Transfer {
   /// Makes the handle ready. False where the request may not be sent as it stands: `reply` says
   /// why, and nothing is to be performed.
   bool prepare(HttpRequest request, HttpReply& reply);
+  /// The connection that libcurl would have used again turned out to be out of step. The handle is
+  /// then ready to be performed once more, on a new connection; true at most once an attempt.
+  bool again();
   /// What came of it, once libcurl is done with the handle.
   HttpReply finish(CURLcode code);
 
@@ -62,10 +68,12 @@ class Transfer {
   };
   /// What happened on the way to it.
   struct Way {
-    std::string refusal;  ///< By the guard.
-    bool socket_opened = false, ipv6 = false;
+    std::string refusal;       ///< By the guard.
+    std::vector<int> sockets;  ///< Opened for it; one stands for the connection, others are gone.
+    bool ipv6 = false;
     int socket_errno = 0;
     bool requested = false;
+    bool stale = false;  ///< The kept connection held bytes, or its end, before it was asked.
   };
 
   void set_constants();
@@ -77,12 +85,14 @@ class Transfer {
   void header_field(std::string_view line);
   std::size_t body_part(std::string_view bytes);
   curl_socket_t open_socket(curl_sockaddr* address);
-  int before_request(const char* address);
+  int before_request(const ConnectionEnds& ends);
+  bool out_of_step(const ConnectionEnds& ends);
   std::string where() const;
 
   static std::size_t on_header(char* data, std::size_t one, std::size_t size, void* self);
   static std::size_t on_body(char* data, std::size_t one, std::size_t size, void* self);
   static curl_socket_t on_open_socket(void* self, curlsocktype, curl_sockaddr* address);
+  static int on_close_socket(void* sockets, curl_socket_t socket);
   static int on_before_request(void* self, char* address, char* local, int port, int local_port);
 
   const TransferOptions& options_;

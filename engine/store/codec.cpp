@@ -55,7 +55,8 @@ void Encoder::value(const Value& value) {
     void operator()(double number) {
       put(ValueTag::Double);
       const auto bits = std::bit_cast<std::uint64_t>(number);
-      for (int shift = 0; shift < 64; shift += 8) out.byte(static_cast<std::uint8_t>(bits >> shift));
+      for (int shift = 0; shift < 64; shift += 8)
+        out.byte(static_cast<std::uint8_t>(bits >> shift));
     }
     void operator()(const std::string& text) {
       put(ValueTag::Text);

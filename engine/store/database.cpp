@@ -26,8 +26,8 @@ Fault io_fault(std::string code, std::string message) {
 std::string random_epoch() {
   std::uint64_t number = 0;
   if (getrandom(&number, sizeof number, 0) != static_cast<ssize_t>(sizeof number))
-    throw io_fault("no_random", std::string{"the system gives no random bytes: "} +
-                                    std::strerror(errno));
+    throw io_fault("no_random",
+                   std::string{"the system gives no random bytes: "} + std::strerror(errno));
   return to_base32(number >> 4).substr(1);
 }
 
@@ -127,8 +127,9 @@ std::unique_ptr<SQLite::Database> open_writer(const std::filesystem::path& file,
   database->exec("PRAGMA page_size = " + std::to_string(kPageSize));
   check_owner(*database, file);
   if (database->execAndGet("PRAGMA journal_mode = WAL").getString() != "wal")
-    throw io_fault("no_wal", file.string() + " cannot use a write-ahead log: is the folder on a "
-                                             "network file system?");
+    throw io_fault("no_wal", file.string() +
+                                 " cannot use a write-ahead log: is the folder on a "
+                                 "network file system?");
   database->exec(durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF");
   // The WAL is checkpointed by hand and, once it has reached its size, written over and over: a
   // growing file costs more at each fsync. No mapping: a failed read must be an error, no signal.

@@ -97,15 +97,11 @@ class Query {
     statement_.bind(place, static_cast<std::int64_t>(instant.time_since_epoch().count()));
   }
   template <class T>
-    requires std::is_integral_v<T> || std::is_enum_v<T>
-  void bind(int place, T number) {
-    statement_.bind(place, static_cast<std::int64_t>(number));
-  }
+  requires std::is_integral_v<T> || std::is_enum_v<T>
+  void bind(int place, T number) { statement_.bind(place, static_cast<std::int64_t>(number)); }
   template <class T>
-    requires requires(const T& id) { id.value; }
-  void bind(int place, const T& id) {
-    statement_.bind(place, static_cast<std::int64_t>(id.value));
-  }
+  requires requires(const T& id) { id.value; }
+  void bind(int place, const T& id) { statement_.bind(place, static_cast<std::int64_t>(id.value)); }
 
   SQLite::Statement statement_;
 };

@@ -91,12 +91,7 @@ class JournalPhase final : public Fold::Phase {
 
   bool step() override {
     if (next_ == rows_.size()) return false;
-    if (next_ == 0) {
-      // These stood in the journal's rows only.
-      writer_.meta("last_seq", overlay_.last_seq);
-      writer_.meta("last_contact", overlay_.last_contact.value);
-      writer_.meta("last_run", overlay_.last_run.value);
-    }
+    if (next_ == 0) writer_.marks(overlay_);
     writer_.erase_journal(rows_[next_++]);
     return true;
   }
@@ -130,12 +125,10 @@ Fold::Fold(Overlay& overlay, TableWriter& writer, std::vector<std::uint64_t> jou
   const Generation frozen = overlay.generation++;
   overlay.changes = 0;
   const auto add = [&]<class Key, class Row, class Hash, class Write, class Before = ByKey>(
-                       Layer<Key, Row, Hash>& layer, Write method, Take take = Take::Any,
-                       Before before = {}) {
+      Layer<Key, Row, Hash> & layer, Write method, Take take = Take::Any, Before before = {}) {
     auto write = [&writer, method](const Key& key, const Row& row) { (writer.*method)(key, row); };
-    phases_.push_back(
-        std::make_unique<LayerPhase<Key, Row, Hash, decltype(write), Before>>(
-            overlay, layer, frozen, take, std::move(write), std::move(before)));
+    phases_.push_back(std::make_unique<LayerPhase<Key, Row, Hash, decltype(write), Before>>(
+        overlay, layer, frozen, take, std::move(write), std::move(before)));
   };
   add(overlay.contacts, &TableWriter::contact);
   add(overlay.engagements, &TableWriter::engagement);

@@ -21,7 +21,8 @@ class TableWriter {
 
   void append_journal(std::uint64_t id, std::string_view body);
   void erase_journal(std::uint64_t id);
-  void meta(const std::string& name, std::uint64_t value);
+  /// What else stood only in journal rows that are about to go.
+  void marks(const Overlay& overlay);
 
   void contact(ContactKey key, const Overlay::Bytes& row);
   void engagement(ContactKey key, const Overlay::Bytes& row);
@@ -52,6 +53,8 @@ class TableWriter {
   void rolled_back();
 
  private:
+  void meta(const std::string& name, std::uint64_t value);
+
   SQLite::Database& database_;
   Query journal_, journal_erase_, meta_, contact_, contact_erase_, engagement_, engagement_erase_,
       ledger_, ledger_erase_, keyed_, keyed_erase_, run_live_, run_live_erase_, run_, delivery_,
@@ -60,8 +63,8 @@ class TableWriter {
   std::map<Date, Query> seen_;
   std::set<Date> days_;
   Date seen_from_;
-  std::vector<Date> made_;        ///< Day tables made in this transaction.
-  std::optional<Date> dropped_;   ///< The first day not dropped in it.
+  std::vector<Date> made_;       ///< Day tables made in this transaction.
+  std::optional<Date> dropped_;  ///< The first day not dropped in it.
   std::string scratch_;
 };
 

@@ -42,8 +42,7 @@ Result<LockFile> LockFile::take(const std::filesystem::path& file) {
   return lock;
 }
 
-LockFile::LockFile(LockFile&& other) noexcept
-    : descriptor_{std::exchange(other.descriptor_, -1)} {}
+LockFile::LockFile(LockFile&& other) noexcept : descriptor_{std::exchange(other.descriptor_, -1)} {}
 
 LockFile::~LockFile() {
   if (descriptor_ >= 0) close(descriptor_);

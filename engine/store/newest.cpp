@@ -89,8 +89,7 @@ void Newest::ledger(ContactKey contact, ScenarioKey scenario, const EntryKey& ke
   if (!unfolded[0] || !unfolded[1]) folded = tables_.ledger(contact, scenario, key);
   for (const bool test : {false, true}) {
     if (const Overlay::Bytes* row = unfolded[test ? 1 : 0]) {
-      if (!row->body.empty())
-        rows.push_back(intact(decode_ledger(scenario, key, test, row->body)));
+      if (!row->body.empty()) rows.push_back(intact(decode_ledger(scenario, key, test, row->body)));
       continue;
     }
     for (LedgerRow& row : folded)

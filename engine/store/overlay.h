@@ -119,10 +119,10 @@ class Overlay {
 
   Sequence last_seq = 0;
   ContactKey last_contact;
-  RunKey last_run;           ///< Greatest ever put.
-  bool replaying = false;    ///< The tables may hold any of what is put.
+  RunKey last_run;         ///< Greatest ever put.
+  bool replaying = false;  ///< The tables may hold any of what is put.
   Generation generation = 1;
-  std::size_t changes = 0;   ///< Puts in this generation.
+  std::size_t changes = 0;  ///< Puts in this generation.
 
   /// Takes in a journal row, which must outlive its rows here. False where the bytes are damaged.
   [[nodiscard]] bool apply(std::string_view journal_row);

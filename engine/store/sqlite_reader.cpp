@@ -113,10 +113,10 @@ class SqliteReader final : public StoreReader {
       const ReadScope scope{begin_, commit_};
       auto delivery = tables_.delivery(key);
       if (!delivery) return std::optional<DeliveryDetail>{};
-      return std::optional{DeliveryDetail{.delivery = *delivery,
-                                          .request = tables_.request(key),
-                                          .attempts = all_attempts(tables_.attempts(key),
-                                                                   delivery->last)}};
+      return std::optional{
+          DeliveryDetail{.delivery = *delivery,
+                         .request = tables_.request(key),
+                         .attempts = all_attempts(tables_.attempts(key), delivery->last)}};
     });
   }
 

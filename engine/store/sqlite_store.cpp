@@ -318,8 +318,8 @@ void SqliteStore::write(const Commit& commit) {
     writer_.append_journal(next_journal_, *bytes);
     write_rare_rows();
     if (fold_)
-      fold_done_ = fold_rows(std::max(kSliceRowsMin, added + added / 4), SIZE_MAX,
-                             options_.fold_slice);
+      fold_done_ =
+          fold_rows(std::max(kSliceRowsMin, added + added / 4), SIZE_MAX, options_.fold_slice);
   });
   const bool applied = overlay_.apply(*bytes);
   assert(applied);
@@ -337,8 +337,7 @@ void SqliteStore::write_plain_rows(std::unique_ptr<const std::string> bytes) {
   transact([&] {
     while (fold_->step()) {
     }
-    writer_.meta("last_seq", overlay_.last_seq);
-    writer_.meta("last_contact", overlay_.last_contact.value);
+    writer_.marks(overlay_);
     fold_done_ = true;
   });
 }
@@ -437,8 +436,8 @@ Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteOptions& options) {
   const std::filesystem::path file = absolute.folder / "onward.db";
   auto store = guarded([&]() -> Result<std::unique_ptr<Store>> {
     auto database = open_writer(file, options.durable, options.bytes_max);
-    auto opened = std::make_unique<SqliteStore>(std::move(absolute), std::move(*lock),
-                                                std::move(database));
+    auto opened =
+        std::make_unique<SqliteStore>(std::move(absolute), std::move(*lock), std::move(database));
     opened->replay();
     return opened;
   });

@@ -11,9 +11,10 @@ struct SqliteOptions {
   Duration dedupe_for = std::chrono::hours{24 * 7};
   std::size_t fold_after = 20'000;  ///< Changes since the last fold that start the next.
   Duration fold_slice = std::chrono::milliseconds{1};  ///< Work that rides in one commit.
-  std::uint64_t bytes_max = 0;  ///< The most that onward.db may take; then "disk_full". 0: no bound.
-  bool durable = true;          ///< false: no fsync; for tests of other things only.
-  bool plain_rows = false;      ///< For the benchmark only: no journal, each commit writes its rows.
+  std::uint64_t bytes_max =
+      0;                    ///< The most that onward.db may take; then "disk_full". 0: no bound.
+  bool durable = true;      ///< false: no fsync; for tests of other things only.
+  bool plain_rows = false;  ///< For the benchmark only: no journal, each commit writes its rows.
 };
 
 /// Opens or creates. Replays what the journal holds. Refused with the path and the reason: no

@@ -66,6 +66,12 @@ void TableWriter::append_journal(std::uint64_t id, std::string_view body) {
 void TableWriter::erase_journal(std::uint64_t id) { journal_erase_.run(id); }
 void TableWriter::meta(const std::string& name, std::uint64_t value) { meta_.run(name, value); }
 
+void TableWriter::marks(const Overlay& overlay) {
+  meta("last_seq", overlay.last_seq);
+  meta("last_contact", overlay.last_contact.value);
+  meta("last_run", overlay.last_run.value);
+}
+
 void TableWriter::contact(ContactKey key, const Overlay::Bytes& row) {
   if (row.body.empty())
     contact_erase_.run(key);
@@ -129,8 +135,7 @@ void TableWriter::attempt(const std::pair<DeliveryKey, std::uint32_t>& key,
 }
 
 void TableWriter::timer(const Timer& timer, const Overlay::TimerRow& row) {
-  (row.set ? timer_ : timer_erase_)
-      .run(timer.at, timer.contact, timer.key.kind, timer.key.subject);
+  (row.set ? timer_ : timer_erase_).run(timer.at, timer.contact, timer.key.kind, timer.key.subject);
 }
 
 void TableWriter::seen(const Hash128& key, const Overlay::SeenRow& row) {

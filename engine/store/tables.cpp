@@ -35,16 +35,14 @@ bool SharedTables::has_id(ContactKey contact) {
 std::optional<Contact> SharedTables::contact(ContactKey key, Engagement* engagement) {
   auto rows = contact_(key);
   if (!rows.next() || rows.bytes(0).empty()) return std::nullopt;
-  if (engagement && !rows.bytes(1).empty())
-    *engagement = intact(decode_engagement(rows.bytes(1)));
+  if (engagement && !rows.bytes(1).empty()) *engagement = intact(decode_engagement(rows.bytes(1)));
   return intact(decode_contact(key, rows.bytes(0)));
 }
 
 std::vector<Run> SharedTables::live_runs(ContactKey contact) {
   std::vector<Run> runs;
   auto rows = live_(contact);
-  while (rows.next())
-    runs.push_back(intact(decode_run({rows.number(0)}, contact, rows.bytes(1))));
+  while (rows.next()) runs.push_back(intact(decode_run({rows.number(0)}, contact, rows.bytes(1))));
   return runs;
 }
 
@@ -119,18 +117,15 @@ std::vector<LedgerKey> Tables::ledger_of(ContactKey contact) {
   }
   auto rows = keyed_of_(contact);
   while (rows.next())
-    keys.push_back({contact,
-                    {rows.small_number(0)},
-                    std::string{rows.bytes(2)},
-                    rows.small_number(1) != 0});
+    keys.push_back(
+        {contact, {rows.small_number(0)}, std::string{rows.bytes(2)}, rows.small_number(1) != 0});
   return keys;
 }
 
 std::vector<Run> Tables::ended_runs(ContactKey contact) {
   std::vector<Run> runs;
   auto rows = ended_(contact);
-  while (rows.next())
-    runs.push_back(intact(decode_run({rows.number(0)}, contact, rows.bytes(1))));
+  while (rows.next()) runs.push_back(intact(decode_run({rows.number(0)}, contact, rows.bytes(1))));
   return runs;
 }
 
@@ -192,8 +187,7 @@ Snapshot Tables::snapshot() {
   }
   Query scenarios{database_, "SELECT key, body FROM scenarios ORDER BY key"};
   for (auto rows = scenarios(); rows.next();)
-    snapshot.scenarios.push_back(
-        intact(decode_scenario({rows.small_number(0)}, rows.bytes(1))));
+    snapshot.scenarios.push_back(intact(decode_scenario({rows.small_number(0)}, rows.bytes(1))));
   Query versions{database_,
                  "SELECT scenario, version, created, text FROM versions"
                  " ORDER BY scenario, version"};

@@ -2,6 +2,8 @@
 
 #include <rapidcheck.h>
 #include <catch2/catch.hpp>
+#include <fstream>
+#include <iterator>
 
 #include "engine/authoring/yaml_reader.h"
 #include "engine/core/time_zone.h"
@@ -501,4 +503,13 @@ TEST_CASE("mistakes in a segment are all reported, each at its place", "[core][s
   CHECK(
       mistakes("any:\n  - { emial: x }\n  - { country: { iz: CA }, birth_date: soon }\n").size() ==
       3);
+}
+
+TEST_CASE("the documentation names every operator", "[core][segment]") {
+  std::ifstream file{"docs/segments.md"};
+  const std::string text{std::istreambuf_iterator<char>{file}, {}};
+  for (const std::string_view name : segment_operators()) {
+    INFO(name);
+    CHECK(text.find("`" + std::string{name} + "`") != std::string::npos);
+  }
 }

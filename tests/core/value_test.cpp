@@ -19,31 +19,38 @@ std::string nested(int depth) {
          std::string(static_cast<std::size_t>(depth), ']');
 }
 
-rc::Gen<Value> any_value(int depth) {
-  const auto text = rc::gen::map(rc::gen::container<std::string>(rc::gen::inRange<char>(1, 127)),
-                                 [](std::string s) { return Value{std::move(s)}; });
-  const auto scalar = rc::gen::oneOf(
-      rc::gen::just(Value{}),
-      rc::gen::map(rc::gen::arbitrary<bool>(), [](bool b) { return Value{b}; }),
-      rc::gen::map(rc::gen::arbitrary<std::int64_t>(), [](std::int64_t n) { return Value{n}; }),
-      rc::gen::map(rc::gen::arbitrary<double>(), [](double d) { return Value{d}; }), text);
-  if (depth == 0) return scalar;
-  const auto list = rc::gen::map(rc::gen::container<std::vector<Value>>(any_value(depth - 1)),
-                                 [](std::vector<Value> items) { return Value{std::move(items)}; });
-  const auto map = rc::gen::map(rc::gen::container<std::vector<Value>>(any_value(depth - 1)),
-                                [](std::vector<Value> items) {
-                                  Value made{ValueMap{}};
-                                  for (std::size_t i = 0; i < items.size(); ++i)
-                                    made.set("k" + std::to_string(i), std::move(items[i]));
-                                  return made;
-                                });
-  return rc::gen::oneOf(scalar, list, map);
+Value any_value(int depth) {
+  switch (*rc::gen::inRange(0, depth == 0 ? 5 : 7)) {
+    case 0:
+      return {};
+    case 1:
+      return *rc::gen::arbitrary<bool>();
+    case 2:
+      return *rc::gen::arbitrary<std::int64_t>();
+    case 3:
+      return *rc::gen::arbitrary<double>();
+    case 4:
+      return *rc::gen::container<std::string>(rc::gen::inRange<char>(1, 127));
+    case 5: {
+      ValueList list(static_cast<std::size_t>(*rc::gen::inRange(0, 5)));
+      for (Value& item : list) item = any_value(depth - 1);
+      return list;
+    }
+    default: {
+      Value map{ValueMap{}};
+      for (int i = *rc::gen::inRange(0, 5); i > 0; --i)
+        map.set(
+            *rc::gen::container<std::string>(rc::gen::inRange<char>(1, 127)) + std::to_string(i),
+            any_value(depth - 1));
+      return map;
+    }
+  }
 }
 }  // namespace
 
 TEST_CASE("what JSON is written is the value that was read", "[core][value]") {
   CHECK(rc::check([] {
-    const Value value = *any_value(3);
+    const Value value = any_value(3);
     RC_ASSERT(parse_json(to_json(value)).value() == value);
     RC_ASSERT(parse_json(to_pretty_json(value)).value() == value);
   }));
@@ -194,4 +201,42 @@ TEST_CASE("well-formed UTF-8 is told from the rest, with the place of the fault"
     CHECK_FALSE(valid_utf8(c.text, &fault));
     CHECK(fault == c.fault);
   }
+}
+
+TEST_CASE("any bytes are a value or a refusal, never a crash", "[core][value]") {
+  const std::vector<std::string> pieces{"{",
+                                        "}",
+                                        "[",
+                                        "]",
+                                        ",",
+                                        ":",
+                                        "\"",
+                                        "\"a\"",
+                                        "\\u",
+                                        "d800",
+                                        "\\",
+                                        "1",
+                                        "-",
+                                        ".5",
+                                        "e9",
+                                        "true",
+                                        "null",
+                                        " ",
+                                        "\xff",
+                                        "\xc3\xa9",
+                                        std::string(1, '\0'),
+                                        "1e999",
+                                        "99999999999999999999"};
+  CHECK(rc::check([&] {
+    std::string text;
+    for (const auto& piece :
+         *rc::gen::container<std::vector<std::string>>(rc::gen::elementOf(pieces)))
+      text += piece;
+    const auto value = parse_json(text);
+    if (value) RC_ASSERT(parse_json(to_json(*value)).value() == *value);
+    if (!value) {
+      RC_ASSERT(value.error().message.starts_with("byte "));
+      RC_ASSERT(valid_utf8(value.error().message));
+    }
+  }));
 }

@@ -4,8 +4,8 @@
 #include <set>
 #include <thread>
 
-#include <catch2/catch.hpp>
 #include <fmt/format.h>
+#include <catch2/catch.hpp>
 
 #include "engine/core/value.h"
 #include "engine/delivery/curl_http_client.h"
@@ -16,8 +16,8 @@ using namespace onward;
 using namespace std::chrono_literals;
 
 namespace {
-constexpr int kRounds = 12;        // kills
-constexpr int kEventsARound = 150; // acknowledged before the kill, more or less
+constexpr int kRounds = 12;         // kills
+constexpr int kEventsARound = 150;  // acknowledged before the kill, more or less
 constexpr int kSenders = 4;
 
 std::string read_token(const std::filesystem::path& data) {
@@ -35,8 +35,7 @@ class Client {
   explicit Client(std::filesystem::path data) : data_{std::move(data)} {}
 
   Result<HttpAnswer> call(const std::string& base, std::string method, const std::string& path,
-                          std::string body = {},
-                          std::string type = "application/json") const {
+                          std::string body = {}, std::string type = "application/json") const {
     return http_call({.method = std::move(method),
                       .url = base + path,
                       .headers = {{"Authorization", "Bearer " + read_token(data_)},
@@ -54,7 +53,7 @@ std::string scenario_for(const LocalReceiver& receiver) {
 nodes:
   joined: {{ kind: trigger, event: subscription, next: known }}
   known:  {{ kind: condition, if: {{ email: {{ ends_with: "@example.org" }} }}, yes: tell, no: end }}
-  tell:   {{ kind: send_webhook, url: "{}", retry: {{ delays: [100ms] }}, next: end }}
+  tell:   {{ kind: send_webhook, url: "{}", retry: {{ delays: [1s] }}, next: end }}
 )",
                      receiver.url());
 }
@@ -122,17 +121,17 @@ TEST_CASE("after kill -9 at any moment every acknowledged event is there, each o
   for (int round = 0; round < kRounds; ++round) {
     ServerChild server{data, allow};
     if (round == 0) {
-      REQUIRE(client.call(server.url(), "PUT", "/v1/scenarios/crash", scenario_for(receiver),
-                          "application/yaml")
+      REQUIRE(client
+                  .call(server.url(), "PUT", "/v1/scenarios/crash", scenario_for(receiver),
+                        "application/yaml")
                   ->status == 201);
       REQUIRE(client.call(server.url(), "POST", "/v1/scenarios/crash/activate")->status == 200);
     }
     std::atomic<int> done = 0;
     std::vector<std::thread> senders;
     for (int i = 0; i < kSenders; ++i)
-      senders.emplace_back([&] {
-        send_until_gone(client, server.url(), next, acked, unsure, mutex, done);
-      });
+      senders.emplace_back(
+          [&] { send_until_gone(client, server.url(), next, acked, unsure, mutex, done); });
     while (done < kEventsARound * (round % 3 + 1) / 2) std::this_thread::yield();
     server.kill();
     for (std::thread& sender : senders) sender.join();

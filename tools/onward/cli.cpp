@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <iostream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,8 +14,10 @@
 #include "engine/core/time.h"
 #include "tools/onward/commands.h"
 #include "tools/onward/exit_codes.h"
+#include "tools/onward/listen.h"
 #include "tools/onward/serve.h"
 #include "tools/onward/terminal.h"
+#include "tools/onward/validate.h"
 
 namespace onward {
 namespace {
@@ -29,6 +32,11 @@ struct CommandLine {
   ClientOptions client;
   ServeOptions serve;
   std::string dedupe_for = "7d", patience = "20s";
+  ListenOptions listen;
+  std::string delay = "0s";
+  std::vector<std::string> files;
+  std::string format = "text";
+  bool as_json = false;
   ApplyOptions apply;
   ActivateOptions activate;
   ArchiveOptions archive;
@@ -107,6 +115,49 @@ void add_serve(CommandLine& line) {
   sub->add_option("--patience", line.patience, "How long to wait for requests in flight at the end")
       ->capture_default_str();
   sub->add_flag("--quiet", serve.quiet, "Log failures only");
+}
+
+int listen_with(CommandLine& line) {
+  const auto delay = parse_duration(line.delay);
+  if (!delay || *delay < Duration{0})
+    return complain("--delay wants a duration such as 200ms.", kExitUsage);
+  line.listen.delay = *delay;
+  return listen_main(line.listen, std::cout, std::cerr);
+}
+
+void add_listen(CommandLine& line) {
+  ListenOptions& listen = line.listen;
+  CLI::App* sub = command(line, line.app, "listen",
+                          "Receive webhooks on this machine and print them, to try things out",
+                          [&line] { return listen_with(line); });
+  sub->add_option("--address", listen.address, "Address to listen on")->capture_default_str();
+  sub->add_option("--port", listen.port, "Port; 0 takes any free one")->capture_default_str();
+  sub->add_option("--port-file", listen.port_file, "Write the port to this file when it listens");
+  sub->add_option("--refuse-first", listen.refuse_first, "Answer 503 to so many requests at first");
+  sub->add_option("--status", listen.status, "Status of all other answers")
+      ->capture_default_str()
+      ->check(CLI::Range(200, 599));
+  sub->add_option("--delay", line.delay, "Wait this long before each answer");
+  sub->add_option("--log", listen.log, "Append each request to this file, a JSON object a line");
+  sub->add_flag("--json", listen.json, "Print each request as JSON");
+  sub->add_flag("--quiet", listen.quiet, "Print no requests");
+}
+
+void add_offline(CommandLine& line) {
+  CLI::App* validate = command(
+      line, line.app, "validate", "Find all mistakes in scenario files, without a server", [&line] {
+        return validate_files(line.files, line.as_json ? "json" : line.format, colour_on_stderr(),
+                              std::cout, std::cerr);
+      });
+  validate->add_option("file", line.files, "Scenario files, or - for standard input")->required();
+  validate->add_option("--format", line.format, "text (for people), short (a line each) or json")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"text", "short", "json"}));
+  validate->add_flag("--json", line.as_json, "The same as --format json");
+  command(line, line.app, "schema", "Print the JSON Schema of scenario files", [] {
+    print(schema_text());
+    return static_cast<int>(kExitOk);
+  });
 }
 
 void add_authoring(CommandLine& line) {
@@ -284,6 +335,8 @@ void add_all(CommandLine& line) {
   line.app.set_help_flag("-h,--help", "Print this help");
   line.app.set_version_flag("--version", "onward " ONWARD_VERSION, "Print the version");
   add_serve(line);
+  add_listen(line);
+  add_offline(line);
   add_authoring(line);
   add_events(line);
   add_people(line);
@@ -311,7 +364,7 @@ int run_command_line(int argc, const char* const* argv, const NodeKinds& kinds) 
   } catch (const CLI::Success& asked) {  // --help, --version
     return line.app.exit(asked);
   } catch (const CLI::ParseError& wrong) {
-    return complain(fmt::format("{} Try: onward help", wrong.what()), kExitUsage);
+    return complain(fmt::format("{}. Try: onward help", wrong.what()), kExitUsage);
   }
   return line.chosen();
 }

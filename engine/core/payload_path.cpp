@@ -1,0 +1,82 @@
+// Payload paths, and a contact's fields by any of their names.
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+#include "engine/core/lookup.h"
+#include "engine/core/template.h"
+
+namespace onward {
+namespace {
+std::string quoted(std::string_view text) { return "\"" + std::string{text} + "\""; }
+
+/// A path such as "order.total": no part of it is empty.
+bool is_path(std::string_view path) {
+  return !path.empty() && path.front() != '.' && path.back() != '.' &&
+         path.find("..") == std::string_view::npos;
+}
+}  // namespace
+
+std::optional<PayloadPath> PayloadPath::compile(std::string_view text, Position at,
+                                                std::string_view what, Diagnostics& diagnostics) {
+  if (!text.starts_with("$.")) return std::nullopt;
+  const std::string_view name = text.substr(2);
+  const std::size_t dot = std::min(name.find('.'), name.size());
+  PayloadPath made;
+  made.root_ = name.substr(0, dot);
+  made.path_ = name.substr(std::min(dot + 1, name.size()));
+  const auto error = [&](std::size_t offset, const std::string& sentence, std::string nearest) {
+    diagnostics.error(Position{at.line, at.column + static_cast<int>(offset)}, "unknown_path",
+                      std::string{what} + ": " + sentence, std::move(nearest));
+  };
+  constexpr std::array<std::string_view, 5> kPathRoots{"subscriber", "contact", "event", "scenario",
+                                                       "run"};
+  if (std::find(kPathRoots.begin(), kPathRoots.end(), made.root_) == kPathRoots.end()) {
+    error(2,
+          quoted(text) +
+              " is not known; paths begin with $.subscriber., $.event., $.scenario. "
+              "or $.run.",
+          nearest_name(made.root_, kPathRoots));
+  } else if (!is_path(made.path_)) {
+    error(2, quoted(text) + " names no value", {});
+  } else if (made.root_ == "subscriber" || made.root_ == "contact") {
+    std::string near;
+    if (!known_contact_field(made.path_, &near))
+      error(3 + dot,
+            "a contact has no field " + quoted(made.path_) +
+                "; fields of your own are $.subscriber.custom.…",
+            near);
+  } else if (made.root_ == "run" && made.path_ != "id") {
+    error(2, quoted(text) + " is not known; there is $.run.id", "$.run.id");
+  } else if (made.root_ == "scenario" && made.path_ != "id" && made.path_ != "title") {
+    error(2, quoted(text) + " is not known; there are $.scenario.id and $.scenario.title",
+          "$.scenario.id");
+  }
+  return made;
+}
+
+Value PayloadPath::read(const TemplateSubject& subject) const {
+  if (root_ == "run") return subject.run;
+  if (root_ == "scenario") return path_ == "title" ? subject.scenario_title : subject.scenario;
+  if (root_ != "event") return contact_value(subject.contact, subject.engagement, path_);
+  Value scratch;
+  const Value* found =
+      event_lookup(path_).find(subject.contact, subject.engagement, subject.event, scratch);
+  return found ? *found : Value{};
+}
+
+Value contact_value(const Contact& contact, const Engagement& engagement, std::string_view name) {
+  const auto lookup = find_contact_lookup(name);
+  if (!lookup) return {};
+  Value scratch;
+  const Value* found = lookup->find(contact, engagement, nullptr, scratch);
+  return found ? *found : Value{};
+}
+
+bool known_contact_field(std::string_view name, std::string* nearest) {
+  if (find_contact_lookup(name)) return true;
+  if (nearest) *nearest = nearest_name(name, contact_names());
+  return false;
+}
+}  // namespace onward

@@ -1,0 +1,307 @@
+// Every resource on a real engine.
+#include <catch2/catch.hpp>
+
+#include "engine/api/server.h"
+#include "engine/store/memory_store.h"
+#include "nodes/nodes.h"
+#include "tests/api/front.h"
+
+namespace onward {
+namespace {
+constexpr const char* kWelcome = R"(scenario: welcome
+title: Welcome
+nodes:
+  signed_up:
+    kind: trigger
+    event: subscription
+    next: known
+  known:
+    kind: condition
+    if: { email: { ends_with: "@example.org" } }
+    yes: tell_crm
+    no: end
+  tell_crm:
+    kind: send_webhook
+    url: https://crm.example.com/hooks
+    headers: { X-Api-Key: "{{ secret.crm_key }}" }
+    next: end
+)";
+
+std::string without_secret() {
+  std::string text = kWelcome;
+  const std::size_t at = text.find("    headers:");
+  text.erase(at, text.find('\n', at) + 1 - at);
+  return text;
+}
+
+void put_welcome(const Front& front) {
+  REQUIRE(front.put("/v1/scenarios/welcome", without_secret()).status == 201);
+  REQUIRE(front.post("/v1/scenarios/welcome/activate").status == 200);
+}
+
+std::string event(const std::string& id, const std::string& email) {
+  return R"({"id": ")" + id + R"(", "type": "subscription", "contact": {"id": "c-)" + id +
+         R"(", "email": ")" + email + R"("}})";
+}
+
+TEST_CASE("an event runs through a scenario and the numbers tell of it", "[api]") {
+  const Front front;
+  put_welcome(front);
+  const Told posted = front.post("/v1/events", "[" + event("1", "jane@example.org") + "," +
+                                                   event("2", "bob@elsewhere.net") +
+                                                   R"(, {"type": "subscription"}])");
+  CHECK(posted.status == 202);
+  CHECK(posted.at("accepted") == Value{2});
+  CHECK(posted.at("rejected") == Value{1});
+  CHECK(posted.at("errors.0.index") == Value{2});
+
+  const Told stats = front.settled("welcome");
+  CHECK(stats.at("live.entered") == Value{2});
+  CHECK(stats.at("live.done") == Value{2});
+  CHECK(stats.at("live.nodes.1.ports.yes") == Value{1});
+  CHECK(stats.at("live.nodes.1.ports.no") == Value{1});
+  CHECK(stats.at("live.nodes.2.requests") == Value{1});
+  CHECK(stats.at("live.nodes.2.accepted") == Value{1});
+  CHECK(stats.at("test.entered") == Value{0});
+
+  const Told runs = front.get("/v1/contacts/c-1/runs", "fresh=true");
+  REQUIRE(runs.status == 200);
+  CHECK(runs.at("runs.0.state") == Value{"done"});
+  CHECK(runs.at("runs.0.path.0.node") == Value{"signed_up"});
+  CHECK(runs.at("runs.0.path.1.port") == Value{"yes"});
+  REQUIRE(runs.at("runs.0.path.2.delivery").text());
+  const std::string delivery = *runs.at("runs.0.path.2.delivery").text();
+
+  const Told one = front.get("/v1/deliveries/" + delivery, "fresh=true");
+  REQUIRE(one.status == 200);
+  CHECK(one.at("state") == Value{"accepted"});
+  CHECK(one.at("attempts.0.status") == Value{200});
+  CHECK(one.at("request.url") == Value{"https://crm.example.com/hooks"});
+  CHECK(one.at("request.body").text()->find("jane@example.org") != std::string::npos);
+
+  const Told list = front.get("/v1/scenarios/welcome/nodes/tell_crm/deliveries",
+                              "fresh=true&state=accepted&limit=10");
+  REQUIRE(list.status == 200);
+  CHECK(list.at("deliveries.0.id") == Value{delivery});
+  CHECK(list.at("next").is_null());
+  CHECK(front.get("/v1/scenarios/welcome/nodes/tell_crm/deliveries", "fresh=true&state=failed")
+            .at("deliveries")
+            .list()
+            ->empty());
+}
+
+TEST_CASE("a repeat takes no effect, and another body under its id is a conflict", "[api]") {
+  const Front front;
+  CHECK(front.post("/v1/events", event("1", "jane@example.org")).at("accepted") == Value{1});
+  const Told repeat = front.post("/v1/events", event("1", "jane@example.org"));
+  CHECK(repeat.status == 202);
+  CHECK(repeat.at("duplicates") == Value{1});
+  CHECK(front.post("/v1/events", event("1", "john@example.org")).status == 409);
+}
+
+TEST_CASE("events come one a line as well, in no other form", "[api]") {
+  const Front front;
+  const std::string lines = event("1", "a@example.org") + "\n" + event("2", "b@example.org") + "\n";
+  const Told told = front.ask({.method = "POST",
+                               .path = "/v1/events",
+                               .query = "mode=history",
+                               .body = lines,
+                               .content_type = "application/x-ndjson"});
+  CHECK(told.status == 202);
+  CHECK(told.at("accepted") == Value{2});
+  CHECK(
+      front
+          .ask(
+              {.method = "POST", .path = "/v1/events", .body = "a=1", .content_type = "text/plain"})
+          .status == 415);
+  CHECK(
+      front.ask({.method = "POST", .path = "/v1/events", .query = "mode=x", .body = "{}"}).status ==
+      400);
+}
+
+TEST_CASE("a wrong scenario is answered with every mistake at its place", "[api]") {
+  const Front front;
+  const Told told = front.put("/v1/scenarios/welcome",
+                              "scenario: welcome\nnodes:\n  a: {kind: triger, nex: b}\n");
+  CHECK(told.status == 422);
+  CHECK(told.at("code") == Value{"bad_scenario"});
+  REQUIRE(told.at("diagnostics").list());
+  CHECK(told.at("diagnostics.0.line") == Value{3});
+  CHECK(told.at("diagnostics.0.nearest") == Value{"trigger"});
+  CHECK(told.at("text").text()->find("3:") != std::string::npos);
+  CHECK(front.get("/v1/scenarios/welcome").status == 404);
+}
+
+TEST_CASE("a scenario lives: draft, active, on hold, archived; and its copy is a draft", "[api]") {
+  const Front front;
+  const std::string one = "/v1/scenarios/welcome";
+  Told told = front.put(one, without_secret());
+  CHECK(told.status == 201);
+  CHECK(told.at("state") == Value{"draft"});
+  CHECK(told.at("version") == Value{1});
+  CHECK(told.at("changed") == Value{true});
+  told = front.put(one, without_secret());
+  CHECK(told.status == 200);
+  CHECK(told.at("changed") == Value{false});
+
+  told = front.post(one + "/activate", R"({"test_emails": [" Jane@Example.org"]})");
+  CHECK(told.status == 200);
+  CHECK(told.at("state") == Value{"active"});
+  CHECK(told.at("test_emails.0") == Value{"jane@example.org"});
+  CHECK(front.post(one + "/activate", R"({"test_emails": ["jane"]})").status == 400);
+  CHECK(front.post(one + "/activate", R"({"test_email": []})").status == 400);
+  CHECK(front.post(one + "/activate").at("test_emails").list()->empty());
+  CHECK(front.post(one + "/hold").at("state") == Value{"on_hold"});
+
+  told = front.post(one + "/duplicate", R"({"id": "welcome-2"})");
+  CHECK(told.status == 201);
+  CHECK(told.at("state") == Value{"draft"});
+  const Told text =
+      front.ask({.method = "GET", .path = "/v1/scenarios/welcome-2", .accept = "application/yaml"});
+  CHECK(text.body.starts_with("scenario: welcome-2\n"));
+  CHECK(front.get("/v1/scenarios/welcome-2").at("text") == Value{text.body});
+  CHECK(front.get("/v1/scenarios").at("scenarios").list()->size() == 2);
+  CHECK(front.ask({.method = "DELETE", .path = "/v1/scenarios/welcome-2"}).status == 204);
+  CHECK(front.get("/v1/scenarios/welcome-2").status == 404);
+
+  CHECK(front.post(one + "/archive", R"({"cancel_pending": 1})").status == 400);
+  CHECK(front.post(one + "/archive", R"({"cancel_pending": true})").at("state") ==
+        Value{"archived"});
+  CHECK(front.post(one + "/activate").status == 409);
+  CHECK(front.get(one + "/stats").status == 200);
+  CHECK(front.get(one + "/stats", "version=7").status == 404);
+  CHECK(front.get(one + "/stats", "version=x").status == 400);
+}
+
+TEST_CASE("a contact is made, changed, read and forgotten", "[api]") {
+  const Front front;
+  const std::string one = "/v1/contacts/c1";
+  CHECK(front.get(one).status == 404);
+  CHECK(front.ask({.method = "PATCH", .path = one, .body = R"({"first_name": "Jane"})"}).status ==
+        404);
+  Told told = front.put(one, R"({"first_name": "Jane", "email": "jane@example.org",
+                                 "groups": ["vip"], "custom": {"plan": "gold"}})");
+  CHECK(told.status == 201);
+  CHECK(told.at("id") == Value{"c1"});
+  CHECK(told.at("first_name") == Value{"Jane"});
+  CHECK(told.at("statistics").find("mailings_received"));
+  told = front.ask({.method = "PATCH", .path = one, .body = R"({"first_name": null})"});
+  CHECK(told.status == 200);
+  CHECK(told.at("first_name").is_null());
+  CHECK(front.get("/v1/contacts/email%3Ajane%40example.org").at("id") == Value{"c1"});
+  CHECK(front.put(one, R"({"id": "c2"})").status == 400);
+  CHECK(front.put(one, R"({"frist_name": "x"})").status == 400);
+  CHECK(front.put(one, "[]").status == 400);
+  CHECK(front.put("/v1/contacts/email:bob@example.org", "{}").status == 201);
+  CHECK(front.get("/v1/contacts/email:bob@example.org").at("email") == Value{"bob@example.org"});
+  CHECK(front.ask({.method = "DELETE", .path = one}).status == 204);
+  CHECK(front.ask({.method = "DELETE", .path = one}).status == 404);
+  CHECK(front.get(one).status == 404);
+  CHECK(front.get("/v1/contacts/email:").status == 400);
+}
+
+TEST_CASE("a refused webhook stays pending and says when it goes on", "[api]") {
+  Front front;
+  front.receivers_answer(503);
+  put_welcome(front);
+  REQUIRE(front.post("/v1/events", event("1", "jane@example.org")).status == 202);
+  Told list;
+  do {  // The first attempt is made on another thread.
+    list = front.get("/v1/scenarios/welcome/nodes/tell_crm/deliveries", "fresh=true");
+  } while (list.at("deliveries.0.attempt_count") != Value{1});
+  CHECK(list.at("deliveries.0.state") == Value{"pending"});
+  CHECK(list.at("deliveries.0.last_attempt.status") == Value{503});
+  CHECK(list.at("deliveries.0.next_attempt").text());
+  CHECK(front.get("/v1/contacts/c-1/runs", "fresh=true").at("runs.0.state") == Value{"done"});
+}
+
+/// A path of the pattern's form: "{id}" becomes "a".
+std::string sample_path(std::string_view pattern) {
+  std::string path;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] == '{') {
+      path += 'a';
+      i = pattern.find('}', i);
+    } else {
+      path += pattern[i];
+    }
+  }
+  return path;
+}
+
+TEST_CASE("every route is shut without a token, with a wrong one and with too weak a one",
+          "[api][access]") {
+  const Front front;
+  for (const Route& route : front.api().router().routes()) {
+    CAPTURE(route.method, route.pattern);
+    CHECK_FALSE(route.summary.empty());
+    const auto status = [&](const std::string& token) {
+      return front
+          .ask({.method = std::string{route.method},
+                .path = sample_path(route.pattern),
+                .token = token})
+          .status;
+    };
+    if (route.need == Need::Nothing) {
+      CHECK(status("") == 200);
+      continue;
+    }
+    CHECK(status("") == 401);
+    CHECK(status("wrong") == 401);
+    CHECK((status("read") == 403) == (route.need != Need::Read));
+    CHECK((status("ingest") == 403) == (route.need != Need::Ingest));
+    CHECK(status("admin") != 403);
+    if (route.method != "GET") CHECK(route.need != Need::Read);
+  }
+}
+
+TEST_CASE("an engine that does not run is live, not ready, and takes nothing", "[api]") {
+  const Front front{/*start=*/false};
+  CHECK(front.get("/livez").status == 200);
+  CHECK(front.get("/readyz").status == 503);
+  const Told told = front.post("/v1/events", event("1", "jane@example.org"));
+  CHECK(told.status == 503);
+  CHECK(told.headers.at(0).first == "Retry-After");
+}
+
+TEST_CASE("the figures name scenarios", "[api]") {
+  const Front front;
+  put_welcome(front);
+  CHECK(front.get("/readyz").status == 200);
+  REQUIRE(front.post("/v1/events", event("1", "jane@example.org")).status == 202);
+  (void)front.settled("welcome");
+  const Told told = front.get("/metrics");
+  CHECK(told.status == 200);
+  CHECK(told.body.find("onward_events_total{result=\"accepted\"} 1\n") != std::string::npos);
+  CHECK(told.body.find("onward_scenario_deliveries{scenario=\"welcome\",state=\"accepted\"} 1\n") !=
+        std::string::npos);
+}
+
+TEST_CASE("what is not there, or not a number, is said so", "[api]") {
+  const Front front;
+  CHECK(front.get("/v1/scenarios/nobody/stats").status == 404);
+  CHECK(front.post("/v1/scenarios/nobody/hold").status == 404);
+  CHECK(front.get("/v1/deliveries/evt_1").status == 404);
+  CHECK(front.get("/v1/contacts/nobody/runs").status == 404);
+  CHECK(front.get("/v1/contacts/nobody/runs", "limit=0").status == 400);
+  CHECK(front.get("/v1/contacts/nobody/runs", "limit=abc").status == 400);
+  CHECK(front.get("/v1/contacts/nobody/runs", "fresh=maybe").status == 400);
+  CHECK(front.get("/v1/scenarios/a/nodes/b/deliveries", "state=lost").status == 400);
+}
+
+TEST_CASE("a server without tokens does not leave the machine", "[api][server]") {
+  auto runtime =
+      Runtime::open(make_memory_store(), node_kinds(),
+                    std::make_unique<FakeHttpClient>(std::make_shared<std::atomic<int>>(200)), {},
+                    system_clock(), {});
+  REQUIRE(runtime);
+  ServerOptions options;
+  options.port = 0;
+  options.no_auth = true;
+  options.address = "0.0.0.0";
+  CHECK(Server::listen(**runtime, options).error().code == "no_auth_in_public");
+  options.address = "127.0.0.1";
+  CHECK(Server::listen(**runtime, options));
+}
+}  // namespace
+}  // namespace onward

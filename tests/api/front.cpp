@@ -1,0 +1,114 @@
+#include "tests/api/front.h"
+
+#include <chrono>
+#include <future>
+#include <stdexcept>
+
+#include "engine/api/access.h"
+#include "engine/api/resources.h"
+#include "engine/store/memory_store.h"
+#include "nodes/nodes.h"
+
+namespace onward {
+namespace {
+constexpr std::chrono::seconds kPatience{20};
+}  // namespace
+
+void FakeHttpClient::start(HttpRequest request) { started_.push_back(request.token); }
+
+void FakeHttpClient::poll(Duration longest, std::vector<HttpReply>& done) {
+  for (const std::uint64_t token : started_) {
+    HttpReply reply;
+    reply.token = token;
+    reply.status = *status_;
+    done.push_back(std::move(reply));
+  }
+  const bool busy = !started_.empty();
+  started_.clear();
+  std::unique_lock lock{mutex_};
+  if (!busy) woken_.wait_for(lock, longest, [this] { return wake_; });
+  wake_ = false;
+}
+
+void FakeHttpClient::wake() {
+  const std::lock_guard lock{mutex_};
+  wake_ = true;
+  woken_.notify_all();
+}
+
+const Value& Told::at(std::string_view path) const {
+  static const Value kNothing;
+  const Value* found = json.find_path(path);
+  return found ? *found : kNothing;
+}
+
+Front::Front(bool start) {
+  auto opened = Runtime::open(make_memory_store(), node_kinds(),
+                              std::make_unique<FakeHttpClient>(status_), {}, system_clock(), {});
+  if (!opened) throw std::runtime_error(opened.error().message);
+  runtime_ = std::move(*opened);
+  AccessOptions access;
+  access.find_token = [](std::string_view hash) -> std::optional<TokenRecord> {
+    for (const auto& [token, role] :
+         {std::pair{"read", Role::Read}, std::pair{"ingest", Role::Ingest},
+          std::pair{"author", Role::Author}, std::pair{"admin", Role::Admin}})
+      if (sha256_hex(token) == hash) return TokenRecord{std::string{hash}, token, role, {}};
+    return std::nullopt;
+  };
+  api_ = std::make_unique<Api>(all_routes(*runtime_, system_clock()), Access{std::move(access)});
+  if (start) runtime_->start();
+}
+
+Front::~Front() { (void)runtime_->stop(std::chrono::seconds{5}); }
+
+Told Front::ask(const Ask& what) const {
+  ApiRequest request;
+  request.method = what.method;
+  request.path = what.path;
+  request.query = what.query;
+  request.body = what.body;
+  const std::string authorization = "Bearer " + what.token;
+  if (!what.token.empty()) request.headers.emplace_back("Authorization", authorization);
+  if (!what.body.empty()) request.headers.emplace_back("Content-Type", what.content_type);
+  if (!what.accept.empty()) request.headers.emplace_back("Accept", what.accept);
+  auto promise = std::make_shared<std::promise<ApiReply>>();
+  auto answered = promise->get_future();
+  api_->handle(
+      request, Reply{[promise](Completion completion) {
+        promise->set_value(completion.make ? completion.make() : std::move(completion.reply));
+      }});
+  if (answered.wait_for(kPatience) != std::future_status::ready)
+    throw std::runtime_error("no answer to " + what.method + " " + what.path);
+  ApiReply reply = answered.get();
+  Told told{reply.status, reply.body, {}, reply.headers};
+  if (reply.content_type.find("json") != std::string::npos) {
+    auto json = parse_json(reply.body, {.depth = 64});
+    if (!json) throw std::runtime_error("bad JSON: " + reply.body);
+    told.json = std::move(*json);
+  }
+  return told;
+}
+
+Told Front::get(const std::string& path, const std::string& query) const {
+  return ask({.method = "GET", .path = path, .query = query});
+}
+Told Front::post(const std::string& path, const std::string& body) const {
+  return ask({.method = "POST", .path = path, .body = body});
+}
+Told Front::put(const std::string& path, const std::string& body) const {
+  return ask({.method = "PUT", .path = path, .body = body});
+}
+
+Told Front::settled(const std::string& scenario) const {
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (std::chrono::steady_clock::now() < until) {
+    Told told = get("/v1/scenarios/" + scenario + "/stats");
+    std::int64_t pending = 0;
+    if (const ValueList* nodes = told.at("live.nodes").list())
+      for (const Value& node : *nodes)
+        if (const auto* count = node.find("pending")->get_if<std::int64_t>()) pending += *count;
+    if (pending == 0) return told;
+  }
+  throw std::runtime_error("deliveries of " + scenario + " stay pending");
+}
+}  // namespace onward

@@ -1,0 +1,72 @@
+#pragma once
+// The whole front on a real engine: routes, access, engine and deliverer threads, a memory store,
+// and receivers that are told what to answer. No sockets.
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/api/router.h"
+#include "engine/core/value.h"
+#include "engine/delivery/http_client.h"
+#include "engine/runtime/runtime.h"
+
+namespace onward {
+/// Answers every request at once with one status, and keeps the requests.
+class FakeHttpClient final : public HttpClient {
+ public:
+  explicit FakeHttpClient(std::shared_ptr<std::atomic<int>> status) : status_{std::move(status)} {}
+  void start(HttpRequest request) override;
+  void poll(Duration longest, std::vector<HttpReply>& done) override;
+  std::size_t in_flight() const override { return started_.size(); }
+  void wake() override;
+
+ private:
+  std::shared_ptr<std::atomic<int>> status_;
+  std::deque<std::uint64_t> started_;
+  std::mutex mutex_;
+  std::condition_variable woken_;
+  bool wake_ = false;
+};
+
+struct Told {
+  int status = 0;
+  std::string body;
+  Value json;
+  std::vector<std::pair<std::string, std::string>> headers;
+  const Value& at(std::string_view path) const;
+};
+
+class Front {
+ public:
+  /// `start` false: the engine is open and takes nothing yet.
+  explicit Front(bool start = true);
+  ~Front();
+
+  struct Ask {
+    std::string method, path, query, body;
+    std::string content_type = "application/json";
+    std::string token = "admin";
+    std::string accept;
+  };
+  Told ask(const Ask& what) const;
+  Told get(const std::string& path, const std::string& query = {}) const;
+  Told post(const std::string& path, const std::string& body = {}) const;
+  Told put(const std::string& path, const std::string& body) const;
+
+  /// Asks for the numbers until `scenario` has nothing pending, and tells them.
+  Told settled(const std::string& scenario) const;
+
+  const Api& api() const { return *api_; }
+  void receivers_answer(int status) { *status_ = status; }
+
+ private:
+  std::shared_ptr<std::atomic<int>> status_ = std::make_shared<std::atomic<int>>(200);
+  std::unique_ptr<Runtime> runtime_;
+  std::unique_ptr<Api> api_;
+};
+}  // namespace onward

@@ -1,0 +1,144 @@
+#include "engine/delivery/attempt.h"
+
+#include <catch2/catch.hpp>
+#include <map>
+
+#include "tests/delivery/tasks.h"
+
+namespace onward {
+namespace {
+using namespace std::chrono_literals;
+const Instant kNow{1'800'000'000'000ms};
+
+struct Secrets final : SecretSource {
+  std::map<std::string, std::string, std::less<>> values;
+  std::optional<std::string> secret(std::string_view name) const override {
+    const auto found = values.find(name);
+    if (found == values.end()) return std::nullopt;
+    return found->second;
+  }
+};
+
+DeliveryTask task_of(Request request, DeliveryPolicy policy = {.retry = {}}) {
+  DeliveryTask made = task(7);
+  auto kept = std::make_shared<DeliveryPolicy>(std::move(policy));
+  made.policy = kept.get();
+  made.owner = kept;
+  made.number = 3;
+  made.webhook_id = "evt_abc";
+  made.request = std::make_shared<Request>(std::move(request));
+  return made;
+}
+
+AttemptResult result(HttpReply reply, DeliveryPolicy policy = {.retry = {}}) {
+  return result_of(task_of({}, std::move(policy)), std::move(reply), kNow, kNow + 1s);
+}
+
+HttpReply status(int code, std::string retry_after = "") {
+  HttpReply reply;
+  reply.status = code;
+  reply.retry_after = std::move(retry_after);
+  reply.body = "body";
+  return reply;
+}
+
+HttpReply failure(std::string code, bool local = false) {
+  HttpReply reply;
+  reply.code = std::move(code);
+  reply.local = local;
+  return reply;
+}
+}  // namespace
+
+TEST_CASE("a request without secrets goes out as it was frozen, with its id",
+          "[delivery][attempt]") {
+  const DeliveryTask task = task_of({.url = "http://a/x"});
+  const auto request = request_of(task, nullptr);
+  REQUIRE(request);
+  CHECK(request->request == task.request);
+  CHECK(request->url == "");
+  CHECK_FALSE(request->headers_replaced);
+  CHECK(request->extra_headers == std::vector<Header>{{"webhook-id", "evt_abc"}});
+}
+
+TEST_CASE("secrets are put in encoded in a URL and verbatim in a header", "[delivery][attempt]") {
+  Secrets secrets;
+  secrets.values = {{"key", "a/b?c=ü d"}, {"other", "x"}};
+  const auto request =
+      request_of(task_of({.url = "http://a/\x01key\x02/y?k=\x01other\x02",
+                          .headers = {{"X-Api-Key", "Bearer \x01key\x02!"}, {"X-Plain", "1"}}}),
+                 &secrets);
+  REQUIRE(request);
+  CHECK(request->url == "http://a/a%2Fb%3Fc%3D%C3%BC%20d/y?k=x");
+  CHECK(request->headers_replaced);
+  CHECK(request->headers ==
+        std::vector<Header>{{"X-Api-Key", "Bearer a/b?c=ü d!"}, {"X-Plain", "1"}});
+}
+
+TEST_CASE("a missing secret is the operator's to set and costs no attempt", "[delivery][attempt]") {
+  const DeliveryTask task = task_of({.url = "http://a/\x01key\x02"});
+  const Secrets none;
+  const auto request = request_of(task, &none);
+  REQUIRE_FALSE(request);
+  const AttemptResult result = result_of(task, request.error(), kNow);
+  CHECK(result.code == "secret_missing");
+  CHECK(result.local);
+  CHECK_FALSE(result.permanent);
+  CHECK(result.error == "there is no secret \"key\"");
+  CHECK(verdict_of(result).kind == Verdict::Kind::Local);
+}
+
+TEST_CASE("a secret that would break a header out of its line is refused", "[delivery][attempt]") {
+  Secrets secrets;
+  secrets.values = {{"key", "a\r\nHost: evil"}};
+  const DeliveryTask task = task_of({.url = "http://a/", .headers = {{"X", "\x01key\x02"}}});
+  const auto request = request_of(task, &secrets);
+  REQUIRE_FALSE(request);
+  const AttemptResult result = result_of(task, request.error(), kNow);
+  CHECK(result.code == "bad_header");
+  CHECK(result.permanent);
+  CHECK_THAT(result.error, !Catch::Contains("evil"));
+}
+
+TEST_CASE("bodies of answers are kept as the node says", "[delivery][attempt]") {
+  const auto kept = [](int code, LogBody log) {
+    return result(status(code), {.retry = {}, .log_body = log}).response;
+  };
+  CHECK(kept(200, LogBody::Off) == "");
+  CHECK(kept(500, LogBody::Off) == "");
+  CHECK(kept(200, LogBody::Failures) == "");
+  CHECK(kept(500, LogBody::Failures) == "body");
+  CHECK(kept(200, LogBody::All) == "body");
+  const DeliveryPolicy only_202{.retry = {.accept = {202}}};
+  CHECK(result(status(202), only_202).response == "");
+  CHECK(result(status(200), only_202).response == "body");
+}
+
+TEST_CASE("an answer speaks for its endpoint, silence for the origin", "[delivery][attempt]") {
+  using Kind = Verdict::Kind;
+  const auto kind = [](HttpReply reply) { return verdict_of(result(std::move(reply))).kind; };
+  for (const int code : {200, 204, 301, 400, 401, 404, 410, 422})
+    CHECK(kind(status(code)) == Kind::Good);
+  for (const int code : {429, 503}) CHECK(kind(status(code)) == Kind::Overloaded);
+  for (const int code : {500, 502, 504, 520, 599, 999}) CHECK(kind(status(code)) == Kind::Error);
+  for (const char* code :
+       {"connect_refused", "connect_timeout", "timeout", "dns", "tls", "tls_cert", "unreachable"}) {
+    CHECK(kind(failure(code)) == Kind::Unreachable);
+  }
+  for (const char* code : {"reset", "protocol", "header_limit"})
+    CHECK(kind(failure(code)) == Kind::Error);
+  for (const char* code : {"blocked_policy", "bad_header", "bad_url"}) {
+    CHECK(kind(failure(code)) == Kind::Local);
+    CHECK(result(failure(code)).permanent);
+  }
+  CHECK(kind(failure("local", true)) == Kind::Local);
+  CHECK(kind(failure("no_network", true)) == Kind::Unreachable);
+}
+
+TEST_CASE("Retry-After counts where the answer was a refusal", "[delivery][attempt]") {
+  CHECK(verdict_of(result(status(503, "120"))).retry_after == 120s);
+  CHECK(result(status(500, "120")).retry_after == 120s);
+  CHECK(result(status(200, "120")).retry_after == std::nullopt);
+  CHECK(result(status(429, "-5")).retry_after == std::nullopt);
+}
+}  // namespace onward

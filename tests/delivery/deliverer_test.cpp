@@ -1,0 +1,257 @@
+#include "engine/delivery/deliverer.h"
+
+#include <catch2/catch.hpp>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "engine/delivery/curl_http_client.h"
+#include "tests/delivery/tasks.h"
+#include "tests/support/fake_http_client.h"
+#include "tests/support/local_receiver.h"
+
+namespace onward {
+namespace {
+using namespace std::chrono_literals;
+
+/// What was reported, from whatever thread.
+class Reports {
+ public:
+  void add(std::vector<AttemptResult> results) {
+    const std::lock_guard lock{mutex_};
+    ++calls_;
+    std::move(results.begin(), results.end(), std::back_inserter(results_));
+    came_.notify_all();
+  }
+  bool wait_for(std::size_t count) {
+    std::unique_lock lock{mutex_};
+    return came_.wait_for(lock, 20s, [&] { return results_.size() >= count; });
+  }
+  std::vector<AttemptResult> all() const {
+    const std::lock_guard lock{mutex_};
+    return results_;
+  }
+  std::size_t calls() const {
+    const std::lock_guard lock{mutex_};
+    return calls_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable came_;
+  std::vector<AttemptResult> results_;
+  std::size_t calls_ = 0;
+};
+
+/// A deliverer over a fake client, in virtual time, without a thread unless `start` is called.
+struct Stage {
+  Instant now{1'800'000'000'000ms};
+  Reports reports;
+  FakeHttpClient* client = new FakeHttpClient;
+  Deliverer deliverer;
+
+  explicit Stage(const SecretSource* secrets = nullptr)
+      : deliverer{std::unique_ptr<HttpClient>{client},
+                  {.report = [this](auto results) { reports.add(std::move(results)); },
+                   .clock = [this] { return now; },
+                   .secrets = secrets}} {}
+
+  void submit(std::uint64_t from, std::uint64_t to, TaskParts parts = {}, Request request = {}) {
+    std::vector<DeliveryTask> tasks;
+    for (std::uint64_t n = from; n <= to; ++n) {
+      tasks.push_back(task(n, parts));
+      tasks.back().request = std::make_shared<Request>(request);
+      tasks.back().webhook_id = "evt_" + std::to_string(n);
+    }
+    deliverer.submit(std::move(tasks));
+  }
+  /// Rounds without waiting, until nothing more happens.
+  void step() {
+    for (std::size_t before = 0;; before = reports.all().size()) {
+      deliverer.step(0ms);
+      if (reports.all().size() == before) return;
+    }
+  }
+};
+}  // namespace
+
+TEST_CASE("tasks become requests and requests results", "[delivery][deliverer]") {
+  Stage stage;
+  stage.submit(1, 20, {}, {.url = "http://a/x", .body = "b"});
+  stage.step();
+  const auto results = stage.reports.all();
+  REQUIRE(results.size() == 20);
+  CHECK(results[0].delivery.value == 1);
+  CHECK(results[0].status == 200);
+  CHECK(results[0].number == 1);
+  CHECK(results[0].started == stage.now);
+  CHECK(stage.client->seen()[4].extra_headers == std::vector<Header>{{"webhook-id", "evt_5"}});
+  CHECK(stage.client->seen()[4].request->body == "b");
+  CHECK(stage.client->seen()[4].timeout == 15s);
+  CHECK(stage.deliverer.figures().started == 20);
+}
+
+TEST_CASE("what finished is reported together", "[delivery][deliverer]") {
+  Stage stage;
+  stage.submit(1, 8);
+  stage.deliverer.step(0ms);
+  CHECK(stage.reports.calls() == 1);
+  CHECK(stage.reports.all().size() == 8);
+}
+
+TEST_CASE("a missing secret reaches nobody and is reported", "[delivery][deliverer]") {
+  Stage stage;
+  stage.submit(1, 20, {}, {.url = "http://a/\x01key\x02"});
+  stage.submit(21, 22, {.node = 2}, {.url = "http://a/"});
+  stage.step();
+  const auto results = stage.reports.all();
+  REQUIRE(results.size() == 22);
+  CHECK(std::count_if(results.begin(), results.end(), [](const auto& result) {
+          return result.code == "secret_missing" && result.local;
+        }) == 20);
+  CHECK(stage.client->seen().size() == 2);
+}
+
+TEST_CASE("Retry-After holds back what waits for the endpoint", "[delivery][deliverer]") {
+  Stage stage;
+  stage.client->decide([](const HttpRequest&) {
+    return FakeHttpClient::Answer{.status = 503, .retry_after = "60"};
+  });
+  stage.submit(1, 1);
+  stage.step();
+  REQUIRE(stage.reports.all().size() == 1);
+  CHECK(stage.reports.all()[0].retry_after == 60s);
+
+  stage.client->decide({});
+  stage.submit(2, 3);
+  stage.step();
+  CHECK(stage.reports.all().size() == 1);
+  CHECK(stage.deliverer.figures().waiting == 2);
+  stage.now += 59s;
+  stage.step();
+  CHECK(stage.reports.all().size() == 1);
+  stage.now += 1s;
+  stage.step();
+  CHECK(stage.reports.all().size() == 3);
+}
+
+TEST_CASE("without descriptors nothing is started for a moment", "[delivery][deliverer]") {
+  Stage stage;
+  stage.client->decide([](const HttpRequest&) {
+    return FakeHttpClient::Answer{.status = 0, .code = "local", .local = true};
+  });
+  stage.submit(1, 100);
+  stage.step();
+  CHECK(stage.reports.all().size() == 8);
+  CHECK(stage.reports.all()[0].local);
+  stage.client->decide({});
+  stage.now += 99ms;
+  stage.step();
+  CHECK(stage.reports.all().size() == 8);
+  stage.now += 1ms;
+  stage.step();
+  CHECK(stage.reports.all().size() == 100);
+}
+
+TEST_CASE("submitting wakes the thread only while it sleeps", "[delivery][deliverer]") {
+  Stage stage;
+  stage.submit(1, 1);
+  stage.submit(2, 2);
+  CHECK(stage.client->wakes() == 0);
+  stage.deliverer.start();
+  REQUIRE(stage.reports.wait_for(2));
+  stage.submit(3, 500);
+  REQUIRE(stage.reports.wait_for(500));
+  CHECK(stage.client->wakes() <= 1);
+  stage.deliverer.stop(1s);
+}
+
+TEST_CASE("stopping forgets what waits and reports what is in flight", "[delivery][deliverer]") {
+  Stage stage;
+  stage.client->hold();
+  stage.submit(1, 100);
+  stage.deliverer.start();
+  while (stage.client->seen().size() < 8) std::this_thread::yield();
+  std::thread stopper{[&] { stage.deliverer.stop(20s); }};
+  stage.client->release();
+  stopper.join();
+  const auto results = stage.reports.all();
+  CHECK(results.size() >= 8);
+  CHECK(stage.client->seen().size() == results.size());
+  CHECK(stage.deliverer.figures().waiting == 0);
+  CHECK(stage.deliverer.figures().in_flight == 0);
+}
+
+TEST_CASE("stopping waits no longer than its patience", "[delivery][deliverer]") {
+  Stage stage;
+  stage.client->hold();
+  stage.submit(1, 3);
+  stage.deliverer.start();
+  while (stage.client->seen().size() < 3) std::this_thread::yield();
+  stage.deliverer.stop(50ms);
+  CHECK(stage.reports.all().empty());
+}
+
+TEST_CASE("many threads submit, and each task has one result", "[delivery][deliverer]") {
+  Stage stage;
+  stage.deliverer.start();
+  std::vector<std::thread> threads;
+  for (std::uint64_t t = 0; t < 4; ++t) {
+    threads.emplace_back([&stage, t] {
+      for (std::uint64_t n = 0; n < 50; ++n) {
+        const std::uint64_t from = t * 10'000 + n * 20;
+        std::vector<DeliveryTask> tasks;
+        for (std::uint64_t i = from; i < from + 20; ++i) {
+          DeliveryTask made;
+          static const auto policy = std::make_shared<DeliveryPolicy>(
+              DeliveryPolicy{.origin = "http://a:80", .retry = {}});
+          made.delivery = DeliveryKey{i + 1};
+          made.endpoint = {ScenarioKey{1}, NodeNumber{static_cast<std::uint32_t>(t + 1)}, 1};
+          made.policy = policy.get();
+          made.request = std::make_shared<Request>();
+          tasks.push_back(std::move(made));
+        }
+        stage.deliverer.submit(std::move(tasks));
+        stage.deliverer.figures();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  REQUIRE(stage.reports.wait_for(4000));
+  stage.deliverer.stop(1s);
+  std::set<std::uint64_t> seen;
+  for (const auto& result : stage.reports.all()) seen.insert(result.delivery.value);
+  CHECK(seen.size() == 4000);
+  CHECK(stage.reports.all().size() == 4000);
+}
+
+TEST_CASE("the whole way, through libcurl to a receiver and back", "[delivery][deliverer]") {
+  LocalReceiver receiver{LocalReceiver::answers({http_reply(500, "no"), http_reply(200)})};
+  Reports reports;
+  Deliverer deliverer{
+      make_curl_client({.guard = *AddressGuard::make({.allow_networks = {"127.0.0.0/8"}})}),
+      {.report = [&](auto results) { reports.add(std::move(results)); },
+       .clock = [] { return std::chrono::floor<Duration>(std::chrono::system_clock::now()); }}};
+  deliverer.start();
+  std::vector<DeliveryTask> tasks;
+  for (std::uint64_t n = 1; n <= 500; ++n) {
+    tasks.push_back(task(n, {.origin = receiver.origin()}));
+    tasks.back().request = std::make_shared<Request>(Request{.url = receiver.url(), .body = "{}"});
+    tasks.back().webhook_id = "evt_" + std::to_string(n);
+  }
+  deliverer.submit(std::move(tasks));
+  REQUIRE(reports.wait_for(500));
+  deliverer.stop(1s);
+  const auto results = reports.all();
+  CHECK(std::count_if(results.begin(), results.end(), [](auto& r) { return r.status == 200; }) ==
+        499);
+  CHECK(std::count_if(results.begin(), results.end(),
+                      [](auto& r) { return r.status == 500 && r.response == "no"; }) == 1);
+  std::set<std::string> ids;
+  for (const auto& request : receiver.requests()) ids.insert(request.header("webhook-id").value());
+  CHECK(ids.size() == 500);
+  CHECK(deliverer.figures().reused > 300);
+}
+}  // namespace onward

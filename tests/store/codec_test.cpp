@@ -1,0 +1,123 @@
+#include "engine/store/codec.h"
+
+#include <catch2/catch.hpp>
+#include <limits>
+#include <random>
+
+#include "engine/store/journal.h"
+#include "engine/store/overlay.h"
+#include "tests/store/conformance.h"
+#include "tests/store/world.h"
+
+namespace onward {
+namespace {
+template <class Row>
+std::string bytes_of(const Row& row) {
+  std::string bytes;
+  Encoder out{bytes};
+  encode(out, row);
+  return bytes;
+}
+
+/// All decoders; none may crash, whatever the bytes are.
+void decode_everything(std::string_view bytes) {
+  static_cast<void>(decode_contact({1}, bytes));
+  static_cast<void>(decode_engagement(bytes));
+  static_cast<void>(decode_ledger({1}, "k", true, bytes));
+  static_cast<void>(decode_run({1}, {2}, bytes));
+  static_cast<void>(decode_delivery({1}, bytes));
+  static_cast<void>(decode_request(bytes));
+  static_cast<void>(decode_attempt(bytes));
+  static_cast<void>(decode_counters(bytes));
+  static_cast<void>(decode_scenario({1}, bytes));
+  static_cast<void>(decode_token("a", bytes));
+  static_cast<void>(encoded_has_id(bytes));
+  static_cast<void>(Overlay{}.apply(bytes));
+}
+
+/// Cuts `bytes` short, and changes bytes of it.
+void damage(const std::string& bytes) {
+  std::mt19937 random{static_cast<std::uint32_t>(bytes.size())};
+  for (std::size_t size = 0; size < bytes.size(); size += 1 + size / 16)
+    decode_everything(std::string_view{bytes}.substr(0, size));
+  for (int round = 0; round < 300; ++round) {
+    std::string broken = bytes;
+    for (int i = 0; i <= round % 3; ++i)
+      broken[random() % broken.size()] = static_cast<char>(round % 2 == 0 ? random() : 0xff);
+    decode_everything(broken);
+  }
+}
+}  // namespace
+
+TEST_CASE("numbers of every size come back", "[store][codec]") {
+  constexpr auto kMin = std::numeric_limits<std::int64_t>::min();
+  constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
+  std::string bytes;
+  Encoder out{bytes};
+  for (const std::int64_t n : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{63},
+                               std::int64_t{-64}, std::int64_t{64}, kMin, kMax})
+    out.signed_number(n);
+  out.number(std::numeric_limits<std::uint64_t>::max());
+  CHECK(bytes.size() == 1 + 1 + 1 + 1 + 2 + 10 + 10 + 10);
+  Decoder in{bytes};
+  for (const std::int64_t n : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{63},
+                               std::int64_t{-64}, std::int64_t{64}, kMin, kMax})
+    CHECK(in.signed_number() == n);
+  CHECK(in.number() == std::numeric_limits<std::uint64_t>::max());
+  CHECK(in.ok());
+  CHECK(in.at_end());
+  CHECK(in.byte() == 0);
+  CHECK(!in.ok());
+}
+
+TEST_CASE("values of every type come back", "[store][codec]") {
+  const Value value{
+      ValueMap{{"none", {}},
+               {"flags", ValueList{true, false}},
+               {"numbers", ValueList{std::numeric_limits<std::int64_t>::min(), -0.5, 1e300}},
+               {"text", Value{std::string("a\0\xc3\xa9", 4)}},
+               {"day", Value{Date{std::chrono::days{-1}}}},
+               {"instant", Value{Instant{Duration{-1}}}},
+               {"", Value{ValueMap{}}}}};
+  std::string bytes;
+  Encoder{bytes}.value(value);
+  Decoder in{bytes};
+  CHECK(in.value() == value);
+  CHECK(in.ok());
+  CHECK(in.at_end());
+}
+
+TEST_CASE("a value nested beyond all sense is a fault, no crash", "[store][codec]") {
+  std::string bytes;
+  for (int i = 0; i < 100'000; ++i) bytes += "\x08\x01";
+  Decoder in{bytes};
+  in.value();
+  CHECK(!in.ok());
+}
+
+TEST_CASE("an ended run is kept without its event", "[store][codec]") {
+  Run run = a_run(1, 2, RunState::Done);
+  run.event = std::make_shared<const Event>(Event{.type = "order"});
+  const auto back = decode_run({1}, {2}, bytes_of(run));
+  REQUIRE(back);
+  CHECK(!back->event);
+}
+
+TEST_CASE("damaged bytes are an error that says so, never a crash", "[store][codec]") {
+  const auto error = decode_contact({1}, "\x07garbage");
+  REQUIRE(!error);
+  CHECK(error.error().kind == ErrorKind::Io);
+  CHECK(error.error().code == "damaged");
+  CHECK(!decode_contact({1}, bytes_of(a_contact(1)) + "x"));
+
+  damage(bytes_of(a_contact(1, "c1", "ada@example.org")));
+  damage(bytes_of(Engagement{.mailings = {{.mailing = "m", .received = at(1)}}}));
+  damage(bytes_of(a_run(256, 1)));
+  damage(bytes_of(a_delivery(256, 1, 5)));
+  damage(bytes_of(a_request("body")));
+  damage(bytes_of(CounterRow{.named = {{"yes", 3}}}));
+  damage(bytes_of(ScenarioRecord{.id = "s", .nodes = {{"a", {1}}}, .kinds = {{"a", "wait"}}}));
+  World world;
+  for (std::uint32_t seed = 0; seed < 20; ++seed) damage(encode_journal(world.next(seed), {}));
+}
+}  // namespace onward

@@ -1,0 +1,134 @@
+// What every store's reader does: lists for people, page by page.
+#include <catch2/catch.hpp>
+
+#include "tests/store/conformance.h"
+
+namespace onward {
+namespace {
+std::vector<std::uint64_t> keys_of(const std::vector<Run>& runs) {
+  std::vector<std::uint64_t> keys;
+  for (const Run& run : runs) keys.push_back(run.key.value);
+  return keys;
+}
+std::vector<std::uint64_t> keys_of(const std::vector<Delivery>& deliveries) {
+  std::vector<std::uint64_t> keys;
+  for (const Delivery& delivery : deliveries) keys.push_back(delivery.key.value);
+  return keys;
+}
+using Keys = std::vector<std::uint64_t>;
+}  // namespace
+
+TEST_CASE("runs are listed newest first, live and ended together, page by page", "[store]") {
+  const Way way = GENERATE(from_range(std::begin(kWays), std::end(kWays)));
+  INFO(name_of(way));
+  Subject subject{way};
+  Commit commit;
+  for (std::uint64_t key = 1; key <= 7; ++key)
+    commit.runs.push_back(a_run(key * 256, 7, key % 3 == 0 ? RunState::Waiting : RunState::Done));
+  commit.runs.push_back(a_run(900, 8, RunState::Done));
+  subject.commit(commit);
+  auto reader = subject.reader();
+  const auto first = must(reader->runs({7}, 3, ""));
+  CHECK(keys_of(first.runs) == Keys{1792, 1536, 1280});
+  REQUIRE(!first.next.empty());
+
+  // What comes meanwhile is newer than the cursor, so nothing is shown twice or left out.
+  subject.commit({.runs = {a_run(2048, 7), a_run(1536, 7, RunState::Done)}});
+  reader = subject.reader();
+  const auto second = must(reader->runs({7}, 3, first.next));
+  CHECK(keys_of(second.runs) == Keys{1024, 768, 512});
+  const auto third = must(reader->runs({7}, 3, second.next));
+  CHECK(keys_of(third.runs) == Keys{256});
+  CHECK(third.next.empty());
+  CHECK(must(reader->runs({9}, 3, "")).runs.empty());
+  CHECK(must(reader->runs({7}, 0, "")).runs.empty());
+  CHECK(must(reader->runs({7}, 8, "")).next.empty());
+}
+
+TEST_CASE("deliveries are listed newest first, of all states or one, page by page", "[store]") {
+  const Way way = GENERATE(from_range(std::begin(kWays), std::end(kWays)));
+  INFO(name_of(way));
+  Subject subject{way};
+  Commit commit;
+  for (std::uint64_t key = 1; key <= 9; ++key) {
+    Delivery delivery = a_delivery(key, 7, 10);
+    delivery.state = static_cast<DeliveryState>(key % 4);
+    if (!delivery.pending()) delivery.due.reset();
+    delivery.endpoint.version = static_cast<Version>(1 + key % 2);
+    commit.deliveries.push_back(delivery);
+  }
+  Delivery elsewhere = a_delivery(10, 7, 10);
+  elsewhere.endpoint.node = {4};
+  commit.deliveries.push_back(elsewhere);
+  subject.commit(commit);
+
+  const auto reader = subject.reader();
+  const auto page = must(reader->deliveries({1}, {3}, std::nullopt, 5, ""));
+  CHECK(keys_of(page.deliveries) == Keys{9, 8, 7, 6, 5});
+  const auto rest = must(reader->deliveries({1}, {3}, std::nullopt, 5, page.next));
+  CHECK(keys_of(rest.deliveries) == Keys{4, 3, 2, 1});
+  CHECK(rest.next.empty());
+  const auto accepted = must(reader->deliveries({1}, {3}, DeliveryState::Accepted, 2, ""));
+  CHECK(keys_of(accepted.deliveries) == Keys{9, 5});
+  CHECK(keys_of(must(reader->deliveries({1}, {3}, DeliveryState::Accepted, 2, accepted.next))
+                    .deliveries) == Keys{1});
+  CHECK(must(reader->deliveries({1}, {5}, std::nullopt, 5, "")).deliveries.empty());
+  CHECK(page.deliveries.at(1) == commit.deliveries.at(7));
+}
+
+TEST_CASE("a delivery's state move moves it between the lists", "[store]") {
+  const Way way = GENERATE(from_range(std::begin(kWays), std::end(kWays)));
+  INFO(name_of(way));
+  Subject subject{way};
+  Delivery delivery = a_delivery(5, 7, 10);
+  subject.commit({.deliveries = {delivery}});
+  CHECK(must(subject.reader()->deliveries({1}, {3}, DeliveryState::Pending, 5, ""))
+            .deliveries.size() == 1);
+  delivery.state = DeliveryState::Failed;
+  delivery.due.reset();
+  subject.commit({.deliveries = {delivery}});
+  const auto reader = subject.reader();
+  CHECK(must(reader->deliveries({1}, {3}, DeliveryState::Pending, 5, "")).deliveries.empty());
+  CHECK(must(reader->deliveries({1}, {3}, DeliveryState::Failed, 5, "")).deliveries.size() == 1);
+  CHECK(must(reader->deliveries({1}, {3}, std::nullopt, 5, "")).deliveries.size() == 1);
+}
+
+TEST_CASE("a delivery shows its request and all its attempts by number", "[store]") {
+  const Way way = GENERATE(from_range(std::begin(kWays), std::end(kWays)));
+  INFO(name_of(way));
+  Subject subject{way};
+  const auto attempt = [](std::uint32_t number) {
+    return Attempt{.number = number,
+                   .started = at(number),
+                   .took = Duration{30},
+                   .status = 0,
+                   .code = "timeout",
+                   .error = "no answer",
+                   .response = std::string("\0\xff", 2)};
+  };
+  Delivery delivery = a_delivery(5, 7, 10);
+  const auto request = std::make_shared<const Request>(a_request(std::string(5000, 'x')));
+  subject.commit({.deliveries = {delivery}, .requests = {{{5}, request}}});
+  CHECK(must(subject.reader()->delivery({5}))->attempts.empty());
+  delivery.last = attempt(3);
+  subject.commit({.deliveries = {delivery}, .attempts = {{{5}, attempt(2)}, {{5}, attempt(1)}}});
+  const auto detail = must(subject.reader()->delivery({5}));
+  REQUIRE(detail);
+  CHECK(detail->delivery == delivery);
+  CHECK(same(detail->request, request));
+  CHECK(detail->attempts == std::vector{attempt(1), attempt(2), attempt(3)});
+  CHECK(!must(subject.reader()->delivery({6})));
+}
+
+TEST_CASE("a cursor that no list gave out is refused", "[store]") {
+  const Way way = GENERATE(from_range(std::begin(kWays), std::end(kWays)));
+  INFO(name_of(way));
+  Subject subject{way};
+  const auto reader = subject.reader();
+  const auto runs = reader->runs({1}, 5, "nonsense");
+  REQUIRE(!runs);
+  CHECK(runs.error().kind == ErrorKind::Invalid);
+  CHECK(runs.error().code == "bad_cursor");
+  CHECK(!reader->deliveries({1}, {1}, std::nullopt, 5, "0000000000000000"));
+}
+}  // namespace onward

@@ -1,0 +1,115 @@
+#include "tools/onward/commands.h"
+
+#include <catch2/catch.hpp>
+
+#include "nodes/nodes.h"
+#include "tools/onward/cli.h"
+#include "tools/onward/exit_codes.h"
+#include "tools/onward/serve.h"
+
+namespace onward {
+namespace {
+TEST_CASE("flags describe an event", "[tools]") {
+  SendOptions options;
+  options.what = "subscription";
+  options.id = "e1";
+  options.email = "jane@example.org";
+  options.set = {"first_name=Jane", "custom.plan=gold", "custom.seats=3"};
+  options.data = {"form=newsletter", "order.total=12.5"};
+  const auto event = event_from(options);
+  REQUIRE(event);
+  CHECK(to_json(*event) ==
+        R"({"type":"subscription","id":"e1","contact":{"email":"jane@example.org",)"
+        R"("first_name":"Jane","custom":{"plan":"gold","seats":3}},)"
+        R"("data":{"form":"newsletter","order":{"total":12.5}}})");
+}
+
+TEST_CASE("a JSON event goes as it is, with what flags add", "[tools]") {
+  SendOptions options;
+  options.what = R"({"type": "clicked", "contact": {"id": 7}, "data": {"a": 1}})";
+  options.data = {"b=2"};
+  const auto event = event_from(options);
+  REQUIRE(event);
+  CHECK(to_json(*event) == R"({"type":"clicked","contact":{"id":7},"data":{"a":1,"b":2}})");
+  options.what = R"({"type": )";
+  CHECK_FALSE(event_from(options));
+  options.what = "clicked";
+  options.set = {"novalue"};
+  CHECK_FALSE(event_from(options));
+}
+
+TEST_CASE("an address to listen on is read, and a wrong one refused", "[tools]") {
+  const auto full = parse_listen("0.0.0.0:80");
+  REQUIRE(full);
+  CHECK(full->address == "0.0.0.0");
+  CHECK(full->port == 80);
+  CHECK(parse_listen("[::1]:0")->address == "::1");
+  CHECK(parse_listen("8787")->address == "127.0.0.1");
+  for (const char* wrong : {"", ":", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "1:2:3", ":80",
+                            "127.0.0.1:70000", "127.0.0.1:-1"}) {
+    CAPTURE(wrong);
+    CHECK_FALSE(parse_listen(wrong));
+  }
+}
+
+TEST_CASE("the numbers fit eighty columns", "[tools]") {
+  const auto stats = parse_json(R"({"scenario": "welcome", "state": "active",
+    "as_of": "2026-05-01T09:00:00Z", "versions": [1], "live": {"entered": 1204, "inside": 0,
+    "done": 1204, "exited": 0, "stopped": 0, "parked": 0, "refused": {"already_entered": 3},
+    "nodes": [
+      {"id": "signed_up", "kind": "trigger", "visits": 1204, "unique_contacts": 1204, "waiting": 0,
+       "ports": {"next": 1204}, "unknown": 0, "requests": 0, "accepted": 0, "pending": 0,
+       "parked": 0, "failed": 0, "cancelled": 0},
+      {"id": "has_company", "kind": "condition", "visits": 1204, "unique_contacts": 1204,
+       "waiting": 0, "ports": {"yes": 4, "no": 1200}, "unknown": 2, "requests": 0, "accepted": 0,
+       "pending": 0, "parked": 0, "failed": 0, "cancelled": 0},
+      {"id": "tell_crm", "kind": "send_webhook", "visits": 4, "unique_contacts": 4, "waiting": 0,
+       "ports": {"next": 4}, "unknown": 0, "requests": 4, "accepted": 3, "pending": 0, "parked": 0,
+       "failed": 1, "cancelled": 0}]}})");
+  REQUIRE(stats);
+  CHECK(stats_text(*stats, /*test=*/false, 80, false) ==
+        "welcome (active), 2026-05-01T09:00:00Z\n"
+        "entered 1,204   inside 0   done 1,204   exited 0   stopped 0   parked 0\n"
+        "not let in: already_entered 3\n"
+        "\n"
+        "node         visits  contacts  waiting  requests  accepted  pending  failed\n"
+        "signed_up     1,204     1,204        0\n"
+        "has_company   1,204     1,204        0\n"
+        "tell_crm          4         4        0         4         3        0       1\n"
+        "\n"
+        "has_company: yes 4, no 1,200, unknown 2\n");
+}
+
+int run(std::vector<const char*> words) {
+  words.insert(words.begin(), "onward");
+  return run_command_line(static_cast<int>(words.size()), words.data(), node_kinds());
+}
+
+TEST_CASE("words that mean nothing end with 64", "[tools]") {
+  CHECK(run({}) == kExitUsage);
+  CHECK(run({"aply"}) == kExitUsage);
+  CHECK(run({"apply", "--sever", "x"}) == kExitUsage);
+  CHECK(run({"apply"}) == kExitUsage);
+  CHECK(run({"stats", "welcome", "--version", "x"}) == kExitUsage);
+  CHECK(run({"serve", "--data", "/nonexistent", "--listen", "nowhere"}) == kExitUsage);
+  CHECK(run({"help", "aply"}) == kExitUsage);
+}
+
+TEST_CASE("a file that is not there ends with 66, a server that is not there with 69", "[tools]") {
+  CHECK(run({"apply", "/nonexistent.yaml", "--server", "http://127.0.0.1:1"}) == kExitNoInput);
+  CHECK(run({"scenarios", "--server", "http://127.0.0.1:1"}) == kExitUnavailable);
+  CHECK(run({"version"}) == kExitOk);
+  CHECK(run({"help", "events", "import"}) == kExitOk);
+}
+
+TEST_CASE("a server's refusal becomes the exit code it means", "[tools]") {
+  CHECK(exit_code_of_status(202) == kExitOk);
+  CHECK(exit_code_of_status(400) == kExitData);
+  CHECK(exit_code_of_status(401) == kExitPermission);
+  CHECK(exit_code_of_status(404) == kExitNoInput);
+  CHECK(exit_code_of_status(422) == kExitData);
+  CHECK(exit_code_of_status(429) == kExitTemp);
+  CHECK(exit_code_of_status(500) == kExitSoftware);
+}
+}  // namespace
+}  // namespace onward
