@@ -290,6 +290,10 @@ Diagnostic explain_syntax_error(const SourceText& source, const ParseState& stat
   if (says("illegal EOF in scalar") || says("document indicator"))
     return error(state.last_scalar.line > 0 ? state.last_scalar : at, "unclosed_quote",
                  "a quote that opens before this is not closed");
+  if (says("block scalar"))
+    return error(at, "unquoted_text",
+                 "a value that begins with \"|\" or \">\" and goes on in the same line must stand "
+                 "in quotes");
   if (says("illegal block entry"))
     return error(at, "list_in_mapping",
                  "a list cannot begin here; put \"- \" on a line of its own, below the key");
