@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace onward {
 namespace {
@@ -133,23 +134,27 @@ std::optional<Diagnostic> text_after(const SourceText& source, const ParseState&
 
 /// A line whose indentation fits nothing around it.
 Diagnostic bad_indentation(const SourceText& source, const ParseState& state, Position at) {
+  const int found = std::max(indentation(source.line(at.line)), 0);
   // The innermost mapping is closed by now; the line above still shows its level.
   const int above = line_above(source, at.line);
-  std::string levels;
-  if (above > 0) levels = std::to_string(std::max(indentation(source.line(above)), 0));
-  const std::string level_above = levels;
-  for (auto open = state.open.rbegin(); open != state.open.rend(); ++open) {
-    if (open->flow) continue;
-    const std::string level = std::to_string(open->at.column - 1);
-    if (level == level_above) continue;
-    if (!levels.empty()) levels += " or ";
-    levels += level;
+  std::vector<int> levels;
+  if (above > 0) levels.push_back(std::max(indentation(source.line(above)), 0));
+  for (auto open = state.open.rbegin(); open != state.open.rend(); ++open)
+    if (!open->flow) levels.push_back(open->at.column - 1);
+  if (levels.empty()) levels.push_back(0);
+  std::string expected;
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    if (levels[i] == found)
+      return error(at, "indentation",
+                   "this does not fit here; each line of a mapping is \"key: value\"");
+    if (i > 0 && levels[i] == levels[i - 1]) continue;
+    if (!expected.empty()) expected += " or ";
+    expected += std::to_string(levels[i]);
   }
-  return error(
-      at, "indentation",
-      fmt::format("this line is indented by {} spaces, which fits nothing above it; "
-                  "expected {}",
-                  std::max(indentation(source.line(at.line)), 0), levels.empty() ? "0" : levels));
+  return error(at, "indentation",
+               fmt::format("this line is indented by {} space{}, which fits nothing above it; "
+                           "expected {}",
+                           found, found == 1 ? "" : "s", expected));
 }
 
 /// "illegal map value": a colon where none can stand.
@@ -280,7 +285,9 @@ Diagnostic explain_syntax_error(const SourceText& source, const ParseState& stat
   if (says("referenced anchor") || says("scanning alias") || says("after *"))
     return error(at, "alias",
                  "aliases (*name) are not supported; write the value out, or put it in quotes");
-  if (says("scanning anchor") || says("after &"))
+  if (says("illegal tab"))
+    return error(at, "tab", "a tab stands where only spaces may; replace it");
+  if (says("anchor"))
     return error(at, "anchor",
                  "anchors (&name) are not supported; remove it, or put the value in quotes");
   if (says("escape") || says("hex number") || says("invalid unicode"))

@@ -8,6 +8,7 @@
 
 #include "engine/core/scenario.h"
 #include "engine/core/scenario_graph.h"
+#include "engine/core/scenario_tests.h"
 #include "engine/core/time_zone.h"
 #include "engine/core/vocabulary.h"
 
@@ -24,7 +25,6 @@ constexpr std::array<std::string_view, 5> kLaterKinds = {"trigger_segment", "tri
                                                          "wait_until", "split", "update_contact"};
 constexpr std::array<std::string_view, 4> kModes = {"never", "after_exit", "restart", "parallel"};
 constexpr std::array<std::string_view, 3> kReentryKeys = {"mode", "min_gap", "key"};
-constexpr std::array<std::string_view, 4> kTestKeys = {"name", "contact", "events", "expect"};
 constexpr std::string_view kEndWord = "end";
 /// Nearest names cost a pass over all ids; a file with more wrong edges needs another cure.
 constexpr std::size_t kNearestMax = 100;
@@ -76,7 +76,11 @@ class ScenarioReader {
     read_top_keys();
     read_head();
     read_nodes();
-    check_tests();
+    if (const auto* entry = tree_.find("tests")) {
+      std::vector<std::string_view> ids;
+      for (const Draft& draft : drafts_) ids.push_back(draft.entry->key);
+      check_tests(entry->value, ids, diagnostics_);
+    }
     if (diagnostics_.errors() != errors_before) return nullptr;
     return std::move(scenario_);
   }
@@ -476,71 +480,6 @@ class ScenarioReader {
     }
     scenario_->by_number.assign(scenario_->nodes.size() + 1, kEnd);
     for (std::size_t i = 0; i < scenario_->nodes.size(); ++i) scenario_->by_number[i + 1] = i;
-  }
-
-  /// The rough shape of `tests`; what they say is judged when they run.
-  void check_tests() {
-    const auto* entry = tree_.find("tests");
-    if (!entry) return;
-    if (!entry->value.is_list()) {
-      error(entry->value.at, "wrong_type",
-            fmt::format("\"tests\" wants a list of tests, found {}", describe(entry->value)));
-      return;
-    }
-    for (const Tree& test : entry->value.items) check_test(test);
-  }
-
-  void check_test(const Tree& test) {
-    if (!test.is_map()) {
-      error(test.at, "wrong_type",
-            fmt::format("a test is a mapping with {}, found {}", join(kTestKeys), describe(test)));
-      return;
-    }
-    for (const Tree::Entry& entry : test.entries)
-      if (!holds(kTestKeys, entry.key)) unknown_key(entry, "a test", kTestKeys);
-    want(test, "name", Tree::Kind::Scalar, "a text", /*required=*/true);
-    want(test, "contact", Tree::Kind::Map, "a mapping", /*required=*/true);
-    const Tree* events = want(test, "events", Tree::Kind::List, "a list", /*required=*/true);
-    if (events)
-      for (const Tree& event : events->items)
-        if (!event.is_map())
-          error(event.at, "wrong_type",
-                fmt::format("an event of a test is a mapping such as {{ type: subscription }}, "
-                            "found {}",
-                            describe(event)));
-    const Tree* expect = want(test, "expect", Tree::Kind::Map, "a mapping", /*required=*/true);
-    if (expect) check_expected(*expect);
-  }
-
-  void check_expected(const Tree& expect) {
-    const Tree* path = want(expect, "path", Tree::Kind::List, "a list of node ids", false);
-    if (path)
-      for (const Tree& step : path->items) check_node_name(step);
-    const Tree* deliveries = want(expect, "deliveries", Tree::Kind::List, "a list", false);
-    if (!deliveries) return;
-    for (const Tree& delivery : deliveries->items)
-      if (const auto* node = delivery.find("node")) check_node_name(node->value);
-  }
-
-  void check_node_name(const Tree& name) {
-    if (name.is_scalar() && index_.contains(name.text)) return;
-    error(name.at, "unknown_node",
-          fmt::format("a test wants the id of a node, found {}", describe(name)),
-          nearest_asked_++ < kNearestMax ? nearest_id(name.text) : std::string{});
-  }
-
-  /// The value of `key` where it is of `kind`; else null, and reported.
-  const Tree* want(const Tree& map, std::string_view key, Tree::Kind kind, std::string_view wants,
-                   bool required) {
-    const auto* entry = map.find(key);
-    if (!entry) {
-      if (required) error(map.at, "missing_key", fmt::format("a test: \"{}\" is missing", key));
-      return nullptr;
-    }
-    if (entry->value.kind == kind) return &entry->value;
-    error(entry->value.at, "wrong_type",
-          fmt::format("a test: \"{}\" wants {}, found {}", key, wants, describe(entry->value)));
-    return nullptr;
   }
 
   const Tree& tree_;
