@@ -158,6 +158,7 @@ void Cascade::patch_contact(const ContactPatch& patch, bool quiet) {
   }
   if (patch.empty()) return;
   const PatchEffect effect = apply_patch(contact, patch, now_.at);
+  if (!effect.ignored.empty()) changes_.warnings.emplace_back("contact_full");
   if (!effect.any()) return;
   changes_.contact_changed = true;
   if (quiet) return;

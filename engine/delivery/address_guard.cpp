@@ -117,6 +117,9 @@ const std::vector<Range>& ranges() {
   return table;
 }
 
+/// Mail servers read what they can of an HTTP request as commands.
+bool is_mail(std::uint16_t port) { return port == 25 || port == 465 || port == 587; }
+
 /// The address that a packet ends at: what is embedded in a compatible (::a.b.c.d), NAT64
 /// (64:ff9b::a.b.c.d) or 6to4 (2002:aabb:ccdd::) address, else itself.
 Bytes reached(const Bytes& bytes) {
@@ -249,24 +252,31 @@ std::string AddressGuard::refuse(const sockaddr* address, std::string_view host,
   } else {
     return "only IPv4 and IPv6 addresses may be called";
   }
+  const std::string name = host_name(host);
+  const std::string entry = name.find(':') == std::string::npos ? name : "[" + name + "]";
+  const bool named = std::any_of(hosts_.begin(), hosts_.end(), [&](const Host& allowed) {
+    return allowed.name == name && (allowed.port == port || (allowed.port == 0 && !is_mail(port)));
+  });
+  if (named) return {};
+  if (is_mail(port)) {
+    return fmt::format(
+        "port {} is for mail and may be called only where the operator opened it: --allow-host "
+        "{}:{}",
+        port, entry, port);
+  }
+
   const Bytes target = reached(bytes);
   const Range* range = range_of(target);
   if (!range) return {};
-
   for (const Network& network : networks_) {
     const bool holds = starts_with(target.data(), network.bytes, network.bits);
     const bool inside = network.bits >= range->bits;
     if (holds && (range->tier == Tier::Private || inside)) return {};
   }
-  const std::string name = host_name(host);
-  for (const Host& allowed : hosts_) {
-    if (allowed.name == name && (allowed.port == 0 || allowed.port == port)) return {};
-  }
 
   std::string shown = to_text(bytes);
   if (target != bytes) shown += fmt::format(" (which reaches {})", to_text(target));
   const std::string called = to_text(target) == name ? "" : fmt::format(" of {}", host);
-  const std::string entry = name.find(':') == std::string::npos ? name : "[" + name + "]";
   return fmt::format(
       "{}{} is {}, which may be called only where the operator opened it: --allow-host {}:{} or "
       "--allow-network {}/{}",

@@ -8,33 +8,12 @@
 #include "engine/api/resources.h"
 #include "engine/store/memory_store.h"
 #include "nodes/nodes.h"
+#include "tests/support/fake_http_client.h"
 
 namespace onward {
 namespace {
 constexpr std::chrono::seconds kPatience{20};
 }  // namespace
-
-void FakeHttpClient::start(HttpRequest request) { started_.push_back(request.token); }
-
-void FakeHttpClient::poll(Duration longest, std::vector<HttpReply>& done) {
-  for (const std::uint64_t token : started_) {
-    HttpReply reply;
-    reply.token = token;
-    reply.status = *status_;
-    done.push_back(std::move(reply));
-  }
-  const bool busy = !started_.empty();
-  started_.clear();
-  std::unique_lock lock{mutex_};
-  if (!busy) woken_.wait_for(lock, longest, [this] { return wake_; });
-  wake_ = false;
-}
-
-void FakeHttpClient::wake() {
-  const std::lock_guard lock{mutex_};
-  wake_ = true;
-  woken_.notify_all();
-}
 
 const Value& Told::at(std::string_view path) const {
   static const Value kNothing;
@@ -43,8 +22,10 @@ const Value& Told::at(std::string_view path) const {
 }
 
 Front::Front(bool start) {
-  auto opened = Runtime::open(make_memory_store(), node_kinds(),
-                              std::make_unique<FakeHttpClient>(status_), {}, system_clock(), {});
+  auto client = std::make_unique<FakeHttpClient>(
+      [status = status_](const HttpRequest&) { return FakeHttpClient::Answer{.status = *status}; });
+  auto opened =
+      Runtime::open(make_memory_store(), node_kinds(), std::move(client), {}, system_clock(), {});
   if (!opened) throw std::runtime_error(opened.error().message);
   runtime_ = std::move(*opened);
   AccessOptions access;

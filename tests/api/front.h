@@ -2,37 +2,16 @@
 // The whole front on a real engine: routes, access, engine and deliverer threads, a memory store,
 // and receivers that are told what to answer. No sockets.
 #include <atomic>
-#include <condition_variable>
-#include <deque>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/api/router.h"
 #include "engine/core/value.h"
-#include "engine/delivery/http_client.h"
 #include "engine/runtime/runtime.h"
 
 namespace onward {
-/// Answers every request at once with one status, and keeps the requests.
-class FakeHttpClient final : public HttpClient {
- public:
-  explicit FakeHttpClient(std::shared_ptr<std::atomic<int>> status) : status_{std::move(status)} {}
-  void start(HttpRequest request) override;
-  void poll(Duration longest, std::vector<HttpReply>& done) override;
-  std::size_t in_flight() const override { return started_.size(); }
-  void wake() override;
-
- private:
-  std::shared_ptr<std::atomic<int>> status_;
-  std::deque<std::uint64_t> started_;
-  std::mutex mutex_;
-  std::condition_variable woken_;
-  bool wake_ = false;
-};
-
 struct Told {
   int status = 0;
   std::string body;

@@ -121,6 +121,18 @@ TEST_CASE("a host opens whatever its name stands for, at its port", "[delivery][
   CHECK(refuse(guard, "10.0.0.5", "evil.example.com", 443) != "");
 }
 
+TEST_CASE("ports of mail open only by name", "[delivery][guard]") {
+  const AddressGuard guard = guard_of(
+      {.allow_networks = {"10.0.0.0/8"}, .allow_hosts = {"mail.internal", "relay.internal:25"}});
+  CHECK_THAT(refuse(guard, "8.8.8.8", "example.com", 25), Catch::Contains("example.com:25"));
+  CHECK(refuse(guard, "8.8.8.8", "example.com", 465) != "");
+  CHECK(refuse(guard, "8.8.8.8", "example.com", 587) != "");
+  CHECK(refuse(guard, "8.8.8.8", "example.com", 26) == "");
+  CHECK(refuse(guard, "10.0.0.1", "10.0.0.1", 25) != "");
+  CHECK(refuse(guard, "10.0.0.1", "mail.internal", 25) != "");
+  CHECK(refuse(guard, "10.0.0.1", "relay.internal", 25) == "");
+}
+
 TEST_CASE("a setting that cannot be read is refused by name", "[delivery][guard]") {
   const auto network = GENERATE(as<std::string>{}, "", "10.0.0.0/33", "10.0.0/8", "10.1.2.3/8",
                                 "fd00::/129", "crm.internal", "10.0.0.0/", "10.0.0.0/-1", "::/0x");

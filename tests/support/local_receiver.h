@@ -39,6 +39,7 @@ class Peer {
   Peer& operator=(const Peer&) = delete;
 
   std::size_t number() const { return number_; }
+  int socket() const { return socket_; }  ///< For a script that speaks more than bytes.
   /// The next request, complete with its body; nothing at the end of the connection.
   std::optional<ReceivedRequest> read();
   bool send(std::string_view bytes);

@@ -318,15 +318,17 @@ std::string unknown_word(const CLI::App& app, int argc, const char* const* argv)
 
 int print_help(const CLI::App& app, const std::vector<std::string>& topic) {
   const CLI::App* at = &app;
+  std::string before;
   for (const std::string& word : topic) {
     const CLI::App* next = find_command(*at, word);
     if (!next)
       return complain(fmt::format("There is no command \"{}\".{}", word,
                                   meant(nearest_name(word, command_names(*at)))),
                       kExitUsage);
+    before += (before.empty() ? "" : " ") + at->get_name();
     at = next;
   }
-  print(at->help());
+  print(at->help(before));
   return kExitOk;
 }
 

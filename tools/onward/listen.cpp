@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -32,7 +33,7 @@ constexpr std::size_t kConnectionsMax = 1000;
 constexpr std::size_t kReadSize = 64 * 1024;
 
 /// The end of a pipe that a signal writes to; a handler may do little else.
-int signal_pipe = -1;
+std::atomic<int> signal_pipe = -1;
 void on_signal(int) {
   const char byte = 0;
   [[maybe_unused]] const ssize_t written = write(signal_pipe, &byte, 1);
@@ -213,7 +214,8 @@ void Listener::wait() {
     watched.push_back({connection.socket, events, 0});
   }
   if (poll(watched.data(), watched.size(), timeout) < 0 && errno != EINTR) return;
-  if (watched[0].revents != 0) stopped_ = true;
+  char byte = 0;
+  if (::read(signals_[0], &byte, 1) == 1) stopped_ = true;
   auto at = connections_.begin();
   for (std::size_t n = 2; n < watched.size(); ++n) {
     serve(*at, watched[n].revents);

@@ -1,0 +1,132 @@
+// Whose certificate is believed, against a receiver that speaks TLS.
+#include <fmt/core.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cstdio>
+#include <filesystem>
+
+#include "engine/delivery/curl_http_client.h"
+#include "tests/support/local_receiver.h"
+
+namespace onward {
+namespace {
+using namespace std::chrono_literals;
+
+template <auto Free>
+struct Freed {
+  template <class T>
+  void operator()(T* one) const {
+    Free(one);
+  }
+};
+using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
+using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
+using Context = std::unique_ptr<SSL_CTX, Freed<SSL_CTX_free>>;
+using Session = std::unique_ptr<SSL, Freed<SSL_free>>;
+
+/// A certificate that signs itself, for `name` ("IP:127.0.0.1"), valid until `seconds` from now.
+Certificate make_certificate(EVP_PKEY* key, const char* name, long seconds) {
+  Certificate made{X509_new()};
+  X509* one = made.get();
+  X509_set_version(one, 2);
+  ASN1_INTEGER_set(X509_get_serialNumber(one), 1);
+  X509_gmtime_adj(X509_getm_notBefore(one), -7200);
+  X509_gmtime_adj(X509_getm_notAfter(one), seconds);
+  X509_set_pubkey(one, key);
+  X509_NAME* subject = X509_get_subject_name(one);
+  X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
+                             reinterpret_cast<const unsigned char*>("test"), -1, -1, 0);
+  X509_set_issuer_name(one, subject);
+  X509_EXTENSION* names = X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, name);
+  X509_add_ext(one, names, -1);
+  X509_EXTENSION_free(names);
+  REQUIRE(X509_sign(one, key, EVP_sha256()) != 0);
+  return made;
+}
+
+/// A receiver over TLS whose certificate a test chooses.
+class TlsReceiver {
+ public:
+  explicit TlsReceiver(const char* name = "IP:127.0.0.1", long valid_seconds = 3600,
+                       bool wants_client = false)
+      : key_{EVP_EC_gen("P-256")},
+        certificate_{make_certificate(key_.get(), name, valid_seconds)},
+        context_{SSL_CTX_new(TLS_server_method())},
+        receiver_{[this](Peer& peer) { serve(peer); }} {
+    SSL_CTX_use_certificate(context_.get(), certificate_.get());
+    SSL_CTX_use_PrivateKey(context_.get(), key_.get());
+    if (wants_client) {
+      SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                         nullptr);
+    }
+    file_ = std::filesystem::temp_directory_path() /
+            fmt::format("onward_tls_test.{}.{}", getpid(), receiver_.port());
+    std::FILE* file = std::fopen(file_.c_str(), "w");
+    REQUIRE(file);
+    PEM_write_X509(file, certificate_.get());
+    std::fclose(file);
+  }
+  ~TlsReceiver() { std::filesystem::remove(file_); }
+
+  /// Calls it, believing its own certificate or the system's.
+  HttpReply call(bool believe) const {
+    const auto client =
+        make_curl_client({.guard = *AddressGuard::make({.allow_networks = {"127.0.0.0/8"}}),
+                          .ca_file = believe ? file_ : std::string{}});
+    HttpRequest request;
+    request.request = std::make_shared<Request>(
+        Request{.url = fmt::format("https://127.0.0.1:{}/", receiver_.port()), .body = "{}"});
+    request.connect_timeout = request.timeout = 10s;
+    client->start(std::move(request));
+    std::vector<HttpReply> replies;
+    while (replies.empty()) client->poll(10s, replies);
+    return replies.front();
+  }
+
+ private:
+  void serve(Peer& peer) {
+    const Session session{SSL_new(context_.get())};
+    SSL_set_fd(session.get(), peer.socket());
+    if (SSL_accept(session.get()) != 1) return;
+    char bytes[4096];
+    if (SSL_read(session.get(), bytes, sizeof bytes) <= 0) return;
+    const std::string reply = http_reply(200);
+    SSL_write(session.get(), reply.data(), static_cast<int>(reply.size()));
+    SSL_shutdown(session.get());
+  }
+
+  Key key_;
+  Certificate certificate_;
+  Context context_;
+  std::string file_;
+  LocalReceiver receiver_;
+};
+}  // namespace
+
+TEST_CASE("a certificate that is believed lets the request through", "[delivery][client][tls]") {
+  CHECK(TlsReceiver{}.call(/*believe=*/true).status == 200);
+}
+
+TEST_CASE("fault 27: a certificate that is not believed, whatever the reason",
+          "[delivery][client][tls][faults]") {
+  const auto refused = [](const HttpReply& reply, const char* reason) {
+    CHECK(reply.status == 0);
+    CHECK(reply.code == "tls_cert");
+    CHECK_THAT(reply.error, Catch::Contains(reason));
+  };
+  refused(TlsReceiver{}.call(/*believe=*/false), "self-signed");
+  refused(TlsReceiver("IP:127.0.0.1", -60).call(/*believe=*/true), "expired");
+  refused(TlsReceiver("DNS:other.example.com").call(/*believe=*/true), "127.0.0.1");
+}
+
+TEST_CASE("fault 29: a receiver that demands a certificate of ours",
+          "[delivery][client][tls][faults]") {
+  const HttpReply reply = TlsReceiver("IP:127.0.0.1", 3600, true).call(/*believe=*/true);
+  CHECK(reply.status == 0);
+  CHECK(reply.code == "tls_client_cert");
+}
+}  // namespace onward
