@@ -179,6 +179,7 @@ class ScenarioReader {
       return;
     }
     scenario_->timezone = entry->value.text;
+    context_.timezone = entry->value.text;
   }
 
   void read_reentry(const Tree& tree) {
@@ -308,9 +309,7 @@ class ScenarioReader {
     draft.kind = kind_of(entry, where);
     if (!draft.kind) return;
     const std::vector<std::string> meant = check_keys(entry.value, *draft.kind, where);
-    AuthorContext context = context_;
-    context.timezone = scenario_->timezone;
-    Settings settings{entry.key, entry.value, draft.kind->settings, context, diagnostics_};
+    Settings settings{entry.key, entry.value, draft.kind->settings, context_, diagnostics_};
     draft.node = draft.kind->make(settings);
     check_secrets(draft, where);
     const auto& ports = draft.kind->ports;
@@ -484,7 +483,7 @@ class ScenarioReader {
 
   const Tree& tree_;
   std::span<const NodeKind> kinds_;
-  const AuthorContext& context_;
+  AuthorContext context_;  // with the scenario's own zone, once it is read
   Diagnostics& diagnostics_;
   std::unique_ptr<Scenario> scenario_ = std::make_unique<Scenario>();
   Names kind_names_;

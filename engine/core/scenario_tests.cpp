@@ -52,6 +52,7 @@ class TestChecker {
   }
 
   void check_node(const Tree& name) {
+    if (nodes_.empty()) return;  // They could not be read, and that is told already.
     if (name.is_scalar() && known_.contains(name.text)) return;
     std::string nearest;
     if (diagnostics_.errors() < kFindingsMax) nearest = nearest_name(name.text, nodes_);
