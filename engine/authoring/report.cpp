@@ -209,12 +209,9 @@ std::string report_short(std::string_view file, std::span<const Diagnostic> diag
 std::string report_json(std::string_view file, std::span<const Diagnostic> diagnostics) {
   ValueList list;
   for (const Diagnostic& found : diagnostics) {
-    ValueMap row{{"file", harmless(file)},
-                 {"line", found.at.line},
-                 {"column", found.at.column},
-                 {"severity", word(found.severity)},
-                 {"code", found.code},
-                 {"message", found.message}};
+    ValueMap row{{"file", harmless(file)},    {"line", found.at.line},
+                 {"column", found.at.column}, {"severity", word(found.severity)},
+                 {"code", found.code},        {"message", found.message}};
     if (!found.nearest.empty()) row.emplace_back("nearest", found.nearest);
     list.emplace_back(std::move(row));
   }

@@ -53,8 +53,7 @@ std::string summary(const std::string& name, const std::vector<Diagnostic>& foun
   if (errors == 0 && warnings == 0) return name + ": right\n";
   if (errors == 0) return fmt::format("{}: right, with {}\n", name, counted(warnings, "warning"));
   if (warnings == 0) return fmt::format("{}: {}\n", name, counted(errors, "error"));
-  return fmt::format("{}: {}, {}\n", name, counted(errors, "error"),
-                     counted(warnings, "warning"));
+  return fmt::format("{}: {}, {}\n", name, counted(errors, "error"), counted(warnings, "warning"));
 }
 
 /// One file's list joined to those before it.
