@@ -17,7 +17,7 @@ namespace onward {
 class TableWriter {
  public:
   /// `days` are the day tables that exist.
-  TableWriter(SQLite::Database& database, std::vector<Date> days, Date seen_from);
+  TableWriter(SQLite::Database& database, const std::vector<Date>& days);
 
   void append_journal(std::uint64_t id, std::string_view body);
   void erase_journal(std::uint64_t id);
@@ -44,8 +44,7 @@ class TableWriter {
 
   /// Days that have a table, oldest first.
   const std::set<Date>& days() const { return days_; }
-  Date seen_from() const { return seen_from_; }
-  /// Drops the tables of days before `day`, and takes none for them any more.
+  /// Drops the tables of days before `day`.
   void drop_days_before(Date day);
 
   /// The transaction's end, for what is remembered of its day tables.
@@ -62,7 +61,6 @@ class TableWriter {
       email_erase_, counter_, scenario_, version_, token_;
   std::map<Date, Query> seen_;
   std::set<Date> days_;
-  Date seen_from_;
   std::vector<Date> made_;       ///< Day tables made in this transaction.
   std::optional<Date> dropped_;  ///< The first day not dropped in it.
   std::string scratch_;

@@ -30,7 +30,6 @@ struct State {
   std::map<std::pair<DeliveryKey, std::uint32_t>, Attempt> attempts;
   std::set<Timer> timers;
   std::map<Hash128, SeenEvent> seen;
-  Date seen_from = Date::min();  ///< Days before it were dropped.
   std::map<std::string, ContactKey> by_id;
   std::map<std::string, std::set<ContactKey>> by_email;
   Counters counters;
@@ -182,8 +181,7 @@ void State::apply(const Commit& commit) {
     attempts[{row.delivery, row.attempt.number}] = row.attempt;
   for (const Timer& timer : commit.timers_cleared) timers.erase(timer);
   timers.insert(commit.timers_set.begin(), commit.timers_set.end());
-  for (const SeenEvent& event : commit.seen)
-    if (date_of(event.at) >= seen_from) seen[event.key] = event;
+  for (const SeenEvent& event : commit.seen) seen[event.key] = event;
   for (const IdentityChange& change : commit.identities) apply(change);
   for (const auto& [key, row] : commit.counters) counters[key] = row;
   for (const ScenarioRecord& row : commit.scenarios) scenarios[row.key] = row;
@@ -391,9 +389,8 @@ class MemoryStore final : public Store {
 
   Status forget_seen(Instant before) override {
     const std::lock_guard lock{state_->mutex};
-    state_->seen_from = std::max(state_->seen_from, date_of(before));
-    std::erase_if(state_->seen,
-                  [&](const auto& row) { return date_of(row.second.at) < state_->seen_from; });
+    const Date from = date_of(before);
+    std::erase_if(state_->seen, [&](const auto& row) { return date_of(row.second.at) < from; });
     return {};
   }
 

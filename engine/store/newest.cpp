@@ -163,27 +163,47 @@ std::optional<Hash128> Newest::seen(const Hash128& key, Date from, const std::se
   return std::nullopt;
 }
 
-std::vector<Timer> Newest::timers(Instant until, std::size_t limit) {
-  std::vector<Timer> folded;
+/// Of the tables, without those that the overlay sets or clears.
+std::vector<Timer> Newest::folded_timers(Instant until, std::size_t limit) {
+  std::vector<Timer> timers;
+  if (limit == 0) return timers;
   std::optional<Timer> overlaid;  // The last of those at the beginning.
-  if (limit > 0) {
-    const Timer from = timers_from_.value_or(Timer{.at = Instant::min()});
-    tables_.timers(from, [&](const Timer& timer) {
-      if (timer.at > until) return false;
-      if (overlay_.timers.find(timer) == nullptr)
-        folded.push_back(timer);
-      else if (folded.empty())
-        overlaid = timer;
-      return folded.size() < limit;
-    });
-  }
+  const Timer from = timers_from_.value_or(Timer{.at = Instant::min()});
+  tables_.timers(from, [&](const Timer& timer) {
+    if (timer.at > until) return false;
+    if (overlay_.timers.find(timer) == nullptr)
+      timers.push_back(timer);
+    else if (timers.empty())
+      overlaid = timer;
+    return timers.size() < limit;
+  });
   if (overlaid) timers_from_ = overlaid;
+  return timers;
+}
+
+std::vector<Timer> Newest::timers(Instant until, std::size_t limit) {
   std::vector<Timer> unfolded;
   for (const Timer& timer : overlay_.timers_set) {
     if (timer.at > until || unfolded.size() == limit) break;
     unfolded.push_back(timer);
   }
-  return merged(folded, unfolded, limit);
+  return merged(folded_timers(until, limit), unfolded, limit);
+}
+
+std::optional<Instant> Newest::next_timer() {
+  const bool known =
+      first_timer_ && (!*first_timer_ || overlay_.timers.find(**first_timer_) == nullptr);
+  if (!known) {
+    const auto first = folded_timers(Instant::max(), 1);
+    first_timer_ = first.empty() ? std::optional<Timer>{} : std::optional{first.front()};
+  }
+  std::optional<Instant> next;
+  if (*first_timer_) next = (*first_timer_)->at;
+  if (!overlay_.timers_set.empty()) {
+    const Instant unfolded = overlay_.timers_set.begin()->at;
+    next = std::min(next.value_or(unfolded), unfolded);
+  }
+  return next;
 }
 
 std::vector<DueDelivery> Newest::due(const EndpointKey& endpoint, Instant from, Instant until,

@@ -22,13 +22,17 @@ class Newest {
   /// Looks into the days from `from` on, newest first; `days` are those that have a table.
   std::optional<Hash128> seen(const Hash128& key, Date from, const std::set<Date>& days);
   std::vector<Timer> timers(Instant until, std::size_t limit);
+  std::optional<Instant> next_timer();
   std::vector<DueDelivery> due(const EndpointKey& endpoint, Instant from, Instant until,
                                std::size_t limit);
   std::vector<DueEndpoint> due_endpoints();
   Snapshot snapshot();
 
   /// Rows went from the overlay into the tables.
-  void folded() { timers_from_.reset(); }
+  void folded() {
+    timers_from_.reset();
+    first_timer_.reset();
+  }
 
  private:
   bool has_id(ContactKey contact);
@@ -41,5 +45,8 @@ class Newest {
   Tables& tables_;
   /// The tables' timers before it are all overlaid, mostly cleared: not walked over again.
   std::optional<Timer> timers_from_;
+  /// The tables' first timer that was not overlaid when it was looked for; nothing: not looked for.
+  std::optional<std::optional<Timer>> first_timer_;
+  std::vector<Timer> folded_timers(Instant until, std::size_t limit);
 };
 }  // namespace onward

@@ -60,7 +60,7 @@ class SqliteStore final : public Store {
         begin_read_{*database_, "BEGIN"},
         commit_{*database_, "COMMIT"},
         tables_{*database_},
-        writer_{*database_, tables_.seen_days(), stored_seen_from()},
+        writer_{*database_, tables_.seen_days()},
         newest_{overlay_, tables_} {
     sqlite3_wal_hook(database_->getHandle(), &SqliteStore::on_wal, this);
   }
@@ -83,7 +83,7 @@ class SqliteStore final : public Store {
 
   Result<std::vector<std::optional<Hash128>>> seen(std::span<const Hash128> keys,
                                                    Instant now) override {
-    const Date from = std::max(date_of(now - options_.dedupe_for), writer_.seen_from());
+    const Date from = date_of(now - options_.dedupe_for);
     return reading([&] {
       std::vector<std::optional<Hash128>> answer;
       answer.reserve(keys.size());
@@ -121,11 +121,10 @@ class SqliteStore final : public Store {
   }
 
   std::optional<Instant> next_timer() override {
-    const auto first = timers_due(Instant::max(), 1);
+    const auto next =
+        guarded([&]() -> Result<std::optional<Instant>> { return newest_.next_timer(); });
     // A fault shows where it can be answered: in `timers_due`, which is asked at once.
-    if (!first) return Instant::min();
-    if (first->empty()) return std::nullopt;
-    return first->front().at;
+    return next.value_or(Instant::min());
   }
 
   Result<std::vector<DueEndpoint>> due_endpoints() override {
@@ -171,7 +170,6 @@ class SqliteStore final : public Store {
     });
   }
 
-  Date stored_seen_from();
   template <class Work>
   Status writing(Work work);
   template <class Work>
@@ -180,7 +178,7 @@ class SqliteStore final : public Store {
   void write_plain_rows(std::unique_ptr<const std::string> bytes);
   void begin_fold();
   bool fold_rows(std::size_t rows_min, std::size_t rows_max, Duration time);
-  void fold_all();
+  void fold_everything();
   void checkpoint(int pages);
   static int on_wal(void* self, sqlite3*, const char*, int pages) {
     static_cast<SqliteStore*>(self)->wal_pages_ = pages;
@@ -203,12 +201,6 @@ class SqliteStore final : public Store {
   int checkpointed_pages_ = 0;   ///< Of the WAL as it is now; a new round begins with less.
   std::optional<Error> failed_;  ///< An I/O error of a commit: what is on disk is uncertain.
 };
-
-Date SqliteStore::stored_seen_from() {
-  const auto days = tables_.meta("seen_from");
-  if (!days) return Date::min();
-  return Date{std::chrono::days{static_cast<std::int32_t>(*days)}};
-}
 
 void SqliteStore::replay() {
   overlay_.last_seq = tables_.meta("last_seq").value_or(0);
@@ -342,17 +334,17 @@ void SqliteStore::write_plain_rows(std::unique_ptr<const std::string> bytes) {
   });
 }
 
-void SqliteStore::fold_all() {
-  while (fold_) transact([&] { fold_done_ = fold_rows(kFoldRowsMax, kFoldRowsMax, Duration{0}); });
+/// Ends the fold under way, then folds what has come in since it was frozen.
+void SqliteStore::fold_everything() {
+  while (fold_ || !journal_.empty()) {
+    if (!fold_) begin_fold();
+    transact([&] { fold_done_ = fold_rows(kFoldRowsMax, kFoldRowsMax, Duration{0}); });
+  }
 }
 
 Status SqliteStore::fold() {
   return writing([&] {
-    fold_all();
-    if (!journal_.empty()) {
-      begin_fold();
-      fold_all();
-    }
+    fold_everything();
     checkpoint(kCheckpointPagesAtRest);
   });
 }
@@ -369,8 +361,13 @@ Result<bool> SqliteStore::fold_slice() {
 }
 
 Status SqliteStore::forget_seen(Instant before) {
+  const Date day = date_of(before);
+  const auto old_day = [&](const auto& item) { return item.second.row.day < day; };
+  const bool unfolded = std::any_of(overlay_.seen.map.begin(), overlay_.seen.map.end(), old_day);
+  if (!unfolded && (writer_.days().empty() || *writer_.days().begin() >= day)) return {};
   return writing([&] {
-    const Date day = date_of(before);
+    // What the journal still holds of those days would make their tables anew.
+    if (unfolded) fold_everything();
     transact([&] { writer_.drop_days_before(day); });
     tables_.forget_days_before(day);
   });

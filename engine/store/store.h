@@ -96,7 +96,7 @@ struct LedgerEntry {
 };
 struct RequestRow {
   DeliveryKey delivery;
-  std::shared_ptr<const Request> request;
+  std::shared_ptr<const Request> request;  ///< Null: its body is purged.
 };
 
 /// Everything a batch changes, as whole rows: applying one twice changes nothing. Later rows of one
@@ -110,16 +110,19 @@ struct Commit {
   std::vector<LedgerEntry> ledger;
   std::vector<Run> runs;
   std::vector<Delivery> deliveries;
-  std::vector<RequestRow> requests;  ///< Of new deliveries.
-  std::vector<AttemptRow> attempts;  ///< Superseded ones.
-  std::vector<Timer> timers_set, timers_cleared;
+  std::vector<RequestRow> requests;               ///< Of new deliveries.
+  std::vector<AttemptRow> attempts;               ///< Superseded ones.
+  std::vector<Timer> timers_set, timers_cleared;  ///< Cleared first: one that is in both stands.
   std::vector<SeenEvent> seen;
   std::vector<IdentityChange> identities;
   std::vector<std::pair<CounterKey, CounterRow>> counters;  ///< Absolute.
   std::vector<ScenarioRecord> scenarios;
   std::vector<VersionRecord> versions;
   std::vector<TokenRecord> tokens;
-  std::vector<ContactKey> forgotten;  ///< Erase contact, engagement, ledger, runs' paths, requests.
+  /// Erased after all else in the commit: contact, identities, engagement, ledger. Its runs (ended,
+  /// in this commit or before) and deliveries stay, without path, event, entry key, request and
+  /// response; the deliveries that its runs' paths name and those that are pending are its own.
+  std::vector<ContactKey> forgotten;
 
   bool empty() const;
 };
@@ -186,7 +189,8 @@ class Store {
 
   virtual Result<Snapshot> snapshot() = 0;
   virtual Result<std::vector<IdentityMatch>> identify(std::span<const IdentityQuery> queries) = 0;
-  /// The fingerprint under which each event was seen within the dedupe window that ends at `now`.
+  /// The fingerprint under which each event was last seen, on a day of the dedupe window that ends
+  /// at `now`, or later (the clock may have been set back).
   virtual Result<std::vector<std::optional<Hash128>>> seen(std::span<const Hash128> keys,
                                                            Instant now) = 0;
   /// Newest states; nothing for a contact that does not exist.
@@ -202,6 +206,8 @@ class Store {
 
   /// Timers due at or before `until`, earliest first.
   virtual Result<std::vector<Timer>> timers_due(Instant until, std::size_t limit) = 0;
+  /// When the earliest is due. A fault answers with the earliest instant there is, so that
+  /// `timers_due` is asked and tells it.
   virtual std::optional<Instant> next_timer() = 0;
   /// Endpoints that have pending deliveries, with the earliest due instant of each.
   virtual Result<std::vector<DueEndpoint>> due_endpoints() = 0;

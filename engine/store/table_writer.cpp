@@ -1,11 +1,9 @@
-#include <algorithm>
-
 #include "engine/store/codec.h"
 #include "engine/store/fold.h"
 #include "engine/store/tables.h"
 
 namespace onward {
-TableWriter::TableWriter(SQLite::Database& database, std::vector<Date> days, Date seen_from)
+TableWriter::TableWriter(SQLite::Database& database, const std::vector<Date>& days)
     : database_{database},
       journal_{database, "INSERT INTO journal (id, body) VALUES (?, ?)"},
       journal_erase_{database, "DELETE FROM journal WHERE id = ?"},
@@ -57,8 +55,7 @@ TableWriter::TableWriter(SQLite::Database& database, std::vector<Date> days, Dat
       version_{database,
                "REPLACE INTO versions (scenario, version, created, text) VALUES (?, ?, ?, ?)"},
       token_{database, "REPLACE INTO tokens (sha256, body) VALUES (?, ?)"},
-      days_{days.begin(), days.end()},
-      seen_from_{seen_from} {}
+      days_{days.begin(), days.end()} {}
 
 void TableWriter::append_journal(std::uint64_t id, std::string_view body) {
   journal_.run(id, body);
@@ -139,7 +136,6 @@ void TableWriter::timer(const Timer& timer, const Overlay::TimerRow& row) {
 }
 
 void TableWriter::seen(const Hash128& key, const Overlay::SeenRow& row) {
-  if (row.day < seen_from_) return;
   const std::string table = seen_table(row.day);
   if (days_.insert(row.day).second) {
     made_.push_back(row.day);
@@ -158,10 +154,9 @@ void TableWriter::seen(const Hash128& key, const Overlay::SeenRow& row) {
 }
 
 void TableWriter::drop_days_before(Date day) {
-  dropped_ = std::max(seen_from_, day);
-  meta("seen_from", static_cast<std::uint64_t>(dropped_->time_since_epoch().count()));
+  dropped_ = day;
   for (const Date old : days_) {
-    if (old >= *dropped_) break;
+    if (old >= day) break;
     seen_.erase(old);
     database_.exec("DROP TABLE " + seen_table(old));
   }
@@ -170,8 +165,7 @@ void TableWriter::drop_days_before(Date day) {
 void TableWriter::committed() {
   made_.clear();
   if (!dropped_) return;
-  seen_from_ = *dropped_;
-  days_.erase(days_.begin(), days_.lower_bound(seen_from_));
+  days_.erase(days_.begin(), days_.lower_bound(*dropped_));
   dropped_.reset();
 }
 
