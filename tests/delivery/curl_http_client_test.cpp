@@ -286,7 +286,7 @@ TEST_CASE("fault 8: a body that drips in for ever", "[delivery][client][faults]"
         peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
         peer.drip(std::string(1000, 'x'), 10ms);
       },
-      150ms);
+      400ms);
   CHECK(reply.status == 200);
   CHECK(reply.body_truncated);
 }
@@ -402,7 +402,7 @@ TEST_CASE("fault 28: no TLS where TLS was expected", "[delivery][client][faults]
 
   LocalReceiver silent{[](Peer& peer) { peer.wait_for_close(); }};
   CHECK(
-      call(*client, request_to(fmt::format("https://127.0.0.1:{}/", silent.port()), 150ms)).code ==
+      call(*client, request_to(fmt::format("https://127.0.0.1:{}/", silent.port()), 400ms)).code ==
       "tls");
 }
 

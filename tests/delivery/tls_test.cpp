@@ -91,7 +91,11 @@ class TlsReceiver {
   void serve(Peer& peer) {
     const Session session{SSL_new(context_.get())};
     SSL_set_fd(session.get(), peer.socket());
-    if (SSL_accept(session.get()) != 1) return;
+    if (SSL_accept(session.get()) != 1) {
+      // The alert must not be overtaken by the reset that unread bytes would cause.
+      peer.shut_sending();
+      return peer.wait_for_close();
+    }
     char bytes[4096];
     if (SSL_read(session.get(), bytes, sizeof bytes) <= 0) return;
     const std::string reply = http_reply(200);
