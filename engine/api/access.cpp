@@ -13,22 +13,6 @@ namespace onward {
 namespace {
 constexpr std::size_t kTokenMax = 512;
 
-std::string_view need_name(Need need) {
-  switch (need) {
-    case Need::Nothing:
-      return "none";
-    case Need::Read:
-      return "read";
-    case Need::Ingest:
-      return "ingest";
-    case Need::Author:
-      return "author";
-    case Need::Admin:
-      return "admin";
-  }
-  return "admin";
-}
-
 /// A page of another site, opened in a browser on this machine, must not reach a server that asks
 /// for no token: browsers name the page in Origin, and rebound names stay visible in Host.
 std::optional<ApiReply> refuse_foreign(const ApiRequest& request) {
@@ -44,6 +28,22 @@ std::optional<ApiReply> refuse_foreign(const ApiRequest& request) {
   return std::nullopt;
 }
 }  // namespace
+
+std::string_view to_string(Need need) {
+  switch (need) {
+    case Need::Nothing:
+      return "none";
+    case Need::Read:
+      return "read";
+    case Need::Ingest:
+      return "ingest";
+    case Need::Author:
+      return "author";
+    case Need::Admin:
+      return "admin";
+  }
+  return "admin";
+}
 
 bool allows(Role role, Need need) {
   switch (role) {
@@ -98,7 +98,7 @@ std::optional<ApiReply> Access::refuse(const ApiRequest& request, Need need) con
   if (allows(record->role, need)) return std::nullopt;
   return problem(403, "wrong_role",
                  fmt::format("This needs a token with the role {}; yours has the role {}.",
-                             need_name(need), to_string(record->role)));
+                             to_string(need), to_string(record->role)));
 }
 
 bool names_loopback(std::string_view host) {

@@ -12,6 +12,7 @@ namespace onward {
 /// What a route asks of its caller. An author may also read and ingest; an admin may do everything;
 /// ingest tokens only write events and contacts.
 enum class Need : std::uint8_t { Nothing, Read, Ingest, Author, Admin };
+std::string_view to_string(Need need);
 bool allows(Role role, Need need);
 
 /// Lower-case hex.

@@ -1,4 +1,8 @@
 // Every resource on a real engine.
+#include <fstream>
+#include <set>
+
+#include <fmt/format.h>
 #include <catch2/catch.hpp>
 
 #include "engine/api/server.h"
@@ -246,6 +250,20 @@ TEST_CASE("every route is shut without a token, with a wrong one and with too we
     CHECK(status("admin") != 403);
     if (route.method != "GET") CHECK(route.need != Need::Read);
   }
+}
+
+TEST_CASE("the documentation lists every route with its role, and no other", "[api]") {
+  std::ifstream file{"docs/http-api.md"};
+  REQUIRE(file);
+  std::multiset<std::string> documented;
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("| `") && line.find(" /") < 12)
+      documented.insert(line.substr(2, line.find('|', line.find('|', 1) + 1) - 3));
+  const Front front{/*start=*/false};
+  std::multiset<std::string> known;
+  for (const Route& route : front.api().router().routes())
+    known.insert(fmt::format("`{} {}` | {}", route.method, route.pattern, to_string(route.need)));
+  CHECK(documented == known);
 }
 
 TEST_CASE("an engine that does not run is live, not ready, and takes nothing", "[api]") {

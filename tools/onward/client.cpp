@@ -23,11 +23,25 @@ std::string environment(const char* name) {
   return value ? value : "";
 }
 
-bool on_this_machine(std::string_view url) {
-  const std::size_t host = url.find("://");
-  if (host == std::string_view::npos) return false;
-  url.remove_prefix(host + 3);
-  return names_loopback(url.substr(0, url.find('/')));
+/// "127.0.0.1:8787" of "http://127.0.0.1:8787/"; empty where there is no scheme.
+std::string_view authority_of(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return {};
+  url.remove_prefix(scheme + 3);
+  return url.substr(0, url.find('/'));
+}
+
+bool on_this_machine(std::string_view url) { return names_loopback(authority_of(url)); }
+
+/// The same URL, or two names of this machine with one port.
+bool same_server(std::string_view a, std::string_view b) {
+  if (a == b) return true;
+  const auto port = [](std::string_view url) {
+    const std::string_view authority = authority_of(url);
+    const std::size_t colon = authority.rfind(':');
+    return colon == std::string_view::npos ? std::string_view{"80"} : authority.substr(colon + 1);
+  };
+  return on_this_machine(a) && on_this_machine(b) && port(a) == port(b);
 }
 
 /// The local server that is meant: by its data folder, by its URL, else the default or the only
@@ -37,7 +51,7 @@ std::optional<LocalServer> find_local(const std::string& url, const std::string&
   std::error_code error;
   for (const LocalServer& server : servers) {
     if (!data.empty() ? std::filesystem::equivalent(server.data, data, error)
-                      : server.url == (url.empty() ? kDefaultServer : url))
+                      : same_server(server.url, url.empty() ? kDefaultServer : url))
       return server;
   }
   if (data.empty() && url.empty() && servers.size() == 1) return servers.front();
