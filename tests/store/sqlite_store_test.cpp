@@ -222,6 +222,20 @@ TEST_CASE("a full disk refuses the commit and leaves the store as it was", "[sto
   CHECK(contacts_known(*store, taken + 50) == taken + 50);
 }
 
+TEST_CASE("after a commit that failed for good nothing more is written", "[store][sqlite]") {
+  const TempFolder folder;
+  const auto store = must(open_sqlite_store({.folder = folder.path(), .durable = false}));
+  must(store->commit(busy_commit(1, 5)));
+  exec(folder.path() / "onward.db", "ALTER TABLE journal RENAME TO elsewhere");
+  const Status status = store->commit(busy_commit(6, 5));
+  REQUIRE(!status);
+  CHECK(status.error().kind == ErrorKind::Io);
+  exec(folder.path() / "onward.db", "ALTER TABLE elsewhere RENAME TO journal");
+  CHECK(!store->commit(busy_commit(6, 5)));
+  CHECK(!store->fold());
+  CHECK(contacts_known(*store, 10) == 5);
+}
+
 TEST_CASE("the log is checkpointed and used again", "[store][sqlite]") {
   const TempFolder folder;
   const auto store =

@@ -32,6 +32,7 @@ struct Options {
   std::filesystem::path folder = std::filesystem::temp_directory_path();
   std::uint64_t contacts = 1'000'000;
   std::uint64_t events = 60'000;
+  std::size_t fold_after = SqliteOptions{}.fold_after;
   bool json = false;
 };
 
@@ -217,7 +218,8 @@ Figures measure(const Options& options, const std::filesystem::path& prepared, b
   const auto size_from = static_cast<double>(std::filesystem::file_size(folder / "onward.db"));
   Figures figures{.form = plain_rows ? "plain rows" : "journal and fold", .batch = batch};
   {
-    const auto store = value_of(open_sqlite_store({.folder = folder, .plain_rows = plain_rows}));
+    const auto store = value_of(open_sqlite_store(
+        {.folder = folder, .fold_after = options.fold_after, .plain_rows = plain_rows}));
     const double written_from = bytes_written();
     Load load{options};
     Meter reads, writes;
@@ -293,8 +295,11 @@ Options read_options(int argc, char** argv) {
       options.contacts = std::max(1ULL, std::strtoull(argv[++i], nullptr, 10));
     } else if (name == "--events" && value) {
       options.events = std::max(1ULL, std::strtoull(argv[++i], nullptr, 10));
+    } else if (name == "--fold-after" && value) {
+      options.fold_after = std::max(1ULL, std::strtoull(argv[++i], nullptr, 10));
     } else {
-      fmt::print(stderr, "usage: {} [--folder DIR] [--contacts N] [--events N] [--json]\n",
+      fmt::print(stderr,
+                 "usage: {} [--folder DIR] [--contacts N] [--events N] [--fold-after N] [--json]\n",
                  argv[0]);
       std::exit(64);
     }
