@@ -1,5 +1,7 @@
 #include "engine/delivery/deliverer.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cassert>
@@ -168,6 +170,7 @@ void Deliverer::Impl::report() {
 }
 
 void Deliverer::Impl::run() {
+  ::pthread_setname_np(::pthread_self(), "onward-deliver");
   while (!stopping) round(kIdle);
   drain();
 }

@@ -85,8 +85,9 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
     first = end;
   }
   if (const Date today = date_of(clock_.now()); today != seen_swept_) {
-    seen_swept_ = today;
-    if (Status done = store_->forget_seen(clock_.now() - options_.dedupe_for); !done) return done;
+    Status done = store_->forget_seen(clock_.now() - options_.dedupe_for);
+    if (!done && done.error().kind != ErrorKind::Unavailable) return done;
+    if (done) seen_swept_ = today;
   }
   return refill();
 }

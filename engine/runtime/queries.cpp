@@ -1,5 +1,7 @@
 #include "engine/runtime/queries.h"
 
+#include <pthread.h>
+
 #include <utility>
 
 #include <fmt/format.h>
@@ -140,6 +142,7 @@ void ReaderThread::ask(Query query) {
 }
 
 void ReaderThread::run() {
+  ::pthread_setname_np(::pthread_self(), "onward-reader");
   while (true) {
     std::vector<Query> queries;
     {

@@ -1,5 +1,7 @@
 #include "engine/runtime/runtime.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
@@ -136,6 +138,7 @@ Status Runtime::Impl::read(bool fresh, std::function<void(StoreReader&, const Di
 // -----------------------------------------------------------------------------
 
 void Runtime::Impl::run() {
+  ::pthread_setname_np(::pthread_self(), "onward-engine");
   std::vector<Job> taken;
   std::vector<AttemptResult> settled;
   while (wait_for_work(taken, settled)) {
@@ -186,11 +189,14 @@ bool Runtime::Impl::wait_for_work(std::vector<Job>& taken, std::vector<AttemptRe
 /// One slice, where a second of quiet has passed. False: the store failed.
 bool Runtime::Impl::fold_in_quiet() {
   if (!engine->fold_pending() || std::chrono::steady_clock::now() < last_work + kQuiet) return true;
-  if (auto more = engine->fold_slice(); !more) {
-    fail_for_good(more.error());
-    return false;
+  auto more = engine->fold_slice();
+  if (more) return true;
+  if (more.error().kind == ErrorKind::Unavailable) {  // no room: the next quiet moment may have some
+    last_work = std::chrono::steady_clock::now();
+    return true;
   }
-  return true;
+  fail_for_good(more.error());
+  return false;
 }
 
 /// Shows other threads what the engine's last work changed.
