@@ -191,7 +191,8 @@ bool Runtime::Impl::fold_in_quiet() {
   if (!engine->fold_pending() || std::chrono::steady_clock::now() < last_work + kQuiet) return true;
   auto more = engine->fold_slice();
   if (more) return true;
-  if (more.error().kind == ErrorKind::Unavailable) {  // no room: the next quiet moment may have some
+  if (more.error().kind ==
+      ErrorKind::Unavailable) {  // no room: the next quiet moment may have some
     last_work = std::chrono::steady_clock::now();
     return true;
   }
