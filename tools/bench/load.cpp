@@ -112,7 +112,10 @@ bool Load::done_posting(std::int64_t now) const {
 }
 
 void Load::post_what_is_due(std::int64_t now) {
-  for (Connection& connection : connections_) {
+  // In turn, so that at a low rate none lies idle until the server has enough of it.
+  const std::size_t first = posted_ % connections_.size();
+  for (std::size_t i = 0; i < connections_.size(); ++i) {
+    Connection& connection = connections_[(first + i) % connections_.size()];
     if (connection.waiting || connection.rests_until > now || done_posting(now)) continue;
     if (plan_.rate <= 0) {
       post(connection, now_ns());
