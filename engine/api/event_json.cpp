@@ -272,10 +272,19 @@ ApiReply render_answers(const EventPost& post, const std::vector<EventAnswer>& a
         break;
       case EventAnswer::Kind::Conflict:
       case EventAnswer::Kind::Rejected:
+      case EventAnswer::Kind::Unavailable:
         errors.emplace_back(place.index, describe_refusal(place, answer.code, answer.message));
         break;
     }
   }
+
+  // Ours to mend, so to be sent again: what was taken of the post is told from a repeat by its ids.
+  // Only where nothing was taken; else the errors say which ones to send again.
+  const auto ours = std::find_if(answers.begin(), answers.end(), [](const EventAnswer& answer) {
+    return answer.kind == EventAnswer::Kind::Unavailable;
+  });
+  if (ours != answers.end() && accepted == 0)
+    return problem_of({ErrorKind::Unavailable, ours->code, ours->message});
 
   if (post.lone && !errors.empty()) {
     const bool conflict = !answers.empty() && answers.front().kind == EventAnswer::Kind::Conflict;

@@ -30,6 +30,7 @@ class Cascade {
     int depth = 0;
   };
 
+  void take_id(const ExternalId& id);
   void patch_contact(const ContactPatch& patch, bool quiet);
   void cause(std::string_view type, Value data);
   void work_off_caused();
@@ -72,20 +73,18 @@ class Cascade {
   std::uint32_t deliveries_ = 0;
 };
 
-// ---- inputs
-// ----------------------------------------------------------------------------------------
+// ---- inputs ----
 
 void Cascade::take(const EventInput& input) {
-  if (!state_.contact.id && input.who.id) {
-    state_.contact.id = input.who.id;
-    changes_.contact_changed = true;
-  }
-  patch_contact(input.patch, input.history);
+  if (!state_.contact.id && input.who.id) take_id(*input.who.id);
   const EventName* name = find_event(input.event.type);
   if (name != nullptr && name->effect == EventEffect::SetsSubscribedAt &&
       state_.contact.get(Field::SubscribedAt) == nullptr) {
-    state_.contact.set(Field::SubscribedAt, input.event.at);
-    changes_.contact_changed = true;
+    ContactPatch patch = input.patch;
+    patch.fields.emplace_back(Field::SubscribedAt, input.event.at);
+    patch_contact(patch, input.history);
+  } else {
+    patch_contact(input.patch, input.history);
   }
   if (state_.engagement.take(input.event)) changes_.engagement_changed = true;
   if (input.history) return;
@@ -94,10 +93,7 @@ void Cascade::take(const EventInput& input) {
 }
 
 void Cascade::take(const PatchInput& input) {
-  if (!state_.contact.id && input.who.id) {
-    state_.contact.id = input.who.id;
-    changes_.contact_changed = true;
-  }
+  if (!state_.contact.id && input.who.id) take_id(*input.who.id);
   patch_contact(input.patch, input.quiet);
   work_off_caused();
 }
@@ -106,8 +102,8 @@ void Cascade::take(const TimerInput& input) {
   changes_.timers_cleared.push_back({input.due, input.contact, input.timer});
   if (input.timer.kind != TimerKind::Wait) return;
   Run* run = live_run({input.timer.subject});
-  const bool due =
-      run != nullptr && run->state == RunState::Waiting && run->wake_at && *run->wake_at <= now_.at;
+  const bool due = run != nullptr && run->state == RunState::Waiting && run->wake_at &&
+                   (*run->wake_at <= now_.at || *run->wake_at == input.due);
   if (!due) return;
   wake(*run, {.kind = WakeCause::Kind::Time});
   work_off_caused();
@@ -146,8 +142,13 @@ Changes Cascade::finish() {
   return std::move(changes_);
 }
 
-// ---- the contact
-// -----------------------------------------------------------------------------------
+// ---- the contact ----
+
+void Cascade::take_id(const ExternalId& id) {
+  state_.contact.id = id;
+  state_.contact.updated_at = now_.at;
+  changes_.contact_changed = true;
+}
 
 void Cascade::patch_contact(const ContactPatch& patch, bool quiet) {
   Contact& contact = state_.contact;
@@ -218,8 +219,7 @@ void Cascade::wake_by_event(const Event& event) {
   }
 }
 
-// ---- entries
-// ---------------------------------------------------------------------------------------
+// ---- entries ----
 
 /// Whether the trigger matched: then no other trigger of the scenario is asked, entered or refused.
 bool Cascade::try_start(const EventTrigger& trigger, const std::shared_ptr<const Event>& event) {
@@ -244,6 +244,9 @@ bool Cascade::try_start(const EventTrigger& trigger, const std::shared_ptr<const
   if (test &&
       std::ranges::find(scenario.test_emails, state_.contact.email()) == scenario.test_emails.end())
     return refuse("test_mode");
+
+  // Past the bounds of one input nobody enters; those under way are parked (see walk).
+  if (visits_ >= kCascadeVisits || depth_ > kCascadeDepth) return refuse(kCascadeReason);
 
   EntryKey key;
   if (!current.reentry.key_path.empty()) {
@@ -296,8 +299,7 @@ void Cascade::start(const CatalogScenario& scenario, std::size_t trigger, EntryK
   walk(state_.live.back(), scenario, scenario.current(), trigger);
 }
 
-// ---- the walk
-// --------------------------------------------------------------------------------------
+// ---- the walk ----
 
 void Cascade::walk(Run& run, const CatalogScenario& home, const Scenario& scenario,
                    std::size_t at) {
@@ -494,8 +496,7 @@ void Cascade::park_run(Run& run, std::string_view reason) {
   counters(run).add(Counter::Parked, 1);
 }
 
-// ---- small things
-// ----------------------------------------------------------------------------------
+// ---- small things ----
 
 Visit Cascade::visit_of(const Run& run, const Scenario& scenario, const ScenarioNode& node,
                         std::string_view delivery_id) const {

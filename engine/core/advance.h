@@ -101,7 +101,8 @@ struct Changes {
   std::vector<std::string> warnings;  ///< For the answer: machine words.
 };
 
-/// Limits on one input's cascade; beyond them the run is parked with reason "cascade".
+/// Limits on one input's cascade. Beyond them a run under way is parked with reason "cascade", and
+/// entries are refused and counted by that name.
 inline constexpr int kCascadeDepth = 8;
 inline constexpr int kCascadeVisits = 256;
 

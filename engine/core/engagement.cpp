@@ -115,6 +115,7 @@ bool Engagement::take(const Event& event) {
       std::lower_bound(mailings.begin(), mailings.end(), name,
                        [](const MailingStats& m, const std::string& n) { return m.mailing < n; });
   if (at == mailings.end() || at->mailing != name) {
+    if (mailings.size() >= kMailingsMax) return changed;
     at = mailings.insert(at, MailingStats{.mailing = std::move(name)});
     changed = true;
   }

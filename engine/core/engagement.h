@@ -25,6 +25,10 @@ struct MailingStats {
   std::optional<Instant> arrived() const;
 };
 
+/// Mailings of which one contact keeps statistics: later ones move dates only, so that numbers
+/// never fall and one contact never weighs on the others.
+inline constexpr std::size_t kMailingsMax = 2'000;
+
 /// Numbers count distinct mailings, e-mail only. An open or a click without a mailing moves dates
 /// only.
 struct Engagement {

@@ -69,7 +69,7 @@ Settlement settle(const PendingDelivery& pending, const AttemptResult& result,
   Delivery& delivery = settlement.delivery;
   if (!delivery.pending()) return settlement;
   if (result.local) {
-    delivery.due = now.at + kLocalPause;
+    delivery.due = now.at + std::max(kLocalPause, result.retry_after.value_or(kLocalPause));
     return settlement;
   }
   if (result.number <= delivery.attempts) return settlement;  // recorded before

@@ -32,6 +32,7 @@ struct Deliverer::Impl {
 
   void run();
   void round(Duration longest);
+  void name(std::vector<DeliveryKey>& list, const std::vector<DeliveryKey>& deliveries);
   void take_inbox();
   void start_tasks();
   void finish(HttpReply reply);
@@ -53,7 +54,7 @@ struct Deliverer::Impl {
   // Handed over between threads.
   std::mutex inbox_mutex;
   std::vector<DeliveryTask> inbox;
-  std::vector<DeliveryKey> withdrawn;
+  std::vector<DeliveryKey> withdrawn, expedited;
   std::atomic<bool> arrived = false;  ///< The inbox may hold something.
   std::atomic<bool> asleep = false;
   std::atomic<bool> stopping = false;
@@ -74,17 +75,30 @@ struct Deliverer::Impl {
   Duration held_for{};
 };
 
+/// Adds to a list of the inbox, and wakes a sleeper.
+void Deliverer::Impl::name(std::vector<DeliveryKey>& list,
+                           const std::vector<DeliveryKey>& deliveries) {
+  {
+    const std::lock_guard lock{inbox_mutex};
+    list.insert(list.end(), deliveries.begin(), deliveries.end());
+    arrived = true;
+  }
+  if (asleep.exchange(false)) client->wake();
+}
+
 void Deliverer::Impl::take_inbox() {
   if (!arrived.exchange(false)) return;
   std::vector<DeliveryTask> tasks;
-  std::vector<DeliveryKey> gone;
+  std::vector<DeliveryKey> gone, late;
   {
     const std::lock_guard lock{inbox_mutex};
     tasks.swap(inbox);
     gone.swap(withdrawn);
+    late.swap(expedited);
   }
   for (DeliveryTask& task : tasks) scheduler.add(std::move(task));
   if (!gone.empty()) scheduler.drop(gone);
+  if (!late.empty()) scheduler.expedite(late);
 }
 
 void Deliverer::Impl::start_tasks() {
@@ -227,12 +241,11 @@ void Deliverer::submit(std::vector<DeliveryTask> tasks) {
 }
 
 void Deliverer::withdraw(std::vector<DeliveryKey> deliveries) {
-  {
-    const std::lock_guard lock{impl_->inbox_mutex};
-    impl_->withdrawn.insert(impl_->withdrawn.end(), deliveries.begin(), deliveries.end());
-    impl_->arrived = true;
-  }
-  if (impl_->asleep.exchange(false)) impl_->client->wake();
+  impl_->name(impl_->withdrawn, deliveries);
+}
+
+void Deliverer::expedite(std::vector<DeliveryKey> deliveries) {
+  impl_->name(impl_->expedited, deliveries);
 }
 
 void Deliverer::stop(Duration patience) {

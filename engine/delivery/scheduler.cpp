@@ -359,12 +359,30 @@ std::vector<DeliveryTask> Scheduler::take_back(const EndpointKey& key) {
   return taken;
 }
 
+namespace {
+std::vector<DeliveryTask> extract_all(const auto& endpoints,
+                                      const std::vector<DeliveryKey>& deliveries) {
+  const std::unordered_set<DeliveryKey> wanted{deliveries.begin(), deliveries.end()};
+  std::vector<DeliveryTask> taken;
+  for (const auto& [key, endpoint] : endpoints)
+    for (DeliveryTask& task :
+         extract(*endpoint, [&](const DeliveryTask& of) { return wanted.contains(of.delivery); }))
+      taken.push_back(std::move(task));
+  return taken;
+}
+}  // namespace
+
 void Scheduler::drop(const std::vector<DeliveryKey>& deliveries) {
-  const std::unordered_set<DeliveryKey> gone{deliveries.begin(), deliveries.end()};
-  for (const auto& [key, endpoint] : impl_->by_key)
-    impl_->waiting -= extract(*endpoint, [&](const DeliveryTask& task) {
-                        return gone.contains(task.delivery);
-                      }).size();
+  impl_->waiting -= extract_all(impl_->by_key, deliveries).size();
+}
+
+void Scheduler::expedite(const std::vector<DeliveryKey>& deliveries) {
+  std::vector<DeliveryTask> tasks = extract_all(impl_->by_key, deliveries);
+  impl_->waiting -= tasks.size();
+  for (DeliveryTask& task : tasks) {
+    task.last = true;
+    add(std::move(task));
+  }
 }
 
 std::vector<DeliveryTask> Scheduler::start(Instant now) {

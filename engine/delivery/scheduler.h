@@ -55,6 +55,8 @@ class Scheduler {
   std::vector<DeliveryTask> take_back(const EndpointKey& endpoint);
   /// Drops waiting tasks of these deliveries (cancelled); in-flight ones stay.
   void drop(const std::vector<DeliveryKey>& deliveries);
+  /// Makes waiting tasks of these deliveries last attempts: they pass every pause.
+  void expedite(const std::vector<DeliveryKey>& deliveries);
   /// The next tasks that may start now; the caller starts them all.
   std::vector<DeliveryTask> start(Instant now);
   /// Reports a started task's end. `now` is when.

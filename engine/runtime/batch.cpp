@@ -19,6 +19,12 @@ const ContactRef* ref_of(const Input& input) {
   return nullptr;
 }
 
+const ContactPatch* patch_of(const Input& input) {
+  if (const auto* event = std::get_if<EventInput>(&input)) return &event->patch;
+  if (const auto* patch = std::get_if<PatchInput>(&input)) return &patch->patch;
+  return nullptr;
+}
+
 ContactKey key_of(const Input& input) {
   if (const auto* timer = std::get_if<TimerInput>(&input)) return timer->contact;
   if (const auto* command = std::get_if<CommandInput>(&input)) return command->contact;
@@ -38,8 +44,7 @@ Batch::Batch(Store& store, const Catalog& catalog, const Counters& counters, Seq
       now_{now},
       dedupe_for_{dedupe_for} {}
 
-// ---- reading
-// ---------------------------------------------------------------------------------------
+// ---- reading ----
 
 Status Batch::prefetch(std::span<const Work> work) {
   std::vector<IdentityQuery> queries;
@@ -101,8 +106,16 @@ Status Batch::prefetch(std::span<const Work> work) {
 
 /// The ledger rows that an input can touch: its own event's scenarios, and those of events it
 /// causes.
-Batch::Needs Batch::needs_of(const Input& input) const {
+Batch::Needs Batch::needs_of(const Input& input, const Contact* contact) const {
   const auto* event = std::get_if<EventInput>(&input);
+  std::set<std::string> groups;  // whose joining or leaving the input can cause
+  if (const ContactPatch* patch = patch_of(input)) {
+    groups.insert(patch->groups_add.begin(), patch->groups_add.end());
+    groups.insert(patch->groups_remove.begin(), patch->groups_remove.end());
+    if (patch->groups) groups.insert(patch->groups->begin(), patch->groups->end());
+    if (patch->groups && contact != nullptr)
+      groups.insert(contact->groups.begin(), contact->groups.end());
+  }
   Needs needs{.ledger =
                   catalog_.touched_by(event == nullptr ? std::string_view{} : event->event.type)};
   for (const ScenarioKey key : needs.ledger) {
@@ -111,6 +124,8 @@ Batch::Needs Batch::needs_of(const Input& input) const {
     needs.keyed.emplace_back(key, entry_key(""));
     const Value* value = event == nullptr ? nullptr : event->event.data.find_path(path);
     if (value != nullptr) needs.keyed.emplace_back(key, entry_key(to_text(*value)));
+    if (path == "group")
+      for (const std::string& group : groups) needs.keyed.emplace_back(key, entry_key(group));
   }
   return needs;
 }
@@ -160,8 +175,7 @@ Status Batch::ensure(ContactKey contact, const Needs& needs) {
   return {};
 }
 
-// ---- taking
-// ----------------------------------------------------------------------------------------
+// ---- taking ----
 
 /// Repeats, conflicts and events that are too old take no effect.
 bool Batch::refuse_event(const EventInput& input, WorkAnswer& answer) {
@@ -215,6 +229,10 @@ Status Batch::take(const Work& work) {
     working_[contact].state.contact.key = contact;
   } else if (Status loaded = ensure(contact, needs_of(input)); !loaded) {
     return loaded;
+  } else if (const ContactPatch* patch = patch_of(input); patch != nullptr && patch->groups) {
+    // Replacing all groups can make the contact leave those that it is in.
+    loaded = ensure(contact, needs_of(input, &working_[contact].state.contact));
+    if (!loaded) return loaded;
   }
   Working& working = working_[contact];
   if (!working.state.contact.key) {  // a timer or command of a contact that is gone
@@ -289,8 +307,7 @@ void Batch::note_identity(IdentityChange::Kind kind, const std::string& before,
   }
 }
 
-// ---- deliveries
-// ------------------------------------------------------------------------------------
+// ---- deliveries ----
 
 void Batch::settle_attempt(const Delivery& delivery, const AttemptResult& result,
                            const RetryPolicy& policy) {
@@ -342,8 +359,7 @@ Status Batch::cancel_pending_of(ContactKey contact) {
   return {};
 }
 
-// ---- the whole
-// -------------------------------------------------------------------------------------
+// ---- the whole ----
 
 Commit Batch::finish() {
   Commit commit = std::move(commit_);

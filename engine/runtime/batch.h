@@ -77,7 +77,7 @@ class Batch {
     bool ambiguous = false;
   };
 
-  Needs needs_of(const Input& input) const;
+  Needs needs_of(const Input& input, const Contact* contact = nullptr) const;
   Resolved resolve(const ContactRef& who) const;
   Status ensure(ContactKey contact, const Needs& needs);
   void adopt(Working& working, const Changes& changes, const std::string& id_before,

@@ -17,16 +17,39 @@ void Dispatcher::created(const Delivery& delivery, std::shared_ptr<const Request
     if (!queued) expect(delivery.endpoint, endpoint, delivery.due);
     return;
   }
-  ++endpoint.out;
-  out_.emplace(delivery.key, delivery);
+  take_out(delivery, endpoint);
   out.push_back({.delivery = delivery, .request = std::move(request)});
+}
+
+void Dispatcher::take_out(const Delivery& delivery, Endpoint& endpoint) {
+  ++endpoint.out;
+  deadlines_.emplace(delivery.deadline, delivery.key);
+  out_.emplace(delivery.key, delivery);
+}
+
+std::vector<DeliveryKey> Dispatcher::overdue(Instant now) {
+  std::vector<DeliveryKey> keys;
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    keys.push_back(deadlines_.begin()->second);
+    deadlines_.erase(deadlines_.begin());
+  }
+  return keys;
+}
+
+/// Endpoints come and go with versions: one that nothing waits for costs nothing.
+void Dispatcher::forget_if_done(const EndpointKey& key) {
+  const auto endpoint = endpoints_.find(key);
+  if (endpoint != endpoints_.end() && endpoint->second.out == 0 && !endpoint->second.next)
+    endpoints_.erase(endpoint);
 }
 
 void Dispatcher::settled(const Delivery& delivery) {
   Endpoint& endpoint = endpoints_[delivery.endpoint];
   if (out_.erase(delivery.key) != 0) --endpoint.out;
+  deadlines_.erase({delivery.deadline, delivery.key});
   if (delivery.pending() && delivery.due && (!endpoint.next || *delivery.due < *endpoint.next))
     expect(delivery.endpoint, endpoint, delivery.due);
+  forget_if_done(delivery.endpoint);
 }
 
 const Delivery* Dispatcher::find(DeliveryKey delivery) const {
@@ -43,9 +66,8 @@ void Dispatcher::expect(const EndpointKey& key, Endpoint& endpoint, std::optiona
 Status Dispatcher::refill(Store& store, Instant now, std::vector<Handout>& out) {
   std::vector<EndpointKey> ready;
   for (const auto& [at, key] : queue_) {
-    if (at > now || out_.size() >= limits_.total) break;
-    // Refilled by halves, so that the store is asked once for many.
-    if (endpoints_[key].out <= limits_.endpoint / 2) ready.push_back(key);
+    if (at > now) break;
+    if (wants_more(endpoints_[key])) ready.push_back(key);
   }
   for (const EndpointKey& key : ready)
     if (Status done = refill_one(store, key, endpoints_[key], now, out); !done) return done;
@@ -55,8 +77,8 @@ Status Dispatcher::refill(Store& store, Instant now, std::vector<Handout>& out) 
 Status Dispatcher::refill_one(Store& store, const EndpointKey& key, Endpoint& endpoint, Instant now,
                               std::vector<Handout>& out) {
   // Those that are out stand in the store as well, until they are settled.
-  const std::size_t room = std::min(limits_.endpoint - endpoint.out,
-                                    limits_.total - std::min(out_.size(), limits_.total));
+  if (!has_room(endpoint)) return {};
+  const std::size_t room = window() - endpoint.out;
   const std::size_t limit = room + endpoint.out;
   const auto due = store.due(key, now, limit);
   if (!due) return tl::make_unexpected(due.error());
@@ -68,8 +90,7 @@ Status Dispatcher::refill_one(Store& store, const EndpointKey& key, Endpoint& en
   if (!loaded) return tl::make_unexpected(loaded.error());
   for (auto& one : *loaded) {
     if (!one || !one->delivery.pending() || one->request == nullptr) continue;
-    ++endpoint.out;
-    out_.emplace(one->delivery.key, one->delivery);
+    take_out(one->delivery, endpoint);
     out.push_back({.delivery = std::move(one->delivery), .request = std::move(one->request)});
   }
   if (due->size() >= limit) {
@@ -79,14 +100,18 @@ Status Dispatcher::refill_one(Store& store, const EndpointKey& key, Endpoint& en
   const auto next = store.next_due(key, now);
   if (!next) return tl::make_unexpected(next.error());
   expect(key, endpoint, *next);
+  forget_if_done(key);
   return {};
 }
 
 std::optional<Instant> Dispatcher::next() const {
-  if (out_.size() >= limits_.total) return std::nullopt;
-  for (const auto& [at, key] : queue_)
-    if (endpoints_.at(key).out <= limits_.endpoint / 2) return at;
-  return std::nullopt;
+  std::optional<Instant> next;
+  if (!deadlines_.empty()) next = deadlines_.begin()->first;
+  for (const auto& [at, key] : queue_) {
+    if (next && at >= *next) break;
+    if (wants_more(endpoints_.at(key))) return at;
+  }
+  return next;
 }
 
 std::optional<Instant> Dispatcher::oldest_due() const {

@@ -37,6 +37,9 @@ class Dispatcher {
   void settled(const Delivery& delivery);
   /// The row of a delivery that is out; null where it is not.
   const Delivery* find(DeliveryKey delivery) const;
+  /// Deliveries that are out and whose window has ended meanwhile: each is named once, so that its
+  /// last attempt is made whatever it waited for.
+  std::vector<DeliveryKey> overdue(Instant now);
   /// Takes from the store what is due and has room.
   Status refill(Store& store, Instant now, std::vector<Handout>& out);
   /// When `refill` may have something to do; nothing: not before something else happens.
@@ -54,13 +57,21 @@ class Dispatcher {
   void expect(const EndpointKey& key, Endpoint& endpoint, std::optional<Instant> at);
   Status refill_one(Store& store, const EndpointKey& key, Endpoint& endpoint, Instant now,
                     std::vector<Handout>& out);
-  bool has_room(const Endpoint& endpoint) const {
-    return endpoint.out < limits_.endpoint && out_.size() < limits_.total;
-  }
+  /// How many of an endpoint may be out. A few of each always may, so that endpoints which hang and
+  /// fill the memory never keep out one that answers.
+  std::size_t window() const { return out_.size() < limits_.total ? limits_.endpoint : kShare; }
+  bool has_room(const Endpoint& endpoint) const { return endpoint.out < window(); }
+  /// Refilled by halves, so that the store is asked once for many.
+  bool wants_more(const Endpoint& endpoint) const { return endpoint.out <= window() / 2; }
+  void take_out(const Delivery& delivery, Endpoint& endpoint);
+  void forget_if_done(const EndpointKey& key);
+
+  static constexpr std::size_t kShare = 16;
 
   Limits limits_;
   std::unordered_map<DeliveryKey, Delivery> out_;
   std::map<EndpointKey, Endpoint> endpoints_;
-  std::set<std::pair<Instant, EndpointKey>> queue_;  // endpoints by `next`
+  std::set<std::pair<Instant, EndpointKey>> queue_;      // endpoints by `next`
+  std::set<std::pair<Instant, DeliveryKey>> deadlines_;  // of those out, until overdue
 };
 }  // namespace onward

@@ -9,11 +9,21 @@
 namespace onward {
 namespace {
 constexpr Duration kProbePause = std::chrono::seconds{1};
+constexpr Duration kVersionPause = std::chrono::minutes{5};
 constexpr std::size_t kCancelChunk = 1'000;
 constexpr std::size_t kTimersAtOnce = 1'000;
 
 EventAnswer refused(const Error& error) {
-  return {.kind = EventAnswer::Kind::Rejected, .code = error.code, .message = error.message};
+  const bool ours = error.kind == ErrorKind::Unavailable || error.kind == ErrorKind::Io;
+  return {.kind = ours ? EventAnswer::Kind::Unavailable : EventAnswer::Kind::Rejected,
+          .code = error.code,
+          .message = error.message};
+}
+
+/// Faults that the engine survives: the next round may find room, or the disk's lock free.
+Status survivable(Status status) {
+  if (!status && status.error().kind == ErrorKind::Unavailable) return {};
+  return status;
 }
 
 void answer_all(std::span<const Work> work, const Error& error) {
@@ -57,15 +67,15 @@ void Engine::rebuild_catalog() {
   ++generation_;
 }
 
-// ---- batches
-// ---------------------------------------------------------------------------------------
+// ---- batches ----
 
 Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
   if (full_ && clock_.now() >= probe_at_) {
-    if (Status probed =
-            commit_rows({.at = clock_.now(), .last_seq = last_seq_, .last_contact = last_contact_});
-        !probed && probed.error().kind != ErrorKind::Unavailable)
-      return probed;
+    Status probed = store_->probe();
+    full_ = !probed;
+    if (!probed) probe_at_ = clock_.now() + kProbePause;
+    if (probed) log("store.writable");
+    if (probed = survivable(std::move(probed)); !probed) return probed;
   }
   if (!held_.empty() && !full_) {
     results.insert(results.begin(), std::make_move_iterator(held_.begin()),
@@ -81,7 +91,7 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
     while (end < jobs.size() && !std::holds_alternative<CallJob>(jobs[end])) ++end;
     if (Status done = take_inputs(std::span{jobs}.subspan(first, end - first)); !done) return done;
     if (end < jobs.size())
-      if (Status done = std::get<CallJob>(jobs[end++]).call(*this); !done) return done;
+      if (Status done = survivable(std::get<CallJob>(jobs[end++]).call(*this)); !done) return done;
     first = end;
   }
   if (const Date today = date_of(clock_.now()); today != seen_swept_) {
@@ -159,6 +169,8 @@ Status Engine::commit_one_by_one(std::span<const Work> work,
     Status done = commit_once(one, result);
     if (done) return done;
     if (done.error().kind == ErrorKind::Io) return done;
+    if (done.error().kind == ErrorKind::Unavailable)
+      held_.insert(held_.end(), result.begin(), result.end());
     log(fmt::format("input.refused code={} message=\"{}\"", done.error().code,
                     done.error().message));
     answer_all(one, done.error());
@@ -166,8 +178,15 @@ Status Engine::commit_one_by_one(std::span<const Work> work,
   };
   for (std::size_t i = 0; i < work.size(); ++i)
     if (Status done = take(work.subspan(i, 1), {}); !done) return done;
-  for (std::size_t i = 0; i < results.size(); ++i)
-    if (Status done = take({}, results.subspan(i, 1)); !done) return done;
+  for (AttemptResult result : results) {
+    // What the receiver said is all that can be too much in a result.
+    if (Status done = commit_once({}, {&result, 1});
+        !done && done.error().kind == ErrorKind::Conflict)
+      result.response = result.error = {};
+    else if (done)
+      continue;
+    if (Status done = take({}, {&result, 1}); !done) return done;
+  }
   return {};
 }
 
@@ -199,7 +218,6 @@ Status Engine::commit_rows(const Commit& commit) {
     }
     return done;
   }
-  if (std::exchange(full_, false)) log("store.writable");
   ++figures_.commits;
   figures_.commit_micros_total +=
       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
@@ -239,7 +257,7 @@ Status Engine::take_due() {
   while (true) {
     const Instant now = clock_.now();
     const auto next = store_->next_timer();
-    if (full_ || !next || *next > now) return {};
+    if (full_ || !next || *next > now || now < timers_from_) return {};
     const auto timers = store_->timers_due(now, kTimersAtOnce);
     if (!timers) return tl::make_unexpected(timers.error());
     if (timers->empty()) return {};
@@ -251,6 +269,11 @@ Status Engine::take_due() {
     std::vector<Work> work;
     for (const Input& input : inputs) work.push_back({.input = &input});
     if (Status done = commit_batch(work, {}); !done) return done;
+    if (store_->next_timer() == next) {
+      // Refused as a whole: not to be taken again at full speed.
+      timers_from_ = now + kProbePause;
+      return {};
+    }
     // The rest of a flood waits its turn behind the inputs that have come in meanwhile.
     if (timers->size() >= kTimersAtOnce) return {};
   }
@@ -260,22 +283,24 @@ std::optional<Instant> Engine::next_wake() const {
   if (full_) return probe_at_;
   if (!held_.empty()) return clock_.now();
   std::optional<Instant> next = store_->next_timer();
+  if (next) next = std::max(*next, timers_from_);
   if (const auto due = dispatcher_.next(); due && (!next || *due < *next)) next = due;
   return next;
 }
 
-// ---- deliveries
-// ------------------------------------------------------------------------------------
+// ---- deliveries ----
 
 Status Engine::refill() {
   std::vector<Dispatcher::Handout> handouts;
   Status done = dispatcher_.refill(*store_, clock_.now(), handouts);
   hand_out(handouts);
-  return done;
+  if (auto late = dispatcher_.overdue(clock_.now()); !late.empty()) sink_.expedite(std::move(late));
+  return survivable(std::move(done));
 }
 
 void Engine::hand_out(std::vector<Dispatcher::Handout>& handouts) {
   if (handouts.empty()) return;
+  const Instant now = clock_.now();
   std::vector<DeliveryTask> tasks;
   tasks.reserve(handouts.size());
   for (Dispatcher::Handout& handout : handouts) {
@@ -290,15 +315,18 @@ void Engine::hand_out(std::vector<Dispatcher::Handout>& handouts) {
     if (node == nullptr || node->node->delivery_policy() == nullptr) {
       held_.push_back({.delivery = delivery.key,
                        .number = delivery.attempts + 1,
-                       .started = clock_.now(),
+                       .started = now,
                        .code = "version_missing",
-                       .local = true});
+                       .error = "the scenario version that asked for it cannot be read any more",
+                       .retry_after = kVersionPause,
+                       .permanent = now >= delivery.deadline,
+                       .local = now < delivery.deadline});
       continue;
     }
     tasks.push_back({.delivery = delivery.key,
                      .endpoint = delivery.endpoint,
                      .number = delivery.attempts + 1,
-                     .last = delivery.due && *delivery.due >= delivery.deadline,
+                     .last = now >= delivery.deadline,
                      .request = std::move(handout.request),
                      .owner = version->second,
                      .policy = node->node->delivery_policy(),
@@ -341,8 +369,7 @@ Status Engine::cancel_pending(ScenarioKey scenario) {
   return {};
 }
 
-// ---- calls
-// -----------------------------------------------------------------------------------------
+// ---- calls ----
 
 Status Engine::commit_change(const BookChange& change) {
   if (change.scenarios.empty() && change.versions.empty()) return {};
@@ -459,8 +486,7 @@ Status Engine::add_token(const TokenRecord& token) {
   return {};
 }
 
-// ---- figures
-// ---------------------------------------------------------------------------------------
+// ---- figures ----
 
 void Engine::count(std::span<const Work> work) {
   for (const Work& item : work) {
@@ -475,6 +501,7 @@ void Engine::count(std::span<const Work> work) {
         break;
       case EventAnswer::Kind::Conflict:
       case EventAnswer::Kind::Rejected:
+      case EventAnswer::Kind::Unavailable:
         ++figures_.events_rejected;
         break;
     }

@@ -48,6 +48,8 @@ class DeliverySink {
   virtual void submit(std::vector<DeliveryTask> tasks) = 0;
   /// These need not be attempted any more; those in flight may still report.
   virtual void withdraw(std::vector<DeliveryKey> deliveries) = 0;
+  /// The window of these has ended: their last attempt is made now, whatever they waited for.
+  virtual void expedite(std::vector<DeliveryKey> deliveries) = 0;
 };
 
 struct EngineFigures {
@@ -136,6 +138,7 @@ class Engine {
   std::vector<AttemptResult> held_;  // results that a full disk could not take yet
   bool full_ = false;
   Instant probe_at_{};
+  Instant timers_from_{};  // none is taken before
   Date seen_swept_{};
   EngineFigures figures_;
 };

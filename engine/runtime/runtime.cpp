@@ -13,7 +13,8 @@
 
 namespace onward {
 namespace {
-/// Quiet that must pass before a fold begins by itself.
+using Steady = std::chrono::steady_clock;
+/// Lists are at most this far behind, where the engine has a moment to spare.
 constexpr std::chrono::seconds kQuiet{1};
 /// The engine looks at the clock at least this often, in case somebody moved it.
 constexpr std::chrono::seconds kNapMax{60};
@@ -30,6 +31,7 @@ struct Runtime::Impl final : DeliverySink {
   explicit Impl(RuntimeOptions given) : options{std::move(given)} {}
 
   // DeliverySink, called by the engine thread.
+  void expedite(std::vector<DeliveryKey> keys) override { deliverer->expedite(std::move(keys)); }
   void submit(std::vector<DeliveryTask> tasks) override { deliverer->submit(std::move(tasks)); }
   void withdraw(std::vector<DeliveryKey> keys) override { deliverer->withdraw(std::move(keys)); }
 
@@ -40,7 +42,12 @@ struct Runtime::Impl final : DeliverySink {
   void run();
   bool wait_for_work(std::vector<Job>& taken, std::vector<AttemptResult>& settled);
   bool fold_in_quiet();
+  /// When what has been committed should be in the tables: a second after the oldest of it.
+  Steady::time_point fold_from() const { return unfolded_since + kQuiet; }
   void refresh();
+  std::function<void()> showing() {
+    return [this] { refresh(); };
+  }
   void fail_for_good(const Error& error);
 
   RuntimeOptions options;
@@ -71,11 +78,10 @@ struct Runtime::Impl final : DeliverySink {
 
   // The engine thread's own.
   std::uint64_t generation = 0;  // of the directory
-  std::chrono::steady_clock::time_point last_work{}, last_look{};
+  Steady::time_point unfolded_since{}, last_look{};
 };
 
-// ---- intake
-// ----------------------------------------------------------------------------------------
+// ---- intake ----
 
 Status Runtime::Impl::push(Job job, std::size_t events) {
   const std::lock_guard lock{mutex};
@@ -134,8 +140,7 @@ Status Runtime::Impl::read(bool fresh, std::function<void(StoreReader&, const Di
   return {};
 }
 
-// ---- the engine thread
-// -----------------------------------------------------------------------------
+// ---- the engine thread ----
 
 void Runtime::Impl::run() {
   ::pthread_setname_np(::pthread_self(), "onward-engine");
@@ -147,6 +152,8 @@ void Runtime::Impl::run() {
       return;
     }
     refresh();
+    if (engine->fold_pending() && unfolded_since == Steady::time_point{})
+      unfolded_since = Steady::now();
   }
   const std::lock_guard lock{mutex};
   ended = true;
@@ -165,7 +172,7 @@ bool Runtime::Impl::wait_for_work(std::vector<Job>& taken, std::vector<AttemptRe
         until = std::min(until, std::chrono::steady_clock::now() + std::max(left, Duration{0}));
       }
       const bool folds = engine->fold_pending();
-      if (folds) until = std::min(until, last_work + kQuiet);
+      if (folds) until = std::min(until, fold_from());
       if (jobs.empty() && results.empty() && !stopping && !due) {
         asleep = true;
         wake.wait_until(lock, until, [&] { return stopping || !jobs.empty() || !results.empty(); });
@@ -178,7 +185,6 @@ bool Runtime::Impl::wait_for_work(std::vector<Job>& taken, std::vector<AttemptRe
       const auto next = engine->next_wake();
       due = next && *next <= engine->now();
       if (!taken.empty() || !settled.empty() || due) {
-        last_work = std::chrono::steady_clock::now();
         return true;
       }
     }
@@ -188,12 +194,15 @@ bool Runtime::Impl::wait_for_work(std::vector<Job>& taken, std::vector<AttemptRe
 
 /// One slice, where a second of quiet has passed. False: the store failed.
 bool Runtime::Impl::fold_in_quiet() {
-  if (!engine->fold_pending() || std::chrono::steady_clock::now() < last_work + kQuiet) return true;
+  if (!engine->fold_pending() || std::chrono::steady_clock::now() < fold_from()) return true;
   auto more = engine->fold_slice();
-  if (more) return true;
+  if (more) {
+    if (!*more) unfolded_since = {};
+    return true;
+  }
   if (more.error().kind ==
       ErrorKind::Unavailable) {  // no room: the next quiet moment may have some
-    last_work = std::chrono::steady_clock::now();
+    unfolded_since = std::chrono::steady_clock::now();
     return true;
   }
   fail_for_good(more.error());
@@ -237,7 +246,7 @@ void Runtime::Impl::fail_for_good(const Error& error) {
     orphans.swap(jobs);
     tell = on_failure;
   }
-  const EventAnswer lost{.kind = EventAnswer::Kind::Rejected,
+  const EventAnswer lost{.kind = EventAnswer::Kind::Unavailable,
                          .code = "engine_stopped",
                          .message = "the engine has stopped: " + error.message};
   for (Job& job : orphans) {
@@ -250,8 +259,7 @@ void Runtime::Impl::fail_for_good(const Error& error) {
   if (tell) tell(error.message);
 }
 
-// ---- life
-// ------------------------------------------------------------------------------------------
+// ---- life ----
 
 Runtime::Runtime(std::unique_ptr<Impl> impl) : impl_{std::move(impl)} {}
 
@@ -323,8 +331,7 @@ bool Runtime::ready() const {
   return impl_->started && !impl_->closing && !impl_->ended && !impl_->full;
 }
 
-// ---- events and contacts
-// ---------------------------------------------------------------------------
+// ---- events and contacts ----
 
 Status Runtime::events(std::vector<EventInput> events, Done<std::vector<EventAnswer>> done) {
   const std::size_t count = events.size();
@@ -348,7 +355,8 @@ Status Runtime::patch_contact(ContactRef who, ContactPatch patch, bool create,
     if (!answer) return done(tl::make_unexpected(std::move(answer.error())));
     if (!answer->found)
       return done(fail(ErrorKind::NotFound, "unknown_contact", "there is no such contact"));
-    if (answer->event.kind == EventAnswer::Kind::Rejected)
+    if (answer->event.kind == EventAnswer::Kind::Unavailable ||
+        answer->event.kind == EventAnswer::Kind::Rejected)
       return done(fail(ErrorKind::Unavailable, answer->event.code, answer->event.message));
     done(answer_of(std::move(*answer)));
   };
@@ -372,7 +380,8 @@ Status Runtime::forget_contact(ContactName who, Done<Result<bool>> done) {
                                  .done = [done](Result<WorkAnswer> answer) {
                                    if (!answer)
                                      return done(tl::make_unexpected(std::move(answer.error())));
-                                   if (answer->event.kind == EventAnswer::Kind::Rejected)
+                                   if (answer->event.kind == EventAnswer::Kind::Unavailable ||
+                                       answer->event.kind == EventAnswer::Kind::Rejected)
                                      return done(fail(ErrorKind::Unavailable, answer->event.code,
                                                       answer->event.message));
                                    done(answer->found);
@@ -388,8 +397,7 @@ Status Runtime::contact(ContactName who, Done<Result<ContactAnswer>> done) {
   });
 }
 
-// ---- scenarios
-// -------------------------------------------------------------------------------------
+// ---- scenarios ----
 
 namespace {
 /// A fault of the store ends the engine; one of the asker is only answered.
@@ -400,11 +408,16 @@ Status answered(const Result<T>& result) {
 }
 
 /// The call that answers `done` with what `act` finds.
+///
+/// `seen` is called in between: what the act changed is shown to other threads before it is
+/// answered.
 template <class T, class Act>
-std::function<Status(Engine&)> asking(Done<Result<T>> done, Act act) {
-  return [done = std::move(done), act = std::move(act)](Engine& engine) -> Status {
+std::function<Status(Engine&)> asking(std::function<void()> seen, Done<Result<T>> done, Act act) {
+  return [seen = std::move(seen), done = std::move(done),
+          act = std::move(act)](Engine& engine) -> Status {
     Result<T> result = act(engine);
     Status status = answered(result);
+    seen();
     done(std::move(result));
     return status;
   };
@@ -412,57 +425,61 @@ std::function<Status(Engine&)> asking(Done<Result<T>> done, Act act) {
 }  // namespace
 
 Status Runtime::apply(std::string id, std::string text, Done<Result<ApplyAnswer>> done) {
-  return impl_->call(asking(std::move(done), [id = std::move(id), text = std::move(text)](
-                                                 Engine& of) { return of.apply(id, text); }));
+  return impl_->call(asking(
+      impl_->showing(), std::move(done),
+      [id = std::move(id), text = std::move(text)](Engine& of) { return of.apply(id, text); }));
 }
 
 Status Runtime::activate(std::string id, std::optional<std::vector<std::string>> test_emails,
                          Done<Result<ScenarioInfo>> done) {
-  return impl_->call(asking(std::move(done), [id = std::move(id), emails = std::move(test_emails)](
-                                                 Engine& of) { return of.activate(id, emails); }));
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [id = std::move(id), emails = std::move(test_emails)](Engine& of) {
+                              return of.activate(id, emails);
+                            }));
 }
 
 Status Runtime::hold(std::string id, Done<Result<ScenarioInfo>> done) {
-  return impl_->call(
-      asking(std::move(done), [id = std::move(id)](Engine& of) { return of.hold(id); }));
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [id = std::move(id)](Engine& of) { return of.hold(id); }));
 }
 
 Status Runtime::archive(std::string id, bool cancel_pending, Done<Result<ScenarioInfo>> done) {
-  return impl_->call(asking(std::move(done), [id = std::move(id), cancel_pending](Engine& of) {
-    return of.archive(id, cancel_pending);
-  }));
+  return impl_->call(asking(
+      impl_->showing(), std::move(done),
+      [id = std::move(id), cancel_pending](Engine& of) { return of.archive(id, cancel_pending); }));
 }
 
 Status Runtime::duplicate(std::string id, std::string new_id, Done<Result<ScenarioInfo>> done) {
-  return impl_->call(asking(std::move(done), [id = std::move(id), new_id = std::move(new_id)](
-                                                 Engine& of) { return of.duplicate(id, new_id); }));
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [id = std::move(id), new_id = std::move(new_id)](Engine& of) {
+                              return of.duplicate(id, new_id);
+                            }));
 }
 
 Status Runtime::remove_draft(std::string id, Done<Result<ScenarioInfo>> done) {
-  return impl_->call(
-      asking(std::move(done), [id = std::move(id)](Engine& of) { return of.remove_draft(id); }));
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [id = std::move(id)](Engine& of) { return of.remove_draft(id); }));
 }
 
 Status Runtime::scenario(std::string id, Done<Result<ScenarioInfo>> done) {
-  return impl_->call(asking(std::move(done), [id = std::move(id)](Engine& of) {
+  return impl_->call(asking(impl_->showing(), std::move(done), [id = std::move(id)](Engine& of) {
     return of.book().info(id, /*with_text=*/true);
   }));
 }
 
 Status Runtime::scenarios(Done<Result<std::vector<ScenarioInfo>>> done) {
-  return impl_->call(asking(std::move(done), [](Engine& of) {
+  return impl_->call(asking(impl_->showing(), std::move(done), [](Engine& of) {
     return Result<std::vector<ScenarioInfo>>{of.book().list()};
   }));
 }
 
 Status Runtime::stats(std::string id, Version version, Done<Result<ScenarioStats>> done) {
-  return impl_->call(asking(std::move(done), [id = std::move(id), version](Engine& of) {
-    return of.stats(id, version);
-  }));
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [id = std::move(id), version](Engine& of) { return of.stats(id, version); }));
 }
 
-// ---- lists
-// -----------------------------------------------------------------------------------------
+// ---- lists ----
 
 Status Runtime::runs(ContactName who, std::size_t limit, std::string cursor, bool fresh,
                      Done<Result<RunPage>> done) {
@@ -489,8 +506,7 @@ Status Runtime::delivery(DeliveryKey key, bool fresh, Done<Result<DeliveryView>>
                      });
 }
 
-// ---- figures and tokens
-// ----------------------------------------------------------------------------
+// ---- figures and tokens ----
 
 RuntimeFigures Runtime::figures() const {
   RuntimeFigures shown;
@@ -524,10 +540,12 @@ std::optional<TokenRecord> Runtime::find_token(std::string_view sha256) const {
 }
 
 Status Runtime::add_token(TokenRecord token, Done<Status> done) {
-  return impl_->call([token = std::move(token), done = std::move(done)](Engine& engine) -> Status {
-    Status added = engine.add_token(token);
-    done(added);
-    return added;
-  });
+  return impl_->call(
+      [this, token = std::move(token), done = std::move(done)](Engine& engine) -> Status {
+        Status added = engine.add_token(token);
+        impl_->refresh();
+        done(added);
+        return added;
+      });
 }
 }  // namespace onward

@@ -25,8 +25,10 @@ using Done = std::function<void(T)>;
 
 /// What became of one event of a post.
 struct EventAnswer {
-  enum class Kind : std::uint8_t { Accepted, Duplicate, Conflict, Rejected } kind = Kind::Accepted;
-  std::string code;  ///< Of Conflict and Rejected: "id_reused", "too_old", …
+  /// Unavailable: not taken for a reason of ours, such as a full disk; worth sending again.
+  enum class Kind : std::uint8_t { Accepted, Duplicate, Conflict, Rejected, Unavailable };
+  Kind kind = Kind::Accepted;
+  std::string code;  ///< Of all but the first two: "id_reused", "too_old", …
   std::string message;
   std::vector<std::string> warnings;  ///< "ambiguous_contact"
 };

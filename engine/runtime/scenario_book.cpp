@@ -80,8 +80,7 @@ Result<const ScenarioBook::Entry*> ScenarioBook::known(std::string_view id) cons
                           nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest)));
 }
 
-// ---- commands
-// --------------------------------------------------------------------------------------
+// ---- commands ----
 
 Result<ScenarioBook::Applied> ScenarioBook::apply(const std::string& id, const std::string& text,
                                                   Instant now) const {
@@ -204,8 +203,7 @@ void ScenarioBook::adopt(const BookChange& change) {
   }
 }
 
-// ---- the catalog
-// -----------------------------------------------------------------------------------
+// ---- the catalog ----
 
 std::shared_ptr<const Scenario> ScenarioBook::build(const Entry& entry, Version version) const {
   const auto record = entry.versions.find(version);
@@ -256,8 +254,7 @@ Catalog ScenarioBook::catalog(const Counters& counters, const std::string& epoch
   return {std::move(scenarios), epoch, account_id};
 }
 
-// ---- reading
-// ---------------------------------------------------------------------------------------
+// ---- reading ----
 
 const ScenarioRecord* ScenarioBook::find(std::string_view id) const {
   const auto found = entries_.find(id);

@@ -385,6 +385,7 @@ class MemoryStore final : public Store {
 
   bool fold_pending() const override { return false; }
   Status fold() override { return {}; }
+  Status probe() override { return {}; }
   Result<bool> fold_slice() override { return false; }
 
   Status forget_seen(Instant before) override {

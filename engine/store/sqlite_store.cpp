@@ -149,6 +149,7 @@ class SqliteStore final : public Store {
   bool fold_pending() const override { return !journal_.empty(); }
   Status fold() override;
   Result<bool> fold_slice() override;
+  Status probe() override;
   Status forget_seen(Instant before) override;
 
   Result<std::unique_ptr<StoreReader>> open_reader() override {
@@ -358,6 +359,17 @@ Result<bool> SqliteStore::fold_slice() {
   });
   if (!status) return tl::make_unexpected(status.error());
   return !journal_.empty();
+}
+
+/// As much as a good commit, into a row that is gone again with the next probe's end.
+Status SqliteStore::probe() {
+  return writing([&] {
+    transact([&] {
+      Query{*database_, "REPLACE INTO meta (name, value) VALUES ('probe', zeroblob(1048576))"}
+          .run();
+    });
+    transact([&] { Query{*database_, "DELETE FROM meta WHERE name = 'probe'"}.run(); });
+  });
 }
 
 Status SqliteStore::forget_seen(Instant before) {

@@ -223,6 +223,8 @@ class Store {
   virtual Status fold() = 0;
   /// A slice of the same, about a millisecond of work, for quiet moments. Whether more is left.
   virtual Result<bool> fold_slice() = 0;
+  /// Writes and syncs a little, to see whether there is room on the disk again.
+  virtual Status probe() = 0;
   /// Drops remembered events older than `before`, whole days.
   virtual Status forget_seen(Instant before) = 0;
 

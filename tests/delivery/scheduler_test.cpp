@@ -374,4 +374,30 @@ TEST_CASE("a hundred thousand tasks over five thousand origins all come to their
   CHECK(world.ended.size() == 100'000);
   CHECK(world.most_in_flight <= 2048);
 }
+
+TEST_CASE("a waiting task whose window ends passes the pause that it waits for",
+          "[delivery][scheduler]") {
+  Scheduler scheduler{{}};
+  Instant now{1h};
+  scheduler.add(task(1));
+  for (const DeliveryTask& started : scheduler.start(now))
+    scheduler.finished(started, {Verdict::Kind::Overloaded, 10h}, 5ms, now);
+  scheduler.add(task(2));
+  scheduler.add(task(3));
+  REQUIRE(scheduler.start(now).empty());
+  scheduler.expedite({DeliveryKey{2}});
+  const auto started = scheduler.start(now);
+  REQUIRE(started.size() == 1);
+  CHECK(started[0].delivery == DeliveryKey{2});
+  CHECK(started[0].last);
+  CHECK(scheduler.waiting() == 1);
+}
+
+TEST_CASE("cancelled tasks are dropped while they wait", "[delivery][scheduler]") {
+  Scheduler scheduler{{}};
+  for (std::uint64_t i = 1; i <= 4; ++i) scheduler.add(task(i));
+  scheduler.drop({DeliveryKey{2}, DeliveryKey{3}, DeliveryKey{99}});
+  CHECK(scheduler.waiting() == 2);
+  CHECK(scheduler.start(Instant{1h}).size() == 2);
+}
 }  // namespace onward

@@ -42,7 +42,7 @@ TEST_CASE("a full disk refuses, sends nothing, and goes on when there is room",
   stage.event("ada", "opened");
   faults->full = true;
   for (const EventAnswer& answer : stage.send(three(stage))) {
-    CHECK(answer.kind == EventAnswer::Kind::Rejected);
+    CHECK(answer.kind == EventAnswer::Kind::Unavailable);
     CHECK(answer.code == "disk_full");
   }
   CHECK(stage.engine().full());
@@ -68,7 +68,7 @@ TEST_CASE("a failed write stops the engine, and nobody is told yes", "[runtime][
   jobs.emplace_back(std::move(job));
   CHECK_FALSE(stage.engine().work(std::move(jobs), {}));
   REQUIRE(answers.size() == 1);
-  CHECK(answers[0].kind == EventAnswer::Kind::Rejected);
+  CHECK(answers[0].kind == EventAnswer::Kind::Unavailable);
   CHECK(stage.sink().tasks.empty());
 }
 
@@ -79,4 +79,46 @@ TEST_CASE("a large post is committed in parts and answered whole", "[runtime][en
   const auto answers = stage.send(std::move(post));
   CHECK(answers.size() == 95);
   CHECK(stage.counts("tell")[Counter::Requests] == 95);
+}
+
+TEST_CASE("endpoints that never answer keep out none that does", "[runtime][engine]") {
+  Stage stage{R"(
+scenario: dead
+reentry: parallel
+nodes:
+  any:  { kind: trigger, event: opened, next: tell }
+  tell: { kind: send_webhook, url: "https://dead.example.com/in", next: end }
+)",
+              nullptr,
+              {.endpoint_window = 20, .window = 20}};
+  stage.apply(R"(
+scenario: alive
+reentry: parallel
+nodes:
+  any:  { kind: trigger, event: clicked, next: tell }
+  tell: { kind: send_webhook, url: "https://alive.example.com/in", next: end }
+)");
+  for (int i = 0; i < 50; ++i) stage.event("ada", "opened");
+  CHECK(stage.sink().tasks.size() == 20);
+  stage.event("ada", "clicked");
+  CHECK(stage.sink().tasks.size() == 21);
+  CHECK(stage.sink().tasks.back().policy->origin == "https://alive.example.com:443");
+}
+
+TEST_CASE("when its window ends a delivery has its last attempt, whatever it waits for",
+          "[runtime][engine]") {
+  Stage stage{kRelay};
+  stage.event("ada", "opened");
+  stage.pass(11h);
+  CHECK(stage.sink().expedited.empty());
+  stage.pass(1h);
+  REQUIRE(stage.sink().expedited.size() == 1);
+  CHECK(stage.sink().expedited[0] == stage.sink().tasks.at(0).delivery);
+
+  // One that is handed out late goes as a last attempt at once.
+  stage.restart();
+  REQUIRE(stage.sink().tasks.size() == 1);
+  CHECK(stage.sink().tasks[0].last);
+  stage.reply(503);
+  CHECK(stage.counts("tell")[Counter::Failed] == 1);
 }

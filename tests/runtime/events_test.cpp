@@ -195,3 +195,51 @@ nodes:
   stage.event("ada", "opened", "{}", R"({"groups_add": ["vip"]})");
   CHECK(stage.counts("tell")[Counter::Visits] == 1);
 }
+
+TEST_CASE("one input that would start hundreds of runs stays within its bounds",
+          "[runtime][events]") {
+  Stage stage{R"(
+scenario: groups
+reentry: { mode: after_exit, key: event.group }
+nodes:
+  joined: { kind: trigger, event: group_joined, next: tell }
+  tell:   { kind: send_webhook, url: "https://crm.example.com/in", next: end }
+)"};
+  std::string groups;
+  for (int i = 0; i < 900; ++i) groups += (i == 0 ? "\"g" : ",\"g") + std::to_string(i) + "\"";
+  CHECK(stage.event("ada", "opened", "{}", "{\"groups\": [" + groups + "]}").kind ==
+        EventAnswer::Kind::Accepted);
+  const CounterRow counts = stage.counts("");
+  CHECK(counts[Counter::Entered] + counts.named.at(0).second == 900);
+  CHECK(counts.named.at(0).first == "cascade");
+  CHECK(stage.counts("tell")[Counter::Requests] > 100);
+  CHECK(stage.broken().empty());
+}
+
+TEST_CASE("a key is honoured for events that a change of the contact causes", "[runtime][events]") {
+  Stage stage{R"(
+scenario: groups
+reentry: { mode: never, key: event.group }
+nodes:
+  moved: { kind: trigger, event: [group_joined, group_left], next: end }
+)"};
+  for (int i = 0; i < 3; ++i) {
+    stage.event("ada", "opened", "{}", R"({"groups_add": ["vip"]})");
+    stage.event("ada", "opened", "{}", R"({"groups": ["news"]})");
+    stage.event("ada", "opened", "{}", R"({"groups": []})");
+  }
+  CHECK(stage.counts("")[Counter::Entered] == 2);  // vip and news, once each
+}
+
+TEST_CASE("a subscription sets its date once, and that is a change", "[runtime][events]") {
+  Stage stage{kWelcome};
+  stage.event("ada", "opened");
+  stage.clock().pass(1h);
+  stage.event("ada", "subscription", kForm);
+  const Contact ada = stage.contact("ada").contact;
+  CHECK(ada.updated_at == stage.clock().now());
+  REQUIRE(ada.get(Field::SubscribedAt) != nullptr);
+  stage.clock().pass(1h);
+  stage.event("ada", "subscription", kForm);
+  CHECK(stage.contact("ada").contact.updated_at == ada.updated_at);
+}

@@ -212,11 +212,13 @@ TEST_CASE("a full disk refuses the commit and leaves the store as it was", "[sto
     CHECK(contacts_known(*store, taken + 50) == taken);
     CHECK(must(store->snapshot()).last_contact.value == taken + 1);
     CHECK(!store->commit(busy_commit(1 + taken, 500)));
+    CHECK(store->probe().error().code == "disk_full");
     CHECK(contacts_known(*store, taken + 50) == taken);
   }
   options.bytes_max = 0;  // Room again.
   const auto store = must(open_sqlite_store(options));
   CHECK(contacts_known(*store, taken + 50) == taken);
+  must(store->probe());
   must(store->commit(busy_commit(1 + taken, 50)));
   must(store->fold());
   CHECK(contacts_known(*store, taken + 50) == taken + 50);

@@ -12,6 +12,11 @@ class FaultyStore final : public PassingStore {
   FaultyStore(std::shared_ptr<Store> store, std::shared_ptr<const Faults> faults)
       : PassingStore{std::move(store)}, faults_{std::move(faults)} {}
 
+  Status probe() override {
+    if (faults_->full) return fail(ErrorKind::Unavailable, "disk_full", "no room left");
+    return store_->probe();
+  }
+
   Status commit(const Commit& commit) override {
     if (faults_->broken) return fail(ErrorKind::Io, "io", "the disk is gone");
     if (faults_->full) return fail(ErrorKind::Unavailable, "disk_full", "no room left");

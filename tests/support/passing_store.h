@@ -45,6 +45,7 @@ class PassingStore : public Store {
   }
   bool fold_pending() const override { return store_->fold_pending(); }
   Status fold() override { return store_->fold(); }
+  Status probe() override { return store_->probe(); }
   Result<bool> fold_slice() override { return store_->fold_slice(); }
   Status forget_seen(Instant before) override { return store_->forget_seen(before); }
   Result<std::unique_ptr<StoreReader>> open_reader() override { return store_->open_reader(); }

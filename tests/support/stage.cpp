@@ -35,6 +35,10 @@ void FakeSink::withdraw(std::vector<DeliveryKey> deliveries) {
   }
 }
 
+void FakeSink::expedite(std::vector<DeliveryKey> deliveries) {
+  expedited.insert(expedited.end(), deliveries.begin(), deliveries.end());
+}
+
 Stage::Stage(std::string_view scenario, std::unique_ptr<Store> store, RuntimeOptions options)
     : options_{std::move(options)} {
   kept_ = store ? std::shared_ptr<Store>{std::move(store)}

@@ -26,8 +26,9 @@ class FakeSink final : public DeliverySink {
  public:
   void submit(std::vector<DeliveryTask> tasks) override;
   void withdraw(std::vector<DeliveryKey> deliveries) override;
+  void expedite(std::vector<DeliveryKey> deliveries) override;
   std::vector<DeliveryTask> tasks;  ///< Handed out and not yet answered.
-  std::vector<DeliveryKey> withdrawn;
+  std::vector<DeliveryKey> withdrawn, expedited;
 };
 
 class Stage {

@@ -101,12 +101,18 @@ Status ensure_first_token(Runtime& runtime, const fs::path& file, bool store_has
     if (const Status written = write_file(file, *made + "\n", 0600); !written) return written;
     token = std::move(*made);
   }
-  std::promise<Status> added;
-  const Status taken =
-      runtime.add_token({sha256_hex(*token), "first", Role::Admin, system_clock().now()},
-                        [&added](const Status& done) { added.set_value(done); });
+  // Shared with the callback: where the engine ends without an answer, its last copy says so.
+  auto added = std::make_shared<std::promise<Status>>();
+  auto answer = added->get_future();
+  const Status taken = runtime.add_token(
+      {sha256_hex(*token), "first", Role::Admin, system_clock().now()},
+      [promise = std::move(added)](const Status& done) { promise->set_value(done); });
   if (!taken) return taken;
-  return added.get_future().get();
+  try {
+    return answer.get();
+  } catch (const std::future_error&) {
+    return fail(ErrorKind::Io, "engine_stopped", runtime.failure());
+  }
 }
 
 /// Everything that must outlive the server, in the order in which it is made.
