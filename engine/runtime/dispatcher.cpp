@@ -89,7 +89,7 @@ Status Dispatcher::refill_one(Store& store, const EndpointKey& key, Endpoint& en
   auto loaded = store.deliveries(wanted);
   if (!loaded) return tl::make_unexpected(loaded.error());
   for (auto& one : *loaded) {
-    if (!one || !one->delivery.pending() || one->request == nullptr) continue;
+    if (!one || !one->delivery.pending()) continue;
     take_out(one->delivery, endpoint);
     out.push_back({.delivery = std::move(one->delivery), .request = std::move(one->request)});
   }

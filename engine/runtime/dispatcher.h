@@ -22,7 +22,7 @@ class Dispatcher {
   /// A delivery that may go to the deliver thread now.
   struct Handout {
     Delivery delivery;
-    std::shared_ptr<const Request> request;
+    std::shared_ptr<const Request> request;  ///< Null where its body is gone: it can only fail.
   };
 
   explicit Dispatcher(const Limits& limits) : limits_{limits} {}

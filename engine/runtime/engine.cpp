@@ -312,6 +312,15 @@ void Engine::hand_out(std::vector<Dispatcher::Handout>& handouts) {
     const ScenarioNode* node = home == nullptr || version == home->versions.end()
                                    ? nullptr
                                    : version->second->find(delivery.endpoint.node);
+    if (handout.request == nullptr) {
+      held_.push_back({.delivery = delivery.key,
+                       .number = delivery.attempts + 1,
+                       .started = now,
+                       .code = "request_missing",
+                       .error = "what was to be sent is not stored any more",
+                       .permanent = true});
+      continue;
+    }
     if (node == nullptr || node->node->delivery_policy() == nullptr) {
       held_.push_back({.delivery = delivery.key,
                        .number = delivery.attempts + 1,
