@@ -16,6 +16,8 @@ namespace {
 using Steady = std::chrono::steady_clock;
 /// Lists are at most this far behind, where the engine has a moment to spare.
 constexpr std::chrono::seconds kQuiet{1};
+/// A pause in which a fold of its own keeps nobody waiting.
+constexpr std::chrono::milliseconds kMoment{20};
 /// The engine looks at the clock at least this often, in case somebody moved it.
 constexpr std::chrono::seconds kNapMax{60};
 /// Calls (not events) that may wait.
@@ -42,8 +44,11 @@ struct Runtime::Impl final : DeliverySink {
   void run();
   bool wait_for_work(std::vector<Job>& taken, std::vector<AttemptResult>& settled);
   bool fold_in_quiet();
-  /// When what has been committed should be in the tables: a second after the oldest of it.
-  Steady::time_point fold_from() const { return unfolded_since + kQuiet; }
+  /// When the engine may fold by itself: what was committed is a second old, and nothing has come
+  /// for a moment. While something comes, folds ride in its commits.
+  Steady::time_point fold_from() const {
+    return std::max(unfolded_since + kQuiet, last_work + kMoment);
+  }
   void refresh();
   std::function<void()> showing() {
     return [this] { refresh(); };
@@ -78,7 +83,7 @@ struct Runtime::Impl final : DeliverySink {
 
   // The engine thread's own.
   std::uint64_t generation = 0;  // of the directory
-  Steady::time_point unfolded_since{}, last_look{};
+  Steady::time_point unfolded_since{}, last_work{}, last_look{};
 };
 
 // ---- intake ----
@@ -152,6 +157,7 @@ void Runtime::Impl::run() {
       return;
     }
     refresh();
+    last_work = Steady::now();
     if (engine->fold_pending() && unfolded_since == Steady::time_point{})
       unfolded_since = Steady::now();
   }

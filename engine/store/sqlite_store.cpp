@@ -23,7 +23,8 @@
 
 // How a commit travels (docs/store.md has the whole of it):
 //   commit        one row into `journal`, one fsync; its rows then stand in the overlay
-//   commit …      after `fold_after` changes the overlay's generation is frozen; slices of it are
+//   commit …      after `fold_after` changes, or `fold_age`, the overlay's generation is frozen;
+//   slices of it are
 //                 written to the tables inside the following commits' transactions
 //   last slice    the folded journal rows are erased; the memory that held them is let go
 // A crash at any moment leaves tables plus journal, and every journal row holds whole rows: start
@@ -161,6 +162,7 @@ class SqliteStore final : public Store {
   struct JournalRow {
     std::uint64_t id = 0;
     std::unique_ptr<const std::string> bytes;  ///< The overlay's rows are views into it.
+    Instant at{};                              ///< Of its commit; of one replayed, long ago.
   };
 
   template <class Read>
@@ -211,7 +213,8 @@ void SqliteStore::replay() {
   Query rows_of_journal{*database_, "SELECT id, body FROM journal ORDER BY id"};
   auto rows = rows_of_journal();
   while (rows.next()) {
-    JournalRow row{rows.number(0), std::make_unique<const std::string>(rows.bytes(1))};
+    JournalRow row{.id = static_cast<std::uint64_t>(rows.number(0)),
+                   .bytes = std::make_unique<const std::string>(rows.bytes(1))};
     if (!overlay_.apply(*row.bytes))
       throw Fault{{ErrorKind::Io, "damaged",
                    "the database is damaged: journal row " + std::to_string(row.id) +
@@ -283,7 +286,8 @@ Status SqliteStore::commit(const Commit& commit) {
     return {};
   return writing([&] {
     write(commit);
-    if (!fold_ && overlay_.changes >= options_.fold_after) begin_fold();
+    const bool old = !journal_.empty() && journal_.front().at + options_.fold_age <= commit.at;
+    if (!fold_ && (old || overlay_.changes >= options_.fold_after)) begin_fold();
     checkpoint(kCheckpointPages);
   });
 }
@@ -317,7 +321,7 @@ void SqliteStore::write(const Commit& commit) {
   const bool applied = overlay_.apply(*bytes);
   assert(applied);
   static_cast<void>(applied);
-  journal_.push_back({next_journal_++, std::move(bytes)});
+  journal_.push_back({next_journal_++, std::move(bytes), commit.at});
 }
 
 /// What journal and fold are measured against: the same rows by the same statements, each commit
