@@ -52,6 +52,12 @@ class Cascade {
   void park_run(Run& run, std::string_view reason);
   void resume(Run& run);
 
+  struct Place {
+    const CatalogScenario* home = nullptr;
+    const Scenario* scenario = nullptr;  ///< The run's version; null where it cannot be read.
+    const ScenarioNode* node = nullptr;
+  };
+  Place place_of(const Run& run) const;
   Visit visit_of(const Run& run, const Scenario& scenario, const ScenarioNode& node,
                  std::string_view delivery_id) const;
   LedgerRow& ledger_row(ScenarioKey scenario, const EntryKey& key, bool test);
@@ -202,9 +208,7 @@ void Cascade::wake_by_event(const Event& event) {
   for (std::size_t i = 0; i < state_.live.size(); ++i) {
     Run& run = state_.live[i];
     if (run.state != RunState::Waiting) continue;
-    const CatalogScenario* home = catalog_.find(run.scenario);
-    const Scenario* scenario = home == nullptr ? nullptr : home->version(run.version);
-    const ScenarioNode* node = scenario == nullptr ? nullptr : scenario->find(run.place());
+    const auto [home, scenario, node] = place_of(run);
     const auto* listen =
         node == nullptr ? nullptr : std::get_if<EventListen>(&node->node->listens());
     if (listen == nullptr || std::ranges::find(listen->events, event.type) == listen->events.end())
@@ -405,13 +409,11 @@ void Cascade::ask_for(Run& run, const CatalogScenario& home, const ScenarioNode&
 }
 
 void Cascade::wake(Run& run, const WakeCause& cause) {
-  const CatalogScenario* home = catalog_.find(run.scenario);
+  const auto [home, scenario, node] = place_of(run);
   if (home == nullptr || home->state == ScenarioState::Archived) {
     end(run, RunState::Stopped, "archived");
     return;
   }
-  const Scenario* scenario = home->version(run.version);
-  const ScenarioNode* node = scenario == nullptr ? nullptr : scenario->find(run.place());
   leave_hold(run);
   mark(run);
   if (node == nullptr) {
@@ -426,13 +428,11 @@ void Cascade::wake(Run& run, const WakeCause& cause) {
 
 /// A parked run arrives where it was kept from arriving, or enters its node again, uncounted.
 void Cascade::resume(Run& run) {
-  const CatalogScenario* home = catalog_.find(run.scenario);
+  const auto [home, scenario, node] = place_of(run);
   if (home == nullptr || home->state == ScenarioState::Archived) {
     end(run, RunState::Stopped, "archived");
     return;
   }
-  const Scenario* scenario = home->version(run.version);
-  const ScenarioNode* node = scenario == nullptr ? nullptr : scenario->find(run.place());
   if (node == nullptr) return;
   counters(run).add(Counter::Parked, -1);
   run.state = RunState::Waiting;
@@ -497,6 +497,13 @@ void Cascade::park_run(Run& run, std::string_view reason) {
 }
 
 // ---- small things ----
+
+Cascade::Place Cascade::place_of(const Run& run) const {
+  Place place{.home = catalog_.find(run.scenario)};
+  if (place.home != nullptr) place.scenario = place.home->version(run.version);
+  if (place.scenario != nullptr) place.node = place.scenario->find(run.place());
+  return place;
+}
 
 Visit Cascade::visit_of(const Run& run, const Scenario& scenario, const ScenarioNode& node,
                         std::string_view delivery_id) const {
