@@ -156,24 +156,25 @@ void WebhookHeaders::read_basic(Settings& settings, const Tree& tree) {
   }
 }
 
-bool WebhookHeaders::render_to(std::vector<Header>& out, const TemplateSubject& subject) const {
+std::string_view WebhookHeaders::render_to(std::vector<Header>& out,
+                                           const TemplateSubject& subject) const {
   for (const auto& [name, value] : headers_) {
     out.emplace_back(name, value.render(subject));
-    if (!is_safe(out.back().second)) return false;
+    if (!is_safe(out.back().second)) return name;
   }
   if (bearer_) {
     out.emplace_back(kAuthorization, "Bearer " + bearer_->render(subject));
-    return is_safe(out.back().second);
+    if (!is_safe(out.back().second)) return kAuthorization;
   }
   if (basic_) {
     const std::string username = basic_->username.render(subject);
     const std::string password = basic_->password.render(subject);
-    if (username.find(':') != std::string::npos) return false;
+    if (username.find(':') != std::string::npos) return kAuthorization;
     const std::string pair = username + ":" + password;
-    if (pair.size() > kValueMax / 2 || has_control_characters(pair)) return false;
+    if (pair.size() > kValueMax / 2 || has_control_characters(pair)) return kAuthorization;
     out.emplace_back(kAuthorization, "Basic " + base64(pair));
   }
-  return true;
+  return {};
 }
 
 bool WebhookHeaders::has(std::string_view name) const {
