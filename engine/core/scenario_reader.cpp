@@ -253,8 +253,9 @@ class ScenarioReader {
     }
     if (!entry->value.is_map() || entry->value.entries.empty()) {
       error(entry->value.at, "wrong_type",
-            fmt::format("\"nodes\" wants a mapping from node ids to nodes, found {}",
-                        describe(entry->value)));
+            fmt::format("\"nodes\" wants a mapping from node ids to nodes, found {}{}",
+                        describe(entry->value),
+                        entry->value.is_map() ? "; a scenario needs at least a trigger" : ""));
       return;
     }
     const auto& entries = entry->value.entries;
@@ -368,12 +369,22 @@ class ScenarioReader {
   }
 
   void check_secrets(const Draft& draft, std::string_view where) {
-    if (!context_.secrets) return;
-    for (const std::string& name : draft.node->secrets()) {
+    constexpr std::string_view kNoneYet = "; secrets cannot be stored yet";
+    std::vector<std::string> names = draft.node->secrets();
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    for (const std::string& name : names) {
+      if (!context_.secrets) {
+        warning(draft.entry->key_at, "unknown_secret",
+                fmt::format("{}: names the secret \"{}\"{}, so a server will refuse the file",
+                            where, name, kNoneYet));
+        continue;
+      }
       if (context_.secrets->contains(name)) continue;
       const Names known{context_.secrets->begin(), context_.secrets->end()};
       error(draft.entry->key_at, "unknown_secret",
-            fmt::format("{}: the server has no secret \"{}\"", where, name),
+            fmt::format("{}: the server has no secret \"{}\"{}", where, name,
+                        known.empty() ? kNoneYet : ""),
             nearest_in(name, known));
     }
   }
@@ -448,9 +459,12 @@ class ScenarioReader {
         return edge.target->is_scalar() && edge.target->text == kEndWord;
       });
       if (draft.kind->family == NodeFamily::Wait && ends && !draft.edges.empty())
-        warning(draft.entry->key_at, "trailing_wait",
-                fmt::format("node \"{}\": nothing follows this wait, so it has no effect",
-                            draft.entry->key));
+        warning(
+            draft.entry->key_at, "trailing_wait",
+            fmt::format(
+                "node \"{}\": nothing follows this wait: it only keeps a contact in the scenario "
+                "for longer, which matters to re-entry alone",
+                draft.entry->key));
       const auto* listen = std::get_if<EventListen>(&draft.node->listens());
       if (reentry_stated_ || draft.kind->family != NodeFamily::Trigger || !listen) continue;
       for (const std::string& event : listen->events) {

@@ -75,9 +75,9 @@ std::string describe(const Tree& tree) {
     case Tree::Kind::Null:
       return "nothing";
     case Tree::Kind::List:
-      return "a list";
+      return tree.items.empty() ? "an empty list" : "a list";
     case Tree::Kind::Map:
-      return "a mapping";
+      return tree.entries.empty() ? "an empty mapping" : "a mapping";
     case Tree::Kind::Scalar:
       break;
   }
