@@ -134,10 +134,17 @@ void WebhookHeaders::read_auth(Settings& settings) {
 }
 
 void WebhookHeaders::read_basic(Settings& settings, const Tree& tree) {
+  constexpr std::array<std::string_view, 2> kParts = {"username", "password"};
+  for (const Tree::Entry& entry : tree.entries)
+    if (std::find(kParts.begin(), kParts.end(), entry.key) == kParts.end())
+      return settings.error(
+          entry.key_at, "unknown_key",
+          fmt::format("\"auth\": \"basic\" has no key \"{}\"; there are username and password",
+                      entry.key),
+          nearest_name(entry.key, std::span<const std::string_view>{kParts}));
   const Tree::Entry* username = tree.find("username");
   const Tree::Entry* password = tree.find("password");
-  if (!username || !password || tree.entries.size() != 2 || !username->value.is_scalar() ||
-      !password->value.is_scalar()) {
+  if (!username || !password || !username->value.is_scalar() || !password->value.is_scalar()) {
     settings.error(tree.at, "wrong_type",
                    "\"auth\": \"basic\" wants two texts: { username: …, password: … }");
     return;
