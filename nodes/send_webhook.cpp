@@ -65,10 +65,10 @@ class SendWebhook final : public Node {
     if (!in_query() && !headers_.has("Content-Type"))
       request.headers.emplace_back(
           "Content-Type", form_ ? "application/x-www-form-urlencoded" : "application/json");
-    if (!headers_.render_to(request.headers, subject)) {
+    if (const auto broken = headers_.render_to(request.headers, subject); !broken.empty()) {
       // A value that could break the request is not kept either.
       request.headers.clear();
-      result.refusal = "bad_header";
+      result.refusal = fmt::format("bad_header: {}", broken);
     }
     write_body(request, visit, subject);
     if (request.body.size() > kBodyMax || request.url.size() > kUrlMax) {

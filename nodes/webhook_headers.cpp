@@ -134,10 +134,17 @@ void WebhookHeaders::read_auth(Settings& settings) {
 }
 
 void WebhookHeaders::read_basic(Settings& settings, const Tree& tree) {
+  constexpr std::array<std::string_view, 2> kParts = {"username", "password"};
+  for (const Tree::Entry& entry : tree.entries)
+    if (std::find(kParts.begin(), kParts.end(), entry.key) == kParts.end())
+      return settings.error(
+          entry.key_at, "unknown_key",
+          fmt::format("\"auth\": \"basic\" has no key \"{}\"; there are username and password",
+                      entry.key),
+          nearest_name(entry.key, std::span<const std::string_view>{kParts}));
   const Tree::Entry* username = tree.find("username");
   const Tree::Entry* password = tree.find("password");
-  if (!username || !password || tree.entries.size() != 2 || !username->value.is_scalar() ||
-      !password->value.is_scalar()) {
+  if (!username || !password || !username->value.is_scalar() || !password->value.is_scalar()) {
     settings.error(tree.at, "wrong_type",
                    "\"auth\": \"basic\" wants two texts: { username: …, password: … }");
     return;
@@ -156,24 +163,25 @@ void WebhookHeaders::read_basic(Settings& settings, const Tree& tree) {
   }
 }
 
-bool WebhookHeaders::render_to(std::vector<Header>& out, const TemplateSubject& subject) const {
+std::string_view WebhookHeaders::render_to(std::vector<Header>& out,
+                                           const TemplateSubject& subject) const {
   for (const auto& [name, value] : headers_) {
     out.emplace_back(name, value.render(subject));
-    if (!is_safe(out.back().second)) return false;
+    if (!is_safe(out.back().second)) return name;
   }
   if (bearer_) {
     out.emplace_back(kAuthorization, "Bearer " + bearer_->render(subject));
-    return is_safe(out.back().second);
+    if (!is_safe(out.back().second)) return kAuthorization;
   }
   if (basic_) {
     const std::string username = basic_->username.render(subject);
     const std::string password = basic_->password.render(subject);
-    if (username.find(':') != std::string::npos) return false;
+    if (username.find(':') != std::string::npos) return kAuthorization;
     const std::string pair = username + ":" + password;
-    if (pair.size() > kValueMax / 2 || has_control_characters(pair)) return false;
+    if (pair.size() > kValueMax / 2 || has_control_characters(pair)) return kAuthorization;
     out.emplace_back(kAuthorization, "Basic " + base64(pair));
   }
-  return true;
+  return {};
 }
 
 bool WebhookHeaders::has(std::string_view name) const {

@@ -17,9 +17,9 @@ class WebhookHeaders {
   /// Reads `headers` and `auth`; reports names that are none or that the engine itself sends.
   explicit WebhookHeaders(Settings& settings);
 
-  /// Appends the headers; false where a value would break the request (a control character, too
-  /// long).
-  bool render_to(std::vector<Header>& out, const TemplateSubject& subject) const;
+  /// Appends the headers up to the first whose value would break the request (a control character,
+  /// too long), and returns that one's name; empty where all are good.
+  std::string_view render_to(std::vector<Header>& out, const TemplateSubject& subject) const;
   /// Whether the author sets `name` himself; case does not matter.
   bool has(std::string_view name) const;
   std::vector<std::string> secrets() const;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/core/url_login.h"
 #include "engine/core/value.h"
 
 namespace onward {
@@ -118,11 +119,41 @@ std::string_view neighbourhood(std::string_view line, std::size_t& caret, bool& 
   return line.substr(from, to - from);
 }
 
+/// A part of a line without users and passwords; `part_at` is its place in the line in which the
+/// `logins` were found, `caret` a place in the part, which is moved along.
+std::string without_logins(std::string_view part, std::size_t part_at,
+                           const std::vector<TextSpan>& logins, std::size_t& caret) {
+  std::string shown;
+  std::size_t at = 0;
+  const std::size_t caret_before = caret;
+  const auto in_part = [&](std::size_t byte) {
+    return std::min(byte > part_at ? byte - part_at : 0, part.size());
+  };
+  for (const TextSpan& login : logins) {
+    const std::size_t from = in_part(login.from);
+    const std::size_t to = in_part(login.to);
+    if (from == to) continue;
+    shown += part.substr(at, from - at);
+    if (caret_before >= to)
+      caret = caret + kHiddenLogin.size() - (to - from);
+    else if (caret_before > from)
+      caret = shown.size();
+    shown += kHiddenLogin;
+    at = to;
+  }
+  shown += part.substr(at);
+  return shown;
+}
+
 /// The line and below it a caret under the character at byte `caret`; a long line is cut around it.
-std::string excerpt(std::string_view line, std::size_t caret_byte, bool colour) {
+std::string excerpt(std::string_view line, const std::vector<TextSpan>& logins,
+                    std::size_t caret_byte, bool colour) {
   bool cut_front = false;
   bool cut_back = false;
-  line = neighbourhood(line, caret_byte, cut_front, cut_back);
+  const std::string_view part = neighbourhood(line, caret_byte, cut_front, cut_back);
+  const auto part_at = static_cast<std::size_t>(part.data() - line.data());
+  const std::string kept = without_logins(part, part_at, logins, caret_byte);
+  line = kept;
   std::vector<Cell> cells = cells_of(line.substr(0, caret_byte));
   const std::size_t caret = cells.size();
   for (Cell& cell : cells_of(line.substr(caret_byte))) cells.push_back(std::move(cell));
@@ -185,6 +216,8 @@ std::string report_text(std::string_view file, std::string_view text,
   const auto lines = lines_of(text);
   const auto paint = [&](std::string_view ink) { return colour ? ink : std::string_view{}; };
   Cursor cursor;
+  std::vector<TextSpan> logins;
+  std::size_t logins_of = 0;
   std::string report;
   for (const Diagnostic& found : diagnostics) {
     const bool error = found.severity == Severity::Error;
@@ -192,8 +225,11 @@ std::string report_text(std::string_view file, std::string_view text,
                           paint(kPlain), paint(error ? kRed : kYellow),
                           error ? "" : "warning: ", paint(kPlain), harmless(sentence(found)));
     const auto line = static_cast<std::size_t>(std::max(found.at.line, 0));
-    if (line > 0 && line <= lines.size())
-      report += excerpt(lines[line - 1], cursor.byte_of(lines[line - 1], found.at), colour);
+    if (line == 0 || line > lines.size()) continue;
+    const std::string_view shown = lines[line - 1];
+    if (line != logins_of) logins = url_logins(shown);
+    logins_of = line;
+    report += excerpt(shown, logins, cursor.byte_of(shown, found.at), colour);
   }
   return report;
 }

@@ -4,6 +4,9 @@
 #include <array>
 #include <utility>
 
+#include "engine/core/synonyms.h"
+#include "engine/core/url_login.h"
+
 namespace onward {
 namespace {
 /// Longer names are not compared: nobody means another one by them.
@@ -37,9 +40,30 @@ std::size_t edits(std::string_view a, std::string_view b, std::size_t limit) {
   return last[b.size()];
 }
 
+std::string folded(std::string_view name) {
+  std::string result{name};
+  for (char& c : result) c = c == '-' || c == ' ' ? '_' : lower(c);
+  return result;
+}
+
+/// The first of our words for `name` that is a candidate.
+template <class Names>
+std::string_view synonym_of(std::string_view name, const Names& candidates) {
+  const std::string word = folded(name);
+  for (std::string_view rest = synonyms_of(word); !rest.empty();) {
+    const std::size_t space = std::min(rest.find(' '), rest.size());
+    if (std::find(candidates.begin(), candidates.end(), rest.substr(0, space)) != candidates.end())
+      return rest.substr(0, space);
+    rest.remove_prefix(std::min(space + 1, rest.size()));
+  }
+  return {};
+}
+
 template <class Names>
 std::string nearest_of(std::string_view name, const Names& candidates, std::size_t edits_max) {
   if (name.empty() || name.size() > kComparedMax) return {};
+  if (const auto synonym = synonym_of(name, candidates); !synonym.empty())
+    return std::string{synonym};
   std::string_view best;
   std::size_t best_edits = std::min(edits_max, kComparedMax) + 1;
   for (const std::string_view candidate : candidates) {
@@ -68,6 +92,8 @@ void Diagnostics::warning(Position at, std::string code, std::string message, st
 }
 
 void Diagnostics::add(Diagnostic found) {
+  // Messages are kept in logs and sent about.
+  if (found.message.find('@') != std::string::npos) found.message = hide_url_logins(found.message);
   if (found_.size() < kFindingsMax)
     found_.push_back(std::move(found));
   else

@@ -32,7 +32,8 @@ struct Diagnostic {
 /// Findings kept of one text; of more, only the number is told.
 inline constexpr std::size_t kFindingsMax = 1000;
 
-/// Collects findings; the order of the file is restored by `sorted`.
+/// Collects findings; the order of the file is restored by `sorted`. No message keeps the user and
+/// password of a URL.
 class Diagnostics {
  public:
   void error(Position at, std::string code, std::string message, std::string nearest = {});
@@ -50,8 +51,9 @@ class Diagnostics {
   std::size_t left_out_ = 0;
 };
 
-/// The candidate closest to `name` by edits (Damerau-Levenshtein, case ignored), if it is close
-/// enough to be meant: at most a third of the letters differ, and `edits_max`; else empty.
+/// The candidate that `name` is another word for (synonyms.h); else the closest one by edits
+/// (Damerau-Levenshtein, case ignored), if it is close enough to be meant: at most a third of the
+/// letters differ, and `edits_max`; else empty.
 std::string nearest_name(std::string_view name, std::span<const std::string_view> candidates,
                          std::size_t edits_max = 64);
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);

@@ -56,7 +56,7 @@ struct Park {
 /// A request that a node asks for. A non-empty `refusal` makes a delivery that is born failed.
 struct RequestDraft {
   Request request;
-  std::string refusal;  ///< "bad_header", "too_large", …
+  std::string refusal;  ///< "too_large", "bad_header: X-Name": a code first, then perhaps what.
 };
 
 /// What a node decided. The patch and the draft are applied before the next node is entered.

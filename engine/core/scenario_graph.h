@@ -14,11 +14,11 @@ struct ScenarioGraph {
     Position at;
     bool trigger = false;
     std::vector<std::size_t> edges;
-    bool excused =
-        false;  ///< A wrong edge was most likely meant for it: not reported as unreached.
+    /// A wrong edge was most likely meant for it, or it for a trigger: not reported as unreached.
+    bool excused = false;
   };
   std::vector<Vertex> nodes;
-  bool complete = true;  ///< False where some node's kind, and so its edges, could not be read.
+  bool complete = true;  ///< False where some node's edges could not be read.
 };
 
 /// Reports cycles, printed as a path, and the nodes that no trigger reaches: of a chain of those

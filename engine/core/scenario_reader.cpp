@@ -26,6 +26,8 @@ constexpr std::array<std::string_view, 5> kLaterKinds = {"trigger_segment", "tri
 constexpr std::array<std::string_view, 4> kModes = {"never", "after_exit", "restart", "parallel"};
 constexpr std::array<std::string_view, 3> kReentryKeys = {"mode", "min_gap", "key"};
 constexpr std::string_view kEndWord = "end";
+/// What leads on from nodes of most kinds: where the kind cannot be told, these are its ports.
+constexpr std::array<std::string_view, 4> kPortWords = {"next", "yes", "no", "on_timeout"};
 /// Nearest names cost a pass over all ids; a file with more wrong edges needs another cure.
 constexpr std::size_t kNearestMax = 100;
 
@@ -97,6 +99,7 @@ class ScenarioReader {
     std::unique_ptr<const Node> node;
     std::vector<Edge> edges;
     std::vector<Port> ports;
+    std::vector<const Tree*> strays;  ///< Below unknown keys; they may name nodes.
   };
 
   void error(Position at, std::string code, std::string message, std::string nearest = {}) {
@@ -253,8 +256,9 @@ class ScenarioReader {
     }
     if (!entry->value.is_map() || entry->value.entries.empty()) {
       error(entry->value.at, "wrong_type",
-            fmt::format("\"nodes\" wants a mapping from node ids to nodes, found {}",
-                        describe(entry->value)));
+            fmt::format("\"nodes\" wants a mapping from node ids to nodes, found {}{}",
+                        describe(entry->value),
+                        entry->value.is_map() ? "; a scenario needs at least a trigger" : ""));
       return;
     }
     const auto& entries = entry->value.entries;
@@ -307,8 +311,8 @@ class ScenarioReader {
       return;
     }
     draft.kind = kind_of(entry, where);
-    if (!draft.kind) return;
-    const std::vector<std::string> meant = check_keys(entry.value, *draft.kind, where);
+    if (!draft.kind) return read_likely_edges(draft);
+    const std::vector<std::string> meant = check_keys(draft, where);
     Settings settings{entry.key, entry.value, draft.kind->settings, context_, diagnostics_};
     draft.node = draft.kind->make(settings);
     check_secrets(draft, where);
@@ -323,6 +327,18 @@ class ScenarioReader {
                 fmt::format("{}: \"{}\" is not named, so a run that leaves by it ends there; write "
                             "\"{}: end\" if that is meant",
                             where, ports[i], ports[i]));
+    }
+  }
+
+  /// Of a node without a known kind, so that its other mistakes are found with that one.
+  static void read_likely_edges(Draft& draft) {
+    for (const Tree::Entry& entry : draft.entry->value.entries) {
+      if (!holds(kPortWords, entry.key)) {
+        draft.strays.push_back(&entry.value);
+        continue;
+      }
+      draft.edges.push_back({draft.ports.size(), &entry.value});
+      draft.ports.push_back({entry.key, kEnd});
     }
   }
 
@@ -350,30 +366,42 @@ class ScenarioReader {
   }
 
   /// Reports unknown keys and returns the names that were perhaps meant by them.
-  std::vector<std::string> check_keys(const Tree& map, const NodeKind& kind,
-                                      std::string_view where) {
+  std::vector<std::string> check_keys(Draft& draft, std::string_view where) {
+    const NodeKind& kind = *draft.kind;
     std::vector<std::string> meant;
     Names known{"kind"};
     for (const SettingSpec& spec : kind.settings) known.push_back(spec.key);
     known.insert(known.end(), kind.ports.begin(), kind.ports.end());
-    for (const Tree::Entry& entry : map.entries) {
+    for (const Tree::Entry& entry : draft.entry->value.entries) {
       if (holds(known, entry.key)) continue;
-      if (holds(kind.later, entry.key))
+      if (holds(kind.later, entry.key)) {
         error(entry.key_at, "not_supported",
               fmt::format("{}: \"{}\" is not supported yet", where, entry.key));
-      else
-        meant.push_back(unknown_key(entry, where, known));
+        continue;
+      }
+      draft.strays.push_back(&entry.value);
+      meant.push_back(unknown_key(entry, where, known));
     }
     return meant;
   }
 
   void check_secrets(const Draft& draft, std::string_view where) {
-    if (!context_.secrets) return;
-    for (const std::string& name : draft.node->secrets()) {
+    constexpr std::string_view kNoneYet = "; secrets cannot be stored yet";
+    std::vector<std::string> names = draft.node->secrets();
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    for (const std::string& name : names) {
+      if (!context_.secrets) {
+        warning(draft.entry->key_at, "unknown_secret",
+                fmt::format("{}: names the secret \"{}\"{}, so a server will refuse the file",
+                            where, name, kNoneYet));
+        continue;
+      }
       if (context_.secrets->contains(name)) continue;
       const Names known{context_.secrets->begin(), context_.secrets->end()};
       error(draft.entry->key_at, "unknown_secret",
-            fmt::format("{}: the server has no secret \"{}\"", where, name),
+            fmt::format("{}: the server has no secret \"{}\"{}", where, name,
+                        known.empty() ? kNoneYet : ""),
             nearest_in(name, known));
     }
   }
@@ -382,20 +410,27 @@ class ScenarioReader {
   void connect() {
     ScenarioGraph graph;
     graph.nodes.reserve(drafts_.size());
+    bool kinds_known = true;
     for (const Draft& draft : drafts_) {
       const bool trigger = draft.kind && draft.kind->family == NodeFamily::Trigger;
       graph.nodes.push_back({.id = draft.entry->key,
                              .at = draft.entry->key_at,
                              .trigger = trigger,
                              .edges = {},
-                             .excused = false});
-      graph.complete = graph.complete && draft.kind;
+                             // It may have been meant for a trigger.
+                             .excused = !draft.kind});
+      graph.complete = graph.complete && draft.entry->value.is_map();
+      kinds_known = kinds_known && draft.kind;
     }
-    for (std::size_t i = 0; i < drafts_.size(); ++i)
+    for (std::size_t i = 0; i < drafts_.size(); ++i) {
       for (const Edge& edge : drafts_[i].edges) connect(i, edge, graph);
+      for (const Tree* stray : drafts_[i].strays)
+        if (const auto found = index_.find(stray->text); found != index_.end())
+          graph.nodes[found->second].excused = true;
+    }
     const bool triggered = std::any_of(graph.nodes.begin(), graph.nodes.end(),
                                        [](const auto& node) { return node.trigger; });
-    if (!triggered && graph.complete)
+    if (!triggered && kinds_known)
       error(tree_.find("nodes")->key_at, "no_trigger",
             "no node is a trigger, so no run can ever start; add one with \"kind: trigger\"");
     check_graph(graph, diagnostics_);
@@ -404,12 +439,7 @@ class ScenarioReader {
   void connect(std::size_t from, const Edge& edge, ScenarioGraph& graph) {
     Port& port = drafts_[from].ports[edge.port];
     const std::string_view id = drafts_[from].entry->key;
-    if (!edge.target->is_scalar()) {
-      error(edge.target->at, "wrong_type",
-            fmt::format("node \"{}\": \"{}\" wants the id of a node, or end, found {}", id,
-                        port.name, describe(*edge.target)));
-      return;
-    }
+    if (!edge.target->is_scalar()) return follow_all(from, edge, graph);
     if (edge.target->text == kEndWord) return;
     const auto found = index_.find(edge.target->text);
     if (found == index_.end()) {
@@ -434,6 +464,27 @@ class ScenarioReader {
     graph.nodes[from].edges.push_back(found->second);
   }
 
+  /// A port that is no id. Whatever it names is taken as reached, so that this is told once.
+  void follow_all(std::size_t from, const Edge& edge, ScenarioGraph& graph) {
+    const Tree& target = *edge.target;
+    const Draft& draft = drafts_[from];
+    const bool several = target.is_list() && !target.items.empty();
+    // A mapping may be right for a kind that is not known.
+    if (draft.kind || !target.is_map())
+      error(target.at, "wrong_type",
+            fmt::format("node \"{}\": \"{}\" wants the id of {}, or end, found {}{}",
+                        draft.entry->key, draft.ports[edge.port].name,
+                        several ? "the one node that follows" : "a node", describe(target),
+                        several ? "; let each node name the one after it" : ""));
+    const auto follow = [&](const Tree& named) {
+      const auto found = index_.find(named.text);
+      if (found != index_.end() && !graph.nodes[found->second].trigger)
+        graph.nodes[from].edges.push_back(found->second);
+    };
+    for (const Tree& item : target.items) follow(item);
+    for (const Tree::Entry& entry : target.entries) follow(entry.value);
+  }
+
   std::string nearest_id(std::string_view id) const {
     Names known{kEndWord};
     for (const Draft& draft : drafts_) known.push_back(draft.entry->key);
@@ -448,9 +499,12 @@ class ScenarioReader {
         return edge.target->is_scalar() && edge.target->text == kEndWord;
       });
       if (draft.kind->family == NodeFamily::Wait && ends && !draft.edges.empty())
-        warning(draft.entry->key_at, "trailing_wait",
-                fmt::format("node \"{}\": nothing follows this wait, so it has no effect",
-                            draft.entry->key));
+        warning(
+            draft.entry->key_at, "trailing_wait",
+            fmt::format(
+                "node \"{}\": nothing follows this wait: it only keeps a contact in the scenario "
+                "for longer, which matters to re-entry alone",
+                draft.entry->key));
       const auto* listen = std::get_if<EventListen>(&draft.node->listens());
       if (reentry_stated_ || draft.kind->family != NodeFamily::Trigger || !listen) continue;
       for (const std::string& event : listen->events) {

@@ -298,11 +298,12 @@ class Compiler {
                  const Tree& argument) {
     const Operator* row = find_operator(name);
     if (!row) {
-      const bool dynamic = !operand.type;
+      std::string nearest = nearest_operator(name, operand);
+      const bool perhaps_member = !operand.type && nearest.empty();
       return error(at, "unknown_operator",
                    fmt::format("unknown operator \"{}\" for \"{}\"{}", name, operand.name,
-                               dynamic ? "; a member of it is written with a dot" : ""),
-                   nearest_operator(name, operand));
+                               perhaps_member ? "; a member of it is written with a dot" : ""),
+                   std::move(nearest));
     }
     if (operand.type && (row->types & mask(*operand.type)) == 0)
       return error(

@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "engine/core/url_login.h"
+
 namespace onward {
 namespace {
 /// Found text is shown up to here.
@@ -75,15 +77,17 @@ std::string describe(const Tree& tree) {
     case Tree::Kind::Null:
       return "nothing";
     case Tree::Kind::List:
-      return "a list";
+      return tree.items.empty() ? "an empty list" : "a list";
     case Tree::Kind::Map:
-      return "a mapping";
+      return tree.entries.empty() ? "an empty mapping" : "a mapping";
     case Tree::Kind::Scalar:
       break;
   }
+  // Before it is cut: behind the cut nobody could tell a password any more.
+  const std::string text = hide_url_logins(tree.text);
   std::string shown = "\"";
-  for (std::size_t i = 0; i < tree.text.size(); ++i) {
-    const char c = tree.text[i];
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
     const bool boundary = (static_cast<unsigned char>(c) & 0xC0) != 0x80;
     if (i >= kShownMax && boundary) {
       shown += "…";

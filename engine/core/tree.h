@@ -35,7 +35,8 @@ struct Tree::Entry {
   Tree value;
 };
 
-/// How a message names what was found: `"soon"`, `a list`, `a mapping`, `nothing`.
+/// How a message names what was found: `"soon"`, `a list`, `an empty mapping`,
+/// `nothing`.
 std::string describe(const Tree& tree);
 
 /// The tree as a value, scalars by YAML 1.2's core schema (quoted ones are text): for constants in

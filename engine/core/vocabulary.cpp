@@ -10,13 +10,14 @@ constexpr auto kNone = EventEffect::None;
 constexpr auto kStatistics = EventEffect::FeedsStatistics;
 constexpr std::size_t kNameMax = 64;
 
-// Aliases are the codes and actions of the systems that Onward answers to. An alias stands in one
-// row only; what two of them keep apart (a hard and a soft bounce) stays apart.
+// Aliases are the codes and actions of the systems that Onward answers to, and the other forms of a
+// word that people write. An alias stands in one row only; what two of them keep apart (a hard and
+// a soft bounce) stays apart.
 constexpr std::array kEvents{
     // Consent and lists.
-    EventName{"subscription", "sb subscribed subscription_form",
+    EventName{"subscription", "sb subscribe subscribed subscription_form",
               "The contact subscribed, by a form or otherwise.", EventEffect::SetsSubscribedAt},
-    EventName{"unsubscribe", "u unsubscribed", "The contact opted out of a list."},
+    EventName{"unsubscribe", "u unsubscribed unsubscription", "The contact opted out of a list."},
     EventName{"resubscription", "resubscribed", "A removed contact subscribed again."},
     EventName{"double_optin", "", "The contact confirmed the subscription."},
     EventName{"forget_subscription", "", "The contact asked to be forgotten."},
@@ -24,12 +25,12 @@ constexpr std::array kEvents{
     EventName{"consent_expiring", "", "The contact's consent is about to expire."},
     EventName{"consent_expired", "", "The contact's consent has expired."},
     EventName{"blocked", "x", "The contact opted out of everything."},
-    EventName{"email_spam_complaint", "spam_complaint", "The contact called a message spam."},
+    EventName{"email_spam_complaint", "spam_complaint spam", "The contact called a message spam."},
     // What a contact does by itself.
     EventName{"profile_updated", "up updated edit_subscription profile_form",
               "The contact sent in new details of its own, by a form."},
     EventName{"survey_answered", "survey_response", "The contact answered a survey."},
-    EventName{"replied", "r", "The contact answered a message."},
+    EventName{"replied", "r reply", "The contact answered a message."},
     EventName{"annotated", "a", "More was written down about an earlier event."},
     EventName{"competition_entered", "e entered", "The contact entered a competition."},
     EventName{"converted", "p goal_conversion", "The contact reached a goal."},
@@ -37,13 +38,14 @@ constexpr std::array kEvents{
     EventName{"facebook_like", "", "The contact liked a message."},
     EventName{"social_share", "", "The contact shared a message."},
     // E-mail.
-    EventName{"sent", "s email_send", "A message was sent to the contact.", kStatistics, true},
-    EventName{"opened", "o email_open email_opened", "The contact opened a message.", kStatistics,
-              true},
-    EventName{"clicked", "c email_click link_clicked", "The contact followed a link.", kStatistics,
-              true},
-    EventName{"bounced", "b email_hard_bounce", "A message could not be delivered: bad address.",
-              kNone, true},
+    EventName{"sent", "s send email_send email_sent", "A message was sent to the contact.",
+              kStatistics, true},
+    EventName{"opened", "o open email_open email_opened", "The contact opened a message.",
+              kStatistics, true},
+    EventName{"clicked", "c click email_click email_clicked link_clicked",
+              "The contact followed a link.", kStatistics, true},
+    EventName{"bounced", "b bounce email_hard_bounce",
+              "A message could not be delivered: bad address.", kNone, true},
     EventName{"email_soft_bounce", "soft_bounced", "A message could not be delivered just now.",
               kNone, true},
     EventName{"throttled", "t", "A message was held up by a crowded network.", kNone, true},
@@ -68,12 +70,15 @@ constexpr std::array kEvents{
     EventName{"push_error", "", "A push message could not be sent.", kNone, true},
     EventName{"push_canceled", "", "A push message was called back.", kNone, true},
     // Web and shop.
-    EventName{"viewed", "v page_viewed", "The contact looked at a page.", kNone, true},
+    EventName{"viewed", "v view page_view page_viewed", "The contact looked at a page.", kNone,
+              true},
     EventName{"product_view", "product_viewed", "The contact looked at a product.", kNone, true},
     EventName{"web_analytics", "wa analytics", "A web analytics request came in.", kNone, true},
-    EventName{"new_order", "order_placed", "The contact placed an order.", kNone, true},
+    EventName{"new_order", "order ordered order_placed", "The contact placed an order.", kNone,
+              true},
     EventName{"cart_update", "cart_updated", "The contact changed its cart.", kNone, true},
-    EventName{"cart_abandoned", "ab abandoned", "The contact left a purchase.", kNone, true},
+    EventName{"cart_abandoned", "ab abandoned cart_abandon abandoned_cart",
+              "The contact left a purchase.", kNone, true},
     // What the engine notices; other systems may report the same.
     EventName{"group_joined", "added_to_group", "The contact was added to a group.", kNone, true},
     EventName{"group_left", "removed_from_group", "The contact was taken out of a group.", kNone,

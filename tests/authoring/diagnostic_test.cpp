@@ -19,6 +19,23 @@ TEST_CASE("the nearest name is the one that was most likely meant", "[core][diag
   CHECK(nearest_name(c.wrong, names) == c.meant);
 }
 
+TEST_CASE("other people's words lead to ours", "[core][diagnostic]") {
+  const std::vector<std::string> operators{"is", "in", "gt", "before", "after", "contains"};
+  CHECK(nearest_name("equals", operators) == "is");
+  CHECK(nearest_name("Greater Than", operators) == "gt");
+  CHECK(nearest_name(">", operators) == "gt");
+  CHECK(nearest_name("or", std::vector<std::string>{"all", "any", "email"}) == "any");
+  // The word for it that can be used here.
+  CHECK(nearest_name("greater_than", std::vector<std::string>{"before", "after"}) == "after");
+  CHECK(nearest_name("greater_than", std::vector<std::string>{"starts_with"}).empty());
+}
+
+TEST_CASE("no message shows the password of a URL", "[core][diagnostic]") {
+  Diagnostics found;
+  found.error({1, 1}, "a", "found \"https://bob:secret@a.example/\"");
+  CHECK(found.sorted()[0].message == "found \"https://***@a.example/\"");
+}
+
 TEST_CASE("a name longer than any that people write has no nearest one", "[core][diagnostic]") {
   const std::vector<std::string> names{std::string(100, 'a'), "email"};
   CHECK(nearest_name(std::string(100, 'a'), names).empty());

@@ -25,6 +25,23 @@ TEST_CASE("tabs, wide and combining characters keep the caret in place", "[autho
   CHECK(report_text("a", "\ta\xCC\x81日x\r\n", found) == "a:1:6: wrong\n a\xCC\x81日x\n     ^\n");
 }
 
+TEST_CASE("the shown line hides user and password of a URL", "[authoring][report]") {
+  const std::string line = "x: { url: \"https://bob:secret@a.example/\", b: 1 }";
+  const auto report = [&](int column) {
+    return report_text("a", line, std::vector{error({1, column}, "wrong")});
+  };
+  CHECK(report(11) == "a:1:11: wrong\nx: { url: \"https://***@a.example/\", b: 1 }\n          ^\n");
+  CHECK(report(43) == "a:1:43: wrong\nx: { url: \"https://***@a.example/\", b: 1 }\n" +
+                          std::string(35, ' ') + "^\n");
+  // Inside of what is hidden.
+  CHECK(report(24).find("                   ^") != std::string::npos);
+  CHECK(report(24).find("secret") == std::string::npos);
+  const std::string cut = std::string(1000, 'x') + "https://bob:" + std::string(1000, 'p') + "@a";
+  for (const int column : {990, 1005, 1200, 1700, 2013})
+    CHECK(report_text("a", cut, std::vector{error({1, column}, "wrong")}).find("pp") ==
+          std::string::npos);
+}
+
 TEST_CASE("a long line is cut around the caret", "[authoring][report]") {
   const std::string line = std::string(500, 'a') + "!" + std::string(500, 'b');
   const std::string report = report_text("a", line, std::vector{error({1, 501}, "wrong")});

@@ -107,7 +107,10 @@ TEST_CASE("a secret that the server does not have is a mistake where that is kno
       "scenario: x\nnodes:\n  start: { kind: trigger, event: subscription, next: tell }\n"
       "  tell: { kind: send_webhook, url: \"https://a.example.com/{{ secret.path }}\", auth: { "
       "bearer: \"{{ secret.tokn }}\" }, next: end }\n";
-  CHECK(load(text).scenario);
+  const Loaded offline = load(text);
+  CHECK(offline.scenario);
+  CHECK(codes(offline) == "unknown_secret unknown_secret ");
+  CHECK(offline.diagnostics[0].severity == Severity::Warning);
   AuthorContext context;
   context.secrets = std::set<std::string, std::less<>>{"token", "path"};
   const Loaded loaded = load(text, context);

@@ -57,6 +57,11 @@ TEST_CASE("a name or alias stands in one row only", "[core][vocabulary]") {
 TEST_CASE("aliases become the canonical name, other names stay", "[core][vocabulary]") {
   CHECK(canonical_event("email_open") == "opened");
   CHECK(canonical_event("o") == "opened");
+  CHECK(canonical_event("subscribe") == "subscription");
+  CHECK(canonical_event("unsubscribed") == "unsubscribe");
+  CHECK(canonical_event("open") == "opened");
+  CHECK(canonical_event("click") == "clicked");
+  CHECK(canonical_event("order") == "new_order");
   CHECK(canonical_event("sb") == "subscription");
   CHECK(canonical_event("goal_conversion") == "converted");
   CHECK(canonical_event("trial_started_2") == "trial_started_2");

@@ -120,7 +120,7 @@ nodes:
   CHECK(stage.place_of("ada") == "done");
   CHECK(stage.sink().tasks.empty());
   CHECK(stage.counts("tell")[Counter::Failed] == 1);
-  CHECK(stage.deliveries().at(0).reason == "bad_header");
+  CHECK(stage.deliveries().at(0).reason == "bad_header: X-Name");
   CHECK(stage.broken().empty());
 }
 
