@@ -38,6 +38,28 @@ TEST_CASE("a JSON event goes as it is, with what flags add", "[tools]") {
   CHECK_FALSE(event_from(options));
 }
 
+TEST_CASE("flags add to objects only", "[tools]") {
+  SendOptions options;
+  options.what = R"({"type": "x", "contact": "x"})";
+  options.contact_id = "y";
+  REQUIRE_FALSE(event_from(options));
+  CHECK(exit_code_of(event_from(options).error().kind) == kExitData);
+  options.what = R"({"type": "x", "contact": null, "data": []})";
+  REQUIRE(event_from(options));
+  options.data = {"a=1"};
+  CHECK_FALSE(event_from(options));
+}
+
+TEST_CASE("a phone number stays text, and null clears it", "[tools]") {
+  SendOptions options;
+  options.what = "subscription";
+  options.set = {"phone=5551234567", "first_name=true", "company=null", "custom.seats=3"};
+  const auto event = event_from(options);
+  REQUIRE(event);
+  CHECK(to_json(*event->find("contact")) ==
+        R"({"phone":"5551234567","first_name":"true","company":null,"custom":{"seats":3}})");
+}
+
 TEST_CASE("an address to listen on is read, and a wrong one refused", "[tools]") {
   const auto full = parse_listen("0.0.0.0:80");
   REQUIRE(full);

@@ -51,7 +51,7 @@ std::string notes_of(const Value& node) {
 }
 
 int show_once(const Client& client, const std::string& path, const StatsOptions& options) {
-  const auto answer = client.call("GET", path);
+  const auto answer = client.call("GET", path, "live");
   if (!answer) return complain(answer.error());
   if (!answer->ok()) return client.refused(*answer);
   const bool redraw = options.watch && stdout_is_terminal();
