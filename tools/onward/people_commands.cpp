@@ -8,8 +8,9 @@
 
 namespace onward {
 namespace {
-/// "email:jane@…" where only an address was given.
+/// "email:jane@…" where only an address was given; "id:…" says that it is none.
 std::string contact_path(const std::string& contact) {
+  if (contact.starts_with("id:")) return "/v1/contacts/" + segment(contact.substr(3));
   const bool email = contact.find('@') != std::string::npos && !contact.starts_with("email:");
   return "/v1/contacts/" + segment(email ? "email:" + contact : contact);
 }
@@ -73,15 +74,14 @@ std::string delivery_text(const Value& delivery) {
   } else {
     out += "\nThe request's body is no longer kept.\n";
   }
-  Table attempts{{{"attempt", Align::Right},
-                  {"at"},
-                  {"took", Align::Right},
-                  {"result"},
-                  {"error", Align::Left, true}}};
-  for (const Value& attempt : list_of(delivery, "attempts"))
+  Table attempts{{{"attempt", Align::Right}, {"at"}, {"took", Align::Right}, {"result"}}};
+  for (const Value& attempt : list_of(delivery, "attempts")) {
     attempts.add({std::to_string(number_of(attempt, "number")), text_of(attempt, "at"),
-                  fmt::format("{} ms", number_of(attempt, "took_ms")), result_of(attempt),
-                  printable(text_of(attempt, "error"))});
+                  fmt::format("{} ms", number_of(attempt, "took_ms")), result_of(attempt)});
+    // Whole, since its end says what to do.
+    if (const std::string error = text_of(attempt, "error"); !error.empty())
+      attempts.note(printable(error));
+  }
   if (!attempts.empty()) out += "\n" + attempts.text(terminal_width(), colour_on_stdout());
   for (const Value& attempt : list_of(delivery, "attempts"))
     if (const std::string response = text_of(attempt, "response"); !response.empty())
