@@ -117,6 +117,22 @@ TEST_CASE("words that mean nothing end with 64", "[tools]") {
   CHECK(run({"help", "aply"}) == kExitUsage);
 }
 
+TEST_CASE("an option that is repeated takes one value each time", "[tools]") {
+  // What follows is the scenario; it was swallowed, and the command said that it was missing.
+  CHECK(run({"activate", "--test-email", "a@example.org", "--test-email", "b@example.org",
+             "welcome", "--server", "http://127.0.0.1:1"}) == kExitUnavailable);
+  CHECK(run({"events", "send", "--set", "a=1", "--field", "b=2", "subscription", "--server",
+             "http://127.0.0.1:1"}) == kExitUnavailable);
+}
+
+TEST_CASE("settings that cannot be meant end before anything is opened", "[tools]") {
+  CHECK(run({"serve", "--data", "/nonexistent", "--ca-file", "/nonexistent"}) == kExitConfig);
+  CHECK(run({"serve", "--data", "/nonexistent", "--ca-file", "/dev/null"}) == kExitConfig);
+  CHECK(run({"serve", "--data", "/nonexistent", "--account-id", "-1"}) == kExitUsage);
+  CHECK(run({"serve", "--data", "/nonexistent", "--dedupe-for", "5s"}) == kExitUsage);
+  CHECK(run({"stats", "welcome", "--version", "0"}) == kExitUsage);
+}
+
 TEST_CASE("a file that is not there ends with 66, a server that is not there with 69", "[tools]") {
   CHECK(run({"apply", "/nonexistent.yaml", "--server", "http://127.0.0.1:1"}) == kExitNoInput);
   CHECK(run({"scenarios", "--server", "http://127.0.0.1:1"}) == kExitUnavailable);
