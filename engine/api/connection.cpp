@@ -170,9 +170,29 @@ void Connection::process() {
   read();
 }
 
+/// Refuses what would leave in doubt where the body ends, what it holds or who sends it.
+std::optional<ApiReply> Connection::judge_header() const {
+  const auto& message = parser_->get();
+  const auto count = message.count(http::field::transfer_encoding);
+  if (count > 1 ||
+      (count == 1 && !same_name(view(message[http::field::transfer_encoding]), "chunked")))
+    return problem(501, "unknown_transfer_encoding",
+                   "A body comes with its Content-Length or in chunks, in no other coding.");
+  if (message.count(http::field::authorization) > 1)
+    return problem(400, "two_tokens", "A request has one Authorization header.");
+  const std::string_view coding = view(message[http::field::content_encoding]);
+  if (!coding.empty() && !same_name(coding, "identity"))
+    return problem(415, "unsupported_encoding", "Bodies come as they are, not compressed.");
+  return std::nullopt;
+}
+
 /// Once per request, when its header is there. False where that was the end of it.
 bool Connection::header_arrived() {
   header_seen_ = true;
+  if (auto refusal = judge_header()) {
+    refuse(std::move(*refusal));
+    return false;
+  }
   if (parser_->is_done()) return true;
   const auto& message = parser_->get();
   const std::string_view expect = view(message[http::field::expect]);

@@ -62,6 +62,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_read(std::size_t count);
   void process();
   bool header_arrived();
+  std::optional<ApiReply> judge_header() const;
   void dispatch();
   ApiRequest view_request();
   void refuse(ApiReply reply);

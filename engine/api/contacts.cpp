@@ -19,6 +19,19 @@ Result<ContactName> name_of(const Call& call) {
   return ContactName{{}, std::move(email)};
 }
 
+/// The contact that the path alone describes: what names it obeys the rules of a body's members.
+Result<ContactInput> input_of_path(const ContactName& name) {
+  return name.id.empty() ? parse_contact(ValueMap{{"email", name.email}})
+                         : parse_contact(ValueMap{{"id", name.id}});
+}
+
+/// Whether the patch takes the address away from a contact.
+bool clears_email(const ContactPatch& patch) {
+  for (const auto& [field, value] : patch.fields)
+    if (field == Field::Email) return value.is_null();
+  return false;
+}
+
 /// The contact of the body, under the name of the path. The body may repeat the id, and tells
 /// whether it is a number; it gives an id to a contact named by email.
 Result<ContactInput> input_of(const Call& call, const ContactName& name) {
@@ -26,15 +39,21 @@ Result<ContactInput> input_of(const Call& call, const ContactName& name) {
   if (!body) return tl::make_unexpected(body.error());
   if (!body->map())
     return fail(ErrorKind::Invalid, "wrong_type", "The body must be a JSON object.");
+  auto named = input_of_path(name);
+  if (!named) return named;
   auto input = parse_contact(*body);
   if (!input) return input;
   if (name.id.empty()) {
+    if (clears_email(input->patch) && !input->who.id)
+      return fail(ErrorKind::Invalid, "no_identity",
+                  "A contact named by its address keeps it, or gets an \"id\": without either "
+                  "nobody finds it again.");
     const bool has_email = body->find("email") != nullptr;
     if (!has_email) input->patch.fields.emplace_back(Field::Email, name.email);
     input->who.email = name.email;
     return input;
   }
-  if (!input->who.id) input->who.id = ExternalId{name.id, false};
+  if (!input->who.id) input->who.id = std::move(named->who.id);
   if (input->who.id->text != name.id)
     return fail(ErrorKind::Invalid, "id_mismatch",
                 fmt::format("The path names the contact \"{}\", the body \"{}\".", name.id,

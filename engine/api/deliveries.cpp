@@ -34,11 +34,13 @@ void list(Runtime& runtime, const Call& call) {
 }
 
 void get(Runtime& runtime, const Call& call) {
-  const auto key = parse_delivery(call.params.front());
-  if (!key)
+  const std::string& id = call.params.front();
+  const auto key = parse_delivery(id);
+  // The number alone names another delivery where the id comes from another store.
+  if (!key || id != format_delivery(runtime.epoch(), *key))
     return call.reply(
         problem(404, "unknown_delivery",
-                fmt::format("\"{}\" is no delivery; one is named evt_….", call.params.front())));
+                fmt::format("There is no delivery \"{}\" here; one is named evt_….", id)));
   const auto fresh = parse_flag(call, "fresh");
   if (!fresh) return call.reply(problem_of(fresh.error()));
   const auto render = [&runtime](const Runtime::DeliveryView& found) {

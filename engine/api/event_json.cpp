@@ -40,6 +40,9 @@ Result<std::string> read_name(const Value& value, std::string_view member) {
     name = *text;
   else if (!value.is_null())
     return wrong_type(member, "a text", value);
+  if (name.empty() && member == "id" && !value.is_null())
+    return fail(ErrorKind::Invalid, "bad_id",
+                "\"id\" is empty: no repeat could be told by it. Leave it out instead.");
   if (name.size() > kIdMax)
     return fail(ErrorKind::Invalid, "too_long",
                 fmt::format("\"{}\" may have at most {} bytes.", member, kIdMax));
@@ -67,10 +70,11 @@ Result<std::string> read_type(const Value* value) {
   if (!value->text()) return wrong_type("type", "a text", *value);
   auto type = canonical_event(*value->text());
   if (!type)
-    return fail(ErrorKind::Invalid, "bad_type",
-                fmt::format("\"{}\" is no event type: letters, digits and _, a letter first, at "
-                            "most 64, such as \"order_placed\".",
-                            *value->text()));
+    return fail(
+        ErrorKind::Invalid, "bad_type",
+        fmt::format("\"{}\" is no event type: small letters, digits and _, a letter first, at "
+                    "most 64, such as \"order_placed\".",
+                    *value->text()));
   return std::move(*type);
 }
 
@@ -160,9 +164,61 @@ Result<EventPost> parse_lines(std::string_view body, Instant now, bool history) 
   return std::move(reader.post);
 }
 
+/// The items of a JSON list as they are written, found by quotes and brackets alone, so that one
+/// that is no JSON does not take the others along; nothing where the list itself cannot be told.
+std::optional<std::vector<std::string_view>> split_list(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const std::size_t first = text.find_first_not_of(kBlanks);
+  const std::size_t last = text.find_last_not_of(kBlanks);
+  if (first == std::string_view::npos || text[first] != '[' || text[last] != ']')
+    return std::nullopt;
+  text = text.substr(first + 1, last - first);  // With the closing bracket, which ends an item.
+  std::vector<std::string_view> items;
+  std::size_t begin = 0;
+  std::size_t depth = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted) {
+      if (c == '\\')
+        ++i;
+      else if (c == '"')
+        quoted = false;
+      continue;
+    }
+    if (c == '"') quoted = true;
+    if (c == '[' || c == '{') ++depth;
+    const bool closes = c == ']' || c == '}';
+    const bool ends = depth == 0 && (c == ',' || closes);
+    if (closes && depth > 0) --depth;
+    if (!ends) continue;
+    items.push_back(text.substr(begin, i - begin));
+    if (items.back().find_first_not_of(kBlanks) == std::string_view::npos) return std::nullopt;
+    if (items.size() > kEventsMax) return items;  // Too many already: the reader says so.
+    begin = i + 1;
+    if (closes) return begin == text.size() ? std::optional{std::move(items)} : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+/// A list of which an item is no JSON: that one alone is refused.
+Result<EventPost> parse_items(const std::vector<std::string_view>& items, Instant now,
+                              bool history) {
+  PostReader reader{now, history};
+  for (const std::string_view item : items) {
+    const auto object = parse_json(item);
+    const Status taken = object ? reader.take(*object, 0) : reader.refuse(object.error(), 0);
+    if (!taken) return tl::make_unexpected(taken.error());
+  }
+  return std::move(reader.post);
+}
+
 Result<EventPost> parse_document(std::string_view body, Instant now, bool history) {
   const auto document = parse_json(body, {.depth = JsonLimits{}.depth + 1});
-  if (!document) return tl::make_unexpected(document.error());
+  if (!document) {
+    if (const auto items = split_list(body)) return parse_items(*items, now, history);
+    return tl::make_unexpected(document.error());
+  }
   PostReader reader{now, history};
   const ValueList* list = document->list();
   if (!list) {
@@ -240,6 +296,8 @@ Result<EventInput> parse_event(const Value& object, Instant now, bool history) {
 }
 
 Result<EventPost> parse_events(std::string_view body, EventForm form, Instant now, bool history) {
+  if (body.find_first_not_of(" \t\r\n") == std::string_view::npos)
+    return fail(ErrorKind::Invalid, "no_events", "The body is empty.");
   auto post = form == EventForm::Lines ? parse_lines(body, now, history)
                                        : parse_document(body, now, history);
   if (post && post->events.empty() && post->refused.empty())

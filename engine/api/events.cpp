@@ -6,10 +6,17 @@
 
 namespace onward {
 namespace {
+/// Whether a body is JSON by its looks, whatever curl calls a body that it was given no type for.
+bool looks_like_json(std::string_view body) {
+  const std::size_t first = body.find_first_not_of(" \t\r\n");
+  return first != std::string_view::npos && (body[first] == '{' || body[first] == '[');
+}
+
 /// The form of the body by its Content-Type; JSON where it has none.
-Result<EventForm> form_of(std::string_view content_type) {
+Result<EventForm> form_of(std::string_view content_type, std::string_view body) {
   const std::string type = media_type(content_type);
   if (type.empty() || type == "application/json") return EventForm::Json;
+  if (type == "application/x-www-form-urlencoded" && looks_like_json(body)) return EventForm::Json;
   if (type == "application/x-ndjson" || type == "application/ndjson" || type == "application/jsonl")
     return EventForm::Lines;
   return fail(
@@ -25,8 +32,8 @@ Result<bool> history_mode(const Call& call) {
               fmt::format("\"mode\" can be history, found \"{}\".", *mode));
 }
 
-void post_events(Runtime& runtime, const Clock& clock, const Call& call) {
-  const auto form = form_of(call.request.header("content-type"));
+void post_events(Runtime& runtime, const Clock& clock, DoorFigures& door, const Call& call) {
+  const auto form = form_of(call.request.header("content-type"), call.request.body);
   if (!form) return call.reply(problem(415, form.error().code, form.error().message));
   const auto history = history_mode(call);
   if (!history) return call.reply(problem_of(history.error()));
@@ -35,6 +42,7 @@ void post_events(Runtime& runtime, const Clock& clock, const Call& call) {
     const int status = post.error().code == "too_many_events" ? 413 : 400;
     return call.reply(problem(status, post.error().code, post.error().message));
   }
+  door.events_refused.fetch_add(post->refused.size(), std::memory_order_relaxed);
   if (post->events.empty()) return call.reply(render_answers(*post, {}));
 
   std::vector<EventInput> events = std::move(post->events);
@@ -50,12 +58,15 @@ void post_events(Runtime& runtime, const Clock& clock, const Call& call) {
 }
 }  // namespace
 
-std::vector<Route> event_routes(Runtime& runtime, const Clock& clock) {
+std::vector<Route> event_routes(Runtime& runtime, const Clock& clock,
+                                std::shared_ptr<DoorFigures> door) {
   return {{"POST",
            "/v1/events",
            Need::Ingest,
            "Takes one event, a list of events, or one event a line; answers when they are durable.",
            {"mode"},
-           [&](const Call& call) { post_events(runtime, clock, call); }}};
+           [&runtime, &clock, door = std::move(door)](const Call& call) {
+             post_events(runtime, clock, *door, call);
+           }}};
 }
 }  // namespace onward

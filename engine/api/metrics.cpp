@@ -130,11 +130,20 @@ struct Gathering {
   std::vector<ScenarioStats> found;
 };
 
-void get_metrics(Runtime& runtime, const Clock& clock, const Call& call) {
-  const auto write = [&runtime, &clock, reply = call.reply](std::vector<ScenarioStats> scenarios) {
-    reply.later([&runtime, &clock, scenarios = std::move(scenarios)] {
+/// The engine's figures, and with them the events that it never saw.
+RuntimeFigures figures_of(const Runtime& runtime, const DoorFigures& door) {
+  RuntimeFigures figures = runtime.figures();
+  figures.events_rejected += door.events_refused.load(std::memory_order_relaxed);
+  return figures;
+}
+
+void get_metrics(Runtime& runtime, const Clock& clock,
+                 const std::shared_ptr<const DoorFigures>& door, const Call& call) {
+  const auto write = [&runtime, &clock, door,
+                      reply = call.reply](std::vector<ScenarioStats> scenarios) {
+    reply.later([&runtime, &clock, door, scenarios = std::move(scenarios)] {
       return ApiReply{200, "text/plain; version=0.0.4; charset=utf-8",
-                      prometheus_text(runtime.figures(), scenarios, clock.now())};
+                      prometheus_text(figures_of(runtime, *door), scenarios, clock.now())};
     });
   };
   const Status asked = runtime.scenarios([&runtime, write](Result<std::vector<ScenarioInfo>> all) {
@@ -171,9 +180,15 @@ std::string prometheus_text(const RuntimeFigures& figures, std::vector<ScenarioS
   return std::move(to.text);
 }
 
-std::vector<Route> metrics_routes(Runtime& runtime, const Clock& clock) {
-  return {{"GET", "/metrics", Need::Read, "Figures for Prometheus.", {}, [&](const Call& call) {
-             get_metrics(runtime, clock, call);
+std::vector<Route> metrics_routes(Runtime& runtime, const Clock& clock,
+                                  std::shared_ptr<const DoorFigures> door) {
+  return {{"GET",
+           "/metrics",
+           Need::Read,
+           "Figures for Prometheus.",
+           {},
+           [&runtime, &clock, door = std::move(door)](const Call& call) {
+             get_metrics(runtime, clock, door, call);
            }}};
 }
 }  // namespace onward

@@ -1,6 +1,8 @@
 #pragma once
 // The resources, one file each: what their routes are, and how an answer of the engine becomes a
 // reply.
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -12,15 +14,22 @@
 #include "engine/runtime/runtime.h"
 
 namespace onward {
+/// What the door turns away before the engine hears of it. Any thread.
+struct DoorFigures {
+  std::atomic<std::uint64_t> events_refused = 0;
+};
+
 /// All of them; `runtime` and `clock` must outlive the table.
 std::vector<Route> all_routes(Runtime& runtime, const Clock& clock);
 
-std::vector<Route> event_routes(Runtime& runtime, const Clock& clock);
+std::vector<Route> event_routes(Runtime& runtime, const Clock& clock,
+                                std::shared_ptr<DoorFigures> door);
 std::vector<Route> contact_routes(Runtime& runtime);
 std::vector<Route> scenario_routes(Runtime& runtime);
 std::vector<Route> delivery_routes(Runtime& runtime);
 std::vector<Route> health_routes(Runtime& runtime);
-std::vector<Route> metrics_routes(Runtime& runtime, const Clock& clock);
+std::vector<Route> metrics_routes(Runtime& runtime, const Clock& clock,
+                                  std::shared_ptr<const DoorFigures> door);
 
 /// A callback for the engine: `render` makes the reply of what it found, on the io thread; an error
 /// becomes a problem.

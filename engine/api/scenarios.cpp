@@ -1,6 +1,7 @@
 // /v1/scenarios: what authors write, its life, and its numbers.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "engine/api/resources.h"
@@ -67,7 +68,8 @@ Result<std::vector<std::string>> test_emails_of(std::string_view body) {
     if (email.find('@') == std::string::npos)
       return fail(ErrorKind::Invalid, "bad_email",
                   fmt::format("\"test_emails\" wants addresses, found {}.", to_json(item)));
-    emails.push_back(std::move(email));
+    if (std::find(emails.begin(), emails.end(), email) == emails.end())
+      emails.push_back(std::move(email));
   }
   return emails;
 }

@@ -55,6 +55,8 @@ TEST_CASE("what is wrong with an event has a stable code", "[api][events]") {
       {R"({"type": "subscription", "contact": {"id": "c1"}, "data": [1]})", "wrong_type"},
       {R"({"type": "subscription", "contact": {"id": "c1"}, "dta": {}})", "unknown_member"},
       {R"({"type": "subscription", "contact": {"id": "c1"}, "id": true})", "wrong_type"},
+      {R"({"type": "subscription", "contact": {"id": "c1"}, "id": ""})", "bad_id"},
+      {R"({"type": "subscription", "contact": {"id": "c1"}, "id": null})", ""},
       {R"({"type": "subscription", "contact": {"id": "c1"}, "at": "yesterday"})", "bad_instant"},
       {R"({"type": "subscription", "contact": {"id": "c1"}, "at": 1777626000})", "wrong_type"},
       {R"({"type": "subscription", "contact": {"id": "c1"}, "at": "2026-05-01T09:05:00Z"})", ""},
@@ -110,6 +112,29 @@ TEST_CASE("events of a list succeed or fail alone", "[api][events]") {
   CHECK(*body->find_path("errors.0.id") == Value{"e2"});
   CHECK(*body->find_path("errors.1.index") == Value{2});
   CHECK(*body->find_path("errors.1.code") == Value{"too_old"});
+}
+
+TEST_CASE("an item of a list that is no JSON is refused alone", "[api][events]") {
+  const std::string good =
+      R"({"type": "opened", "contact": {"id": "a"}, "data": {"t": "\"],[{"}})";
+  const std::string deep = std::string(40, '[') + std::string(40, ']');
+  for (const std::string& bad :
+       {std::string{R"({"type": "x", "type": "y"})"}, deep, std::string{"1e999"},
+        std::string{"{\"a\": nonsense}"}, std::string{"\"\xff\""}, std::string{"{\"a\": 1]"}}) {
+    CAPTURE(bad);
+    const auto post =
+        parse_events(" [" + good + ",\n" + bad + "," + good + "] ", EventForm::Json, kNow, false);
+    REQUIRE(post);
+    CHECK(post->events.size() == 2);
+    CHECK(post->places.back().index == 2);
+    REQUIRE(post->refused.size() == 1);
+    CHECK(post->refused[0].place.index == 1);
+  }
+  for (const std::string& list : {"[" + good + ",]", "[" + good + ",,{a}]", "[" + good + "]]",
+                                  "[" + good + ",{a", "[" + good + ",{a}} x"}) {
+    CAPTURE(list);
+    CHECK_FALSE(parse_events(list, EventForm::Json, kNow, false));
+  }
 }
 
 TEST_CASE("one event a line, and a broken line is named by its number", "[api][events]") {

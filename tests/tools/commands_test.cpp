@@ -38,6 +38,28 @@ TEST_CASE("a JSON event goes as it is, with what flags add", "[tools]") {
   CHECK_FALSE(event_from(options));
 }
 
+TEST_CASE("flags add to objects only", "[tools]") {
+  SendOptions options;
+  options.what = R"({"type": "x", "contact": "x"})";
+  options.contact_id = "y";
+  REQUIRE_FALSE(event_from(options));
+  CHECK(exit_code_of(event_from(options).error().kind) == kExitData);
+  options.what = R"({"type": "x", "contact": null, "data": []})";
+  REQUIRE(event_from(options));
+  options.data = {"a=1"};
+  CHECK_FALSE(event_from(options));
+}
+
+TEST_CASE("a phone number stays text, and null clears it", "[tools]") {
+  SendOptions options;
+  options.what = "subscription";
+  options.set = {"phone=5551234567", "first_name=true", "company=null", "custom.seats=3"};
+  const auto event = event_from(options);
+  REQUIRE(event);
+  CHECK(to_json(*event->find("contact")) ==
+        R"({"phone":"5551234567","first_name":"true","company":null,"custom":{"seats":3}})");
+}
+
 TEST_CASE("an address to listen on is read, and a wrong one refused", "[tools]") {
   const auto full = parse_listen("0.0.0.0:80");
   REQUIRE(full);
@@ -93,6 +115,22 @@ TEST_CASE("words that mean nothing end with 64", "[tools]") {
   CHECK(run({"stats", "welcome", "--version", "x"}) == kExitUsage);
   CHECK(run({"serve", "--data", "/nonexistent", "--listen", "nowhere"}) == kExitUsage);
   CHECK(run({"help", "aply"}) == kExitUsage);
+}
+
+TEST_CASE("an option that is repeated takes one value each time", "[tools]") {
+  // What follows is the scenario; it was swallowed, and the command said that it was missing.
+  CHECK(run({"activate", "--test-email", "a@example.org", "--test-email", "b@example.org",
+             "welcome", "--server", "http://127.0.0.1:1"}) == kExitUnavailable);
+  CHECK(run({"events", "send", "--set", "a=1", "--field", "b=2", "subscription", "--server",
+             "http://127.0.0.1:1"}) == kExitUnavailable);
+}
+
+TEST_CASE("settings that cannot be meant end before anything is opened", "[tools]") {
+  CHECK(run({"serve", "--data", "/nonexistent", "--ca-file", "/nonexistent"}) == kExitConfig);
+  CHECK(run({"serve", "--data", "/nonexistent", "--ca-file", "/dev/null"}) == kExitConfig);
+  CHECK(run({"serve", "--data", "/nonexistent", "--account-id", "-1"}) == kExitUsage);
+  CHECK(run({"serve", "--data", "/nonexistent", "--dedupe-for", "5s"}) == kExitUsage);
+  CHECK(run({"stats", "welcome", "--version", "0"}) == kExitUsage);
 }
 
 TEST_CASE("a file that is not there ends with 66, a server that is not there with 69", "[tools]") {

@@ -24,6 +24,17 @@ TEST_CASE("a table too wide gives way where it may", "[tools]") {
         "a_node_with…       7\n");
 }
 
+TEST_CASE("a note stands whole below its row", "[tools]") {
+  Table table{{{"node", Align::Left, true}}};
+  table.add({"a_node_with_a_very_long_name"});
+  table.note("open it with --allow-host 127.0.0.1:9000");
+  CHECK(table.text(10) ==
+        "node\n"
+        "a_node_wi…\n"
+        "    open it with --allow-host 127.0.0.1:9000\n");
+  CHECK(table.text(kEndless).find("long_name") != std::string::npos);
+}
+
 TEST_CASE("width is counted in columns, not in bytes", "[tools]") {
   CHECK(display_width("café") == 4);
   CHECK(display_width("日本") == 4);

@@ -12,6 +12,7 @@
 #include "engine/core/diagnostic.h"
 #include "engine/core/scenario.h"
 #include "engine/core/time.h"
+#include "engine/core/value.h"
 #include "tools/onward/commands.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/listen.h"
@@ -21,6 +22,9 @@
 
 namespace onward {
 namespace {
+constexpr std::int64_t kVersionMax = 1'000'000'000;
+constexpr std::int64_t kAccountMax = 1'000'000'000'000'000;  // Exact in every JSON reader.
+
 /// Everything that can be typed; the command that was chosen is run after parsing.
 struct CommandLine {
   explicit CommandLine(const NodeKinds& known) : kinds{known} {}
@@ -71,11 +75,17 @@ CLI::App* client_command(CommandLine& line, CLI::App& parent, const std::string&
   return sub;
 }
 
+/// An option that may be repeated and takes one value each time, so that what follows it is free.
+void add_repeated(CLI::App* sub, const std::string& name, std::vector<std::string>& into,
+                  const std::string& summary) {
+  sub->add_option(name, into, summary)->allow_extra_args(false);
+}
+
 int serve_with(CommandLine& line) {
   const auto dedupe_for = parse_duration(line.dedupe_for);
   const auto patience = parse_duration(line.patience);
-  if (!dedupe_for || *dedupe_for <= Duration{0})
-    return complain("--dedupe-for wants a duration such as 7d.", kExitUsage);
+  if (!dedupe_for || *dedupe_for < std::chrono::minutes{1})
+    return complain("--dedupe-for wants a duration such as 7d, 1m at least.", kExitUsage);
   if (!patience || *patience < Duration{0})
     return complain("--patience wants a duration such as 20s.", kExitUsage);
   line.serve.dedupe_for = *dedupe_for;
@@ -91,15 +101,16 @@ void add_serve(CommandLine& line) {
   sub->add_option("--listen", serve.listen, "Address and port; port 0 takes any free one")
       ->capture_default_str();
   sub->add_option("--port-file", serve.port_file, "Write the port to this file when it listens");
-  sub->add_option("--allow-host", serve.allow_hosts,
-                  "A private host that webhooks may call: HOST or HOST:PORT; may be repeated");
-  sub->add_option("--allow-network", serve.allow_networks,
-                  "A private network that webhooks may call, such as 10.0.0.0/8; may be repeated");
+  add_repeated(sub, "--allow-host", serve.allow_hosts,
+               "A private host that webhooks may call: HOST or HOST:PORT; may be repeated");
+  add_repeated(sub, "--allow-network", serve.allow_networks,
+               "A private network that webhooks may call, such as 10.0.0.0/8; may be repeated");
   sub->add_flag("--https-only", serve.https_only, "Refuse webhooks over plain http");
   sub->add_option("--ca-file", serve.ca_file, "Trusted certificates (PEM) instead of the system's");
   sub->add_flag("--no-auth", serve.no_auth, "Ask for no token; on loopback only");
   sub->add_option("--account-id", serve.account_id, "idClient in the standard webhook body")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(CLI::Range(std::int64_t{0}, kAccountMax));
   sub->add_option("--dedupe-for", line.dedupe_for, "How long a repeated event is known")
       ->capture_default_str();
   sub->add_option("--max-concurrency", serve.concurrency_total, "Webhook requests at once")
@@ -169,8 +180,8 @@ void add_authoring(CommandLine& line) {
   CLI::App* activate = client_command(line, line.app, "activate", "Let contacts into a scenario",
                                       [&line] { return run_activate(line.client, line.activate); });
   activate->add_option("scenario", line.activate.scenario, "Its id")->required();
-  activate->add_option("--test-email", line.activate.test_emails,
-                       "Test mode: only contacts with this address; may be repeated");
+  add_repeated(activate, "--test-email", line.activate.test_emails,
+               "Test mode: only contacts with this address; may be repeated");
 
   CLI::App* hold = client_command(line, line.app, "hold", "Let nobody in for now",
                                   [&line] { return run_hold(line.client, line.name); });
@@ -204,7 +215,7 @@ void add_authoring(CommandLine& line) {
                      [&line] { return run_stats(line.client, line.stats); });
   stats->add_option("scenario", line.stats.scenario, "Its id")->required();
   stats->add_option("--version", line.stats.version, "Of this version alone")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(std::int64_t{1}, kVersionMax));
   stats->add_flag("--test", line.stats.test, "Test traffic instead of live");
   stats->add_flag("--watch", line.stats.watch, "Show them again and again");
   stats->add_option("--interval", line.stats.interval_s, "Seconds between two looks")
@@ -222,8 +233,10 @@ void add_events(CommandLine& line) {
       ->required();
   send->add_option("--contact", line.send.contact_id, "The contact's id");
   send->add_option("--email", line.send.email, "The contact's address");
-  send->add_option("--set", line.send.set, "A field of the contact: first_name=Jane");
-  send->add_option("--field", line.send.data, "A member of the event's data: form=newsletter");
+  add_repeated(send, "--set", line.send.set,
+               "A field of the contact: first_name=Jane; may be repeated");
+  add_repeated(send, "--field", line.send.data,
+               "A member of the event's data: form=newsletter; may be repeated");
   send->add_option("--id", line.send.id, "The event's id: a repeat takes no effect");
   send->add_option("--source", line.send.source, "Who sends it");
   send->add_option("--at", line.send.at, "When it happened (RFC 3339); now where missing");
@@ -240,14 +253,15 @@ void add_events(CommandLine& line) {
 }
 
 void add_people(CommandLine& line) {
+  constexpr const char* kContactHelp = "Its id, or its address; an id with an @ as id:ID";
   CLI::App* contacts = line.app.add_subcommand("contacts", "Look at contacts");
   contacts->require_subcommand(1);
   CLI::App* get = client_command(line, *contacts, "get", "All that is known of a contact",
                                  [&line] { return run_contact(line.client, line.name); });
-  get->add_option("contact", line.name, "Its id, or its address")->required();
+  get->add_option("contact", line.name, kContactHelp)->required();
   CLI::App* runs = client_command(line, *contacts, "runs", "A contact's journeys, step by step",
                                   [&line] { return run_runs(line.client, line.runs); });
-  runs->add_option("contact", line.runs.contact, "Its id, or its address")->required();
+  runs->add_option("contact", line.runs.contact, kContactHelp)->required();
   runs->add_option("--limit", line.runs.limit, "How many")->capture_default_str();
 
   CLI::App* deliveries = line.app.add_subcommand("deliveries", "Look at webhook requests");
@@ -316,6 +330,32 @@ std::string unknown_word(const CLI::App& app, int argc, const char* const* argv)
   return {};
 }
 
+/// How help is asked for about the command that was typed: "onward help events send".
+std::string help_on(const CLI::App& app, int argc, const char* const* argv) {
+  std::string asked = "onward help";
+  const CLI::App* at = &app;
+  for (int i = 1; i < argc && at; ++i) {
+    const CLI::App* next = find_command(*at, argv[i]);
+    if (!next) break;
+    asked.append(" ").append(argv[i]);
+    at = next;
+  }
+  return asked;
+}
+
+/// A result that did not get out whole is none.
+int unless_lost(int code) {
+  std::cout.flush();
+  if (code != kExitOk || (!output_lost() && std::cout)) return code;
+  return complain("Cannot write to standard output; what was printed is not complete.", kExitIo);
+}
+
+int print_version(bool as_json) {
+  print(as_json ? to_json(Value{ValueMap{{"version", ONWARD_VERSION}}}) + "\n"
+                : "onward " ONWARD_VERSION "\n");
+  return kExitOk;
+}
+
 int print_help(const CLI::App& app, const std::vector<std::string>& topic) {
   const CLI::App* at = &app;
   std::string before;
@@ -345,10 +385,9 @@ void add_all(CommandLine& line) {
   CLI::App* help = command(line, line.app, "help", "Explain a command",
                            [&line] { return print_help(line.app, line.topic); });
   help->add_option("command", line.topic, "Its name");
-  command(line, line.app, "version", "Print the version", [] {
-    print("onward " ONWARD_VERSION "\n");
-    return static_cast<int>(kExitOk);
-  });
+  CLI::App* version = command(line, line.app, "version", "Print the version",
+                              [&line] { return print_version(line.as_json); });
+  version->add_flag("--json", line.as_json, "Print it as JSON");
 }
 }  // namespace
 
@@ -364,10 +403,11 @@ int run_command_line(int argc, const char* const* argv, const NodeKinds& kinds) 
   try {
     line.app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version
-    return line.app.exit(asked);
+    return unless_lost(line.app.exit(asked));
   } catch (const CLI::ParseError& wrong) {
-    return complain(fmt::format("{}. Try: onward help", wrong.what()), kExitUsage);
+    return complain(fmt::format("{}. Try: {}", wrong.what(), help_on(line.app, argc, argv)),
+                    kExitUsage);
   }
-  return line.chosen();
+  return unless_lost(line.chosen());
 }
 }  // namespace onward

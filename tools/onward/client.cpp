@@ -44,43 +44,95 @@ bool same_server(std::string_view a, std::string_view b) {
   return on_this_machine(a) && on_this_machine(b) && port(a) == port(b);
 }
 
-/// The local server that is meant: by its data folder, by its URL, else the default or the only
-/// one.
-std::optional<LocalServer> find_local(const std::string& url, const std::string& data) {
-  const std::vector<LocalServer> servers = local_servers();
+std::optional<LocalServer> server_on(const std::vector<LocalServer>& servers,
+                                     const std::string& data) {
   std::error_code error;
-  for (const LocalServer& server : servers) {
-    if (!data.empty() ? std::filesystem::equivalent(server.data, data, error)
-                      : same_server(server.url, url.empty() ? kDefaultServer : url))
-      return server;
-  }
-  if (data.empty() && url.empty() && servers.size() == 1) return servers.front();
+  for (const LocalServer& server : servers)
+    if (std::filesystem::equivalent(server.data, data, error)) return server;
   return std::nullopt;
+}
+
+std::optional<LocalServer> server_at(const std::vector<LocalServer>& servers,
+                                     std::string_view url) {
+  for (const LocalServer& server : servers)
+    if (same_server(server.url, url)) return server;
+  return std::nullopt;
+}
+
+Error which_one(const std::vector<LocalServer>& servers) {
+  std::string message = "Several servers run on this machine; choose one with --server or --data:";
+  for (const LocalServer& server : servers)
+    message += fmt::format("\n  --server {}   --data {}", server.url, server.data.string());
+  return {ErrorKind::Unavailable, "several_servers", std::move(message)};
+}
+
+Error not_onward(std::string_view server) {
+  return {ErrorKind::Unavailable, "not_onward",
+          fmt::format("{} answers, but is no Onward server. Name the right one with --server or "
+                      "ONWARD_SERVER.",
+                      server)};
 }
 }  // namespace
 
 std::string Answer::text(std::string_view name) const { return text_of(value, name); }
 
 Client::Client(const ClientOptions& options) : json_{options.json} {
-  server_ = options.server.empty() ? environment("ONWARD_SERVER") : options.server;
-  while (server_.ends_with('/')) server_.pop_back();
-  if (!server_.empty() && server_.find("://") == std::string::npos) server_ = "http://" + server_;
+  server_ = options.server;
+  // The folder that was named says more about the server than the environment does.
+  if (server_.empty() && options.data.empty()) server_ = environment("ONWARD_SERVER");
   token_ = options.token.empty() ? environment("ONWARD_TOKEN") : options.token;
-
-  std::filesystem::path token_file;
-  if (!options.data.empty()) token_file = std::filesystem::path{options.data} / "token";
-  if (const auto local = find_local(server_, options.data)) {
-    if (server_.empty()) server_ = local->url;
-    if (token_file.empty()) token_file = local->token_file();
-  }
-  if (server_.empty()) server_ = kDefaultServer;
-  // A token of this machine is for this machine's servers alone.
-  if (token_.empty() && !token_file.empty() && on_this_machine(server_))
-    token_ = read_token_file(token_file).value_or(std::string{});
+  choose_server(options);
 }
 
-Result<Answer> Client::call(std::string_view method, std::string_view path, std::string body,
-                            std::string_view content_type) const {
+/// Completes `server_`, and finds the token of a server on this machine.
+void Client::choose_server(const ClientOptions& options) {
+  const std::vector<LocalServer> servers = local_servers();
+  std::optional<LocalServer> local;
+  if (server_.empty() && !options.data.empty()) {
+    local = server_on(servers, options.data);
+    if (!local) server_ = environment("ONWARD_SERVER");
+    if (!local && server_.empty()) {
+      fault_ = {ErrorKind::Unavailable, "no_server",
+                fmt::format("No server runs on {}. Start it with `onward serve --data {}`, or name "
+                            "its URL with --server.",
+                            options.data, options.data)};
+      return;
+    }
+  } else if (server_.empty()) {
+    local = server_at(servers, kDefaultServer);
+    if (!local && servers.size() > 1) {
+      fault_ = which_one(servers);
+      return;
+    }
+    if (!local && !servers.empty()) local = servers.front();
+    if (local && (servers.size() > 1 || !same_server(local->url, kDefaultServer)))
+      choice_ = fmt::format("Writing to {} ({}).", local->url, local->data.string());
+  }
+  if (local) server_ = local->url;
+  if (server_.empty()) server_ = kDefaultServer;
+  while (server_.ends_with('/')) server_.pop_back();
+  if (server_.find("://") == std::string::npos) server_ = "http://" + server_;
+
+  // A token of this machine is for this machine's servers alone.
+  if (!token_.empty() || !on_this_machine(server_)) return;
+  if (!local) local = server_at(servers, server_);
+  if (!options.data.empty())
+    token_ = read_token_file(std::filesystem::path{options.data} / "token").value_or(std::string{});
+  else if (local)
+    token_ = read_token_file(local->token_file()).value_or(std::string{});
+}
+
+/// Who writes to a server that nobody named is told which one it is, once.
+void Client::tell_choice(std::string_view method) const {
+  if (method == "GET" || choice_.empty()) return;
+  say(choice_);
+  choice_.clear();
+}
+
+Result<Answer> Client::call(std::string_view method, std::string_view path, std::string_view member,
+                            std::string body, std::string_view content_type) const {
+  if (fault_) return tl::make_unexpected(*fault_);
+  tell_choice(method);
   Request request;
   request.method = method;
   request.url = server_ + std::string{path};
@@ -97,6 +149,9 @@ Result<Answer> Client::call(std::string_view method, std::string_view path, std:
   Answer answer{reply->status, std::move(reply->content_type), std::move(reply->body), {}};
   if (answer.content_type.find("json") != std::string::npos)
     if (auto value = parse_json(answer.body, {.depth = 64})) answer.value = std::move(*value);
+  const bool expected =
+      member.empty() ? answer.status == 204 : answer.value.find(member) != nullptr;
+  if (answer.ok() && !expected) return tl::make_unexpected(not_onward(server_));
   return answer;
 }
 
@@ -106,11 +161,15 @@ int Client::refused(const Answer& answer) const {
     return exit_code_of_status(answer.status);
   }
   std::string message = printable(answer.text("detail"));
-  if (message.empty()) message = fmt::format("The server answered {}.", answer.status);
+  if (message.empty())
+    message =
+        fmt::format("{} answered {} and not why. Is it an Onward server?", server_, answer.status);
   if (answer.status == 401)
     message += " Give one with --token or ONWARD_TOKEN, or the server's folder with --data.";
   return complain(message, exit_code_of_status(answer.status));
 }
+
+int Client::not_taken() const { return complain(not_onward(server_)); }
 
 std::string segment(std::string_view text) { return percent_encode(text); }
 

@@ -32,16 +32,26 @@ class Client {
  public:
   explicit Client(const ClientOptions& options);
 
-  /// One call. An error only where no answer came; the message names the server and what to do.
-  Result<Answer> call(std::string_view method, std::string_view path, std::string body = {},
+  /// One call, whose good answer is a JSON object with the member `member`; where that is empty, an
+  /// answer without a body. An error only where no answer of an Onward server came; the message
+  /// names the server and what to do.
+  Result<Answer> call(std::string_view method, std::string_view path, std::string_view member,
+                      std::string body = {},
                       std::string_view content_type = "application/json") const;
   const std::string& server() const { return server_; }
   bool json() const { return json_; }
 
   /// Tells on standard error what the server refused, and answers the exit code.
   int refused(const Answer& answer) const;
+  /// The same of an answer that says yes and counts less than was sent.
+  int not_taken() const;
 
  private:
+  void choose_server(const ClientOptions& options);
+  void tell_choice(std::string_view method) const;
+
+  std::optional<Error> fault_;  // Why there is no server to call.
+  mutable std::string choice_;  // Who is written to, until that has been told.
   std::string server_;
   std::string token_;
   bool json_ = false;

@@ -8,6 +8,7 @@
 #include <iostream>
 #include <thread>
 
+#include "engine/core/contact.h"
 #include "tools/onward/commands.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/table.h"
@@ -18,16 +19,23 @@ namespace {
 constexpr std::size_t kChunkBytesMax = 6u << 20;  // below what the server takes in one body
 constexpr int kPatienceTries = 60;                // answers of 503, one after the other
 
-/// "first_name=Jane" into `map`: a JSON value where the text is one, else the text itself.
-/// A dotted name makes nested maps.
-Status set_pair(Value& map, const std::string& pair) {
+/// Whether the field of a contact holds text whatever it looks like: a phone number is no number.
+bool is_text_field(std::string_view name) {
+  const FieldInfo* info = find_field(name);
+  return info && info->type == FieldType::Text;
+}
+
+/// "first_name=Jane" into `map`: a JSON value where the text is one, else the text itself; null
+/// clears. A dotted name makes nested maps.
+Status set_pair(Value& map, const std::string& pair, bool of_contact) {
   const std::size_t equals = pair.find('=');
   if (equals == std::string::npos || equals == 0)
     return fail(ErrorKind::Invalid, "bad_pair",
                 fmt::format("\"{}\" wants the form NAME=VALUE.", pair));
   const std::string text = pair.substr(equals + 1);
-  const auto json = parse_json(text);
   std::string_view name = std::string_view{pair}.substr(0, equals);
+  auto json = parse_json(text);
+  if (json && of_contact && is_text_field(name) && !json->text() && !json->is_null()) json = text;
   Value* at = &map;
   for (std::size_t dot; (dot = name.find('.')) != std::string_view::npos;
        name.remove_prefix(dot + 1)) {
@@ -41,6 +49,16 @@ Status set_pair(Value& map, const std::string& pair) {
   }
   at->set(name, json ? *json : Value{text});
   return {};
+}
+
+/// The object `name` of `event`, to be added to; an empty one where it is missing or null.
+Result<Value> object_of(const Value& event, std::string_view name) {
+  const Value* given = event.find(name);
+  if (!given || given->is_null()) return Value{ValueMap{}};
+  if (given->map()) return *given;
+  return fail(ErrorKind::Invalid, "wrong_type",
+              fmt::format("\"{}\" of the event is {} and no object: flags cannot add to it.", name,
+                          to_json(*given)));
 }
 
 std::string events_path(bool history) { return history ? "/v1/events?mode=history" : "/v1/events"; }
@@ -84,6 +102,11 @@ class Lines {
   bool kept_ = false;
 };
 
+/// Events that are on the server's disk, by what it answered.
+std::int64_t taken_of(const Answer& answer) {
+  return number_of(answer.value, "accepted") + number_of(answer.value, "duplicates");
+}
+
 struct Totals {
   std::int64_t accepted = 0, duplicates = 0, rejected = 0, warnings = 0;
 };
@@ -91,7 +114,7 @@ struct Totals {
 /// Posts a chunk until the server has taken it: a full intake is waited for.
 Result<Answer> post(const Client& client, const std::string& path, const std::string& text) {
   for (int tries = 0;; ++tries) {
-    auto answer = client.call("POST", path, text, "application/x-ndjson");
+    auto answer = client.call("POST", path, "accepted", text, "application/x-ndjson");
     if (!answer || (answer->status != 429 && answer->status != 503)) return answer;
     if (answer->status == 503 && tries >= kPatienceTries) return answer;
     const std::int64_t wait = std::max<std::int64_t>(number_of(answer->value, "retry_after"), 1);
@@ -155,21 +178,21 @@ Result<Value> event_from(const SendOptions& options) {
        {std::pair{"id", &options.id}, std::pair{"source", &options.source},
         std::pair{"at", &options.at}})
     if (!value->empty()) event.set(name, *value);
-  const Value* given = event.find("contact");
-  Value contact = given ? *given : Value{ValueMap{}};
-  if (!options.contact_id.empty()) contact.set("id", options.contact_id);
-  if (!options.email.empty()) contact.set("email", options.email);
+  auto contact = object_of(event, "contact");
+  if (!contact) return contact;
+  if (!options.contact_id.empty()) contact->set("id", options.contact_id);
+  if (!options.email.empty()) contact->set("email", options.email);
   for (const std::string& pair : options.set)
-    if (const Status done = set_pair(contact, pair); !done)
+    if (const Status done = set_pair(*contact, pair, /*of_contact=*/true); !done)
       return tl::make_unexpected(done.error());
-  event.set("contact", std::move(contact));
-  if (!options.data.empty()) {
-    const Value* already = event.find("data");
-    Value data = already ? *already : Value{ValueMap{}};
-    for (const std::string& pair : options.data)
-      if (const Status done = set_pair(data, pair); !done) return tl::make_unexpected(done.error());
-    event.set("data", std::move(data));
-  }
+  event.set("contact", *std::move(contact));
+  if (options.data.empty()) return event;
+  auto data = object_of(event, "data");
+  if (!data) return data;
+  for (const std::string& pair : options.data)
+    if (const Status done = set_pair(*data, pair, /*of_contact=*/false); !done)
+      return tl::make_unexpected(done.error());
+  event.set("data", *std::move(data));
   return event;
 }
 
@@ -177,9 +200,10 @@ int run_send(const ClientOptions& options, const SendOptions& send) {
   const auto event = event_from(send);
   if (!event) return complain(event.error());
   const Client client{options};
-  const auto answer = client.call("POST", events_path(send.history), to_json(*event));
+  const auto answer = client.call("POST", events_path(send.history), "accepted", to_json(*event));
   if (!answer) return complain(answer.error());
   if (!answer->ok()) return client.refused(*answer);
+  if (taken_of(*answer) != 1) return client.not_taken();
   if (client.json()) {
     print_json(*answer);
     return kExitOk;
@@ -203,9 +227,14 @@ int run_import(const ClientOptions& options, const ImportOptions& given) {
   std::vector<std::size_t> numbers;
   while (lines.next(static_cast<std::size_t>(given.chunk), text, numbers)) {
     const auto answer = post(client, path, text);
-    if (!answer || !answer->ok()) {
+    const bool complete =
+        answer && answer->ok() &&
+        taken_of(*answer) + number_of(answer->value, "rejected") == std::ssize(numbers);
+    if (!complete) {
       if (progress) fmt::print(stderr, "\r\x1b[K");
-      const int code = answer ? client.refused(*answer) : complain(answer.error());
+      const int code = !answer        ? complain(answer.error())
+                       : answer->ok() ? client.not_taken()
+                                      : client.refused(*answer);
       say(
           fmt::format("Stopped before line {}; {} were accepted. Events with an id can be sent "
                       "again safely.",

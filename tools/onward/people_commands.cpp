@@ -8,8 +8,9 @@
 
 namespace onward {
 namespace {
-/// "email:jane@…" where only an address was given.
+/// "email:jane@…" where only an address was given; "id:…" says that it is none.
 std::string contact_path(const std::string& contact) {
+  if (contact.starts_with("id:")) return "/v1/contacts/" + segment(contact.substr(3));
   const bool email = contact.find('@') != std::string::npos && !contact.starts_with("email:");
   return "/v1/contacts/" + segment(email ? "email:" + contact : contact);
 }
@@ -73,15 +74,14 @@ std::string delivery_text(const Value& delivery) {
   } else {
     out += "\nThe request's body is no longer kept.\n";
   }
-  Table attempts{{{"attempt", Align::Right},
-                  {"at"},
-                  {"took", Align::Right},
-                  {"result"},
-                  {"error", Align::Left, true}}};
-  for (const Value& attempt : list_of(delivery, "attempts"))
+  Table attempts{{{"attempt", Align::Right}, {"at"}, {"took", Align::Right}, {"result"}}};
+  for (const Value& attempt : list_of(delivery, "attempts")) {
     attempts.add({std::to_string(number_of(attempt, "number")), text_of(attempt, "at"),
-                  fmt::format("{} ms", number_of(attempt, "took_ms")), result_of(attempt),
-                  printable(text_of(attempt, "error"))});
+                  fmt::format("{} ms", number_of(attempt, "took_ms")), result_of(attempt)});
+    // Whole, since its end says what to do.
+    if (const std::string error = text_of(attempt, "error"); !error.empty())
+      attempts.note(printable(error));
+  }
   if (!attempts.empty()) out += "\n" + attempts.text(terminal_width(), colour_on_stdout());
   for (const Value& attempt : list_of(delivery, "attempts"))
     if (const std::string response = text_of(attempt, "response"); !response.empty())
@@ -90,11 +90,12 @@ std::string delivery_text(const Value& delivery) {
   return out;
 }
 
-/// Fetches and prints, as JSON or by `text`.
+/// Fetches what has the member `member`, and prints it, as JSON or by `text`.
 template <class Text>
-int show(const ClientOptions& options, const std::string& path, Text text) {
+int show(const ClientOptions& options, const std::string& path, std::string_view member,
+         Text text) {
   const Client client{options};
-  const auto answer = client.call("GET", path);
+  const auto answer = client.call("GET", path, member);
   if (!answer) return complain(answer.error());
   if (!answer->ok()) return client.refused(*answer);
   if (client.json())
@@ -106,14 +107,14 @@ int show(const ClientOptions& options, const std::string& path, Text text) {
 }  // namespace
 
 int run_contact(const ClientOptions& client, const std::string& contact) {
-  return show(client, contact_path(contact),
+  return show(client, contact_path(contact), "statistics",
               [](const Value& value) { return members_text(value); });
 }
 
 int run_runs(const ClientOptions& client, const RunsOptions& options) {
   const std::string path =
       fmt::format("{}/runs?fresh=true&limit={}", contact_path(options.contact), options.limit);
-  return show(client, path, [](const Value& value) {
+  return show(client, path, "runs", [](const Value& value) {
     std::string out;
     for (const Value& run : list_of(value, "runs"))
       out += (out.empty() ? "" : "\n") + run_text(run);
@@ -128,7 +129,7 @@ int run_deliveries(const ClientOptions& client, const DeliveriesOptions& options
                                  segment(options.scenario), segment(options.node), options.limit);
   if (!options.state.empty()) path += "&state=" + segment(options.state);
   if (!options.cursor.empty()) path += "&cursor=" + segment(options.cursor);
-  return show(client, path, [](const Value& value) {
+  return show(client, path, "deliveries", [](const Value& value) {
     Table table{{{"delivery"},
                  {"contact", Align::Left, true},
                  {"state"},
@@ -147,6 +148,6 @@ int run_deliveries(const ClientOptions& client, const DeliveriesOptions& options
 }
 
 int run_delivery(const ClientOptions& client, const std::string& id) {
-  return show(client, "/v1/deliveries/" + segment(id) + "?fresh=true", delivery_text);
+  return show(client, "/v1/deliveries/" + segment(id) + "?fresh=true", "attempts", delivery_text);
 }
 }  // namespace onward

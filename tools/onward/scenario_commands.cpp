@@ -56,7 +56,7 @@ int apply_one(const Client& client, const std::string& file) {
     report(file, *text, loaded.diagnostics);
     return kExitData;
   }
-  const auto answer = client.call("PUT", path_of(*id), *text, "application/yaml");
+  const auto answer = client.call("PUT", path_of(*id), "version", *text, "application/yaml");
   if (!answer) return complain(answer.error());
   if (!answer->ok()) {
     const ValueList& listed = list_of(answer->value, "diagnostics");
@@ -83,7 +83,7 @@ int apply_one(const Client& client, const std::string& file) {
 int act(const ClientOptions& options, const std::string& scenario, std::string_view action,
         const Value& body) {
   const Client client{options};
-  const auto answer = client.call("POST", path_of(scenario, action), to_json(body));
+  const auto answer = client.call("POST", path_of(scenario, action), "version", to_json(body));
   if (!answer) return complain(answer.error());
   if (!answer->ok()) return client.refused(*answer);
   if (client.json()) {
@@ -130,7 +130,7 @@ int run_duplicate(const ClientOptions& options, const DuplicateOptions& duplicat
 
 int run_delete(const ClientOptions& options, const std::string& scenario) {
   const Client client{options};
-  const auto answer = client.call("DELETE", path_of(scenario));
+  const auto answer = client.call("DELETE", path_of(scenario), "");
   if (!answer) return complain(answer.error());
   if (!answer->ok()) return client.refused(*answer);
   if (client.json())
@@ -142,7 +142,7 @@ int run_delete(const ClientOptions& options, const std::string& scenario) {
 
 int run_show(const ClientOptions& options, const std::string& scenario) {
   const Client client{options};
-  const auto answer = client.call("GET", path_of(scenario));
+  const auto answer = client.call("GET", path_of(scenario), "text");
   if (!answer) return complain(answer.error());
   if (!answer->ok()) return client.refused(*answer);
   if (client.json())
@@ -154,7 +154,7 @@ int run_show(const ClientOptions& options, const std::string& scenario) {
 
 int run_scenarios(const ClientOptions& options) {
   const Client client{options};
-  const auto answer = client.call("GET", "/v1/scenarios");
+  const auto answer = client.call("GET", "/v1/scenarios", "scenarios");
   if (!answer) return complain(answer.error());
   if (!answer->ok()) return client.refused(*answer);
   if (client.json()) {

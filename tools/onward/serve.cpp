@@ -2,15 +2,19 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/x509.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <future>
 #include <memory>
@@ -29,6 +33,7 @@ namespace onward {
 namespace fs = std::filesystem;
 namespace {
 constexpr std::size_t kTokenBytes = 32;
+constexpr std::size_t kTokenLengthMin = 16;
 constexpr Duration kDoorPatience = std::chrono::seconds{5};
 
 /// One structured line to standard error, in one write, so that lines never mix.
@@ -115,6 +120,39 @@ Status ensure_first_token(Runtime& runtime, const fs::path& file, bool store_has
   }
 }
 
+/// Refuses a token that can be guessed, and tells of a file that opens no door: the command line
+/// would be sent away without a word of why.
+Status check_token_file(const Runtime& runtime, const fs::path& file, bool store_has_tokens) {
+  const auto token = read_token_file(file);
+  if (token && token->size() < kTokenLengthMin)
+    return fail(ErrorKind::Invalid, "weak_token",
+                fmt::format("The token in {} can be guessed: give it {} characters at least, or "
+                            "take the file away before the first start and one is made.",
+                            file.string(), kTokenLengthMin));
+  if (!store_has_tokens || (token && runtime.find_token(sha256_hex(*token)))) return {};
+  log_line(
+      fmt::format("token.no_use file={} reason=\"{}\" hint=\"commands on this machine need "
+                  "--token or ONWARD_TOKEN\"",
+                  file.string(), token ? "it is none of this data folder's" : "it cannot be read"));
+  return {};
+}
+
+/// libcurl finds out at the first request only, and then every one of them fails.
+Status check_ca_file(const std::string& file) {
+  if (file.empty()) return {};
+  errno = 0;
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in{std::fopen(file.c_str(), "re"),
+                                                           &std::fclose};
+  if (!in)
+    return fail(ErrorKind::Invalid, "bad_ca_file",
+                fmt::format("Cannot read --ca-file {}: {}.", file, std::strerror(errno)));
+  const std::unique_ptr<X509, void (*)(X509*)> certificate{
+      PEM_read_X509(in.get(), nullptr, nullptr, nullptr), &X509_free};
+  if (certificate) return {};
+  return fail(ErrorKind::Invalid, "bad_ca_file",
+              fmt::format("--ca-file {} holds no certificate in PEM form.", file));
+}
+
 /// Everything that must outlive the server, in the order in which it is made.
 struct Service {
   std::unique_ptr<Runtime> runtime;
@@ -163,14 +201,21 @@ Status open_engine(const ServeOptions& options, const NodeKinds& kinds, Service&
     StopSignal::raise();
   });
   service.runtime->start();
+  if (const Status sound = check_token_file(*service.runtime, data / "token", has_tokens); !sound)
+    return sound;
   return ensure_first_token(*service.runtime, data / "token", has_tokens);
+}
+
+/// An address as it stands in a URL.
+std::string url_host(const std::string& address) {
+  return address.find(':') == std::string::npos ? address : "[" + address + "]";
 }
 
 /// The name under which this machine reaches what listens on `address`.
 std::string reachable_host(const std::string& address) {
   if (address == "0.0.0.0") return "127.0.0.1";
   if (address == "::") return "[::1]";
-  return address.find(':') == std::string::npos ? address : "[" + address + "]";
+  return url_host(address);
 }
 
 Status open_door(const ServeOptions& options, const ListenAddress& listen, Service& service) {
@@ -190,9 +235,15 @@ Status open_door(const ServeOptions& options, const ListenAddress& listen, Servi
   else
     log_line(fmt::format("server.not_announced reason=\"{}\"", announced.error().message));
   service.server->start();
-  print(fmt::format("listening on {}\n", url));
-  if (!names_loopback(reachable_host(listen.address)))
-    log_line("server.public hint=\"tokens travel in clear: put a TLS proxy in front\"");
+  const std::string host = url_host(listen.address);
+  // Not `print`: a closed output is no failure of a server.
+  std::fputs(fmt::format("listening on http://{}:{}\n", host, port).c_str(), stdout);
+  std::fflush(stdout);
+  if (!names_loopback(host))
+    log_line(
+        fmt::format("server.public address={} hint=\"whoever reaches this machine reaches it, and "
+                    "tokens travel in clear: put a TLS proxy in front\"",
+                    listen.address));
   if (options.port_file.empty()) return {};
   return write_file(options.port_file, fmt::format("{}\n", port), 0644);
 }
@@ -234,6 +285,8 @@ Result<ListenAddress> parse_listen(std::string_view text) {
 int run_serve(const ServeOptions& options, const NodeKinds& kinds) {
   const auto listen = parse_listen(options.listen);
   if (!listen) return complain(listen.error().message, kExitUsage);
+  if (const Status sound = check_ca_file(options.ca_file); !sound)
+    return startup_failed(sound.error());
   const StopSignal signal;
   const rlim_t descriptors = raise_descriptor_limit();
   Service service;

@@ -51,7 +51,7 @@ std::string notes_of(const Value& node) {
 }
 
 int show_once(const Client& client, const std::string& path, const StatsOptions& options) {
-  const auto answer = client.call("GET", path);
+  const auto answer = client.call("GET", path, "live");
   if (!answer) return complain(answer.error());
   if (!answer->ok()) return client.refused(*answer);
   const bool redraw = options.watch && stdout_is_terminal();
@@ -84,7 +84,8 @@ std::string stats_text(const Value& stats, bool test, std::size_t width, bool co
   }
   out += '\n';
 
-  const bool kinds = width >= kWideEnoughForKind;
+  // A pipe gets the columns of the narrow form, always the same.
+  const bool kinds = width >= kWideEnoughForKind && width != kEndless;
   std::vector<Column> columns{{"node", Align::Left, true}};
   if (kinds) columns.push_back({"kind"});
   for (const char* title :
@@ -118,7 +119,7 @@ int run_stats(const ClientOptions& options, const StatsOptions& stats) {
   if (stats.version > 0) path += fmt::format("?version={}", stats.version);
   while (true) {
     const int code = show_once(client, path, stats);
-    if (code != kExitOk || !stats.watch) return code;
+    if (code != kExitOk || !stats.watch || output_lost()) return code;
     std::this_thread::sleep_for(std::chrono::seconds{stats.interval_s});
   }
 }

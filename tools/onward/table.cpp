@@ -68,7 +68,12 @@ std::string grouped(std::int64_t number) {
 
 void Table::add(std::vector<std::string> cells) {
   assert(cells.size() == columns_.size());
-  rows_.push_back(std::move(cells));
+  rows_.push_back({std::move(cells), {}});
+}
+
+void Table::note(std::string text) {
+  assert(!rows_.empty());
+  rows_.back().notes.push_back(std::move(text));
 }
 
 /// As wide as the widest cell; where that is too much, the widest shrinking column gives way.
@@ -77,7 +82,7 @@ std::vector<std::size_t> Table::widths(std::size_t most) const {
   std::size_t total = 0;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     std::size_t width = display_width(columns_[i].title);
-    for (const auto& row : rows_) width = std::max(width, display_width(row[i]));
+    for (const auto& row : rows_) width = std::max(width, display_width(row.cells[i]));
     widths.push_back(width);
     total += width + (i > 0 ? kGap : 0);
   }
@@ -110,7 +115,10 @@ std::string Table::text(std::size_t width, bool colour) const {
   };
   const std::string titles = line([&](std::size_t i) { return columns_[i].title; });
   out += colour ? "\x1b[1m" + titles + "\x1b[0m\n" : titles + "\n";
-  for (const auto& row : rows_) out += line([&](std::size_t i) { return row[i]; }) + "\n";
+  for (const Row& row : rows_) {
+    out += line([&](std::size_t i) { return row.cells[i]; }) + "\n";
+    for (const std::string& note : row.notes) out += "    " + note + "\n";
+  }
   return out;
 }
 }  // namespace onward

@@ -5,6 +5,9 @@
 #include <vector>
 
 namespace onward {
+/// A table of this width is never cut: what a program reads has no edge.
+inline constexpr std::size_t kEndless = static_cast<std::size_t>(-1);
+
 enum class Align { Left, Right };
 struct Column {
   std::string title;
@@ -17,6 +20,8 @@ class Table {
   explicit Table(std::vector<Column> columns) : columns_{std::move(columns)} {}
   /// As many cells as there are columns.
   void add(std::vector<std::string> cells);
+  /// A line below the latest row, indented and never cut.
+  void note(std::string text);
   bool empty() const { return rows_.empty(); }
   /// Two blanks between columns, no trailing blanks; the titles underlined where `colour`.
   std::string text(std::size_t width, bool colour = false) const;
@@ -24,7 +29,11 @@ class Table {
  private:
   std::vector<std::size_t> widths(std::size_t most) const;
   std::vector<Column> columns_;
-  std::vector<std::vector<std::string>> rows_;
+  struct Row {
+    std::vector<std::string> cells;
+    std::vector<std::string> notes;
+  };
+  std::vector<Row> rows_;
 };
 
 /// Columns that a text takes: its code points, wide East Asian ones twice, combining marks none.

@@ -11,9 +11,12 @@
 
 #include "engine/api/views.h"
 #include "tools/onward/exit_codes.h"
+#include "tools/onward/table.h"
 
 namespace onward {
 namespace {
+bool lost = false;  // The command line has one thread.
+
 bool colour_wanted() {
   const char* no_colour = std::getenv("NO_COLOR");
   if (no_colour && *no_colour) return false;
@@ -65,15 +68,18 @@ bool colour_on_stdout() { return stdout_is_terminal() && colour_wanted(); }
 bool colour_on_stderr() { return stderr_is_terminal() && colour_wanted(); }
 
 std::size_t terminal_width() {
+  if (!stdout_is_terminal()) return kEndless;
   winsize size{};
   if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40) return size.ws_col;
   return 80;
 }
 
 void print(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+  const bool whole = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (!whole || std::fflush(stdout) != 0) lost = true;
 }
+
+bool output_lost() { return lost; }
 
 void say(std::string_view text) { fmt::print(stderr, "{}\n", text); }
 

@@ -12,11 +12,13 @@ bool stderr_is_terminal();
 /// Colour only on a terminal, never with NO_COLOR or on a dumb one.
 bool colour_on_stdout();
 bool colour_on_stderr();
-/// Columns of the terminal on standard output; 80 where it is none.
+/// Columns of the terminal on standard output; kEndless (table.h) where it is none.
 std::size_t terminal_width();
 
 /// To standard output as it is.
 void print(std::string_view text);
+/// Whether something printed did not get out: the disk is full, nobody reads.
+bool output_lost();
 /// To standard error with a newline.
 void say(std::string_view text);
 /// `onward: message` to standard error; answers `exit_code`.

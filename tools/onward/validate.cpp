@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <optional>
@@ -78,10 +80,13 @@ int validate_files(const std::vector<std::string>& files, std::string_view forma
   int code = 0;
   std::string lists;
   for (const std::string& file : files) {
+    errno = 0;
     const auto text = read_file(file);
+    const int fault = errno;
     const std::string name = file == "-" ? "standard input" : file;
     if (!text) {
-      err << name << ": cannot be read\n";
+      err << name << ": cannot be read" << (fault == 0 ? "" : ": ")
+          << (fault == 0 ? "" : std::strerror(fault)) << '\n';
       code = kNoInput;
       continue;
     }
