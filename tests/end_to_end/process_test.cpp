@@ -98,6 +98,19 @@ TEST_CASE("a second server on one folder is refused, and told whose it is",
   CHECK(second.err.find(std::to_string(server.pid())) != std::string::npos);
 }
 
+TEST_CASE("a token that can be guessed starts no server", "[end_to_end][process]") {
+  TemporaryFolder folder;
+  FILE* out = std::fopen((folder.path() / "token").c_str(), "w");
+  REQUIRE(out != nullptr);
+  std::fputs("secret\n", out);
+  std::fclose(out);
+  const CommandResult refused =
+      run_onward({"serve", "--data", folder.path().string(), "--listen", "127.0.0.1:0"});
+  CHECK(refused.code == 78);
+  CHECK(refused.err.find("16 characters") != std::string::npos);
+  CHECK(refused.err.find("secret") == std::string::npos);
+}
+
 TEST_CASE("SIGTERM ends a busy server in good order, and what was pending goes on",
           "[end_to_end][process]") {
   TemporaryFolder folder;
