@@ -115,8 +115,7 @@ TEST_CASE("events of a list succeed or fail alone", "[api][events]") {
 }
 
 TEST_CASE("an item of a list that is no JSON is refused alone", "[api][events]") {
-  const std::string good =
-      R"({"type": "opened", "contact": {"id": "a"}, "data": {"t": "\"],[{"}})";
+  const std::string good = R"({"type": "opened", "contact": {"id": "a"}, "data": {"t": "\"],[{"}})";
   const std::string deep = std::string(40, '[') + std::string(40, ']');
   for (const std::string& bad :
        {std::string{R"({"type": "x", "type": "y"})"}, deep, std::string{"1e999"},
