@@ -130,7 +130,7 @@ Batch::Needs Batch::needs_of(const Input& input, const Contact* contact) const {
   return needs;
 }
 
-/// DESIGN's rule of identity: by id if given; an unknown id goes to the one holder of the address
+/// The rule of identity: by id if given; an unknown id goes to the one holder of the address
 /// that has none; an address alone with several holders means the oldest.
 Batch::Resolved Batch::resolve(const ContactRef& who) const {
   using Holder = IdentityMatch::Holder;
