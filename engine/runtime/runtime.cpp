@@ -17,7 +17,7 @@ using Steady = std::chrono::steady_clock;
 /// Lists are at most this far behind, where the engine has a moment to spare.
 constexpr std::chrono::seconds kQuiet{1};
 /// A pause in which a fold of its own keeps nobody waiting.
-constexpr std::chrono::milliseconds kMoment{20};
+constexpr std::chrono::milliseconds kMoment{3};
 /// The engine looks at the clock at least this often, in case somebody moved it.
 constexpr std::chrono::seconds kNapMax{60};
 /// Calls (not events) that may wait.
