@@ -2,20 +2,13 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/runtime/relay.h"
 #include "tests/support/stage.h"
 
 using namespace onward;
 using namespace std::chrono_literals;
 
-namespace {
-constexpr std::string_view kRelay = R"(
-scenario: relay
-reentry: parallel
-nodes:
-  any:  { kind: trigger, event: opened, next: tell }
-  tell: { kind: send_webhook, url: "https://crm.example.com/in", next: end }
-)";
-}
+namespace {}
 
 TEST_CASE("a refused delivery is tried again under one id with the same bytes until accepted",
           "[runtime][deliveries]") {

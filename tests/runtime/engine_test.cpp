@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "engine/store/memory_store.h"
+#include "tests/runtime/relay.h"
 #include "tests/support/faulty_store.h"
 #include "tests/support/stage.h"
 
@@ -8,14 +9,6 @@ using namespace onward;
 using namespace std::chrono_literals;
 
 namespace {
-constexpr std::string_view kRelay = R"(
-scenario: relay
-reentry: parallel
-nodes:
-  any:  { kind: trigger, event: opened, next: tell }
-  tell: { kind: send_webhook, url: "https://crm.example.com/in", next: end }
-)";
-
 std::vector<EventInput> three(Stage& stage) {
   return {stage.input("ada", "opened"), stage.input("bad", "opened"), stage.input("eve", "opened")};
 }
