@@ -545,6 +545,11 @@ std::optional<TokenRecord> Runtime::find_token(std::string_view sha256) const {
   return found->second;
 }
 
+bool Runtime::has_tokens() const {
+  const std::lock_guard lock{impl_->mutex};
+  return !impl_->tokens.empty();
+}
+
 Status Runtime::add_token(TokenRecord token, Done<Status> done) {
   return impl_->call(
       [this, token = std::move(token), done = std::move(done)](Engine& engine) -> Status {

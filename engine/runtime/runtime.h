@@ -186,6 +186,7 @@ class Runtime {
   const std::string& epoch() const;
   /// Tokens known at start and added since, by SHA-256 in hex. Any thread.
   std::optional<TokenRecord> find_token(std::string_view sha256) const;
+  bool has_tokens() const;
   Status add_token(TokenRecord token, Done<Status> done);
 
  private:

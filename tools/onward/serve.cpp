@@ -179,9 +179,6 @@ Status open_engine(const ServeOptions& options, const NodeKinds& kinds, Service&
   sqlite.dedupe_for = options.dedupe_for;
   auto store = open_sqlite_store(sqlite);
   if (!store) return tl::make_unexpected(store.error());
-  const auto snapshot = (*store)->snapshot();
-  if (!snapshot) return tl::make_unexpected(snapshot.error());
-  const bool has_tokens = !snapshot->tokens.empty();
   auto client = make_client(options);
   if (!client) return tl::make_unexpected(client.error());
 
@@ -201,6 +198,7 @@ Status open_engine(const ServeOptions& options, const NodeKinds& kinds, Service&
     StopSignal::raise();
   });
   service.runtime->start();
+  const bool has_tokens = service.runtime->has_tokens();
   if (const Status sound = check_token_file(*service.runtime, data / "token", has_tokens); !sound)
     return sound;
   return ensure_first_token(*service.runtime, data / "token", has_tokens);
