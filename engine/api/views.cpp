@@ -220,17 +220,4 @@ std::string inert_text(std::string_view bytes) {
   }
   return out;
 }
-
-std::string with_secret_references(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == kSecretOpen)
-      out += "{{ secret.";
-    else if (c == kSecretClose)
-      out += " }}";
-    else
-      out += c;
-  }
-  return out;
-}
 }  // namespace onward

@@ -27,6 +27,4 @@ std::string diagnostic_lines(std::string_view name, std::span<const Diagnostic> 
 /// Text of unknown origin made inert: what is no UTF-8 and control characters but newline and tab
 /// become `\xNN`.
 std::string inert_text(std::string_view bytes);
-/// Rendered text with its secrets as an author writes them: `{{ secret.crm_key }}`.
-std::string with_secret_references(std::string_view text);
 }  // namespace onward

@@ -49,6 +49,8 @@ struct AuthorContext {
   std::string timezone = "UTC";  ///< The scenario's.
   std::optional<std::set<std::string, std::less<>>>
       secrets;  ///< Known names; nothing: not known here.
+  /// Whether mistakes in `tests` count: not in a stored version, which is not checked again.
+  bool check_tests = true;
 };
 
 /// The settings of one node. Getters report a wrong type at its place and return a harmless

@@ -18,6 +18,7 @@
 #include "tools/onward/listen.h"
 #include "tools/onward/serve.h"
 #include "tools/onward/terminal.h"
+#include "tools/onward/test_command.h"
 #include "tools/onward/validate.h"
 
 namespace onward {
@@ -52,6 +53,7 @@ struct CommandLine {
   DeliveriesOptions deliveries;
   std::string name;  // of the one thing that a command is about
   std::vector<std::string> topic;
+  TestOptions test;
 };
 
 /// A command that ends in `run`.
@@ -165,6 +167,16 @@ void add_offline(CommandLine& line) {
       ->capture_default_str()
       ->check(CLI::IsMember({"text", "short", "json"}));
   validate->add_flag("--json", line.as_json, "The same as --format json");
+  CLI::App* test = command(line, line.app, "test", "Run the tests of scenario files", [&line] {
+    return test_files(line.test, colour_on_stdout(), std::cout, std::cerr);
+  });
+  test->add_option("file", line.test.files,
+                   "Scenario files, folders of them, or - for standard input")
+      ->required();
+  test->add_flag("--coverage", line.test.coverage, "Name every way that no test takes");
+  test->add_flag("--require-coverage", line.test.require_coverage,
+                 "Fail where there is a way that no test takes");
+  test->add_flag("--json", line.test.json, "Print the results as JSON");
   command(line, line.app, "schema", "Print the JSON Schema of scenario files", [] {
     print(schema_text());
     return static_cast<int>(kExitOk);
