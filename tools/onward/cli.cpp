@@ -17,6 +17,7 @@
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/listen.h"
 #include "tools/onward/serve.h"
+#include "tools/onward/simulate_command.h"
 #include "tools/onward/terminal.h"
 #include "tools/onward/test_command.h"
 #include "tools/onward/validate.h"
@@ -54,6 +55,7 @@ struct CommandLine {
   std::string name;  // of the one thing that a command is about
   std::vector<std::string> topic;
   TestOptions test;
+  SimulateOptions simulate;
 };
 
 /// A command that ends in `run`.
@@ -181,6 +183,36 @@ void add_offline(CommandLine& line) {
     print(schema_text());
     return static_cast<int>(kExitOk);
   });
+}
+
+/// What tells an author what a scenario does, before or beside the server.
+void add_authors_tools(CommandLine& line) {
+  CLI::App* simulate = client_command(
+      line, line.app, "simulate", "Show what scenarios would do with contacts and events", [&line] {
+        return run_simulate(line.client, line.simulate, colour_on_stdout(), std::cout, std::cerr);
+      });
+  SimulateOptions& options = line.simulate;
+  simulate
+      ->add_option("scenario", options.scenarios,
+                   "Scenario files, folders of them, or ids on the server")
+      ->required();
+  simulate->add_option("--contacts", options.contacts,
+                       "Contacts that are there: a JSON object a line, or a JSON list");
+  simulate
+      ->add_option(
+          "--events", options.events,
+          "Events, as POST /v1/events takes them: a line each, or a JSON list; their \"at\" "
+          "drives the clock")
+      ->required();
+  simulate->add_option("--from", options.from,
+                       "Where the clock begins; the first event's \"at\" where missing");
+  simulate->add_option("--until", options.until,
+                       "Where it ends: a time, or a duration after the last event; a year where "
+                       "missing");
+  add_repeated(simulate, "--receiver", options.receivers,
+               "How the receiver of a node answers: tell_crm=503, tell_crm=timeout, "
+               "tell_crm=503,200, \"tell_crm=503 for 1h\"; may be repeated");
+  simulate->add_flag("--summary", options.summary, "Print the numbers only");
 }
 
 void add_authoring(CommandLine& line) {
@@ -391,6 +423,7 @@ void add_all(CommandLine& line) {
   add_serve(line);
   add_listen(line);
   add_offline(line);
+  add_authors_tools(line);
   add_authoring(line);
   add_events(line);
   add_people(line);

@@ -44,6 +44,28 @@ Result<ScenarioFile> load_scenario_file(const std::string& file) {
   return read;
 }
 
+Result<ScenarioFile> load_scenario_of(const ClientOptions& options, const std::string& name,
+                                      bool* from_server) {
+  std::error_code ignored;
+  const bool remote = name != "-" && valid_id(name) && !std::filesystem::exists(name, ignored);
+  if (from_server) *from_server = remote;
+  if (!remote) return load_scenario_file(name);
+  const Client client{options};
+  const auto answer = client.call("GET", "/v1/scenarios/" + segment(name), "text");
+  if (!answer)
+    return fail(answer.error().kind, answer.error().code,
+                fmt::format("There is no file \"{}\", and no server to ask for a scenario of that "
+                            "id: {}",
+                            name, answer.error().message));
+  if (!answer->ok())
+    return fail(answer->status == 404 ? ErrorKind::NotFound : ErrorKind::Invalid, "not_found",
+                fmt::format("There is no file \"{}\", and {} says: {}", name, client.server(),
+                            answer->text("detail")));
+  ScenarioFile read{.name = name, .text = answer->text("text")};
+  read.loaded = load_scenario(read.text, node_kinds());
+  return read;
+}
+
 std::string findings_of(const ScenarioFile& file, bool colour) {
   if (file.loaded.diagnostics.empty()) return {};
   return report_text(file.name, file.text, file.loaded.diagnostics, colour);
