@@ -56,6 +56,7 @@ struct CommandLine {
   std::vector<std::string> topic;
   TestOptions test;
   SimulateOptions simulate;
+  GraphOptions graph;
 };
 
 /// A command that ends in `run`.
@@ -213,6 +214,20 @@ void add_authors_tools(CommandLine& line) {
                "How the receiver of a node answers: tell_crm=503, tell_crm=timeout, "
                "tell_crm=503,200, \"tell_crm=503 for 1h\"; may be repeated");
   simulate->add_flag("--summary", options.summary, "Print the numbers only");
+
+  CLI::App* graph = client_command(line, line.app, "graph", "Draw a scenario",
+                                   [&line] { return run_graph(line.client, line.graph); });
+  graph
+      ->add_option(
+          "scenario", line.graph.scenario,
+          "A file, or an id on the server, whose numbers are then shown; those of a file's "
+          "scenario with --server or --data")
+      ->required();
+  graph->add_option("--format", line.graph.format, "text (a tree), mermaid or dot (Graphviz)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"text", "mermaid", "dot"}));
+  graph->add_flag("--test", line.graph.test, "Numbers of test traffic instead of live");
+  graph->add_flag("--plain", line.graph.plain, "No numbers");
 }
 
 void add_authoring(CommandLine& line) {

@@ -80,4 +80,12 @@ struct DeliveriesOptions {
 };
 int run_deliveries(const ClientOptions& client, const DeliveriesOptions& options);
 int run_delivery(const ClientOptions& client, const std::string& id);
+
+struct GraphOptions {
+  std::string scenario;         ///< A file, or an id on the server.
+  std::string format = "text";  ///< text, mermaid or dot
+  bool test = false;            ///< Numbers of test traffic instead of live.
+  bool plain = false;           ///< No numbers.
+};
+int run_graph(const ClientOptions& client, const GraphOptions& options);
 }  // namespace onward
