@@ -228,6 +228,12 @@ void add_authors_tools(CommandLine& line) {
       ->check(CLI::IsMember({"text", "mermaid", "dot"}));
   graph->add_flag("--test", line.graph.test, "Numbers of test traffic instead of live");
   graph->add_flag("--plain", line.graph.plain, "No numbers");
+
+  CLI::App* names = command(line, line.app, "placeholders",
+                            "List every placeholder, payload path and contact field",
+                            [&line] { return run_placeholders(line.name, line.as_json); });
+  names->add_option("file", line.name, "A scenario file, whose own names are added");
+  names->add_flag("--json", line.as_json, "Print the list as JSON");
 }
 
 void add_authoring(CommandLine& line) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/placeholders.h"
 #include "tools/onward/client.h"
 
 namespace onward {
@@ -88,4 +89,9 @@ struct GraphOptions {
   bool plain = false;           ///< No numbers.
 };
 int run_graph(const ClientOptions& client, const GraphOptions& options);
+
+/// `file` adds the names that it uses; empty: none.
+int run_placeholders(const std::string& file, bool json);
+std::string placeholders_text(const std::vector<PlaceholderInfo>& infos, std::size_t width,
+                              bool colour);
 }  // namespace onward
