@@ -298,9 +298,9 @@ class Evaluation {
     // A year back, since the days after an anniversary may reach into the next year.
     year y = std::max(year_month_day{today}.year() - years{1}, first.year() + years{1});
     for (;; ++y) {
-      // Who was born on 29 February celebrates on the 28th where there is none.
+      // Who was born on 29 February celebrates on 1 March where there is none, as in date_trigger.h.
       const auto exact = y / first.month() / first.day();
-      const Date day = exact.ok() ? Date{exact} : Date{y / first.month() / last};
+      const Date day = exact.ok() ? Date{exact} : Date{y / March / 1};
       const Date begin = day + days{term.first_day}, end = day + days{term.last_day + 1};
       if (today >= end) continue;
       if (today < begin) return {Truth::No, to_instant(begin, Duration{}, zone())};
@@ -309,29 +309,11 @@ class Evaluation {
   }
 
   SegmentResult engaged(const Term& term) const {
-    const auto last = term.names.empty() ? last_of_any(term.op) : last_of(term.op, term.names[0]);
+    const auto last = last_engaged(term, subject_.engagement);
     if (!last || !term.duration) return answer(last.has_value());
     // A sender's clock may be ahead of ours; what has arrived has happened.
     const Instant end = *last + *term.duration;
     return subject_.now < end ? SegmentResult{Truth::Yes, end} : kNo;
-  }
-
-  std::optional<Instant> last_of_any(Op op) const {
-    const Engagement& engagement = subject_.engagement;
-    if (op == Op::Opened) return engagement.opened_last;
-    if (op == Op::Clicked) return engagement.clicked_last;
-    std::optional<Instant> last;
-    for (const MailingStats& mailing : engagement.mailings)
-      if (const auto at = mailing.arrived(); at && (!last || *at > *last)) last = at;
-    return last;
-  }
-
-  std::optional<Instant> last_of(Op op, std::string_view name) const {
-    const MailingStats* mailing = subject_.engagement.find(name);
-    if (!mailing) return std::nullopt;
-    if (op == Op::Opened) return mailing->opened_last;
-    if (op == Op::Clicked) return mailing->clicked_last;
-    return mailing->arrived();
   }
 
   std::string_view zone() const {
@@ -378,6 +360,26 @@ std::optional<SegmentNumber> segment_number(const Value& value) {
     return SegmentNumber{true, *integer, static_cast<double>(*integer)};
   if (const auto* real = value.get_if<double>()) return SegmentNumber{false, 0, *real};
   return value.text() ? parse_segment_number(*value.text()) : std::nullopt;
+}
+
+SegmentResult evaluate_term(const Term& term, const SegmentSubject& subject) {
+  return Evaluation{subject}(term);
+}
+
+std::optional<Instant> last_engaged(const Term& term, const Engagement& engagement) {
+  if (!term.names.empty()) {
+    const MailingStats* mailing = engagement.find(term.names.front());
+    if (!mailing) return std::nullopt;
+    if (term.op == Op::Opened) return mailing->opened_last;
+    if (term.op == Op::Clicked) return mailing->clicked_last;
+    return mailing->arrived();
+  }
+  if (term.op == Op::Opened) return engagement.opened_last;
+  if (term.op == Op::Clicked) return engagement.clicked_last;
+  std::optional<Instant> last;
+  for (const MailingStats& mailing : engagement.mailings)
+    if (const auto at = mailing.arrived(); at && (!last || *at > *last)) last = at;
+  return last;
 }
 
 Segment::Segment() = default;

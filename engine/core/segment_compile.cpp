@@ -459,6 +459,7 @@ class Compiler {
                    fmt::format("\"matches\" wants a regular expression, found {}: {}",
                                describe(argument), pattern.error().message));
     made.pattern = *std::move(pattern);
+    made.constants.push_back({.text = argument.text});  // to be told
     return made;
   }
 

@@ -282,7 +282,7 @@ TEST_CASE("a time without an offset is read in the scenario's zone", "[core][seg
   CHECK(world.ask("subscribed_at: { before: 2026-03-31T22:30 }").truth == Truth::No);
 }
 
-TEST_CASE("who was born on 29 February celebrates on the 28th where there is none",
+TEST_CASE("who was born on 29 February celebrates on 1 March where there is none",
           "[core][segment]") {
   World world;
   world.contact.set(Field::BirthDate, *parse_date("2000-02-29"));
@@ -291,8 +291,8 @@ TEST_CASE("who was born on 29 February celebrates on the 28th where there is non
         .ask("birth_date: { anniversary: today }", *parse_instant(std::string{day} + "T12:00:00Z"))
         .truth;
   };
-  CHECK(on("2026-02-28") == Truth::Yes);
-  CHECK(on("2026-03-01") == Truth::No);
+  CHECK(on("2026-02-28") == Truth::No);
+  CHECK(on("2026-03-01") == Truth::Yes);
   CHECK(on("2028-02-28") == Truth::No);
   CHECK(on("2028-02-29") == Truth::Yes);
   CHECK(on("2000-02-29") == Truth::No);  // the day itself is none
@@ -511,5 +511,102 @@ TEST_CASE("the documentation names every operator", "[core][segment]") {
   for (const std::string_view name : segment_operators()) {
     INFO(name);
     CHECK(text.find("`" + std::string{name} + "`") != std::string::npos);
+  }
+}
+
+TEST_CASE("a segment says what decided, with the values compared", "[core][segment]") {
+  World world = jane();
+  world.event = Event{.type = "order", .data = parse_json(R"({"total": 12, "form": "a"})").value()};
+  world.engagement.opened_last = *parse_instant("2026-04-20T12:00:00Z");
+  struct Case {
+    std::string_view yaml;
+    std::string_view told;
+  };
+  for (const Case& given : {
+           Case{"email: a@example.org",
+                R"(email is "a@example.org": found "jane.tester@example.org")"},
+           Case{"firstname: Jane", R"(first_name is "Jane": found "Jane")"},
+           Case{"id: 7", R"(id is "7": found 54321)"},
+           Case{"country: { is_not: CA }", R"(country is not "CA": found "CA")"},
+           Case{"country: [FR, US]", R"(country is one of "FR", "US": found "CA")"},
+           Case{"country: { not_in: [CA, US] }", R"(country is none of "CA", "US": found "CA")"},
+           Case{"country: { not_contains: C }", R"(country not contains "C": found "CA")"},
+           Case{"company: Example", R"(company is "Example": not set)"},
+           Case{"company: { exists: true }", "company is not set"},
+           Case{"company: { exists: false }", "company is not set"},
+           Case{"country: { empty: false }", "country is not empty"},
+           Case{"note: { empty: true }", "note is empty"},
+           Case{"postal_code: { starts_with: 'H2' }",
+                R"(postal_code starts with "H2": found "01234")"},
+           Case{"postal_code: { matches: '^H' }", R"(postal_code matches "^H": found "01234")"},
+           Case{"custom.age: { gte: 40 }", "custom.age >= 40: found 36"},
+           Case{"custom.vip: false", "custom.vip is false: found true"},
+           Case{"custom.tags: { contains: b }", R"(custom.tags contains "b": found ["a",7])"},
+           Case{"custom.address.city: Paris",
+                R"(custom.address.city is "Paris": found "Montréal")"},
+           Case{"birth_date: { before: 1990-01-01 }",
+                "birth_date before 1990-01-01: found 1990-05-03"},
+           Case{"subscribed_at: { within: 3d }",
+                "subscribed_at within 3d: found 2026-04-01T02:00:00Z"},
+           Case{"consent.expires_at: { next: 3d }",
+                "consent.expires_at in the next 3d: found 2026-06-01T00:00:00Z"},
+           Case{"birth_date: { anniversary: today }",
+                "birth_date has its anniversary today: found 1990-05-03"},
+           Case{"birth_date: { anniversary: { next: 7d } }",
+                "birth_date has its anniversary in the next 7d: found 1990-05-03"},
+           Case{"in_group: vip", R"(groups has "vip")"},
+           Case{"not_in_group: vip", R"(groups has "vip")"},
+           Case{"in_group: lead", R"(groups has no "lead")"},
+           Case{"in_group: [lead, old]", R"(groups has none of "lead", "old")"},
+           Case{"groups: lead", R"(groups has no "lead")"},
+           Case{"opened: { within: 5d }", "opened within 5d: 2026-04-20T12:00:00Z"},
+           Case{"clicked: any", "clicked: never"},
+           Case{"received: spring", R"(received "spring": never)"},
+           Case{"mailings_opened: { gt: 3 }", "mailings_opened > 3: found 0"},
+           Case{"event.total: { gt: 20 }", "event.total > 20: found 12"},
+           Case{"event.order.id: 5", "event.order.id is 5: not set"},
+           // All: each part of a yes; of a no the first that fails.
+           Case{"{ country: CA, in_group: vip }",
+                R"(country is "CA": found "CA"; groups has "vip")"},
+           Case{"{ country: CA, in_group: lead, custom.age: 5 }", R"(groups has no "lead")"},
+           Case{"{ company: Example, country: CA }", R"(company is "Example": not set)"},
+           Case{"{ company: Example, country: FR }", R"(country is "FR": found "CA")"},
+           // Any: the part that matches, or none of them.
+           Case{"any: [{ country: FR }, { in_group: vip }]", R"(groups has "vip")"},
+           Case{"any: [{ country: FR }, { in_group: lead }]",
+                R"(none of: country is "FR": found "CA"; groups has no "lead")"},
+           Case{"not: { opened: { within: 90d } }", "opened within 90d: 2026-04-20T12:00:00Z"},
+           Case{"not: { any: [{ in_group: lead }, { in_group: vip }] }", R"(groups has "vip")"},
+       }) {
+    const Compiled made = compile(given.yaml);
+    CAPTURE(given.yaml);
+    REQUIRE_FALSE(made.diagnostics.has_errors());
+    CHECK(made.segment.explain({world.contact, world.engagement, &*world.event, kNow, "UTC"}) ==
+          given.told);
+  }
+  CHECK(Segment{}.explain({world.contact, world.engagement, nullptr, kNow, "UTC"}).empty());
+  CHECK(compile("event.total: 1")
+            .segment.explain({world.contact, world.engagement, nullptr, kNow, "UTC"}) ==
+        "event.total: there is no event");
+}
+
+TEST_CASE("what a segment says is short and whole characters", "[core][segment]") {
+  World world = jane();
+  for (std::size_t letters = 0; letters < 90; ++letters) {
+    std::string value(letters, 'x');
+    for (int i = 0; i < 60; ++i) value += "é";
+    value += "\n\"";
+    world.contact.set_custom("long", value);
+    world.contact.set_custom("list", ValueList{value, value});
+    for (const char* yaml : {"custom.long: \"é\"",
+                             "{ any: [{ custom.long: a }, { custom.list: { contains: b } }, { "
+                             "custom.long: c }, { custom.long: d }] }"}) {
+      const std::string told =
+          compile(yaml).segment.explain({world.contact, world.engagement, nullptr, kNow, "UTC"});
+      CHECK(told.size() <= 200);
+      CHECK(told.size() > 60);
+      CHECK(valid_utf8(told));
+      CHECK(told.find('\n') == std::string::npos);
+    }
   }
 }
