@@ -154,7 +154,7 @@ class Explanation {
 
   void tell_value(const Term& term, bool negated) {
     const std::string name = term.lookup.written();
-    if (term.lookup.source == Lookup::Source::Groups && term.op == Op::Contains)
+    if (term.lookup.source == Lookup::Source::Groups && term.op == Op::Contains && !term.other)
       return tell_groups({term.constants.front().text});
     Value scratch;
     const Value* value =
@@ -186,7 +186,7 @@ class Explanation {
   void tell_comparison(const Term& term, bool negated) {
     const auto& constants = term.constants;
     if (term.op == Op::Is) {
-      const bool one = constants.size() == 1;
+      const bool one = constants.size() <= 1;
       out_ += negated ? (one ? " is not " : " is none of ") : one ? " is " : " is one of ";
     } else {
       if (negated) out_ += " not";
@@ -198,7 +198,19 @@ class Explanation {
                                    : " within " + std::to_string(term.last_day + 1) + "d";
     }
     if (term.duration) out_ += format_duration(*term.duration);
+    if (term.other) return tell_other(*term.other);
     list(constants, [&](const SegmentConstant& constant) { show(constant); });
+  }
+
+  void tell_other(const Lookup& other) {
+    Value scratch;
+    const Value* value = other.find(subject_.contact, subject_.engagement, subject_.event, scratch);
+    out_ += other.written() + " (";
+    if (value)
+      show(*value);
+    else
+      out_ += "not set";
+    out_ += ')';
   }
 
   template <class Items, class Show>

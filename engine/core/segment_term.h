@@ -63,6 +63,7 @@ struct Segment::Term {
   Lookup lookup;
   bool ignore_case = false;                ///< Addresses; constants are in lower case.
   std::vector<SegmentConstant> constants;  ///< One, but for Is.
+  std::optional<Lookup> other;             ///< A field to compare with, instead of a constant.
   std::optional<Pattern> pattern;
   std::vector<std::string> names;    ///< Groups; the mailing, or none for any.
   std::optional<Duration> duration;  ///< Of Within, Next, Opened, Clicked, Received.

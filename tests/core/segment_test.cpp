@@ -610,3 +610,73 @@ TEST_CASE("what a segment says is short and whole characters", "[core][segment]"
     }
   }
 }
+
+TEST_CASE("a field may be compared with another", "[core][segment]") {
+  World world = jane();
+  const auto data = parse_json(R"({"city": "Montréal", "email": "JANE.tester@example.org",
+      "age": 36, "text": "36", "vip": true, "day": "2026-06-01", "tag": "a", "group": "vip",
+      "start": "01", "list": [1], "noon": "2026-05-31T20:00:00Z"})");
+  world.event = Event{.type = "order", .data = data.value()};
+  using enum Truth;
+  struct Case {
+    std::string_view yaml;
+    Truth truth;
+  };
+  for (const Case& given : {
+           Case{"custom.address.city: { is: { field: event.city } }", Yes},
+           Case{"custom.address.city: { is_not: { field: event.city } }", No},
+           Case{"custom.address.city: { is: { field: country } }", No},
+           Case{"email: { is: { field: event.email } }", Yes},
+           Case{"custom.age: { is: { field: event.age } }", Yes},
+           Case{"custom.age: { is: { field: event.text } }", Yes},
+           Case{"custom.age: { lt: { field: custom.size } }", Yes},
+           Case{"custom.age: { gte: { field: custom.size } }", No},
+           Case{"custom.age: { lt: { field: custom.plan } }", Unknown},
+           Case{"mailings_received: { lte: { field: custom.age } }", Yes},
+           Case{"custom.vip: { is: { field: event.vip } }", Yes},
+           Case{"custom.vip: { is: { field: event.age } }", Unknown},
+           Case{"custom.tags: { contains: { field: event.tag } }", Yes},
+           Case{"groups: { contains: { field: event.group } }", Yes},
+           Case{"groups: { not_contains: { field: event.tag } }", Yes},
+           Case{"postal_code: { starts_with: { field: event.start } }", Yes},
+           Case{"postal_code: { ends_with: { field: event.start } }", No},
+           Case{"postal_code: { starts_with: { field: event.age } }", Unknown},
+           Case{"custom.due: { before: { field: consent.expires_at } }", Yes},
+           Case{"custom.due: { after: { field: birth_date } }", Yes},
+           // In Toronto the first instant of June in UTC is still in May.
+           Case{"consent.expires_at: { on: { field: event.day } }", No},
+           Case{"event.day: { after: { field: consent.expires_at } }", Yes},
+           Case{"consent.expires_at: { after: { field: event.noon } }", Yes},
+           Case{"birth_date: { is: { field: birth_date } }", Yes},
+           Case{"birth_date: { is: { field: event.city } }", Unknown},
+           Case{"custom.plan: { is: { field: custom.missing } }", Unknown},
+           Case{"custom.missing: { is: { field: custom.plan } }", Unknown},
+           Case{"custom.plan: { is_not: { field: custom.missing } }", Unknown},
+           Case{"custom.plan: { is: { field: event.list } }", Unknown},
+       }) {
+    CAPTURE(given.yaml);
+    CHECK(world.ask(given.yaml).truth == given.truth);
+  }
+  const Compiled made = compile("custom.age: { lt: { field: custom.size } }");
+  CHECK(made.segment.reads().fields.contains("custom.size"));
+  CHECK(made.segment.explain({world.contact, world.engagement, nullptr, kNow, "UTC"}) ==
+        R"(custom.age < custom.size ("42"): found 36)");
+  CHECK(compile("custom.age: { lt: { field: event.age } }").segment.reads().event_data);
+}
+
+TEST_CASE("a field is compared only with one of its kind", "[core][segment]") {
+  for (const char* yaml : {
+           "birth_date: { is: { field: first_name } }",
+           "birth_date: { before: { field: country } }",
+           "first_name: { is: { field: groups } }",
+           "mailings_received: { lt: { field: country } }",
+           "first_name: { is: { field: frist_name } }",
+           "first_name: { is: { field: last_name, also: 1 } }",
+           "first_name: { is: { field: [a] } }",
+           "first_name: { in: [{ field: last_name }] }",
+           "first_name: { is: { other: last_name } }",
+       }) {
+    CAPTURE(yaml);
+    CHECK(mistakes(yaml).size() == 1);
+  }
+}
