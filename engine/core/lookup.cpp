@@ -62,6 +62,30 @@ const Value* Lookup::find(const Contact& contact, const Engagement& engagement, 
   return nullptr;
 }
 
+std::string Lookup::written() const {
+  switch (source) {
+    case Source::Id:
+      return "id";
+    case Source::Field:
+      return std::string{info_of(field).name};
+    case Source::Custom:
+      return "custom." + name + (rest.empty() ? "" : "." + rest);
+    case Source::AllCustom:
+      return "custom";
+    case Source::Groups:
+      return "groups";
+    case Source::CreatedAt:
+      return "created_at";
+    case Source::UpdatedAt:
+      return "updated_at";
+    case Source::Statistic:
+      return std::string{statistic_names()[static_cast<std::size_t>(statistic)]};
+    case Source::Event:
+      return "event." + name;
+  }
+  return {};
+}
+
 std::optional<FieldType> Lookup::type() const {
   switch (source) {
     case Source::Id:
