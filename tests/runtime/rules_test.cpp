@@ -29,8 +29,8 @@ TEST_CASE("an exit rule ends a run at once, inside a wait, and its delivery is n
   Stage stage{kCourse};
   for (const char* who : {"ada", "bob", "cyd", "dan"}) stage.event(who, "subscription");
   stage.event("ada", "unsubscribe");
-  stage.event("bob", "order", R"({"total": 99})");
-  stage.event("bob", "order", R"({"total": 100})");
+  stage.event("bob", "new_order", R"({"total": 99})");
+  stage.event("bob", "new_order", R"({"total": 100})");
   stage.patch("cyd", R"({"groups_add": ["customers"]})");
   stage.patch("dan", R"({"groups_add": ["readers"]})");
   CHECK(stage.place_of("ada") == "exited");
@@ -126,12 +126,12 @@ nodes:
 
 TEST_CASE("a goal is counted once a run and changes nothing else", "[runtime][goal]") {
   Stage stage{kCourse};
-  stage.event("ada", "order", R"({"total": 5})");
+  stage.event("ada", "new_order", R"({"total": 5})");
   stage.event("ada", "subscription");
   CHECK(stage.counts("")[Counter::Goal] == 0);
-  stage.event("ada", "order", R"({"total": 5})");
+  stage.event("ada", "new_order", R"({"total": 5})");
   stage.restart();
-  stage.event("ada", "order", R"({"total": 5})");
+  stage.event("ada", "new_order", R"({"total": 5})");
   CHECK(stage.counts("")[Counter::Goal] == 1);
   CHECK(stage.place_of("ada") == "pause");
   CHECK(stage.runs_of("ada").front().goal);
@@ -140,7 +140,7 @@ TEST_CASE("a goal is counted once a run and changes nothing else", "[runtime][go
 TEST_CASE("a goal that is an exit as well is counted before the run ends", "[runtime][goal]") {
   Stage stage{kCourse};
   stage.event("ada", "subscription");
-  stage.event("ada", "order", R"({"total": 500})");
+  stage.event("ada", "new_order", R"({"total": 500})");
   CHECK(stage.counts("")[Counter::Goal] == 1);
   CHECK(stage.place_of("ada") == "exited");
 }
@@ -168,6 +168,7 @@ nodes:
   CHECK(stage.path_of("bob") == "joined reply no");
   CHECK(stage.counts("reply").named ==
         std::vector<std::pair<std::string, std::int64_t>>{{"next", 1}, {"on_timeout", 1}});
+  stage.pass(24h);
   CHECK(stage.engine().next_wake() == std::nullopt);
   CHECK(stage.broken().empty());
 }
