@@ -67,6 +67,14 @@ std::vector<Route> event_routes(Runtime& runtime, const Clock& clock,
            {"mode"},
            [&runtime, &clock, door = std::move(door)](const Call& call) {
              post_events(runtime, clock, *door, call);
-           }}};
+           },
+           {.id = "postEvents",
+            .body = {{"Events"}, {"", "application/x-ndjson"}},
+            .answers = {{202, "EventsTaken"}},
+            .faults = {{400, kContactCodes},
+                       {400, kEventCodes},
+                       {409, "id_reused"},
+                       {413, "too_many_events"},
+                       {415, "unsupported_media_type"}}}}};
 }
 }  // namespace onward

@@ -31,6 +31,9 @@ std::vector<Route> health_routes(Runtime& runtime);
 std::vector<Route> metrics_routes(Runtime& runtime, const Clock& clock,
                                   std::shared_ptr<const DoorFigures> door);
 
+/// The description of `routes` and of itself, made once.
+Route openapi_route(const std::vector<Route>& routes);
+
 /// A callback for the engine: `render` makes the reply of what it found, on the io thread; an error
 /// becomes a problem.
 template <class T, class Render>

@@ -98,8 +98,11 @@ void Api::handle(ApiRequest& request, Reply reply) const {
   for (std::size_t i = 0; i < query->size(); ++i) {
     const std::string& name = (*query)[i].first;
     const auto& known = match.route->query;
-    if (std::find(known.begin(), known.end(), name) == known.end()) {
-      const std::string nearest = nearest_name(name, std::span{known});
+    if (std::none_of(known.begin(), known.end(),
+                     [&](const Parameter& parameter) { return parameter.name == name; })) {
+      std::vector<std::string_view> names;
+      for (const Parameter& parameter : known) names.push_back(parameter.name);
+      const std::string nearest = nearest_name(name, std::span<const std::string_view>{names});
       return reply(problem(
           400, "unknown_parameter",
           nearest.empty()

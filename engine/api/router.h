@@ -9,6 +9,7 @@
 
 #include "engine/api/access.h"
 #include "engine/api/http.h"
+#include "engine/api/route_docs.h"
 
 namespace onward {
 /// A request that found its route and may pass.
@@ -28,8 +29,9 @@ struct Route {
   std::string_view pattern;  ///< "/v1/contacts/{id}"
   Need need = Need::Admin;
   std::string_view summary;
-  std::vector<std::string_view> query = {};  ///< Parameters that it understands.
+  std::vector<Parameter> query = {};  ///< Those that it understands.
   std::function<void(Call)> handler;
+  RouteDocs docs = {};
 };
 
 class Router {
