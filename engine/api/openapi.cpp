@@ -157,9 +157,14 @@ Value view_operation(const Route& route) {
                         {"tags", ValueList{tag_of(route)}},
                         {"summary", route.summary}};
   const bool open = route.need == Need::Nothing;
+  const ValueList by_token{ValueMap{{"token", ValueList{}}}};
+  ValueList ways = open ? ValueList{} : by_token;
+  if (route.guard)
+    for (const std::string_view proof : {"secret", "signature", "hubSignature"})
+      ways.push_back(ValueMap{{std::string{proof}, ValueList{}}});
   view.set("description", open ? std::string{"Wants no token."}
                                : fmt::format("Wants a token that may {}.", to_string(route.need)));
-  view.set("security", open ? ValueList{} : ValueList{ValueMap{{"token", ValueList{}}}});
+  view.set("security", std::move(ways));
   if (const Value parameters = parameters_of(route); !parameters.list()->empty())
     view.set("parameters", parameters);
   if (!route.docs.body.empty()) view.set("requestBody", body_of(route.docs));
@@ -188,6 +193,24 @@ Value tags_of(std::span<const Route> routes) {
                     [&](const Route& route) { return tag_of(route) == tag.name; }))
       tags.push_back(ValueMap{{"name", tag.name}, {"description", tag.summary}});
   return tags;
+}
+
+Value security_schemes(std::span<const Route> routes) {
+  const auto header = [](std::string_view name, std::string_view summary) -> Value {
+    return ValueMap{{"type", "apiKey"}, {"in", "header"}, {"name", name}, {"description", summary}};
+  };
+  Value schemes;
+  schemes.set(
+      "token",
+      ValueMap{{"type", "http"}, {"scheme", "bearer"}, {"description", "A token of the server."}});
+  if (std::any_of(routes.begin(), routes.end(), [](const Route& route) { return !!route.guard; })) {
+    schemes.set("secret", header("X-Onward-Secret", "The secret of an intake adapter."));
+    schemes.set("signature",
+                header("webhook-signature",
+                       "Standard Webhooks: v1,BASE64 beside webhook-id and webhook-timestamp."));
+    schemes.set("hubSignature", header("X-Hub-Signature-256", "sha256=HEX of the body."));
+  }
+  return schemes;
 }
 
 void add(std::map<int, std::vector<std::string_view>>& to, int status, std::string_view codes) {
@@ -219,6 +242,7 @@ std::vector<std::pair<int, std::vector<std::string_view>>> faults_of(const Route
   add(faults, 421, "foreign_host");
   if (route.need != Need::Nothing) {
     add(faults, 401, "no_token wrong_token");
+    if (route.guard) add(faults, 401, "wrong_secret wrong_signature bad_signature stale_signature");
     add(faults, 403, "wrong_role");
     add(faults, 429, "busy");
     add(faults, 503, "not_running stopping disk_full unavailable");
@@ -268,10 +292,6 @@ Value openapi_document(std::span<const Route> routes, std::string_view version) 
       {"tags", tags_of(routes)},
       {"paths", paths_of(routes)},
       {"components",
-       ValueMap{{"securitySchemes",
-                 ValueMap{{"token", ValueMap{{"type", "http"},
-                                             {"scheme", "bearer"},
-                                             {"description", "A token of the server."}}}}},
-                {"schemas", api_schemas()}}}};
+       ValueMap{{"securitySchemes", security_schemes(routes)}, {"schemas", api_schemas()}}}};
 }
 }  // namespace onward

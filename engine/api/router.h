@@ -1,6 +1,7 @@
 #pragma once
 // Which handler answers a request: the table of routes, and the door before them.
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,6 +24,13 @@ struct Call {
   std::optional<std::string> parameter(std::string_view name) const;
 };
 
+/// Another way into a route than a token: a proof that the request brings itself. Any thread.
+struct Guard {
+  std::function<bool(const ApiRequest&)> brings_proof;  ///< By its headers.
+  std::function<bool(const ApiRequest&)> needs_body;    ///< To judge the proof.
+  std::function<Status(const ApiRequest&)> check;
+};
+
 /// One row of the table: from it come dispatch, access and documentation.
 struct Route {
   std::string_view method;
@@ -32,6 +40,7 @@ struct Route {
   std::vector<Parameter> query = {};  ///< Those that it understands.
   std::function<void(Call)> handler;
   RouteDocs docs = {};
+  std::shared_ptr<const Guard> guard = nullptr;  ///< Null: by token alone.
 };
 
 class Router {
@@ -63,7 +72,12 @@ class Api {
   const Router& router() const { return router_; }
 
  private:
-  std::optional<ApiReply> refuse(const ApiRequest& request, const Router::Match& match) const;
+  /// How much of a request has arrived.
+  enum class Arrived : std::uint8_t { Head, Whole };
+  std::optional<ApiReply> refuse(const ApiRequest& request, const Router::Match& match,
+                                 Arrived arrived) const;
+  std::optional<ApiReply> refuse_caller(const ApiRequest& request, const Route& route,
+                                        Arrived arrived) const;
 
   Router router_;
   Access access_;

@@ -75,6 +75,53 @@ constexpr Row kRows[] = {
             "id": {"type": "string"}, "code": {"type": "string"},
             "message": {"type": "string"}}}}}})"},
 
+    {"EgoiEvents", R"({"type": "object", "required": ["events"], "properties": {
+      "events": {"type": "array", "minItems": 1, "maxItems": 10000, "items": {"type": "object",
+        "required": ["action", "contact"], "properties": {
+          "action": {"type": "string"},
+          "action_date": {"type": ["integer", "number", "string", "null"],
+            "description": "Seconds since 1970, or RFC 3339; now where absent."},
+          "action_data": {"type": ["object", "array", "null"],
+            "description": "messageHash, order, goal, cart or product_id: the event's data."},
+          "list_id": {"type": ["string", "integer", "null"]},
+          "contact": {"type": "object", "properties": {
+            "base": {"type": "array", "maxItems": 1, "items": {"type": ["string", "integer"]}},
+            "fields": {"type": "array", "items": {"type": "object"}}}}}}}},
+      "example": {"events": [{"action": "email_open", "action_date": 1777626000,
+        "action_data": {"messageHash": "a1a1"}, "list_id": "1",
+        "contact": {"base": ["a1"], "fields": [{"uid": "a1", "email": "jane@example.org"}]}}]}})"},
+    {"TaguchiEvent", R"({"type": "object", "required": ["type", "subscriber"], "properties": {
+      "type": {"type": "string", "description": "A code such as u, or its name; may stand in event."},
+      "subscriber": {"type": "object", "description": "id, ref, email, phone, firstname, lastname, organizationId and fields of your own."},
+      "event": {"type": ["object", "null"], "description": "loggedTimestamp, campaignId and whatever else the event tells."}},
+      "example": {"type": "u", "subscriber": {"id": 54321, "email": "jane@example.org"},
+        "event": {"loggedTimestamp": "2026-05-01T09:00:00Z", "campaignId": 42}}})"},
+    {"TaguchiEvents", R"({"oneOf": [{"$ref": "#/components/schemas/TaguchiEvent"},
+      {"type": "array", "minItems": 1, "maxItems": 10000,
+       "items": {"$ref": "#/components/schemas/TaguchiEvent"}},
+      {"type": "object", "required": ["events"], "properties": {"events": {"type": "array",
+       "minItems": 1, "maxItems": 10000,
+       "items": {"$ref": "#/components/schemas/TaguchiEvent"}}}}]})"},
+    {"CloudEvent", R"({"type": "object", "required": ["specversion", "id", "source", "type"],
+      "properties": {
+        "specversion": {"const": "1.0"},
+        "id": {"type": "string", "minLength": 1, "maxLength": 256},
+        "source": {"type": "string", "minLength": 1, "maxLength": 256},
+        "type": {"type": "string", "minLength": 1,
+          "description": "An event type, or a reverse-DNS name that ends with one."},
+        "time": {"type": ["string", "null"], "format": "date-time"},
+        "subject": {"type": ["string", "null"],
+          "description": "The contact: its id, or its address."},
+        "datacontenttype": {"type": ["string", "null"]},
+        "data": {"type": ["object", "null"], "properties": {
+          "contact": {"$ref": "#/components/schemas/ContactPatch"}}},
+        "data_base64": {"type": ["string", "null"]}},
+      "example": {"specversion": "1.0", "id": "1", "source": "/shop",
+        "type": "com.example.order.placed", "subject": "jane@example.org",
+        "data": {"total": 25}}})"},
+    {"CloudEvents", R"({"type": "array", "maxItems": 10000,
+      "items": {"$ref": "#/components/schemas/CloudEvent"}})"},
+
     {"Run", R"({"type": "object", "description": "One journey of a contact.",
       "required": ["id", "scenario", "version", "test", "state", "started", "ended", "wake_at", "path"],
       "properties": {
