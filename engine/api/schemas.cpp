@@ -113,7 +113,7 @@ constexpr Row kRows[] = {
         "subject": {"type": ["string", "null"],
           "description": "The contact: its id, or its address."},
         "datacontenttype": {"type": ["string", "null"]},
-        "data": {"type": ["object", "null"], "properties": {
+        "data": {"type": ["object", "null"], "additionalProperties": true, "properties": {
           "contact": {"$ref": "#/components/schemas/ContactPatch"}}},
         "data_base64": {"type": ["string", "null"]}},
       "example": {"specversion": "1.0", "id": "1", "source": "/shop",

@@ -85,6 +85,20 @@ TEST_CASE("a row says few words, the rest follows", "[api][openapi]") {
              ->find_path("schema.$ref") == Value{"#/components/schemas/Stats"});
 }
 
+TEST_CASE("a route with a secret names the proofs that it takes", "[api][openapi]") {
+  Route route = complete();
+  route.guard = std::make_shared<Guard>();
+  const Value document = openapi_document({&route, 1}, "1");
+  const Value* operation = document.find("paths")->find("/v1/scenarios/{id}/stats")->find("get");
+  CHECK(to_json(*operation->find("security")) ==
+        R"([{"token":[]},{"secret":[]},{"signature":[]},{"hubSignature":[]}])");
+  CHECK(document.find_path("components.securitySchemes")->map()->size() == 4);
+  bool named = false;
+  for (const auto& [status, codes] : faults_of(route))
+    for (const std::string_view code : codes) named |= status == 401 && code == "stale_signature";
+  CHECK(named);
+}
+
 TEST_CASE("the description is served to everybody and holds every route once", "[api][openapi]") {
   const Front front{/*start=*/false};
   const Told told = front.ask({.method = "GET", .path = "/openapi.json", .token = ""});
