@@ -55,7 +55,7 @@ nodes:
 09:00:00Z ada s: wait: waits until 2026-05-01T10:00:00Z
 09:00:00Z ben s: enters by in
 09:00:00Z ben s: in: next
-09:00:00Z ben s: vip: no
+09:00:00Z ben s: vip: no, groups has no "vip"
 09:00:00Z ben s: done
 09:00:00Z ada s: not let in: already_entered
 10:00:00Z ada s: wait: next

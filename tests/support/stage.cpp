@@ -116,6 +116,15 @@ WorkAnswer Stage::command(ContactKey contact, Command command) {
               "command");
 }
 
+WorkAnswer Stage::patch(std::string_view who, std::string_view contact, bool quiet) {
+  EventInput read = input(who, "", "{}", contact);
+  return must(
+      simulation_->take(
+          PatchInput{.who = std::move(read.who), .patch = std::move(read.patch), .quiet = quiet},
+          /*create=*/true),
+      "patch");
+}
+
 void Stage::pass(Duration length) { must(simulation_->run_until(clock_.now() + length), "pass"); }
 
 std::size_t Stage::reply(int status, std::optional<Duration> retry_after) {
