@@ -21,6 +21,7 @@ constexpr Tag kTags[] = {
     {"intake", "The same door for events in the forms of other systems."},
     {"contacts", "Who they are, and where they have been."},
     {"scenarios", "What authors write, its life, and its numbers."},
+    {"placeholders", "The names that authors may use for values."},
     {"deliveries", "The webhook requests that nodes asked for, and what came of them."},
     {kServerTag, "The process itself, for whoever watches it."},
 };

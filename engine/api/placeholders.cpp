@@ -14,6 +14,7 @@ std::vector<Route> placeholder_routes() {
              ValueList list;
              for (const PlaceholderInfo& info : placeholders()) list.push_back(to_value(info));
              call.reply(json_reply(200, ValueMap{{"placeholders", std::move(list)}}));
-           }}};
+           },
+           {.id = "listPlaceholders", .answers = {{200, "Placeholders"}}}}};
 }
 }  // namespace onward

@@ -51,7 +51,7 @@ nodes:
   const std::size_t again = told.find('\n', jitter);
   CHECK(told.substr(0, jitter) == R"(09:00:00Z ada s: enters by in
 09:00:00Z ada s: in: next
-09:00:00Z ada s: vip: yes
+09:00:00Z ada s: vip: yes, groups has "vip"
 09:00:00Z ada s: wait: waits until 2026-05-01T10:00:00Z
 09:00:00Z ben s: enters by in
 09:00:00Z ben s: in: next

@@ -370,12 +370,12 @@ class Simulator {
   }
 
   std::string headline() const {
-    std::string line = fmt::format("{} to {}: {} events, {} accepted", format_instant(start_),
+    std::string line = fmt::format("{} to {}: events {}, accepted {}", format_instant(start_),
                                    format_instant(clock_.now()),
                                    grouped(static_cast<std::int64_t>(totals_.events)),
                                    grouped(static_cast<std::int64_t>(totals_.accepted)));
-    if (totals_.duplicates > 0) line += fmt::format(", {} known already", totals_.duplicates);
-    if (totals_.rejected > 0) line += fmt::format(", {} rejected", totals_.rejected);
+    if (totals_.duplicates > 0) line += fmt::format(", known already {}", totals_.duplicates);
+    if (totals_.rejected > 0) line += fmt::format(", rejected {}", totals_.rejected);
     if (!ended_)
       line += fmt::format("\nStopped while something was still to come; see --until. ({})",
                           format_instant(until_));
