@@ -24,6 +24,7 @@ struct Lookup {
     CreatedAt,
     UpdatedAt,
     Statistic,
+    Ref,    ///< The custom field "ref" where it is set, else the id.
     Event,  ///< The triggering event's data; `event.type` and `event.at` where it has none such.
   };
 

@@ -232,7 +232,9 @@ class Evaluation {
   }
 
   const Value* find(const Lookup& lookup, Value& scratch) const {
-    if (lookup.source == Lookup::Source::Id) {  // as text, however it came in
+    const bool own_ref = lookup.source == Lookup::Source::Ref && subject_.contact.get_custom("ref");
+    if (lookup.source == Lookup::Source::Id ||
+        (lookup.source == Lookup::Source::Ref && !own_ref)) {  // as text, however it came in
       if (!subject_.contact.id) return nullptr;
       scratch = subject_.contact.id->text;
       return &scratch;

@@ -267,6 +267,9 @@ class Compiler {
       case Lookup::Source::Statistic:
         reads_.events.insert({"sent", "opened", "clicked"});
         return;
+      case Lookup::Source::Ref:
+        reads_.fields.insert({"id", "custom.ref"});
+        return;
       case Lookup::Source::AllCustom:
       case Lookup::Source::Event:
         return;

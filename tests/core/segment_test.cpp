@@ -212,6 +212,17 @@ TEST_CASE("every operator answers yes, no or unknown", "[core][segment]") {
   }
 }
 
+TEST_CASE("a reference is asked about as it came, and is the id where there is none",
+          "[core][segment]") {
+  World world = jane();
+  CHECK(world.ask("ref: 54321").truth == Truth::Yes);
+  CHECK(world.ask("ref: { starts_with: 543 }").truth == Truth::Yes);
+  world.contact.set_custom("ref", "CRM-0042");
+  CHECK(world.ask("ref: CRM-0042").truth == Truth::Yes);
+  CHECK(world.ask("ref: 54321").truth == Truth::No);
+  CHECK(compile("ref: CRM-0042").segment.reads().fields.contains("custom.ref"));
+}
+
 TEST_CASE("the event's data is unknown where there is no event", "[core][segment]") {
   World world = jane();
   world.event.reset();
