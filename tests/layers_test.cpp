@@ -28,10 +28,11 @@ const std::map<string, std::vector<string>> kLayers{
     {"nodes", {"engine/core", "engine/net"}},
     {"engine/delivery", {"engine/core", "engine/net"}},
     {"engine/runtime", {"engine/core", "engine/authoring", "engine/store", "engine/delivery"}},
-    {"engine/api", {"engine/core", "engine/runtime"}},
+    {"engine/exchange", {"engine/core"}},
+    {"engine/api", {"engine/core", "engine/exchange", "engine/runtime"}},
     {"tools",
-     {"engine/core", "engine/net", "engine/authoring", "engine/store", "nodes", "engine/delivery",
-      "engine/runtime", "engine/api"}},
+     {"engine/core", "engine/net", "engine/authoring", "engine/store", "engine/exchange", "nodes",
+      "engine/delivery", "engine/runtime", "engine/api"}},
 };
 
 /// A library's headers, by prefix, and where they may be named: folders, or single files.
@@ -49,6 +50,7 @@ const std::map<string, std::vector<string>> kHomes{
     {"re2/", {"engine/core/pattern.cpp"}},
     {"date/", {"engine/core/time_zone.cpp"}},
     {"CLI/", {"tools/onward"}},
+    {"csv.h", {"engine/exchange/csv.cpp"}},
     {"openssl/", {"engine/api", "engine/delivery", "tools"}},
     {"tl/expected.hpp", {"engine", "nodes", "tools"}},
     {"fmt/", {"engine", "nodes", "tools"}},

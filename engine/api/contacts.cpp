@@ -1,6 +1,10 @@
 // /v1/contacts: who they are, and where they have been.
+#include <memory>
+#include <utility>
+
 #include <fmt/format.h>
 
+#include "engine/api/contact_import.h"
 #include "engine/api/resources.h"
 #include "engine/api/views.h"
 #include "engine/core/contact.h"
@@ -107,6 +111,130 @@ void list_runs(Runtime& runtime, const Call& call) {
   unless_taken(call.reply, runtime.runs(*name, page->limit, page->cursor, page->fresh,
                                         answer_with<Runtime::RunPage>(call.reply, render)));
 }
+
+// ---- many at once ----
+
+tl::unexpected<Error> bad_parameter(std::string message) {
+  return fail(ErrorKind::Invalid, "bad_parameter", std::move(message));
+}
+
+/// "{"E-mail": "email", "Plan": "custom.plan"}"
+Result<ColumnMap> parse_map(const std::string& text) {
+  const auto object = parse_json(text);
+  if (!object) return tl::make_unexpected(object.error());
+  ColumnMap map;
+  const ValueMap* members = object->map();
+  if (members == nullptr)
+    return bad_parameter("\"map\" wants an object such as {\"E-mail\": \"email\"}.");
+  for (const auto& [header, field] : *members) {
+    if (field.text() == nullptr)
+      return bad_parameter(fmt::format("\"map\" wants the name of a field for \"{}\".", header));
+    map.emplace_back(header, *field.text());
+  }
+  return map;
+}
+
+Result<ImportForm> import_form(const Call& call) {
+  ImportForm form;
+  const std::string type = media_type(call.request.header("content-type"));
+  form.csv = type == "text/csv";
+  if (!form.csv && type != "application/x-ndjson" && type != "application/ndjson" &&
+      type != "application/jsonl")
+    return fail(
+        ErrorKind::Invalid, "unsupported_media_type",
+        fmt::format("Contacts come as text/csv or application/x-ndjson, not \"{}\".", type));
+  if (const auto text = call.parameter("map")) {
+    auto map = parse_map(*text);
+    if (!map) return tl::make_unexpected(map.error());
+    form.map = std::move(*map);
+  }
+  if (const auto text = call.parameter("delimiter")) {
+    const std::string delimiter = *text == "tab" ? "\t" : *text;
+    if (delimiter.size() != 1 || delimiter == "\"" || delimiter == "\n" || delimiter == "\r")
+      return bad_parameter(
+          fmt::format("\"delimiter\" wants one character or tab, found \"{}\".", *text));
+    form.delimiter = delimiter.front();
+  }
+  if (const auto text = call.parameter("empty")) {
+    if (*text != "clears" && *text != "leaves")
+      return bad_parameter(fmt::format("\"empty\" can be leaves or clears, found \"{}\".", *text));
+    form.cells.empty_clears = *text == "clears";
+  }
+  for (const auto& [name, into] :
+       {std::pair{"ignore_unmapped", &form.ignore_unmapped}, std::pair{"raw", &form.cells.raw}}) {
+    const auto flag = parse_flag(call, name);
+    if (!flag) return tl::make_unexpected(flag.error());
+    *into = *flag;
+  }
+  if (const auto text = call.parameter("groups")) {
+    auto groups = split_names(*text);
+    if (!groups) return tl::make_unexpected(groups.error());
+    form.groups = std::move(*groups);
+  }
+  return form;
+}
+
+void import_contacts(Runtime& runtime, const Call& call) {
+  const auto form = import_form(call);
+  if (!form)
+    return call.reply(form.error().code == "unsupported_media_type"
+                          ? problem(415, form.error().code, form.error().message)
+                          : problem_of(form.error()));
+  ImportMode mode;
+  for (const auto& [name, into] :
+       {std::pair{"trigger", &mode.trigger}, std::pair{"dry_run", &mode.dry_run}}) {
+    const auto flag = parse_flag(call, name);
+    if (!flag) return call.reply(problem_of(flag.error()));
+    *into = *flag;
+  }
+  auto post = parse_import(call.request.body, *form);
+  if (!post)
+    return call.reply(problem(post.error().code == "too_many_contacts" ? 413 : 400,
+                              post.error().code, post.error().message));
+  if (post->contacts.empty()) return call.reply(render_import(*post, {}, mode.dry_run));
+  std::vector<ContactInput> contacts = std::exchange(post->contacts, {});
+  const auto places = std::make_shared<const ImportPost>(std::move(*post));
+  unless_taken(
+      call.reply,
+      runtime.import_contacts(
+          std::move(contacts), mode,
+          answer_with<std::vector<ImportAnswer>>(
+              call.reply, [places, dry = mode.dry_run](const std::vector<ImportAnswer>& answers) {
+                return render_import(*places, answers, dry);
+              })));
+}
+
+/// Whether the caller asks for a line each.
+bool wants_lines(const Call& call) {
+  return call.request.header("accept").find("ndjson") != std::string_view::npos;
+}
+
+void list_contacts(Runtime& runtime, const Call& call) {
+  const auto page = parse_page(call);
+  if (!page) return call.reply(problem_of(page.error()));
+  const auto statistics = parse_flag(call, "statistics");
+  if (!statistics) return call.reply(problem_of(statistics.error()));
+  const auto render = [with = *statistics,
+                       lines = wants_lines(call)](const Runtime::ContactPage& found) {
+    ValueList contacts;
+    ApiReply reply{200, "application/x-ndjson", {}};
+    for (const ContactAnswer& contact : found.contacts) {
+      Value view = with ? view_of(contact) : to_value(contact.contact);
+      if (lines)
+        reply.body += to_json(view) + "\n";
+      else
+        contacts.push_back(std::move(view));
+    }
+    if (!lines)
+      return json_reply(200, ValueMap{{"contacts", std::move(contacts)},
+                                      {"next", found.next.empty() ? Value{} : Value{found.next}}});
+    if (!found.next.empty()) reply.headers.emplace_back("Onward-Next", found.next);
+    return reply;
+  };
+  unless_taken(call.reply, runtime.contacts(call.parameter("group").value_or(std::string{}),
+                                            page->limit, page->cursor, page->fresh,
+                                            answer_with<Runtime::ContactPage>(call.reply, render)));
+}
 }  // namespace
 
 std::vector<Route> contact_routes(Runtime& runtime) {
@@ -142,6 +270,19 @@ std::vector<Route> contact_routes(Runtime& runtime) {
        "A contact's journeys, newest first, with the path of each.",
        {"limit", "cursor", "fresh"},
        [&](const Call& call) { list_runs(runtime, call); }},
+      {"GET",
+       "/v1/contacts",
+       Need::Read,
+       "All contacts, oldest first, or those of one group; a line each where the caller accepts "
+       "it.",
+       {"limit", "cursor", "fresh", "group", "statistics"},
+       [&](const Call& call) { list_contacts(runtime, call); }},
+      {"POST",
+       "/v1/contacts/import",
+       Need::Ingest,
+       "Makes and changes many contacts, from CSV or one JSON object a line; each row by itself.",
+       {"map", "delimiter", "ignore_unmapped", "empty", "raw", "groups", "trigger", "dry_run"},
+       [&](const Call& call) { import_contacts(runtime, call); }},
   };
 }
 }  // namespace onward

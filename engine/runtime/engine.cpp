@@ -106,10 +106,15 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
 Status Engine::take_inputs(std::span<Job> jobs) {
   std::vector<Work> work;
   for (Job& job : jobs) {
+    const auto take_all = [&work](auto& many) {
+      many.answers.resize(many.inputs.size());
+      for (std::size_t i = 0; i < many.inputs.size(); ++i)
+        work.push_back({.input = &many.inputs[i], .answer = &many.answers[i]});
+    };
     if (auto* events = std::get_if<EventsJob>(&job)) {
-      events->answers.resize(events->inputs.size());
-      for (std::size_t i = 0; i < events->inputs.size(); ++i)
-        work.push_back({.input = &events->inputs[i], .answer = &events->answers[i]});
+      take_all(*events);
+    } else if (auto* import = std::get_if<ImportJob>(&job)) {
+      take_all(*import);
     } else {
       auto& contact = std::get<ContactJob>(job);
       work.push_back({.input = &contact.input,
@@ -142,6 +147,8 @@ void Engine::answer(std::span<Job> jobs) {
       answers.reserve(events->answers.size());
       for (WorkAnswer& answer : events->answers) answers.push_back(std::move(answer.event));
       events->done(std::move(answers));
+    } else if (auto* import = std::get_if<ImportJob>(&job)) {
+      import->done(std::move(import->answers));
     } else {
       auto& contact = std::get<ContactJob>(job);
       contact.done(std::move(contact.answer));
@@ -493,6 +500,20 @@ Status Engine::add_token(const TokenRecord& token) {
     return done;
   tokens_.push_back(token);
   return {};
+}
+
+Result<std::vector<WorkAnswer>> Engine::rehearse(std::span<const Input> inputs) {
+  std::vector<WorkAnswer> answers(inputs.size());
+  std::vector<Work> work;
+  work.reserve(inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    work.push_back({.input = &inputs[i], .answer = &answers[i]});
+  Batch batch{*store_,       catalog_,     counters_,          last_seq_,
+              last_contact_, clock_.now(), options_.dedupe_for};
+  if (Status done = batch.prefetch(work); !done) return tl::make_unexpected(done.error());
+  for (const Work& item : work)
+    if (Status done = batch.take(item); !done) return tl::make_unexpected(done.error());
+  return answers;
 }
 
 // ---- figures ----

@@ -39,7 +39,13 @@ struct ContactJob {
 struct CallJob {
   std::function<Status(Engine&)> call;
 };
-using Job = std::variant<EventsJob, ContactJob, CallJob>;
+/// Patches of many contacts: answered as a whole, once all of it is committed.
+struct ImportJob {
+  std::vector<Input> inputs;
+  std::vector<WorkAnswer> answers;
+  Done<std::vector<WorkAnswer>> done;
+};
+using Job = std::variant<EventsJob, ContactJob, CallJob, ImportJob>;
 
 /// Where deliveries go: the deliverer, or a test.
 class DeliverySink {
@@ -87,6 +93,8 @@ class Engine {
   Result<ContactAnswer> contact(const ContactName& name);
   Result<std::optional<ContactKey>> find_contact(const ContactName& name);
   Status add_token(const TokenRecord& token);
+  /// What `inputs` would do, one after the other, were they taken now; nothing is kept.
+  Result<std::vector<WorkAnswer>> rehearse(std::span<const Input> inputs);
   const ScenarioBook& book() const { return book_; }
   const Counters& counters() const { return counters_; }
   const std::string& epoch() const { return epoch_; }

@@ -46,6 +46,21 @@ struct ContactName {
   std::string email;
 };
 
+/// What became of one contact of an import.
+struct ImportAnswer {
+  /// Refused: with `code` and `message`. Unavailable: not taken for a reason of ours, such as a
+  /// full disk; worth sending again.
+  enum class Kind : std::uint8_t { Created, Updated, Unchanged, Refused, Unavailable };
+  Kind kind = Kind::Unchanged;
+  std::string code;
+  std::string message;
+  std::vector<std::string> warnings;  ///< "ambiguous_contact"
+};
+struct ImportMode {
+  bool trigger = false;  ///< Changes may start scenarios (group_joined, …); else they are quiet.
+  bool dry_run = false;  ///< Tells what would be done, and does nothing.
+};
+
 struct ScenarioInfo {
   std::string id;
   std::string title;
@@ -181,6 +196,19 @@ class Runtime {
                     std::size_t limit, std::string cursor, bool fresh,
                     Done<Result<DeliveryPage>> done);
   Status delivery(DeliveryKey key, bool fresh, Done<Result<DeliveryView>> done);
+
+  /// Makes and changes many contacts, each alone; `patch_contact` of each, but in one job. Answered
+  /// after the commit, in the order given; bounded by the same queue as events.
+  Status import_contacts(std::vector<ContactInput> contacts, ImportMode mode,
+                         Done<Result<std::vector<ImportAnswer>>> done);
+  struct ContactPage {
+    std::vector<ContactAnswer> contacts;  ///< Oldest first.
+    std::string next;
+  };
+  /// All contacts, or those of one group. `limit` bounds what is given out; with a group a page may
+  /// hold fewer, even none, and still have a next one.
+  Status contacts(std::string group, std::size_t limit, std::string cursor, bool fresh,
+                  Done<Result<ContactPage>> done);
 
   RuntimeFigures figures() const;
   const std::string& epoch() const;
