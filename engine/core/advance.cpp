@@ -126,7 +126,7 @@ void Cascade::take(const CommandInput& input) {
           changes_.forgotten = true;
         } else if constexpr (std::is_same_v<T, EndRun>) {
           if (Run* run = live_run(command.run)) end(*run, RunState::Exited, command.reason);
-        } else {
+        } else if constexpr (std::is_same_v<T, ResumeRun>) {
           Run* run = live_run(command.run);
           if (run != nullptr && run->state == RunState::Parked) resume(*run);
         }

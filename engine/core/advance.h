@@ -40,10 +40,16 @@ struct PatchInput {
 };
 
 /// A point in time at which one contact goes on.
-enum class TimerKind : std::uint8_t { Wait, SegmentRecheck, Date };
+/// Stored by number: append only.
+enum class TimerKind : std::uint8_t {
+  Wait,            ///< A waiting run's time is up.
+  SegmentRecheck,  ///< Time may change the answer of a trigger's segment.
+  Date,            ///< A date trigger's day has come.
+  RunRecheck,      ///< Time may change a segment that a live run waits for or is bound by.
+};
 struct TimerKey {
   TimerKind kind = TimerKind::Wait;
-  std::uint64_t subject = 0;  ///< Of Wait: the run.
+  std::uint64_t subject = 0;  ///< Of Wait and RunRecheck: the run. Else: see trigger_subject.
   auto operator<=>(const TimerKey&) const = default;
 };
 struct Timer {
@@ -66,7 +72,23 @@ struct EndRun {
 struct ResumeRun {
   RunKey run;
 };  ///< A parked run enters its node again.
-using Command = std::variant<Forget, EndRun, ResumeRun>;
+/// A live run goes over to another version, at the node where it is or at another one.
+struct MoveRun {
+  RunKey run;
+  Version to = 0;
+  NodeNumber node;
+};
+/// A background pass reaches the contact: what a trigger needs to know of everybody is set up.
+struct ArmTrigger {
+  ScenarioKey scenario;
+  NodeNumber node;
+  bool enter = false;  ///< And one who matches now enters (`backfill`, or a check at a set time).
+};
+using Command = std::variant<Forget, EndRun, ResumeRun, MoveRun, ArmTrigger>;
+/// The subject of the timers of a trigger.
+constexpr std::uint64_t trigger_subject(ScenarioKey scenario, NodeNumber node) {
+  return std::uint64_t{scenario.value} << 32 | node.value;
+}
 struct CommandInput {
   ContactKey contact;
   Command command;

@@ -102,8 +102,13 @@ struct Delivery {
   Instant created{};
   Instant deadline{};  ///< Of the last attempt.
   DeliveryState state = DeliveryState::Pending;
-  bool parked = false;  ///< Pending, but its node is paused.
-  std::string reason;   ///< Why it failed or was cancelled: "deadline", "gone", "bad_header", …
+  bool parked = false;                  ///< Pending, but its node is paused.
+  std::optional<Instant> parked_since;  ///< Its window stands still from then on.
+  /// The delivery under whose webhook-id it is sent, once its batch is fixed; the first member's
+  /// own key for itself. Members other than the first have no `due`.
+  std::optional<DeliveryKey> batch;
+  std::vector<DeliveryKey> members;  ///< Of the first member of a fixed batch: all, itself too.
+  std::string reason;  ///< Why it failed or was cancelled: "deadline", "gone", "bad_header", …
   std::uint32_t attempts = 0;      ///< Made so far.
   std::uint32_t series = 0;        ///< Times it was taken back to pending by hand.
   std::uint32_t series_from = 0;   ///< `attempts` when the present series began.

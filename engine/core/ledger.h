@@ -25,6 +25,14 @@ class VisitedNodes {
   std::vector<std::uint64_t> words_;
 };
 
+/// Entries that were refused, for the contact's journey.
+struct Refusal {
+  std::string reason;  ///< "already_entered": see refusal_of.
+  std::uint32_t count = 0;
+  Instant last{};
+  bool operator==(const Refusal&) const = default;
+};
+
 /// One per (contact, scenario, test), with an empty key; where the scenario has a `key`, one more
 /// per key, which counts entries only.
 struct LedgerRow {
@@ -34,6 +42,7 @@ struct LedgerRow {
   std::uint32_t entries = 0;
   Instant last_entry{};
   VisitedNodes visited;
+  std::vector<Refusal> refusals;  ///< One a reason; of the row with the empty key only.
   bool operator==(const LedgerRow&) const = default;
 };
 

@@ -47,6 +47,8 @@ struct Leave {
 /// Stay until the instant, or what the node `listens` to, whichever is first.
 struct Hold {
   std::optional<Instant> until;
+  /// When time alone may change the segment that the node listens for: it is asked again then.
+  std::optional<Instant> recheck = std::nullopt;
 };
 /// The run cannot go on by itself; listed, and resumed by hand.
 struct Park {
@@ -76,15 +78,21 @@ struct EventListen {
   std::vector<std::string> events;  ///< Canonical names.
   Segment where;
 };
+/// Of a trigger: the change of a contact from no to yes. Of others: its being yes.
 struct SegmentListen {
   Segment segment;
-  bool backfill = false;
+  bool backfill = false;      ///< Those who match when the scenario is activated enter too.
+  std::optional<Instant> at;  ///< Asked of everybody once, at this instant, instead of on changes.
 };
+/// The day of a contact's field, or the same day of each year, moved by `offset`, at the local time
+/// of day `at` in the contact's zone or else the scenario's. 29 February falls on 1 March in other
+/// years.
 struct DateListen {
-  std::string field;  ///< "birth_date", "consent.expires_at"
+  std::string field;  ///< "birth_date", "consent.expires_at", "custom.renewal"
   Duration offset{};
   Duration at{};  ///< Time of day, local.
   bool yearly = false;
+  Segment where;  ///< Only contacts that match when the day comes.
 };
 using Listen = std::variant<std::monostate, EventListen, SegmentListen, DateListen>;
 
@@ -98,6 +106,9 @@ class Node {
   virtual Outcome wake(const Visit& visit, const WakeCause& cause) const;
   /// Of a kind that asks for deliveries: how they are made; else null.
   virtual const DeliveryPolicy* delivery_policy() const { return nullptr; }
+  /// Of a node that holds: whether a change of the contact's time zone moves the hold, so that the
+  /// node is entered anew, uncounted.
+  virtual bool follows_zone() const { return false; }
   /// Secrets that its requests name.
   virtual std::vector<std::string> secrets() const { return {}; }
 };
@@ -113,6 +124,10 @@ struct NodeKind {
   std::vector<std::string_view> ports = {"next"};  ///< Keys that name the next node; in order.
   bool sends = false;                              ///< Each visit asks for a delivery.
   std::vector<std::string_view> later = {};        ///< Keys that are known but not run yet.
+  /// The ports of a node, given its mapping, where they depend on it; else `ports` it is. Never
+  /// fails: whatever is wrong there the constructor reports.
+  std::function<std::vector<std::string>(const Tree&)> ports_of = {};
+  bool ports_in_next = false;  ///< They are keys of a mapping below "next" (`split`).
   std::function<std::unique_ptr<Node>(Settings&)> make;
 };
 template <class T>

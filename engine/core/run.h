@@ -37,6 +37,9 @@ struct Run {
   Instant started{};
   std::optional<Instant> ended;
   std::optional<Instant> wake_at;      ///< The instant at which it goes on, while it waits for one.
+  std::optional<Instant> recheck_at;   ///< When time alone may change a segment it waits for or
+                                       ///< is bound by (TimerKind::RunRecheck).
+  std::optional<Instant> goal;         ///< When it reached the scenario's goal.
   std::shared_ptr<const Event> event;  ///< What started it, while live; null where nothing did.
   std::vector<PathStep> path;          ///< The last step is where it is.
 

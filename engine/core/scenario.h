@@ -33,12 +33,26 @@ struct ScenarioNode {
   std::size_t target(std::string_view port) const;
 };
 
+/// A way out of a scenario, or to its goal: an event that matches, or a segment that is yes.
+struct ExitRule {
+  std::vector<std::string> events;  ///< Canonical; empty: the segment alone decides.
+  Segment segment;                  ///< `where` of the event, or `if`.
+  Position at;
+};
+
+enum class AtEnd : std::uint8_t { Hold, Archive };
+
 /// Immutable once built; shared between threads.
 struct Scenario {
   std::string id;
   std::string title;
   std::string timezone = "UTC";
   Reentry reentry;
+  std::optional<Instant> start_at;  ///< Activated before, it is scheduled until then.
+  std::optional<Instant> end_at;
+  AtEnd at_end = AtEnd::Hold;
+  std::vector<ExitRule> exit;  ///< Checked at every input of the contact; ends its runs at once.
+  std::vector<ExitRule> goal;  ///< Counted once a run; changes nothing else.
   std::vector<ScenarioNode> nodes;  ///< In the order of the file.
   Tree tests;                       ///< As written, kept for `onward test`.
 

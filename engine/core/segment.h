@@ -51,6 +51,9 @@ class Segment {
                          Diagnostics& diagnostics);
 
   SegmentResult evaluate(const SegmentSubject& subject) const;
+  /// What decided, with the values compared, for the contact's journey: `email is
+  /// "jane@example.org": found "ada@example.org"`. At most 200 bytes of UTF-8.
+  std::string explain(const SegmentSubject& subject) const;
   const ReadSet& reads() const;
   bool always() const { return !root_; }
 

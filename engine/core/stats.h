@@ -32,6 +32,8 @@ enum class Counter : std::uint8_t {
   PendingParked,
   Failed,
   Cancelled,
+  MovedIn,   ///< Runs that came from another version while under way; of a node: while there.
+  MovedOut,  ///< And those that went.
   kCount,
 };
 inline constexpr std::size_t kCounters = static_cast<std::size_t>(Counter::kCount);
@@ -84,6 +86,7 @@ std::map<NodeNumber, CounterRow> sum_counters(const Counters& counters, Scenario
 
 /// The first of the promised equations that does not hold, in words; empty where all do:
 /// accepted + pending + failed + cancelled = requests; requests = visits for nodes that ask for
-/// deliveries; entered = inside + done + exited + stopped; ports + waiting + … = visits.
+/// deliveries; entered + moved in = inside + done + exited + stopped + moved out; ports + waiting +
+/// … = visits.
 std::string check_counters(const Counters& counters);
 }  // namespace onward

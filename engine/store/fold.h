@@ -41,6 +41,8 @@ class TableWriter {
   void scenario(const ScenarioRecord& record);
   void version(const VersionRecord& record);
   void token(const TokenRecord& record);
+  void admin(const AdminRecord& record);
+  void activity(const Activity& activity);
 
   /// Days that have a table, oldest first.
   const std::set<Date>& days() const { return days_; }
@@ -58,7 +60,8 @@ class TableWriter {
   Query journal_, journal_erase_, meta_, contact_, contact_erase_, engagement_, engagement_erase_,
       ledger_, ledger_erase_, keyed_, keyed_erase_, run_live_, run_live_erase_, run_, delivery_,
       request_, request_erase_, attempt_, timer_, timer_erase_, id_, id_erase_, id_take_, email_,
-      email_erase_, counter_, scenario_, version_, token_;
+      email_erase_, counter_, scenario_, version_, token_, admin_, admin_erase_, activity_,
+      activity_erase_;
   std::map<Date, Query> seen_;
   std::set<Date> days_;
   std::vector<Date> made_;       ///< Day tables made in this transaction.

@@ -36,6 +36,9 @@ struct State {
   std::map<ScenarioKey, ScenarioRecord> scenarios;
   std::map<std::pair<ScenarioKey, Version>, VersionRecord> versions;
   std::map<std::string, TokenRecord> tokens;
+  std::map<std::pair<AdminKind, std::string>, AdminRecord> admin;
+  std::map<std::uint64_t, Activity> activity;
+  std::uint64_t last_activity = 0;
 
   IdentityMatch identify(const IdentityQuery& query) const;
   std::optional<ContactState> load(const LoadQuery& query) const;
@@ -187,6 +190,16 @@ void State::apply(const Commit& commit) {
   for (const ScenarioRecord& row : commit.scenarios) scenarios[row.key] = row;
   for (const VersionRecord& row : commit.versions) versions[{row.scenario, row.version}] = row;
   for (const TokenRecord& row : commit.tokens) tokens[row.sha256] = row;
+  for (const AdminRecord& row : commit.admin) {
+    if (row.removed)
+      admin.erase({row.kind, row.name});
+    else
+      admin[{row.kind, row.name}] = row;
+  }
+  for (const Activity& row : commit.activity) {
+    activity[++last_activity] = row;
+    if (activity.size() > kActivityMax) activity.erase(activity.begin());
+  }
   for (const ContactKey contact : commit.forgotten) forget(contact);
 }
 
@@ -259,6 +272,25 @@ class MemoryReader final : public StoreReader {
                           .attempts = all_attempts(std::move(superseded), found->second.last)};
   }
 
+  Result<ActivityList> activity(std::string_view scenario, std::size_t limit,
+                                std::string_view cursor) override {
+    const auto before = read_cursor(cursor);
+    if (!before) return tl::make_unexpected(before.error());
+    const std::lock_guard lock{state_->mutex};
+    ActivityList list;
+    auto place = state_->activity.lower_bound(*before);
+    while (place != state_->activity.begin()) {
+      --place;
+      if (!scenario.empty() && place->second.scenario != scenario) continue;
+      if (list.rows.size() == limit) {
+        if (limit > 0) list.next = to_base32(list.rows.back().first);
+        break;
+      }
+      list.rows.emplace_back(*place);
+    }
+    return list;
+  }
+
   Result<ContactList> contacts(ContactKey after, std::size_t limit) override {
     const std::lock_guard lock{state_->mutex};
     ContactList list;
@@ -293,6 +325,7 @@ class MemoryStore final : public Store {
     for (const auto& [key, row] : state_->scenarios) snapshot.scenarios.push_back(row);
     for (const auto& [key, row] : state_->versions) snapshot.versions.push_back(row);
     for (const auto& [key, row] : state_->tokens) snapshot.tokens.push_back(row);
+    for (const auto& [key, row] : state_->admin) snapshot.admin.push_back(row);
     return snapshot;
   }
 

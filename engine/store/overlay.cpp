@@ -21,7 +21,7 @@ Hash128 get_hash(Decoder& in) {
 Timer get_timer(Decoder& in) {
   Timer timer{.at = in.instant(), .contact = {in.number()}};
   const std::uint8_t kind = in.byte();
-  if (kind > static_cast<std::uint8_t>(TimerKind::Date)) in.fail();
+  if (kind > static_cast<std::uint8_t>(TimerKind::RunRecheck)) in.fail();
   timer.key = {.kind = static_cast<TimerKind>(kind), .subject = in.number()};
   return timer;
 }

@@ -1,5 +1,6 @@
 // Each row's bytes: see codec.h. What is optional is announced in a byte of flags.
 #include <initializer_list>
+#include <type_traits>
 #include <utility>
 
 #include "engine/store/codec.h"
@@ -7,6 +8,7 @@
 namespace onward {
 namespace {
 constexpr std::uint8_t kFormat = 1;
+constexpr std::uint8_t kLedgerWithRefusals = 2;
 
 /// Bits of a flag byte, lowest first.
 std::uint8_t flags(std::initializer_list<bool> set) {
@@ -17,12 +19,17 @@ std::uint8_t flags(std::initializer_list<bool> set) {
 }
 bool has(std::uint8_t bits, int place) { return (bits >> place & 1) != 0; }
 
-/// Checks the format byte before and the end after; `read` gets the decoder in between.
+/// Checks the format byte before (at most `newest`) and the end after; `read` gets the decoder in
+/// between, and the format where it asks for it.
 template <class T, class Read>
-Result<T> decoded(std::string_view what, std::string_view bytes, T row, Read read) {
+Result<T> decoded(std::string_view what, std::string_view bytes, T row, Read read,
+                  std::uint8_t newest = kFormat) {
   Decoder in{bytes};
-  if (in.byte() == kFormat) {
-    read(in, row);
+  if (const std::uint8_t format = in.byte(); format >= kFormat && format <= newest) {
+    if constexpr (std::is_invocable_v<Read, Decoder&, T&, std::uint8_t>)
+      read(in, row, format);
+    else
+      read(in, row);
     if (in.ok() && in.at_end()) return row;
   }
   return fail(ErrorKind::Io, "damaged",
@@ -195,36 +202,54 @@ Result<Engagement> decode_engagement(std::string_view bytes) {
 }
 
 void encode(Encoder& out, const LedgerRow& row) {
-  out.byte(kFormat);
+  out.byte(row.refusals.empty() ? kFormat : kLedgerWithRefusals);
   out.number(row.entries);
   out.instant(row.last_entry);
   out.number(row.visited.words().size());
   for (const std::uint64_t word : row.visited.words()) out.number(word);
+  if (row.refusals.empty()) return;
+  out.number(row.refusals.size());
+  for (const Refusal& refusal : row.refusals) {
+    out.text(refusal.reason);
+    out.number(refusal.count);
+    out.instant(refusal.last);
+  }
 }
 
 Result<LedgerRow> decode_ledger(ScenarioKey scenario, EntryKey key, bool test,
                                 std::string_view bytes) {
   LedgerRow empty{.scenario = scenario, .key = std::move(key), .test = test};
-  return decoded("ledger row", bytes, std::move(empty), [](Decoder& in, LedgerRow& row) {
+  const auto read = [](Decoder& in, LedgerRow& row, std::uint8_t format) {
     row.entries = in.small_number();
     row.last_entry = in.instant();
     std::vector<std::uint64_t> words(in.count());
     for (std::uint64_t& word : words) word = in.number();
     row.visited = VisitedNodes::from_words(std::move(words));
-  });
+    if (format < kLedgerWithRefusals) return;
+    row.refusals.resize(in.count());
+    for (Refusal& refusal : row.refusals) {
+      refusal.reason = in.string();
+      refusal.count = in.small_number();
+      refusal.last = in.instant();
+    }
+  };
+  return decoded("ledger row", bytes, std::move(empty), read, kLedgerWithRefusals);
 }
 
 void encode(Encoder& out, const Run& run) {
   const bool event = run.live() && run.event;
   out.byte(kFormat);
   out.byte(flags({run.test, run.ended.has_value(), run.wake_at.has_value(), event,
-                  !run.entry_key.empty(), !run.reason.empty()}));
+                  !run.entry_key.empty(), !run.reason.empty(), run.goal.has_value(),
+                  run.recheck_at.has_value()}));
   out.number(run.scenario.value);
   out.number(run.version);
   out.byte(static_cast<std::uint8_t>(run.state));
   out.instant(run.started);
   put_when(out, run.started, run.ended);
   put_when(out, run.started, run.wake_at);
+  put_when(out, run.started, run.goal);
+  put_when(out, run.started, run.recheck_at);
   if (!run.entry_key.empty()) out.text(run.entry_key);
   if (!run.reason.empty()) out.text(run.reason);
   if (event) {
@@ -249,6 +274,8 @@ Result<Run> decode_run(RunKey key, ContactKey contact, std::string_view bytes) {
     run.started = in.instant();
     run.ended = get_when(in, run.started, has(bits, 1));
     run.wake_at = get_when(in, run.started, has(bits, 2));
+    run.goal = get_when(in, run.started, has(bits, 6));
+    run.recheck_at = get_when(in, run.started, has(bits, 7));
     if (has(bits, 4)) run.entry_key = in.string();
     if (has(bits, 5)) run.reason = in.string();
     if (has(bits, 3)) {
@@ -262,9 +289,10 @@ Result<Run> decode_run(RunKey key, ContactKey contact, std::string_view bytes) {
 
 void encode(Encoder& out, const Delivery& delivery) {
   const Delivery& d = delivery;
+  const bool more = d.parked_since || d.batch || !d.members.empty();
   out.byte(kFormat);
   out.byte(flags({d.test, d.parked, d.due.has_value(), d.settled.has_value(), d.last.has_value(),
-                  !d.reason.empty(), d.series != 0 || d.series_from != 0}));
+                  !d.reason.empty(), d.series != 0 || d.series_from != 0, more}));
   out.byte(static_cast<std::uint8_t>(d.state));
   out.number(d.endpoint.scenario.value);
   out.number(d.endpoint.node.value);
@@ -282,6 +310,12 @@ void encode(Encoder& out, const Delivery& delivery) {
     out.number(d.series);
     out.number(d.series_from);
   }
+  if (!more) return;
+  out.byte(flags({d.parked_since.has_value(), d.batch.has_value()}));
+  put_when(out, d.created, d.parked_since);
+  if (d.batch) put_near(out, d.key.value, d.batch->value);
+  out.number(d.members.size());
+  for (const DeliveryKey member : d.members) put_near(out, d.key.value, member.value);
 }
 
 Result<Delivery> decode_delivery(DeliveryKey key, std::string_view bytes) {
@@ -306,6 +340,12 @@ Result<Delivery> decode_delivery(DeliveryKey key, std::string_view bytes) {
       d.series = in.small_number();
       d.series_from = in.small_number();
     }
+    if (!has(bits, 7)) return;
+    const std::uint8_t more = in.byte();
+    d.parked_since = get_when(in, d.created, has(more, 0));
+    if (has(more, 1)) d.batch = DeliveryKey{get_near(in, d.key.value)};
+    d.members.resize(in.count());
+    for (DeliveryKey& member : d.members) member.value = get_near(in, d.key.value);
   });
 }
 
@@ -372,13 +412,15 @@ Result<CounterRow> decode_counters(std::string_view bytes) {
 void encode(Encoder& out, const ScenarioRecord& record) {
   const ScenarioRecord& r = record;
   out.byte(kFormat);
-  out.byte(flags({r.activated.has_value(), r.archived.has_value(), r.ever_ran, r.deleted}));
+  out.byte(flags({r.activated.has_value(), r.archived.has_value(), r.ever_ran, r.deleted,
+                  r.purged.has_value()}));
   out.text(r.id);
   out.byte(static_cast<std::uint8_t>(r.state));
   out.number(r.newest);
   out.instant(r.created);
   put_when(out, r.created, r.activated);
   put_when(out, r.created, r.archived);
+  put_when(out, r.created, r.purged);
   put_texts(out, r.test_emails);
   out.number(r.nodes.size());
   for (const auto& [id, number] : r.nodes) {
@@ -403,6 +445,7 @@ Result<ScenarioRecord> decode_scenario(ScenarioKey key, std::string_view bytes) 
     r.created = in.instant();
     r.activated = get_when(in, r.created, has(bits, 0));
     r.archived = get_when(in, r.created, has(bits, 1));
+    r.purged = get_when(in, r.created, has(bits, 4));
     r.test_emails = get_texts(in);
     r.nodes.resize(in.count());
     for (auto& [id, number] : r.nodes) {
@@ -431,5 +474,21 @@ Result<TokenRecord> decode_token(std::string sha256, std::string_view bytes) {
                    record.role = enumerator(in, Role::Admin);
                    record.created = in.instant();
                  });
+}
+
+void encode(Encoder& out, const Activity& activity) {
+  out.byte(kFormat);
+  out.instant(activity.at);
+  for (const std::string* text :
+       {&activity.what, &activity.scenario, &activity.node, &activity.who, &activity.text})
+    out.text(*text);
+}
+
+Result<Activity> decode_activity(std::string_view bytes) {
+  return decoded("line of the activity log", bytes, Activity{}, [](Decoder& in, Activity& row) {
+    row.at = in.instant();
+    for (std::string* text : {&row.what, &row.scenario, &row.node, &row.who, &row.text})
+      *text = in.string();
+  });
 }
 }  // namespace onward

@@ -46,6 +46,11 @@ class SqliteReader final : public StoreReader {
                     "SELECT key, body FROM deliveries INDEXED BY deliveries_node"
                     " WHERE scenario = ? AND node = ? AND state = ? AND key < ?"
                     " ORDER BY key DESC LIMIT ?"},
+        activity_{*database_,
+                  "SELECT id, body FROM activity WHERE id < ? ORDER BY id DESC LIMIT ?"},
+        activity_of_{*database_,
+                     "SELECT id, body FROM activity INDEXED BY activity_scenario"
+                     " WHERE scenario = ? AND id < ? ORDER BY id DESC LIMIT ?"},
         contacts_{*database_,
                   "SELECT key, body, engagement FROM contacts WHERE key > ? AND body IS NOT NULL"
                   " ORDER BY key LIMIT ?"} {}
@@ -124,6 +129,28 @@ class SqliteReader final : public StoreReader {
     });
   }
 
+  Result<ActivityList> activity(std::string_view scenario, std::size_t limit,
+                                std::string_view cursor) override {
+    const auto before = read_cursor(cursor);
+    if (!before) return tl::make_unexpected(before.error());
+    if (limit == 0) return ActivityList{};
+    limit = std::min(limit, kRowsMax);
+    return guarded([&]() -> Result<ActivityList> {
+      ActivityList list;
+      const std::string of{scenario};
+      auto rows = of.empty() ? activity_(column_of(*before), limit + 1)
+                             : activity_of_(of, column_of(*before), limit + 1);
+      while (rows.next()) {
+        if (list.rows.size() == limit) {
+          list.next = to_base32(list.rows.back().first);
+          break;
+        }
+        list.rows.emplace_back(rows.number(0), intact(decode_activity(rows.bytes(1))));
+      }
+      return list;
+    });
+  }
+
   Result<ContactList> contacts(ContactKey after, std::size_t limit) override {
     limit = std::min(limit, kRowsMax);
     return guarded([&]() -> Result<ContactList> {
@@ -148,7 +175,7 @@ class SqliteReader final : public StoreReader {
   std::unique_ptr<SQLite::Database> database_;
   Query begin_, commit_;
   SharedTables tables_;
-  Query live_, ended_, deliveries_, contacts_;
+  Query live_, ended_, deliveries_, activity_, activity_of_, contacts_;
 };
 }  // namespace
 

@@ -303,6 +303,8 @@ void SqliteStore::write(const Commit& commit) {
     for (const ScenarioRecord& record : commit.scenarios) writer_.scenario(record);
     for (const VersionRecord& record : commit.versions) writer_.version(record);
     for (const TokenRecord& record : commit.tokens) writer_.token(record);
+    for (const AdminRecord& record : commit.admin) writer_.admin(record);
+    for (const Activity& activity : commit.activity) writer_.activity(activity);
   };
   if (options_.plain_rows) {
     transact(write_rare_rows);

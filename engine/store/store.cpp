@@ -7,7 +7,8 @@ bool Commit::empty() const {
   return contacts.empty() && engagements.empty() && ledger.empty() && runs.empty() &&
          deliveries.empty() && requests.empty() && attempts.empty() && timers_set.empty() &&
          timers_cleared.empty() && seen.empty() && identities.empty() && counters.empty() &&
-         scenarios.empty() && versions.empty() && tokens.empty() && forgotten.empty();
+         scenarios.empty() && versions.empty() && tokens.empty() && admin.empty() &&
+         activity.empty() && forgotten.empty();
 }
 
 std::string_view to_string(Role role) {

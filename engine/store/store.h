@@ -60,6 +60,7 @@ struct ScenarioRecord {
   std::vector<std::pair<std::string, std::string>> kinds;  ///< Node id -> kind; never changes.
   Instant created{};
   std::optional<Instant> activated, archived;
+  std::optional<Instant> purged;
   bool ever_ran = false;
   bool deleted = false;  ///< A draft taken away; its id stays taken.
   bool operator==(const ScenarioRecord&) const = default;
@@ -81,6 +82,37 @@ struct TokenRecord {
   Instant created{};
   bool operator==(const TokenRecord&) const = default;
 };
+
+/// Small things that people set up, or the engine keeps between starts: few, all in memory. What
+/// the content means is its owner's business.
+enum class AdminKind : std::uint8_t {
+  Secret,      ///< Sealed; by name.
+  Credential,  ///< Sealed; by name.
+  Field,       ///< A declared custom field; by name.
+  Switch,      ///< A node that is paused: "scenario/node".
+  Pass,        ///< How far a background pass over all contacts has come.
+  Setting,
+};
+struct AdminRecord {
+  AdminKind kind = AdminKind::Setting;
+  std::string name;
+  std::string content;
+  bool removed = false;
+  bool operator==(const AdminRecord&) const = default;
+};
+
+/// What somebody changed, or what the engine did to a scenario: for people to read. The newest
+/// 100,000 are kept.
+struct Activity {
+  Instant at{};
+  std::string what;      ///< "scenario.activated", "secret.set"
+  std::string scenario;  ///< Id, or empty.
+  std::string node;      ///< Id, or empty.
+  std::string who;       ///< Name of the token, or "engine".
+  std::string text;      ///< For a person; never a secret.
+  bool operator==(const Activity&) const = default;
+};
+inline constexpr std::size_t kActivityMax = 100'000;
 
 struct AttemptRow {
   DeliveryKey delivery;
@@ -119,6 +151,8 @@ struct Commit {
   std::vector<ScenarioRecord> scenarios;
   std::vector<VersionRecord> versions;
   std::vector<TokenRecord> tokens;
+  std::vector<AdminRecord> admin;
+  std::vector<Activity> activity;
   /// Erased after all else in the commit: contact, identities, engagement, ledger. Its runs (ended,
   /// in this commit or before) and deliveries stay, without path, event, entry key, request and
   /// response; the deliveries that its runs' paths name and those that are pending are its own.
@@ -136,6 +170,7 @@ struct Snapshot {
   std::vector<ScenarioRecord> scenarios;
   std::vector<VersionRecord> versions;
   std::vector<TokenRecord> tokens;
+  std::vector<AdminRecord> admin;  ///< By kind and name.
 };
 
 /// A pending delivery that is due, as a queue shows it.
@@ -178,6 +213,13 @@ class StoreReader {
                                           std::optional<DeliveryState> state, std::size_t limit,
                                           std::string_view cursor) = 0;
   virtual Result<std::optional<DeliveryDetail>> delivery(DeliveryKey key) = 0;
+  struct ActivityList {
+    std::vector<std::pair<std::uint64_t, Activity>> rows;  ///< Newest first, with their numbers.
+    std::string next;
+  };
+  /// `scenario`: an id, or empty for all.
+  virtual Result<ActivityList> activity(std::string_view scenario, std::size_t limit,
+                                        std::string_view cursor) = 0;
 
   struct ContactList {
     std::vector<std::pair<Contact, Engagement>> contacts;  ///< By key: oldest first.

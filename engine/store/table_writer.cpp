@@ -55,6 +55,10 @@ TableWriter::TableWriter(SQLite::Database& database, const std::vector<Date>& da
       version_{database,
                "REPLACE INTO versions (scenario, version, created, text) VALUES (?, ?, ?, ?)"},
       token_{database, "REPLACE INTO tokens (sha256, body) VALUES (?, ?)"},
+      admin_{database, "REPLACE INTO admin (kind, name, content) VALUES (?, ?, ?)"},
+      admin_erase_{database, "DELETE FROM admin WHERE kind = ? AND name = ?"},
+      activity_{database, "INSERT INTO activity (scenario, body) VALUES (?, ?)"},
+      activity_erase_{database, "DELETE FROM activity WHERE id <= ?"},
       days_{days.begin(), days.end()} {}
 
 void TableWriter::append_journal(std::uint64_t id, std::string_view body) {
@@ -211,5 +215,21 @@ void TableWriter::token(const TokenRecord& record) {
   Encoder out{scratch_};
   encode(out, record);
   token_.run(record.sha256, std::string_view{scratch_});
+}
+
+void TableWriter::admin(const AdminRecord& record) {
+  if (record.removed)
+    admin_erase_.run(record.kind, record.name);
+  else
+    admin_.run(record.kind, record.name, std::string_view{record.content});
+}
+
+void TableWriter::activity(const Activity& activity) {
+  scratch_.clear();
+  Encoder out{scratch_};
+  encode(out, activity);
+  activity_.run(activity.scenario, std::string_view{scratch_});
+  const auto newest = static_cast<std::uint64_t>(database_.getLastInsertRowid());
+  if (newest > kActivityMax) activity_erase_.run(newest - kActivityMax);
 }
 }  // namespace onward

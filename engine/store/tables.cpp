@@ -199,6 +199,11 @@ Snapshot Tables::snapshot() {
   Query tokens{database_, "SELECT sha256, body FROM tokens ORDER BY sha256"};
   for (auto rows = tokens(); rows.next();)
     snapshot.tokens.push_back(intact(decode_token(std::string{rows.bytes(0)}, rows.bytes(1))));
+  Query admin{database_, "SELECT kind, name, content FROM admin ORDER BY kind, name"};
+  for (auto rows = admin(); rows.next();)
+    snapshot.admin.push_back({.kind = static_cast<AdminKind>(rows.small_number(0)),
+                              .name = std::string{rows.bytes(1)},
+                              .content = std::string{rows.bytes(2)}});
   return snapshot;
 }
 

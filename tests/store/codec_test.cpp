@@ -95,6 +95,37 @@ TEST_CASE("a value nested beyond all sense is a fault, no crash", "[store][codec
   CHECK(!in.ok());
 }
 
+TEST_CASE("what rows learnt later comes back as well", "[store][codec]") {
+  const LedgerRow ledger{.scenario = {7},
+                         .key = "=a",
+                         .test = true,
+                         .entries = 3,
+                         .last_entry = at(9),
+                         .refusals = {{"inside", 2, at(3)}, {"too_soon", 1, at(4)}}};
+  CHECK(must(decode_ledger({7}, "=a", true, bytes_of(ledger))) == ledger);
+
+  Run run = a_run(256, 2);
+  run.goal = at(5);
+  run.recheck_at = at(90);
+  const Run run_back = must(decode_run({256}, {2}, bytes_of(run)));
+  CHECK(run_back.goal == run.goal);
+  CHECK(run_back.recheck_at == run.recheck_at);
+
+  Delivery delivery = a_delivery(300, 1, 5);
+  delivery.parked = true;
+  delivery.parked_since = at(6);
+  delivery.batch = DeliveryKey{256};
+  CHECK(must(decode_delivery({300}, bytes_of(delivery))) == delivery);
+  delivery.batch = delivery.key;
+  delivery.members = {{300}, {301}, {512}};
+  CHECK(must(decode_delivery({300}, bytes_of(delivery))) == delivery);
+
+  const ScenarioRecord purged{.key = {1}, .id = "s", .archived = at(2), .purged = at(3)};
+  CHECK(must(decode_scenario({1}, bytes_of(purged))) == purged);
+  const Activity activity{at(1), "node.paused", "s", "n", "ci", "by hand"};
+  CHECK(must(decode_activity(bytes_of(activity))) == activity);
+}
+
 TEST_CASE("an ended run is kept without its event", "[store][codec]") {
   Run run = a_run(1, 2, RunState::Done);
   run.event = std::make_shared<const Event>(Event{.type = "order"});
@@ -112,6 +143,8 @@ TEST_CASE("damaged bytes are an error that says so, never a crash", "[store][cod
 
   damage(bytes_of(a_contact(1, "c1", "ada@example.org")));
   damage(bytes_of(Engagement{.mailings = {{.mailing = "m", .received = at(1)}}}));
+  damage(bytes_of(LedgerRow{.entries = 1, .refusals = {{"inside", 2, at(3)}}}));
+  damage(bytes_of(Activity{.what = "secret.set", .who = "ci"}));
   damage(bytes_of(a_run(256, 1)));
   damage(bytes_of(a_delivery(256, 1, 5)));
   damage(bytes_of(a_request("body")));

@@ -418,6 +418,43 @@ TEST_CASE("scenarios, versions and tokens are in the snapshot", "[store]") {
   CHECK(snapshot.tokens == std::vector{token});
 }
 
+TEST_CASE("administrative records are in the snapshot until they are removed", "[store]") {
+  SUBJECT(subject);
+  AdminRecord secret{
+      .kind = AdminKind::Secret, .name = "crm_key", .content = std::string("a\0b", 3)};
+  const AdminRecord field{.kind = AdminKind::Field, .name = "crm_key", .content = "{}"};
+  subject.commit({.admin = {field, secret}});
+  CHECK(must(subject->snapshot()).admin == std::vector{secret, field});
+  secret.content = "c";
+  subject.commit({.admin = {secret}});
+  subject.reopen();
+  CHECK(must(subject->snapshot()).admin == std::vector{secret, field});
+  subject.commit({.admin = {{.kind = AdminKind::Secret, .name = "crm_key", .removed = true}}});
+  CHECK(must(subject->snapshot()).admin == std::vector{field});
+}
+
+TEST_CASE("the activity log is listed newest first, whole or of one scenario", "[store]") {
+  SUBJECT(subject);
+  const Activity one{.at = at(1), .what = "scenario.applied", .scenario = "a", .who = "ci"};
+  const Activity two{.at = at(2), .what = "secret.set", .who = "root", .text = "crm_key"};
+  const Activity three{.at = at(3), .what = "node.paused", .scenario = "a", .node = "n"};
+  subject.commit({.activity = {one, two}});
+  subject.commit({.activity = {three}});
+  subject.reopen();
+  auto reader = must(subject->open_reader());
+  const auto texts = [](const StoreReader::ActivityList& list) {
+    std::vector<Activity> rows;
+    for (const auto& [number, row] : list.rows) rows.push_back(row);
+    return rows;
+  };
+  const auto first = must(reader->activity("", 2, ""));
+  CHECK(texts(first) == std::vector{three, two});
+  CHECK(texts(must(reader->activity("", 2, first.next))) == std::vector{one});
+  CHECK(texts(must(reader->activity("a", 9, ""))) == std::vector{three, one});
+  CHECK(must(reader->activity("b", 9, "")).rows.empty());
+  CHECK(!reader->activity("", 2, "!"));
+}
+
 TEST_CASE("the epoch stays the store's", "[store]") {
   SUBJECT(subject);
   const std::string epoch = must(subject->snapshot()).epoch;

@@ -224,6 +224,11 @@ void World::author(Random& random, Commit& commit) {
   commit.versions.push_back(
       {key, 1 + below(random, 3), std::string(below(random, 99), 'y'), now()});
   commit.tokens.push_back({.sha256 = std::to_string(below(random, 3)), .name = "t"});
+  commit.admin.push_back({.kind = AdminKind::Field,
+                          .name = std::to_string(below(random, 4)),
+                          .content = std::string(below(random, 9), 'z'),
+                          .removed = chance(random, 30)});
+  if (commit.admin.back().removed) commit.admin.back().content.clear();
 }
 
 void World::forget(Random& random, Commit& commit) {
@@ -305,6 +310,7 @@ std::string World::difference(Store& a, Store& b) const {
   if (one.last_seq != two.last_seq || one.last_contact != two.last_contact) return "sequences";
   if (one.scenarios != two.scenarios || one.versions != two.versions || one.tokens != two.tokens)
     return "scenarios";
+  if (one.admin != two.admin) return "administrative records";
   return {};
 }
 

@@ -2,7 +2,7 @@
 
 namespace onward {
 std::span<const Migration> migrations() {
-  static const Migration all[] = {{1, kMigration1}};
+  static const Migration all[] = {{1, kMigration1}, {2, kMigration2}};
   return all;
 }
 }  // namespace onward

@@ -13,4 +13,5 @@ struct Migration {
 std::span<const Migration> migrations();
 
 extern const std::string_view kMigration1;
+extern const std::string_view kMigration2;
 }  // namespace onward
