@@ -18,7 +18,8 @@ Error no_contact() {
 /// Takes rows one after another and sorts them into the post.
 class ImportReader {
  public:
-  explicit ImportReader(const ImportForm& form) : form_{form} {}
+  ImportReader(const ImportForm& form, const CustomFields& declared)
+      : form_{form}, declared_{declared} {}
 
   Status start() {
     if (form_.groups.empty()) return {};
@@ -38,7 +39,7 @@ class ImportReader {
   /// Members of `contact` stand for columns; `name_of` tells their headers.
   template <class NameOf>
   void take(std::size_t line, const Value& contact, NameOf name_of) {
-    auto input = parse_contact(contact);
+    auto input = parse_contact(contact, &declared_);
     if (!input) return refuse(line, culprit(contact, name_of), std::move(input.error()));
     if (!input->who.id && input->who.email.empty()) return refuse(line, {}, no_contact());
     auto& joins = input->patch.groups_add;
@@ -52,21 +53,22 @@ class ImportReader {
  private:
   /// The column without which the contact would pass: each is asked alone.
   template <class NameOf>
-  static std::string culprit(const Value& contact, NameOf name_of) {
+  std::string culprit(const Value& contact, NameOf name_of) const {
     for (const auto& [name, value] : *contact.map()) {
       const ValueMap* inner = value.map();
       if (name != "custom" || inner == nullptr) {
-        if (!parse_contact(ValueMap{{name, value}})) return name_of(name);
+        if (!parse_contact(ValueMap{{name, value}}, &declared_)) return name_of(name);
         continue;
       }
       for (const auto& [custom, part] : *inner)
-        if (!parse_contact(ValueMap{{"custom", ValueMap{{custom, part}}}}))
+        if (!parse_contact(ValueMap{{"custom", ValueMap{{custom, part}}}}, &declared_))
           return name_of("custom." + custom);
     }
     return {};
   }
 
   const ImportForm& form_;
+  const CustomFields& declared_;
   std::vector<std::string> groups_;
   std::size_t rows_ = 0;
 };
@@ -76,15 +78,17 @@ tl::unexpected<Error> too_many() {
               fmt::format("One post may have at most {} contacts.", kImportRowsMax));
 }
 
-Result<ImportPost> parse_csv(std::string_view body, const ImportForm& form, ImportReader& reader) {
+Result<ImportPost> parse_csv(std::string_view body, const ImportForm& form,
+                             const CustomFields& declared, ImportReader& reader) {
   CsvReader rows{pieces_of(body), form.delimiter};
   CsvRow row;
   if (!rows.next(row)) return fail(ErrorKind::Invalid, "no_contacts", "The body holds no header.");
   if (row.fault)
     return fail(ErrorKind::Invalid, row.fault->code,
                 fmt::format("The header cannot be read: {}.", row.fault->message));
-  const auto columns = match_columns(row.cells, form.map, form.ignore_unmapped);
+  auto columns = match_columns(row.cells, form.map, form.ignore_unmapped);
   if (!columns) return tl::make_unexpected(columns.error());
+  give_types(*columns, declared);
   const auto header_of = [&columns](const std::string& field) {
     for (const ContactColumn& column : *columns)
       if (column.field == field) return column.header;
@@ -135,12 +139,13 @@ Value describe(const ImportPlace& place, const std::string& column, std::string_
 }
 }  // namespace
 
-Result<ImportPost> parse_import(std::string_view body, const ImportForm& form) {
+Result<ImportPost> parse_import(std::string_view body, const ImportForm& form,
+                                const CustomFields& declared) {
   if (body.find_first_not_of(" \t\r\n") == std::string_view::npos)
     return fail(ErrorKind::Invalid, "no_contacts", "The body is empty.");
-  ImportReader reader{form};
+  ImportReader reader{form, declared};
   if (const Status started = reader.start(); !started) return tl::make_unexpected(started.error());
-  return form.csv ? parse_csv(body, form, reader) : parse_lines(body, form, reader);
+  return form.csv ? parse_csv(body, form, declared, reader) : parse_lines(body, form, reader);
 }
 
 ApiReply render_import(const ImportPost& post, const std::vector<ImportAnswer>& answers,

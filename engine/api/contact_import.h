@@ -9,6 +9,7 @@
 
 #include "engine/api/http.h"
 #include "engine/core/contact.h"
+#include "engine/core/custom_fields.h"
 #include "engine/core/result.h"
 #include "engine/exchange/contact_columns.h"
 #include "engine/runtime/runtime.h"
@@ -43,7 +44,9 @@ struct ImportPost {
   std::vector<Refusal> refused;  ///< By index.
 };
 /// Fails where no row can be told: an empty body, a header that means nothing, too many rows.
-Result<ImportPost> parse_import(std::string_view body, const ImportForm& form);
+/// Custom fields have the types under which they are `declared`.
+Result<ImportPost> parse_import(std::string_view body, const ImportForm& form,
+                                const CustomFields& declared);
 
 /// `{"created", "updated", "unchanged", "refused", "dry_run", "warnings", "errors": [{"index",
 /// "line", "column"?, "code", "message"}]}`. `answers` are those of `post.contacts`. 503 where one

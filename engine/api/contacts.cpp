@@ -38,14 +38,15 @@ bool clears_email(const ContactPatch& patch) {
 
 /// The contact of the body, under the name of the path. The body may repeat the id, and tells
 /// whether it is a number; it gives an id to a contact named by email.
-Result<ContactInput> input_of(const Call& call, const ContactName& name) {
+Result<ContactInput> input_of(const Call& call, const ContactName& name,
+                              const CustomFields& declared) {
   const auto body = parse_json(call.request.body);
   if (!body) return tl::make_unexpected(body.error());
   if (!body->map())
     return fail(ErrorKind::Invalid, "wrong_type", "The body must be a JSON object.");
   auto named = input_of_path(name);
   if (!named) return named;
-  auto input = parse_contact(*body);
+  auto input = parse_contact(*body, &declared);
   if (!input) return input;
   if (name.id.empty()) {
     if (clears_email(input->patch) && !input->who.id)
@@ -68,7 +69,7 @@ Result<ContactInput> input_of(const Call& call, const ContactName& name) {
 void change_contact(Runtime& runtime, const Call& call, bool create) {
   const auto name = name_of(call);
   if (!name) return call.reply(problem_of(name.error()));
-  auto input = input_of(call, *name);
+  auto input = input_of(call, *name, *runtime.custom_fields());
   if (!input) return call.reply(problem_of(input.error()));
   unless_taken(
       call.reply,
@@ -187,7 +188,7 @@ void import_contacts(Runtime& runtime, const Call& call) {
     if (!flag) return call.reply(problem_of(flag.error()));
     *into = *flag;
   }
-  auto post = parse_import(call.request.body, *form);
+  auto post = parse_import(call.request.body, *form, *runtime.custom_fields());
   if (!post)
     return call.reply(problem(post.error().code == "too_many_contacts" ? 413 : 400,
                               post.error().code, post.error().message));

@@ -112,12 +112,13 @@ Result<Hash128> fingerprint_of(const Value& object) {
 /// Splits a post into its events and reads each.
 class PostReader {
  public:
-  PostReader(Instant now, bool history) : now_{now}, history_{history} {}
+  PostReader(Instant now, bool history, const CustomFields* declared)
+      : now_{now}, history_{history}, declared_{declared} {}
 
   Status take(const Value& object, std::size_t line) {
     if (auto room = count(); !room) return room;
     EventPlace place{index_++, line, {}};
-    auto event = parse_event(object, now_, history_);
+    auto event = parse_event(object, now_, history_, declared_);
     if (event) {
       place.id = event->id;
       post.events.push_back(std::move(*event));
@@ -147,11 +148,13 @@ class PostReader {
 
   Instant now_;
   bool history_;
+  const CustomFields* declared_;
   std::size_t index_ = 0;
 };
 
-Result<EventPost> parse_lines(std::string_view body, Instant now, bool history) {
-  PostReader reader{now, history};
+Result<EventPost> parse_lines(std::string_view body, Instant now, bool history,
+                              const CustomFields* declared) {
+  PostReader reader{now, history, declared};
   for (std::size_t line = 1; !body.empty(); ++line) {
     std::string_view text = body.substr(0, body.find('\n'));
     body.remove_prefix(std::min(body.size(), text.size() + 1));
@@ -203,8 +206,8 @@ std::optional<std::vector<std::string_view>> split_list(std::string_view text) {
 
 /// A list of which an item is no JSON: that one alone is refused.
 Result<EventPost> parse_items(const std::vector<std::string_view>& items, Instant now,
-                              bool history) {
-  PostReader reader{now, history};
+                              bool history, const CustomFields* declared) {
+  PostReader reader{now, history, declared};
   for (const std::string_view item : items) {
     const auto object = parse_json(item);
     const Status taken = object ? reader.take(*object, 0) : reader.refuse(object.error(), 0);
@@ -213,13 +216,14 @@ Result<EventPost> parse_items(const std::vector<std::string_view>& items, Instan
   return std::move(reader.post);
 }
 
-Result<EventPost> parse_document(std::string_view body, Instant now, bool history) {
+Result<EventPost> parse_document(std::string_view body, Instant now, bool history,
+                                 const CustomFields* declared) {
   const auto document = parse_json(body, {.depth = JsonLimits{}.depth + 1});
   if (!document) {
-    if (const auto items = split_list(body)) return parse_items(*items, now, history);
+    if (const auto items = split_list(body)) return parse_items(*items, now, history, declared);
     return tl::make_unexpected(document.error());
   }
-  PostReader reader{now, history};
+  PostReader reader{now, history, declared};
   const ValueList* list = document->list();
   if (!list) {
     reader.post.lone = true;
@@ -249,7 +253,8 @@ Value describe_refusal(const EventPlace& place, std::string_view code, std::stri
 }
 }  // namespace
 
-Result<EventInput> parse_event(const Value& object, Instant now, bool history) {
+Result<EventInput> parse_event(const Value& object, Instant now, bool history,
+                               const CustomFields* declared) {
   const ValueMap* members = object.map();
   if (!members)
     return fail(ErrorKind::Invalid, "wrong_type",
@@ -281,7 +286,7 @@ Result<EventInput> parse_event(const Value& object, Instant now, bool history) {
     return fail(ErrorKind::Invalid, "no_contact",
                 "An event wants a \"contact\" with an \"id\" or an \"email\".");
   if (!contact->map()) return wrong_type("contact", "an object", *contact);
-  auto who = parse_contact(*contact);
+  auto who = parse_contact(*contact, declared);
   if (!who) return tl::make_unexpected(who.error());
   if (!who->who.id && who->who.email.empty())
     return fail(ErrorKind::Invalid, "no_contact",
@@ -295,11 +300,12 @@ Result<EventInput> parse_event(const Value& object, Instant now, bool history) {
   return input;
 }
 
-Result<EventPost> parse_events(std::string_view body, EventForm form, Instant now, bool history) {
+Result<EventPost> parse_events(std::string_view body, EventForm form, Instant now, bool history,
+                               const CustomFields* declared) {
   if (body.find_first_not_of(" \t\r\n") == std::string_view::npos)
     return fail(ErrorKind::Invalid, "no_events", "The body is empty.");
-  auto post = form == EventForm::Lines ? parse_lines(body, now, history)
-                                       : parse_document(body, now, history);
+  auto post = form == EventForm::Lines ? parse_lines(body, now, history, declared)
+                                       : parse_document(body, now, history, declared);
   if (post && post->events.empty() && post->refused.empty())
     return fail(ErrorKind::Invalid, "no_events", "The body holds no event.");
   return post;

@@ -19,7 +19,9 @@ inline constexpr Duration kAheadMax = std::chrono::minutes{5};
 
 /// Reads `{"id"?, "source"?, "type", "at"?, "contact": {…}, "data": {…}}`. Unknown members and
 /// wrong types are refused by name. Whether the event is too old is the engine's to say.
-Result<EventInput> parse_event(const Value& object, Instant now, bool history);
+/// `declared`: see parse_contact.
+Result<EventInput> parse_event(const Value& object, Instant now, bool history,
+                               const CustomFields* declared = nullptr);
 
 enum class EventForm : std::uint8_t { Json, Lines };
 
@@ -42,7 +44,8 @@ struct EventPost {
   std::vector<Refusal> refused;  ///< By index.
 };
 /// Fails where nothing can be told apart: no JSON, too many events, no event at all.
-Result<EventPost> parse_events(std::string_view body, EventForm form, Instant now, bool history);
+Result<EventPost> parse_events(std::string_view body, EventForm form, Instant now, bool history,
+                               const CustomFields* declared = nullptr);
 
 /// `{"accepted", "duplicates", "rejected", "warnings", "errors"}`, 202; for a lone event that
 /// failed a problem, 400 or 409. `answers` are those of `post.events`; `post.events` is not read.

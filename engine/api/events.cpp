@@ -37,7 +37,8 @@ void post_events(Runtime& runtime, const Clock& clock, DoorFigures& door, const 
   if (!form) return call.reply(problem(415, form.error().code, form.error().message));
   const auto history = history_mode(call);
   if (!history) return call.reply(problem_of(history.error()));
-  auto post = parse_events(call.request.body, *form, clock.now(), *history);
+  const auto declared = runtime.custom_fields();
+  auto post = parse_events(call.request.body, *form, clock.now(), *history, declared.get());
   if (!post) {
     const int status = post.error().code == "too_many_events" ? 413 : 400;
     return call.reply(problem(status, post.error().code, post.error().message));

@@ -25,6 +25,7 @@ std::vector<Route> all_routes(Runtime& runtime, const Clock& clock);
 std::vector<Route> event_routes(Runtime& runtime, const Clock& clock,
                                 std::shared_ptr<DoorFigures> door);
 std::vector<Route> contact_routes(Runtime& runtime);
+std::vector<Route> field_routes(Runtime& runtime);
 std::vector<Route> scenario_routes(Runtime& runtime);
 std::vector<Route> delivery_routes(Runtime& runtime);
 std::vector<Route> health_routes(Runtime& runtime);

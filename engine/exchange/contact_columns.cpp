@@ -123,13 +123,8 @@ CellResult<Value> list_of(const ContactColumn& column, std::string_view cell) {
   return Value{ValueList(names->begin(), names->end())};
 }
 
-/// The type that a column's cells have in the end.
-CellType type_of(const ContactColumn& column) {
-  if (column.type != CellType::Field) return column.type;
-  if (column.field.starts_with("groups")) return CellType::List;
-  const FieldInfo* info = find_field(column.field);
-  if (info == nullptr) return CellType::Text;
-  switch (info->type) {
+CellType type_of(FieldType type) {
+  switch (type) {
     case FieldType::Number:
       return CellType::Number;
     case FieldType::Flag:
@@ -142,6 +137,14 @@ CellType type_of(const ContactColumn& column) {
       return CellType::Text;
   }
   return CellType::Text;
+}
+
+/// The type that a column's cells have in the end.
+CellType type_of(const ContactColumn& column) {
+  if (column.type != CellType::Field) return column.type;
+  if (column.field.starts_with("groups")) return CellType::List;
+  const FieldInfo* info = find_field(column.field);
+  return info == nullptr ? CellType::Text : type_of(info->type);
 }
 
 CellResult<Value> value_of(const ContactColumn& column, std::string_view cell) {
@@ -286,6 +289,14 @@ Result<std::vector<ContactColumn>> match_columns(std::span<const std::string> he
     return fail(ErrorKind::Invalid, "no_contact",
                 "no column is the id or the email of the contacts, so nobody can be found by them");
   return columns;
+}
+
+void give_types(std::span<ContactColumn> columns, const CustomFields& declared) {
+  for (ContactColumn& column : columns) {
+    if (!column.field.starts_with(kCustom) || column.type != CellType::Field) continue;
+    const CustomField* field = declared.find(std::string_view{column.field}.substr(kCustom.size()));
+    if (field != nullptr) column.type = type_of(field->type);
+  }
 }
 
 CellResult<Value> contact_of(std::span<const ContactColumn> columns,

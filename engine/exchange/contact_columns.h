@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/core/contact.h"
+#include "engine/core/custom_fields.h"
 #include "engine/core/result.h"
 #include "engine/core/value.h"
 #include "engine/exchange/csv.h"
@@ -40,6 +41,9 @@ struct CellRules {
 /// names a header that is not there, and where nothing tells who the contact is.
 Result<std::vector<ContactColumn>> match_columns(std::span<const std::string> headers,
                                                  const ColumnMap& map, bool ignore_unmapped);
+
+/// Columns of custom fields that name no type get that of the declaration.
+void give_types(std::span<ContactColumn> columns, const CustomFields& declared);
 
 /// A fault in one cell of a row.
 struct CellFault {

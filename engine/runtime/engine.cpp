@@ -26,6 +26,18 @@ Status survivable(Status status) {
   return status;
 }
 
+/// What the store holds of declared fields; one that cannot be read is left out.
+CustomFields stored_fields(const std::vector<AdminRecord>& records) {
+  std::vector<CustomField> fields;
+  for (const AdminRecord& record : records) {
+    if (record.kind != AdminKind::Field || record.removed) continue;
+    const auto content = parse_json(record.content);
+    if (!content) continue;
+    if (auto field = custom_field_of(record.name, *content)) fields.push_back(std::move(*field));
+  }
+  return CustomFields{std::move(fields)};
+}
+
 void answer_all(std::span<const Work> work, const Error& error) {
   for (const Work& item : work)
     if (item.answer != nullptr) *item.answer = {.event = refused(error)};
@@ -59,6 +71,7 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       book_{kinds, snapshot, [this](std::string_view line) { log(std::string{line}); }},
       dispatcher_{{.endpoint = options.endpoint_window, .total = options.window}} {
   for (const auto& [key, row] : counters_) figures_.pending += row[Counter::Pending];
+  take_fields(stored_fields(snapshot.admin));
   rebuild_catalog();
 }
 
@@ -500,6 +513,48 @@ Status Engine::add_token(const TokenRecord& token) {
     return done;
   tokens_.push_back(token);
   return {};
+}
+
+// ---- declared fields ----
+
+void Engine::take_fields(CustomFields fields) {
+  fields_ = std::make_shared<const CustomFields>(std::move(fields));
+  book_.know_fields(fields_);
+}
+
+Status Engine::commit_admin(AdminRecord record) {
+  return commit_rows({.at = clock_.now(),
+                      .last_seq = last_seq_,
+                      .last_contact = last_contact_,
+                      .admin = {std::move(record)}});
+}
+
+Result<bool> Engine::declare_field(const CustomField& field) {
+  const bool fresh = fields_->find(field.name) == nullptr;
+  if (fresh && fields_->all().size() >= kCustomFieldsMax)
+    return fail(ErrorKind::Conflict, "too_many",
+                fmt::format("at most {} custom fields can be declared", kCustomFieldsMax));
+  if (Status done = commit_admin({.kind = AdminKind::Field,
+                                  .name = field.name,
+                                  .content = to_json(to_value(field))});
+      !done)
+    return tl::make_unexpected(done.error());
+  std::vector<CustomField> all = fields_->all();
+  all.push_back(field);
+  take_fields(CustomFields{std::move(all)});
+  return fresh;
+}
+
+Result<bool> Engine::remove_field(const std::string& name) {
+  if (fields_->find(name) == nullptr)
+    return fail(ErrorKind::NotFound, "unknown_field",
+                fmt::format("there is no declared field \"{}\"", name));
+  if (Status done = commit_admin({.kind = AdminKind::Field, .name = name, .removed = true}); !done)
+    return tl::make_unexpected(done.error());
+  std::vector<CustomField> all = fields_->all();
+  std::erase_if(all, [&](const CustomField& field) { return field.name == name; });
+  take_fields(CustomFields{std::move(all)});
+  return true;
 }
 
 Result<std::vector<WorkAnswer>> Engine::rehearse(std::span<const Input> inputs) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/core/catalog.h"
+#include "engine/core/custom_fields.h"
 #include "engine/delivery/scheduler.h"
 #include "engine/runtime/batch.h"
 #include "engine/runtime/dispatcher.h"
@@ -95,6 +96,10 @@ class Engine {
   Status add_token(const TokenRecord& token);
   /// What `inputs` would do, one after the other, were they taken now; nothing is kept.
   Result<std::vector<WorkAnswer>> rehearse(std::span<const Input> inputs);
+  /// Whether the field is a new one.
+  Result<bool> declare_field(const CustomField& field);
+  Result<bool> remove_field(const std::string& name);
+  const std::shared_ptr<const CustomFields>& custom_fields() const { return fields_; }
   const ScenarioBook& book() const { return book_; }
   const Counters& counters() const { return counters_; }
   const std::string& epoch() const { return epoch_; }
@@ -121,6 +126,8 @@ class Engine {
   Status refill();
   void hand_out(std::vector<Dispatcher::Handout>& handouts);
   Status commit_change(const BookChange& change);
+  Status commit_admin(AdminRecord record);
+  void take_fields(CustomFields fields);
   Status cancel_pending(ScenarioKey scenario);
   void rebuild_catalog();
   const RetryPolicy& policy_of(const Delivery& delivery) const;
@@ -149,5 +156,6 @@ class Engine {
   Instant timers_from_{};  // none is taken before
   Date seen_swept_{};
   EngineFigures figures_;
+  std::shared_ptr<const CustomFields> fields_;  // never null
 };
 }  // namespace onward

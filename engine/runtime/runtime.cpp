@@ -77,6 +77,7 @@ struct Runtime::Impl final : DeliverySink {
   std::function<void(std::string)> on_failure;
   std::map<std::string, TokenRecord, std::less<>> tokens;
   std::shared_ptr<const Directory> directory;
+  std::shared_ptr<const CustomFields> fields;
   EngineFigures figures;
   std::uint64_t bytes_on_disk = 0;
   std::optional<Instant> oldest_due;
@@ -236,6 +237,7 @@ void Runtime::Impl::refresh() {
   }
   if (names) directory = std::move(names);
   full = engine->full();
+  fields = engine->custom_fields();
   figures = engine->figures();
   for (std::size_t i = tokens.size(); i < engine->tokens().size(); ++i)
     tokens.emplace(engine->tokens()[i].sha256, engine->tokens()[i]);
@@ -624,5 +626,21 @@ Status Runtime::add_token(TokenRecord token, Done<Status> done) {
         done(added);
         return added;
       });
+}
+
+std::shared_ptr<const CustomFields> Runtime::custom_fields() const {
+  const std::lock_guard lock{impl_->mutex};
+  return impl_->fields;
+}
+
+Status Runtime::declare_field(CustomField field, Done<Result<bool>> done) {
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [field = std::move(field)](Engine& of) { return of.declare_field(field); }));
+}
+
+Status Runtime::remove_field(std::string name, Done<Result<bool>> done) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [name = std::move(name)](Engine& of) { return of.remove_field(name); }));
 }
 }  // namespace onward

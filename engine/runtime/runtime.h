@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/core/advance.h"
+#include "engine/core/custom_fields.h"
 #include "engine/core/diagnostic.h"
 #include "engine/core/node.h"
 #include "engine/core/result.h"
@@ -216,6 +217,12 @@ class Runtime {
   std::optional<TokenRecord> find_token(std::string_view sha256) const;
   bool has_tokens() const;
   Status add_token(TokenRecord token, Done<Status> done);
+
+  /// The declared custom fields as they are now; never null. Any thread.
+  std::shared_ptr<const CustomFields> custom_fields() const;
+  /// Answers whether it is a new one. What is stored already stays as it is.
+  Status declare_field(CustomField field, Done<Result<bool>> done);
+  Status remove_field(std::string name, Done<Result<bool>> done);
 
  private:
   struct Impl;
