@@ -95,6 +95,10 @@ Result<ImportPost> parse_csv(std::string_view body, const ImportForm& form,
     return field;
   };
   while (rows.next(row)) {
+    // Spreadsheets leave such rows behind.
+    if (!row.fault && std::all_of(row.cells.begin(), row.cells.end(),
+                                  [](const std::string& cell) { return cell.empty(); }))
+      continue;
     if (reader.full()) return too_many();
     if (row.fault) {
       reader.refuse(row.line, {}, std::move(*row.fault));

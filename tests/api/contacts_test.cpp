@@ -72,6 +72,7 @@ TEST_CASE("rows that cannot be taken are refused by line and column, the others 
                                "c1,a@example.org,1990-05-01,\"two\nlines\"\n"
                                "c2,no address,,\n"
                                "c3,c@example.org,May 1990,\n"
+                               ",,,\n"
                                ",,1990-05-01,x\n"
                                "c5,e@example.org,1990-05-01\n"
                                "c6,f@example.org,,\"a\"b\n"
@@ -87,9 +88,9 @@ TEST_CASE("rows that cannot be taken are refused by line and column, the others 
   REQUIRE(errors.size() == 5);
   CHECK(error(0) == "4 email bad_email");
   CHECK(error(1) == "5 birth_date wrong_type");
-  CHECK(error(2) == "6 - no_contact");
-  CHECK(error(3) == "7 - wrong_columns");
-  CHECK(error(4) == "8 - bad_quotes");
+  CHECK(error(2) == "7 - no_contact");
+  CHECK(error(3) == "8 - wrong_columns");
+  CHECK(error(4) == "9 - bad_quotes");
   CHECK(*errors.at(4).find("index") == Value{5});
 }
 

@@ -62,7 +62,8 @@ Told Front::ask(const Ask& what) const {
     throw std::runtime_error("no answer to " + what.method + " " + what.path);
   ApiReply reply = answered.get();
   Told told{reply.status, reply.body, {}, reply.headers};
-  if (reply.content_type.find("json") != std::string::npos) {
+  if (reply.content_type.find("json") != std::string::npos &&
+      reply.content_type.find("ndjson") == std::string::npos) {
     auto json = parse_json(reply.body, {.depth = 64});
     if (!json) throw std::runtime_error("bad JSON: " + reply.body);
     told.json = std::move(*json);

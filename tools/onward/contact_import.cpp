@@ -1,4 +1,5 @@
 // contacts import: a CSV or NDJSON file, chunk by chunk.
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -130,7 +131,11 @@ class Import {
   struct Sent {
     std::size_t line = 0;
     std::vector<std::string> cells;  // of CSV
-    std::string text;                // of NDJSON
+    std::string text;                // of NDJSON, and of CSV that has no cells
+  };
+  struct Refused {
+    Sent sent;
+    std::string column, code, message;
   };
 
   int run_csv() {
@@ -151,16 +156,26 @@ class Import {
                       kExitData);
     read_header(*columns, row.cells);
     while (rows.next(row)) {
+      if (!row.fault && std::all_of(row.cells.begin(), row.cells.end(),
+                                    [](const std::string& cell) { return cell.empty(); }))
+        continue;
+      if (!row.fault && row.cells.size() != columns->size())
+        row.fault = Error{
+            ErrorKind::Invalid, "wrong_columns",
+            fmt::format("the row has {} cells, the header {}", row.cells.size(), columns->size())};
       if (row.fault) {
-        Sent unread{.line = row.line};
-        refuse(unread, {}, row.fault->code, row.fault->message, row.text);
+        refused_.push_back({.sent = {.line = row.line, .text = std::move(row.text)},
+                            .code = std::move(row.fault->code),
+                            .message = std::move(row.fault->message)});
         continue;
       }
       body_ += csv_row(row.cells);
       chunk_.push_back({.line = row.line, .cells = std::move(row.cells)});
       if (full() && !post("text/csv")) return code_;
     }
-    return chunk_.empty() || post("text/csv") ? kExitOk : code_;
+    if (!chunk_.empty() && !post("text/csv")) return code_;
+    tell_refused();
+    return kExitOk;
   }
 
   /// What goes before each chunk's rows, and before those of the report. Columns that a report has
@@ -173,7 +188,7 @@ class Import {
       if (!column.field.empty() && column.type != CellType::Field && column.field != "custom")
         name += fmt::format(":{}", to_string(column.type));
       sent.push_back(std::move(name));
-      headers_[column.field] = column.header;
+      if (!column.field.empty()) headers_[column.field] = column.header;
     }
     header_ = body_ = csv_row(sent);
     std::vector<std::string> head{"refused.line", "refused.column", "refused.code",
@@ -231,41 +246,53 @@ class Import {
     totals_.warnings += static_cast<std::int64_t>(list_of(answer->value, "warnings").size());
     for (const Value& error : list_of(answer->value, "errors")) {
       const auto index = static_cast<std::size_t>(number_of(error, "index"));
-      if (index >= chunk_.size()) continue;
-      refuse(chunk_[index], text_of(error, "column"), text_of(error, "code"),
-             text_of(error, "message"), {});
+      if (index < chunk_.size())
+        refused_.push_back({.sent = std::move(chunk_[index]),
+                            .column = text_of(error, "column"),
+                            .code = text_of(error, "code"),
+                            .message = text_of(error, "message")});
     }
+    tell_refused();
     progress_.show(totals_.done() + refusals_.count(), refusals_.count());
     chunk_.clear();
     body_ = header_;
     return true;
   }
 
-  /// `unread`: the text of a row that has no cells.
-  void refuse(const Sent& sent, const std::string& column, const std::string& code,
-              const std::string& message, const std::string& unread) {
-    // The server knows the columns by the names that they were sent under.
-    const std::string field = column.substr(0, column.rfind(':'));
-    const auto known = headers_.find(field);
-    const std::string header = known == headers_.end() ? column : known->second;
-    std::string told = fmt::format("{}:{}: ", file_.name(), sent.line);
-    if (!header.empty()) told += fmt::format("column \"{}\": ", header);
-    told += printable(message);
-    refusals_.add(told, csv_ ? refused_row(sent, header, code, message, unread)
-                             : refused_line(sent, header, code, message));
+  /// In the order of the file, whoever refused them.
+  void tell_refused() {
+    std::stable_sort(refused_.begin(), refused_.end(),
+                     [](const Refused& a, const Refused& b) { return a.sent.line < b.sent.line; });
+    for (const Refused& row : refused_) refuse(row);
+    refused_.clear();
   }
 
-  std::string refused_row(const Sent& sent, const std::string& header, const std::string& code,
-                          const std::string& message, const std::string& unread) const {
-    std::vector<std::string> cells{std::to_string(sent.line), header, code, message, unread};
+  void refuse(const Refused& row) {
+    // The server knows the columns by the names that they were sent under.
+    const auto known = headers_.find(row.column.substr(0, row.column.rfind(':')));
+    const std::string header = known == headers_.end() ? row.column : known->second;
+    std::string told = fmt::format("{}:{}: ", file_.name(), row.sent.line);
+    if (!header.empty()) told += fmt::format("column \"{}\": ", header);
+    std::string_view message = row.message;
+    // Its first word is the field, which the column says better.
+    const std::size_t end = message.find("\" ");
+    if (!header.empty() && message.starts_with('"') && end != std::string_view::npos)
+      message.remove_prefix(end + 2);
+    told += printable(message);
+    refusals_.add(told, csv_ ? refused_row(row, header, message)
+                             : refused_line(row.sent, header, row.code, row.message));
+  }
+
+  /// A row that could not be cut into its cells goes whole into "refused.row".
+  std::string refused_row(const Refused& row, const std::string& header,
+                          std::string_view message) const {
+    const Sent& sent = row.sent;
+    std::vector<std::string> cells{std::to_string(sent.line), header, row.code,
+                                   std::string{message}, sent.text};
     for (const std::size_t at : kept_)
       cells.push_back(at < sent.cells.size() ? sent.cells[at] : std::string{});
-    // What is too much in a row comes last, so that nothing of it is lost.
-    for (std::size_t at = columns_of_file(); at < sent.cells.size(); ++at)
-      cells.push_back(sent.cells[at]);
     return csv_row(cells);
   }
-  std::size_t columns_of_file() const { return kept_.empty() ? 0 : kept_.back() + 1; }
 
   static std::string refused_line(const Sent& sent, const std::string& field,
                                   const std::string& code, const std::string& message) {
@@ -315,6 +342,7 @@ class Import {
   std::map<std::string, std::string> headers_;  // field -> as the file has it
   std::vector<std::size_t> kept_;               // columns that the report repeats
   std::vector<Sent> chunk_;
+  std::vector<Refused> refused_;  // not told yet
   bool csv_ = false;
   int code_ = kExitOk;
 };
@@ -325,6 +353,7 @@ int run_contact_import(const ClientOptions& client, const ContactImportOptions& 
   if (!map) return complain(map.error());
   InputFile file{options.file};
   if (!file.open()) return complain(fmt::format("Cannot read {}.", options.file), kExitNoInput);
+  if (same_file(options.file, options.report)) return complain(kOwnReport, kExitUsage);
   const bool csv = is_csv(options, file);
   if (!csv && (options.raw || options.ignore_unmapped || !options.delimiter.empty() ||
                options.empty != "leaves"))

@@ -174,6 +174,7 @@ int run_send(const ClientOptions& options, const SendOptions& send) {
 int run_import(const ClientOptions& options, const ImportOptions& given) {
   InputFile file{given.file};
   if (!file.open()) return complain(fmt::format("Cannot read {}.", given.file), kExitNoInput);
+  if (same_file(given.file, given.report)) return complain(kOwnReport, kExitUsage);
   Progress progress{"events", given.quiet};
   Refusals refusals{given.report, progress};
   if (!refusals.open()) return complain(fmt::format("Cannot write {}.", given.report), kExitIo);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <thread>
 #include <utility>
@@ -32,6 +33,11 @@ bool InputFile::open() {
 
 std::istream& InputFile::stream() {
   return standard_ ? std::cin : static_cast<std::istream&>(file_);
+}
+
+bool same_file(const std::string& a, const std::string& b) {
+  std::error_code fault;
+  return std::filesystem::equivalent(a, b, fault) && !fault;
 }
 
 bool Lines::next(std::size_t most, std::vector<Line>& lines) {

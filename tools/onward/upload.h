@@ -32,6 +32,10 @@ class InputFile {
   std::ifstream file_;
 };
 
+/// Whether both names are of one file that exists.
+bool same_file(const std::string& a, const std::string& b);
+inline constexpr std::string_view kOwnReport = "The report cannot be the file that is imported.";
+
 /// Lines of a stream; blank ones are passed over.
 class Lines {
  public:
