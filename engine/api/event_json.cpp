@@ -205,8 +205,8 @@ std::optional<std::vector<std::string_view>> split_list(std::string_view text) {
 }
 
 /// A list of which an item is no JSON: that one alone is refused.
-Result<EventPost> parse_items(const std::vector<std::string_view>& items, Instant now,
-                              bool history, const CustomFields* declared) {
+Result<EventPost> parse_items(const std::vector<std::string_view>& items, Instant now, bool history,
+                              const CustomFields* declared) {
   PostReader reader{now, history, declared};
   for (const std::string_view item : items) {
     const auto object = parse_json(item);

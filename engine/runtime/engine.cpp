@@ -534,9 +534,8 @@ Result<bool> Engine::declare_field(const CustomField& field) {
   if (fresh && fields_->all().size() >= kCustomFieldsMax)
     return fail(ErrorKind::Conflict, "too_many",
                 fmt::format("at most {} custom fields can be declared", kCustomFieldsMax));
-  if (Status done = commit_admin({.kind = AdminKind::Field,
-                                  .name = field.name,
-                                  .content = to_json(to_value(field))});
+  if (Status done = commit_admin(
+          {.kind = AdminKind::Field, .name = field.name, .content = to_json(to_value(field))});
       !done)
     return tl::make_unexpected(done.error());
   std::vector<CustomField> all = fields_->all();

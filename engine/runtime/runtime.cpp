@@ -640,7 +640,8 @@ Status Runtime::declare_field(CustomField field, Done<Result<bool>> done) {
 }
 
 Status Runtime::remove_field(std::string name, Done<Result<bool>> done) {
-  return impl_->call(asking(impl_->showing(), std::move(done),
-                            [name = std::move(name)](Engine& of) { return of.remove_field(name); }));
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [name = std::move(name)](Engine& of) { return of.remove_field(name); }));
 }
 }  // namespace onward

@@ -55,6 +55,7 @@ struct CommandLine {
   ContactListOptions listed;
   FieldOptions field;
   bool yes = false;
+  std::string fields_file;
   std::string name;  // of the one thing that a command is about
   std::vector<std::string> topic;
 };
@@ -159,12 +160,23 @@ void add_listen(CommandLine& line) {
   sub->add_flag("--quiet", listen.quiet, "Print no requests");
 }
 
+int validate_with(const CommandLine& line) {
+  CustomFields declared;
+  if (!line.fields_file.empty()) {
+    auto read = read_declarations(line.fields_file);
+    if (!read) return complain(read.error());
+    declared = std::move(*read);
+  }
+  return validate_files(line.files, line.as_json ? "json" : line.format, colour_on_stderr(),
+                        std::cout, std::cerr, &declared);
+}
+
 void add_offline(CommandLine& line) {
-  CLI::App* validate = command(
-      line, line.app, "validate", "Find all mistakes in scenario files, without a server", [&line] {
-        return validate_files(line.files, line.as_json ? "json" : line.format, colour_on_stderr(),
-                              std::cout, std::cerr);
-      });
+  CLI::App* validate =
+      command(line, line.app, "validate", "Find all mistakes in scenario files, without a server",
+              [&line] { return validate_with(line); });
+  validate->add_option("--fields", line.fields_file,
+                       "Warn of custom fields that are not in this file of `fields list --json`");
   validate->add_option("file", line.files, "Scenario files, or - for standard input")->required();
   validate->add_option("--format", line.format, "text (for people), short (a line each) or json")
       ->capture_default_str()
