@@ -198,4 +198,82 @@ TEST_CASE("contacts are listed page by page, and by group", "[api]") {
                     [](const auto& header) { return header.first == "Onward-Next"; }));
   CHECK(front.get("/v1/contacts", "cursor=nonsense!").status == 400);
 }
+
+TEST_CASE("a webhook can tell all that seed S2 lists of a contact, and an export has it", "[api]") {
+  Front front;
+  REQUIRE(front
+              .ask({.method = "PUT",
+                    .path = "/v1/scenarios/all",
+                    .body = "scenario: all\nnodes:\n"
+                            "  in: {kind: trigger, event: survey_answered, next: tell}\n"
+                            "  tell: {kind: send_webhook, url: \"https://crm.example.com/in\", "
+                            "contact_fields: all, next: end}\n",
+                    .content_type = "application/yaml"})
+              .status == 201);
+  REQUIRE(front.post("/v1/scenarios/all/activate").status == 200);
+  const Told made = front.put("/v1/contacts/54321", R"({
+      "id": 54321, "first_name": "John", "last_name": "Doe", "email": "john.doe@example.org",
+      "subscribed_at": "2026-01-01T09:00:00Z", "language": "fr", "gender": "m", "country": "CA",
+      "company": "Example", "birth_date": "1990-05-01", "postal_code": "H2X 1Y4", "note": "x",
+      "groups": ["vip"], "custom": {"plan": "gold"},
+      "consent": {"type": "express", "source": "form", "given_at": "2026-01-01T09:00:00Z",
+                  "expires_at": "2028-01-01T09:00:00Z", "proof": "p", "ip": "192.0.2.7"}})");
+  REQUIRE(made.status == 201);
+  REQUIRE(front
+              .ask({.method = "POST", .path = "/v1/events", .query = "mode=history", .body = R"([
+      {"type": "sent", "at": "2026-05-01T09:00:00Z", "contact": {"id": 54321},
+       "data": {"mailing": "m1", "subject": "One"}},
+      {"type": "opened", "at": "2026-05-01T10:00:00Z", "contact": {"id": 54321},
+       "data": {"mailing": "m1"}},
+      {"type": "clicked", "at": "2026-05-01T10:01:00Z", "contact": {"id": 54321},
+       "data": {"mailing": "m1"}}])"})
+              .at("accepted") == Value{3});
+  REQUIRE(
+      front.post("/v1/events", R"({"type": "survey_answered", "contact": {"id": 54321}})").status ==
+      202);
+  REQUIRE(front.settled("all").at("live.entered") == Value{1});
+  const Told sent = front.get("/v1/scenarios/all/nodes/tell/deliveries", "fresh=true");
+  const Told one = front.get("/v1/deliveries/" + to_text(sent.at("deliveries.0.id")));
+  const auto body = parse_json(to_text(one.at("request.body")));
+  REQUIRE(body);
+  const Value& data = *body->find("data");
+  for (const char* name : {"id",
+                           "firstname",
+                           "lastname",
+                           "email",
+                           "subscribed_at",
+                           "updated_at",
+                           "language",
+                           "gender",
+                           "country",
+                           "company",
+                           "birth_date",
+                           "postal_code",
+                           "note",
+                           "groups",
+                           "custom",
+                           "consent_type",
+                           "consent_source",
+                           "consent_given_at",
+                           "consent_expires_at",
+                           "consent_proof",
+                           "consent_ip",
+                           "mailings_received",
+                           "mailings_opened",
+                           "mailings_clicked",
+                           "last_opened_at",
+                           "open_rate",
+                           "click_rate",
+                           "first_received_at",
+                           "first_received_subject",
+                           "last_opened_subject",
+                           "last_received_at",
+                           "last_received_subject"}) {
+    CAPTURE(name);
+    const Value* value = data.find(name);
+    CHECK((value != nullptr && !value->is_null()));
+  }
+  const Told listed = front.get("/v1/contacts", "statistics=true&fresh=true");
+  CHECK(to_json(listed.at("contacts.0")) == front.get("/v1/contacts/54321").body);
+}
 }  // namespace onward

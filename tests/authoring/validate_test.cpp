@@ -57,7 +57,7 @@ TEST_CASE("custom fields that are not declared are warnings without a server",
   CHECK(validate_files({"tests/authoring/fields.yaml"}, "short", /*colour=*/false, out, err,
                        &*declared) == 0);
   CHECK(out.str().starts_with(
-      "tests/authoring/fields.yaml:3:46: warning[undeclared_field]: custom field \"plann\""));
+      "tests/authoring/fields.yaml:3:48: warning[undeclared_field]: custom field \"plann\""));
   CHECK(validate({"tests/authoring/fields.yaml"}, "short").out.empty());
   CHECK_FALSE(read_declarations("tests/authoring/fields.yaml"));
   CHECK_FALSE(read_declarations("tests/authoring/nothing.json"));
