@@ -178,6 +178,10 @@ bool CsvReader::next(CsvRow& row) {
                 : "this is no UTF-8; save the file as UTF-8 (\"CSV UTF-8\" in a spreadsheet)");
     return true;
   }
+  if (row.text.find('\0') != std::string::npos) {
+    refuse(row, "bad_character", "a zero byte stands in the row, which no text may have");
+    return true;
+  }
   row.cells = std::move(parser_->cells);
   parser_->cells.clear();
   parser_->complete = false;

@@ -94,6 +94,11 @@ TEST_CASE("bytes that are no UTF-8 are refused with their line, and say what to 
   CHECK(row.fault->message.find("UTF-16") != std::string::npos);
 }
 
+TEST_CASE("a zero byte, which JSON could not tell, is refused", "[exchange]") {
+  CHECK(read(std::string_view{"id,a\n1,x\0y\n2,z\n", 16}).faults ==
+        std::vector<std::string>{"2 bad_character"});
+}
+
 TEST_CASE("a row beyond all measure is refused, and reading goes on behind its line",
           "[exchange]") {
   const std::string huge(kCsvRowBytesMax + 200'000, 'x');
@@ -112,7 +117,7 @@ TEST_CASE("what is written as CSV is read as it was, whatever the delimiter", "[
       if (row.empty()) continue;
       for (std::string& cell : row)
         for (char& c : cell)
-          if (c < 0) c = 'u';  // no UTF-8 is another matter
+          if (c <= 0) c = 'u';  // no UTF-8 and zero bytes are another matter
       // A reader passes over what looks like an empty line, even in quotes.
       if (row.size() == 1 && row.front().empty()) row.front() = "x";
       text += csv_row(row, delimiter);
