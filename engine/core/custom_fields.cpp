@@ -30,6 +30,9 @@ class Mentions {
     for (const Tree& item : tree.items) walk(item, key, ours);
     for (const Tree::Entry& entry : tree.entries) {
       if (ours) name(entry.key, entry.key_at);
+      if (ours && entry.key == "custom" && entry.value.is_map())
+        for (const Tree::Entry& own : entry.value.entries)
+          name(fmt::format("{}{}", kCustom, own.key), own.key_at);
       const bool theirs = entry.key == "additional" || entry.key == "headers" ||
                           entry.key == "payload" || entry.key == "query";
       walk(entry.value, entry.key, ours && !theirs);

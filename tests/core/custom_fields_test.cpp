@@ -87,7 +87,7 @@ exit: [{ if: { custom.gone: true } }]
 nodes:
   in: {kind: trigger, event: e, where: {any: [{custom.a: 1}, {not: {custom.b.c: 2}}]}, next: t}
   d: {kind: trigger_date, field: custom.renewal, next: t}
-  u: {kind: update_contact, set: {custom.tier: gold}, next: t}
+  u: {kind: update_contact, set: {custom.tier: gold, custom: {more: 1}}, next: t}
   t:
     kind: send_webhook
     url: "https://x.example.com/{{contact.custom.path}}"
@@ -101,10 +101,10 @@ tests: [{contact: {custom.unseen: 1}}]
   REQUIRE(tree);
   std::string names;
   for (const CustomMention& mention : custom_mentions(*tree)) names += mention.name + " ";
-  CHECK(names == "gone a b renewal tier path chosen more deep ");
+  CHECK(names == "gone a b renewal tier more path chosen more deep ");
 
   check_mentions(*tree, CustomFields{{{"a"}, {"paths"}}}, /*as_warning=*/false, diagnostics);
-  CHECK(diagnostics.errors() == 8);
+  CHECK(diagnostics.errors() == 9);
   const auto found = diagnostics.sorted();
   CHECK(found.front().code == "undeclared_field");
   CHECK(found.front().at.line == 2);
