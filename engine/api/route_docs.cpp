@@ -23,6 +23,7 @@ const PathRow kPath[] = {
     {"contacts", {"id", "The caller's id of a contact, or email: and its address."}},
     {"scenarios", {"id", "The scenario's id."}},
     {"nodes", {"node", "The node's id in the scenario."}},
+    {"fields", {"name", "A custom field's name, without custom. before it."}},
     {"deliveries", {"id", "The delivery's id, evt_…, which is its webhook-id."}},
 };
 }  // namespace

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/core/catalog.h"
+#include "engine/core/custom_fields.h"
 #include "engine/delivery/scheduler.h"
 #include "engine/runtime/batch.h"
 #include "engine/runtime/dispatcher.h"
@@ -40,7 +41,13 @@ struct ContactJob {
 struct CallJob {
   std::function<Status(Engine&)> call;
 };
-using Job = std::variant<EventsJob, ContactJob, CallJob>;
+/// Patches of many contacts: answered as a whole, once all of it is committed.
+struct ImportJob {
+  std::vector<Input> inputs;
+  std::vector<WorkAnswer> answers;
+  Done<std::vector<WorkAnswer>> done;
+};
+using Job = std::variant<EventsJob, ContactJob, CallJob, ImportJob>;
 
 /// Where deliveries go: the deliverer, or a test.
 class DeliverySink {
@@ -88,6 +95,12 @@ class Engine {
   Result<ContactAnswer> contact(const ContactName& name);
   Result<std::optional<ContactKey>> find_contact(const ContactName& name);
   Status add_token(const TokenRecord& token);
+  /// What `inputs` would do, one after the other, were they taken now; nothing is kept.
+  Result<std::vector<WorkAnswer>> rehearse(std::span<const Input> inputs);
+  /// Whether the field is a new one.
+  Result<bool> declare_field(const CustomField& field);
+  Result<bool> remove_field(const std::string& name);
+  const std::shared_ptr<const CustomFields>& custom_fields() const { return fields_; }
   const ScenarioBook& book() const { return book_; }
   const Counters& counters() const { return counters_; }
   const std::string& epoch() const { return epoch_; }
@@ -118,6 +131,8 @@ class Engine {
   Status refill();
   void hand_out(std::vector<Dispatcher::Handout>& handouts);
   Status commit_change(const BookChange& change);
+  Status commit_admin(AdminRecord record);
+  void take_fields(CustomFields fields);
   Status cancel_pending(ScenarioKey scenario);
   void rebuild_catalog();
   const RetryPolicy& policy_of(const Delivery& delivery) const;
@@ -148,5 +163,6 @@ class Engine {
   Instant timers_from_{};  // none is taken before
   Date seen_swept_{};
   EngineFigures figures_;
+  std::shared_ptr<const CustomFields> fields_;  // never null
 };
 }  // namespace onward
