@@ -25,13 +25,15 @@ const std::map<string, std::vector<string>> kLayers{
     {"engine/net", {"engine/core"}},
     {"engine/authoring", {"engine/core"}},
     {"engine/store", {"engine/core"}},
+    {"engine/secrets", {"engine/core"}},
     {"nodes", {"engine/core", "engine/net"}},
-    {"engine/delivery", {"engine/core", "engine/net"}},
-    {"engine/runtime", {"engine/core", "engine/authoring", "engine/store", "engine/delivery"}},
+    {"engine/delivery", {"engine/core", "engine/net", "engine/secrets"}},
+    {"engine/runtime",
+     {"engine/core", "engine/authoring", "engine/store", "engine/secrets", "engine/delivery"}},
     {"engine/api", {"engine/core", "engine/runtime"}},
     {"tools",
-     {"engine/core", "engine/net", "engine/authoring", "engine/store", "nodes", "engine/delivery",
-      "engine/runtime", "engine/api"}},
+     {"engine/core", "engine/net", "engine/authoring", "engine/store", "engine/secrets", "nodes",
+      "engine/delivery", "engine/runtime", "engine/api"}},
 };
 
 /// A library's headers, by prefix, and where they may be named: folders, or single files.
@@ -49,7 +51,7 @@ const std::map<string, std::vector<string>> kHomes{
     {"re2/", {"engine/core/pattern.cpp"}},
     {"date/", {"engine/core/time_zone.cpp"}},
     {"CLI/", {"tools/onward"}},
-    {"openssl/", {"engine/api", "engine/delivery", "tools"}},
+    {"openssl/", {"engine/secrets", "engine/api", "tools"}},
     {"tl/expected.hpp", {"engine", "nodes", "tools"}},
     {"fmt/", {"engine", "nodes", "tools"}},
 };
