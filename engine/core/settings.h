@@ -49,6 +49,7 @@ struct AuthorContext {
   std::string timezone = "UTC";  ///< The scenario's.
   std::optional<std::set<std::string, std::less<>>>
       secrets;  ///< Known names; nothing: not known here.
+  std::optional<std::set<std::string, std::less<>>> credentials = std::nullopt;  ///< The same.
 };
 
 /// The settings of one node. Getters report a wrong type at its place and return a harmless
