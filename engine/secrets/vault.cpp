@@ -50,7 +50,7 @@ std::string proven(std::string_view front, SecretKind kind, std::string_view nam
 }
 
 tl::unexpected<Error> io(std::string_view what, const std::filesystem::path& file) {
-  return fail(ErrorKind::Io, "key_file_io",
+  return fail(ErrorKind::Unavailable, "key_file_io",
               fmt::format("Cannot {} {}: {}.", what, file.string(), std::strerror(errno)));
 }
 

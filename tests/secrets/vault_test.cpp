@@ -150,7 +150,8 @@ TEST_CASE("a key that cannot be written is not used", "[secrets][vault]") {
   Vault vault = opened(folder.path / "no such folder" / "key");
   const Status made = vault.ensure_key();
   REQUIRE_FALSE(made);
-  CHECK(made.error().kind == ErrorKind::Io);
+  CHECK(made.error().code == "key_file_io");
+  CHECK(made.error().message.find("No such file") != std::string::npos);
   CHECK_FALSE(vault.has_key());
 }
 }  // namespace onward
