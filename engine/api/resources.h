@@ -31,6 +31,8 @@ std::vector<Route> health_routes(Runtime& runtime);
 std::vector<Route> metrics_routes(Runtime& runtime, const Clock& clock,
                                   std::shared_ptr<const DoorFigures> door);
 
+std::vector<Route> secret_routes(Runtime& runtime);
+
 /// A callback for the engine: `render` makes the reply of what it found, on the io thread; an error
 /// becomes a problem.
 template <class T, class Render>
