@@ -1,5 +1,6 @@
 // secret set|list|remove|rekey, credential set|list|remove.
 #include <fmt/format.h>
+#include <signal.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -18,24 +19,34 @@ namespace onward {
 namespace {
 constexpr std::size_t kSigningBytes = 32;
 
+/// The terminal as it was, for a signal that ends the program while it is changed.
+termios terminal_before;
+void on_end(int which) {
+  ::tcsetattr(STDIN_FILENO, TCSANOW, &terminal_before);
+  ::signal(which, SIG_DFL);
+  ::raise(which);
+}
+
 /// While it lives, what is typed is not shown.
 class Hidden {
  public:
-  Hidden() : known_{::tcgetattr(STDIN_FILENO, &before_) == 0} {
+  Hidden() : known_{::tcgetattr(STDIN_FILENO, &terminal_before) == 0} {
     if (!known_) return;
-    termios quiet = before_;
+    for (const int which : {SIGINT, SIGTERM, SIGHUP}) ::signal(which, on_end);
+    termios quiet = terminal_before;
     quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     quiet.c_lflag |= ECHONL;
     ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
   }
   ~Hidden() {
-    if (known_) ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
+    if (!known_) return;
+    ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &terminal_before);
+    for (const int which : {SIGINT, SIGTERM, SIGHUP}) ::signal(which, SIG_DFL);
   }
   Hidden(const Hidden&) = delete;
   Hidden& operator=(const Hidden&) = delete;
 
  private:
-  termios before_{};
   bool known_;
 };
 
