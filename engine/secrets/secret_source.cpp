@@ -91,12 +91,15 @@ void mask_in(std::string& text, std::string_view value) {
 
 SecretValues::SecretValues(Named secrets, Named credentials)
     : secrets_{std::move(secrets)}, credentials_{std::move(credentials)} {
+  const auto hide = [this](std::string_view value) {
+    for (std::string& form : forms_of(value)) hidden_.push_back(std::move(form));
+  };
   for (const Named* all : {&secrets_, &credentials_})
     for (const auto& [name, stored] : *all) {
-      hidden_.push_back(stored.value);
-      if (!stored.previous.empty()) hidden_.push_back(stored.previous);
+      hide(stored.value);
+      if (!stored.previous.empty()) hide(stored.previous);
       if (stored.scheme == AuthScheme::Basic)
-        hidden_.push_back(base64_encode(stored.login + ":" + stored.value));
+        hide(base64_encode(stored.login + ":" + stored.value));
     }
   std::sort(hidden_.begin(), hidden_.end(),
             [](const std::string& a, const std::string& b) { return a.size() > b.size(); });
@@ -131,7 +134,7 @@ std::optional<Header> SecretValues::credential(std::string_view name) const {
 }
 
 void SecretValues::mask(std::string& text) const {
-  for (const std::string& value : hidden_) mask_in(text, value);
+  for (const std::string& form : hidden_) mask_form(text, form);
 }
 
 void SecretBox::put(std::shared_ptr<const SecretValues> values) {

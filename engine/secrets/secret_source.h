@@ -47,7 +47,8 @@ class SecretValues final : public SecretSource {
 
  private:
   Named secrets_, credentials_;
-  std::vector<std::string> hidden_;  ///< Longest first, so that none is masked in half.
+  /// Every form of every value, longest first, so that none is masked in half.
+  std::vector<std::string> hidden_;
 };
 
 /// The newest values, for threads that outlive them.
