@@ -12,6 +12,7 @@ constexpr Duration kProbePause = std::chrono::seconds{1};
 constexpr Duration kVersionPause = std::chrono::minutes{5};
 constexpr std::size_t kCancelChunk = 1'000;
 constexpr std::size_t kTimersAtOnce = 1'000;
+constexpr std::size_t kPassContacts = 500;  // of one step
 
 EventAnswer refused(const Error& error) {
   const bool ours = error.kind == ErrorKind::Unavailable || error.kind == ErrorKind::Io;
@@ -24,6 +25,18 @@ EventAnswer refused(const Error& error) {
 Status survivable(Status status) {
   if (!status && status.error().kind == ErrorKind::Unavailable) return {};
   return status;
+}
+
+/// What the store holds of declared fields; one that cannot be read is left out.
+CustomFields stored_fields(const std::vector<AdminRecord>& records) {
+  std::vector<CustomField> fields;
+  for (const AdminRecord& record : records) {
+    if (record.kind != AdminKind::Field || record.removed) continue;
+    const auto content = parse_json(record.content);
+    if (!content) continue;
+    if (auto field = custom_field_of(record.name, *content)) fields.push_back(std::move(*field));
+  }
+  return CustomFields{std::move(fields)};
 }
 
 void answer_all(std::span<const Work> work, const Error& error) {
@@ -61,14 +74,17 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       tokens_{snapshot.tokens},
       secrets_{std::move(vault), snapshot},
       book_{kinds, snapshot, [this](std::string_view line) { log(std::string{line}); }},
+      passes_{snapshot.admin},
       dispatcher_{{.endpoint = options.endpoint_window, .total = options.window}} {
   for (const auto& [key, row] : counters_) figures_.pending += row[Counter::Pending];
   book_.know(secrets_.context());
+  take_fields(stored_fields(snapshot.admin));
   rebuild_catalog();
 }
 
 void Engine::rebuild_catalog() {
   catalog_ = book_.catalog(counters_, epoch_, options_.account_id);
+  next_check_ = passes_.next_check(catalog_);
   ++generation_;
 }
 
@@ -90,6 +106,7 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
   if (!results.empty())
     if (Status done = commit_batch({}, results); !done) return done;
   if (Status done = take_due(); !done) return done;
+  if (Status done = survivable(begin_checks()); !done) return done;
 
   for (std::size_t first = 0; first < jobs.size();) {
     std::size_t end = first;
@@ -99,6 +116,7 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
       if (Status done = survivable(std::get<CallJob>(jobs[end++]).call(*this)); !done) return done;
     first = end;
   }
+  if (Status done = step_pass(); !done) return done;
   if (const Date today = date_of(clock_.now()); today != seen_swept_) {
     Status done = store_->forget_seen(clock_.now() - options_.dedupe_for);
     if (!done && done.error().kind != ErrorKind::Unavailable) return done;
@@ -111,10 +129,15 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
 Status Engine::take_inputs(std::span<Job> jobs) {
   std::vector<Work> work;
   for (Job& job : jobs) {
+    const auto take_all = [&work](auto& many) {
+      many.answers.resize(many.inputs.size());
+      for (std::size_t i = 0; i < many.inputs.size(); ++i)
+        work.push_back({.input = &many.inputs[i], .answer = &many.answers[i]});
+    };
     if (auto* events = std::get_if<EventsJob>(&job)) {
-      events->answers.resize(events->inputs.size());
-      for (std::size_t i = 0; i < events->inputs.size(); ++i)
-        work.push_back({.input = &events->inputs[i], .answer = &events->answers[i]});
+      take_all(*events);
+    } else if (auto* import = std::get_if<ImportJob>(&job)) {
+      take_all(*import);
     } else {
       auto& contact = std::get<ContactJob>(job);
       work.push_back({.input = &contact.input,
@@ -147,6 +170,8 @@ void Engine::answer(std::span<Job> jobs) {
       answers.reserve(events->answers.size());
       for (WorkAnswer& answer : events->answers) answers.push_back(std::move(answer.event));
       events->done(std::move(answers));
+    } else if (auto* import = std::get_if<ImportJob>(&job)) {
+      import->done(std::move(import->answers));
     } else {
       auto& contact = std::get<ContactJob>(job);
       contact.done(std::move(contact.answer));
@@ -155,8 +180,9 @@ void Engine::answer(std::span<Job> jobs) {
 }
 
 /// One commit; where a row of it is refused, its inputs one by one, so that they share no fate.
-Status Engine::commit_batch(std::span<const Work> work, std::span<const AttemptResult> results) {
-  Status done = commit_once(work, results);
+Status Engine::commit_batch(std::span<const Work> work, std::span<const AttemptResult> results,
+                            std::span<const AdminRecord> admin) {
+  Status done = commit_once(work, results, admin);
   if (done) return done;
   if (done.error().kind == ErrorKind::Unavailable) {
     answer_all(work, done.error());
@@ -164,7 +190,8 @@ Status Engine::commit_batch(std::span<const Work> work, std::span<const AttemptR
     return {};
   }
   if (done.error().kind != ErrorKind::Conflict) return done;
-  return commit_one_by_one(work, results);
+  if (done = commit_one_by_one(work, results); !done || admin.empty()) return done;
+  return survivable(commit_once({}, {}, admin));
 }
 
 Status Engine::commit_one_by_one(std::span<const Work> work,
@@ -195,7 +222,8 @@ Status Engine::commit_one_by_one(std::span<const Work> work,
   return {};
 }
 
-Status Engine::commit_once(std::span<const Work> work, std::span<const AttemptResult> results) {
+Status Engine::commit_once(std::span<const Work> work, std::span<const AttemptResult> results,
+                           std::span<const AdminRecord> admin) {
   Batch batch{*store_,       catalog_,     counters_,          last_seq_,
               last_contact_, clock_.now(), options_.dedupe_for};
   if (Status done = batch.prefetch(work); !done) return done;
@@ -204,10 +232,12 @@ Status Engine::commit_once(std::span<const Work> work, std::span<const AttemptRe
   for (const AttemptResult& result : results)
     if (const Delivery* delivery = dispatcher_.find(result.delivery))
       batch.settle_attempt(*delivery, result, policy_of(*delivery));
-  const Commit commit = batch.finish();
+  Commit commit = batch.finish();
+  commit.admin.assign(admin.begin(), admin.end());
   if (!commit.empty())
     if (Status done = commit_rows(commit); !done) return done;
   adopt(batch, commit);
+  passes_.adopt(commit.admin);
   count(work);
   return {};
 }
@@ -284,11 +314,49 @@ Status Engine::take_due() {
   }
 }
 
+// ---- passes over all contacts ----
+
+/// Checks at a set time whose time has come.
+Status Engine::begin_checks() {
+  if (full_ || !next_check_ || *next_check_ > clock_.now()) return {};
+  const TriggerPasses::DueChecks due = passes_.due_checks(catalog_, last_contact_, clock_.now());
+  Commit commit{
+      .at = clock_.now(), .last_seq = last_seq_, .last_contact = last_contact_, .admin = due.rows};
+  for (const ScenarioKey key : due.missed) {
+    const CatalogScenario* scenario = catalog_.find(key);
+    const CounterKey of{.scenario = key, .version = scenario->newest};
+    const auto known = counters_.find(of);
+    CounterRow row = known == counters_.end() ? CounterRow{} : known->second;
+    row.add("missed", 1);
+    commit.counters.emplace_back(of, std::move(row));
+    log(fmt::format("trigger.missed scenario={}", scenario->id));
+  }
+  if (!commit.empty()) {
+    if (Status done = commit_rows(commit); !done) return done;
+    for (const auto& [key, row] : commit.counters) counters_[key] = row;
+    passes_.adopt(commit.admin);
+  }
+  next_check_ = passes_.next_check(catalog_);
+  return {};
+}
+
+/// One step, so that other work comes in between.
+Status Engine::step_pass() {
+  if (full_) return {};
+  const auto step = passes_.next_step(catalog_, kPassContacts);
+  if (!step) return {};
+  std::vector<Work> work;
+  work.reserve(step->inputs.size());
+  for (const Input& input : step->inputs) work.push_back({.input = &input});
+  return commit_batch(work, {}, {&step->row, 1});
+}
+
 std::optional<Instant> Engine::next_wake() const {
   if (full_) return probe_at_;
-  if (!held_.empty()) return clock_.now();
+  if (!held_.empty() || passes_.any()) return clock_.now();
   std::optional<Instant> next = store_->next_timer();
   if (next) next = std::max(*next, timers_from_);
+  if (next_check_ && (!next || *next_check_ < *next)) next = next_check_;
   if (const auto due = dispatcher_.next(); due && (!next || *due < *next)) next = due;
   return next;
 }
@@ -392,7 +460,18 @@ Status Engine::commit_change(const BookChange& change) {
                 .last_contact = last_contact_,
                 .scenarios = change.scenarios,
                 .versions = change.versions};
+  for (const ScenarioRecord& record : change.scenarios) {
+    const CatalogScenario* known = catalog_.find(record.key);
+    const Scenario* current = !change.versions.empty() ? change.built.get()
+                              : known == nullptr       ? nullptr
+                                                       : known->version(record.newest);
+    if (current == nullptr) continue;
+    for (AdminRecord& row :
+         passes_.on_change(book_.find(record.key), record, *current, last_contact_, clock_.now()))
+      commit.admin.push_back(std::move(row));
+  }
   if (Status done = commit_rows(commit); !done) return done;
+  passes_.adopt(commit.admin);
   book_.adopt(change);
   rebuild_catalog();
   return {};
@@ -499,6 +578,61 @@ Status Engine::add_token(const TokenRecord& token) {
     return done;
   tokens_.push_back(token);
   return {};
+}
+
+// ---- declared fields ----
+
+void Engine::take_fields(CustomFields fields) {
+  fields_ = std::make_shared<const CustomFields>(std::move(fields));
+  book_.know_fields(fields_);
+}
+
+Status Engine::commit_admin(AdminRecord record) {
+  return commit_rows({.at = clock_.now(),
+                      .last_seq = last_seq_,
+                      .last_contact = last_contact_,
+                      .admin = {std::move(record)}});
+}
+
+Result<bool> Engine::declare_field(const CustomField& field) {
+  const bool fresh = fields_->find(field.name) == nullptr;
+  if (fresh && fields_->all().size() >= kCustomFieldsMax)
+    return fail(ErrorKind::Conflict, "too_many",
+                fmt::format("at most {} custom fields can be declared", kCustomFieldsMax));
+  if (Status done = commit_admin(
+          {.kind = AdminKind::Field, .name = field.name, .content = to_json(to_value(field))});
+      !done)
+    return tl::make_unexpected(done.error());
+  std::vector<CustomField> all = fields_->all();
+  all.push_back(field);
+  take_fields(CustomFields{std::move(all)});
+  return fresh;
+}
+
+Result<bool> Engine::remove_field(const std::string& name) {
+  if (fields_->find(name) == nullptr)
+    return fail(ErrorKind::NotFound, "unknown_field",
+                fmt::format("there is no declared field \"{}\"", name));
+  if (Status done = commit_admin({.kind = AdminKind::Field, .name = name, .removed = true}); !done)
+    return tl::make_unexpected(done.error());
+  std::vector<CustomField> all = fields_->all();
+  std::erase_if(all, [&](const CustomField& field) { return field.name == name; });
+  take_fields(CustomFields{std::move(all)});
+  return true;
+}
+
+Result<std::vector<WorkAnswer>> Engine::rehearse(std::span<const Input> inputs) {
+  std::vector<WorkAnswer> answers(inputs.size());
+  std::vector<Work> work;
+  work.reserve(inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    work.push_back({.input = &inputs[i], .answer = &answers[i]});
+  Batch batch{*store_,       catalog_,     counters_,          last_seq_,
+              last_contact_, clock_.now(), options_.dedupe_for};
+  if (Status done = batch.prefetch(work); !done) return tl::make_unexpected(done.error());
+  for (const Work& item : work)
+    if (Status done = batch.take(item); !done) return tl::make_unexpected(done.error());
+  return answers;
 }
 
 // ---- figures ----

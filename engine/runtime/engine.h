@@ -12,12 +12,14 @@
 #include <vector>
 
 #include "engine/core/catalog.h"
+#include "engine/core/custom_fields.h"
 #include "engine/delivery/scheduler.h"
 #include "engine/runtime/batch.h"
 #include "engine/runtime/dispatcher.h"
 #include "engine/runtime/runtime.h"
 #include "engine/runtime/scenario_book.h"
 #include "engine/runtime/secret_book.h"
+#include "engine/runtime/trigger_passes.h"
 #include "engine/store/store.h"
 
 namespace onward {
@@ -40,7 +42,13 @@ struct ContactJob {
 struct CallJob {
   std::function<Status(Engine&)> call;
 };
-using Job = std::variant<EventsJob, ContactJob, CallJob>;
+/// Patches of many contacts: answered as a whole, once all of it is committed.
+struct ImportJob {
+  std::vector<Input> inputs;
+  std::vector<WorkAnswer> answers;
+  Done<std::vector<WorkAnswer>> done;
+};
+using Job = std::variant<EventsJob, ContactJob, CallJob, ImportJob>;
 
 /// Where deliveries go: the deliverer, or a test.
 class DeliverySink {
@@ -88,6 +96,12 @@ class Engine {
   Result<ContactAnswer> contact(const ContactName& name);
   Result<std::optional<ContactKey>> find_contact(const ContactName& name);
   Status add_token(const TokenRecord& token);
+  /// What `inputs` would do, one after the other, were they taken now; nothing is kept.
+  Result<std::vector<WorkAnswer>> rehearse(std::span<const Input> inputs);
+  /// Whether the field is a new one.
+  Result<bool> declare_field(const CustomField& field);
+  Result<bool> remove_field(const std::string& name);
+  const std::shared_ptr<const CustomFields>& custom_fields() const { return fields_; }
   const ScenarioBook& book() const { return book_; }
   const Counters& counters() const { return counters_; }
   const std::string& epoch() const { return epoch_; }
@@ -116,15 +130,21 @@ class Engine {
          const Clock& clock, const RuntimeOptions& options, Snapshot snapshot, Vault vault);
 
   Status take_inputs(std::span<Job> jobs);
-  Status commit_batch(std::span<const Work> work, std::span<const AttemptResult> results);
+  Status commit_batch(std::span<const Work> work, std::span<const AttemptResult> results,
+                      std::span<const AdminRecord> admin = {});
   Status commit_one_by_one(std::span<const Work> work, std::span<const AttemptResult> results);
-  Status commit_once(std::span<const Work> work, std::span<const AttemptResult> results);
+  Status commit_once(std::span<const Work> work, std::span<const AttemptResult> results,
+                     std::span<const AdminRecord> admin = {});
   Status commit_rows(const Commit& commit);
   void adopt(Batch& batch, const Commit& commit);
   Status take_due();
+  Status begin_checks();
+  Status step_pass();
   Status refill();
   void hand_out(std::vector<Dispatcher::Handout>& handouts);
   Status commit_change(const BookChange& change);
+  Status commit_admin(AdminRecord record);
+  void take_fields(CustomFields fields);
   Status cancel_pending(ScenarioKey scenario);
   void rebuild_catalog();
   const RetryPolicy& policy_of(const Delivery& delivery) const;
@@ -151,6 +171,8 @@ class Engine {
   ScenarioBook book_;
   Catalog catalog_;
   std::uint64_t generation_ = 0;
+  TriggerPasses passes_;
+  std::optional<Instant> next_check_;  // of a trigger that asks everybody at a set time
   Dispatcher dispatcher_;
   std::vector<AttemptResult> held_;  // results that a full disk could not take yet
   bool full_ = false;
@@ -158,5 +180,6 @@ class Engine {
   Instant timers_from_{};  // none is taken before
   Date seen_swept_{};
   EngineFigures figures_;
+  std::shared_ptr<const CustomFields> fields_;  // never null
 };
 }  // namespace onward

@@ -93,7 +93,9 @@ Result<ScenarioBook::Applied> ScenarioBook::apply(const std::string& id, const s
                             id));
   if (entry != nullptr && entry->record.state == ScenarioState::Archived) return archived(id);
   Applied applied;
-  Loaded loaded = load_scenario(text, kinds_, context_);
+  AuthorContext context = context_;
+  context.custom_fields = fields_.get();
+  Loaded loaded = load_scenario(text, kinds_, context);
   applied.answer.diagnostics = std::move(loaded.diagnostics);
   if (loaded.scenario)
     check_against(entry == nullptr ? nullptr : &entry->record, id, *loaded.scenario,
@@ -310,7 +312,11 @@ StatsSide ScenarioBook::side(const Entry& entry, const Counters& counters, bool 
         .id = id, .kind = kind_name == nullptr ? "" : *kind_name, .counts = sums[number]};
     if (kind != nullptr) {
       node.sends = kind->sends;
-      for (const std::string_view port : kind->ports) node.ports.emplace_back(port);
+      // A version's node knows its own ports; of one that is gone the kind says which there were.
+      if (const ScenarioNode* own = scenario == nullptr ? nullptr : scenario->find(number))
+        for (const Port& port : own->ports) node.ports.push_back(port.name);
+      else
+        for (const std::string_view port : kind->ports) node.ports.emplace_back(port);
     }
     side.nodes.push_back(std::move(node));
   };

@@ -44,6 +44,9 @@ class ScenarioBook {
   Result<Applied> duplicate(std::string_view id, const std::string& new_id, Instant now) const;
   Result<BookChange> remove_draft(std::string_view id) const;
 
+  /// The custom fields that scenarios may name from now on.
+  void know_fields(std::shared_ptr<const CustomFields> fields) { fields_ = std::move(fields); }
+
   /// Takes over what has been committed.
   void adopt(const BookChange& change);
   /// What files may name from now on.
@@ -86,5 +89,6 @@ class ScenarioBook {
   std::map<std::string, Entry, std::less<>> entries_;  // by id
   std::map<ScenarioKey, std::string> ids_;
   AuthorContext context_;
+  std::shared_ptr<const CustomFields> fields_;
 };
 }  // namespace onward

@@ -37,8 +37,7 @@ Result<SecretAnswer> Engine::set_secret(SecretKind kind, const std::string& name
   if (Status done = commit_secrets(changed->change); !done)
     return tl::make_unexpected(done.error());
   const bool new_value = !changed->change.empty();
-  if (new_value)
-    log(fmt::format("{} name={}", changed->change.activity.front().what, name));
+  if (new_value) log(fmt::format("{} name={}", changed->change.activity.front().what, name));
   return SecretAnswer{.info = with_users(kind, *secrets_.info(kind, name)),
                       .created = changed->created,
                       .changed = new_value};
