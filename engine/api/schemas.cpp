@@ -196,6 +196,16 @@ constexpr Row kRows[] = {
           "properties": {"version": {"type": "integer"},
             "created": {"type": "string", "format": "date-time"}}}},
         "text": {"type": "string", "description": "The newest version's YAML."}}})"},
+    {"Placeholders", R"({"type": "object", "required": ["placeholders"], "properties": {
+      "placeholders": {"type": "array", "items": {"type": "object",
+        "required": ["group", "name", "placeholder", "type", "summary"], "properties": {
+          "group": {"type": "string"}, "name": {"type": "string"},
+          "placeholder": {"type": "string", "example": "{{ contact.first_name }}"},
+          "path": {"type": ["string", "null"], "description": "In a payload."},
+          "field": {"type": ["string", "null"], "description": "In contact_fields."},
+          "webhook": {"type": ["string", "null"], "description": "In data of the standard body."},
+          "type": {"type": "string"}, "example": {"description": "A value of it."},
+          "summary": {"type": "string"}}}}}})"},
     {"Scenarios", R"({"type": "object", "required": ["scenarios"], "properties": {
       "scenarios": {"type": "array", "items": {"$ref": "#/components/schemas/Scenario"}}}})"},
     {"Applied", R"({"type": "object",

@@ -79,7 +79,8 @@ class ScenarioReader {
     if (const auto* entry = tree_.find("tests")) {
       std::vector<std::string_view> ids;
       for (const Draft& draft : drafts_) ids.push_back(draft.entry->key);
-      check_tests(entry->value, ids, diagnostics_);
+      if (context_.check_tests)
+        (void)read_tests(entry->value, ids, scenario_->timezone, diagnostics_);
     }
     if (context_.custom_fields != nullptr)
       check_mentions(tree_, *context_.custom_fields, context_.undeclared_warns, diagnostics_);

@@ -462,4 +462,16 @@ std::string percent_encode(std::string_view text, bool keep_slash) {
   }
   return out;
 }
+std::string with_secret_references(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == kSecretOpen)
+      out += "{{ secret.";
+    else if (c == kSecretClose)
+      out += " }}";
+    else
+      out += c;
+  }
+  return out;
+}
 }  // namespace onward

@@ -17,7 +17,9 @@
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/listen.h"
 #include "tools/onward/serve.h"
+#include "tools/onward/simulate_command.h"
 #include "tools/onward/terminal.h"
+#include "tools/onward/test_command.h"
 #include "tools/onward/validate.h"
 
 namespace onward {
@@ -62,6 +64,9 @@ struct CommandLine {
   std::string fields_file;
   std::string name;  // of the one thing that a command is about
   std::vector<std::string> topic;
+  TestOptions test;
+  SimulateOptions simulate;
+  GraphOptions graph;
 };
 
 /// A command that ends in `run`.
@@ -198,10 +203,70 @@ void add_offline(CommandLine& line) {
       ->capture_default_str()
       ->check(CLI::IsMember({"text", "short", "json"}));
   validate->add_flag("--json", line.as_json, "The same as --format json");
+  CLI::App* test = command(line, line.app, "test", "Run the tests of scenario files", [&line] {
+    return test_files(line.test, colour_on_stdout(), std::cout, std::cerr);
+  });
+  test->add_option("file", line.test.files,
+                   "Scenario files, folders of them, or - for standard input")
+      ->required();
+  test->add_flag("--coverage", line.test.coverage, "Name every way that no test takes");
+  test->add_flag("--require-coverage", line.test.require_coverage,
+                 "Fail where there is a way that no test takes");
+  test->add_flag("--json", line.test.json, "Print the results as JSON");
   command(line, line.app, "schema", "Print the JSON Schema of scenario files", [] {
     print(schema_text());
     return static_cast<int>(kExitOk);
   });
+}
+
+/// What tells an author what a scenario does, before or beside the server.
+void add_authors_tools(CommandLine& line) {
+  CLI::App* simulate = client_command(
+      line, line.app, "simulate", "Show what scenarios would do with contacts and events", [&line] {
+        return run_simulate(line.client, line.simulate, colour_on_stdout(), std::cout, std::cerr);
+      });
+  SimulateOptions& options = line.simulate;
+  simulate
+      ->add_option("scenario", options.scenarios,
+                   "Scenario files, folders of them, or ids on the server")
+      ->required();
+  simulate->add_option("--contacts", options.contacts,
+                       "Contacts that are there: a JSON object a line, or a JSON list");
+  simulate
+      ->add_option(
+          "--events", options.events,
+          "Events, as POST /v1/events takes them: a line each, or a JSON list; their \"at\" "
+          "drives the clock")
+      ->required();
+  simulate->add_option("--from", options.from,
+                       "Where the clock begins; the first event's \"at\" where missing");
+  simulate->add_option("--until", options.until,
+                       "Where it ends: a time, or a duration after the last event; a year where "
+                       "missing");
+  add_repeated(simulate, "--receiver", options.receivers,
+               "How the receiver of a node answers: tell_crm=503, tell_crm=timeout, "
+               "tell_crm=503,200, \"tell_crm=503 for 1h\"; may be repeated");
+  simulate->add_flag("--summary", options.summary, "Print the numbers only");
+
+  CLI::App* graph = client_command(line, line.app, "graph", "Draw a scenario",
+                                   [&line] { return run_graph(line.client, line.graph); });
+  graph
+      ->add_option(
+          "scenario", line.graph.scenario,
+          "A file, or an id on the server, whose numbers are then shown; those of a file's "
+          "scenario with --server or --data")
+      ->required();
+  graph->add_option("--format", line.graph.format, "text (a tree), mermaid or dot (Graphviz)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"text", "mermaid", "dot"}));
+  graph->add_flag("--test", line.graph.test, "Numbers of test traffic instead of live");
+  graph->add_flag("--plain", line.graph.plain, "No numbers");
+
+  CLI::App* names = command(line, line.app, "placeholders",
+                            "List every placeholder, payload path and contact field",
+                            [&line] { return run_placeholders(line.name, line.as_json); });
+  names->add_option("file", line.name, "A scenario file, whose own names are added");
+  names->add_flag("--json", line.as_json, "Print the list as JSON");
 }
 
 void add_authoring(CommandLine& line) {
@@ -563,6 +628,7 @@ void add_all(CommandLine& line) {
   add_serve(line);
   add_listen(line);
   add_offline(line);
+  add_authors_tools(line);
   add_authoring(line);
   add_events(line);
   add_people(line);

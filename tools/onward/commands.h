@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/placeholders.h"
 #include "tools/onward/client.h"
 
 namespace onward {
@@ -159,4 +160,16 @@ struct FieldOptions {
 int run_field_declare(const ClientOptions& client, const FieldOptions& options);
 int run_fields(const ClientOptions& client);
 int run_field_remove(const ClientOptions& client, const std::string& name);
+struct GraphOptions {
+  std::string scenario;         ///< A file, or an id on the server.
+  std::string format = "text";  ///< text, mermaid or dot
+  bool test = false;            ///< Numbers of test traffic instead of live.
+  bool plain = false;           ///< No numbers.
+};
+int run_graph(const ClientOptions& client, const GraphOptions& options);
+
+/// `file` adds the names that it uses; empty: none.
+int run_placeholders(const std::string& file, bool json);
+std::string placeholders_text(const std::vector<PlaceholderInfo>& infos, std::size_t width,
+                              bool colour);
 }  // namespace onward
