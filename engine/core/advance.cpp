@@ -125,7 +125,11 @@ void Cascade::take(const CommandInput& input) {
           state_.engagement = {};
           changes_.forgotten = true;
         } else if constexpr (std::is_same_v<T, EndRun>) {
-          if (Run* run = live_run(command.run)) end(*run, RunState::Exited, command.reason);
+          if (Run* run = live_run(command.run)) {
+            const CatalogScenario* home = catalog_.find(run->scenario);
+            const bool stopped = home == nullptr || home->state == ScenarioState::Archived;
+            end(*run, stopped ? RunState::Stopped : RunState::Exited, command.reason);
+          }
         } else if constexpr (std::is_same_v<T, ResumeRun>) {
           Run* run = live_run(command.run);
           if (run != nullptr && run->state == RunState::Parked) resume(*run);
