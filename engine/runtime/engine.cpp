@@ -59,11 +59,14 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       book_{kinds, snapshot, [this](std::string_view line) { log(std::string{line}); }},
       dispatcher_{{.endpoint = options.endpoint_window, .total = options.window}} {
   for (const auto& [key, row] : counters_) figures_.pending += row[Counter::Pending];
+  for (const AdminRecord& record : snapshot.admin)
+    if (auto pass = read_pass(record)) scenario_passes_.emplace(record.name, std::move(*pass));
   rebuild_catalog();
 }
 
 void Engine::rebuild_catalog() {
   catalog_ = book_.catalog(counters_, epoch_, options_.account_id);
+  scenario_due_ = book_.next_due();
   ++generation_;
 }
 
@@ -84,6 +87,7 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
   }
   if (!results.empty())
     if (Status done = commit_batch({}, results); !done) return done;
+  if (Status done = take_transitions(); !done) return done;
   if (Status done = take_due(); !done) return done;
 
   for (std::size_t first = 0; first < jobs.size();) {
@@ -94,6 +98,7 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
       if (Status done = survivable(std::get<CallJob>(jobs[end++]).call(*this)); !done) return done;
     first = end;
   }
+  if (Status done = step_scenario_passes(); !done) return done;
   if (const Date today = date_of(clock_.now()); today != seen_swept_) {
     Status done = store_->forget_seen(clock_.now() - options_.dedupe_for);
     if (!done && done.error().kind != ErrorKind::Unavailable) return done;
@@ -281,10 +286,11 @@ Status Engine::take_due() {
 
 std::optional<Instant> Engine::next_wake() const {
   if (full_) return probe_at_;
-  if (!held_.empty()) return clock_.now();
+  if (!held_.empty() || !scenario_passes_.empty()) return clock_.now();
   std::optional<Instant> next = store_->next_timer();
   if (next) next = std::max(*next, timers_from_);
   if (const auto due = dispatcher_.next(); due && (!next || *due < *next)) next = due;
+  if (scenario_due_ && (!next || *scenario_due_ < *next)) next = scenario_due_;
   return next;
 }
 
@@ -380,28 +386,50 @@ Status Engine::cancel_pending(ScenarioKey scenario) {
 
 // ---- calls ----
 
-Status Engine::commit_change(const BookChange& change) {
-  if (change.scenarios.empty() && change.versions.empty()) return {};
+Status Engine::commit_change(const BookChange& change, std::vector<AdminRecord> admin) {
+  if (change.scenarios.empty() && change.versions.empty() && admin.empty()) return {};
   Commit commit{.at = clock_.now(),
                 .last_seq = last_seq_,
                 .last_contact = last_contact_,
                 .scenarios = change.scenarios,
-                .versions = change.versions};
+                .versions = change.versions,
+                .admin = std::move(admin),
+                .activity = change.activity};
   if (Status done = commit_rows(commit); !done) return done;
   book_.adopt(change);
   rebuild_catalog();
   return {};
 }
 
-Result<ApplyAnswer> Engine::apply(const std::string& id, const std::string& text) {
+Result<ApplyAnswer> Engine::apply(const std::string& id, const std::string& text,
+                                  const MigrationRequest& migration) {
+  if (scenario_passes_.contains(pass_name(ScenarioPass::Kind::Migrate, id)))
+    return fail(ErrorKind::Conflict, "migrating",
+                fmt::format("runs of \"{}\" are still going over to its newest version; apply "
+                            "again when they have",
+                            id));
   auto applied = book_.apply(id, text, clock_.now());
   if (!applied) return tl::make_unexpected(std::move(applied.error()));
-  if (applied->answer.refused || !applied->answer.changed) return std::move(applied->answer);
-  if (Status done = commit_change(applied->change); !done) return tl::make_unexpected(done.error());
+  if (applied->answer.refused) return std::move(applied->answer);
+  std::optional<ScenarioPass> pass;
+  if (migration.wanted) {
+    auto planned = plan_migration(id, *applied, migration);
+    if (!planned) return tl::make_unexpected(std::move(planned.error()));
+    pass = std::move(*planned);
+  }
+  applied->answer.migrating = pass.has_value();
+  std::vector<AdminRecord> admin;
+  if (pass) admin.push_back(record_of(*pass));
+  if (Status done = commit_change(applied->change, std::move(admin)); !done)
+    return tl::make_unexpected(done.error());
+  if (pass) scenario_passes_[pass->name()] = std::move(*pass);
+  if (Status done = take_transitions(); !done) return tl::make_unexpected(done.error());
   auto info = book_.info(id, /*with_text=*/false);
   if (!info) return tl::make_unexpected(std::move(info.error()));
   applied->answer.scenario = std::move(*info);
-  log(fmt::format("scenario.applied scenario={} version={}", id, applied->answer.scenario.version));
+  if (applied->answer.changed)
+    log(fmt::format("scenario.applied scenario={} version={}", id,
+                    applied->answer.scenario.version));
   return std::move(applied->answer);
 }
 

@@ -4,6 +4,7 @@
 // the simulator drive it.
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,6 +18,7 @@
 #include "engine/runtime/dispatcher.h"
 #include "engine/runtime/runtime.h"
 #include "engine/runtime/scenario_book.h"
+#include "engine/runtime/scenario_pass.h"
 #include "engine/store/store.h"
 
 namespace onward {
@@ -76,7 +78,15 @@ class Engine {
   Status fold() { return store_->fold(); }
 
   // For calls: everything below runs on the engine's thread, between two batches.
-  Result<ApplyAnswer> apply(const std::string& id, const std::string& text);
+  Result<ApplyAnswer> apply(const std::string& id, const std::string& text,
+                            const MigrationRequest& migration = {});
+  Result<ScenarioPlan> plan(const std::string& id, const std::string& text,
+                            const MigrationRequest& migration) const;
+  /// Begins it; the pieces are done by `work`.
+  Result<ScenarioInfo> purge(const std::string& id);
+  Result<ScenarioVersions> versions(const std::string& id) const;
+  Result<ScenarioInfo> info(const std::string& id, bool with_text) const;
+  std::vector<ScenarioInfo> scenarios() const;
   Result<ScenarioInfo> duplicate(const std::string& id, const std::string& new_id);
   Result<ScenarioInfo> activate(const std::string& id,
                                 const std::optional<std::vector<std::string>>& test_emails);
@@ -112,7 +122,21 @@ class Engine {
   Status take_due();
   Status refill();
   void hand_out(std::vector<Dispatcher::Handout>& handouts);
-  Status commit_change(const BookChange& change);
+  Status commit_change(const BookChange& change, std::vector<AdminRecord> admin = {});
+  Status commit_admin(std::vector<AdminRecord> records, std::vector<Activity> activity);
+  // scenario_life.cpp
+  Status take_transitions();
+  std::optional<ScenarioProgress> progress_of(const ScenarioRecord& record) const;
+  Result<std::optional<ScenarioPass>> plan_migration(const std::string& id,
+                                                     const ScenarioBook::Applied& applied,
+                                                     const MigrationRequest& request) const;
+  Status step_scenario_passes();
+  Result<bool> work_off(const std::vector<Input>& inputs);
+  Status step_migration(ScenarioPass pass);
+  Status end_migration(const ScenarioPass& pass, const std::string& why);
+  Status step_purge(ScenarioPass pass);
+  Status end_purge(const ScenarioPass& pass);
+  void complete(ScenarioInfo& info) const;
   Status cancel_pending(ScenarioKey scenario);
   void rebuild_catalog();
   const RetryPolicy& policy_of(const Delivery& delivery) const;
@@ -141,5 +165,7 @@ class Engine {
   Instant timers_from_{};  // none is taken before
   Date seen_swept_{};
   EngineFigures figures_;
+  std::optional<Instant> scenario_due_;                  // when a scenario starts or ends by itself
+  std::map<std::string, ScenarioPass> scenario_passes_;  // under way, by name
 };
 }  // namespace onward
