@@ -15,8 +15,9 @@ constexpr std::size_t kPageMax = 500;
 std::vector<Route> all_routes(Runtime& runtime, const Clock& clock) {
   const auto door = std::make_shared<DoorFigures>();
   std::vector<Route> routes = event_routes(runtime, clock, door);  // First: the busiest.
-  for (auto& more : {contact_routes(runtime), scenario_routes(runtime), delivery_routes(runtime),
-                     health_routes(runtime), metrics_routes(runtime, clock, door)})
+  for (auto& more :
+       {contact_routes(runtime), scenario_routes(runtime), scenario_life_routes(runtime),
+        delivery_routes(runtime), health_routes(runtime), metrics_routes(runtime, clock, door)})
     routes.insert(routes.end(), more.begin(), more.end());
   return routes;
 }

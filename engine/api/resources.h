@@ -26,6 +26,7 @@ std::vector<Route> event_routes(Runtime& runtime, const Clock& clock,
                                 std::shared_ptr<DoorFigures> door);
 std::vector<Route> contact_routes(Runtime& runtime);
 std::vector<Route> scenario_routes(Runtime& runtime);
+std::vector<Route> scenario_life_routes(Runtime& runtime);
 std::vector<Route> delivery_routes(Runtime& runtime);
 std::vector<Route> health_routes(Runtime& runtime);
 std::vector<Route> metrics_routes(Runtime& runtime, const Clock& clock,

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "engine/api/resources.h"
+#include "engine/api/scenario_query.h"
 #include "engine/api/views.h"
 #include "engine/core/contact.h"
 
@@ -26,18 +27,24 @@ ApiReply render_apply(const ApplyAnswer& answer) {
                              {"state", to_string(answer.scenario.state)},
                              {"version", static_cast<std::int64_t>(answer.scenario.version)},
                              {"changed", answer.changed},
+                             {"migrating", answer.migrating},
                              {"warnings", view_of(answer.diagnostics)}});
 }
 
 void apply(Runtime& runtime, const Call& call) {
+  auto migration = parse_migration(call);
+  if (!migration) return call.reply(problem_of(migration.error()));
   unless_taken(call.reply, runtime.apply(call.params.front(), std::move(call.request.body),
-                                         answer_with<ApplyAnswer>(call.reply, render_apply)));
+                                         answer_with<ApplyAnswer>(call.reply, render_apply),
+                                         std::move(*migration)));
 }
 
 void list(Runtime& runtime, const Call& call) {
-  const auto render = [](const std::vector<ScenarioInfo>& infos) {
+  const auto order = parse_order(call);
+  if (!order) return call.reply(problem_of(order.error()));
+  const auto render = [order = *order](const std::vector<ScenarioInfo>& infos) {
     ValueList scenarios;
-    for (const ScenarioInfo& info : infos) scenarios.push_back(view_of(info));
+    for (const ScenarioInfo& info : in_order(infos, order)) scenarios.push_back(view_of(info));
     return json_reply(200, ValueMap{{"scenarios", std::move(scenarios)}});
   };
   unless_taken(call.reply,
@@ -140,8 +147,8 @@ std::vector<Route> scenario_routes(Runtime& runtime) {
       {"GET",
        "/v1/scenarios",
        Need::Read,
-       "All scenarios with their states.",
-       {},
+       "All scenarios with their states, numbers, and what they will do next.",
+       {"sort", "reverse", "state"},
        [&](const Call& call) { list(runtime, call); }},
       {"GET",
        kOne,
@@ -153,7 +160,7 @@ std::vector<Route> scenario_routes(Runtime& runtime) {
        kOne,
        Need::Author,
        "Applies a scenario file; all its mistakes are answered at once.",
-       {},
+       {"migrate", "map"},
        [&](const Call& call) { apply(runtime, call); }},
       {"DELETE",
        kOne,

@@ -21,8 +21,7 @@ constexpr std::array<std::string_view, 6> kTopKeys = {"scenario", "title", "time
 /// Words of the scenario form that this version does not run yet.
 constexpr std::array<std::string_view, 5> kLaterKeys = {"start_at", "end_at", "at_end", "exit",
                                                         "goal"};
-constexpr std::array<std::string_view, 5> kLaterKinds = {"trigger_segment", "trigger_date",
-                                                         "wait_until", "split", "update_contact"};
+constexpr std::array<std::string_view, 3> kLaterKinds = {"wait_until", "split", "update_contact"};
 constexpr std::array<std::string_view, 4> kModes = {"never", "after_exit", "restart", "parallel"};
 constexpr std::array<std::string_view, 3> kReentryKeys = {"mode", "min_gap", "key"};
 constexpr std::string_view kEndWord = "end";
@@ -505,8 +504,15 @@ class ScenarioReader {
                 "node \"{}\": nothing follows this wait: it only keeps a contact in the scenario "
                 "for longer, which matters to re-entry alone",
                 draft.entry->key));
+      if (reentry_stated_ || draft.kind->family != NodeFamily::Trigger) continue;
+      if (const auto* dated = std::get_if<DateListen>(&draft.node->listens());
+          dated && dated->yearly)
+        warning(draft.entry->key_at, "reentry_not_stated",
+                fmt::format("node \"{}\": the day comes each year, but a contact enters only once; "
+                            "state it with \"reentry: never\" or after_exit",
+                            draft.entry->key));
       const auto* listen = std::get_if<EventListen>(&draft.node->listens());
-      if (reentry_stated_ || draft.kind->family != NodeFamily::Trigger || !listen) continue;
+      if (!listen) continue;
       for (const std::string& event : listen->events) {
         const EventName* row = find_event(event);
         if (!row || !row->repeats) continue;

@@ -12,6 +12,7 @@ constexpr Duration kProbePause = std::chrono::seconds{1};
 constexpr Duration kVersionPause = std::chrono::minutes{5};
 constexpr std::size_t kCancelChunk = 1'000;
 constexpr std::size_t kTimersAtOnce = 1'000;
+constexpr std::size_t kPassContacts = 500;  // of one step
 
 EventAnswer refused(const Error& error) {
   const bool ours = error.kind == ErrorKind::Unavailable || error.kind == ErrorKind::Io;
@@ -57,6 +58,7 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       counters_{snapshot.counters},
       tokens_{snapshot.tokens},
       book_{kinds, snapshot, [this](std::string_view line) { log(std::string{line}); }},
+      passes_{snapshot.admin},
       dispatcher_{{.endpoint = options.endpoint_window, .total = options.window}} {
   for (const auto& [key, row] : counters_) figures_.pending += row[Counter::Pending];
   for (const AdminRecord& record : snapshot.admin)
@@ -67,6 +69,7 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
 void Engine::rebuild_catalog() {
   catalog_ = book_.catalog(counters_, epoch_, options_.account_id);
   scenario_due_ = book_.next_due();
+  next_check_ = passes_.next_check(catalog_);
   ++generation_;
 }
 
@@ -89,6 +92,7 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
     if (Status done = commit_batch({}, results); !done) return done;
   if (Status done = take_transitions(); !done) return done;
   if (Status done = take_due(); !done) return done;
+  if (Status done = survivable(begin_checks()); !done) return done;
 
   for (std::size_t first = 0; first < jobs.size();) {
     std::size_t end = first;
@@ -99,6 +103,7 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
     first = end;
   }
   if (Status done = step_scenario_passes(); !done) return done;
+  if (Status done = step_pass(); !done) return done;
   if (const Date today = date_of(clock_.now()); today != seen_swept_) {
     Status done = store_->forget_seen(clock_.now() - options_.dedupe_for);
     if (!done && done.error().kind != ErrorKind::Unavailable) return done;
@@ -155,8 +160,9 @@ void Engine::answer(std::span<Job> jobs) {
 }
 
 /// One commit; where a row of it is refused, its inputs one by one, so that they share no fate.
-Status Engine::commit_batch(std::span<const Work> work, std::span<const AttemptResult> results) {
-  Status done = commit_once(work, results);
+Status Engine::commit_batch(std::span<const Work> work, std::span<const AttemptResult> results,
+                            std::span<const AdminRecord> admin) {
+  Status done = commit_once(work, results, admin);
   if (done) return done;
   if (done.error().kind == ErrorKind::Unavailable) {
     answer_all(work, done.error());
@@ -164,7 +170,8 @@ Status Engine::commit_batch(std::span<const Work> work, std::span<const AttemptR
     return {};
   }
   if (done.error().kind != ErrorKind::Conflict) return done;
-  return commit_one_by_one(work, results);
+  if (done = commit_one_by_one(work, results); !done || admin.empty()) return done;
+  return survivable(commit_once({}, {}, admin));
 }
 
 Status Engine::commit_one_by_one(std::span<const Work> work,
@@ -195,7 +202,8 @@ Status Engine::commit_one_by_one(std::span<const Work> work,
   return {};
 }
 
-Status Engine::commit_once(std::span<const Work> work, std::span<const AttemptResult> results) {
+Status Engine::commit_once(std::span<const Work> work, std::span<const AttemptResult> results,
+                           std::span<const AdminRecord> admin) {
   Batch batch{*store_,       catalog_,     counters_,          last_seq_,
               last_contact_, clock_.now(), options_.dedupe_for};
   if (Status done = batch.prefetch(work); !done) return done;
@@ -204,10 +212,12 @@ Status Engine::commit_once(std::span<const Work> work, std::span<const AttemptRe
   for (const AttemptResult& result : results)
     if (const Delivery* delivery = dispatcher_.find(result.delivery))
       batch.settle_attempt(*delivery, result, policy_of(*delivery));
-  const Commit commit = batch.finish();
+  Commit commit = batch.finish();
+  commit.admin.assign(admin.begin(), admin.end());
   if (!commit.empty())
     if (Status done = commit_rows(commit); !done) return done;
   adopt(batch, commit);
+  passes_.adopt(commit.admin);
   count(work);
   return {};
 }
@@ -284,11 +294,49 @@ Status Engine::take_due() {
   }
 }
 
+// ---- passes over all contacts ----
+
+/// Checks at a set time whose time has come.
+Status Engine::begin_checks() {
+  if (full_ || !next_check_ || *next_check_ > clock_.now()) return {};
+  const TriggerPasses::DueChecks due = passes_.due_checks(catalog_, last_contact_, clock_.now());
+  Commit commit{
+      .at = clock_.now(), .last_seq = last_seq_, .last_contact = last_contact_, .admin = due.rows};
+  for (const ScenarioKey key : due.missed) {
+    const CatalogScenario* scenario = catalog_.find(key);
+    const CounterKey of{.scenario = key, .version = scenario->newest};
+    const auto known = counters_.find(of);
+    CounterRow row = known == counters_.end() ? CounterRow{} : known->second;
+    row.add("missed", 1);
+    commit.counters.emplace_back(of, std::move(row));
+    log(fmt::format("trigger.missed scenario={}", scenario->id));
+  }
+  if (!commit.empty()) {
+    if (Status done = commit_rows(commit); !done) return done;
+    for (const auto& [key, row] : commit.counters) counters_[key] = row;
+    passes_.adopt(commit.admin);
+  }
+  next_check_ = passes_.next_check(catalog_);
+  return {};
+}
+
+/// One step, so that other work comes in between.
+Status Engine::step_pass() {
+  if (full_) return {};
+  const auto step = passes_.next_step(catalog_, kPassContacts);
+  if (!step) return {};
+  std::vector<Work> work;
+  work.reserve(step->inputs.size());
+  for (const Input& input : step->inputs) work.push_back({.input = &input});
+  return commit_batch(work, {}, {&step->row, 1});
+}
+
 std::optional<Instant> Engine::next_wake() const {
   if (full_) return probe_at_;
-  if (!held_.empty() || !scenario_passes_.empty()) return clock_.now();
+  if (!held_.empty() || !scenario_passes_.empty() || passes_.any()) return clock_.now();
   std::optional<Instant> next = store_->next_timer();
   if (next) next = std::max(*next, timers_from_);
+  if (next_check_ && (!next || *next_check_ < *next)) next = next_check_;
   if (const auto due = dispatcher_.next(); due && (!next || *due < *next)) next = due;
   if (scenario_due_ && (!next || *scenario_due_ < *next)) next = scenario_due_;
   return next;
@@ -395,7 +443,18 @@ Status Engine::commit_change(const BookChange& change, std::vector<AdminRecord> 
                 .versions = change.versions,
                 .admin = std::move(admin),
                 .activity = change.activity};
+  for (const ScenarioRecord& record : change.scenarios) {
+    const CatalogScenario* known = catalog_.find(record.key);
+    const Scenario* current = !change.versions.empty() ? change.built.get()
+                              : known == nullptr       ? nullptr
+                                                       : known->version(record.newest);
+    if (current == nullptr) continue;
+    for (AdminRecord& row :
+         passes_.on_change(book_.find(record.key), record, *current, last_contact_, clock_.now()))
+      commit.admin.push_back(std::move(row));
+  }
   if (Status done = commit_rows(commit); !done) return done;
+  passes_.adopt(commit.admin);
   book_.adopt(change);
   rebuild_catalog();
   return {};
@@ -442,13 +501,13 @@ Result<ScenarioInfo> Engine::duplicate(const std::string& id, const std::string&
                             "not valid now; apply a corrected file under the new id",
                             id));
   if (Status done = commit_change(applied->change); !done) return tl::make_unexpected(done.error());
-  return book_.info(new_id, /*with_text=*/false);
+  return info(new_id, /*with_text=*/false);
 }
 
 namespace {
-Result<ScenarioInfo> changed(const ScenarioBook& book, const std::string& id, const Status& done) {
+Result<ScenarioInfo> changed(const Engine& engine, const std::string& id, const Status& done) {
   if (!done) return tl::make_unexpected(done.error());
-  return book.info(id, /*with_text=*/false);
+  return engine.info(id, /*with_text=*/false);
 }
 }  // namespace
 
@@ -456,13 +515,13 @@ Result<ScenarioInfo> Engine::activate(const std::string& id,
                                       const std::optional<std::vector<std::string>>& test_emails) {
   auto change = book_.activate(id, test_emails, clock_.now());
   if (!change) return tl::make_unexpected(std::move(change.error()));
-  return changed(book_, id, commit_change(*change));
+  return changed(*this, id, commit_change(*change));
 }
 
 Result<ScenarioInfo> Engine::hold(const std::string& id) {
   auto change = book_.hold(id);
   if (!change) return tl::make_unexpected(std::move(change.error()));
-  return changed(book_, id, commit_change(*change));
+  return changed(*this, id, commit_change(*change));
 }
 
 Result<ScenarioInfo> Engine::archive(const std::string& id, bool with_pending) {
@@ -470,7 +529,7 @@ Result<ScenarioInfo> Engine::archive(const std::string& id, bool with_pending) {
   if (!change) return tl::make_unexpected(std::move(change.error()));
   Status done = commit_change(*change);
   if (done && with_pending) done = cancel_pending(book_.find(id)->key);
-  return changed(book_, id, done);
+  return changed(*this, id, done);
 }
 
 Result<ScenarioInfo> Engine::remove_draft(const std::string& id) {
