@@ -84,7 +84,8 @@ struct MoveRun {
 struct ArmTrigger {
   ScenarioKey scenario;
   NodeNumber node;
-  bool enter = false;  ///< And one who matches now enters (`backfill`, or a check at a set time).
+  bool enter = false;  ///< And one who matches now enters (`backfill`, or a check at a set time),
+  Instant since = Instant::min();  ///< unless one came in by this node since then.
 };
 using Command = std::variant<Forget, EndRun, ResumeRun, MoveRun, ArmTrigger>;
 /// The subject of the timers of a trigger.

@@ -188,11 +188,13 @@ std::optional<TriggerPasses::Step> TriggerPasses::next_step(const Catalog& catal
     return step;
   }
   const std::uint64_t end = std::min(pass.next.value + contacts, pass.last.value + 1);
+  const Instant since = parse_instant(pass.check).value_or(Instant::min());
   for (std::uint64_t key = pass.next.value; key < end; ++key)
     for (const auto& [node, enter] : pass.nodes)
       step.inputs.emplace_back(CommandInput{
           .contact = {key},
-          .command = ArmTrigger{.scenario = pass.scenario, .node = node, .enter = enter}});
+          .command =
+              ArmTrigger{.scenario = pass.scenario, .node = node, .enter = enter, .since = since}});
   if (end > pass.last.value) {
     finish();
   } else {
