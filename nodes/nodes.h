@@ -12,4 +12,7 @@ NodeKind trigger_date_kind();
 NodeKind condition_kind();
 NodeKind send_webhook_kind();
 NodeKind wait_kind();
+NodeKind wait_until_kind();
+NodeKind split_kind();
+NodeKind update_contact_kind();
 }  // namespace onward

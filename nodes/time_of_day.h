@@ -3,6 +3,7 @@
 #include <optional>
 #include <string_view>
 
+#include "engine/core/node.h"
 #include "engine/core/settings.h"
 #include "engine/core/time.h"
 
@@ -15,6 +16,9 @@ inline constexpr std::string_view kDaysSchema =
 
 /// "09:00", "23:59"; nothing where the text is none.
 std::optional<Duration> parse_time_of_day(std::string_view text);
+
+/// The contact's own time zone, else the scenario's.
+std::string_view zone_of(const Visit& visit);
 
 /// The time of day below `key`; midnight where it is missing, or wrong and reported.
 Duration time_of_day(Settings& settings, std::string_view key);

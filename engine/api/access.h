@@ -35,6 +35,7 @@ class Access {
   explicit Access(AccessOptions options) : options_{std::move(options)} {}
   /// The refusal (401, 403, 421), or nothing where the caller may pass.
   std::optional<ApiReply> refuse(const ApiRequest& request, Need need) const;
+  bool asks_for_tokens() const { return !options_.no_auth; }
 
  private:
   AccessOptions options_;

@@ -279,7 +279,7 @@ TEST_CASE("a refused entry is in the contact's ledger with its reason", "[runtim
   const auto state = stage.engine().store().load({&query, 1}).value().at(0);
   REQUIRE(state);
   REQUIRE(state->ledger.size() == 1);
-  CHECK(state->ledger[0].refusals ==
-        std::vector<Refusal>{
-            {.reason = "already_entered", .count = 1, .last = stage.clock().now()}});
+  CHECK(
+      state->ledger[0].refusals ==
+      std::vector<Refusal>{{.reason = "already_entered", .count = 1, .last = stage.clock().now()}});
 }
