@@ -77,6 +77,7 @@ class ScenarioBook {
     ScenarioRecord record;
     std::map<Version, VersionRecord> versions;
     std::map<Version, std::shared_ptr<const Scenario>> built;
+    mutable std::map<Version, std::size_t> sizes;  // nodes, once they have been asked for
   };
   Result<const Entry*> known(std::string_view id) const;
   std::optional<ScenarioNext> next_of(const Entry& entry) const;

@@ -250,7 +250,10 @@ Result<ScenarioVersions> ScenarioBook::versions(std::string_view id,
     const auto& [number, text] = *row;
     VersionInfo info{
         .version = number, .created = text.created, .newest = number == entry.record.newest};
-    if (const auto scenario = version(entry, number)) info.nodes = scenario->nodes.size();
+    const auto [size, unknown] = entry.sizes.try_emplace(number);
+    if (unknown)
+      if (const auto scenario = version(entry, number)) size->second = scenario->nodes.size();
+    info.nodes = size->second;
     const CounterKey key{.scenario = entry.record.key, .version = number};
     if (const auto live = counters.find(key); live != counters.end()) {
       info.entered = live->second[Counter::Entered];

@@ -40,7 +40,7 @@ struct ScenariosOptions {
   bool reverse = false;
   std::string state;  ///< Empty: all.
 };
-int run_scenarios(const ClientOptions& client, const ScenariosOptions& options);
+int run_scenarios(const ClientOptions& client, const ScenariosOptions& options = {});
 /// The list as a table, at most `width` columns wide; empty where there is none.
 std::string scenarios_text(const Value& answer, std::size_t width, bool colour);
 
