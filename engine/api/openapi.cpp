@@ -20,6 +20,7 @@ constexpr Tag kTags[] = {
     {"events", "What contacts do: the door through which everything starts."},
     {"intake", "The same door for events in the forms of other systems."},
     {"contacts", "Who they are, and where they have been."},
+    {"fields", "Custom fields that are declared; without any, contacts may have whichever."},
     {"scenarios", "What authors write, its life, and its numbers."},
     {"deliveries", "The webhook requests that nodes asked for, and what came of them."},
     {kServerTag, "The process itself, for whoever watches it."},

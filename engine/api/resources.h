@@ -32,6 +32,7 @@ std::vector<Route> intake_routes(Runtime& runtime, const Clock& clock,
                                  const std::shared_ptr<DoorFigures>& door,
                                  const IntakeSecrets& secrets);
 std::vector<Route> contact_routes(Runtime& runtime);
+std::vector<Route> field_routes(Runtime& runtime);
 std::vector<Route> scenario_routes(Runtime& runtime);
 std::vector<Route> scenario_life_routes(Runtime& runtime);
 std::vector<Route> delivery_routes(Runtime& runtime);

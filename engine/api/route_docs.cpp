@@ -28,6 +28,7 @@ const PathRow kPath[] = {
     {"scenarios", {"id", "The scenario's id."}},
     {"versions", {"version", "The number of a version, from 1."}},
     {"nodes", {"node", "The node's id in the scenario."}},
+    {"fields", {"name", "A custom field's name, without custom. before it."}},
     {"deliveries", {"id", "The delivery's id, evt_…, which is its webhook-id."}},
 };
 }  // namespace

@@ -122,6 +122,41 @@ constexpr Row kRows[] = {
     {"CloudEvents", R"({"type": "array", "maxItems": 10000,
       "items": {"$ref": "#/components/schemas/CloudEvent"}})"},
 
+    {"Contacts", R"({"type": "object", "required": ["contacts", "next"], "properties": {
+      "contacts": {"type": "array", "items": {"type": "object",
+        "description": "A Contact; its statistics only where they were asked for.",
+        "required": ["groups", "created_at", "updated_at"]}},
+      "next": {"type": ["string", "null"], "description": "The cursor of the next page."}}})"},
+    {"ContactsImported", R"({"type": "object",
+      "description": "What became of the rows: what is counted here is durable, but for a dry run.",
+      "required": ["created", "updated", "unchanged", "refused", "dry_run", "warnings", "errors"],
+      "properties": {
+        "created": {"type": "integer"},
+        "updated": {"type": "integer"},
+        "unchanged": {"type": "integer"},
+        "refused": {"type": "integer"},
+        "dry_run": {"type": "boolean"},
+        "warnings": {"type": "array", "items": {"type": "object",
+          "required": ["index", "line", "code"], "properties": {"index": {"type": "integer"},
+            "line": {"type": "integer"}, "code": {"type": "string"}}}},
+        "errors": {"type": "array", "items": {"type": "object",
+          "required": ["index", "line", "code", "message"],
+          "properties": {"index": {"type": "integer", "description": "From 0, below the header."},
+            "line": {"type": "integer", "description": "From 1, of the body."},
+            "column": {"type": "string"}, "code": {"type": "string"},
+            "message": {"type": "string"}}}}}})"},
+    {"CustomField", R"({"type": "object", "required": ["name", "type", "summary"], "properties": {
+      "name": {"type": "string"},
+      "type": {"enum": ["text", "number", "date", "instant", "flag", "list"]},
+      "summary": {"type": "string"}}})"},
+    {"CustomFieldDeclaration", R"({"type": "object", "required": ["type"], "properties": {
+      "type": {"enum": ["text", "number", "date", "instant", "flag", "list"]},
+      "summary": {"type": ["string", "null"], "description": "What it holds, for people."}}})"},
+    {"CustomFields", R"({"type": "object", "required": ["declared", "fields"], "properties": {
+      "declared": {"type": "boolean",
+        "description": "Whether only declared custom fields are taken."},
+      "fields": {"type": "array", "items": {"$ref": "#/components/schemas/CustomField"}}}})"},
+
     {"Run", R"({"type": "object", "description": "One journey of a contact.",
       "required": ["id", "scenario", "version", "test", "state", "started", "ended", "wake_at", "path"],
       "properties": {

@@ -73,6 +73,8 @@ std::string Lookup::written() const {
   switch (source) {
     case Source::Id:
       return "id";
+    case Source::Ref:
+      return "ref";
     case Source::Field:
       return std::string{info_of(field).name};
     case Source::Custom:

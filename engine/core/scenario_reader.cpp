@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "engine/core/custom_fields.h"
 #include "engine/core/scenario.h"
 #include "engine/core/scenario_graph.h"
 #include "engine/core/scenario_rules.h"
@@ -80,6 +81,8 @@ class ScenarioReader {
       for (const Draft& draft : drafts_) ids.push_back(draft.entry->key);
       check_tests(entry->value, ids, diagnostics_);
     }
+    if (context_.custom_fields != nullptr)
+      check_mentions(tree_, *context_.custom_fields, context_.undeclared_warns, diagnostics_);
     if (diagnostics_.errors() != errors_before) return nullptr;
     return std::move(scenario_);
   }

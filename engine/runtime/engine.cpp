@@ -27,6 +27,18 @@ Status survivable(Status status) {
   return status;
 }
 
+/// What the store holds of declared fields; one that cannot be read is left out.
+CustomFields stored_fields(const std::vector<AdminRecord>& records) {
+  std::vector<CustomField> fields;
+  for (const AdminRecord& record : records) {
+    if (record.kind != AdminKind::Field || record.removed) continue;
+    const auto content = parse_json(record.content);
+    if (!content) continue;
+    if (auto field = custom_field_of(record.name, *content)) fields.push_back(std::move(*field));
+  }
+  return CustomFields{std::move(fields)};
+}
+
 void answer_all(std::span<const Work> work, const Error& error) {
   for (const Work& item : work)
     if (item.answer != nullptr) *item.answer = {.event = refused(error)};
@@ -61,6 +73,7 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       passes_{snapshot.admin},
       dispatcher_{{.endpoint = options.endpoint_window, .total = options.window}} {
   for (const auto& [key, row] : counters_) figures_.pending += row[Counter::Pending];
+  take_fields(stored_fields(snapshot.admin));
   for (const AdminRecord& record : snapshot.admin)
     if (auto pass = read_pass(record)) scenario_passes_.emplace(record.name, std::move(*pass));
   rebuild_catalog();
@@ -116,10 +129,15 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
 Status Engine::take_inputs(std::span<Job> jobs) {
   std::vector<Work> work;
   for (Job& job : jobs) {
+    const auto take_all = [&work](auto& many) {
+      many.answers.resize(many.inputs.size());
+      for (std::size_t i = 0; i < many.inputs.size(); ++i)
+        work.push_back({.input = &many.inputs[i], .answer = &many.answers[i]});
+    };
     if (auto* events = std::get_if<EventsJob>(&job)) {
-      events->answers.resize(events->inputs.size());
-      for (std::size_t i = 0; i < events->inputs.size(); ++i)
-        work.push_back({.input = &events->inputs[i], .answer = &events->answers[i]});
+      take_all(*events);
+    } else if (auto* import = std::get_if<ImportJob>(&job)) {
+      take_all(*import);
     } else {
       auto& contact = std::get<ContactJob>(job);
       work.push_back({.input = &contact.input,
@@ -152,6 +170,8 @@ void Engine::answer(std::span<Job> jobs) {
       answers.reserve(events->answers.size());
       for (WorkAnswer& answer : events->answers) answers.push_back(std::move(answer.event));
       events->done(std::move(answers));
+    } else if (auto* import = std::get_if<ImportJob>(&job)) {
+      import->done(std::move(import->answers));
     } else {
       auto& contact = std::get<ContactJob>(job);
       contact.done(std::move(contact.answer));
@@ -580,6 +600,61 @@ Status Engine::add_token(const TokenRecord& token) {
     return done;
   tokens_.push_back(token);
   return {};
+}
+
+// ---- declared fields ----
+
+void Engine::take_fields(CustomFields fields) {
+  fields_ = std::make_shared<const CustomFields>(std::move(fields));
+  book_.know_fields(fields_);
+}
+
+Status Engine::commit_admin(AdminRecord record) {
+  return commit_rows({.at = clock_.now(),
+                      .last_seq = last_seq_,
+                      .last_contact = last_contact_,
+                      .admin = {std::move(record)}});
+}
+
+Result<bool> Engine::declare_field(const CustomField& field) {
+  const bool fresh = fields_->find(field.name) == nullptr;
+  if (fresh && fields_->all().size() >= kCustomFieldsMax)
+    return fail(ErrorKind::Conflict, "too_many",
+                fmt::format("at most {} custom fields can be declared", kCustomFieldsMax));
+  if (Status done = commit_admin(
+          {.kind = AdminKind::Field, .name = field.name, .content = to_json(to_value(field))});
+      !done)
+    return tl::make_unexpected(done.error());
+  std::vector<CustomField> all = fields_->all();
+  all.push_back(field);
+  take_fields(CustomFields{std::move(all)});
+  return fresh;
+}
+
+Result<bool> Engine::remove_field(const std::string& name) {
+  if (fields_->find(name) == nullptr)
+    return fail(ErrorKind::NotFound, "unknown_field",
+                fmt::format("there is no declared field \"{}\"", name));
+  if (Status done = commit_admin({.kind = AdminKind::Field, .name = name, .removed = true}); !done)
+    return tl::make_unexpected(done.error());
+  std::vector<CustomField> all = fields_->all();
+  std::erase_if(all, [&](const CustomField& field) { return field.name == name; });
+  take_fields(CustomFields{std::move(all)});
+  return true;
+}
+
+Result<std::vector<WorkAnswer>> Engine::rehearse(std::span<const Input> inputs) {
+  std::vector<WorkAnswer> answers(inputs.size());
+  std::vector<Work> work;
+  work.reserve(inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    work.push_back({.input = &inputs[i], .answer = &answers[i]});
+  Batch batch{*store_,       catalog_,     counters_,          last_seq_,
+              last_contact_, clock_.now(), options_.dedupe_for};
+  if (Status done = batch.prefetch(work); !done) return tl::make_unexpected(done.error());
+  for (const Work& item : work)
+    if (Status done = batch.take(item); !done) return tl::make_unexpected(done.error());
+  return answers;
 }
 
 // ---- figures ----

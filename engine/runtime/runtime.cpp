@@ -77,6 +77,7 @@ struct Runtime::Impl final : DeliverySink {
   std::function<void(std::string)> on_failure;
   std::map<std::string, TokenRecord, std::less<>> tokens;
   std::shared_ptr<const Directory> directory;
+  std::shared_ptr<const CustomFields> fields;
   EngineFigures figures;
   std::uint64_t bytes_on_disk = 0;
   std::optional<Instant> oldest_due;
@@ -236,6 +237,7 @@ void Runtime::Impl::refresh() {
   }
   if (names) directory = std::move(names);
   full = engine->full();
+  fields = engine->custom_fields();
   figures = engine->figures();
   for (std::size_t i = tokens.size(); i < engine->tokens().size(); ++i)
     tokens.emplace(engine->tokens()[i].sha256, engine->tokens()[i]);
@@ -260,6 +262,8 @@ void Runtime::Impl::fail_for_good(const Error& error) {
       events->done(std::vector<EventAnswer>(events->inputs.size(), lost));
     else if (auto* contact = std::get_if<ContactJob>(&job))
       contact->done(fail(ErrorKind::Unavailable, lost.code, lost.message));
+    else if (auto* import = std::get_if<ImportJob>(&job))
+      import->done(std::vector<WorkAnswer>(import->inputs.size(), WorkAnswer{.event = lost}));
   }
   if (options.log) options.log("engine.stopped message=\"" + error.message + "\"");
   if (tell) tell(error.message);
@@ -367,6 +371,62 @@ Status Runtime::patch_contact(ContactRef who, ContactPatch patch, bool create,
     done(answer_of(std::move(*answer)));
   };
   return impl_->push(std::move(job), 1);
+}
+
+namespace {
+ImportAnswer import_answer_of(WorkAnswer answer) {
+  using Kind = ImportAnswer::Kind;
+  ImportAnswer shown{.kind = Kind::Unchanged,
+                     .code = std::move(answer.event.code),
+                     .message = std::move(answer.event.message),
+                     .warnings = std::move(answer.event.warnings)};
+  if (answer.event.kind == EventAnswer::Kind::Unavailable)
+    shown.kind = Kind::Unavailable;
+  else if (answer.event.kind != EventAnswer::Kind::Accepted)
+    shown.kind = Kind::Refused;
+  else if (answer.created)
+    shown.kind = Kind::Created;
+  else if (answer.changed)
+    shown.kind = Kind::Updated;
+  return shown;
+}
+
+std::vector<ImportAnswer> import_answers_of(std::vector<WorkAnswer> answers) {
+  std::vector<ImportAnswer> shown;
+  shown.reserve(answers.size());
+  for (WorkAnswer& answer : answers) shown.push_back(import_answer_of(std::move(answer)));
+  return shown;
+}
+}  // namespace
+
+Status Runtime::import_contacts(std::vector<ContactInput> contacts, ImportMode mode,
+                                Done<Result<std::vector<ImportAnswer>>> done) {
+  std::vector<Input> inputs;
+  inputs.reserve(contacts.size());
+  for (ContactInput& contact : contacts)
+    inputs.emplace_back(PatchInput{
+        .who = std::move(contact.who), .patch = std::move(contact.patch), .quiet = !mode.trigger});
+  const std::size_t count = std::max<std::size_t>(inputs.size(), 1);
+  if (!mode.dry_run)
+    return impl_->push(ImportJob{.inputs = std::move(inputs),
+                                 .done =
+                                     [done = std::move(done)](std::vector<WorkAnswer> answers) {
+                                       done(import_answers_of(std::move(answers)));
+                                     }},
+                       count);
+  return impl_->push(
+      CallJob{[inputs = std::move(inputs), done = std::move(done)](Engine& engine) -> Status {
+        auto answers = engine.rehearse(inputs);
+        if (answers) {
+          done(import_answers_of(std::move(*answers)));
+          return {};
+        }
+        Error error = std::move(answers.error());
+        done(tl::make_unexpected(error));
+        if (error.kind != ErrorKind::Io) return {};
+        return tl::make_unexpected(std::move(error));
+      }},
+      count);
 }
 
 Status Runtime::forget_contact(ContactName who, Done<Result<bool>> done) {
@@ -540,6 +600,14 @@ Status Runtime::delivery(DeliveryKey key, bool fresh, Done<Result<DeliveryView>>
                      });
 }
 
+Status Runtime::contacts(std::string group, std::size_t limit, std::string cursor, bool fresh,
+                         Done<Result<ContactPage>> done) {
+  return impl_->read(fresh, [group = std::move(group), limit, cursor = std::move(cursor),
+                             done = std::move(done)](StoreReader& from, const Directory&) {
+    done(query_contacts(from, group, limit, cursor));
+  });
+}
+
 // ---- figures and tokens ----
 
 RuntimeFigures Runtime::figures() const {
@@ -586,5 +654,22 @@ Status Runtime::add_token(TokenRecord token, Done<Status> done) {
         done(added);
         return added;
       });
+}
+
+std::shared_ptr<const CustomFields> Runtime::custom_fields() const {
+  const std::lock_guard lock{impl_->mutex};
+  return impl_->fields;
+}
+
+Status Runtime::declare_field(CustomField field, Done<Result<bool>> done) {
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [field = std::move(field)](Engine& of) { return of.declare_field(field); }));
+}
+
+Status Runtime::remove_field(std::string name, Done<Result<bool>> done) {
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [name = std::move(name)](Engine& of) { return of.remove_field(name); }));
 }
 }  // namespace onward

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/core/advance.h"
+#include "engine/core/custom_fields.h"
 #include "engine/core/diagnostic.h"
 #include "engine/core/node.h"
 #include "engine/core/result.h"
@@ -59,6 +60,21 @@ struct ScenarioProgress {
   std::uint64_t done = 0;     ///< Runs moved, or purged.
   std::uint64_t stayed = 0;   ///< Runs that could not go over: they finish where they are.
   std::uint64_t stopped = 0;  ///< Of a purge: live runs that were ended first.
+};
+
+/// What became of one contact of an import.
+struct ImportAnswer {
+  /// Refused: with `code` and `message`. Unavailable: not taken for a reason of ours, such as a
+  /// full disk; worth sending again.
+  enum class Kind : std::uint8_t { Created, Updated, Unchanged, Refused, Unavailable };
+  Kind kind = Kind::Unchanged;
+  std::string code;
+  std::string message;
+  std::vector<std::string> warnings;  ///< "ambiguous_contact"
+};
+struct ImportMode {
+  bool trigger = false;  ///< Changes may start scenarios (group_joined, …); else they are quiet.
+  bool dry_run = false;  ///< Tells what would be done, and does nothing.
 };
 
 struct ScenarioInfo {
@@ -269,12 +285,31 @@ class Runtime {
                     Done<Result<DeliveryPage>> done);
   Status delivery(DeliveryKey key, bool fresh, Done<Result<DeliveryView>> done);
 
+  /// Makes and changes many contacts, each alone; `patch_contact` of each, but in one job. Answered
+  /// after the commit, in the order given; bounded by the same queue as events.
+  Status import_contacts(std::vector<ContactInput> contacts, ImportMode mode,
+                         Done<Result<std::vector<ImportAnswer>>> done);
+  struct ContactPage {
+    std::vector<ContactAnswer> contacts;  ///< Oldest first.
+    std::string next;
+  };
+  /// All contacts, or those of one group. `limit` bounds what is given out; with a group a page may
+  /// hold fewer, even none, and still have a next one.
+  Status contacts(std::string group, std::size_t limit, std::string cursor, bool fresh,
+                  Done<Result<ContactPage>> done);
+
   RuntimeFigures figures() const;
   const std::string& epoch() const;
   /// Tokens known at start and added since, by SHA-256 in hex. Any thread.
   std::optional<TokenRecord> find_token(std::string_view sha256) const;
   bool has_tokens() const;
   Status add_token(TokenRecord token, Done<Status> done);
+
+  /// The declared custom fields as they are now; never null. Any thread.
+  std::shared_ptr<const CustomFields> custom_fields() const;
+  /// Answers whether it is a new one. What is stored already stays as it is.
+  Status declare_field(CustomField field, Done<Result<bool>> done);
+  Status remove_field(std::string name, Done<Result<bool>> done);
 
  private:
   struct Impl;

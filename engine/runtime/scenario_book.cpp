@@ -100,7 +100,9 @@ Result<ScenarioBook::Applied> ScenarioBook::apply(const std::string& id, const s
   if (entry != nullptr && entry->record.state == ScenarioState::Archived) return archived(id);
   Applied applied;
   // No secrets can be kept yet, so each that a file names is unknown, and refused.
-  Loaded loaded = load_scenario(text, kinds_, {.secrets = std::set<std::string, std::less<>>{}});
+  Loaded loaded = load_scenario(
+      text, kinds_,
+      {.secrets = std::set<std::string, std::less<>>{}, .custom_fields = fields_.get()});
   applied.answer.diagnostics = std::move(loaded.diagnostics);
   if (loaded.scenario)
     check_against(entry == nullptr ? nullptr : &entry->record, id, *loaded.scenario,

@@ -58,6 +58,9 @@ class ScenarioBook {
   Result<NodeMap> migration(const std::string& id, const Applied& applied,
                             const MigrationRequest& request, const Counters& counters) const;
 
+  /// The custom fields that scenarios may name from now on.
+  void know_fields(std::shared_ptr<const CustomFields> fields) { fields_ = std::move(fields); }
+
   /// Takes over what has been committed.
   void adopt(const BookChange& change);
   /// Versions that are newest, or that runs or deliveries under way still need, built and indexed.
@@ -95,5 +98,6 @@ class ScenarioBook {
   std::function<void(std::string_view)> log_;
   std::map<std::string, Entry, std::less<>> entries_;  // by id
   std::map<ScenarioKey, std::string> ids_;
+  std::shared_ptr<const CustomFields> fields_;
 };
 }  // namespace onward

@@ -241,6 +241,14 @@ class StoreReader {
   /// `scenario`: an id, or empty for all.
   virtual Result<ActivityList> activity(std::string_view scenario, std::size_t limit,
                                         std::string_view cursor) = 0;
+
+  struct ContactList {
+    std::vector<std::pair<Contact, Engagement>> contacts;  ///< By key: oldest first.
+    bool more = false;                                     ///< There are further ones.
+  };
+  /// Contacts behind `after`, which need not exist (the zero key is before all), at most `limit`.
+  /// Fewer come where they are large; never none while there are some.
+  virtual Result<ContactList> contacts(ContactKey after, std::size_t limit) = 0;
 };
 
 /// Owned by the engine thread: every call but `open_reader` comes from it. An Io error from

@@ -51,6 +51,12 @@ struct CommandLine {
   ImportOptions given;
   RunsOptions runs;
   DeliveriesOptions deliveries;
+  ContactImportOptions contacts_in;
+  ContactExportOptions contacts_out;
+  ContactListOptions listed;
+  FieldOptions field;
+  bool yes = false;
+  std::string fields_file;
   std::string name;  // of the one thing that a command is about
   std::vector<std::string> topic;
   ScenariosOptions scenarios;
@@ -162,14 +168,25 @@ void add_listen(CommandLine& line) {
   sub->add_flag("--quiet", listen.quiet, "Print no requests");
 }
 
+int validate_with(const CommandLine& line) {
+  CustomFields declared;
+  if (!line.fields_file.empty()) {
+    auto read = read_declarations(line.fields_file);
+    if (!read) return complain(read.error());
+    declared = std::move(*read);
+  }
+  const auto files = scenario_files(line.files);
+  if (!files) return complain(files.error());
+  return validate_files(*files, line.as_json ? "json" : line.format, colour_on_stderr(), std::cout,
+                        std::cerr, &declared);
+}
+
 void add_offline(CommandLine& line) {
-  CLI::App* validate = command(line, line.app, "validate",
-                               "Find all mistakes in scenario files, without a server", [&line] {
-                                 const auto files = scenario_files(line.files);
-                                 if (!files) return complain(files.error());
-                                 return validate_files(*files, line.as_json ? "json" : line.format,
-                                                       colour_on_stderr(), std::cout, std::cerr);
-                               });
+  CLI::App* validate =
+      command(line, line.app, "validate", "Find all mistakes in scenario files, without a server",
+              [&line] { return validate_with(line); });
+  validate->add_option("--fields", line.fields_file,
+                       "Warn of custom fields that are not in this file of `fields list --json`");
   validate
       ->add_option("file", line.files, "Scenario files, folders of them, or - for standard input")
       ->required();
@@ -308,11 +325,82 @@ void add_events(CommandLine& line) {
   import->add_option("--chunk", line.given.chunk, "Lines in one post")
       ->capture_default_str()
       ->check(CLI::Range(1, 10'000));
+  import->add_option("--report", line.given.report,
+                     "Keep refused events in this file, with why; mended, it can be imported");
+  import->add_flag("--quiet", line.given.quiet, "Show no progress");
+}
+
+void add_contact_files(CommandLine& line, CLI::App& contacts) {
+  ContactImportOptions& in = line.contacts_in;
+  CLI::App* import =
+      client_command(line, contacts, "import", "Make and change contacts from a CSV or NDJSON file",
+                     [&line] { return run_contact_import(line.client, line.contacts_in); });
+  import->add_option("file", in.file, "The file, or - for standard input")->required();
+  import->add_option("--format", in.format, "csv or ndjson; else told by the file")
+      ->check(CLI::IsMember({"csv", "ndjson"}));
+  add_repeated(import, "--map", in.map,
+               "COLUMN=FIELD: \"E-mail=email\", \"Seats=custom.seats:number\", \"Old=-\" to pass "
+               "over; may be repeated");
+  import->add_option("--map-file", in.map_file, "The same from a YAML or JSON mapping");
+  import->add_flag("--ignore-unmapped", in.ignore_unmapped, "Pass over columns without a field");
+  import->add_option("--delimiter", in.delimiter, "Between cells, such as ; or tab; else detected");
+  import->add_option("--empty", in.empty, "What an empty cell does to its field: leaves or clears")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"leaves", "clears"}));
+  import->add_flag("--raw", in.raw, "Keep the ' before cells that look like formulas");
+  add_repeated(import, "--group", in.groups, "Every contact joins this group; may be repeated");
+  import->add_flag("--trigger", in.trigger,
+                   "Let the changes start scenarios; else they start none");
+  import->add_flag("--dry-run", in.dry_run, "Tell what would be done, and do nothing");
+  import->add_option("--report", in.report,
+                     "Keep refused rows in this file, with why; mended, it can be imported");
+  import->add_flag("--quiet", in.quiet, "Show no progress");
+  import->add_option("--chunk", in.chunk, "Contacts in one post")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10'000));
+
+  ContactExportOptions& out = line.contacts_out;
+  CLI::App* export_ =
+      client_command(line, contacts, "export", "Write contacts as CSV or NDJSON",
+                     [&line] { return run_contact_export(line.client, line.contacts_out); });
+  export_->add_option("--format", out.format, "csv or ndjson")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"csv", "ndjson"}));
+  add_repeated(export_, "--fields", out.fields,
+               "Only these: id,email,custom.plan,custom.*,statistics.open_rate");
+  export_->add_option("--group", out.group, "Only those in this group");
+  export_->add_option("--out", out.out, "Write to this file instead of standard output");
+  export_->add_flag("--statistics", out.statistics, "The personal statistics as well");
+  export_->add_option("--delimiter", out.delimiter,
+                      "Between cells, such as ; or tab; else a comma");
+  export_->add_flag("--raw", out.raw,
+                    "For programs: no ' before cells that a spreadsheet would take for formulas");
+  export_->add_flag("--quiet", out.quiet, "Show no progress");
+}
+
+void add_fields(CommandLine& line) {
+  CLI::App* fields =
+      line.app.add_subcommand("fields", "Declare the custom fields that contacts may have");
+  fields->require_subcommand(1);
+  CLI::App* declare = client_command(line, *fields, "declare", "Declare a custom field", [&line] {
+    return run_field_declare(line.client, line.field);
+  });
+  declare->add_option("field", line.field.name, "Its name: plan, or custom.plan")->required();
+  declare->add_option("--type", line.field.type, "text, number, date, instant, flag or list")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"text", "number", "date", "instant", "flag", "list"}));
+  declare->add_option("--summary", line.field.summary, "What it holds, for people");
+  client_command(line, *fields, "list", "The declared custom fields",
+                 [&line] { return run_fields(line.client); });
+  CLI::App* remove = client_command(line, *fields, "remove", "Take a declaration back; values stay",
+                                    [&line] { return run_field_remove(line.client, line.name); });
+  remove->add_option("field", line.name, "Its name")->required();
 }
 
 void add_people(CommandLine& line) {
   constexpr const char* kContactHelp = "Its id, or its address; an id with an @ as id:ID";
-  CLI::App* contacts = line.app.add_subcommand("contacts", "Look at contacts");
+  CLI::App* contacts =
+      line.app.add_subcommand("contacts", "Look at contacts, take them in and out");
   contacts->require_subcommand(1);
   CLI::App* get = client_command(line, *contacts, "get", "All that is known of a contact",
                                  [&line] { return run_contact(line.client, line.name); });
@@ -321,6 +409,18 @@ void add_people(CommandLine& line) {
                                   [&line] { return run_runs(line.client, line.runs); });
   runs->add_option("contact", line.runs.contact, kContactHelp)->required();
   runs->add_option("--limit", line.runs.limit, "How many")->capture_default_str();
+
+  CLI::App* forget =
+      client_command(line, *contacts, "forget", "Erase a contact for good; the numbers stay",
+                     [&line] { return run_contact_forget(line.client, line.name, line.yes); });
+  forget->add_option("contact", line.name, kContactHelp)->required();
+  forget->add_flag("--yes", line.yes, "Really");
+  CLI::App* all = client_command(line, *contacts, "list", "Contacts, oldest first",
+                                 [&line] { return run_contact_list(line.client, line.listed); });
+  all->add_option("--group", line.listed.group, "Only those in this group");
+  all->add_option("--limit", line.listed.limit, "How many")->capture_default_str();
+  all->add_option("--cursor", line.listed.cursor, "Go on where a list ended");
+  add_contact_files(line, *contacts);
 
   CLI::App* deliveries = line.app.add_subcommand("deliveries", "Look at webhook requests");
   deliveries->require_subcommand(1);
@@ -440,6 +540,7 @@ void add_all(CommandLine& line) {
   add_authoring(line);
   add_events(line);
   add_people(line);
+  add_fields(line);
   CLI::App* help = command(line, line.app, "help", "Explain a command",
                            [&line] { return print_help(line.app, line.topic); });
   help->add_option("command", line.topic, "Its name");

@@ -91,6 +91,8 @@ struct ImportOptions {
   std::string file;  ///< "-" is standard input.
   bool history = false;
   std::int64_t chunk = 1'000;  ///< Lines in one post.
+  std::string report;          ///< A file for what is refused; empty: none.
+  bool quiet = false;          ///< No progress.
 };
 int run_import(const ClientOptions& client, const ImportOptions& options);
 
@@ -108,4 +110,40 @@ struct DeliveriesOptions {
 };
 int run_deliveries(const ClientOptions& client, const DeliveriesOptions& options);
 int run_delivery(const ClientOptions& client, const std::string& id);
+
+struct ContactImportOptions {
+  std::string file;    ///< "-" is standard input.
+  std::string format;  ///< "csv", "ndjson"; empty: by the file's name, else its beginning.
+  std::vector<std::string> map;  ///< "E-mail=email"
+  std::string map_file;          ///< YAML or JSON: header to field.
+  std::string delimiter;         ///< Empty: found in the header.
+  std::vector<std::string> groups;
+  std::string empty = "leaves";  ///< What an empty cell does: "leaves" or "clears".
+  bool ignore_unmapped = false, raw = false, trigger = false, dry_run = false, quiet = false;
+  std::string report;          ///< A file for what is refused; empty: none.
+  std::int64_t chunk = 1'000;  ///< Contacts in one post.
+};
+int run_contact_import(const ClientOptions& client, const ContactImportOptions& options);
+
+struct ContactExportOptions {
+  std::string format = "csv";
+  std::vector<std::string> fields;  ///< Each may be several, separated by commas.
+  std::string group, out, delimiter;
+  bool statistics = false, raw = false, quiet = false;
+};
+int run_contact_export(const ClientOptions& client, const ContactExportOptions& options);
+
+struct ContactListOptions {
+  std::string group, cursor;
+  std::int64_t limit = 50;
+};
+int run_contact_list(const ClientOptions& client, const ContactListOptions& options);
+int run_contact_forget(const ClientOptions& client, const std::string& contact, bool yes);
+
+struct FieldOptions {
+  std::string name, type = "text", summary;
+};
+int run_field_declare(const ClientOptions& client, const FieldOptions& options);
+int run_fields(const ClientOptions& client);
+int run_field_remove(const ClientOptions& client, const std::string& name);
 }  // namespace onward
