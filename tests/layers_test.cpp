@@ -34,15 +34,10 @@ const std::map<string, std::vector<string>> kLayers{
     {"engine/api", {"engine/core", "engine/exchange", "engine/runtime"}},
     {"tools",
      {"engine/core", "engine/net", "engine/authoring", "engine/store", "engine/secrets",
-      "engine/exchange", "nodes", "engine/delivery", "engine/runtime", "engine/api"}},
-    {"engine/delivery", {"engine/core", "engine/net"}},
-    {"engine/runtime", {"engine/core", "engine/authoring", "engine/store", "engine/delivery"}},
-    {"engine/api", {"engine/core", "engine/runtime"}},
+      "engine/exchange", "nodes", "engine/delivery", "engine/runtime", "engine/api",
+      "engine/simulation"}},
     {"engine/simulation",
      {"engine/core", "engine/authoring", "engine/store", "engine/delivery", "engine/runtime"}},
-    {"tools",
-     {"engine/core", "engine/net", "engine/authoring", "engine/store", "nodes", "engine/delivery",
-      "engine/runtime", "engine/api", "engine/simulation"}},
 };
 
 /// A library's headers, by prefix, and where they may be named: folders, or single files.

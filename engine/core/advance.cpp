@@ -259,7 +259,11 @@ void Cascade::take(const CommandInput& input) {
           state_.engagement = {};
           changes_.forgotten = true;
         } else if constexpr (std::is_same_v<T, EndRun>) {
-          if (Run* run = live_run(command.run)) end(*run, RunState::Exited, command.reason);
+          if (Run* run = live_run(command.run)) {
+            const CatalogScenario* home = catalog_.find(run->scenario);
+            const bool stopped = home == nullptr || home->state == ScenarioState::Archived;
+            end(*run, stopped ? RunState::Stopped : RunState::Exited, command.reason);
+          }
         } else if constexpr (std::is_same_v<T, ResumeRun>) {
           Run* run = live_run(command.run);
           if (run != nullptr && run->state == RunState::Parked) resume(*run);
@@ -837,7 +841,9 @@ void Cascade::move(Run& run, const MoveRun& command) {
     counters(run).add(Counter::Parked, -1);
   else
     leave_hold(run);
-  counters(run, run.place()).add(Counter::MovedOut, 1);
+  // A run that was kept from arriving was never counted at the node.
+  const bool arrived_there = !parked || run.reason != kCascadeReason;
+  if (arrived_there) counters(run, run.place()).add(Counter::MovedOut, 1);
   counters(run).add(Counter::MovedOut, 1);
   counters(run).add(Counter::Inside, -1);
   run.version = command.to;
@@ -845,7 +851,7 @@ void Cascade::move(Run& run, const MoveRun& command) {
   counters(run).add(Counter::Inside, 1);
   const Instant arrived = run.path.back().at;
   if (stays) {
-    counters(run, run.place()).add(Counter::MovedIn, 1);
+    if (arrived_there) counters(run, run.place()).add(Counter::MovedIn, 1);
     if (parked) {
       counters(run).add(Counter::Parked, 1);
       return;

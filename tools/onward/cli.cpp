@@ -16,6 +16,7 @@
 #include "tools/onward/commands.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/listen.h"
+#include "tools/onward/scenario_files.h"
 #include "tools/onward/serve.h"
 #include "tools/onward/simulate_command.h"
 #include "tools/onward/terminal.h"
@@ -67,6 +68,10 @@ struct CommandLine {
   TestOptions test;
   SimulateOptions simulate;
   GraphOptions graph;
+  ScenariosOptions scenarios;
+  PlanOptions plan;
+  DiffOptions diff;
+  PurgeOptions purge;
 };
 
 /// A command that ends in `run`.
@@ -188,8 +193,10 @@ int validate_with(const CommandLine& line) {
     if (!read) return complain(read.error());
     declared = std::move(*read);
   }
-  return validate_files(line.files, line.as_json ? "json" : line.format, colour_on_stderr(),
-                        std::cout, std::cerr, &declared);
+  const auto files = scenario_files(line.files);
+  if (!files) return complain(files.error());
+  return validate_files(*files, line.as_json ? "json" : line.format, colour_on_stderr(), std::cout,
+                        std::cerr, &declared);
 }
 
 void add_offline(CommandLine& line) {
@@ -198,7 +205,9 @@ void add_offline(CommandLine& line) {
               [&line] { return validate_with(line); });
   validate->add_option("--fields", line.fields_file,
                        "Warn of custom fields that are not in this file of `fields list --json`");
-  validate->add_option("file", line.files, "Scenario files, or - for standard input")->required();
+  validate
+      ->add_option("file", line.files, "Scenario files, folders of them, or - for standard input")
+      ->required();
   validate->add_option("--format", line.format, "text (for people), short (a line each) or json")
       ->capture_default_str()
       ->check(CLI::IsMember({"text", "short", "json"}));
@@ -272,8 +281,38 @@ void add_authors_tools(CommandLine& line) {
 void add_authoring(CommandLine& line) {
   CLI::App* apply = client_command(line, line.app, "apply", "Apply scenario files",
                                    [&line] { return run_apply(line.client, line.apply); });
-  apply->add_option("file", line.apply.files, "Scenario files, or - for standard input")
+  apply
+      ->add_option("file", line.apply.files,
+                   "Scenario files, folders of them, or - for standard input")
       ->required();
+  apply->add_flag("--keep-going", line.apply.keep_going,
+                  "Apply the files that are right, though others are not");
+  apply->add_flag("--migrate", line.apply.migrate,
+                  "Move runs under way to the new version, at the node where they are");
+  add_repeated(apply, "--map", line.apply.map,
+               "OLD=NEW: who is at the node OLD goes on at NEW; may be repeated");
+
+  CLI::App* plan = client_command(line, line.app, "plan", "Show what an apply would do",
+                                  [&line] { return run_plan(line.client, line.plan); });
+  plan->add_option("file", line.plan.files,
+                   "Scenario files, folders of them, or - for standard input")
+      ->required();
+  add_repeated(plan, "--map", line.plan.map, "As apply --migrate would be given it");
+  plan->add_flag("--detailed-exitcode", line.plan.detailed_exitcode,
+                 "Exit with 2 where something would change");
+
+  CLI::App* versions =
+      client_command(line, line.app, "versions", "The versions of a scenario, and who is on each",
+                     [&line] { return run_versions(line.client, line.name); });
+  versions->add_option("scenario", line.name, "Its id")->required();
+
+  CLI::App* diff = client_command(line, line.app, "diff", "What changed between two versions",
+                                  [&line] { return run_diff(line.client, line.diff); });
+  diff->add_option("scenario", line.diff.scenario, "Its id")->required();
+  diff->add_option(
+      "from", line.diff.from,
+      "A version, or a file to compare the newest with; else the one before the newest");
+  diff->add_option("to", line.diff.to, "A version or a file; else the newest version");
 
   CLI::App* activate = client_command(line, line.app, "activate", "Let contacts into a scenario",
                                       [&line] { return run_activate(line.client, line.activate); });
@@ -297,8 +336,24 @@ void add_authoring(CommandLine& line) {
   duplicate->add_option("scenario", line.duplicate.scenario, "Its id")->required();
   duplicate->add_option("new-id", line.duplicate.new_id, "The draft's id")->required();
 
-  client_command(line, line.app, "scenarios", "List the scenarios",
-                 [&line] { return run_scenarios(line.client); });
+  CLI::App* purge = client_command(line, line.app, "purge",
+                                   "Take away the runs and request bodies of an archived scenario",
+                                   [&line] { return run_purge(line.client, line.purge); });
+  purge->add_option("scenario", line.purge.scenario, "Its id")->required();
+  purge->add_flag("--yes", line.purge.yes, "Do not ask");
+
+  CLI::App* scenarios = client_command(line, line.app, "scenarios", "List the scenarios", [&line] {
+    return run_scenarios(line.client, line.scenarios);
+  });
+  scenarios
+      ->add_option("--sort", line.scenarios.sort,
+                   "name, state, next, entered, inside, pending, failed or changed")
+      ->capture_default_str()
+      ->check(CLI::IsMember(
+          {"name", "state", "next", "entered", "inside", "pending", "failed", "changed"}));
+  scenarios->add_flag("--reverse", line.scenarios.reverse, "The other way round");
+  scenarios->add_option("--state", line.scenarios.state, "Only these")
+      ->check(CLI::IsMember({"draft", "scheduled", "active", "on_hold", "archived"}));
 
   CLI::App* show = client_command(line, line.app, "show", "Print a scenario's newest text",
                                   [&line] { return run_show(line.client, line.name); });
