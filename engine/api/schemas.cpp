@@ -122,10 +122,11 @@ constexpr Row kRows[] = {
     {"CloudEvents", R"({"type": "array", "maxItems": 10000,
       "items": {"$ref": "#/components/schemas/CloudEvent"}})"},
 
+    {"ListedContact", R"({"type": "object",
+      "description": "A Contact; its statistics only where they were asked for.",
+      "required": ["groups", "created_at", "updated_at"]})"},
     {"Contacts", R"({"type": "object", "required": ["contacts", "next"], "properties": {
-      "contacts": {"type": "array", "items": {"type": "object",
-        "description": "A Contact; its statistics only where they were asked for.",
-        "required": ["groups", "created_at", "updated_at"]}},
+      "contacts": {"type": "array", "items": {"$ref": "#/components/schemas/ListedContact"}},
       "next": {"type": ["string", "null"], "description": "The cursor of the next page."}}})"},
     {"ContactsImported", R"({"type": "object",
       "description": "What became of the rows: what is counted here is durable, but for a dry run.",

@@ -87,6 +87,8 @@ std::string Lookup::written() const {
       return "updated_at";
     case Source::Statistic:
       return std::string{statistic_names()[static_cast<std::size_t>(statistic)]};
+    case Source::Ref:
+      return "ref";
     case Source::Event:
       return "event." + name;
   }
