@@ -45,7 +45,8 @@ std::optional<Instant> earlier(const std::optional<Instant>& a, const std::optio
 }
 
 bool listed(const std::vector<std::string>& events, std::string_view type) {
-  return std::ranges::find(events, type) != events.end();
+  return std::ranges::any_of(
+      events, [&](const std::string& event) { return event == type || event == kAnyEvent; });
 }
 
 /// One input's whole cascade over one contact.
