@@ -51,6 +51,7 @@ struct AuthorContext {
   std::string timezone = "UTC";  ///< The scenario's.
   std::optional<std::set<std::string, std::less<>>>
       secrets;  ///< Known names; nothing: not known here.
+  std::optional<std::set<std::string, std::less<>>> credentials = std::nullopt;  ///< The same.
 
   const CustomFields* custom_fields = nullptr;  ///< Declared ones; null: not known here.
   bool undeclared_warns = false;                ///< Undeclared ones are warnings, not mistakes.
