@@ -577,7 +577,7 @@ class ScenarioReader {
       if (!listen) continue;
       for (const std::string& event : listen->events) {
         const EventName* row = find_event(event);
-        if (!row || !row->repeats) continue;
+        if (event != kAnyEvent && (!row || !row->repeats)) continue;
         warning(draft.entry->key_at, "reentry_not_stated",
                 fmt::format("node \"{}\": a contact does \"{}\" again and again, but enters only "
                             "once; state it with \"reentry: never\", after_exit, restart or "
