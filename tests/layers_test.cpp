@@ -31,7 +31,7 @@ const std::map<string, std::vector<string>> kLayers{
     {"engine/runtime",
      {"engine/core", "engine/authoring", "engine/store", "engine/secrets", "engine/delivery"}},
     {"engine/exchange", {"engine/core"}},
-    {"engine/api", {"engine/core", "engine/exchange", "engine/runtime"}},
+    {"engine/api", {"engine/core", "engine/secrets", "engine/exchange", "engine/runtime"}},
     {"tools",
      {"engine/core", "engine/net", "engine/authoring", "engine/store", "engine/secrets",
       "engine/exchange", "nodes", "engine/delivery", "engine/runtime", "engine/api",
