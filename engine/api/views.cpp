@@ -41,6 +41,8 @@ Value view_node(const NodeStats& node) {
                   {"visits", row[Counter::Visits]},
                   {"unique_contacts", row[Counter::UniqueContacts]},
                   {"waiting", row[Counter::Waiting]},
+                  {"moved_in", row[Counter::MovedIn]},
+                  {"moved_out", row[Counter::MovedOut]},
                   {"ports", named_counts(row, node.ports)},
                   {"unknown", row[Counter::Unknown]},
                   {"requests", row[Counter::Requests]},
@@ -55,10 +57,17 @@ Value view_side(const StatsSide& side) {
   const CounterRow& row = side.scenario;
   ValueList nodes;
   for (const NodeStats& node : side.nodes) nodes.push_back(view_node(node));
-  return ValueMap{{"entered", row[Counter::Entered]}, {"inside", row[Counter::Inside]},
-                  {"done", row[Counter::Done]},       {"exited", row[Counter::Exited]},
-                  {"stopped", row[Counter::Stopped]}, {"parked", row[Counter::Parked]},
-                  {"refused", named_counts(row, {})}, {"nodes", std::move(nodes)}};
+  return ValueMap{{"entered", row[Counter::Entered]},
+                  {"inside", row[Counter::Inside]},
+                  {"done", row[Counter::Done]},
+                  {"exited", row[Counter::Exited]},
+                  {"stopped", row[Counter::Stopped]},
+                  {"parked", row[Counter::Parked]},
+                  {"goal", row[Counter::Goal]},
+                  {"moved_in", row[Counter::MovedIn]},
+                  {"moved_out", row[Counter::MovedOut]},
+                  {"refused", named_counts(row, {})},
+                  {"nodes", std::move(nodes)}};
 }
 
 Value view_attempt(const Attempt& attempt) {
@@ -115,6 +124,16 @@ Value view_of(const ScenarioInfo& info) {
                         {"created", format_instant(info.created)},
                         {"activated", instant_or_null(info.activated)},
                         {"archived", instant_or_null(info.archived)},
+                        {"purged", instant_or_null(info.purged)},
+                        {"changed", format_instant(info.changed)},
+                        {"next", info.next ? Value{ValueMap{{"what", info.next->what},
+                                                            {"at", format_instant(info.next->at)}}}
+                                           : Value{}},
+                        {"entered", info.entered},
+                        {"inside", info.inside},
+                        {"pending", info.pending},
+                        {"failed", info.failed},
+                        {"progress", view_of(info.progress)},
                         {"versions", std::move(versions)}};
   if (!info.text.empty()) view.set("text", info.text);
   return view;
@@ -219,5 +238,36 @@ std::string inert_text(std::string_view bytes) {
     }
   }
   return out;
+}
+
+Value view_of(const SecretInfo& info, SecretKind kind) {
+  Value view = ValueMap{{"name", info.name}};
+  if (kind == SecretKind::Credential && info.readable) {
+    view.set("scheme", to_string(info.scheme));
+    if (info.scheme == AuthScheme::Basic) view.set("username", info.login);
+    if (info.scheme == AuthScheme::Header) view.set("header", info.login);
+  }
+  view.set("set_at", info.readable ? Value{format_instant(info.set)} : Value{});
+  if (kind == SecretKind::Secret)
+    view.set("rotating_since", info.rotated ? Value{format_instant(*info.rotated)} : Value{});
+  view.set("used_by", texts(info.used_by));
+  view.set("readable", info.readable);
+  return view;
+}
+
+Value view_of(const WebhookTestAnswer& answer) {
+  const Attempt& attempt = answer.attempt;
+  const auto text = [](const std::string& given) {
+    return given.empty() ? Value{} : Value{inert_text(given)};
+  };
+  return ValueMap{{"id", answer.id},
+                  {"accepted", answer.accepted},
+                  {"status", attempt.status == 0 ? Value{} : Value{attempt.status}},
+                  {"code", text(attempt.code)},
+                  {"error", text(attempt.error)},
+                  {"explanation", text(answer.explanation)},
+                  {"took_ms", static_cast<std::int64_t>(attempt.took.count())},
+                  {"response", text(attempt.response)},
+                  {"request", view_request(*answer.request)}};
 }
 }  // namespace onward

@@ -1,5 +1,6 @@
 #pragma once
 // What the engine knows, as JSON shows it. Pure. The names are on the wire: they only grow.
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,11 +14,24 @@ namespace onward {
 Value view_of(const ContactAnswer& answer);
 /// {"scenario", "title", "state", "version", "test_emails", times, "versions", "text"?}
 Value view_of(const ScenarioInfo& info);
+/// {"what", "to"?, "done", …}, or null.
+Value view_of(const std::optional<ScenarioProgress>& progress);
+/// {"scenario", "state", "versions": [{"version", "created", "nodes", "inside", …}], "progress"}
+Value view_of(const ScenarioVersions& versions);
+/// {"scenario", "version", "created", "text"}
+Value view_of(const VersionText& text);
+/// {"scenario", "changes", "diff", "inside", "places", "inserted", "notes", "stranded", …}
+Value view_of(const ScenarioPlan& plan);
 /// {"entered", …, "nodes": […]} for live and for test traffic.
 Value view_of(const ScenarioStats& stats);
 Value view_of(const Runtime::RunView& run, std::string_view epoch);
 /// `whole`: with the request and all attempts.
 Value view_of(const Runtime::DeliveryView& delivery, std::string_view epoch, bool whole);
+/// {"name", "set_at", "rotating_since", "used_by", "readable"}, of a credential also "scheme" and
+/// "username" or "header". Never a value.
+Value view_of(const SecretInfo& info, SecretKind kind);
+/// {"id", "accepted", "status", "code", "error", "explanation", "took_ms", "response", "request"}
+Value view_of(const WebhookTestAnswer& answer);
 /// [{"severity", "line", "column", "code", "message", "nearest"?}]
 Value view_of(std::span<const Diagnostic> diagnostics);
 

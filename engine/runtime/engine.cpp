@@ -27,6 +27,18 @@ Status survivable(Status status) {
   return status;
 }
 
+/// What the store holds of declared fields; one that cannot be read is left out.
+CustomFields stored_fields(const std::vector<AdminRecord>& records) {
+  std::vector<CustomField> fields;
+  for (const AdminRecord& record : records) {
+    if (record.kind != AdminKind::Field || record.removed) continue;
+    const auto content = parse_json(record.content);
+    if (!content) continue;
+    if (auto field = custom_field_of(record.name, *content)) fields.push_back(std::move(*field));
+  }
+  return CustomFields{std::move(fields)};
+}
+
 void answer_all(std::span<const Work> work, const Error& error) {
   for (const Work& item : work)
     if (item.answer != nullptr) *item.answer = {.event = refused(error)};
@@ -40,14 +52,17 @@ Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<Store> store, const
   if (!snapshot) return tl::make_unexpected(std::move(snapshot.error()));
   auto endpoints = store->due_endpoints();
   if (!endpoints) return tl::make_unexpected(std::move(endpoints.error()));
-  std::unique_ptr<Engine> engine{
-      new Engine(std::move(store), kinds, sink, clock, options, std::move(*snapshot))};
+  auto vault = Vault::open({.path = options.key_file, .own = options.own_key_file});
+  if (!vault) return tl::make_unexpected(std::move(vault.error()));
+  std::unique_ptr<Engine> engine{new Engine(std::move(store), kinds, sink, clock, options,
+                                            std::move(*snapshot), std::move(*vault))};
   engine->dispatcher_.restore(*endpoints);
+  if (Status done = engine->finish_rekey(); !done) return tl::make_unexpected(done.error());
   return engine;
 }
 
 Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySink& sink,
-               const Clock& clock, const RuntimeOptions& options, Snapshot snapshot)
+               const Clock& clock, const RuntimeOptions& options, Snapshot snapshot, Vault vault)
     : store_{std::move(store)},
       sink_{sink},
       clock_{clock},
@@ -57,15 +72,21 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       last_contact_{snapshot.last_contact},
       counters_{snapshot.counters},
       tokens_{snapshot.tokens},
+      secrets_{std::move(vault), snapshot},
       book_{kinds, snapshot, [this](std::string_view line) { log(std::string{line}); }},
       passes_{snapshot.admin},
       dispatcher_{{.endpoint = options.endpoint_window, .total = options.window}} {
   for (const auto& [key, row] : counters_) figures_.pending += row[Counter::Pending];
+  book_.know(secrets_.context());
+  take_fields(stored_fields(snapshot.admin));
+  for (const AdminRecord& record : snapshot.admin)
+    if (auto pass = read_pass(record)) scenario_passes_.emplace(record.name, std::move(*pass));
   rebuild_catalog();
 }
 
 void Engine::rebuild_catalog() {
   catalog_ = book_.catalog(counters_, epoch_, options_.account_id);
+  scenario_due_ = book_.next_due();
   next_check_ = passes_.next_check(catalog_);
   ++generation_;
 }
@@ -87,6 +108,7 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
   }
   if (!results.empty())
     if (Status done = commit_batch({}, results); !done) return done;
+  if (Status done = take_transitions(); !done) return done;
   if (Status done = take_due(); !done) return done;
   if (Status done = survivable(begin_checks()); !done) return done;
 
@@ -98,6 +120,7 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
       if (Status done = survivable(std::get<CallJob>(jobs[end++]).call(*this)); !done) return done;
     first = end;
   }
+  if (Status done = step_scenario_passes(); !done) return done;
   if (Status done = step_pass(); !done) return done;
   if (const Date today = date_of(clock_.now()); today != seen_swept_) {
     Status done = store_->forget_seen(clock_.now() - options_.dedupe_for);
@@ -111,10 +134,15 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
 Status Engine::take_inputs(std::span<Job> jobs) {
   std::vector<Work> work;
   for (Job& job : jobs) {
+    const auto take_all = [&work](auto& many) {
+      many.answers.resize(many.inputs.size());
+      for (std::size_t i = 0; i < many.inputs.size(); ++i)
+        work.push_back({.input = &many.inputs[i], .answer = &many.answers[i]});
+    };
     if (auto* events = std::get_if<EventsJob>(&job)) {
-      events->answers.resize(events->inputs.size());
-      for (std::size_t i = 0; i < events->inputs.size(); ++i)
-        work.push_back({.input = &events->inputs[i], .answer = &events->answers[i]});
+      take_all(*events);
+    } else if (auto* import = std::get_if<ImportJob>(&job)) {
+      take_all(*import);
     } else {
       auto& contact = std::get<ContactJob>(job);
       work.push_back({.input = &contact.input,
@@ -147,6 +175,8 @@ void Engine::answer(std::span<Job> jobs) {
       answers.reserve(events->answers.size());
       for (WorkAnswer& answer : events->answers) answers.push_back(std::move(answer.event));
       events->done(std::move(answers));
+    } else if (auto* import = std::get_if<ImportJob>(&job)) {
+      import->done(std::move(import->answers));
     } else {
       auto& contact = std::get<ContactJob>(job);
       contact.done(std::move(contact.answer));
@@ -328,11 +358,12 @@ Status Engine::step_pass() {
 
 std::optional<Instant> Engine::next_wake() const {
   if (full_) return probe_at_;
-  if (!held_.empty() || passes_.any()) return clock_.now();
+  if (!held_.empty() || !scenario_passes_.empty() || passes_.any()) return clock_.now();
   std::optional<Instant> next = store_->next_timer();
   if (next) next = std::max(*next, timers_from_);
   if (next_check_ && (!next || *next_check_ < *next)) next = next_check_;
   if (const auto due = dispatcher_.next(); due && (!next || *due < *next)) next = due;
+  if (scenario_due_ && (!next || *scenario_due_ < *next)) next = scenario_due_;
   return next;
 }
 
@@ -428,13 +459,15 @@ Status Engine::cancel_pending(ScenarioKey scenario) {
 
 // ---- calls ----
 
-Status Engine::commit_change(const BookChange& change) {
-  if (change.scenarios.empty() && change.versions.empty()) return {};
+Status Engine::commit_change(const BookChange& change, std::vector<AdminRecord> admin) {
+  if (change.scenarios.empty() && change.versions.empty() && admin.empty()) return {};
   Commit commit{.at = clock_.now(),
                 .last_seq = last_seq_,
                 .last_contact = last_contact_,
                 .scenarios = change.scenarios,
-                .versions = change.versions};
+                .versions = change.versions,
+                .admin = std::move(admin),
+                .activity = change.activity};
   for (const ScenarioRecord& record : change.scenarios) {
     const CatalogScenario* known = catalog_.find(record.key);
     const Scenario* current = !change.versions.empty() ? change.built.get()
@@ -452,15 +485,35 @@ Status Engine::commit_change(const BookChange& change) {
   return {};
 }
 
-Result<ApplyAnswer> Engine::apply(const std::string& id, const std::string& text) {
+Result<ApplyAnswer> Engine::apply(const std::string& id, const std::string& text,
+                                  const MigrationRequest& migration) {
+  if (scenario_passes_.contains(pass_name(ScenarioPass::Kind::Migrate, id)))
+    return fail(ErrorKind::Conflict, "migrating",
+                fmt::format("runs of \"{}\" are still going over to its newest version; apply "
+                            "again when they have",
+                            id));
   auto applied = book_.apply(id, text, clock_.now());
   if (!applied) return tl::make_unexpected(std::move(applied.error()));
-  if (applied->answer.refused || !applied->answer.changed) return std::move(applied->answer);
-  if (Status done = commit_change(applied->change); !done) return tl::make_unexpected(done.error());
+  if (applied->answer.refused) return std::move(applied->answer);
+  std::optional<ScenarioPass> pass;
+  if (migration.wanted) {
+    auto planned = plan_migration(id, *applied, migration);
+    if (!planned) return tl::make_unexpected(std::move(planned.error()));
+    pass = std::move(*planned);
+  }
+  applied->answer.migrating = pass.has_value();
+  std::vector<AdminRecord> admin;
+  if (pass) admin.push_back(record_of(*pass));
+  if (Status done = commit_change(applied->change, std::move(admin)); !done)
+    return tl::make_unexpected(done.error());
+  if (pass) scenario_passes_[pass->name()] = std::move(*pass);
+  if (Status done = take_transitions(); !done) return tl::make_unexpected(done.error());
   auto info = book_.info(id, /*with_text=*/false);
   if (!info) return tl::make_unexpected(std::move(info.error()));
   applied->answer.scenario = std::move(*info);
-  log(fmt::format("scenario.applied scenario={} version={}", id, applied->answer.scenario.version));
+  if (applied->answer.changed)
+    log(fmt::format("scenario.applied scenario={} version={}", id,
+                    applied->answer.scenario.version));
   return std::move(applied->answer);
 }
 
@@ -473,27 +526,28 @@ Result<ScenarioInfo> Engine::duplicate(const std::string& id, const std::string&
                             "not valid now; apply a corrected file under the new id",
                             id));
   if (Status done = commit_change(applied->change); !done) return tl::make_unexpected(done.error());
-  return book_.info(new_id, /*with_text=*/false);
+  return info(new_id, /*with_text=*/false);
 }
 
 namespace {
-Result<ScenarioInfo> changed(const ScenarioBook& book, const std::string& id, const Status& done) {
+Result<ScenarioInfo> changed(const Engine& engine, const std::string& id, const Status& done) {
   if (!done) return tl::make_unexpected(done.error());
-  return book.info(id, /*with_text=*/false);
+  return engine.info(id, /*with_text=*/false);
 }
 }  // namespace
 
 Result<ScenarioInfo> Engine::activate(const std::string& id,
                                       const std::optional<std::vector<std::string>>& test_emails) {
+  if (Status ready = check_secrets_of(id); !ready) return tl::make_unexpected(ready.error());
   auto change = book_.activate(id, test_emails, clock_.now());
   if (!change) return tl::make_unexpected(std::move(change.error()));
-  return changed(book_, id, commit_change(*change));
+  return changed(*this, id, commit_change(*change));
 }
 
 Result<ScenarioInfo> Engine::hold(const std::string& id) {
   auto change = book_.hold(id);
   if (!change) return tl::make_unexpected(std::move(change.error()));
-  return changed(book_, id, commit_change(*change));
+  return changed(*this, id, commit_change(*change));
 }
 
 Result<ScenarioInfo> Engine::archive(const std::string& id, bool with_pending) {
@@ -501,7 +555,7 @@ Result<ScenarioInfo> Engine::archive(const std::string& id, bool with_pending) {
   if (!change) return tl::make_unexpected(std::move(change.error()));
   Status done = commit_change(*change);
   if (done && with_pending) done = cancel_pending(book_.find(id)->key);
-  return changed(book_, id, done);
+  return changed(*this, id, done);
 }
 
 Result<ScenarioInfo> Engine::remove_draft(const std::string& id) {
@@ -552,6 +606,61 @@ Status Engine::add_token(const TokenRecord& token) {
     return done;
   tokens_.push_back(token);
   return {};
+}
+
+// ---- declared fields ----
+
+void Engine::take_fields(CustomFields fields) {
+  fields_ = std::make_shared<const CustomFields>(std::move(fields));
+  book_.know_fields(fields_);
+}
+
+Status Engine::commit_admin(AdminRecord record) {
+  return commit_rows({.at = clock_.now(),
+                      .last_seq = last_seq_,
+                      .last_contact = last_contact_,
+                      .admin = {std::move(record)}});
+}
+
+Result<bool> Engine::declare_field(const CustomField& field) {
+  const bool fresh = fields_->find(field.name) == nullptr;
+  if (fresh && fields_->all().size() >= kCustomFieldsMax)
+    return fail(ErrorKind::Conflict, "too_many",
+                fmt::format("at most {} custom fields can be declared", kCustomFieldsMax));
+  if (Status done = commit_admin(
+          {.kind = AdminKind::Field, .name = field.name, .content = to_json(to_value(field))});
+      !done)
+    return tl::make_unexpected(done.error());
+  std::vector<CustomField> all = fields_->all();
+  all.push_back(field);
+  take_fields(CustomFields{std::move(all)});
+  return fresh;
+}
+
+Result<bool> Engine::remove_field(const std::string& name) {
+  if (fields_->find(name) == nullptr)
+    return fail(ErrorKind::NotFound, "unknown_field",
+                fmt::format("there is no declared field \"{}\"", name));
+  if (Status done = commit_admin({.kind = AdminKind::Field, .name = name, .removed = true}); !done)
+    return tl::make_unexpected(done.error());
+  std::vector<CustomField> all = fields_->all();
+  std::erase_if(all, [&](const CustomField& field) { return field.name == name; });
+  take_fields(CustomFields{std::move(all)});
+  return true;
+}
+
+Result<std::vector<WorkAnswer>> Engine::rehearse(std::span<const Input> inputs) {
+  std::vector<WorkAnswer> answers(inputs.size());
+  std::vector<Work> work;
+  work.reserve(inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    work.push_back({.input = &inputs[i], .answer = &answers[i]});
+  Batch batch{*store_,       catalog_,     counters_,          last_seq_,
+              last_contact_, clock_.now(), options_.dedupe_for};
+  if (Status done = batch.prefetch(work); !done) return tl::make_unexpected(done.error());
+  for (const Work& item : work)
+    if (Status done = batch.take(item); !done) return tl::make_unexpected(done.error());
+  return answers;
 }
 
 // ---- figures ----

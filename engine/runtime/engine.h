@@ -4,6 +4,7 @@
 // the simulator drive it.
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,11 +13,14 @@
 #include <vector>
 
 #include "engine/core/catalog.h"
+#include "engine/core/custom_fields.h"
 #include "engine/delivery/scheduler.h"
 #include "engine/runtime/batch.h"
 #include "engine/runtime/dispatcher.h"
 #include "engine/runtime/runtime.h"
 #include "engine/runtime/scenario_book.h"
+#include "engine/runtime/secret_book.h"
+#include "engine/runtime/scenario_pass.h"
 #include "engine/runtime/trigger_passes.h"
 #include "engine/store/store.h"
 
@@ -40,7 +44,13 @@ struct ContactJob {
 struct CallJob {
   std::function<Status(Engine&)> call;
 };
-using Job = std::variant<EventsJob, ContactJob, CallJob>;
+/// Patches of many contacts: answered as a whole, once all of it is committed.
+struct ImportJob {
+  std::vector<Input> inputs;
+  std::vector<WorkAnswer> answers;
+  Done<std::vector<WorkAnswer>> done;
+};
+using Job = std::variant<EventsJob, ContactJob, CallJob, ImportJob>;
 
 /// Where deliveries go: the deliverer, or a test.
 class DeliverySink {
@@ -77,7 +87,15 @@ class Engine {
   Status fold() { return store_->fold(); }
 
   // For calls: everything below runs on the engine's thread, between two batches.
-  Result<ApplyAnswer> apply(const std::string& id, const std::string& text);
+  Result<ApplyAnswer> apply(const std::string& id, const std::string& text,
+                            const MigrationRequest& migration = {});
+  Result<ScenarioPlan> plan(const std::string& id, const std::string& text,
+                            const MigrationRequest& migration) const;
+  /// Begins it; the pieces are done by `work`.
+  Result<ScenarioInfo> purge(const std::string& id);
+  Result<ScenarioVersions> versions(const std::string& id) const;
+  Result<ScenarioInfo> info(const std::string& id, bool with_text) const;
+  std::vector<ScenarioInfo> scenarios() const;
   Result<ScenarioInfo> duplicate(const std::string& id, const std::string& new_id);
   Result<ScenarioInfo> activate(const std::string& id,
                                 const std::optional<std::vector<std::string>>& test_emails);
@@ -88,6 +106,12 @@ class Engine {
   Result<ContactAnswer> contact(const ContactName& name);
   Result<std::optional<ContactKey>> find_contact(const ContactName& name);
   Status add_token(const TokenRecord& token);
+  /// What `inputs` would do, one after the other, were they taken now; nothing is kept.
+  Result<std::vector<WorkAnswer>> rehearse(std::span<const Input> inputs);
+  /// Whether the field is a new one.
+  Result<bool> declare_field(const CustomField& field);
+  Result<bool> remove_field(const std::string& name);
+  const std::shared_ptr<const CustomFields>& custom_fields() const { return fields_; }
   const ScenarioBook& book() const { return book_; }
   const Counters& counters() const { return counters_; }
   const std::string& epoch() const { return epoch_; }
@@ -100,9 +124,20 @@ class Engine {
   std::uint64_t catalog_generation() const { return generation_; }
   Store& store() { return *store_; }
 
+  // Secrets and credentials.
+  const SecretBook& secrets() const { return secrets_; }
+  std::vector<SecretInfo> list_secrets(SecretKind kind) const;
+  Result<SecretAnswer> set_secret(SecretKind kind, const std::string& name,
+                                  const SecretChange& change, std::string_view who);
+  Result<SecretAnswer> remove_secret(SecretKind kind, const std::string& name, bool force,
+                                     std::string_view who);
+  Result<RekeyAnswer> rekey(std::string_view who);
+  /// The one attempt of a node's test button.
+  Result<DeliveryTask> webhook_test(const std::string& scenario, const std::string& node) const;
+
  private:
   Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySink& sink,
-         const Clock& clock, const RuntimeOptions& options, Snapshot snapshot);
+         const Clock& clock, const RuntimeOptions& options, Snapshot snapshot, Vault vault);
 
   Status take_inputs(std::span<Job> jobs);
   Status commit_batch(std::span<const Work> work, std::span<const AttemptResult> results,
@@ -117,7 +152,23 @@ class Engine {
   Status step_pass();
   Status refill();
   void hand_out(std::vector<Dispatcher::Handout>& handouts);
-  Status commit_change(const BookChange& change);
+  Status commit_change(const BookChange& change, std::vector<AdminRecord> admin = {});
+  Status commit_admin(std::vector<AdminRecord> records, std::vector<Activity> activity);
+  // scenario_life.cpp
+  Status take_transitions();
+  std::optional<ScenarioProgress> progress_of(const ScenarioRecord& record) const;
+  Result<std::optional<ScenarioPass>> plan_migration(const std::string& id,
+                                                     const ScenarioBook::Applied& applied,
+                                                     const MigrationRequest& request) const;
+  Status step_scenario_passes();
+  Result<bool> work_off(const std::vector<Input>& inputs);
+  Status step_migration(ScenarioPass pass);
+  Status end_migration(const ScenarioPass& pass, const std::string& why);
+  Status step_purge(ScenarioPass pass);
+  Status end_purge(const ScenarioPass& pass);
+  void complete(ScenarioInfo& info) const;
+  Status commit_admin(AdminRecord record);
+  void take_fields(CustomFields fields);
   Status cancel_pending(ScenarioKey scenario);
   void rebuild_catalog();
   const RetryPolicy& policy_of(const Delivery& delivery) const;
@@ -126,6 +177,10 @@ class Engine {
   void count(std::span<const Settled> settled);
   void log_attempt(const Settled& settled) const;
   void log(const std::string& line) const;
+  Status commit_secrets(const SecretBookChange& change);
+  Status finish_rekey();
+  Status check_secrets_of(const std::string& id) const;
+  SecretInfo with_users(SecretKind kind, SecretInfo info) const;
 
   std::unique_ptr<Store> store_;
   DeliverySink& sink_;
@@ -136,6 +191,7 @@ class Engine {
   ContactKey last_contact_;
   Counters counters_;
   std::vector<TokenRecord> tokens_;
+  SecretBook secrets_;
   ScenarioBook book_;
   Catalog catalog_;
   std::uint64_t generation_ = 0;
@@ -148,5 +204,8 @@ class Engine {
   Instant timers_from_{};  // none is taken before
   Date seen_swept_{};
   EngineFigures figures_;
+  std::optional<Instant> scenario_due_;                  // when a scenario starts or ends by itself
+  std::map<std::string, ScenarioPass> scenario_passes_;  // under way, by name
+  std::shared_ptr<const CustomFields> fields_;           // never null
 };
 }  // namespace onward

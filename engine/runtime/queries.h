@@ -38,6 +38,9 @@ Result<Runtime::DeliveryPage> query_deliveries(StoreReader& reader, const Direct
 Result<Runtime::DeliveryView> query_delivery(StoreReader& reader, const Directory& directory,
                                              DeliveryKey key);
 
+Result<Runtime::ContactPage> query_contacts(StoreReader& reader, const std::string& group,
+                                            std::size_t limit, std::string_view cursor);
+
 /// Runs queries one after another on its own thread.
 class ReaderThread {
  public:

@@ -3,6 +3,7 @@
 // what it asked for is answered by a callback on the engine or the reader thread, which must not
 // block.
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -12,11 +13,14 @@
 #include <vector>
 
 #include "engine/core/advance.h"
+#include "engine/core/custom_fields.h"
 #include "engine/core/diagnostic.h"
 #include "engine/core/node.h"
 #include "engine/core/result.h"
+#include "engine/core/scenario_diff.h"
 #include "engine/core/stats.h"
 #include "engine/delivery/deliverer.h"
+#include "engine/secrets/stored_secret.h"
 #include "engine/store/store.h"
 
 namespace onward {
@@ -46,6 +50,35 @@ struct ContactName {
   std::string email;
 };
 
+/// What a scenario will do by itself.
+struct ScenarioNext {
+  std::string what;  ///< "start", "hold", "archive"
+  Instant at{};
+};
+/// Work on all runs of a scenario that is under way between the batches.
+struct ScenarioProgress {
+  std::string what;           ///< "migrate" or "purge"
+  Version to = 0;             ///< Of a migration.
+  std::uint64_t done = 0;     ///< Runs moved, or purged.
+  std::uint64_t stayed = 0;   ///< Runs that could not go over: they finish where they are.
+  std::uint64_t stopped = 0;  ///< Of a purge: live runs that were ended first.
+};
+
+/// What became of one contact of an import.
+struct ImportAnswer {
+  /// Refused: with `code` and `message`. Unavailable: not taken for a reason of ours, such as a
+  /// full disk; worth sending again.
+  enum class Kind : std::uint8_t { Created, Updated, Unchanged, Refused, Unavailable };
+  Kind kind = Kind::Unchanged;
+  std::string code;
+  std::string message;
+  std::vector<std::string> warnings;  ///< "ambiguous_contact"
+};
+struct ImportMode {
+  bool trigger = false;  ///< Changes may start scenarios (group_joined, …); else they are quiet.
+  bool dry_run = false;  ///< Tells what would be done, and does nothing.
+};
+
 struct ScenarioInfo {
   std::string id;
   std::string title;
@@ -56,6 +89,69 @@ struct ScenarioInfo {
   std::optional<Instant> activated, archived;
   std::vector<std::pair<Version, Instant>> versions;
   std::string text;  ///< YAML of the newest version; only where one was asked for.
+  std::optional<Instant> purged;
+  Instant changed{};                 ///< Its newest version, or its last change of life.
+  std::optional<ScenarioNext> next;  ///< What will happen to it by itself.
+  std::optional<ScenarioProgress> progress;
+  std::int64_t entered = 0, inside = 0, pending = 0, failed = 0;  ///< Live, of all versions.
+};
+
+/// Runs under way that should go over to the version that is applied.
+struct MigrationRequest {
+  bool wanted = false;
+  std::vector<std::pair<std::string, std::string>> map;  ///< Node id -> node id of the new version.
+};
+
+struct VersionInfo {
+  Version version = 0;
+  Instant created{};
+  std::size_t nodes = 0;  ///< 0 where the text cannot be read any more.
+  std::int64_t entered = 0;
+  std::int64_t inside = 0;       ///< Live runs on it.
+  std::int64_t test_inside = 0;  ///< Test runs on it.
+  bool newest = false;
+};
+struct ScenarioVersions {
+  std::string id;
+  ScenarioState state = ScenarioState::Draft;
+  std::vector<VersionInfo> versions;  ///< Newest first.
+  std::optional<ScenarioProgress> progress;
+};
+struct VersionText {
+  std::string id;
+  Version version = 0;
+  Instant created{};
+  std::string text;
+};
+
+/// What applying a text would do, before anything is done.
+struct ScenarioPlan {
+  /// Where people are now, over all versions, live and test; of the nodes that changed, and those
+  /// where somebody is.
+  struct Place {
+    std::string node;
+    std::int64_t waiting = 0;
+    bool kept = true;  ///< The new version has it.
+  };
+  /// An added node.
+  struct Inserted {
+    std::string node;
+    std::int64_t past = 0;   ///< Are behind it already: they never see it.
+    std::int64_t ahead = 0;  ///< Would still come to it, were they moved to the new version.
+  };
+  std::string id;
+  ScenarioState state = ScenarioState::Draft;
+  bool created = false;  ///< There is no such scenario yet.
+  bool changed = false;  ///< A new version would be made.
+  Version from = 0, to = 0;
+  bool refused = false;
+  std::vector<Diagnostic> diagnostics;
+  ScenarioDiff diff;
+  std::vector<Place> places;
+  std::vector<Inserted> inserted;
+  std::int64_t inside = 0;         ///< Runs under way; unless moved they finish on their version.
+  std::vector<std::string> notes;  ///< For people: re-entry, times, who finishes where.
+  std::vector<std::string> stranded;  ///< Why a migration would be refused; a sentence each.
 };
 
 struct ApplyAnswer {
@@ -64,6 +160,7 @@ struct ApplyAnswer {
   bool changed = false;                 ///< A new version was made.
   std::vector<Diagnostic> diagnostics;  ///< Warnings; or the errors, then nothing was applied.
   bool refused = false;
+  bool migrating = false;  ///< Runs under way are going over now.
 };
 
 struct NodeStats {
@@ -83,6 +180,41 @@ struct ScenarioStats {
   Instant as_of{};
   std::vector<Version> versions;
   StatsSide live, test;
+};
+
+/// What is to become of a secret or a credential.
+struct SecretChange {
+  std::string value;                     ///< Empty: it keeps the one it has.
+  bool rotate = false;                   ///< The old value stays beside the new one.
+  bool drop_old = false;                 ///< Ends that.
+  AuthScheme scheme = AuthScheme::None;  ///< Of a credential; None: as it is.
+  std::string login;                     ///< Basic: the username. Header: the header's name.
+};
+/// All that is ever told of one. Never its value.
+struct SecretInfo {
+  std::string name;
+  bool readable = true;  ///< False: sealed under a master key that is not here.
+  Instant set{};
+  std::optional<Instant> rotated;  ///< While an old value stays: since when.
+  AuthScheme scheme = AuthScheme::None;
+  std::string login;
+  std::vector<std::string> used_by;  ///< Scenarios, by id, that are not archived.
+};
+struct SecretAnswer {
+  SecretInfo info;
+  bool created = false, changed = false;
+};
+struct RekeyAnswer {
+  std::size_t sealed = 0;      ///< Secrets and credentials under the new key.
+  std::size_t unreadable = 0;  ///< Those that no key here opens; the old keys stay for them.
+};
+/// What the test button of a node found.
+struct WebhookTestAnswer {
+  std::string id;  ///< "test_evt_…"
+  bool accepted = false;
+  std::string explanation;  ///< What to do, where it was not accepted.
+  Attempt attempt;
+  std::shared_ptr<const Request> request;  ///< With references in place of secrets.
 };
 
 struct RuntimeFigures {
@@ -107,10 +239,12 @@ const Clock& system_clock();
 struct RuntimeOptions {
   std::int64_t account_id = 1;
   Duration dedupe_for = std::chrono::hours{24 * 7};
-  std::size_t intake_max = 20'000;                 ///< Events that wait; beyond: Busy.
-  std::size_t batch_max = 1'000;                   ///< Inputs in one commit.
-  std::size_t endpoint_window = 1'000;             ///< Deliveries of one endpoint in memory.
-  std::size_t window = 20'000;                     ///< Deliveries of all endpoints in memory.
+  std::size_t intake_max = 20'000;      ///< Events that wait; beyond: Busy.
+  std::size_t batch_max = 1'000;        ///< Inputs in one commit.
+  std::size_t endpoint_window = 1'000;  ///< Deliveries of one endpoint in memory.
+  std::size_t window = 20'000;          ///< Deliveries of all endpoints in memory.
+  std::filesystem::path key_file;  ///< Of the master key; empty: in memory, gone with the process.
+  bool own_key_file = true;        ///< See KeyFile.
   std::function<void(std::string_view line)> log;  ///< One structured line, no newline; any thread.
 };
 
@@ -142,7 +276,15 @@ class Runtime {
   Status forget_contact(ContactName who, Done<Result<bool>> done);
   Status contact(ContactName who, Done<Result<ContactAnswer>> done);
 
-  Status apply(std::string id, std::string text, Done<Result<ApplyAnswer>> done);
+  Status apply(std::string id, std::string text, Done<Result<ApplyAnswer>> done,
+               MigrationRequest migration = {});
+  /// Changes nothing.
+  Status plan(std::string id, std::string text, MigrationRequest migration,
+              Done<Result<ScenarioPlan>> done);
+  /// Answered when the purge is on its way.
+  Status purge(std::string id, Done<Result<ScenarioInfo>> done);
+  Status versions(std::string id, Done<Result<ScenarioVersions>> done);
+  Status version_text(std::string id, Version version, Done<Result<VersionText>> done);
   Status activate(std::string id, std::optional<std::vector<std::string>> test_emails,
                   Done<Result<ScenarioInfo>> done);
   Status hold(std::string id, Done<Result<ScenarioInfo>> done);
@@ -182,12 +324,43 @@ class Runtime {
                     Done<Result<DeliveryPage>> done);
   Status delivery(DeliveryKey key, bool fresh, Done<Result<DeliveryView>> done);
 
+  /// Makes and changes many contacts, each alone; `patch_contact` of each, but in one job. Answered
+  /// after the commit, in the order given; bounded by the same queue as events.
+  Status import_contacts(std::vector<ContactInput> contacts, ImportMode mode,
+                         Done<Result<std::vector<ImportAnswer>>> done);
+  struct ContactPage {
+    std::vector<ContactAnswer> contacts;  ///< Oldest first.
+    std::string next;
+  };
+  /// All contacts, or those of one group. `limit` bounds what is given out; with a group a page may
+  /// hold fewer, even none, and still have a next one.
+  Status contacts(std::string group, std::size_t limit, std::string cursor, bool fresh,
+                  Done<Result<ContactPage>> done);
+
   RuntimeFigures figures() const;
   const std::string& epoch() const;
   /// Tokens known at start and added since, by SHA-256 in hex. Any thread.
   std::optional<TokenRecord> find_token(std::string_view sha256) const;
   bool has_tokens() const;
   Status add_token(TokenRecord token, Done<Status> done);
+
+  Status secrets(SecretKind kind, Done<Result<std::vector<SecretInfo>>> done);
+  Status set_secret(SecretKind kind, std::string name, SecretChange change,
+                    Done<Result<SecretAnswer>> done, std::string who = {});
+  /// Conflict where a live scenario needs it, unless `force`: then deliveries wait for it.
+  Status remove_secret(SecretKind kind, std::string name, bool force,
+                       Done<Result<SecretAnswer>> done, std::string who = {});
+  /// A new master key; every secret is sealed anew.
+  Status rekey(Done<Result<RekeyAnswer>> done, std::string who = {});
+  /// Sends test data as the node of the newest version would; nothing is kept of it. Busy where
+  /// eight such tests are under way.
+  Status test_webhook(std::string scenario, std::string node, Done<Result<WebhookTestAnswer>> done);
+
+  /// The declared custom fields as they are now; never null. Any thread.
+  std::shared_ptr<const CustomFields> custom_fields() const;
+  /// Answers whether it is a new one. What is stored already stays as it is.
+  Status declare_field(CustomField field, Done<Result<bool>> done);
+  Status remove_field(std::string name, Done<Result<bool>> done);
 
  private:
   struct Impl;

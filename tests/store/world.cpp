@@ -326,6 +326,13 @@ std::string World::difference(StoreReader& a, StoreReader& b) const {
       cursor = left.next;
     } while (!cursor.empty());
   }
+  for (ContactKey after;;) {
+    const auto left = must(a.contacts(after, 3));
+    const auto right = must(b.contacts(after, 3));
+    if (left.contacts != right.contacts || left.more != right.more) return "contacts";
+    if (!left.more) break;
+    after = left.contacts.back().first.key;
+  }
   for (std::uint32_t place = 0; place < kScenarios * 2; ++place) {
     for (int state = -1; state < 4; ++state) {
       const auto wanted = state < 0 ? std::nullopt : std::optional{DeliveryState(state)};

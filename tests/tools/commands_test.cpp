@@ -9,6 +9,29 @@
 
 namespace onward {
 namespace {
+TEST_CASE("the test button's answer is told in a few lines", "[tools]") {
+  Value answer =
+      ValueMap{{"accepted", true},
+               {"status", 200},
+               {"code", Value{}},
+               {"took_ms", 34},
+               {"response", "thanks\x1b[31m"},
+               {"request", ValueMap{{"method", "POST"}, {"url", "https://a.example/x"}}}};
+  CHECK(webhook_test_text(answer, false) ==
+        "✓ 200  POST https://a.example/x  34 ms\n  It answered: thanks\\x1b[31m\n");
+  CHECK(webhook_test_text(answer, true).find("\x1b[32m✓ 200\x1b[0m") == 0);
+  answer.set("accepted", false);
+  answer.set("status", Value{});
+  answer.set("code", "connect_refused");
+  answer.set("error", "could not connect");
+  answer.set("explanation", "Nothing listens there.");
+  answer.set("response", Value{});
+  CHECK(webhook_test_text(answer, false) ==
+        "✗ connect_refused  POST https://a.example/x  34 ms\n  could not connect\n"
+        "  Nothing listens there.\n");
+  CHECK(webhook_test_text(answer, true).find("\x1b[31m✗ connect_refused\x1b[0m") == 0);
+}
+
 TEST_CASE("flags describe an event", "[tools]") {
   SendOptions options;
   options.what = "subscription";
@@ -115,6 +138,10 @@ TEST_CASE("words that mean nothing end with 64", "[tools]") {
   CHECK(run({"stats", "welcome", "--version", "x"}) == kExitUsage);
   CHECK(run({"serve", "--data", "/nonexistent", "--listen", "nowhere"}) == kExitUsage);
   CHECK(run({"help", "aply"}) == kExitUsage);
+  CHECK(run({"apply", "scenarios/welcome.yaml", "--map", "a=b"}) == kExitUsage);
+  CHECK(run({"apply", "scenarios/welcome.yaml", "--migrate", "--map", "a"}) == kExitUsage);
+  CHECK(run({"apply", "scenarios", "--migrate", "--map", "a=b"}) == kExitUsage);
+  CHECK(run({"scenarios", "--sort", "colour"}) == kExitUsage);
 }
 
 TEST_CASE("an option that is repeated takes one value each time", "[tools]") {
@@ -136,6 +163,8 @@ TEST_CASE("settings that cannot be meant end before anything is opened", "[tools
 TEST_CASE("a file that is not there ends with 66, a server that is not there with 69", "[tools]") {
   CHECK(run({"apply", "/nonexistent.yaml", "--server", "http://127.0.0.1:1"}) == kExitNoInput);
   CHECK(run({"scenarios", "--server", "http://127.0.0.1:1"}) == kExitUnavailable);
+  CHECK(run({"validate", "tests/nets"}) == kExitNoInput);
+  CHECK(run({"validate", "scenarios"}) == kExitOk);
   CHECK(run({"version"}) == kExitOk);
   CHECK(run({"help", "events", "import"}) == kExitOk);
 }

@@ -16,6 +16,7 @@
 #include "tools/onward/commands.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/listen.h"
+#include "tools/onward/scenario_files.h"
 #include "tools/onward/serve.h"
 #include "tools/onward/simulate_command.h"
 #include "tools/onward/terminal.h"
@@ -52,11 +53,25 @@ struct CommandLine {
   ImportOptions given;
   RunsOptions runs;
   DeliveriesOptions deliveries;
+  SecretOptions secret;
+  RemoveSecretOptions removed;
+  CredentialOptions credential;
+  WebhookTestOptions webhook;
+  ContactImportOptions contacts_in;
+  ContactExportOptions contacts_out;
+  ContactListOptions listed;
+  FieldOptions field;
+  bool yes = false;
+  std::string fields_file;
   std::string name;  // of the one thing that a command is about
   std::vector<std::string> topic;
   TestOptions test;
   SimulateOptions simulate;
   GraphOptions graph;
+  ScenariosOptions scenarios;
+  PlanOptions plan;
+  DiffOptions diff;
+  PurgeOptions purge;
 };
 
 /// A command that ends in `run`.
@@ -152,23 +167,47 @@ void add_listen(CommandLine& line) {
   sub->add_option("--address", listen.address, "Address to listen on")->capture_default_str();
   sub->add_option("--port", listen.port, "Port; 0 takes any free one")->capture_default_str();
   sub->add_option("--port-file", listen.port_file, "Write the port to this file when it listens");
-  sub->add_option("--refuse-first", listen.refuse_first, "Answer 503 to so many requests at first");
+  sub->add_option("--refuse-first,--fail-first", listen.refuse_first,
+                  "Answer 503 to so many requests at first");
   sub->add_option("--status", listen.status, "Status of all other answers")
       ->capture_default_str()
       ->check(CLI::Range(200, 599));
   sub->add_option("--delay", line.delay, "Wait this long before each answer");
+  sub->add_option("--retry-after", listen.retry_after,
+                  "Say this many seconds in Retry-After with every refusal");
+  sub->add_flag("--echo", listen.echo, "Answer with the request itself, headers and body");
+  add_repeated(
+      sub, "--verify-secret-file", listen.secret_files,
+      "Check signatures with the secret in this file, answer 401 where they are wrong; may "
+      "be repeated");
+  sub->add_flag("--show", listen.show, "Print headers and bodies as well");
   sub->add_option("--log", listen.log, "Append each request to this file, a JSON object a line");
   sub->add_flag("--json", listen.json, "Print each request as JSON");
   sub->add_flag("--quiet", listen.quiet, "Print no requests");
 }
 
+int validate_with(const CommandLine& line) {
+  CustomFields declared;
+  if (!line.fields_file.empty()) {
+    auto read = read_declarations(line.fields_file);
+    if (!read) return complain(read.error());
+    declared = std::move(*read);
+  }
+  const auto files = scenario_files(line.files);
+  if (!files) return complain(files.error());
+  return validate_files(*files, line.as_json ? "json" : line.format, colour_on_stderr(), std::cout,
+                        std::cerr, &declared);
+}
+
 void add_offline(CommandLine& line) {
-  CLI::App* validate = command(
-      line, line.app, "validate", "Find all mistakes in scenario files, without a server", [&line] {
-        return validate_files(line.files, line.as_json ? "json" : line.format, colour_on_stderr(),
-                              std::cout, std::cerr);
-      });
-  validate->add_option("file", line.files, "Scenario files, or - for standard input")->required();
+  CLI::App* validate =
+      command(line, line.app, "validate", "Find all mistakes in scenario files, without a server",
+              [&line] { return validate_with(line); });
+  validate->add_option("--fields", line.fields_file,
+                       "Warn of custom fields that are not in this file of `fields list --json`");
+  validate
+      ->add_option("file", line.files, "Scenario files, folders of them, or - for standard input")
+      ->required();
   validate->add_option("--format", line.format, "text (for people), short (a line each) or json")
       ->capture_default_str()
       ->check(CLI::IsMember({"text", "short", "json"}));
@@ -242,8 +281,38 @@ void add_authors_tools(CommandLine& line) {
 void add_authoring(CommandLine& line) {
   CLI::App* apply = client_command(line, line.app, "apply", "Apply scenario files",
                                    [&line] { return run_apply(line.client, line.apply); });
-  apply->add_option("file", line.apply.files, "Scenario files, or - for standard input")
+  apply
+      ->add_option("file", line.apply.files,
+                   "Scenario files, folders of them, or - for standard input")
       ->required();
+  apply->add_flag("--keep-going", line.apply.keep_going,
+                  "Apply the files that are right, though others are not");
+  apply->add_flag("--migrate", line.apply.migrate,
+                  "Move runs under way to the new version, at the node where they are");
+  add_repeated(apply, "--map", line.apply.map,
+               "OLD=NEW: who is at the node OLD goes on at NEW; may be repeated");
+
+  CLI::App* plan = client_command(line, line.app, "plan", "Show what an apply would do",
+                                  [&line] { return run_plan(line.client, line.plan); });
+  plan->add_option("file", line.plan.files,
+                   "Scenario files, folders of them, or - for standard input")
+      ->required();
+  add_repeated(plan, "--map", line.plan.map, "As apply --migrate would be given it");
+  plan->add_flag("--detailed-exitcode", line.plan.detailed_exitcode,
+                 "Exit with 2 where something would change");
+
+  CLI::App* versions =
+      client_command(line, line.app, "versions", "The versions of a scenario, and who is on each",
+                     [&line] { return run_versions(line.client, line.name); });
+  versions->add_option("scenario", line.name, "Its id")->required();
+
+  CLI::App* diff = client_command(line, line.app, "diff", "What changed between two versions",
+                                  [&line] { return run_diff(line.client, line.diff); });
+  diff->add_option("scenario", line.diff.scenario, "Its id")->required();
+  diff->add_option(
+      "from", line.diff.from,
+      "A version, or a file to compare the newest with; else the one before the newest");
+  diff->add_option("to", line.diff.to, "A version or a file; else the newest version");
 
   CLI::App* activate = client_command(line, line.app, "activate", "Let contacts into a scenario",
                                       [&line] { return run_activate(line.client, line.activate); });
@@ -267,8 +336,24 @@ void add_authoring(CommandLine& line) {
   duplicate->add_option("scenario", line.duplicate.scenario, "Its id")->required();
   duplicate->add_option("new-id", line.duplicate.new_id, "The draft's id")->required();
 
-  client_command(line, line.app, "scenarios", "List the scenarios",
-                 [&line] { return run_scenarios(line.client); });
+  CLI::App* purge = client_command(line, line.app, "purge",
+                                   "Take away the runs and request bodies of an archived scenario",
+                                   [&line] { return run_purge(line.client, line.purge); });
+  purge->add_option("scenario", line.purge.scenario, "Its id")->required();
+  purge->add_flag("--yes", line.purge.yes, "Do not ask");
+
+  CLI::App* scenarios = client_command(line, line.app, "scenarios", "List the scenarios", [&line] {
+    return run_scenarios(line.client, line.scenarios);
+  });
+  scenarios
+      ->add_option("--sort", line.scenarios.sort,
+                   "name, state, next, entered, inside, pending, failed or changed")
+      ->capture_default_str()
+      ->check(CLI::IsMember(
+          {"name", "state", "next", "entered", "inside", "pending", "failed", "changed"}));
+  scenarios->add_flag("--reverse", line.scenarios.reverse, "The other way round");
+  scenarios->add_option("--state", line.scenarios.state, "Only these")
+      ->check(CLI::IsMember({"draft", "scheduled", "active", "on_hold", "archived"}));
 
   CLI::App* show = client_command(line, line.app, "show", "Print a scenario's newest text",
                                   [&line] { return run_show(line.client, line.name); });
@@ -318,11 +403,82 @@ void add_events(CommandLine& line) {
   import->add_option("--chunk", line.given.chunk, "Lines in one post")
       ->capture_default_str()
       ->check(CLI::Range(1, 10'000));
+  import->add_option("--report", line.given.report,
+                     "Keep refused events in this file, with why; mended, it can be imported");
+  import->add_flag("--quiet", line.given.quiet, "Show no progress");
+}
+
+void add_contact_files(CommandLine& line, CLI::App& contacts) {
+  ContactImportOptions& in = line.contacts_in;
+  CLI::App* import =
+      client_command(line, contacts, "import", "Make and change contacts from a CSV or NDJSON file",
+                     [&line] { return run_contact_import(line.client, line.contacts_in); });
+  import->add_option("file", in.file, "The file, or - for standard input")->required();
+  import->add_option("--format", in.format, "csv or ndjson; else told by the file")
+      ->check(CLI::IsMember({"csv", "ndjson"}));
+  add_repeated(import, "--map", in.map,
+               "COLUMN=FIELD: \"E-mail=email\", \"Seats=custom.seats:number\", \"Old=-\" to pass "
+               "over; may be repeated");
+  import->add_option("--map-file", in.map_file, "The same from a YAML or JSON mapping");
+  import->add_flag("--ignore-unmapped", in.ignore_unmapped, "Pass over columns without a field");
+  import->add_option("--delimiter", in.delimiter, "Between cells, such as ; or tab; else detected");
+  import->add_option("--empty", in.empty, "What an empty cell does to its field: leaves or clears")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"leaves", "clears"}));
+  import->add_flag("--raw", in.raw, "Keep the ' before cells that look like formulas");
+  add_repeated(import, "--group", in.groups, "Every contact joins this group; may be repeated");
+  import->add_flag("--trigger", in.trigger,
+                   "Let the changes start scenarios; else they start none");
+  import->add_flag("--dry-run", in.dry_run, "Tell what would be done, and do nothing");
+  import->add_option("--report", in.report,
+                     "Keep refused rows in this file, with why; mended, it can be imported");
+  import->add_flag("--quiet", in.quiet, "Show no progress");
+  import->add_option("--chunk", in.chunk, "Contacts in one post")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10'000));
+
+  ContactExportOptions& out = line.contacts_out;
+  CLI::App* export_ =
+      client_command(line, contacts, "export", "Write contacts as CSV or NDJSON",
+                     [&line] { return run_contact_export(line.client, line.contacts_out); });
+  export_->add_option("--format", out.format, "csv or ndjson")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"csv", "ndjson"}));
+  add_repeated(export_, "--fields", out.fields,
+               "Only these: id,email,custom.plan,custom.*,statistics.open_rate");
+  export_->add_option("--group", out.group, "Only those in this group");
+  export_->add_option("--out", out.out, "Write to this file instead of standard output");
+  export_->add_flag("--statistics", out.statistics, "The personal statistics as well");
+  export_->add_option("--delimiter", out.delimiter,
+                      "Between cells, such as ; or tab; else a comma");
+  export_->add_flag("--raw", out.raw,
+                    "For programs: no ' before cells that a spreadsheet would take for formulas");
+  export_->add_flag("--quiet", out.quiet, "Show no progress");
+}
+
+void add_fields(CommandLine& line) {
+  CLI::App* fields =
+      line.app.add_subcommand("fields", "Declare the custom fields that contacts may have");
+  fields->require_subcommand(1);
+  CLI::App* declare = client_command(line, *fields, "declare", "Declare a custom field", [&line] {
+    return run_field_declare(line.client, line.field);
+  });
+  declare->add_option("field", line.field.name, "Its name: plan, or custom.plan")->required();
+  declare->add_option("--type", line.field.type, "text, number, date, instant, flag or list")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"text", "number", "date", "instant", "flag", "list"}));
+  declare->add_option("--summary", line.field.summary, "What it holds, for people");
+  client_command(line, *fields, "list", "The declared custom fields",
+                 [&line] { return run_fields(line.client); });
+  CLI::App* remove = client_command(line, *fields, "remove", "Take a declaration back; values stay",
+                                    [&line] { return run_field_remove(line.client, line.name); });
+  remove->add_option("field", line.name, "Its name")->required();
 }
 
 void add_people(CommandLine& line) {
   constexpr const char* kContactHelp = "Its id, or its address; an id with an @ as id:ID";
-  CLI::App* contacts = line.app.add_subcommand("contacts", "Look at contacts");
+  CLI::App* contacts =
+      line.app.add_subcommand("contacts", "Look at contacts, take them in and out");
   contacts->require_subcommand(1);
   CLI::App* get = client_command(line, *contacts, "get", "All that is known of a contact",
                                  [&line] { return run_contact(line.client, line.name); });
@@ -331,6 +487,18 @@ void add_people(CommandLine& line) {
                                   [&line] { return run_runs(line.client, line.runs); });
   runs->add_option("contact", line.runs.contact, kContactHelp)->required();
   runs->add_option("--limit", line.runs.limit, "How many")->capture_default_str();
+
+  CLI::App* forget =
+      client_command(line, *contacts, "forget", "Erase a contact for good; the numbers stay",
+                     [&line] { return run_contact_forget(line.client, line.name, line.yes); });
+  forget->add_option("contact", line.name, kContactHelp)->required();
+  forget->add_flag("--yes", line.yes, "Really");
+  CLI::App* all = client_command(line, *contacts, "list", "Contacts, oldest first",
+                                 [&line] { return run_contact_list(line.client, line.listed); });
+  all->add_option("--group", line.listed.group, "Only those in this group");
+  all->add_option("--limit", line.listed.limit, "How many")->capture_default_str();
+  all->add_option("--cursor", line.listed.cursor, "Go on where a list ended");
+  add_contact_files(line, *contacts);
 
   CLI::App* deliveries = line.app.add_subcommand("deliveries", "Look at webhook requests");
   deliveries->require_subcommand(1);
@@ -345,6 +513,74 @@ void add_people(CommandLine& line) {
   CLI::App* one = client_command(line, *deliveries, "get", "One request with all its attempts",
                                  [&line] { return run_delivery(line.client, line.name); });
   one->add_option("delivery", line.name, "Its id: evt_…")->required();
+}
+
+void add_secrets(CommandLine& line) {
+  constexpr const char* kFrom = "Read the value from this file instead of standard input";
+  CLI::App* secret = line.app.add_subcommand("secret", "Keep secrets for headers and signatures");
+  secret->require_subcommand(1);
+  CLI::App* set =
+      client_command(line, *secret, "set", "Set a secret; an empty value keeps the one it has",
+                     [&line] { return run_secret_set(line.client, line.secret); });
+  set->add_option("name", line.secret.name, "Its name, as in {{ secret.NAME }}")->required();
+  set->add_option("--from", line.secret.from, kFrom);
+  set->add_flag("--rotate", line.secret.rotate, "Keep the old value as a second one that signs");
+  set->add_flag("--drop-old", line.secret.drop_old, "End a rotation: only the new value signs");
+  set->add_flag("--generate", line.secret.generate, "Make a signing secret and print it, once");
+  client_command(line, *secret, "list", "The names of the secrets, and who uses them",
+                 [&line] { return run_secret_list(line.client); });
+  CLI::App* remove =
+      client_command(line, *secret, "remove", "Remove a secret that no live scenario needs",
+                     [&line] { return run_secret_remove(line.client, line.removed); });
+  remove->add_option("name", line.removed.name, "Its name")->required();
+  remove->add_flag("--force", line.removed.force, "Also where deliveries will wait for it");
+  client_command(line, *secret, "rekey", "Make a new master key and seal everything under it",
+                 [&line] { return run_rekey(line.client); });
+
+  CLI::App* credential =
+      line.app.add_subcommand("credential", "Keep what receivers want to know callers by");
+  credential->require_subcommand(1);
+  CLI::App* put = client_command(
+      line, *credential, "set", "Set a credential; an empty secret part keeps the one it has",
+      [&line] { return run_credential_set(line.client, line.credential); });
+  put->add_option("name", line.credential.name, "Its name, as in auth: { credential: NAME }")
+      ->required();
+  put->add_option("--basic", line.credential.basic, "A username; its password is the secret part");
+  put->add_flag("--bearer", line.credential.bearer, "The secret part is a bearer token");
+  put->add_option("--header", line.credential.header,
+                  "A header's name, such as X-Api-Key; its value is the secret part");
+  put->add_option("--from", line.credential.from, kFrom);
+  client_command(line, *credential, "list", "The names of the credentials, and who uses them",
+                 [&line] { return run_credential_list(line.client); });
+  CLI::App* drop =
+      client_command(line, *credential, "remove", "Remove a credential that no live scenario needs",
+                     [&line] { return run_credential_remove(line.client, line.removed); });
+  drop->add_option("name", line.removed.name, "Its name")->required();
+  drop->add_flag("--force", line.removed.force, "Also where deliveries will wait for it");
+}
+
+void add_webhook(CommandLine& line) {
+  WebhookTestOptions& options = line.webhook;
+  CLI::App* webhook = line.app.add_subcommand("webhook", "Try a node's webhook out");
+  webhook->require_subcommand(1);
+  CLI::App* test = client_command(line, *webhook, "test",
+                                  "Send test data as a node would, and tell what came of it",
+                                  [&line] { return run_webhook_test(line.client, line.webhook); });
+  test->add_option("scenario", options.what,
+                   "The scenario's id; or a file, which is tested from here, without a server")
+      ->required();
+  test->add_option("node", options.node, "The node's id")->required();
+  add_repeated(test, "--secret-file", options.secret_files,
+               "With a file: NAME=FILE, a secret that the node names; may be repeated");
+  add_repeated(test, "--allow-host", options.allow_hosts,
+               "With a file: a private host that may be called, as of serve; may be repeated");
+  add_repeated(test, "--allow-network", options.allow_networks,
+               "With a file: a private network that may be called; may be repeated");
+  test->add_option("--ca-file", options.ca_file, "With a file: trusted certificates (PEM)");
+  test->add_flag("--https-only", options.https_only, "With a file: refuse plain http");
+  test->add_option("--account-id", options.account_id, "With a file: idClient in the body")
+      ->capture_default_str()
+      ->check(CLI::Range(std::int64_t{0}, kAccountMax));
 }
 
 CLI::App* find_command(const CLI::App& parent, const std::string& name) {
@@ -451,6 +687,9 @@ void add_all(CommandLine& line) {
   add_authoring(line);
   add_events(line);
   add_people(line);
+  add_secrets(line);
+  add_webhook(line);
+  add_fields(line);
   CLI::App* help = command(line, line.app, "help", "Explain a command",
                            [&line] { return print_help(line.app, line.topic); });
   help->add_option("command", line.topic, "Its name");
