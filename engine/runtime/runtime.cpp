@@ -500,10 +500,38 @@ std::function<Status(Engine&)> asking(std::function<void()> seen, Done<Result<T>
 }
 }  // namespace
 
-Status Runtime::apply(std::string id, std::string text, Done<Result<ApplyAnswer>> done) {
+Status Runtime::apply(std::string id, std::string text, Done<Result<ApplyAnswer>> done,
+                      MigrationRequest migration) {
   return impl_->call(asking(
       impl_->showing(), std::move(done),
-      [id = std::move(id), text = std::move(text)](Engine& of) { return of.apply(id, text); }));
+      [id = std::move(id), text = std::move(text), migration = std::move(migration)](Engine& of) {
+        return of.apply(id, text, migration);
+      }));
+}
+
+Status Runtime::plan(std::string id, std::string text, MigrationRequest migration,
+                     Done<Result<ScenarioPlan>> done) {
+  return impl_->call(asking(
+      impl_->showing(), std::move(done),
+      [id = std::move(id), text = std::move(text), migration = std::move(migration)](Engine& of) {
+        return of.plan(id, text, migration);
+      }));
+}
+
+Status Runtime::purge(std::string id, Done<Result<ScenarioInfo>> done) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [id = std::move(id)](Engine& of) { return of.purge(id); }));
+}
+
+Status Runtime::versions(std::string id, Done<Result<ScenarioVersions>> done) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [id = std::move(id)](Engine& of) { return of.versions(id); }));
+}
+
+Status Runtime::version_text(std::string id, Version version, Done<Result<VersionText>> done) {
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [id = std::move(id), version](Engine& of) { return of.book().text(id, version); }));
 }
 
 Status Runtime::activate(std::string id, std::optional<std::vector<std::string>> test_emails,
@@ -539,13 +567,13 @@ Status Runtime::remove_draft(std::string id, Done<Result<ScenarioInfo>> done) {
 
 Status Runtime::scenario(std::string id, Done<Result<ScenarioInfo>> done) {
   return impl_->call(asking(impl_->showing(), std::move(done), [id = std::move(id)](Engine& of) {
-    return of.book().info(id, /*with_text=*/true);
+    return of.info(id, /*with_text=*/true);
   }));
 }
 
 Status Runtime::scenarios(Done<Result<std::vector<ScenarioInfo>>> done) {
   return impl_->call(asking(impl_->showing(), std::move(done), [](Engine& of) {
-    return Result<std::vector<ScenarioInfo>>{of.book().list()};
+    return Result<std::vector<ScenarioInfo>>{of.scenarios()};
   }));
 }
 
