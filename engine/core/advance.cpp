@@ -549,8 +549,7 @@ void Cascade::arm(const ArmTrigger& command) {
   if (segment == nullptr || !command.enter) return;
   const std::string& timezone = trigger->scenario->current().timezone;
   if (segment->segment.evaluate(subject(timezone)).truth != Truth::Yes) return;
-  const LedgerRow& row =
-      ledger_row(command.scenario, {}, !trigger->scenario->test_emails.empty());
+  const LedgerRow& row = ledger_row(command.scenario, {}, !trigger->scenario->test_emails.empty());
   if (!row.visited.contains(command.node) || row.last_entry < command.since)
     enter(*trigger, nullptr);
 }
