@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <utility>
 
@@ -13,6 +14,7 @@ using Source = BodyPart::Source;
 
 constexpr std::string_view kCustomPrefix = "custom.";
 constexpr std::string_view kAllCustom = "custom.*";
+constexpr std::array<std::string_view, 4> kDefaultFields{"id", "email", "first_name", "last_name"};
 
 BodyMember member(std::string_view name, BodyPart part) {
   BodyMember result{std::string{name}, {}, std::move(part)};
@@ -180,6 +182,16 @@ bool add_field(Members& data, std::string_view name) {
   return true;
 }
 
+BodyPart standard_envelope(Members data) {
+  Members envelope;
+  envelope.push_back(member("id", {Source::DeliveryId}));
+  envelope.push_back(member("event", constant("automation.webhook.send")));
+  envelope.push_back(member("timestamp", {Source::Timestamp}));
+  envelope.push_back(member("idClient", {Source::AccountId}));
+  envelope.push_back(member("data", {std::move(data)}));
+  return {std::move(envelope)};
+}
+
 void add_all_fields(Members& data) {
   add_field(data, "id");
   for (const FieldInfo& info : contact_fields()) add_field(data, info.name);
@@ -226,20 +238,26 @@ void WebhookBody::read_standard(Settings& settings) {
   data.push_back(member("type", constant("member")));
   read_fields(settings, data);
   read_additional(settings, data);
-  Members envelope;
-  envelope.push_back(member("id", {Source::DeliveryId}));
-  envelope.push_back(member("event", constant("automation.webhook.send")));
-  envelope.push_back(member("timestamp", {Source::Timestamp}));
-  envelope.push_back(member("idClient", {Source::AccountId}));
-  envelope.push_back(member("data", {std::move(data)}));
-  root_ = {std::move(envelope)};
+  root_ = standard_envelope(std::move(data));
+  standard_ = true;
+}
+
+const WebhookBody& WebhookBody::test_data() {
+  static const WebhookBody kBody = [] {
+    Members data;
+    data.push_back(member("type", constant("member")));
+    for (const std::string_view name : kDefaultFields) add_field(data, name);
+    WebhookBody body;
+    body.root_ = standard_envelope(std::move(data));
+    return body;
+  }();
+  return kBody;
 }
 
 void WebhookBody::read_fields(Settings& settings, Members& data) {
   const Tree* tree = settings.find("contact_fields");
   if (!tree) {
-    for (const std::string_view name : {"id", "email", "first_name", "last_name"})
-      add_field(data, name);
+    for (const std::string_view name : kDefaultFields) add_field(data, name);
     return;
   }
   const auto take = [&](const Tree& item) {

@@ -25,14 +25,19 @@ const std::map<string, std::vector<string>> kLayers{
     {"engine/net", {"engine/core"}},
     {"engine/authoring", {"engine/core"}},
     {"engine/store", {"engine/core"}},
+    {"engine/secrets", {"engine/core"}},
     {"nodes", {"engine/core", "engine/net"}},
-    {"engine/delivery", {"engine/core", "engine/net"}},
-    {"engine/runtime", {"engine/core", "engine/authoring", "engine/store", "engine/delivery"}},
+    {"engine/delivery", {"engine/core", "engine/net", "engine/secrets"}},
+    {"engine/runtime",
+     {"engine/core", "engine/authoring", "engine/store", "engine/secrets", "engine/delivery"}},
     {"engine/exchange", {"engine/core"}},
-    {"engine/api", {"engine/core", "engine/exchange", "engine/runtime"}},
+    {"engine/api", {"engine/core", "engine/secrets", "engine/exchange", "engine/runtime"}},
     {"tools",
-     {"engine/core", "engine/net", "engine/authoring", "engine/store", "engine/exchange", "nodes",
-      "engine/delivery", "engine/runtime", "engine/api"}},
+     {"engine/core", "engine/net", "engine/authoring", "engine/store", "engine/secrets",
+      "engine/exchange", "nodes", "engine/delivery", "engine/runtime", "engine/api",
+      "engine/simulation"}},
+    {"engine/simulation",
+     {"engine/core", "engine/authoring", "engine/store", "engine/delivery", "engine/runtime"}},
 };
 
 /// A library's headers, by prefix, and where they may be named: folders, or single files.
@@ -51,7 +56,7 @@ const std::map<string, std::vector<string>> kHomes{
     {"date/", {"engine/core/time_zone.cpp"}},
     {"CLI/", {"tools/onward"}},
     {"csv.h", {"engine/exchange/csv.cpp"}},
-    {"openssl/", {"engine/api", "engine/delivery", "tools"}},
+    {"openssl/", {"engine/secrets", "engine/api", "tools"}},
     {"tl/expected.hpp", {"engine", "nodes", "tools"}},
     {"fmt/", {"engine", "nodes", "tools"}},
 };

@@ -36,10 +36,12 @@ std::vector<Route> field_routes(Runtime& runtime);
 std::vector<Route> scenario_routes(Runtime& runtime);
 std::vector<Route> scenario_life_routes(Runtime& runtime);
 std::vector<Route> delivery_routes(Runtime& runtime);
+std::vector<Route> placeholder_routes();
 std::vector<Route> health_routes(Runtime& runtime);
 std::vector<Route> metrics_routes(Runtime& runtime, const Clock& clock,
                                   std::shared_ptr<const DoorFigures> door);
 
+std::vector<Route> secret_routes(Runtime& runtime);
 /// The description of `routes` and of itself, made once.
 Route openapi_route(const std::vector<Route>& routes);
 

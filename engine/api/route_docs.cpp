@@ -29,6 +29,8 @@ const PathRow kPath[] = {
     {"versions", {"version", "The number of a version, from 1."}},
     {"nodes", {"node", "The node's id in the scenario."}},
     {"fields", {"name", "A custom field's name, without custom. before it."}},
+    {"secrets", {"name", "The secret's name, as in {{ secret.NAME }}."}},
+    {"credentials", {"name", "The credential's name, as in auth: { credential: NAME }."}},
     {"deliveries", {"id", "The delivery's id, evt_…, which is its webhook-id."}},
 };
 }  // namespace

@@ -122,10 +122,11 @@ constexpr Row kRows[] = {
     {"CloudEvents", R"({"type": "array", "maxItems": 10000,
       "items": {"$ref": "#/components/schemas/CloudEvent"}})"},
 
+    {"ListedContact", R"({"type": "object",
+      "description": "A Contact; its statistics only where they were asked for.",
+      "required": ["groups", "created_at", "updated_at"]})"},
     {"Contacts", R"({"type": "object", "required": ["contacts", "next"], "properties": {
-      "contacts": {"type": "array", "items": {"type": "object",
-        "description": "A Contact; its statistics only where they were asked for.",
-        "required": ["groups", "created_at", "updated_at"]}},
+      "contacts": {"type": "array", "items": {"$ref": "#/components/schemas/ListedContact"}},
       "next": {"type": ["string", "null"], "description": "The cursor of the next page."}}})"},
     {"ContactsImported", R"({"type": "object",
       "description": "What became of the rows: what is counted here is durable, but for a dry run.",
@@ -208,6 +209,16 @@ constexpr Row kRows[] = {
           "properties": {"version": {"type": "integer"},
             "created": {"type": "string", "format": "date-time"}}}},
         "text": {"type": "string", "description": "The newest version's YAML."}}})"},
+    {"Placeholders", R"({"type": "object", "required": ["placeholders"], "properties": {
+      "placeholders": {"type": "array", "items": {"type": "object",
+        "required": ["group", "name", "placeholder", "type", "summary"], "properties": {
+          "group": {"type": "string"}, "name": {"type": "string"},
+          "placeholder": {"type": "string", "example": "{{ contact.first_name }}"},
+          "path": {"type": ["string", "null"], "description": "In a payload."},
+          "field": {"type": ["string", "null"], "description": "In contact_fields."},
+          "webhook": {"type": ["string", "null"], "description": "In data of the standard body."},
+          "type": {"type": "string"}, "example": {"description": "A value of it."},
+          "summary": {"type": "string"}}}}}})"},
     {"Scenarios", R"({"type": "object", "required": ["scenarios"], "properties": {
       "scenarios": {"type": "array", "items": {"$ref": "#/components/schemas/Scenario"}}}})"},
     {"Progress", R"({"type": ["object", "null"], "required": ["what"],
@@ -377,6 +388,66 @@ constexpr Row kRows[] = {
         "code": {"type": "string"},
         "error": {"type": "string"},
         "response": {"type": "string", "description": "The beginning of the answer's body."}}})"},
+    {"Secret", R"({"type": "object", "description": "All that is ever told of one.",
+      "required": ["name", "set_at", "rotating_since", "used_by", "readable"], "properties": {
+        "name": {"type": "string"},
+        "set_at": {"type": ["string", "null"], "format": "date-time"},
+        "rotating_since": {"type": ["string", "null"], "format": "date-time",
+          "description": "While an old value signs too: since when."},
+        "used_by": {"type": "array", "items": {"type": "string"},
+          "description": "Scenarios, by id, that are not archived."},
+        "readable": {"type": "boolean",
+          "description": "False: sealed under a master key that is not here."}}})"},
+    {"Secrets", R"({"type": "object", "required": ["secrets"], "properties": {
+      "secrets": {"type": "array", "items": {"$ref": "#/components/schemas/Secret"}}}})"},
+    {"SecretValue", R"({"type": "object", "properties": {
+      "value": {"type": ["string", "null"],
+        "description": "4 to 8192 bytes without control characters; empty keeps the one it has."},
+      "rotate": {"type": ["boolean", "null"],
+        "description": "The old value signs on beside the new one."},
+      "drop_old": {"type": ["boolean", "null"], "description": "Ends a rotation; goes alone."}}})"},
+    {"SecretChanged", R"({"allOf": [{"$ref": "#/components/schemas/Secret"},
+      {"type": "object", "required": ["created", "changed"], "properties": {
+        "created": {"type": "boolean"}, "changed": {"type": "boolean"}}}]})"},
+    {"Credential", R"({"type": "object", "description": "All that is ever told of one.",
+      "required": ["name", "set_at", "used_by", "readable"], "properties": {
+        "name": {"type": "string"},
+        "scheme": {"enum": ["basic", "bearer", "header"]},
+        "username": {"type": "string"},
+        "header": {"type": "string"},
+        "set_at": {"type": ["string", "null"], "format": "date-time"},
+        "used_by": {"type": "array", "items": {"type": "string"}},
+        "readable": {"type": "boolean"}}})"},
+    {"Credentials", R"({"type": "object", "required": ["credentials"], "properties": {
+      "credentials": {"type": "array", "items": {"$ref": "#/components/schemas/Credential"}}}})"},
+    {"CredentialValue", R"({"type": "object",
+      "description": "One of the three; an empty secret part keeps the one it has.",
+      "minProperties": 1, "maxProperties": 1, "properties": {
+        "basic": {"type": "object", "required": ["username"], "properties": {
+          "username": {"type": "string"}, "password": {"type": ["string", "null"]}}},
+        "bearer": {"type": ["string", "null"]},
+        "header": {"type": "object", "required": ["name"], "properties": {
+          "name": {"type": "string"}, "value": {"type": ["string", "null"]}}}}})"},
+    {"CredentialChanged", R"({"allOf": [{"$ref": "#/components/schemas/Credential"},
+      {"type": "object", "required": ["created", "changed"], "properties": {
+        "created": {"type": "boolean"}, "changed": {"type": "boolean"}}}]})"},
+    {"Rekeyed", R"({"type": "object", "required": ["sealed", "unreadable"], "properties": {
+      "sealed": {"type": "integer"},
+      "unreadable": {"type": "integer",
+        "description": "Those that no key here opens; the old keys stay for them."}}})"},
+    {"WebhookTest", R"({"type": "object", "description": "What came of a node's test button.",
+      "required": ["id", "accepted", "status", "code", "error", "explanation", "took_ms", "response",
+        "request"],
+      "properties": {
+        "id": {"type": "string"},
+        "accepted": {"type": "boolean"},
+        "status": {"type": ["integer", "null"]},
+        "code": {"type": ["string", "null"]},
+        "error": {"type": ["string", "null"]},
+        "explanation": {"type": ["string", "null"], "description": "What to do about it."},
+        "took_ms": {"type": "integer"},
+        "response": {"type": ["string", "null"], "description": "At most 4 KiB of the answer."},
+        "request": {"$ref": "#/components/schemas/Request"}}})"},
     {"Request", R"({"type": "object", "required": ["method", "url", "headers", "body"],
       "properties": {
         "method": {"type": "string"},

@@ -73,8 +73,6 @@ std::string Lookup::written() const {
   switch (source) {
     case Source::Id:
       return "id";
-    case Source::Ref:
-      return "ref";
     case Source::Field:
       return std::string{info_of(field).name};
     case Source::Custom:
@@ -89,6 +87,8 @@ std::string Lookup::written() const {
       return "updated_at";
     case Source::Statistic:
       return std::string{statistic_names()[static_cast<std::size_t>(statistic)]};
+    case Source::Ref:
+      return "ref";
     case Source::Event:
       return "event." + name;
   }

@@ -51,9 +51,12 @@ struct AuthorContext {
   std::string timezone = "UTC";  ///< The scenario's.
   std::optional<std::set<std::string, std::less<>>>
       secrets;  ///< Known names; nothing: not known here.
+  std::optional<std::set<std::string, std::less<>>> credentials = std::nullopt;  ///< The same.
 
   const CustomFields* custom_fields = nullptr;  ///< Declared ones; null: not known here.
   bool undeclared_warns = false;                ///< Undeclared ones are warnings, not mistakes.
+  /// Whether mistakes in `tests` count: not in a stored version, which is not checked again.
+  bool check_tests = true;
 };
 
 /// The settings of one node. Getters report a wrong type at its place and return a harmless

@@ -52,14 +52,17 @@ Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<Store> store, const
   if (!snapshot) return tl::make_unexpected(std::move(snapshot.error()));
   auto endpoints = store->due_endpoints();
   if (!endpoints) return tl::make_unexpected(std::move(endpoints.error()));
-  std::unique_ptr<Engine> engine{
-      new Engine(std::move(store), kinds, sink, clock, options, std::move(*snapshot))};
+  auto vault = Vault::open({.path = options.key_file, .own = options.own_key_file});
+  if (!vault) return tl::make_unexpected(std::move(vault.error()));
+  std::unique_ptr<Engine> engine{new Engine(std::move(store), kinds, sink, clock, options,
+                                            std::move(*snapshot), std::move(*vault))};
   engine->dispatcher_.restore(*endpoints);
+  if (Status done = engine->finish_rekey(); !done) return tl::make_unexpected(done.error());
   return engine;
 }
 
 Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySink& sink,
-               const Clock& clock, const RuntimeOptions& options, Snapshot snapshot)
+               const Clock& clock, const RuntimeOptions& options, Snapshot snapshot, Vault vault)
     : store_{std::move(store)},
       sink_{sink},
       clock_{clock},
@@ -69,10 +72,12 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       last_contact_{snapshot.last_contact},
       counters_{snapshot.counters},
       tokens_{snapshot.tokens},
+      secrets_{std::move(vault), snapshot},
       book_{kinds, snapshot, [this](std::string_view line) { log(std::string{line}); }},
       passes_{snapshot.admin},
       dispatcher_{{.endpoint = options.endpoint_window, .total = options.window}} {
   for (const auto& [key, row] : counters_) figures_.pending += row[Counter::Pending];
+  book_.know(secrets_.context());
   take_fields(stored_fields(snapshot.admin));
   for (const AdminRecord& record : snapshot.admin)
     if (auto pass = read_pass(record)) scenario_passes_.emplace(record.name, std::move(*pass));
@@ -533,6 +538,7 @@ Result<ScenarioInfo> changed(const Engine& engine, const std::string& id, const 
 
 Result<ScenarioInfo> Engine::activate(const std::string& id,
                                       const std::optional<std::vector<std::string>>& test_emails) {
+  if (Status ready = check_secrets_of(id); !ready) return tl::make_unexpected(ready.error());
   auto change = book_.activate(id, test_emails, clock_.now());
   if (!change) return tl::make_unexpected(std::move(change.error()));
   return changed(*this, id, commit_change(*change));

@@ -19,6 +19,7 @@
 #include "engine/runtime/dispatcher.h"
 #include "engine/runtime/runtime.h"
 #include "engine/runtime/scenario_book.h"
+#include "engine/runtime/secret_book.h"
 #include "engine/runtime/scenario_pass.h"
 #include "engine/runtime/trigger_passes.h"
 #include "engine/store/store.h"
@@ -123,9 +124,20 @@ class Engine {
   std::uint64_t catalog_generation() const { return generation_; }
   Store& store() { return *store_; }
 
+  // Secrets and credentials.
+  const SecretBook& secrets() const { return secrets_; }
+  std::vector<SecretInfo> list_secrets(SecretKind kind) const;
+  Result<SecretAnswer> set_secret(SecretKind kind, const std::string& name,
+                                  const SecretChange& change, std::string_view who);
+  Result<SecretAnswer> remove_secret(SecretKind kind, const std::string& name, bool force,
+                                     std::string_view who);
+  Result<RekeyAnswer> rekey(std::string_view who);
+  /// The one attempt of a node's test button.
+  Result<DeliveryTask> webhook_test(const std::string& scenario, const std::string& node) const;
+
  private:
   Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySink& sink,
-         const Clock& clock, const RuntimeOptions& options, Snapshot snapshot);
+         const Clock& clock, const RuntimeOptions& options, Snapshot snapshot, Vault vault);
 
   Status take_inputs(std::span<Job> jobs);
   Status commit_batch(std::span<const Work> work, std::span<const AttemptResult> results,
@@ -165,6 +177,10 @@ class Engine {
   void count(std::span<const Settled> settled);
   void log_attempt(const Settled& settled) const;
   void log(const std::string& line) const;
+  Status commit_secrets(const SecretBookChange& change);
+  Status finish_rekey();
+  Status check_secrets_of(const std::string& id) const;
+  SecretInfo with_users(SecretKind kind, SecretInfo info) const;
 
   std::unique_ptr<Store> store_;
   DeliverySink& sink_;
@@ -175,6 +191,7 @@ class Engine {
   ContactKey last_contact_;
   Counters counters_;
   std::vector<TokenRecord> tokens_;
+  SecretBook secrets_;
   ScenarioBook book_;
   Catalog catalog_;
   std::uint64_t generation_ = 0;

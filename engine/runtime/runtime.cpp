@@ -10,6 +10,9 @@
 
 #include "engine/runtime/engine.h"
 #include "engine/runtime/queries.h"
+#include "engine/runtime/webhook_test.h"
+#include "engine/secrets/bytes.h"
+#include "engine/secrets/secret_source.h"
 
 namespace onward {
 namespace {
@@ -56,6 +59,7 @@ struct Runtime::Impl final : DeliverySink {
   void fail_for_good(const Error& error);
 
   RuntimeOptions options;
+  SecretBox secrets;  // The deliverer's; it must outlive it.
   std::unique_ptr<Deliverer> deliverer;
   std::unique_ptr<Engine> engine;
   std::unique_ptr<ReaderThread> reader;
@@ -84,6 +88,7 @@ struct Runtime::Impl final : DeliverySink {
 
   // The engine thread's own.
   std::uint64_t generation = 0;  // of the directory
+  std::shared_ptr<const SecretValues> shown_secrets;
   Steady::time_point unfolded_since{}, last_work{}, last_look{};
 };
 
@@ -219,6 +224,10 @@ bool Runtime::Impl::fold_in_quiet() {
 /// Shows other threads what the engine's last work changed.
 void Runtime::Impl::refresh() {
   std::shared_ptr<const Directory> names;
+  if (shown_secrets != engine->secrets().values()) {
+    shown_secrets = engine->secrets().values();
+    secrets.put(shown_secrets);
+  }
   if (generation != engine->catalog_generation()) {
     generation = engine->catalog_generation();
     names = make_directory(engine->book());
@@ -287,7 +296,8 @@ Result<std::unique_ptr<Runtime>> Runtime::open(std::unique_ptr<Store> store, con
                            [to = impl.get()](std::vector<AttemptResult> finished) {
                              to->take_results(std::move(finished));
                            },
-                       .clock = [&clock] { return clock.now(); }});
+                       .clock = [&clock] { return clock.now(); },
+                       .secrets = &impl->secrets});
   auto engine = Engine::open(std::move(store), kinds, *impl, clock, impl->options);
   if (!engine) return tl::make_unexpected(std::move(engine.error()));
   impl->engine = std::move(*engine);
@@ -480,7 +490,7 @@ Status answered(const Result<T>& result) {
 template <class T, class Act>
 std::function<Status(Engine&)> asking(std::function<void()> seen, Done<Result<T>> done, Act act) {
   return [seen = std::move(seen), done = std::move(done),
-          act = std::move(act)](Engine& engine) -> Status {
+          act = std::move(act)](Engine& engine) mutable -> Status {
     Result<T> result = act(engine);
     Status status = answered(result);
     seen();
@@ -671,5 +681,53 @@ Status Runtime::remove_field(std::string name, Done<Result<bool>> done) {
   return impl_->call(
       asking(impl_->showing(), std::move(done),
              [name = std::move(name)](Engine& of) { return of.remove_field(name); }));
+}
+
+// ---- secrets ----
+
+Status Runtime::secrets(SecretKind kind, Done<Result<std::vector<SecretInfo>>> done) {
+  return impl_->call(asking(impl_->showing(), std::move(done), [kind](Engine& of) {
+    return Result<std::vector<SecretInfo>>{of.list_secrets(kind)};
+  }));
+}
+
+Status Runtime::set_secret(SecretKind kind, std::string name, SecretChange change,
+                           Done<Result<SecretAnswer>> done, std::string who) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [kind, name = std::move(name), change = std::move(change),
+                             who = std::move(who)](Engine& of) mutable {
+                              auto answer = of.set_secret(kind, name, change, who);
+                              wipe(change.value);
+                              return answer;
+                            }));
+}
+
+Status Runtime::remove_secret(SecretKind kind, std::string name, bool force,
+                              Done<Result<SecretAnswer>> done, std::string who) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [kind, name = std::move(name), force, who = std::move(who)](
+                                Engine& of) { return of.remove_secret(kind, name, force, who); }));
+}
+
+Status Runtime::rekey(Done<Result<RekeyAnswer>> done, std::string who) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [who = std::move(who)](Engine& of) { return of.rekey(who); }));
+}
+
+Status Runtime::test_webhook(std::string scenario, std::string node,
+                             Done<Result<WebhookTestAnswer>> done) {
+  return impl_->call([this, scenario = std::move(scenario), node = std::move(node),
+                      done = std::move(done)](Engine& engine) -> Status {
+    auto task = engine.webhook_test(scenario, node);
+    if (!task) {
+      done(tl::make_unexpected(std::move(task.error())));
+      return {};
+    }
+    const Status taken = impl_->deliverer->probe(*task, [task = *task, done](AttemptResult result) {
+      done(judge_webhook_test(task, std::move(result)));
+    });
+    if (!taken) done(tl::make_unexpected(taken.error()));
+    return {};
+  });
 }
 }  // namespace onward

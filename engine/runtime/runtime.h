@@ -3,6 +3,7 @@
 // what it asked for is answered by a callback on the engine or the reader thread, which must not
 // block.
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -19,6 +20,7 @@
 #include "engine/core/scenario_diff.h"
 #include "engine/core/stats.h"
 #include "engine/delivery/deliverer.h"
+#include "engine/secrets/stored_secret.h"
 #include "engine/store/store.h"
 
 namespace onward {
@@ -180,6 +182,41 @@ struct ScenarioStats {
   StatsSide live, test;
 };
 
+/// What is to become of a secret or a credential.
+struct SecretChange {
+  std::string value;                     ///< Empty: it keeps the one it has.
+  bool rotate = false;                   ///< The old value stays beside the new one.
+  bool drop_old = false;                 ///< Ends that.
+  AuthScheme scheme = AuthScheme::None;  ///< Of a credential; None: as it is.
+  std::string login;                     ///< Basic: the username. Header: the header's name.
+};
+/// All that is ever told of one. Never its value.
+struct SecretInfo {
+  std::string name;
+  bool readable = true;  ///< False: sealed under a master key that is not here.
+  Instant set{};
+  std::optional<Instant> rotated;  ///< While an old value stays: since when.
+  AuthScheme scheme = AuthScheme::None;
+  std::string login;
+  std::vector<std::string> used_by;  ///< Scenarios, by id, that are not archived.
+};
+struct SecretAnswer {
+  SecretInfo info;
+  bool created = false, changed = false;
+};
+struct RekeyAnswer {
+  std::size_t sealed = 0;      ///< Secrets and credentials under the new key.
+  std::size_t unreadable = 0;  ///< Those that no key here opens; the old keys stay for them.
+};
+/// What the test button of a node found.
+struct WebhookTestAnswer {
+  std::string id;  ///< "test_evt_…"
+  bool accepted = false;
+  std::string explanation;  ///< What to do, where it was not accepted.
+  Attempt attempt;
+  std::shared_ptr<const Request> request;  ///< With references in place of secrets.
+};
+
 struct RuntimeFigures {
   std::uint64_t events_accepted = 0, events_duplicate = 0, events_rejected = 0;
   std::uint64_t attempts_accepted = 0, attempts_refused = 0, attempts_local = 0;
@@ -202,10 +239,12 @@ const Clock& system_clock();
 struct RuntimeOptions {
   std::int64_t account_id = 1;
   Duration dedupe_for = std::chrono::hours{24 * 7};
-  std::size_t intake_max = 20'000;                 ///< Events that wait; beyond: Busy.
-  std::size_t batch_max = 1'000;                   ///< Inputs in one commit.
-  std::size_t endpoint_window = 1'000;             ///< Deliveries of one endpoint in memory.
-  std::size_t window = 20'000;                     ///< Deliveries of all endpoints in memory.
+  std::size_t intake_max = 20'000;      ///< Events that wait; beyond: Busy.
+  std::size_t batch_max = 1'000;        ///< Inputs in one commit.
+  std::size_t endpoint_window = 1'000;  ///< Deliveries of one endpoint in memory.
+  std::size_t window = 20'000;          ///< Deliveries of all endpoints in memory.
+  std::filesystem::path key_file;  ///< Of the master key; empty: in memory, gone with the process.
+  bool own_key_file = true;        ///< See KeyFile.
   std::function<void(std::string_view line)> log;  ///< One structured line, no newline; any thread.
 };
 
@@ -304,6 +343,18 @@ class Runtime {
   std::optional<TokenRecord> find_token(std::string_view sha256) const;
   bool has_tokens() const;
   Status add_token(TokenRecord token, Done<Status> done);
+
+  Status secrets(SecretKind kind, Done<Result<std::vector<SecretInfo>>> done);
+  Status set_secret(SecretKind kind, std::string name, SecretChange change,
+                    Done<Result<SecretAnswer>> done, std::string who = {});
+  /// Conflict where a live scenario needs it, unless `force`: then deliveries wait for it.
+  Status remove_secret(SecretKind kind, std::string name, bool force,
+                       Done<Result<SecretAnswer>> done, std::string who = {});
+  /// A new master key; every secret is sealed anew.
+  Status rekey(Done<Result<RekeyAnswer>> done, std::string who = {});
+  /// Sends test data as the node of the newest version would; nothing is kept of it. Busy where
+  /// eight such tests are under way.
+  Status test_webhook(std::string scenario, std::string node, Done<Result<WebhookTestAnswer>> done);
 
   /// The declared custom fields as they are now; never null. Any thread.
   std::shared_ptr<const CustomFields> custom_fields() const;

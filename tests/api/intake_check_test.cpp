@@ -5,7 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "engine/api/access.h"
-#include "engine/api/base64.h"
+#include "engine/secrets/bytes.h"
 #include "engine/api/router.h"
 
 namespace onward {

@@ -18,7 +18,9 @@
 #include "tools/onward/listen.h"
 #include "tools/onward/scenario_files.h"
 #include "tools/onward/serve.h"
+#include "tools/onward/simulate_command.h"
 #include "tools/onward/terminal.h"
+#include "tools/onward/test_command.h"
 #include "tools/onward/validate.h"
 
 namespace onward {
@@ -51,6 +53,10 @@ struct CommandLine {
   ImportOptions given;
   RunsOptions runs;
   DeliveriesOptions deliveries;
+  SecretOptions secret;
+  RemoveSecretOptions removed;
+  CredentialOptions credential;
+  WebhookTestOptions webhook;
   ContactImportOptions contacts_in;
   ContactExportOptions contacts_out;
   ContactListOptions listed;
@@ -59,6 +65,9 @@ struct CommandLine {
   std::string fields_file;
   std::string name;  // of the one thing that a command is about
   std::vector<std::string> topic;
+  TestOptions test;
+  SimulateOptions simulate;
+  GraphOptions graph;
   ScenariosOptions scenarios;
   PlanOptions plan;
   DiffOptions diff;
@@ -158,11 +167,20 @@ void add_listen(CommandLine& line) {
   sub->add_option("--address", listen.address, "Address to listen on")->capture_default_str();
   sub->add_option("--port", listen.port, "Port; 0 takes any free one")->capture_default_str();
   sub->add_option("--port-file", listen.port_file, "Write the port to this file when it listens");
-  sub->add_option("--refuse-first", listen.refuse_first, "Answer 503 to so many requests at first");
+  sub->add_option("--refuse-first,--fail-first", listen.refuse_first,
+                  "Answer 503 to so many requests at first");
   sub->add_option("--status", listen.status, "Status of all other answers")
       ->capture_default_str()
       ->check(CLI::Range(200, 599));
   sub->add_option("--delay", line.delay, "Wait this long before each answer");
+  sub->add_option("--retry-after", listen.retry_after,
+                  "Say this many seconds in Retry-After with every refusal");
+  sub->add_flag("--echo", listen.echo, "Answer with the request itself, headers and body");
+  add_repeated(
+      sub, "--verify-secret-file", listen.secret_files,
+      "Check signatures with the secret in this file, answer 401 where they are wrong; may "
+      "be repeated");
+  sub->add_flag("--show", listen.show, "Print headers and bodies as well");
   sub->add_option("--log", listen.log, "Append each request to this file, a JSON object a line");
   sub->add_flag("--json", listen.json, "Print each request as JSON");
   sub->add_flag("--quiet", listen.quiet, "Print no requests");
@@ -194,10 +212,70 @@ void add_offline(CommandLine& line) {
       ->capture_default_str()
       ->check(CLI::IsMember({"text", "short", "json"}));
   validate->add_flag("--json", line.as_json, "The same as --format json");
+  CLI::App* test = command(line, line.app, "test", "Run the tests of scenario files", [&line] {
+    return test_files(line.test, colour_on_stdout(), std::cout, std::cerr);
+  });
+  test->add_option("file", line.test.files,
+                   "Scenario files, folders of them, or - for standard input")
+      ->required();
+  test->add_flag("--coverage", line.test.coverage, "Name every way that no test takes");
+  test->add_flag("--require-coverage", line.test.require_coverage,
+                 "Fail where there is a way that no test takes");
+  test->add_flag("--json", line.test.json, "Print the results as JSON");
   command(line, line.app, "schema", "Print the JSON Schema of scenario files", [] {
     print(schema_text());
     return static_cast<int>(kExitOk);
   });
+}
+
+/// What tells an author what a scenario does, before or beside the server.
+void add_authors_tools(CommandLine& line) {
+  CLI::App* simulate = client_command(
+      line, line.app, "simulate", "Show what scenarios would do with contacts and events", [&line] {
+        return run_simulate(line.client, line.simulate, colour_on_stdout(), std::cout, std::cerr);
+      });
+  SimulateOptions& options = line.simulate;
+  simulate
+      ->add_option("scenario", options.scenarios,
+                   "Scenario files, folders of them, or ids on the server")
+      ->required();
+  simulate->add_option("--contacts", options.contacts,
+                       "Contacts that are there: a JSON object a line, or a JSON list");
+  simulate
+      ->add_option(
+          "--events", options.events,
+          "Events, as POST /v1/events takes them: a line each, or a JSON list; their \"at\" "
+          "drives the clock")
+      ->required();
+  simulate->add_option("--from", options.from,
+                       "Where the clock begins; the first event's \"at\" where missing");
+  simulate->add_option("--until", options.until,
+                       "Where it ends: a time, or a duration after the last event; a year where "
+                       "missing");
+  add_repeated(simulate, "--receiver", options.receivers,
+               "How the receiver of a node answers: tell_crm=503, tell_crm=timeout, "
+               "tell_crm=503,200, \"tell_crm=503 for 1h\"; may be repeated");
+  simulate->add_flag("--summary", options.summary, "Print the numbers only");
+
+  CLI::App* graph = client_command(line, line.app, "graph", "Draw a scenario",
+                                   [&line] { return run_graph(line.client, line.graph); });
+  graph
+      ->add_option(
+          "scenario", line.graph.scenario,
+          "A file, or an id on the server, whose numbers are then shown; those of a file's "
+          "scenario with --server or --data")
+      ->required();
+  graph->add_option("--format", line.graph.format, "text (a tree), mermaid or dot (Graphviz)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"text", "mermaid", "dot"}));
+  graph->add_flag("--test", line.graph.test, "Numbers of test traffic instead of live");
+  graph->add_flag("--plain", line.graph.plain, "No numbers");
+
+  CLI::App* names = command(line, line.app, "placeholders",
+                            "List every placeholder, payload path and contact field",
+                            [&line] { return run_placeholders(line.name, line.as_json); });
+  names->add_option("file", line.name, "A scenario file, whose own names are added");
+  names->add_flag("--json", line.as_json, "Print the list as JSON");
 }
 
 void add_authoring(CommandLine& line) {
@@ -437,6 +515,74 @@ void add_people(CommandLine& line) {
   one->add_option("delivery", line.name, "Its id: evt_…")->required();
 }
 
+void add_secrets(CommandLine& line) {
+  constexpr const char* kFrom = "Read the value from this file instead of standard input";
+  CLI::App* secret = line.app.add_subcommand("secret", "Keep secrets for headers and signatures");
+  secret->require_subcommand(1);
+  CLI::App* set =
+      client_command(line, *secret, "set", "Set a secret; an empty value keeps the one it has",
+                     [&line] { return run_secret_set(line.client, line.secret); });
+  set->add_option("name", line.secret.name, "Its name, as in {{ secret.NAME }}")->required();
+  set->add_option("--from", line.secret.from, kFrom);
+  set->add_flag("--rotate", line.secret.rotate, "Keep the old value as a second one that signs");
+  set->add_flag("--drop-old", line.secret.drop_old, "End a rotation: only the new value signs");
+  set->add_flag("--generate", line.secret.generate, "Make a signing secret and print it, once");
+  client_command(line, *secret, "list", "The names of the secrets, and who uses them",
+                 [&line] { return run_secret_list(line.client); });
+  CLI::App* remove =
+      client_command(line, *secret, "remove", "Remove a secret that no live scenario needs",
+                     [&line] { return run_secret_remove(line.client, line.removed); });
+  remove->add_option("name", line.removed.name, "Its name")->required();
+  remove->add_flag("--force", line.removed.force, "Also where deliveries will wait for it");
+  client_command(line, *secret, "rekey", "Make a new master key and seal everything under it",
+                 [&line] { return run_rekey(line.client); });
+
+  CLI::App* credential =
+      line.app.add_subcommand("credential", "Keep what receivers want to know callers by");
+  credential->require_subcommand(1);
+  CLI::App* put = client_command(
+      line, *credential, "set", "Set a credential; an empty secret part keeps the one it has",
+      [&line] { return run_credential_set(line.client, line.credential); });
+  put->add_option("name", line.credential.name, "Its name, as in auth: { credential: NAME }")
+      ->required();
+  put->add_option("--basic", line.credential.basic, "A username; its password is the secret part");
+  put->add_flag("--bearer", line.credential.bearer, "The secret part is a bearer token");
+  put->add_option("--header", line.credential.header,
+                  "A header's name, such as X-Api-Key; its value is the secret part");
+  put->add_option("--from", line.credential.from, kFrom);
+  client_command(line, *credential, "list", "The names of the credentials, and who uses them",
+                 [&line] { return run_credential_list(line.client); });
+  CLI::App* drop =
+      client_command(line, *credential, "remove", "Remove a credential that no live scenario needs",
+                     [&line] { return run_credential_remove(line.client, line.removed); });
+  drop->add_option("name", line.removed.name, "Its name")->required();
+  drop->add_flag("--force", line.removed.force, "Also where deliveries will wait for it");
+}
+
+void add_webhook(CommandLine& line) {
+  WebhookTestOptions& options = line.webhook;
+  CLI::App* webhook = line.app.add_subcommand("webhook", "Try a node's webhook out");
+  webhook->require_subcommand(1);
+  CLI::App* test = client_command(line, *webhook, "test",
+                                  "Send test data as a node would, and tell what came of it",
+                                  [&line] { return run_webhook_test(line.client, line.webhook); });
+  test->add_option("scenario", options.what,
+                   "The scenario's id; or a file, which is tested from here, without a server")
+      ->required();
+  test->add_option("node", options.node, "The node's id")->required();
+  add_repeated(test, "--secret-file", options.secret_files,
+               "With a file: NAME=FILE, a secret that the node names; may be repeated");
+  add_repeated(test, "--allow-host", options.allow_hosts,
+               "With a file: a private host that may be called, as of serve; may be repeated");
+  add_repeated(test, "--allow-network", options.allow_networks,
+               "With a file: a private network that may be called; may be repeated");
+  test->add_option("--ca-file", options.ca_file, "With a file: trusted certificates (PEM)");
+  test->add_flag("--https-only", options.https_only, "With a file: refuse plain http");
+  test->add_option("--account-id", options.account_id, "With a file: idClient in the body")
+      ->capture_default_str()
+      ->check(CLI::Range(std::int64_t{0}, kAccountMax));
+}
+
 CLI::App* find_command(const CLI::App& parent, const std::string& name) {
   for (const CLI::App* sub : parent.get_subcommands([](const CLI::App*) { return true; }))
     if (sub->get_name() == name) return const_cast<CLI::App*>(sub);
@@ -537,9 +683,12 @@ void add_all(CommandLine& line) {
   add_serve(line);
   add_listen(line);
   add_offline(line);
+  add_authors_tools(line);
   add_authoring(line);
   add_events(line);
   add_people(line);
+  add_secrets(line);
+  add_webhook(line);
   add_fields(line);
   CLI::App* help = command(line, line.app, "help", "Explain a command",
                            [&line] { return print_help(line.app, line.topic); });

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/placeholders.h"
 #include "tools/onward/client.h"
 
 namespace onward {
@@ -111,6 +112,47 @@ struct DeliveriesOptions {
 int run_deliveries(const ClientOptions& client, const DeliveriesOptions& options);
 int run_delivery(const ClientOptions& client, const std::string& id);
 
+struct SecretOptions {
+  std::string name;
+  std::string from;       ///< A file; empty: standard input, or asked for on a terminal.
+  bool rotate = false;    ///< The old value signs on beside the new one.
+  bool drop_old = false;  ///< Ends that.
+  bool generate = false;  ///< A signing secret is made, and printed once.
+};
+int run_secret_set(const ClientOptions& client, const SecretOptions& options);
+int run_secret_list(const ClientOptions& client);
+struct RemoveSecretOptions {
+  std::string name;
+  bool force = false;
+};
+int run_secret_remove(const ClientOptions& client, const RemoveSecretOptions& options);
+int run_rekey(const ClientOptions& client);
+
+struct CredentialOptions {
+  std::string name, from;
+  std::string basic;  ///< The username.
+  bool bearer = false;
+  std::string header;  ///< The header's name.
+};
+int run_credential_set(const ClientOptions& client, const CredentialOptions& options);
+int run_credential_list(const ClientOptions& client);
+int run_credential_remove(const ClientOptions& client, const RemoveSecretOptions& options);
+
+struct WebhookTestOptions {
+  std::string what;  ///< A scenario's id, or a file, which is tested from here.
+  std::string node;
+  // Of a file alone.
+  std::vector<std::string> secret_files;  ///< "NAME=FILE"
+  std::vector<std::string> allow_hosts, allow_networks;
+  std::string ca_file;
+  bool https_only = false;
+  std::int64_t account_id = 1;
+};
+/// The exit code is kExitData where the receiver did not accept.
+int run_webhook_test(const ClientOptions& client, const WebhookTestOptions& options);
+/// What came of it, in a few lines.
+std::string webhook_test_text(const Value& answer, bool colour);
+
 struct ContactImportOptions {
   std::string file;    ///< "-" is standard input.
   std::string format;  ///< "csv", "ndjson"; empty: by the file's name, else its beginning.
@@ -146,4 +188,16 @@ struct FieldOptions {
 int run_field_declare(const ClientOptions& client, const FieldOptions& options);
 int run_fields(const ClientOptions& client);
 int run_field_remove(const ClientOptions& client, const std::string& name);
+struct GraphOptions {
+  std::string scenario;         ///< A file, or an id on the server.
+  std::string format = "text";  ///< text, mermaid or dot
+  bool test = false;            ///< Numbers of test traffic instead of live.
+  bool plain = false;           ///< No numbers.
+};
+int run_graph(const ClientOptions& client, const GraphOptions& options);
+
+/// `file` adds the names that it uses; empty: none.
+int run_placeholders(const std::string& file, bool json);
+std::string placeholders_text(const std::vector<PlaceholderInfo>& infos, std::size_t width,
+                              bool colour);
 }  // namespace onward

@@ -1,5 +1,5 @@
 #pragma once
-// A store that passes every call on to another; tests override what should differ.
+// A store that passes every call on to another; who derives from it overrides what should differ.
 #include <memory>
 #include <utility>
 
