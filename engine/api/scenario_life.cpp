@@ -69,7 +69,7 @@ std::vector<Route> scenario_life_routes(Runtime& runtime) {
         .faults = {{404, "unknown_scenario unknown_version"}}}},
       {"POST",
        "/v1/scenarios/{id}/plan",
-       Need::Read,
+       Need::Author,
        "What applying the file in the body would do; changes nothing.",
        {"migrate", "map"},
        [&](const Call& call) { plan(runtime, call); },

@@ -66,9 +66,10 @@ TEST_CASE("a plan is asked for before a version is made", "[api][life]") {
   told = front.post(kCourse + "/plan", "scenario: course\nnods: {}\n");
   CHECK(told.status == 200);
   CHECK(told.at("refused") == Value{true});
-  CHECK(told.at("diagnostics.0.code") == Value{"unknown_key"});
-  CHECK(front.post("/v1/scenarios/new/plan", kOne).at("diagnostics.0.code") ==
-        Value{"id_mismatch"});
+  CHECK(told.body.find("\"unknown_key\"") != std::string::npos);
+  told = front.post("/v1/scenarios/new/plan", kOne);
+  CHECK(told.at("refused") == Value{true});
+  CHECK(told.body.find("\"id_mismatch\"") != std::string::npos);
 }
 
 TEST_CASE("runs are moved with the version that they go to", "[api][life]") {

@@ -158,7 +158,7 @@ TEST_CASE("a folder is applied whole or not at all, and runs are moved", "[end_t
   CHECK(result.code == 65);
   CHECK(has(result.err, "nowhere"));
   CHECK(onward.json({"scenarios"}).find("scenarios")->list()->empty());
-  CHECK(onward({"validate", folder}).code == 65);
+  CHECK(run_onward({"validate", folder}).code == 65);
 
   result = onward({"apply", folder, "--keep-going"});
   CHECK(result.code == 65);
