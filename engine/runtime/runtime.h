@@ -245,6 +245,7 @@ struct RuntimeOptions {
   std::size_t window = 20'000;          ///< Deliveries of all endpoints in memory.
   std::filesystem::path key_file;  ///< Of the master key; empty: in memory, gone with the process.
   bool own_key_file = true;        ///< See KeyFile.
+  bool any_secret = false;         ///< Scenarios may name secrets that are not there: simulations.
   std::function<void(std::string_view line)> log;  ///< One structured line, no newline; any thread.
 };
 

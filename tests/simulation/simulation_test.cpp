@@ -37,7 +37,9 @@ struct World {
     auto memory = make_memory_store();
     store = memory.get();
     const auto ids = store_drafts(*memory, texts, node_kinds(), kStart).value();
-    simulation = Simulation::open(std::move(memory), node_kinds(), clock, receiver).value();
+    simulation =
+        Simulation::open(std::move(memory), node_kinds(), clock, receiver, {.any_secret = true})
+            .value();
     receiver.set_rules(std::move(rules), simulation->engine().book());
     for (const std::string& id : ids)
       REQUIRE(simulation->engine().activate(id, std::nullopt).has_value());

@@ -26,7 +26,9 @@ nodes:
   auto store =
       make_watched_store(make_memory_store(), [&](const Commit& commit) { trace.take(commit); });
   REQUIRE(store_drafts(*store, texts, node_kinds(), start).has_value());
-  const auto simulation = Simulation::open(std::move(store), node_kinds(), clock, receiver).value();
+  const auto simulation =
+      Simulation::open(std::move(store), node_kinds(), clock, receiver, {.any_secret = true})
+          .value();
   receiver.set_rules({{.node = "tell", .replies = {{.status = 503}, {.status = 200}}}},
                      simulation->engine().book());
   REQUIRE(simulation->engine().activate("s", std::nullopt).has_value());

@@ -226,7 +226,8 @@ class Simulator {
     const auto ids = store_drafts(*store, texts_, node_kinds(), start_);
     if (!ids) return refuse(ids.error());
     ids_ = *ids;
-    auto opened = Simulation::open(std::move(store), node_kinds(), clock_, receiver_);
+    auto opened =
+        Simulation::open(std::move(store), node_kinds(), clock_, receiver_, {.any_secret = true});
     if (!opened) return refuse(opened.error());
     simulation_ = std::move(*opened);
     if (const int code = check_rules(rules); code != kExitOk) return code;
