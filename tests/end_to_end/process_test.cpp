@@ -195,6 +195,19 @@ TEST_CASE("refused events are kept with why, and taken once they are mended",
   CHECK(again.out == "1 accepted, 0 duplicates, 0 rejected\n");
 }
 
+TEST_CASE("help lists every command, and help on a command explains it", "[end_to_end][process]") {
+  const CommandResult all = run_onward({"help"});
+  CHECK(all.code == 0);
+  CHECK(all.out.find("Usage: onward [OPTIONS] SUBCOMMAND") != std::string::npos);
+  for (const char* command : {"serve", "apply", "contacts", "deliveries", "webhook", "simulate"}) {
+    CAPTURE(command);
+    CHECK(all.out.find(fmt::format("\n  {} ", command)) != std::string::npos);
+  }
+  const CommandResult one = run_onward({"help", "events", "send"});
+  CHECK(one.code == 0);
+  CHECK(one.out.find("Usage: onward events send") != std::string::npos);
+}
+
 TEST_CASE("a second server on one folder is refused, and told whose it is",
           "[end_to_end][process]") {
   TemporaryFolder folder;

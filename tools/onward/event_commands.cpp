@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "engine/core/contact.h"
+#include "engine/exchange/contact_columns.h"
 #include "tools/onward/commands.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/table.h"
@@ -16,8 +17,12 @@ bool is_text_field(std::string_view name) {
   return info && info->type == FieldType::Text;
 }
 
+bool is_groups(std::string_view name) {
+  return name == "groups" || name == "groups_add" || name == "groups_remove";
+}
+
 /// "first_name=Jane" into `map`: a JSON value where the text is one, else the text itself; null
-/// clears. A dotted name makes nested maps.
+/// clears, and groups are a list, as in a cell of an import. A dotted name makes nested maps.
 Status set_pair(Value& map, const std::string& pair, bool of_contact) {
   const std::size_t equals = pair.find('=');
   if (equals == std::string::npos || equals == 0)
@@ -27,6 +32,11 @@ Status set_pair(Value& map, const std::string& pair, bool of_contact) {
   std::string_view name = std::string_view{pair}.substr(0, equals);
   auto json = parse_json(text);
   if (json && of_contact && is_text_field(name) && !json->text() && !json->is_null()) json = text;
+  if (of_contact && is_groups(name) && !(json && json->is_null())) {
+    auto names = split_names(text);
+    if (!names) return tl::make_unexpected(names.error());
+    json = Value{ValueList(names->begin(), names->end())};
+  }
   Value* at = &map;
   for (std::size_t dot; (dot = name.find('.')) != std::string_view::npos;
        name.remove_prefix(dot + 1)) {
