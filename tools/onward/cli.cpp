@@ -355,9 +355,12 @@ void add_authoring(CommandLine& line) {
   scenarios->add_option("--state", line.scenarios.state, "Only these")
       ->check(CLI::IsMember({"draft", "scheduled", "active", "on_hold", "archived"}));
 
-  CLI::App* show = client_command(line, line.app, "show", "Print a scenario's newest text",
-                                  [&line] { return run_show(line.client, line.name); });
+  CLI::App* show = client_command(line, line.app, "show", "Print a scenario's text", [&line] {
+    return run_show(line.client, line.name, line.stats.version);
+  });
   show->add_option("scenario", line.name, "Its id")->required();
+  show->add_option("--version", line.stats.version, "Of this version instead of the newest")
+      ->check(CLI::Range(std::int64_t{1}, kVersionMax));
 
   CLI::App* remove = client_command(line, line.app, "delete", "Take away a draft that never ran",
                                     [&line] { return run_delete(line.client, line.name); });
