@@ -30,6 +30,11 @@ class PassingStore : public Store {
   Result<std::vector<DeliveryKey>> pending_of(ContactKey contact) override {
     return store_->pending_of(contact);
   }
+  Result<std::vector<DeliveryKey>> deliveries_of(ScenarioKey scenario, NodeNumber node,
+                                                 DeliveryState state, DeliveryKey after,
+                                                 std::size_t limit) override {
+    return store_->deliveries_of(scenario, node, state, after, limit);
+  }
   Status commit(const Commit& commit) override { return store_->commit(commit); }
   Result<std::vector<Timer>> timers_due(Instant until, std::size_t limit) override {
     return store_->timers_due(until, limit);
