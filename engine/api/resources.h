@@ -27,6 +27,8 @@ std::vector<Route> event_routes(Runtime& runtime, const Clock& clock,
 std::vector<Route> contact_routes(Runtime& runtime);
 std::vector<Route> scenario_routes(Runtime& runtime);
 std::vector<Route> delivery_routes(Runtime& runtime);
+std::vector<Route> run_routes(Runtime& runtime);
+std::vector<Route> log_routes(Runtime& runtime);
 std::vector<Route> health_routes(Runtime& runtime);
 std::vector<Route> metrics_routes(Runtime& runtime, const Clock& clock,
                                   std::shared_ptr<const DoorFigures> door);
@@ -56,6 +58,10 @@ struct PageQuery {
 Result<PageQuery> parse_page(const Call& call);
 /// `true` or `false`; nothing given is false.
 Result<bool> parse_flag(const Call& call, std::string_view name);
+
+/// An instant (RFC 3339) by name; nothing where it was not given.
+Result<std::optional<Instant>> parse_when(const Call& call, std::string_view name);
+Result<std::optional<Instant>> parse_when(std::string_view text, std::string_view name);
 
 /// A JSON body that must be an object, with no member but `known` ones; an empty body is an empty
 /// object.

@@ -18,6 +18,9 @@ Value view_of(const ScenarioStats& stats);
 Value view_of(const Runtime::RunView& run, std::string_view epoch);
 /// `whole`: with the request and all attempts.
 Value view_of(const Runtime::DeliveryView& delivery, std::string_view epoch, bool whole);
+Value view_of(const LogLine& line, std::string_view epoch);
+/// {"scenario", "test", "reason", "count", "last"}
+Value view_of(const Runtime::RefusedView& refused);
 /// [{"severity", "line", "column", "code", "message", "nearest"?}]
 Value view_of(std::span<const Diagnostic> diagnostics);
 

@@ -47,6 +47,7 @@ std::string notes_of(const Value& node) {
     if (!notes.empty()) notes += ", ";
     notes += fmt::format("{} {}", name, grouped(count));
   }
+  if (flag_of(node, "paused")) notes += notes.empty() ? "paused" : ", paused";
   return notes;
 }
 
