@@ -8,13 +8,15 @@ class Condition final : public Node {
   explicit Condition(Settings& settings) : segment_{settings.segment("if")} {}
 
   Outcome enter(const Visit& visit) const override {
-    const SegmentResult result = segment_.evaluate({.contact = visit.contact,
-                                                    .engagement = visit.engagement,
-                                                    .event = visit.event,
-                                                    .now = visit.now.at,
-                                                    .timezone = visit.timezone});
-    Outcome outcome = leave_by(result.truth == Truth::Yes ? "yes" : "no");
-    outcome.unknown = result.truth == Truth::Unknown;
+    const SegmentSubject subject{.contact = visit.contact,
+                                 .engagement = visit.engagement,
+                                 .event = visit.event,
+                                 .now = visit.now.at,
+                                 .timezone = visit.timezone};
+    const Truth truth = segment_.evaluate(subject).truth;
+    Outcome outcome = leave_by(truth == Truth::Yes ? "yes" : "no");
+    outcome.unknown = truth == Truth::Unknown;
+    outcome.note = segment_.explain(subject);
     return outcome;
   }
 

@@ -7,7 +7,12 @@ namespace onward {
 const NodeKinds& node_kinds();
 
 NodeKind trigger_kind();
+NodeKind trigger_segment_kind();
+NodeKind trigger_date_kind();
 NodeKind condition_kind();
 NodeKind send_webhook_kind();
 NodeKind wait_kind();
+NodeKind wait_until_kind();
+NodeKind split_kind();
+NodeKind update_contact_kind();
 }  // namespace onward

@@ -37,6 +37,7 @@ class Access {
   std::optional<ApiReply> refuse(const ApiRequest& request, Need need) const;
   /// The name of the token behind a request that may pass; "anyone" where none is asked for.
   std::string name_of(const ApiRequest& request) const;
+  bool asks_for_tokens() const { return !options_.no_auth; }
 
  private:
   AccessOptions options_;

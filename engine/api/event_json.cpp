@@ -5,49 +5,15 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/api/event_parts.h"
 #include "engine/api/problem.h"
 #include "engine/core/contact.h"
 #include "engine/core/diagnostic.h"
-#include "engine/core/vocabulary.h"
 
 namespace onward {
 namespace {
 constexpr std::array<std::string_view, 6> kMembers{"id", "source", "type", "at", "contact", "data"};
 constexpr std::size_t kIdMax = 256;
-
-/// How a message names what was found.
-std::string_view kind_of(const Value& value) {
-  if (value.is_null()) return "null";
-  if (value.text()) return "a text";
-  if (value.is_number()) return "a number";
-  if (value.list()) return "a list";
-  if (value.map()) return "an object";
-  return "a flag";
-}
-
-tl::unexpected<Error> wrong_type(std::string_view member, std::string_view wanted,
-                                 const Value& found) {
-  return fail(ErrorKind::Invalid, "wrong_type",
-              fmt::format("\"{}\" wants {}, found {}.", member, wanted, kind_of(found)));
-}
-
-/// An id or a source: text, or a whole number by its digits.
-Result<std::string> read_name(const Value& value, std::string_view member) {
-  std::string name;
-  if (const auto* number = value.get_if<std::int64_t>())
-    name = std::to_string(*number);
-  else if (const auto* text = value.text())
-    name = *text;
-  else if (!value.is_null())
-    return wrong_type(member, "a text", value);
-  if (name.empty() && member == "id" && !value.is_null())
-    return fail(ErrorKind::Invalid, "bad_id",
-                "\"id\" is empty: no repeat could be told by it. Leave it out instead.");
-  if (name.size() > kIdMax)
-    return fail(ErrorKind::Invalid, "too_long",
-                fmt::format("\"{}\" may have at most {} bytes.", member, kIdMax));
-  return name;
-}
 
 Status check_members(const ValueMap& object) {
   for (const auto& [name, value] : object) {
@@ -68,14 +34,7 @@ Result<std::string> read_type(const Value* value) {
     return fail(ErrorKind::Invalid, "no_type",
                 "An event wants a \"type\" such as \"subscription\".");
   if (!value->text()) return wrong_type("type", "a text", *value);
-  auto type = canonical_event(*value->text());
-  if (!type)
-    return fail(
-        ErrorKind::Invalid, "bad_type",
-        fmt::format("\"{}\" is no event type: small letters, digits and _, a letter first, at "
-                    "most 64, such as \"order_placed\".",
-                    *value->text()));
-  return std::move(*type);
+  return read_event_type(*value->text());
 }
 
 Result<Instant> read_at(const Value* value, Instant now) {
@@ -88,11 +47,7 @@ Result<Instant> read_at(const Value* value, Instant now) {
                 fmt::format("\"at\" wants an instant such as \"2026-05-01T09:00:00Z\" (RFC 3339, "
                             "with an offset), found \"{}\".",
                             *value->text()));
-  if (*at > now + kAheadMax)
-    return fail(ErrorKind::Invalid, "at_in_future",
-                fmt::format("\"at\" is {}, more than 5 minutes ahead of this server's clock ({}).",
-                            format_instant(*at), format_instant(now)));
-  return *at;
+  return not_ahead(*at, now, "at");
 }
 
 /// What two posts of one id must have in common. The members stand in a fixed order; what is inside
@@ -109,49 +64,14 @@ Result<Hash128> fingerprint_of(const Value& object) {
   return hash128(bytes);
 }
 
-/// Splits a post into its events and reads each.
-class PostReader {
- public:
-  PostReader(Instant now, bool history) : now_{now}, history_{history} {}
-
-  Status take(const Value& object, std::size_t line) {
-    if (auto room = count(); !room) return room;
-    EventPlace place{index_++, line, {}};
-    auto event = parse_event(object, now_, history_);
-    if (event) {
-      place.id = event->id;
-      post.events.push_back(std::move(*event));
-      post.places.push_back(std::move(place));
-    } else {
-      if (const Value* id = object.find("id"))
-        if (const auto* text = id->text(); text && text->size() <= kIdMax) place.id = *text;
-      post.refused.push_back({std::move(place), std::move(event.error())});
-    }
-    return {};
-  }
-
-  Status refuse(Error error, std::size_t line) {
-    if (auto room = count(); !room) return room;
-    post.refused.push_back({{index_++, line, {}}, std::move(error)});
-    return {};
-  }
-
-  EventPost post;
-
- private:
-  Status count() const {
-    if (index_ < kEventsMax) return {};
-    return fail(ErrorKind::Invalid, "too_many_events",
-                fmt::format("One post may have at most {} events.", kEventsMax));
-  }
-
-  Instant now_;
-  bool history_;
-  std::size_t index_ = 0;
-};
+PostReader reader_of(Instant now, bool history) {
+  return PostReader{
+      [now, history](const Value& object) { return parse_event(object, now, history); },
+      PostReader::Ids::Sent};
+}
 
 Result<EventPost> parse_lines(std::string_view body, Instant now, bool history) {
-  PostReader reader{now, history};
+  PostReader reader = reader_of(now, history);
   for (std::size_t line = 1; !body.empty(); ++line) {
     std::string_view text = body.substr(0, body.find('\n'));
     body.remove_prefix(std::min(body.size(), text.size() + 1));
@@ -204,7 +124,7 @@ std::optional<std::vector<std::string_view>> split_list(std::string_view text) {
 /// A list of which an item is no JSON: that one alone is refused.
 Result<EventPost> parse_items(const std::vector<std::string_view>& items, Instant now,
                               bool history) {
-  PostReader reader{now, history};
+  PostReader reader = reader_of(now, history);
   for (const std::string_view item : items) {
     const auto object = parse_json(item);
     const Status taken = object ? reader.take(*object, 0) : reader.refuse(object.error(), 0);
@@ -219,7 +139,7 @@ Result<EventPost> parse_document(std::string_view body, Instant now, bool histor
     if (const auto items = split_list(body)) return parse_items(*items, now, history);
     return tl::make_unexpected(document.error());
   }
-  PostReader reader{now, history};
+  PostReader reader = reader_of(now, history);
   const ValueList* list = document->list();
   if (!list) {
     reader.post.lone = true;
@@ -249,6 +169,34 @@ Value describe_refusal(const EventPlace& place, std::string_view code, std::stri
 }
 }  // namespace
 
+Status PostReader::take(const Value& item, std::size_t line) {
+  if (auto room = count(); !room) return room;
+  EventPlace place{index_++, line, {}};
+  auto event = read_(item);
+  if (event) {
+    if (ids_ == Ids::Sent) place.id = event->id;
+    post.events.push_back(std::move(*event));
+    post.places.push_back(std::move(place));
+    return {};
+  }
+  if (const Value* id = ids_ == Ids::Sent ? item.find("id") : nullptr)
+    if (const auto* text = id->text(); text && text->size() <= kIdMax) place.id = *text;
+  post.refused.push_back({std::move(place), std::move(event.error())});
+  return {};
+}
+
+Status PostReader::refuse(Error error, std::size_t line) {
+  if (auto room = count(); !room) return room;
+  post.refused.push_back({{index_++, line, {}}, std::move(error)});
+  return {};
+}
+
+Status PostReader::count() const {
+  if (index_ < kEventsMax) return {};
+  return fail(ErrorKind::Invalid, "too_many_events",
+              fmt::format("One post may have at most {} events.", kEventsMax));
+}
+
 Result<EventInput> parse_event(const Value& object, Instant now, bool history) {
   const ValueMap* members = object.map();
   if (!members)
@@ -263,7 +211,7 @@ Result<EventInput> parse_event(const Value& object, Instant now, bool history) {
        {std::pair{"id", &input.id}, std::pair{"source", &input.source}}) {
     const Value* value = object.find(member);
     if (!value) continue;
-    auto name = read_name(*value, member);
+    auto name = read_event_name(*value, member);
     if (!name) return tl::make_unexpected(name.error());
     *into = std::move(*name);
   }

@@ -1,6 +1,7 @@
 #pragma once
 // Posted events, from JSON to inputs of the engine, and what became of them back to JSON. Pure.
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,9 @@
 namespace onward {
 inline constexpr std::size_t kEventsMax = 10'000;       ///< In one post.
 inline constexpr std::size_t kEventBytesMax = 256'000;  ///< Of one event.
+/// Why one event of a post is refused, its contact aside; a lone one is answered so itself.
+inline constexpr std::string_view kEventCodes =
+    "no_events no_type bad_type bad_instant at_in_future no_contact event_too_large too_old";
 /// How far ahead of our clock an event's `at` may be.
 inline constexpr Duration kAheadMax = std::chrono::minutes{5};
 
@@ -41,6 +45,30 @@ struct EventPost {
   };
   std::vector<Refusal> refused;  ///< By index.
 };
+/// Reads the items of a post, each by itself; how, its maker says. One post only.
+class PostReader {
+ public:
+  using Read = std::function<Result<EventInput>(const Value& item)>;
+  /// Whether an item's id is the sender's, and worth naming in answers, or made of its bytes.
+  enum class Ids : std::uint8_t { Sent, Derived };
+  PostReader(Read read, Ids ids) : read_{std::move(read)}, ids_{ids} {}
+
+  /// Fails only where there are too many; an item that cannot be read is refused alone. `line`:
+  /// see EventPlace.
+  Status take(const Value& item, std::size_t line = 0);
+  /// An item of which not even the JSON could be read.
+  Status refuse(Error error, std::size_t line);
+
+  EventPost post;
+
+ private:
+  Status count() const;
+
+  Read read_;
+  Ids ids_;
+  std::size_t index_ = 0;
+};
+
 /// Fails where nothing can be told apart: no JSON, too many events, no event at all.
 Result<EventPost> parse_events(std::string_view body, EventForm form, Instant now, bool history);
 

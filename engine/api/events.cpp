@@ -24,6 +24,15 @@ Result<EventForm> form_of(std::string_view content_type, std::string_view body) 
       fmt::format("Events come as application/json or application/x-ndjson, not \"{}\".", type));
 }
 
+void post_events(Runtime& runtime, const Clock& clock, DoorFigures& door, const Call& call) {
+  const auto form = form_of(call.request.header("content-type"), call.request.body);
+  if (!form) return call.reply(problem(415, form.error().code, form.error().message));
+  const auto history = history_mode(call);
+  if (!history) return call.reply(problem_of(history.error()));
+  take_post(runtime, door, call, parse_events(call.request.body, *form, clock.now(), *history));
+}
+}  // namespace
+
 Result<bool> history_mode(const Call& call) {
   const auto mode = call.parameter("mode");
   if (!mode) return false;
@@ -32,14 +41,12 @@ Result<bool> history_mode(const Call& call) {
               fmt::format("\"mode\" can be history, found \"{}\".", *mode));
 }
 
-void post_events(Runtime& runtime, const Clock& clock, DoorFigures& door, const Call& call) {
-  const auto form = form_of(call.request.header("content-type"), call.request.body);
-  if (!form) return call.reply(problem(415, form.error().code, form.error().message));
-  const auto history = history_mode(call);
-  if (!history) return call.reply(problem_of(history.error()));
-  auto post = parse_events(call.request.body, *form, clock.now(), *history);
+void take_post(Runtime& runtime, DoorFigures& door, const Call& call, Result<EventPost> post) {
   if (!post) {
-    const int status = post.error().code == "too_many_events" ? 413 : 400;
+    const std::string& code = post.error().code;
+    const int status = code == "too_many_events"          ? 413
+                       : code == "unsupported_media_type" ? 415
+                                                          : 400;
     return call.reply(problem(status, post.error().code, post.error().message));
   }
   door.events_refused.fetch_add(post->refused.size(), std::memory_order_relaxed);
@@ -56,7 +63,6 @@ void post_events(Runtime& runtime, const Clock& clock, DoorFigures& door, const 
       });
   unless_taken(call.reply, taken);
 }
-}  // namespace
 
 std::vector<Route> event_routes(Runtime& runtime, const Clock& clock,
                                 std::shared_ptr<DoorFigures> door) {
@@ -67,6 +73,14 @@ std::vector<Route> event_routes(Runtime& runtime, const Clock& clock,
            {"mode"},
            [&runtime, &clock, door = std::move(door)](const Call& call) {
              post_events(runtime, clock, *door, call);
-           }}};
+           },
+           {.id = "postEvents",
+            .body = {{"Events"}, {"", "application/x-ndjson"}},
+            .answers = {{202, "EventsTaken"}},
+            .faults = {{400, kContactCodes},
+                       {400, kEventCodes},
+                       {409, "id_reused"},
+                       {413, "too_many_events"},
+                       {415, "unsupported_media_type"}}}}};
 }
 }  // namespace onward

@@ -23,13 +23,15 @@ std::vector<Route> health_routes(Runtime& runtime) {
        Need::Nothing,
        "Whether the process does its work at all.",
        {},
-       [&](const Call& call) { live(runtime, call); }},
+       [&](const Call& call) { live(runtime, call); },
+       {.id = "isLive", .answers = {{200, "Status"}}, .faults = {{503, "failed"}}}},
       {"GET",
        "/readyz",
        Need::Nothing,
        "Whether it takes events now.",
        {},
-       [&](const Call& call) { ready(runtime, call); }},
+       [&](const Call& call) { ready(runtime, call); },
+       {.id = "isReady", .answers = {{200, "Status"}}, .faults = {{503, "not_ready"}}}},
   };
 }
 }  // namespace onward

@@ -28,7 +28,8 @@ std::vector<Route> log_routes(Runtime& runtime) {
        Need::Read,
        "Changes, and what deliveries met: oldest first, going on behind a cursor.",
        {"scenario", "since", "limit", "cursor"},
-       [&](const Call& call) { list(runtime, call); }},
+       [&](const Call& call) { list(runtime, call); },
+       {.id = "readLog", .answers = {{200, "Log"}}, .faults = {{404, "unknown_scenario"}}}},
   };
 }
 }  // namespace onward

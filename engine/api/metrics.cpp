@@ -189,6 +189,7 @@ std::vector<Route> metrics_routes(Runtime& runtime, const Clock& clock,
            {},
            [&runtime, &clock, door = std::move(door)](const Call& call) {
              get_metrics(runtime, clock, door, call);
-           }}};
+           },
+           {.id = "getMetrics", .answers = {{200, R"({"type": "string"})", "text/plain"}}}}};
 }
 }  // namespace onward

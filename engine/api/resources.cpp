@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "engine/api/openapi.h"
 #include "engine/core/diagnostic.h"
 
 namespace onward {
@@ -12,14 +13,34 @@ namespace {
 constexpr std::size_t kPageMax = 500;
 }  // namespace
 
-std::vector<Route> all_routes(Runtime& runtime, const Clock& clock) {
+std::vector<Route> all_routes(Runtime& runtime, const Clock& clock, const IntakeSecrets& secrets) {
   const auto door = std::make_shared<DoorFigures>();
   std::vector<Route> routes = event_routes(runtime, clock, door);  // First: the busiest.
-  for (auto& more : {contact_routes(runtime), scenario_routes(runtime), delivery_routes(runtime),
-                     run_routes(runtime), log_routes(runtime), health_routes(runtime),
-                     metrics_routes(runtime, clock, door)})
+  for (auto& more :
+       {intake_routes(runtime, clock, door, secrets), contact_routes(runtime),
+        scenario_routes(runtime), delivery_routes(runtime), run_routes(runtime),
+        log_routes(runtime), health_routes(runtime), metrics_routes(runtime, clock, door)})
     routes.insert(routes.end(), more.begin(), more.end());
+  routes.push_back(openapi_route(routes));
   return routes;
+}
+
+Route openapi_route(const std::vector<Route>& routes) {
+  Route route{"GET",
+              "/openapi.json",
+              Need::Nothing,
+              "This description, made of the table of routes.",
+              {},
+              {},
+              {.id = "describe", .answers = {{200, R"({"type": "object"})"}}}};
+  std::vector<Route> all = routes;
+  all.push_back(route);
+  const auto text = std::make_shared<const std::string>(
+      to_pretty_json(openapi_document(all, ONWARD_VERSION)) + "\n");
+  route.handler = [text](const Call& call) {
+    call.reply(ApiReply{200, "application/json", *text});
+  };
+  return route;
 }
 
 Result<bool> parse_flag(const Call& call, std::string_view name) {

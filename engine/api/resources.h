@@ -5,10 +5,13 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "engine/api/event_json.h"
 #include "engine/api/http.h"
+#include "engine/api/intake_check.h"
 #include "engine/api/problem.h"
 #include "engine/api/router.h"
 #include "engine/runtime/runtime.h"
@@ -20,10 +23,14 @@ struct DoorFigures {
 };
 
 /// All of them; `runtime` and `clock` must outlive the table.
-std::vector<Route> all_routes(Runtime& runtime, const Clock& clock);
+std::vector<Route> all_routes(Runtime& runtime, const Clock& clock,
+                              const IntakeSecrets& secrets = {});
 
 std::vector<Route> event_routes(Runtime& runtime, const Clock& clock,
                                 std::shared_ptr<DoorFigures> door);
+std::vector<Route> intake_routes(Runtime& runtime, const Clock& clock,
+                                 const std::shared_ptr<DoorFigures>& door,
+                                 const IntakeSecrets& secrets);
 std::vector<Route> contact_routes(Runtime& runtime);
 std::vector<Route> scenario_routes(Runtime& runtime);
 std::vector<Route> delivery_routes(Runtime& runtime);
@@ -32,6 +39,9 @@ std::vector<Route> log_routes(Runtime& runtime);
 std::vector<Route> health_routes(Runtime& runtime);
 std::vector<Route> metrics_routes(Runtime& runtime, const Clock& clock,
                                   std::shared_ptr<const DoorFigures> door);
+
+/// The description of `routes` and of itself, made once.
+Route openapi_route(const std::vector<Route>& routes);
 
 /// A callback for the engine: `render` makes the reply of what it found, on the io thread; an error
 /// becomes a problem.
@@ -62,6 +72,10 @@ Result<bool> parse_flag(const Call& call, std::string_view name);
 /// An instant (RFC 3339) by name; nothing where it was not given.
 Result<std::optional<Instant>> parse_when(const Call& call, std::string_view name);
 Result<std::optional<Instant>> parse_when(std::string_view text, std::string_view name);
+/// `?mode=` of routes that take events.
+Result<bool> history_mode(const Call& call);
+/// Hands a post to the engine and answers what became of it, or why it cannot be read.
+void take_post(Runtime& runtime, DoorFigures& door, const Call& call, Result<EventPost> post);
 
 /// A JSON body that must be an object, with no member but `known` ones; an empty body is an empty
 /// object.

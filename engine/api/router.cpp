@@ -69,7 +69,26 @@ Router::Match Router::find(std::string_view method, std::string_view path) const
 Api::Api(std::vector<Route> routes, Access access)
     : router_{std::move(routes)}, access_{std::move(access)} {}
 
-std::optional<ApiReply> Api::refuse(const ApiRequest& request, const Router::Match& match) const {
+std::optional<ApiReply> Api::refuse_caller(const ApiRequest& request, const Route& route,
+                                           Arrived arrived) const {
+  if (!route.guard) return access_.refuse(request, route.need);
+  const Guard& guard = *route.guard;
+  const bool proof = guard.brings_proof(request);
+  if (proof && arrived == Arrived::Head && guard.needs_body(request)) return std::nullopt;
+  const Status checked = proof ? guard.check(request) : Status{};
+  if (proof && checked) return std::nullopt;
+  // A secret guards its route also where the server asks for no tokens.
+  auto refusal = access_.asks_for_tokens() ? access_.refuse(request, route.need)
+                                           : problem(401, "no_token", "");
+  if (!refusal || refusal->status != 401) return refusal;
+  if (!checked) return problem(401, checked.error().code, checked.error().message);
+  return problem(401, "no_token",
+                 "Send a token, the secret of this route in X-Onward-Secret, or a signature made "
+                 "with it.");
+}
+
+std::optional<ApiReply> Api::refuse(const ApiRequest& request, const Router::Match& match,
+                                    Arrived arrived) const {
   if (!match.route) {
     if (match.allow.empty()) return problem(404, "unknown_route", "There is nothing at this path.");
     ApiReply reply = problem(
@@ -78,7 +97,7 @@ std::optional<ApiReply> Api::refuse(const ApiRequest& request, const Router::Mat
     reply.headers.emplace_back("Allow", match.allow);
     return reply;
   }
-  if (auto refusal = access_.refuse(request, match.route->need)) return refusal;
+  if (auto refusal = refuse_caller(request, *match.route, arrived)) return refusal;
   if (match.bad_path)
     return problem(400, "bad_path",
                    "The path holds a broken percent escape, a control character or bytes that are "
@@ -87,19 +106,22 @@ std::optional<ApiReply> Api::refuse(const ApiRequest& request, const Router::Mat
 }
 
 std::optional<ApiReply> Api::admit(const ApiRequest& request) const {
-  return refuse(request, router_.find(request.method, request.path));
+  return refuse(request, router_.find(request.method, request.path), Arrived::Head);
 }
 
 void Api::handle(ApiRequest& request, Reply reply) const {
   Router::Match match = router_.find(request.method, request.path);
-  if (auto refusal = refuse(request, match)) return reply(std::move(*refusal));
+  if (auto refusal = refuse(request, match, Arrived::Whole)) return reply(std::move(*refusal));
   auto query = parse_query(request.query);
   if (!query) return reply(problem(400, "bad_query", "The query cannot be decoded."));
   for (std::size_t i = 0; i < query->size(); ++i) {
     const std::string& name = (*query)[i].first;
     const auto& known = match.route->query;
-    if (std::find(known.begin(), known.end(), name) == known.end()) {
-      const std::string nearest = nearest_name(name, std::span{known});
+    if (std::none_of(known.begin(), known.end(),
+                     [&](const Parameter& parameter) { return parameter.name == name; })) {
+      std::vector<std::string_view> names;
+      for (const Parameter& parameter : known) names.push_back(parameter.name);
+      const std::string nearest = nearest_name(name, std::span<const std::string_view>{names});
       return reply(problem(
           400, "unknown_parameter",
           nearest.empty()

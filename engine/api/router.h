@@ -1,6 +1,7 @@
 #pragma once
 // Which handler answers a request: the table of routes, and the door before them.
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "engine/api/access.h"
 #include "engine/api/http.h"
+#include "engine/api/route_docs.h"
 
 namespace onward {
 /// A request that found its route and may pass.
@@ -25,14 +27,23 @@ struct Call {
   std::optional<std::string> parameter(std::string_view name) const;
 };
 
+/// Another way into a route than a token: a proof that the request brings itself. Any thread.
+struct Guard {
+  std::function<bool(const ApiRequest&)> brings_proof;  ///< By its headers.
+  std::function<bool(const ApiRequest&)> needs_body;    ///< To judge the proof.
+  std::function<Status(const ApiRequest&)> check;
+};
+
 /// One row of the table: from it come dispatch, access and documentation.
 struct Route {
   std::string_view method;
   std::string_view pattern;  ///< "/v1/contacts/{id}"
   Need need = Need::Admin;
   std::string_view summary;
-  std::vector<std::string_view> query = {};  ///< Parameters that it understands.
+  std::vector<Parameter> query = {};  ///< Those that it understands.
   std::function<void(Call)> handler;
+  RouteDocs docs = {};
+  std::shared_ptr<const Guard> guard = nullptr;  ///< Null: by token alone.
 };
 
 class Router {
@@ -64,7 +75,12 @@ class Api {
   const Router& router() const { return router_; }
 
  private:
-  std::optional<ApiReply> refuse(const ApiRequest& request, const Router::Match& match) const;
+  /// How much of a request has arrived.
+  enum class Arrived : std::uint8_t { Head, Whole };
+  std::optional<ApiReply> refuse(const ApiRequest& request, const Router::Match& match,
+                                 Arrived arrived) const;
+  std::optional<ApiReply> refuse_caller(const ApiRequest& request, const Route& route,
+                                        Arrived arrived) const;
 
   Router router_;
   Access access_;

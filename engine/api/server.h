@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "engine/api/intake_check.h"
 #include "engine/core/result.h"
 #include "engine/runtime/runtime.h"
 
@@ -18,7 +19,8 @@ struct ServerOptions {
   Duration body_timeout = std::chrono::seconds{30};
   Duration idle_timeout = std::chrono::minutes{5};
   std::size_t body_max = 8u << 20;
-  const Clock* clock = nullptr;  ///< Of arriving events; null: the system's.
+  IntakeSecrets intake_secrets = {};  ///< Of adapters: another way in than a token.
+  const Clock* clock = nullptr;       ///< Of arriving events; null: the system's.
 };
 
 /// Owns its thread from `start` to `stop`. The runtime must outlive it.

@@ -6,17 +6,55 @@
 #include <iterator>
 #include <type_traits>
 
+#include "engine/core/date_trigger.h"
+#include "engine/core/template.h"
 #include "engine/core/vocabulary.h"
 
 namespace onward {
 namespace {
 constexpr std::string_view kCascadeReason = "cascade";
+constexpr std::string_view kExitReason = "exit";
+constexpr std::string_view kMovedPort = "moved";
+
+/// Names of what changed: fields, "groups", kinds of events that feed the statistics.
+class ChangedNames {
+ public:
+  void add(std::string_view name) {
+    if (!holds(name)) names_.emplace_back(name);
+  }
+  bool empty() const { return names_.empty(); }
+  bool holds(std::string_view name) const {
+    return std::ranges::find(names_, name) != names_.end();
+  }
+  bool meets(const ReadSet& reads) const {
+    return std::ranges::any_of(names_, [&](const std::string& name) {
+      return reads.fields.contains(name) || reads.events.contains(name) ||
+             (reads.time && name == kZoneField);
+    });
+  }
+  auto begin() const { return names_.begin(); }
+  auto end() const { return names_.end(); }
+
+ private:
+  std::vector<std::string> names_;  // few
+};
+
+std::optional<Instant> earlier(const std::optional<Instant>& a, const std::optional<Instant>& b) {
+  if (!a || !b) return a ? a : b;
+  return std::min(*a, *b);
+}
+
+bool listed(const std::vector<std::string>& events, std::string_view type) {
+  return std::ranges::find(events, type) != events.end();
+}
 
 /// One input's whole cascade over one contact.
 class Cascade {
  public:
-  Cascade(const Catalog& catalog, ContactState& state, const Now& now)
-      : catalog_{catalog}, state_{state}, now_{now} {}
+  Cascade(const Catalog& catalog, ContactState& state, const Now& now, const LedgerLoaded& loaded)
+      : catalog_{catalog}, state_{state}, now_{now}, loaded_{loaded} {
+    if (catalog_.watches()) before_ = {state.contact, state.engagement};
+  }
 
   void take(const EventInput& input);
   void take(const PatchInput& input);
@@ -26,19 +64,57 @@ class Cascade {
 
  private:
   struct Caused {
-    std::shared_ptr<const Event> event;
+    std::shared_ptr<const Event> event;  ///< Null: a node changed the contact.
     int depth = 0;
+  };
+  struct Place {
+    const CatalogScenario* home = nullptr;
+    const Scenario* scenario = nullptr;  ///< The run's version; null where it cannot be read.
+    const ScenarioNode* node = nullptr;
+  };
+  struct Person {
+    Contact contact;
+    Engagement engagement;
   };
 
   void take_id(const ExternalId& id);
-  void patch_contact(const ContactPatch& patch, bool quiet);
+  void patch_contact(const ContactPatch& patch, bool quiet, bool by_node = false);
+  void changed(std::string_view name);
   void cause(std::string_view type, Value data);
   void work_off_caused();
-  void happen(const std::shared_ptr<const Event>& event);
-  void wake_by_event(const Event& event);
-  bool try_start(const EventTrigger& trigger, const std::shared_ptr<const Event>& event);
+  /// An event, or with null only a change of the contact, reaches runs and triggers.
+  void happen(const std::shared_ptr<const Event>& event, bool quiet = false);
+  void bind_runs(const Event* event, const ChangedNames& names);
+  void wake_runs(const Event* event, const ChangedNames& names);
+  void cross_edges(bool quiet);
+
+  /// Rules of the run's version that hold: by `event`, or by the contact as it is. With `names`
+  /// only rules about what changed are asked. True: the run has ended.
+  bool rules_end(Run& run, const Scenario& scenario, const Event* event, const ChangedNames* names);
+  bool exit_by(Run& run, const Scenario& scenario, const ExitRule* rule, const Event* event);
+  const ExitRule* holding(const std::vector<ExitRule>& rules, const Scenario& scenario,
+                          const Event* event, const ChangedNames* names) const;
+  std::optional<Instant> recheck_of(const Scenario& scenario, const ScenarioNode& node) const;
+  void set_recheck(Run& run, std::optional<Instant> at);
+
+  void take_wait(const TimerInput& input);
+  void take_run_recheck(const TimerInput& input);
+  void take_segment_recheck(const TimerInput& input, const CatalogTrigger& trigger,
+                            const SegmentListen& listen);
+  void take_date(const TimerInput& input, const CatalogTrigger& trigger, const DateListen& listen);
+  std::optional<CatalogTrigger> trigger_of(std::uint64_t subject) const;
+  void arm(const ArmTrigger& command);
+  std::optional<Instant> due_of(const CatalogTrigger& trigger, const Person& person,
+                                Instant after) const;
+  void move_timer(TimerKey key, const std::optional<Instant>& from,
+                  const std::optional<Instant>& to);
+
+  bool try_start(const CatalogTrigger& trigger, const std::shared_ptr<const Event>& event);
+  void enter(const CatalogTrigger& trigger, const std::shared_ptr<const Event>& event,
+             std::string_view refusal = {});
   void start(const CatalogScenario& scenario, std::size_t trigger, EntryKey key, bool test,
              const std::shared_ptr<const Event>& event);
+  void move(Run& run, const MoveRun& command);
 
   void walk(Run& run, const CatalogScenario& home, const Scenario& scenario, std::size_t at);
   void arrive(Run& run, const ScenarioNode& node);
@@ -47,19 +123,16 @@ class Cascade {
                       const ScenarioNode& node, Outcome outcome, std::size_t& next);
   void ask_for(Run& run, const CatalogScenario& home, const ScenarioNode& node, RequestDraft draft);
   void wake(Run& run, const WakeCause& cause);
+  void enter_again(Run& run, const Place& place);
   void leave_hold(Run& run);
   void end(Run& run, RunState state, std::string_view reason);
   void park_run(Run& run, std::string_view reason);
   void resume(Run& run);
 
-  struct Place {
-    const CatalogScenario* home = nullptr;
-    const Scenario* scenario = nullptr;  ///< The run's version; null where it cannot be read.
-    const ScenarioNode* node = nullptr;
-  };
   Place place_of(const Run& run) const;
   Visit visit_of(const Run& run, const Scenario& scenario, const ScenarioNode& node,
                  std::string_view delivery_id) const;
+  SegmentSubject subject(std::string_view timezone, const Event* event = nullptr) const;
   LedgerRow& ledger_row(ScenarioKey scenario, const EntryKey& key, bool test);
   void mark(const LedgerRow& row);
   CounterRow& counters(const Run& run, NodeNumber node = {});
@@ -70,6 +143,11 @@ class Cascade {
   const Catalog& catalog_;
   ContactState& state_;
   const Now& now_;
+  const LedgerLoaded& loaded_;
+  Person before_;                                ///< As edges saw the contact last.
+  ChangedNames for_rules_;                       ///< Changes that runs have not seen yet,
+  ChangedNames for_edges_;                       ///< and those that triggers have not.
+  std::vector<const CatalogScenario*> entered_;  ///< By what happens now; each once.
   Changes changes_;
   std::deque<Caused> caused_;
   std::vector<RunKey> changed_runs_;
@@ -92,27 +170,83 @@ void Cascade::take(const EventInput& input) {
   } else {
     patch_contact(input.patch, input.history);
   }
-  if (state_.engagement.take(input.event)) changes_.engagement_changed = true;
-  if (input.history) return;
-  happen(std::make_shared<const Event>(input.event));
+  if (state_.engagement.take(input.event)) {
+    changes_.engagement_changed = true;
+    changed(input.event.type);
+  }
+  happen(input.history ? nullptr : std::make_shared<const Event>(input.event), input.history);
   work_off_caused();
 }
 
 void Cascade::take(const PatchInput& input) {
   if (!state_.contact.id && input.who.id) take_id(*input.who.id);
   patch_contact(input.patch, input.quiet);
+  happen(nullptr, input.quiet);
   work_off_caused();
 }
 
 void Cascade::take(const TimerInput& input) {
   changes_.timers_cleared.push_back({input.due, input.contact, input.timer});
-  if (input.timer.kind != TimerKind::Wait) return;
+  if (input.timer.kind == TimerKind::Wait) {
+    take_wait(input);
+  } else if (input.timer.kind == TimerKind::RunRecheck) {
+    take_run_recheck(input);
+  } else if (const auto trigger = trigger_of(input.timer.subject)) {
+    const Listen& listens = trigger->at().node->listens();
+    if (const auto* segment = std::get_if<SegmentListen>(&listens);
+        segment != nullptr && input.timer.kind == TimerKind::SegmentRecheck)
+      take_segment_recheck(input, *trigger, *segment);
+    else if (const auto* date = std::get_if<DateListen>(&listens);
+             date != nullptr && input.timer.kind == TimerKind::Date)
+      take_date(input, *trigger, *date);
+  }
+  work_off_caused();
+}
+
+void Cascade::take_wait(const TimerInput& input) {
   Run* run = live_run({input.timer.subject});
   const bool due = run != nullptr && run->state == RunState::Waiting && run->wake_at &&
                    (*run->wake_at <= now_.at || *run->wake_at == input.due);
-  if (!due) return;
-  wake(*run, {.kind = WakeCause::Kind::Time});
-  work_off_caused();
+  if (due) wake(*run, {.kind = WakeCause::Kind::Time});
+}
+
+/// Time may have changed what the run is bound by or waits for.
+void Cascade::take_run_recheck(const TimerInput& input) {
+  Run* run = live_run({input.timer.subject});
+  if (run == nullptr || run->state != RunState::Waiting || run->recheck_at != input.due) return;
+  run->recheck_at.reset();
+  mark(*run);
+  const Place place = place_of(*run);
+  if (place.node == nullptr || rules_end(*run, *place.scenario, nullptr, nullptr)) return;
+  if (const auto* listen = std::get_if<SegmentListen>(&place.node->node->listens());
+      listen != nullptr &&
+      listen->segment.evaluate(subject(place.scenario->timezone)).truth == Truth::Yes)
+    return wake(*run, {.kind = WakeCause::Kind::Segment});
+  set_recheck(*run, recheck_of(*place.scenario, *place.node));
+}
+
+/// Where time alone turned the answer to yes, that is the edge: the moment before it was another.
+void Cascade::take_segment_recheck(const TimerInput& input, const CatalogTrigger& trigger,
+                                   const SegmentListen& listen) {
+  SegmentSubject then = subject(trigger.scenario->current().timezone);
+  const SegmentResult present = listen.segment.evaluate(then);
+  if (present.valid_until)
+    changes_.timers_set.push_back({*present.valid_until, input.contact, input.timer});
+  then.now = input.due - Duration{1};
+  if (present.truth == Truth::Yes && listen.segment.evaluate(then).truth != Truth::Yes)
+    enter(trigger, nullptr);
+}
+
+void Cascade::take_date(const TimerInput& input, const CatalogTrigger& trigger,
+                        const DateListen& listen) {
+  const Person present{state_.contact, state_.engagement};
+  // The field, the zone or the trigger may have changed since the timer was set.
+  if (due_of(trigger, present, input.due - Duration{1}) != input.due) return;
+  if (const auto next = due_of(trigger, present, input.due))
+    changes_.timers_set.push_back({*next, input.contact, input.timer});
+  if (listen.where.evaluate(subject(trigger.scenario->current().timezone)).truth != Truth::Yes)
+    return;
+  enter(trigger, nullptr, now_.at - input.due > kDateLateness ? "missed" : "");
 }
 
 void Cascade::take(const CommandInput& input) {
@@ -129,6 +263,10 @@ void Cascade::take(const CommandInput& input) {
         } else if constexpr (std::is_same_v<T, ResumeRun>) {
           Run* run = live_run(command.run);
           if (run != nullptr && run->state == RunState::Parked) resume(*run);
+        } else if constexpr (std::is_same_v<T, MoveRun>) {
+          if (Run* run = live_run(command.run)) move(*run, command);
+        } else {
+          arm(command);
         }
       },
       input.command);
@@ -154,20 +292,32 @@ void Cascade::take_id(const ExternalId& id) {
   state_.contact.id = id;
   state_.contact.updated_at = now_.at;
   changes_.contact_changed = true;
+  changed("id");
+  changed("updated_at");
 }
 
-void Cascade::patch_contact(const ContactPatch& patch, bool quiet) {
+void Cascade::changed(std::string_view name) {
+  for_rules_.add(name);
+  if (catalog_.watches()) for_edges_.add(name);
+}
+
+void Cascade::patch_contact(const ContactPatch& patch, bool quiet, bool by_node) {
   Contact& contact = state_.contact;
   const bool is_new = contact.created_at == Instant{};
   if (is_new) {
     contact.created_at = contact.updated_at = now_.at;
     changes_.contact_changed = true;
+    changed("created_at");
+    changed("updated_at");
   }
   if (patch.empty()) return;
   const PatchEffect effect = apply_patch(contact, patch, now_.at);
   if (!effect.ignored.empty()) changes_.warnings.emplace_back("contact_full");
   if (!effect.any()) return;
   changes_.contact_changed = true;
+  for (const std::string& name : effect.changed) changed(name);
+  changed("updated_at");
+  if (by_node) caused_.push_back({nullptr, depth_ + 1});
   if (quiet) return;
   for (const std::string& group : effect.joined)
     cause(kGroupJoinedEvent, ValueMap{{"group", group}});
@@ -195,55 +345,234 @@ void Cascade::work_off_caused() {
   }
 }
 
-void Cascade::happen(const std::shared_ptr<const Event>& event) {
-  // A run that this event starts must not be woken by it: waiting runs come first.
-  wake_by_event(*event);
-  const CatalogScenario* started = nullptr;
-  for (const EventTrigger& trigger : catalog_.triggers(event->type))
-    if (trigger.scenario != started && try_start(trigger, event)) started = trigger.scenario;
+void Cascade::happen(const std::shared_ptr<const Event>& event, bool quiet) {
+  const ChangedNames names = std::exchange(for_rules_, {});
+  entered_.clear();
+  // A run that this event starts must not be ended or woken by it: those under way come first.
+  bind_runs(event.get(), names);
+  wake_runs(event.get(), names);
+  if (event != nullptr)
+    for (const CatalogTrigger& trigger : catalog_.triggers(event->type))
+      if (std::ranges::find(entered_, trigger.scenario) == entered_.end() &&
+          try_start(trigger, event))
+        entered_.push_back(trigger.scenario);
+  cross_edges(quiet);
 }
 
-void Cascade::wake_by_event(const Event& event) {
-  // By position: waking never adds a run, and ended ones stay until `finish`.
+/// Goals and exit rules of live runs.
+void Cascade::bind_runs(const Event* event, const ChangedNames& names) {
+  if (event == nullptr && names.empty()) return;
+  // By position: ended runs stay until `finish`.
+  for (std::size_t i = 0; i < state_.live.size(); ++i) {
+    Run& run = state_.live[i];
+    if (!run.live()) continue;
+    if (const Scenario* scenario = place_of(run).scenario) rules_end(run, *scenario, event, &names);
+  }
+}
+
+/// Waiting runs, oldest first.
+void Cascade::wake_runs(const Event* event, const ChangedNames& names) {
+  // By position: waking never adds a run.
   for (std::size_t i = 0; i < state_.live.size(); ++i) {
     Run& run = state_.live[i];
     if (run.state != RunState::Waiting) continue;
-    const auto [home, scenario, node] = place_of(run);
-    const auto* listen =
-        node == nullptr ? nullptr : std::get_if<EventListen>(&node->node->listens());
-    if (listen == nullptr || std::ranges::find(listen->events, event.type) == listen->events.end())
+    const Place place = place_of(run);
+    if (place.node == nullptr) continue;
+    const Node& node = *place.node->node;
+    if (const auto* listen = std::get_if<EventListen>(&node.listens())) {
+      if (event == nullptr || !listed(listen->events, event->type)) continue;
+      const SegmentSubject about = subject(place.scenario->timezone, event);
+      if (listen->where.evaluate(about).truth == Truth::Yes)
+        wake(run, {.kind = WakeCause::Kind::Event, .event = event});
+    } else if (names.empty()) {
       continue;
-    const SegmentSubject subject{.contact = state_.contact,
-                                 .engagement = state_.engagement,
-                                 .event = &event,
-                                 .now = now_.at,
-                                 .timezone = scenario->timezone};
-    if (listen->where.evaluate(subject).truth == Truth::Yes)
-      wake(run, {.kind = WakeCause::Kind::Event, .event = &event});
+    } else if (const auto* level = std::get_if<SegmentListen>(&node.listens());
+               level != nullptr && names.meets(level->segment.reads()) &&
+               level->segment.evaluate(subject(place.scenario->timezone)).truth == Truth::Yes) {
+      wake(run, {.kind = WakeCause::Kind::Segment});
+    } else if (node.follows_zone() && names.holds(kZoneField)) {
+      enter_again(run, place);
+    } else {
+      set_recheck(run, recheck_of(*place.scenario, *place.node));
+    }
   }
+}
+
+// ---- rules ----
+
+const ExitRule* Cascade::holding(const std::vector<ExitRule>& rules, const Scenario& scenario,
+                                 const Event* event, const ChangedNames* names) const {
+  for (const ExitRule& rule : rules) {
+    const bool by_event = !rule.events.empty();
+    if (by_event && (event == nullptr || !listed(rule.events, event->type))) continue;
+    if (!by_event && names != nullptr && !names->meets(rule.segment.reads())) continue;
+    const SegmentSubject about = subject(scenario.timezone, by_event ? event : nullptr);
+    if (rule.segment.evaluate(about).truth == Truth::Yes) return &rule;
+  }
+  return nullptr;
+}
+
+bool Cascade::rules_end(Run& run, const Scenario& scenario, const Event* event,
+                        const ChangedNames* names) {
+  if (!run.goal && holding(scenario.goal, scenario, event, names) != nullptr) {
+    run.goal = now_.at;
+    counters(run).add(Counter::Goal, 1);
+    mark(run);
+  }
+  return exit_by(run, scenario, holding(scenario.exit, scenario, event, names), event);
+}
+
+bool Cascade::exit_by(Run& run, const Scenario& scenario, const ExitRule* rule,
+                      const Event* event) {
+  if (rule == nullptr) return false;
+  if (!run.path.empty()) {
+    std::string& note = run.path.back().note;
+    if (!note.empty()) note += "; ";
+    note += rule->events.empty() ? "exit: " + rule->segment.explain(subject(scenario.timezone))
+                                 : "exit: event " + event->type;
+  }
+  end(run, RunState::Exited, kExitReason);
+  return true;
+}
+
+/// When time alone may change what a run at `node` is bound by or waits for.
+std::optional<Instant> Cascade::recheck_of(const Scenario& scenario,
+                                           const ScenarioNode& node) const {
+  std::optional<Instant> next;
+  const SegmentSubject about = subject(scenario.timezone);
+  for (const ExitRule& rule : scenario.exit)
+    if (rule.events.empty()) next = earlier(next, rule.segment.evaluate(about).valid_until);
+  if (const auto* listen = std::get_if<SegmentListen>(&node.node->listens()))
+    next = earlier(next, listen->segment.evaluate(about).valid_until);
+  return next;
+}
+
+void Cascade::set_recheck(Run& run, std::optional<Instant> at) {
+  if (run.recheck_at == at) return;
+  move_timer({.kind = TimerKind::RunRecheck, .subject = run.key.value}, run.recheck_at, at);
+  run.recheck_at = at;
+  mark(run);
+}
+
+// ---- triggers that look at the contact ----
+
+/// Segments that changed from no to yes start runs; timers follow what changed.
+void Cascade::cross_edges(bool quiet) {
+  const ChangedNames names = std::exchange(for_edges_, {});
+  if (names.empty()) return;
+  std::vector<CatalogTrigger> watching, crossed;
+  for (const std::string& name : names)
+    for (const CatalogTrigger& trigger : catalog_.watching(name)) watching.push_back(trigger);
+  const auto place = [](const CatalogTrigger& trigger) {
+    return std::pair{std::string_view{trigger.scenario->id}, trigger.node};
+  };
+  std::ranges::sort(watching, {}, place);
+  const auto same = std::ranges::unique(watching, {}, place);
+  watching.erase(same.begin(), same.end());
+
+  const Person before = std::exchange(before_, {state_.contact, state_.engagement});
+  for (const CatalogTrigger& trigger : watching) {
+    const ScenarioNode& node = trigger.at();
+    const auto* listen = std::get_if<SegmentListen>(&node.node->listens());
+    const TimerKind kind = listen == nullptr ? TimerKind::Date : TimerKind::SegmentRecheck;
+    move_timer({.kind = kind, .subject = trigger_subject(trigger.scenario->key, node.number)},
+               due_of(trigger, before, now_.at), due_of(trigger, before_, now_.at));
+    if (listen == nullptr || quiet) continue;
+    SegmentSubject about = subject(trigger.scenario->current().timezone);
+    if (listen->segment.evaluate(about).truth != Truth::Yes) continue;
+    const SegmentSubject about_before{.contact = before.contact,
+                                      .engagement = before.engagement,
+                                      .now = now_.at,
+                                      .timezone = about.timezone};
+    if (listen->segment.evaluate(about_before).truth != Truth::Yes) crossed.push_back(trigger);
+  }
+  for (const CatalogTrigger& trigger : crossed) {
+    if (std::ranges::find(entered_, trigger.scenario) != entered_.end()) continue;
+    entered_.push_back(trigger.scenario);
+    enter(trigger, nullptr);
+  }
+}
+
+/// When a trigger's timer for this person is due: nothing where time alone starts nothing.
+std::optional<Instant> Cascade::due_of(const CatalogTrigger& trigger, const Person& person,
+                                       Instant after) const {
+  const std::string& timezone = trigger.scenario->current().timezone;
+  const Listen& listens = trigger.at().node->listens();
+  if (const auto* segment = std::get_if<SegmentListen>(&listens))
+    return segment->segment
+        .evaluate({.contact = person.contact,
+                   .engagement = person.engagement,
+                   .now = after,
+                   .timezone = timezone})
+        .valid_until;
+  const auto& date = std::get<DateListen>(listens);
+  const Value* zone = person.contact.get(Field::Timezone);
+  return next_occurrence(date, contact_value(person.contact, person.engagement, date.field),
+                         zone != nullptr && zone->text() ? *zone->text() : timezone, after);
+}
+
+void Cascade::move_timer(TimerKey key, const std::optional<Instant>& from,
+                         const std::optional<Instant>& to) {
+  if (from == to) return;
+  if (from) changes_.timers_cleared.push_back({*from, state_.contact.key, key});
+  if (to) changes_.timers_set.push_back({*to, state_.contact.key, key});
+}
+
+/// The trigger of an active scenario's current version that a timer is of.
+std::optional<CatalogTrigger> Cascade::trigger_of(std::uint64_t subject) const {
+  const CatalogScenario* scenario =
+      catalog_.find(ScenarioKey{static_cast<std::uint32_t>(subject >> 32)});
+  if (scenario == nullptr || scenario->state != ScenarioState::Active) return std::nullopt;
+  const ScenarioNode* node =
+      scenario->current().find(NodeNumber{static_cast<std::uint32_t>(subject)});
+  if (node == nullptr || node->kind->family != NodeFamily::Trigger) return std::nullopt;
+  return CatalogTrigger{.scenario = scenario,
+                        .node = static_cast<std::size_t>(node - scenario->current().nodes.data())};
+}
+
+void Cascade::arm(const ArmTrigger& command) {
+  const std::uint64_t subject_of = trigger_subject(command.scenario, command.node);
+  const auto trigger = trigger_of(subject_of);
+  if (!trigger) return;
+  const Listen& listens = trigger->at().node->listens();
+  const auto* segment = std::get_if<SegmentListen>(&listens);
+  const auto* date = std::get_if<DateListen>(&listens);
+  if (segment == nullptr && date == nullptr) return;
+  if (date != nullptr || !segment->at)
+    move_timer({.kind = date == nullptr ? TimerKind::SegmentRecheck : TimerKind::Date,
+                .subject = subject_of},
+               std::nullopt, due_of(*trigger, {state_.contact, state_.engagement}, now_.at));
+  if (segment == nullptr || !command.enter) return;
+  const std::string& timezone = trigger->scenario->current().timezone;
+  if (segment->segment.evaluate(subject(timezone)).truth != Truth::Yes) return;
+  const LedgerRow& row =
+      ledger_row(command.scenario, {}, !trigger->scenario->test_emails.empty());
+  if (!row.visited.contains(command.node) || row.last_entry < command.since)
+    enter(*trigger, nullptr);
 }
 
 // ---- entries ----
 
 /// Whether the trigger matched: then no other trigger of the scenario is asked, entered or refused.
-bool Cascade::try_start(const EventTrigger& trigger, const std::shared_ptr<const Event>& event) {
+bool Cascade::try_start(const CatalogTrigger& trigger, const std::shared_ptr<const Event>& event) {
+  const auto& listen = std::get<EventListen>(trigger.at().node->listens());
+  const SegmentSubject about = subject(trigger.scenario->current().timezone, event.get());
+  if (listen.where.evaluate(about).truth != Truth::Yes) return false;
+  enter(trigger, event);
+  return true;
+}
+
+/// Starts a run, or counts why not; `refusal` is a reason that is known before.
+void Cascade::enter(const CatalogTrigger& trigger, const std::shared_ptr<const Event>& event,
+                    std::string_view refusal) {
   const CatalogScenario& scenario = *trigger.scenario;
   const Scenario& current = scenario.current();
-  const auto& listen = std::get<EventListen>(current.nodes[trigger.node].node->listens());
-  const SegmentSubject subject{.contact = state_.contact,
-                               .engagement = state_.engagement,
-                               .event = event.get(),
-                               .now = now_.at,
-                               .timezone = current.timezone};
-  if (listen.where.evaluate(subject).truth != Truth::Yes) return false;
-
   const bool test = !scenario.test_emails.empty();
   const auto refuse = [&](std::string_view reason) {
     const bool counted_as_test = test && reason != "test_mode";
     changes_.counters
         .at({.scenario = scenario.key, .version = scenario.newest, .test = counted_as_test})
         .add(reason, 1);
-    return true;
   };
   if (test &&
       std::ranges::find(scenario.test_emails, state_.contact.email()) == scenario.test_emails.end())
@@ -252,9 +581,22 @@ bool Cascade::try_start(const EventTrigger& trigger, const std::shared_ptr<const
   // Past the bounds of one input nobody enters; those under way are parked (see walk).
   if (visits_ >= kCascadeVisits || depth_ > kCascadeDepth) return refuse(kCascadeReason);
 
+  // From here on the contact is told as well, in its journey.
+  const auto refuse_contact = [&](std::string_view reason) {
+    refuse(reason);
+    LedgerRow& row = ledger_row(scenario.key, {}, test);
+    auto known = std::ranges::find(row.refusals, reason, &Refusal::reason);
+    if (known == row.refusals.end())
+      known = row.refusals.insert(row.refusals.end(), {.reason = std::string{reason}});
+    ++known->count;
+    known->last = now_.at;
+    mark(row);
+  };
+  if (!refusal.empty()) return refuse_contact(refusal);
   EntryKey key;
   if (!current.reentry.key_path.empty()) {
-    const Value* value = event->data.find_path(current.reentry.key_path);
+    const Value* value =
+        event == nullptr ? nullptr : event->data.find_path(current.reentry.key_path);
     key = entry_key(value == nullptr ? std::string{} : to_text(*value));
   }
   std::uint32_t live = 0;
@@ -264,17 +606,16 @@ bool Cascade::try_start(const EventTrigger& trigger, const std::shared_ptr<const
   if (!test) {
     const LedgerRow& row = ledger_row(scenario.key, key, test);
     const Entry entry = decide_entry(current.reentry, row.entries, row.last_entry, live, now_.at);
-    if (const std::string_view refusal = refusal_of(entry); !refusal.empty())
-      return refuse(refusal);
+    if (const std::string_view reason = refusal_of(entry); !reason.empty())
+      return refuse_contact(reason);
     if (entry == Entry::EnterAndEndLive)
       for (Run& run : state_.live)
         if (run.live() && run.scenario == scenario.key && run.entry_key == key && !run.test)
           end(run, RunState::Exited, "restarted");
   } else if (live >= kParallelRuns) {
-    return refuse(refusal_of(Entry::TooMany));
+    return refuse_contact(refusal_of(Entry::TooMany));
   }
   start(scenario, trigger.node, std::move(key), test, event);
-  return true;
 }
 
 void Cascade::start(const CatalogScenario& scenario, std::size_t trigger, EntryKey key, bool test,
@@ -323,7 +664,13 @@ void Cascade::walk(Run& run, const CatalogScenario& home, const Scenario& scenar
       delivery_id = format_delivery(catalog_.epoch(), next_delivery());
     Outcome outcome =
         trigger ? leave_by("next") : node.node->enter(visit_of(run, scenario, node, delivery_id));
+    const bool patched = outcome.patch.has_value();
     if (!settle_outcome(run, home, scenario, node, std::move(outcome), at)) return;
+    // At once: before the next node, not when the change is worked off.
+    if (trigger
+            ? exit_by(run, scenario, holding(scenario.exit, scenario, nullptr, nullptr), nullptr)
+            : patched && rules_end(run, scenario, nullptr, nullptr))
+      return;
   }
   end(run, RunState::Done, "");
 }
@@ -353,10 +700,10 @@ bool Cascade::settle_outcome(Run& run, const CatalogScenario& home, const Scenar
         std::holds_alternative<Hold>(woken.next) ? Park{"held_in_the_past"} : std::move(woken.next);
   }
   if (outcome.request) ask_for(run, home, node, std::move(*outcome.request));
-  if (outcome.patch) patch_contact(*outcome.patch, /*quiet=*/false);
+  if (outcome.patch) patch_contact(*outcome.patch, /*quiet=*/false, /*by_node=*/true);
   if (outcome.unknown) counters(run, node.number).add(Counter::Unknown, 1);
   PathStep& step = run.path.back();
-  step.note = std::move(outcome.note);
+  if (!outcome.note.empty()) step.note = std::move(outcome.note);
 
   if (const auto* leave = std::get_if<Leave>(&outcome.next)) {
     step.port = leave->port;
@@ -371,6 +718,7 @@ bool Cascade::settle_outcome(Run& run, const CatalogScenario& home, const Scenar
     if (hold->until)
       changes_.timers_set.push_back(
           {*hold->until, run.contact, {.kind = TimerKind::Wait, .subject = run.key.value}});
+    set_recheck(run, earlier(hold->recheck, recheck_of(scenario, node)));
     return false;
   }
   park_run(run, std::get<Park>(outcome.next).reason);
@@ -456,6 +804,65 @@ void Cascade::leave_hold(Run& run) {
     changes_.timers_cleared.push_back(
         {*run.wake_at, run.contact, {.kind = TimerKind::Wait, .subject = run.key.value}});
   run.wake_at.reset();
+  set_recheck(run, std::nullopt);
+}
+
+/// A held run enters its node once more, uncounted.
+void Cascade::enter_again(Run& run, const Place& place) {
+  leave_hold(run);
+  mark(run);
+  Outcome outcome = place.node->node->enter(visit_of(run, *place.scenario, *place.node, {}));
+  std::size_t next = kEnd;
+  if (settle_outcome(run, *place.home, *place.scenario, *place.node, std::move(outcome), next))
+    walk(run, *place.home, *place.scenario, next);
+}
+
+/// Waits go on from the time already waited. Where the other version has no such node, or the run
+/// was there before, it stays where it is.
+void Cascade::move(Run& run, const MoveRun& command) {
+  const CatalogScenario* home = catalog_.find(run.scenario);
+  if (home == nullptr || home->state == ScenarioState::Archived || run.version == command.to ||
+      run.path.empty())
+    return;
+  const Scenario* scenario = home->version(command.to);
+  const ScenarioNode* node = scenario == nullptr ? nullptr : scenario->find(command.node);
+  const bool stays = command.node == run.place();
+  const auto been = [&](const PathStep& step) { return step.node == command.node; };
+  if (node == nullptr || node->kind->family == NodeFamily::Trigger ||
+      (!stays && std::ranges::any_of(run.path, been)))
+    return;
+  const bool parked = run.state == RunState::Parked;
+  mark(run);
+  if (parked)
+    counters(run).add(Counter::Parked, -1);
+  else
+    leave_hold(run);
+  counters(run, run.place()).add(Counter::MovedOut, 1);
+  counters(run).add(Counter::MovedOut, 1);
+  counters(run).add(Counter::Inside, -1);
+  run.version = command.to;
+  counters(run).add(Counter::MovedIn, 1);
+  counters(run).add(Counter::Inside, 1);
+  const Instant arrived = run.path.back().at;
+  if (stays) {
+    counters(run, run.place()).add(Counter::MovedIn, 1);
+    if (parked) {
+      counters(run).add(Counter::Parked, 1);
+      return;
+    }
+  } else {
+    run.path.back().port = kMovedPort;
+    run.state = RunState::Waiting;
+    run.reason.clear();
+    if (node->kind->family != NodeFamily::Wait)
+      return walk(run, *home, *scenario, static_cast<std::size_t>(node - scenario->nodes.data()));
+    arrive(run, *node);
+  }
+  Visit visit = visit_of(run, *scenario, *node, {});
+  if (node->kind->family == NodeFamily::Wait) visit.now.at = arrived;
+  std::size_t next = kEnd;
+  if (settle_outcome(run, *home, *scenario, *node, node->node->enter(visit), next))
+    walk(run, *home, *scenario, next);
 }
 
 void Cascade::end(Run& run, RunState state, std::string_view reason) {
@@ -520,12 +927,21 @@ Visit Cascade::visit_of(const Run& run, const Scenario& scenario, const Scenario
           .account_id = catalog_.account_id()};
 }
 
+SegmentSubject Cascade::subject(std::string_view timezone, const Event* event) const {
+  return {.contact = state_.contact,
+          .engagement = state_.engagement,
+          .event = event,
+          .now = now_.at,
+          .timezone = timezone};
+}
+
 /// The row, made where there is none.
 LedgerRow& Cascade::ledger_row(ScenarioKey scenario, const EntryKey& key, bool test) {
   const auto row = std::ranges::find_if(state_.ledger, [&](const LedgerRow& candidate) {
     return candidate.scenario == scenario && candidate.test == test && candidate.key == key;
   });
   if (row != state_.ledger.end()) return *row;
+  if (loaded_ && !loaded_(scenario, key)) changes_.missing.emplace_back(scenario, key);
   return state_.ledger.emplace_back(LedgerRow{.scenario = scenario, .key = key, .test = test});
 }
 
@@ -551,8 +967,9 @@ Run* Cascade::live_run(RunKey key) {
 }
 }  // namespace
 
-Changes advance(const Catalog& catalog, ContactState& state, const Input& input, const Now& now) {
-  Cascade cascade{catalog, state, now};
+Changes advance(const Catalog& catalog, ContactState& state, const Input& input, const Now& now,
+                const LedgerLoaded& loaded) {
+  Cascade cascade{catalog, state, now, loaded};
   std::visit([&](const auto& of) { cascade.take(of); }, input);
   return cascade.finish();
 }

@@ -1,6 +1,7 @@
 #pragma once
 // The heart: what one input does to one contact and its runs. Pure: no clock, disk, lock or thread.
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -82,7 +83,8 @@ struct MoveRun {
 struct ArmTrigger {
   ScenarioKey scenario;
   NodeNumber node;
-  bool enter = false;  ///< And one who matches now enters (`backfill`, or a check at a set time).
+  bool enter = false;  ///< And one who matches now enters (`backfill`, or a check at a set time),
+  Instant since = Instant::min();  ///< unless one came in by this node since then.
 };
 using Command = std::variant<Forget, EndRun, ResumeRun, MoveRun, ArmTrigger>;
 /// The subject of the timers of a trigger.
@@ -121,16 +123,29 @@ struct Changes {
   CounterDeltas counters;
   bool forgotten = false;
   std::vector<std::string> warnings;  ///< For the answer: machine words.
+  /// Ledger rows that were needed and not loaded. Where there are any, all else is void: load them,
+  /// and advance the state as it was before once more.
+  std::vector<std::pair<ScenarioKey, EntryKey>> missing;
 };
+
+/// Whether the rows of (scenario, key) were loaded, live and test, if there are any.
+using LedgerLoaded = std::function<bool(ScenarioKey, const EntryKey&)>;
 
 /// Limits on one input's cascade. Beyond them a run under way is parked with reason "cascade", and
 /// entries are refused and counted by that name.
 inline constexpr int kCascadeDepth = 8;
 inline constexpr int kCascadeVisits = 256;
 
+/// A date trigger that is this late fires still; later it is refused and counted "missed".
+inline constexpr Duration kDateLateness = std::chrono::hours{24};
+
 /// Applies `input` to `state` and runs the whole cascade, in this order: patch the contact; its
-/// statistics; waiting runs, oldest first; triggers, by scenario id; then the events so caused
-/// (group_joined, group_left, contact_updated), first in first out. The event that starts a run
-/// never satisfies a wait of that run. Never fails: a run that cannot go on is parked.
-Changes advance(const Catalog& catalog, ContactState& state, const Input& input, const Now& now);
+/// statistics; goals and exit rules of live runs; waiting runs, oldest first; triggers, by scenario
+/// id; segments that changed from no to yes; then what that caused (group_joined, group_left,
+/// contact_updated, changes by nodes), first in first out. The event that starts a run never
+/// satisfies a wait of that run. Quiet changes (imports, history) start nothing, but exit rules and
+/// waits see the contact as it is then. Never fails: a run that cannot go on is parked. `loaded`
+/// may be empty: then all rows there are stand in the state.
+Changes advance(const Catalog& catalog, ContactState& state, const Input& input, const Now& now,
+                const LedgerLoaded& loaded = {});
 }  // namespace onward

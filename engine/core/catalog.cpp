@@ -45,14 +45,37 @@ Catalog::Catalog(std::vector<std::shared_ptr<const CatalogScenario>> scenarios, 
     by_key_.emplace(scenario->key.value, scenario.get());
     if (scenario->state != ScenarioState::Active) continue;
     const Scenario& current = scenario->current();
-    for (std::size_t i = 0; i < current.nodes.size(); ++i) {
-      const ScenarioNode& node = current.nodes[i];
-      if (node.kind->family != NodeFamily::Trigger) continue;
-      if (const auto* listen = std::get_if<EventListen>(&node.node->listens()))
-        for (const std::string& event : listen->events)
-          triggers_[event].push_back({scenario.get(), i});
-    }
+    for (std::size_t i = 0; i < current.nodes.size(); ++i)
+      if (current.nodes[i].kind->family == NodeFamily::Trigger) add_trigger({scenario.get(), i});
   }
+}
+
+void Catalog::add_trigger(const CatalogTrigger& trigger) {
+  const Listen& listens = trigger.at().node->listens();
+  if (const auto* listen = std::get_if<EventListen>(&listens)) {
+    const bool keyed = !trigger.scenario->current().reentry.key_path.empty();
+    for (const std::string& event : listen->events) {
+      triggers_[event].push_back(trigger);
+      keyed_by_change_ |= keyed && (event == kGroupJoinedEvent || event == kGroupLeftEvent ||
+                                    event == kContactUpdatedEvent);
+    }
+  } else if (const auto* segment = std::get_if<SegmentListen>(&listens)) {
+    if (segment->at) return;  // asked of everybody at its time, not on changes
+    const ReadSet& reads = segment->segment.reads();
+    for (const std::string& field : reads.fields) watching_[field].push_back(trigger);
+    for (const std::string& event : reads.events) watching_[event].push_back(trigger);
+    if (reads.time && !reads.fields.contains(kZoneField))
+      watching_[std::string{kZoneField}].push_back(trigger);
+  } else if (const auto* date = std::get_if<DateListen>(&listens)) {
+    watching_[date->field].push_back(trigger);
+    if (date->field != kZoneField) watching_[std::string{kZoneField}].push_back(trigger);
+  }
+}
+
+std::span<const CatalogTrigger> Catalog::watching(std::string_view name) const {
+  const auto found = watching_.find(std::string{name});
+  if (found == watching_.end()) return {};
+  return found->second;
 }
 
 const CatalogScenario* Catalog::find(ScenarioKey key) const {
@@ -66,7 +89,7 @@ const CatalogScenario* Catalog::find(std::string_view id) const {
   return found == scenarios_.end() || (*found)->id != id ? nullptr : found->get();
 }
 
-std::span<const EventTrigger> Catalog::triggers(std::string_view event) const {
+std::span<const CatalogTrigger> Catalog::triggers(std::string_view event) const {
   const auto found = triggers_.find(std::string{event});
   if (found == triggers_.end()) return {};
   return found->second;
@@ -76,7 +99,7 @@ std::vector<ScenarioKey> Catalog::touched_by(std::string_view event) const {
   std::vector<ScenarioKey> touched;
   for (const std::string_view name :
        {event, kGroupJoinedEvent, kGroupLeftEvent, kContactUpdatedEvent})
-    for (const EventTrigger& trigger : triggers(name)) touched.push_back(trigger.scenario->key);
+    for (const CatalogTrigger& trigger : triggers(name)) touched.push_back(trigger.scenario->key);
   std::ranges::sort(touched);
   const auto same = std::ranges::unique(touched);
   touched.erase(same.begin(), same.end());

@@ -32,10 +32,12 @@ struct CatalogScenario {
   const Scenario& current() const { return *versions.at(newest); }
 };
 
-/// A trigger of an active scenario that listens for an event.
-struct EventTrigger {
+/// A trigger of an active scenario.
+struct CatalogTrigger {
   const CatalogScenario* scenario = nullptr;
   std::size_t node = 0;  ///< Index in the current version.
+
+  const ScenarioNode& at() const { return scenario->current().nodes[node]; }
 };
 
 class Catalog {
@@ -47,7 +49,14 @@ class Catalog {
   const CatalogScenario* find(ScenarioKey key) const;
   const CatalogScenario* find(std::string_view id) const;
   /// By scenario id, then in the order of the file. Active scenarios only.
-  std::span<const EventTrigger> triggers(std::string_view event) const;
+  std::span<const CatalogTrigger> triggers(std::string_view event) const;
+  /// Triggers on a segment's change or on a date that read this field ("custom.plan", "groups") or
+  /// kind of event ("opened"), by scenario id. Active scenarios only.
+  std::span<const CatalogTrigger> watching(std::string_view name) const;
+  /// Whether there are any such.
+  bool watches() const { return !watching_.empty(); }
+  /// Whether an input can lead to entries that `touched_by` does not foresee.
+  bool surprises() const { return watches() || keyed_by_change_; }
   /// Scenarios that an input with this event (or "" for an input without one) can start, through
   /// the events it may cause (group_joined, group_left, contact_updated) too: their ledger rows
   /// must be loaded. Sorted, each once.
@@ -60,9 +69,13 @@ class Catalog {
   std::int64_t account_id() const { return account_id_; }
 
  private:
+  void add_trigger(const CatalogTrigger& trigger);
+
   std::vector<std::shared_ptr<const CatalogScenario>> scenarios_;  // by id
   std::unordered_map<std::uint32_t, const CatalogScenario*> by_key_;
-  std::unordered_map<std::string, std::vector<EventTrigger>> triggers_;
+  std::unordered_map<std::string, std::vector<CatalogTrigger>> triggers_;
+  std::unordered_map<std::string, std::vector<CatalogTrigger>> watching_;
+  bool keyed_by_change_ = false;
   std::string epoch_ = "000000000000";
   std::int64_t account_id_ = 1;
 };

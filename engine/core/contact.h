@@ -48,6 +48,8 @@ struct FieldInfo {
   std::string_view summary;  ///< For people, with an example value.
   std::string_view webhook;  ///< Its name in the standard envelope (seed S2): "firstname".
 };
+/// The field by which dates and windows are local.
+inline constexpr std::string_view kZoneField = "timezone";
 /// One row a Field, in the order of the enumeration.
 std::span<const FieldInfo> contact_fields();
 const FieldInfo& info_of(Field field);

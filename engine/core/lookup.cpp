@@ -6,6 +6,10 @@ namespace onward {
 namespace {
 using Source = Lookup::Source;
 
+// Systems that keep a reference beside the id of a contact (seed S0) send both; who sends the
+// reference alone means the id.
+constexpr std::string_view kRef = "ref";
+
 const Value* present(const Value* value) { return value && !value->is_null() ? value : nullptr; }
 
 const Value* kept(Value& scratch, Value value) {
@@ -56,15 +60,45 @@ const Value* Lookup::find(const Contact& contact, const Engagement& engagement, 
       return kept(scratch, contact.updated_at);
     case Source::Statistic:
       return kept(scratch, onward::statistic(engagement, statistic));
+    case Source::Ref:
+      if (const Value* ref = present(contact.get_custom(kRef))) return ref;
+      return contact.id ? kept(scratch, contact.id->value()) : nullptr;
     case Source::Event:
       return find_event_value(name, event, scratch);
   }
   return nullptr;
 }
 
+std::string Lookup::written() const {
+  switch (source) {
+    case Source::Id:
+      return "id";
+    case Source::Field:
+      return std::string{info_of(field).name};
+    case Source::Custom:
+      return "custom." + name + (rest.empty() ? "" : "." + rest);
+    case Source::AllCustom:
+      return "custom";
+    case Source::Groups:
+      return "groups";
+    case Source::CreatedAt:
+      return "created_at";
+    case Source::UpdatedAt:
+      return "updated_at";
+    case Source::Statistic:
+      return std::string{statistic_names()[static_cast<std::size_t>(statistic)]};
+    case Source::Ref:
+      return "ref";
+    case Source::Event:
+      return "event." + name;
+  }
+  return {};
+}
+
 std::optional<FieldType> Lookup::type() const {
   switch (source) {
     case Source::Id:
+    case Source::Ref:
       return FieldType::Text;
     case Source::Field:
       return info_of(field).type;
@@ -87,7 +121,8 @@ std::optional<Lookup> find_contact_lookup(std::string_view name) {
   if (const FieldInfo* info = find_field(name))
     return Lookup{.source = Source::Field, .field = info->field};
   if (name.starts_with("custom.") && name.size() > 7) return custom_lookup(name.substr(7));
-  if (name == "id" || name == "uid" || name == "ref") return Lookup{.source = Source::Id};
+  if (name == "id" || name == "uid") return Lookup{.source = Source::Id};
+  if (name == kRef) return Lookup{.source = Source::Ref};
   if (name == "groups") return Lookup{.source = Source::Groups};
   if (name == "custom") return Lookup{.source = Source::AllCustom};
   if (name == "created_at") return Lookup{.source = Source::CreatedAt};

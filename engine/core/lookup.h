@@ -24,6 +24,7 @@ struct Lookup {
     CreatedAt,
     UpdatedAt,
     Statistic,
+    Ref,    ///< The custom field "ref" where it is set, else the id.
     Event,  ///< The triggering event's data; `event.type` and `event.at` where it has none such.
   };
 
@@ -37,6 +38,8 @@ struct Lookup {
   /// The value, which may stand in `scratch`; null where it is missing or JSON's null.
   const Value* find(const Contact& contact, const Engagement& engagement, const Event* event,
                     Value& scratch) const;
+  /// Its canonical name as authors write it: "first_name", "custom.plan", "event.order.id".
+  std::string written() const;
   /// What an author may compare it with; nothing where only the value itself can tell.
   std::optional<FieldType> type() const;
 };

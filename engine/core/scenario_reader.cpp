@@ -8,6 +8,7 @@
 
 #include "engine/core/scenario.h"
 #include "engine/core/scenario_graph.h"
+#include "engine/core/scenario_rules.h"
 #include "engine/core/scenario_tests.h"
 #include "engine/core/time_zone.h"
 #include "engine/core/vocabulary.h"
@@ -16,13 +17,9 @@ namespace onward {
 namespace {
 using Names = std::vector<std::string_view>;
 
-constexpr std::array<std::string_view, 6> kTopKeys = {"scenario", "title", "timezone",
-                                                      "reentry",  "nodes", "tests"};
-/// Words of the scenario form that this version does not run yet.
-constexpr std::array<std::string_view, 5> kLaterKeys = {"start_at", "end_at", "at_end", "exit",
-                                                        "goal"};
-constexpr std::array<std::string_view, 5> kLaterKinds = {"trigger_segment", "trigger_date",
-                                                         "wait_until", "split", "update_contact"};
+constexpr std::array<std::string_view, 11> kTopKeys = {"scenario", "title",  "timezone", "reentry",
+                                                       "start_at", "end_at", "at_end",   "exit",
+                                                       "goal",     "nodes",  "tests"};
 constexpr std::array<std::string_view, 4> kModes = {"never", "after_exit", "restart", "parallel"};
 constexpr std::array<std::string_view, 3> kReentryKeys = {"mode", "min_gap", "key"};
 constexpr std::string_view kEndWord = "end";
@@ -92,6 +89,7 @@ class ScenarioReader {
   struct Edge {
     std::size_t port = 0;
     const Tree* target = nullptr;
+    std::string label;  ///< "next", "next.a"
   };
   struct Draft {
     const Tree::Entry* entry = nullptr;
@@ -128,9 +126,7 @@ class ScenarioReader {
   void read_top_keys() {
     for (const Tree::Entry& entry : tree_.entries) {
       if (holds(kTopKeys, entry.key)) continue;
-      if (holds(kLaterKeys, entry.key)) {
-        error(entry.key_at, "not_supported", fmt::format("\"{}\" is not supported yet", entry.key));
-      } else if (entry.key == "min_gap" || entry.key == "key") {
+      if (entry.key == "min_gap" || entry.key == "key") {
         error(entry.key_at, "misplaced_key",
               fmt::format("\"{0}\" belongs into \"reentry\": reentry: {{ mode: parallel, {0}: … }}",
                           entry.key));
@@ -151,6 +147,7 @@ class ScenarioReader {
     }
     read_timezone();
     if (const auto* entry = tree_.find("reentry")) read_reentry(entry->value);
+    read_rules(tree_, *scenario_, diagnostics_);
     if (const auto* entry = tree_.find("tests")) scenario_->tests = entry->value;
   }
 
@@ -316,18 +313,77 @@ class ScenarioReader {
     Settings settings{entry.key, entry.value, draft.kind->settings, context_, diagnostics_};
     draft.node = draft.kind->make(settings);
     check_secrets(draft, where);
-    const auto& ports = draft.kind->ports;
-    for (std::size_t i = 0; i < ports.size(); ++i) {
-      const Tree::Entry* port = entry.value.find(ports[i]);
-      draft.ports.push_back({std::string{ports[i]}, kEnd});
-      if (port)
-        draft.edges.push_back({i, &port->value});
-      else if (!holds(meant, ports[i]))
-        warning(entry.key_at, "port_not_named",
-                fmt::format("{}: \"{}\" is not named, so a run that leaves by it ends there; write "
-                            "\"{}: end\" if that is meant",
-                            where, ports[i], ports[i]));
+    read_ports(draft, where, meant);
+  }
+
+  /// `meant`: what unknown keys of the node are perhaps to say.
+  void read_ports(Draft& draft, std::string_view where, const std::vector<std::string>& meant) {
+    const Tree& node = draft.entry->value;
+    const NodeKind& kind = *draft.kind;
+    for (std::string& name : kind.ports_of
+                                 ? kind.ports_of(node)
+                                 : std::vector<std::string>{kind.ports.begin(), kind.ports.end()})
+      draft.ports.push_back({std::move(name), kEnd});
+    if (kind.ports_in_next) return read_ports_in_next(draft, where, meant);
+    for (std::size_t i = 0; i < draft.ports.size(); ++i) {
+      const std::string& name = draft.ports[i].name;
+      if (const Tree::Entry* port = node.find(name))
+        draft.edges.push_back({i, &port->value, name});
+      else if (!holds(meant, name))
+        not_named(draft, where, name);
     }
+    // What a port leads to that this node does not have is told by the kind, not as unreachable.
+    for (const std::string_view name : kind.ports)
+      if (const Tree::Entry* port = node.find(name); port && !has_port(draft, name))
+        draft.strays.push_back(&port->value);
+  }
+
+  /// `next: { a: x, b: y }`.
+  void read_ports_in_next(Draft& draft, std::string_view where,
+                          const std::vector<std::string>& meant) {
+    const Tree::Entry* next = draft.entry->value.find("next");
+    if (!next && holds(meant, "next")) return;
+    if (next && !next->value.is_map()) {
+      error(next->value.at, "wrong_type",
+            fmt::format("{}: \"next\" wants the node after each way, such as {{ a: x, b: end }}, "
+                        "found {}",
+                        where, describe(next->value)));
+      draft.strays.push_back(&next->value);
+      for (const Tree& item : next->value.items) draft.strays.push_back(&item);
+      return;
+    }
+    Names known;
+    for (const Port& port : draft.ports) known.push_back(port.name);
+    std::vector<std::string> meant_ways;
+    if (next) {
+      for (const Tree::Entry& entry : next->value.entries) {
+        if (holds(known, entry.key)) continue;
+        draft.strays.push_back(&entry.value);
+        if (!known.empty())
+          meant_ways.push_back(unknown_key(entry, fmt::format("{}: \"next\"", where), known));
+      }
+    }
+    for (std::size_t i = 0; i < draft.ports.size(); ++i) {
+      std::string label = "next." + draft.ports[i].name;
+      const Tree::Entry* port = next ? next->value.find(draft.ports[i].name) : nullptr;
+      if (port)
+        draft.edges.push_back({i, &port->value, std::move(label)});
+      else if (!holds(meant_ways, draft.ports[i].name))
+        not_named(draft, where, label);
+    }
+  }
+
+  static bool has_port(const Draft& draft, std::string_view name) {
+    return std::any_of(draft.ports.begin(), draft.ports.end(),
+                       [&](const Port& port) { return port.name == name; });
+  }
+
+  void not_named(const Draft& draft, std::string_view where, std::string_view port) {
+    const std::size_t dot = port.find('.');
+    warning(draft.entry->key_at, "port_not_named",
+            fmt::format("{}: \"{}\" is not named, so a run that leaves by it ends there; write "
+                        "\"{}: end\" if that is meant",
+                        where, port, dot == std::string_view::npos ? port : port.substr(dot + 1)));
   }
 
   /// Of a node without a known kind, so that its other mistakes are found with that one.
@@ -337,7 +393,7 @@ class ScenarioReader {
         draft.strays.push_back(&entry.value);
         continue;
       }
-      draft.edges.push_back({draft.ports.size(), &entry.value});
+      draft.edges.push_back({draft.ports.size(), &entry.value, entry.key});
       draft.ports.push_back({entry.key, kEnd});
     }
   }
@@ -352,11 +408,6 @@ class ScenarioReader {
     if (kind->value.is_scalar()) {
       const NodeKind* found = find_kind(kinds_, kind->value.text);
       if (found) return found;
-      if (holds(kLaterKinds, kind->value.text)) {
-        error(kind->value.at, "not_supported",
-              fmt::format("{}: the kind \"{}\" is not supported yet", where, kind->value.text));
-        return nullptr;
-      }
     }
     error(kind->value.at, "unknown_kind",
           fmt::format("{}: unknown kind {}; known are {}", where, describe(kind->value),
@@ -449,7 +500,7 @@ class ScenarioReader {
         graph.nodes[meant->second].excused = true;
       error(edge.target->at, "unknown_node",
             fmt::format("node \"{}\": \"{}\" leads to \"{}\", but there is no such node", id,
-                        port.name, edge.target->text),
+                        edge.label, edge.target->text),
             std::move(nearest));
       return;
     }
@@ -457,7 +508,7 @@ class ScenarioReader {
       error(edge.target->at, "edge_to_trigger",
             fmt::format("node \"{}\": \"{}\" leads to the trigger \"{}\"; a trigger only starts "
                         "runs, name the node after it",
-                        id, port.name, edge.target->text));
+                        id, edge.label, edge.target->text));
       return;
     }
     port.target = found->second;
@@ -473,7 +524,7 @@ class ScenarioReader {
     if (draft.kind || !target.is_map())
       error(target.at, "wrong_type",
             fmt::format("node \"{}\": \"{}\" wants the id of {}, or end, found {}{}",
-                        draft.entry->key, draft.ports[edge.port].name,
+                        draft.entry->key, edge.label,
                         several ? "the one node that follows" : "a node", describe(target),
                         several ? "; let each node name the one after it" : ""));
     const auto follow = [&](const Tree& named) {
@@ -505,8 +556,15 @@ class ScenarioReader {
                 "node \"{}\": nothing follows this wait: it only keeps a contact in the scenario "
                 "for longer, which matters to re-entry alone",
                 draft.entry->key));
+      if (reentry_stated_ || draft.kind->family != NodeFamily::Trigger) continue;
+      if (const auto* dated = std::get_if<DateListen>(&draft.node->listens());
+          dated && dated->yearly)
+        warning(draft.entry->key_at, "reentry_not_stated",
+                fmt::format("node \"{}\": the day comes each year, but a contact enters only once; "
+                            "state it with \"reentry: never\" or after_exit",
+                            draft.entry->key));
       const auto* listen = std::get_if<EventListen>(&draft.node->listens());
-      if (reentry_stated_ || draft.kind->family != NodeFamily::Trigger || !listen) continue;
+      if (!listen) continue;
       for (const std::string& event : listen->events) {
         const EventName* row = find_event(event);
         if (!row || !row->repeats) continue;

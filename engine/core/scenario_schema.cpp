@@ -80,6 +80,16 @@ Value setting_schema(const SettingSpec& spec) {
   return schema;
 }
 
+Value port_schema(bool in_next) {
+  Value target = ValueMap{{"type", "string"}};
+  if (in_next)
+    return ValueMap{{"type", "object"},
+                    {"additionalProperties", std::move(target)},
+                    {"description", "For each way, the id of the node that follows, or end"}};
+  target.set("description", "The id of the node that follows, or end");
+  return target;
+}
+
 Value kind_schema(const NodeKind& kind) {
   ValueMap properties{{"kind", ValueMap{{"const", kind.name}, {"description", kind.summary}}}};
   ValueList required{"kind"};
@@ -88,9 +98,7 @@ Value kind_schema(const NodeKind& kind) {
     if (spec.required) required.emplace_back(spec.key);
   }
   for (const std::string_view port : kind.ports)
-    properties.emplace_back(
-        port,
-        ValueMap{{"type", "string"}, {"description", "The id of the node that follows, or end"}});
+    properties.emplace_back(port, port_schema(kind.ports_in_next));
   return ValueMap{{"type", "object"},
                   {"description", kind.summary},
                   {"properties", std::move(properties)},
@@ -164,6 +172,23 @@ Value reentry_schema() {
                   {"anyOf", ValueList{std::move(mode), std::move(whole)}}};
 }
 
+/// Of `exit` and `goal`.
+Value rules_schema(std::string_view description) {
+  Value by_event = ValueMap{{"type", "object"},
+                            {"properties", ValueMap{{"event", one_or_list(reference("event"))},
+                                                    {"where", reference("segment")}}},
+                            {"required", ValueList{"event"}},
+                            {"additionalProperties", false}};
+  Value by_segment = ValueMap{{"type", "object"},
+                              {"properties", ValueMap{{"if", reference("segment")}}},
+                              {"required", ValueList{"if"}},
+                              {"additionalProperties", false}};
+  Value rule = ValueMap{{"anyOf", ValueList{std::move(by_event), std::move(by_segment)}}};
+  Value rules = one_or_list(std::move(rule));
+  rules.set("description", description);
+  return rules;
+}
+
 Value tests_schema() {
   Value events = ValueMap{{"type", "array"}, {"items", of_type("object")}};
   Value path = ValueMap{{"type", "array"}, {"items", of_type("string")}};
@@ -208,6 +233,12 @@ Value scenario_schema(std::span<const NodeKind> kinds) {
       {"timezone", described(of_type("string"),
                              "For dates and windows where the contact has none: America/Toronto")},
       {"reentry", reentry_schema()},
+      {"start_at", described(of_type("string"), "Runs begin no earlier: 2026-05-01T09:00")},
+      {"end_at", described(of_type("string"), "Then at_end happens: 2026-06-01T00:00")},
+      {"at_end", described(choices_of({"hold", "archive"}),
+                           "At end_at: hold, nobody enters any more, or archive, runs stop too")},
+      {"exit", rules_schema("What ends a contact's runs at once, wherever they are")},
+      {"goal", rules_schema("What the scenario is for: counted, and changes nothing")},
       {"nodes", described(std::move(nodes), "The steps, by id")},
       {"tests", tests_schema()}};
   return ValueMap{{"$schema", "http://json-schema.org/draft-07/schema#"},

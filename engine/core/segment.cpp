@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <compare>
+#include <span>
 
 #include "engine/core/segment_term.h"
 #include "engine/core/time_zone.h"
@@ -139,35 +140,87 @@ class Evaluation {
     const Value* value = find(term.lookup, scratch);
     if (term.op == Op::Exists) return answer(value != nullptr);
     if (term.op == Op::Empty) return answer(!value || is_empty(*value));
-    return value ? compare_value(term, *value) : kUnknown;
+    if (!value) return kUnknown;
+    if (!term.other) return compare_value(term, *value, term.constants);
+    const auto constant = value_of_other(term, *value);
+    return constant ? compare_value(term, *value, {&*constant, 1}) : kUnknown;
   }
+
+  /// The other field's value in the place of a constant; nothing where it is none to compare with.
+  std::optional<SegmentConstant> value_of_other(const Term& term, const Value& value) const {
+    using Kind = SegmentConstant::Kind;
+    Value scratch;
+    const Value* other = find(*term.other, scratch);
+    if (!other) return std::nullopt;
+    SegmentConstant made;
+    const bool is_day = value.get_if<Date>() || other->get_if<Date>();
+    const bool is_time = value.get_if<Instant>() || other->get_if<Instant>();
+    if (is_day || is_time || is_moment(term.op)) {
+      const std::string* text = other->text();
+      if (is_day || (text && parse_date(*text))) {
+        const auto day = day_of(*other);
+        if (!day) return std::nullopt;
+        made.kind = Kind::Day;
+        made.day = *day;
+      } else {
+        const auto time = instant_of(*other);
+        if (!time) return std::nullopt;
+        made.kind = Kind::Time;
+        made.time = *time;
+      }
+      return made;
+    }
+    made.number = segment_number(*other);
+    if (const auto* text = other->text()) {
+      made.text = *text;
+      if (term.ignore_case) std::transform(text->begin(), text->end(), made.text.begin(), lower);
+    } else if (const bool* flag = other->get_if<bool>()) {
+      made.kind = Kind::Flag;
+      made.flag = *flag;
+    } else if (made.number) {
+      made.kind = Kind::Number;
+    } else {
+      return std::nullopt;
+    }
+    return made;
+  }
+
+  static bool is_moment(Op op) { return op == Op::Before || op == Op::After || op == Op::On; }
 
   SegmentResult about_groups(const Term& term) const {
     const Contact& contact = subject_.contact;
     if (term.op == Op::Exists) return answer(!contact.groups.empty());
     if (term.op == Op::Empty) return answer(contact.groups.empty());
-    return answer(contact.in_group(term.constants.front().text));
+    if (!term.other) return answer(contact.in_group(term.constants.front().text));
+    Value scratch;
+    const Value* other = find(*term.other, scratch);
+    return other && other->text() ? answer(contact.in_group(*other->text())) : kUnknown;
   }
 
-  SegmentResult compare_value(const Term& term, const Value& value) const {
+  SegmentResult compare_value(const Term& term, const Value& value,
+                              std::span<const SegmentConstant> constants) const {
     switch (term.op) {
       case Op::Is:
-        return {one_of(term, value), std::nullopt};
+        return {one_of(constants, value, term.ignore_case), std::nullopt};
       case Op::Contains:
-        return {contains(term, value), std::nullopt};
+        return {contains(constants.front(), value, term.ignore_case), std::nullopt};
       case Op::StartsWith:
       case Op::EndsWith:
+        // A number in a field of one's own starts with nothing.
+        return value.text() && constants.front().kind == SegmentConstant::Kind::Text
+                   ? answer(fits(term, *value.text(), constants.front().text))
+                   : kUnknown;
       case Op::Matches:
-        return value.text() ? answer(fits(term, *value.text())) : kUnknown;
+        return value.text() ? answer(term.pattern->found_in(*value.text())) : kUnknown;
       case Op::Less:
       case Op::LessOrEqual:
       case Op::Greater:
       case Op::GreaterOrEqual:
-        return ordered(term.op, value, term.constants.front());
+        return ordered(term.op, value, constants.front());
       case Op::Before:
       case Op::After:
       case Op::On:
-        return dated(term.op, value, term.constants.front());
+        return dated(term.op, value, constants.front());
       case Op::Within:
       case Op::Next:
         return relative(term, value);
@@ -179,7 +232,9 @@ class Evaluation {
   }
 
   const Value* find(const Lookup& lookup, Value& scratch) const {
-    if (lookup.source == Lookup::Source::Id) {  // as text, however it came in
+    const bool own_ref = lookup.source == Lookup::Source::Ref && subject_.contact.get_custom("ref");
+    if (lookup.source == Lookup::Source::Id ||
+        (lookup.source == Lookup::Source::Ref && !own_ref)) {  // as text, however it came in
       if (!subject_.contact.id) return nullptr;
       scratch = subject_.contact.id->text;
       return &scratch;
@@ -194,10 +249,11 @@ class Evaluation {
   }
 
   /// Kleene's any of `equal`.
-  Truth one_of(const Term& term, const Value& value) const {
+  Truth one_of(std::span<const SegmentConstant> constants, const Value& value,
+               bool ignore_case) const {
     Truth truth = Truth::No;
-    for (const SegmentConstant& constant : term.constants) {
-      const Truth one = equal(value, constant, term.ignore_case);
+    for (const SegmentConstant& constant : constants) {
+      const Truth one = equal(value, constant, ignore_case);
       if (one == Truth::Yes) return Truth::Yes;
       if (one == Truth::Unknown) truth = Truth::Unknown;
     }
@@ -228,28 +284,25 @@ class Evaluation {
   }
 
   /// A text holds a text; a list holds an equal item.
-  Truth contains(const Term& term, const Value& value) const {
-    const SegmentConstant& constant = term.constants.front();
+  Truth contains(const SegmentConstant& constant, const Value& value, bool ignore_case) const {
     if (const auto* items = value.list()) {
       const bool found = std::any_of(items->begin(), items->end(), [&](const Value& item) {
-        return equal(item, constant, term.ignore_case) == Truth::Yes;
+        return equal(item, constant, ignore_case) == Truth::Yes;
       });
       return found ? Truth::Yes : Truth::No;
     }
     if (!value.text()) return Truth::Unknown;
-    return TextMatch{term.ignore_case}.holds(*value.text(), constant.text) ? Truth::Yes : Truth::No;
+    return TextMatch{ignore_case}.holds(*value.text(), constant.text) ? Truth::Yes : Truth::No;
   }
 
-  static bool fits(const Term& term, std::string_view text) {
-    if (term.op == Op::Matches) return term.pattern->found_in(text);
+  static bool fits(const Term& term, std::string_view text, std::string_view part) {
     const TextMatch match{term.ignore_case};
-    const std::string& part = term.constants.front().text;
     return term.op == Op::StartsWith ? match.starts(text, part) : match.ends(text, part);
   }
 
   static SegmentResult ordered(Op op, const Value& value, const SegmentConstant& constant) {
     const auto number = segment_number(value);
-    if (!number) return kUnknown;
+    if (!number || !constant.number) return kUnknown;
     const auto order = compare(*number, *constant.number);
     if (op == Op::Less) return answer(order < 0);
     if (op == Op::LessOrEqual) return answer(order <= 0);
@@ -298,9 +351,10 @@ class Evaluation {
     // A year back, since the days after an anniversary may reach into the next year.
     year y = std::max(year_month_day{today}.year() - years{1}, first.year() + years{1});
     for (;; ++y) {
-      // Who was born on 29 February celebrates on the 28th where there is none.
+      // Who was born on 29 February celebrates on 1 March where there is none, as in
+      // date_trigger.h.
       const auto exact = y / first.month() / first.day();
-      const Date day = exact.ok() ? Date{exact} : Date{y / first.month() / last};
+      const Date day = exact.ok() ? Date{exact} : Date{y / March / 1};
       const Date begin = day + days{term.first_day}, end = day + days{term.last_day + 1};
       if (today >= end) continue;
       if (today < begin) return {Truth::No, to_instant(begin, Duration{}, zone())};
@@ -309,29 +363,11 @@ class Evaluation {
   }
 
   SegmentResult engaged(const Term& term) const {
-    const auto last = term.names.empty() ? last_of_any(term.op) : last_of(term.op, term.names[0]);
+    const auto last = last_engaged(term, subject_.engagement);
     if (!last || !term.duration) return answer(last.has_value());
     // A sender's clock may be ahead of ours; what has arrived has happened.
     const Instant end = *last + *term.duration;
     return subject_.now < end ? SegmentResult{Truth::Yes, end} : kNo;
-  }
-
-  std::optional<Instant> last_of_any(Op op) const {
-    const Engagement& engagement = subject_.engagement;
-    if (op == Op::Opened) return engagement.opened_last;
-    if (op == Op::Clicked) return engagement.clicked_last;
-    std::optional<Instant> last;
-    for (const MailingStats& mailing : engagement.mailings)
-      if (const auto at = mailing.arrived(); at && (!last || *at > *last)) last = at;
-    return last;
-  }
-
-  std::optional<Instant> last_of(Op op, std::string_view name) const {
-    const MailingStats* mailing = subject_.engagement.find(name);
-    if (!mailing) return std::nullopt;
-    if (op == Op::Opened) return mailing->opened_last;
-    if (op == Op::Clicked) return mailing->clicked_last;
-    return mailing->arrived();
   }
 
   std::string_view zone() const {
@@ -378,6 +414,26 @@ std::optional<SegmentNumber> segment_number(const Value& value) {
     return SegmentNumber{true, *integer, static_cast<double>(*integer)};
   if (const auto* real = value.get_if<double>()) return SegmentNumber{false, 0, *real};
   return value.text() ? parse_segment_number(*value.text()) : std::nullopt;
+}
+
+SegmentResult evaluate_term(const Term& term, const SegmentSubject& subject) {
+  return Evaluation{subject}(term);
+}
+
+std::optional<Instant> last_engaged(const Term& term, const Engagement& engagement) {
+  if (!term.names.empty()) {
+    const MailingStats* mailing = engagement.find(term.names.front());
+    if (!mailing) return std::nullopt;
+    if (term.op == Op::Opened) return mailing->opened_last;
+    if (term.op == Op::Clicked) return mailing->clicked_last;
+    return mailing->arrived();
+  }
+  if (term.op == Op::Opened) return engagement.opened_last;
+  if (term.op == Op::Clicked) return engagement.clicked_last;
+  std::optional<Instant> last;
+  for (const MailingStats& mailing : engagement.mailings)
+    if (const auto at = mailing.arrived(); at && (!last || *at > *last)) last = at;
+  return last;
 }
 
 Segment::Segment() = default;

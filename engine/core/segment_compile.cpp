@@ -201,7 +201,7 @@ class Compiler {
   }
 
   Term field(const Tree::Entry& entry) {
-    const auto found = operand(entry);
+    const auto found = operand(entry.key, entry.key_at);
     if (!found) return Term{};
     const Tree& value = entry.value;
     switch (value.kind) {
@@ -228,8 +228,7 @@ class Compiler {
     return made;
   }
 
-  std::optional<SegmentOperand> operand(const Tree::Entry& entry) {
-    const std::string_view name = entry.key;
+  std::optional<SegmentOperand> operand(std::string_view name, Position at) {
     if (name.starts_with("event.") && name.size() > 6 && name.back() != '.' &&
         name.find("..") == std::string_view::npos) {
       reads_.event_data = true;
@@ -241,7 +240,7 @@ class Compiler {
       note_read(*lookup);
       return SegmentOperand{*lookup, lookup->type(), name};
     }
-    unknown_field(entry);
+    unknown_field(name, at);
     return std::nullopt;
   }
 
@@ -268,14 +267,16 @@ class Compiler {
       case Lookup::Source::Statistic:
         reads_.events.insert({"sent", "opened", "clicked"});
         return;
+      case Lookup::Source::Ref:
+        reads_.fields.insert({"id", "custom.ref"});
+        return;
       case Lookup::Source::AllCustom:
       case Lookup::Source::Event:
         return;
     }
   }
 
-  void unknown_field(const Tree::Entry& entry) {
-    const std::string& name = entry.key;
+  void unknown_field(std::string_view name, Position at) {
     std::string sentence = fmt::format("unknown field \"{}\"", name);
     std::string near;
     if (find_operator(name)) {
@@ -290,7 +291,7 @@ class Compiler {
       near = nearest_name(name, known);
       sentence += "; fields of your own are custom.…, those of the event event.…";
     }
-    error(entry.key_at, "unknown_field", sentence, near);
+    error(at, "unknown_field", sentence, near);
   }
 
   /// One operator below a field. `at` is its key's place, or the value's where it is left out.
@@ -336,6 +337,9 @@ class Compiler {
 
   Term with_argument(const Operator& row, const SegmentOperand& operand, Term made,
                      const Tree& argument) {
+    const bool takes_field = row.argument == Argument::Scalar || row.argument == Argument::Moment;
+    if (takes_field && argument.is_map() && argument.find("field"))
+      return other_field(row, operand, std::move(made), argument);
     switch (row.argument) {
       case Argument::Scalar:
         return scalar(row, operand, std::move(made), argument);
@@ -373,6 +377,37 @@ class Compiler {
     if (!value) return Term{};
     made.constants.push_back(*std::move(value));
     return made;
+  }
+
+  /// `custom.paid: { lt: { field: custom.price } }`.
+  Term other_field(const Operator& row, const SegmentOperand& operand, Term made,
+                   const Tree& argument) {
+    const Tree& name = argument.find("field")->value;
+    if (argument.entries.size() != 1 || !name.is_scalar())
+      return error(
+          argument.at, "wrong_type",
+          fmt::format("\"{}\" wants a value, or one field to compare with, such as {{ "
+                      "field: custom.price }}, found {}",
+                      row.name, name.is_scalar() ? "more keys beside it" : describe(name)));
+    const auto other = this->operand(name.text, name.at);
+    if (!other) return Term{};
+    if (other->type && !comparable(row, operand, *other->type))
+      return error(name.at, "wrong_type",
+                   fmt::format("\"{}\" cannot compare \"{}\" with \"{}\", which is a {}", row.name,
+                               operand.name, other->name, to_string(*other->type)));
+    reads_.fields.insert("timezone");  // should they turn out to be days
+    made.other = other->lookup;
+    return made;
+  }
+
+  static bool comparable(const Operator& row, const SegmentOperand& operand, FieldType other) {
+    if (row.op == Op::Contains) return (mask(other) & kScalars) != 0;
+    if (row.op == Op::Is) {
+      if (!operand.type) return other != FieldType::List;
+      const bool times = (mask(*operand.type) & kTimes) != 0;
+      return times ? (mask(other) & kTimes) != 0 : other == *operand.type;
+    }
+    return (row.types & mask(other)) != 0;
   }
 
   Term many(const Operator& row, const SegmentOperand& operand, Term made, const Tree& argument) {
@@ -459,6 +494,7 @@ class Compiler {
                    fmt::format("\"matches\" wants a regular expression, found {}: {}",
                                describe(argument), pattern.error().message));
     made.pattern = *std::move(pattern);
+    made.constants.push_back({.text = argument.text});  // to be told
     return made;
   }
 

@@ -1,6 +1,6 @@
 #pragma once
-// The compiled form of a segment: what segment_compile.cpp makes and segment.cpp evaluates. For
-// these two alone.
+// The compiled form of a segment: what segment_compile.cpp makes and segment.cpp evaluates
+// and segment_explain.cpp tells. For these alone.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -63,11 +63,17 @@ struct Segment::Term {
   Lookup lookup;
   bool ignore_case = false;                ///< Addresses; constants are in lower case.
   std::vector<SegmentConstant> constants;  ///< One, but for Is.
+  std::optional<Lookup> other;             ///< A field to compare with, instead of a constant.
   std::optional<Pattern> pattern;
   std::vector<std::string> names;    ///< Groups; the mailing, or none for any.
   std::optional<Duration> duration;  ///< Of Within, Next, Opened, Clicked, Received.
   int first_day = 0, last_day = 0;   ///< Of Anniversary: the days around it that match.
 };
+
+/// What one part of a segment answers.
+SegmentResult evaluate_term(const Segment::Term& term, const SegmentSubject& subject);
+/// When a contact did last what Opened, Clicked or Received ask about; nothing: never.
+std::optional<Instant> last_engaged(const Segment::Term& term, const Engagement& engagement);
 
 /// The number that a text reads as, whole; nothing where it is none.
 std::optional<SegmentNumber> parse_segment_number(std::string_view text);

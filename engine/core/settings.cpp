@@ -178,36 +178,7 @@ std::vector<std::string> Settings::event_names(std::string_view key) {
     if (const SettingSpec* found = spec(key); found && found->required) missing(key);
     return {};
   }
-  std::vector<std::string_view> known;
-  for (const EventName& row : onward::event_names()) known.push_back(row.name);
-  std::vector<std::string> names;
-  const auto take = [&](const Tree& item) {
-    const auto name = item.is_scalar() ? canonical_event(item.text) : std::nullopt;
-    if (!name) {
-      error(item.at, "bad_event_name",
-            fmt::format("\"{}\" wants the name of an event (small letters, digits and \"_\") or a "
-                        "list of them, found {}",
-                        key, describe(item)),
-            nearest_name(item.text, known));
-      return;
-    }
-    const std::string nearest =
-        find_event(*name) ? std::string{} : nearest_name(*name, known, kSlipEdits);
-    if (!nearest.empty())
-      warning(item.at, "unfamiliar_event",
-              fmt::format("\"{}\" is none of the events that Onward knows, so it is taken as one "
-                          "of your own",
-                          *name),
-              nearest);
-    if (std::find(names.begin(), names.end(), *name) == names.end()) names.push_back(*name);
-  };
-  if (!tree->is_list()) {
-    take(*tree);
-  } else {
-    for (const Tree& item : tree->items) take(item);
-    if (tree->items.empty()) error(tree->at, "wrong_type", fmt::format("\"{}\" is empty", key));
-  }
-  return names;
+  return read_event_names(*tree, fmt::format("node \"{}\": \"{}\"", node_, key), *diagnostics_);
 }
 
 Segment Settings::segment(std::string_view key) {
@@ -248,5 +219,42 @@ std::string Settings::choice(std::string_view key) {
         fmt::format("\"{}\" wants one of {}; found {}", key, join(choices), describe(*tree)),
         nearest_name(tree->text, std::span{choices}));
   return fallback;
+}
+
+std::vector<std::string> read_event_names(const Tree& tree, std::string_view what,
+                                          Diagnostics& diagnostics) {
+  std::vector<std::string_view> known;
+  for (const EventName& row : onward::event_names()) known.push_back(row.name);
+  std::vector<std::string> names;
+  const auto take = [&](const Tree& item) {
+    const auto name = item.is_scalar() ? canonical_event(item.text) : std::nullopt;
+    if (!name) {
+      diagnostics.error(
+          item.at, "bad_event_name",
+          fmt::format("{} wants the name of an event (small letters, digits and \"_\") or a "
+                      "list of them, found {}",
+                      what, describe(item)),
+          nearest_name(item.text, known));
+      return;
+    }
+    const std::string nearest =
+        find_event(*name) ? std::string{} : nearest_name(*name, known, kSlipEdits);
+    if (!nearest.empty())
+      diagnostics.warning(
+          item.at, "unfamiliar_event",
+          fmt::format("{}: \"{}\" is none of the events that Onward knows, so it is taken as one "
+                      "of your own",
+                      what, *name),
+          nearest);
+    if (std::find(names.begin(), names.end(), *name) == names.end()) names.push_back(*name);
+  };
+  if (!tree.is_list()) {
+    take(tree);
+  } else {
+    for (const Tree& item : tree.items) take(item);
+    if (tree.items.empty())
+      diagnostics.error(tree.at, "wrong_type", fmt::format("{} is empty", what));
+  }
+  return names;
 }
 }  // namespace onward

@@ -96,4 +96,9 @@ class Settings {
   const AuthorContext* context_;
   Diagnostics* diagnostics_;
 };
+
+/// Canonical names of events, from a name or a list of names; a wrong one is reported with the
+/// nearest. `what` names the key for messages: `node "start": "event"`.
+std::vector<std::string> read_event_names(const Tree& tree, std::string_view what,
+                                          Diagnostics& diagnostics);
 }  // namespace onward

@@ -48,10 +48,12 @@ std::string unequal(const CounterKey& key, std::string_view equation, std::int64
 }
 
 std::string check_scenario(const CounterKey& key, const CounterRow& row) {
-  const std::int64_t ended = row[Counter::Done] + row[Counter::Exited] + row[Counter::Stopped];
-  if (row[Counter::Entered] != row[Counter::Inside] + ended)
-    return unequal(key, "entered = inside + done + exited + stopped", row[Counter::Entered],
-                   row[Counter::Inside] + ended);
+  const std::int64_t came = row[Counter::Entered] + row[Counter::MovedIn];
+  const std::int64_t went = row[Counter::Done] + row[Counter::Exited] + row[Counter::Stopped] +
+                            row[Counter::MovedOut];
+  if (came != row[Counter::Inside] + went)
+    return unequal(key, "entered + moved in = inside + done + exited + stopped + moved out", came,
+                   row[Counter::Inside] + went);
   if (row[Counter::Parked] > row[Counter::Inside])
     return unequal(key, "parked <= inside", row[Counter::Parked], row[Counter::Inside]);
   return {};

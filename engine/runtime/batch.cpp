@@ -137,8 +137,17 @@ Batch::Needs Batch::needs_of(const Input& input, const Contact* contact) const {
   }
   Needs needs{.ledger =
                   catalog_.touched_by(event == nullptr ? std::string_view{} : event->event.type)};
+  if (const auto* timer = std::get_if<TimerInput>(&input);
+      timer != nullptr &&
+      (timer->timer.kind == TimerKind::SegmentRecheck || timer->timer.kind == TimerKind::Date))
+    needs.ledger.push_back({static_cast<std::uint32_t>(timer->timer.subject >> 32)});
+  if (const auto* command = std::get_if<CommandInput>(&input))
+    if (const auto* armed = std::get_if<ArmTrigger>(&command->command))
+      needs.ledger.push_back(armed->scenario);
   for (const ScenarioKey key : needs.ledger) {
-    const std::string& path = catalog_.find(key)->current().reentry.key_path;
+    const CatalogScenario* scenario = catalog_.find(key);
+    if (scenario == nullptr || scenario->version(scenario->newest) == nullptr) continue;
+    const std::string& path = scenario->current().reentry.key_path;
     if (path.empty()) continue;
     needs.keyed.emplace_back(key, entry_key(""));
     const Value* value = event == nullptr ? nullptr : event->event.data.find_path(path);
@@ -264,7 +273,9 @@ Status Batch::take(const Work& work) {
   const std::string id_before = id_of(working.state.contact);
   const std::string email_before = working.state.contact.email();
   const Now now{.at = now_, .seq = ++last_seq_, .seed = last_seq_};
-  Changes changes = advance(catalog_, working.state, input, now);
+  auto advanced = advance_loaded(contact, answer.created, input, now);
+  if (!advanced) return tl::make_unexpected(std::move(advanced.error()));
+  Changes changes = std::move(*advanced);
   if (changes.forgotten)
     if (Status done = cancel_pending_of(contact); !done) return done;
   adopt(working, changes, id_before, email_before);
@@ -291,6 +302,32 @@ void Batch::take_over(NewDelivery& made) {
     counters_of(delivery).add(Counter::PendingParked, 1);
   }
   deliveries_.push_back(std::move(made));
+}
+
+/// Advances; where that needs ledger rows that nobody could foresee, loads them and does it again.
+Result<Changes> Batch::advance_loaded(ContactKey contact, bool created, const Input& input,
+                                      const Now& now) {
+  Working& working = working_[contact];
+  working.created |= created;
+  if (!catalog_.surprises() || working.created) return advance(catalog_, working.state, input, now);
+  const LedgerLoaded loaded = [&](ScenarioKey scenario, const EntryKey& key) {
+    return key.empty() ? working.ledger.contains(scenario)
+                       : working.keyed.contains({scenario, key});
+  };
+  while (true) {
+    ContactState before = working.state;
+    Changes changes = advance(catalog_, working.state, input, now, loaded);
+    if (changes.missing.empty()) return changes;
+    working.state = std::move(before);
+    Needs needs;
+    for (auto& [scenario, key] : changes.missing) {
+      if (key.empty())
+        needs.ledger.push_back(scenario);
+      else
+        needs.keyed.emplace_back(scenario, key);
+    }
+    if (Status done = ensure(contact, needs); !done) return tl::make_unexpected(done.error());
+  }
 }
 
 void Batch::adopt(Working& working, const Changes& changes, const std::string& id_before,

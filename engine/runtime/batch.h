@@ -81,6 +81,7 @@ class Batch {
     std::set<ScenarioKey> ledger;
     std::set<std::pair<ScenarioKey, EntryKey>> keyed;
     bool contact_changed = false, engagement_changed = false, forgotten = false;
+    bool created = false;  ///< In this batch: there is nothing to load.
     std::set<std::size_t> ledger_changed;
   };
   struct Resolved {
@@ -91,6 +92,8 @@ class Batch {
   Needs needs_of(const Input& input, const Contact* contact = nullptr) const;
   Resolved resolve(const ContactRef& who) const;
   Status ensure(ContactKey contact, const Needs& needs);
+  Result<Changes> advance_loaded(ContactKey contact, bool created, const Input& input,
+                                 const Now& now);
   void adopt(Working& working, const Changes& changes, const std::string& id_before,
              const std::string& email_before);
   void note_identity(IdentityChange::Kind kind, const std::string& before, const std::string& after,

@@ -12,6 +12,7 @@ constexpr Duration kProbePause = std::chrono::seconds{1};
 constexpr Duration kVersionPause = std::chrono::minutes{5};
 constexpr std::size_t kCancelChunk = 1'000;
 constexpr std::size_t kTimersAtOnce = 1'000;
+constexpr std::size_t kPassContacts = 500;  // of one step
 
 EventAnswer refused(const Error& error) {
   const bool ours = error.kind == ErrorKind::Unavailable || error.kind == ErrorKind::Io;
@@ -58,6 +59,7 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       counters_{snapshot.counters},
       tokens_{snapshot.tokens},
       book_{kinds, snapshot, [this](std::string_view line) { log(std::string{line}); }},
+      passes_{snapshot.admin},
       dispatcher_{{.endpoint = options.endpoint_window, .total = options.window}},
       recent_{std::make_shared<RecentLog>(clock.now())} {
   for (const auto& [key, row] : counters_) figures_.pending += row[Counter::Pending];
@@ -66,6 +68,7 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
 
 void Engine::rebuild_catalog() {
   catalog_ = book_.catalog(counters_, epoch_, options_.account_id);
+  next_check_ = passes_.next_check(catalog_);
   ++generation_;
 }
 
@@ -87,6 +90,7 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
   if (!results.empty())
     if (Status done = commit_batch({}, results); !done) return done;
   if (Status done = take_due(); !done) return done;
+  if (Status done = survivable(begin_checks()); !done) return done;
 
   for (std::size_t first = 0; first < jobs.size();) {
     std::size_t end = first;
@@ -96,6 +100,7 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
       if (Status done = survivable(std::get<CallJob>(jobs[end++]).call(*this)); !done) return done;
     first = end;
   }
+  if (Status done = step_pass(); !done) return done;
   if (const Date today = date_of(clock_.now()); today != seen_swept_) {
     Status done = store_->forget_seen(clock_.now() - options_.dedupe_for);
     if (!done && done.error().kind != ErrorKind::Unavailable) return done;
@@ -153,8 +158,9 @@ void Engine::answer(std::span<Job> jobs) {
 }
 
 /// One commit; where a row of it is refused, its inputs one by one, so that they share no fate.
-Status Engine::commit_batch(std::span<const Work> work, std::span<const AttemptResult> results) {
-  Status done = commit_once(work, results);
+Status Engine::commit_batch(std::span<const Work> work, std::span<const AttemptResult> results,
+                            std::span<const AdminRecord> admin) {
+  Status done = commit_once(work, results, admin);
   if (done) return done;
   if (done.error().kind == ErrorKind::Unavailable) {
     answer_all(work, done.error());
@@ -162,7 +168,8 @@ Status Engine::commit_batch(std::span<const Work> work, std::span<const AttemptR
     return {};
   }
   if (done.error().kind != ErrorKind::Conflict) return done;
-  return commit_one_by_one(work, results);
+  if (done = commit_one_by_one(work, results); !done || admin.empty()) return done;
+  return survivable(commit_once({}, {}, admin));
 }
 
 Status Engine::commit_one_by_one(std::span<const Work> work,
@@ -193,7 +200,8 @@ Status Engine::commit_one_by_one(std::span<const Work> work,
   return {};
 }
 
-Status Engine::commit_once(std::span<const Work> work, std::span<const AttemptResult> results) {
+Status Engine::commit_once(std::span<const Work> work, std::span<const AttemptResult> results,
+                           std::span<const AdminRecord> admin) {
   Batch batch = new_batch();
   if (Status done = batch.prefetch(work); !done) return done;
   for (const Work& item : work)
@@ -212,6 +220,7 @@ Status Engine::commit_once(std::span<const Work> work, std::span<const AttemptRe
     if (Status done = batch.settle_attempt(*delivery, result, policy_of(*delivery)); !done)
       return done;
   }
+  batch.rows().admin.assign(admin.begin(), admin.end());
   if (Status done = commit_and_adopt(batch); !done) return done;
   count(work);
   return {};
@@ -227,6 +236,7 @@ Status Engine::commit_and_adopt(Batch& batch) {
   if (!commit.empty())
     if (Status done = commit_rows(commit); !done) return done;
   adopt(batch, commit);
+  passes_.adopt(commit.admin);
   return {};
 }
 
@@ -312,11 +322,49 @@ Status Engine::take_due() {
   }
 }
 
+// ---- passes over all contacts ----
+
+/// Checks at a set time whose time has come.
+Status Engine::begin_checks() {
+  if (full_ || !next_check_ || *next_check_ > clock_.now()) return {};
+  const TriggerPasses::DueChecks due = passes_.due_checks(catalog_, last_contact_, clock_.now());
+  Commit commit{
+      .at = clock_.now(), .last_seq = last_seq_, .last_contact = last_contact_, .admin = due.rows};
+  for (const ScenarioKey key : due.missed) {
+    const CatalogScenario* scenario = catalog_.find(key);
+    const CounterKey of{.scenario = key, .version = scenario->newest};
+    const auto known = counters_.find(of);
+    CounterRow row = known == counters_.end() ? CounterRow{} : known->second;
+    row.add("missed", 1);
+    commit.counters.emplace_back(of, std::move(row));
+    log(fmt::format("trigger.missed scenario={}", scenario->id));
+  }
+  if (!commit.empty()) {
+    if (Status done = commit_rows(commit); !done) return done;
+    for (const auto& [key, row] : commit.counters) counters_[key] = row;
+    passes_.adopt(commit.admin);
+  }
+  next_check_ = passes_.next_check(catalog_);
+  return {};
+}
+
+/// One step, so that other work comes in between.
+Status Engine::step_pass() {
+  if (full_) return {};
+  const auto step = passes_.next_step(catalog_, kPassContacts);
+  if (!step) return {};
+  std::vector<Work> work;
+  work.reserve(step->inputs.size());
+  for (const Input& input : step->inputs) work.push_back({.input = &input});
+  return commit_batch(work, {}, {&step->row, 1});
+}
+
 std::optional<Instant> Engine::next_wake() const {
   if (full_) return probe_at_;
-  if (!held_.empty() || !chores_.empty()) return clock_.now();
+  if (!held_.empty() || !chores_.empty() || passes_.any()) return clock_.now();
   std::optional<Instant> next = store_->next_timer();
   if (next) next = std::max(*next, timers_from_);
+  if (next_check_ && (!next || *next_check_ < *next)) next = next_check_;
   if (const auto due = dispatcher_.next(); due && (!next || *due < *next)) next = due;
   return next;
 }
@@ -479,7 +527,18 @@ Status Engine::commit_change(const BookChange& change, Activity activity,
                 .versions = change.versions,
                 .admin = std::move(admin)};
   commit.activity.push_back(std::move(activity));
+  for (const ScenarioRecord& record : change.scenarios) {
+    const CatalogScenario* known = catalog_.find(record.key);
+    const Scenario* current = !change.versions.empty() ? change.built.get()
+                              : known == nullptr       ? nullptr
+                                                       : known->version(record.newest);
+    if (current == nullptr) continue;
+    for (AdminRecord& row :
+         passes_.on_change(book_.find(record.key), record, *current, last_contact_, clock_.now()))
+      commit.admin.push_back(std::move(row));
+  }
   if (Status done = commit_rows(commit); !done) return done;
+  passes_.adopt(commit.admin);
   book_.adopt(change);
   rebuild_catalog();
   for (const AdminRecord& row : commit.admin) follow_switch(row);

@@ -21,6 +21,7 @@
 #include "engine/runtime/runtime.h"
 #include "engine/runtime/scenario_book.h"
 #include "engine/runtime/switches.h"
+#include "engine/runtime/trigger_passes.h"
 #include "engine/store/store.h"
 
 namespace onward {
@@ -123,12 +124,16 @@ class Engine {
          const Clock& clock, const RuntimeOptions& options, const Snapshot& snapshot);
 
   Status take_inputs(std::span<Job> jobs);
-  Status commit_batch(std::span<const Work> work, std::span<const AttemptResult> results);
+  Status commit_batch(std::span<const Work> work, std::span<const AttemptResult> results,
+                      std::span<const AdminRecord> admin = {});
   Status commit_one_by_one(std::span<const Work> work, std::span<const AttemptResult> results);
-  Status commit_once(std::span<const Work> work, std::span<const AttemptResult> results);
+  Status commit_once(std::span<const Work> work, std::span<const AttemptResult> results,
+                     std::span<const AdminRecord> admin = {});
   Status commit_rows(const Commit& commit);
   void adopt(Batch& batch, const Commit& commit);
   Status take_due();
+  Status begin_checks();
+  Status step_pass();
   Status refill();
   void hand_out(std::vector<Dispatcher::Handout>& handouts);
   Status commit_change(const BookChange& change, Activity activity,
@@ -191,6 +196,8 @@ class Engine {
   ScenarioBook book_;
   Catalog catalog_;
   std::uint64_t generation_ = 0;
+  TriggerPasses passes_;
+  std::optional<Instant> next_check_;  // of a trigger that asks everybody at a set time
   Dispatcher dispatcher_;
   Switches switches_;
   std::deque<Chore> chores_;

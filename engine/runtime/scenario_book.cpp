@@ -311,7 +311,11 @@ StatsSide ScenarioBook::side(const Entry& entry, const Counters& counters, bool 
         .id = id, .kind = kind_name == nullptr ? "" : *kind_name, .counts = sums[number]};
     if (kind != nullptr) {
       node.sends = kind->sends;
-      for (const std::string_view port : kind->ports) node.ports.emplace_back(port);
+      // A version's node knows its own ports; of one that is gone the kind says which there were.
+      if (const ScenarioNode* own = scenario == nullptr ? nullptr : scenario->find(number))
+        for (const Port& port : own->ports) node.ports.push_back(port.name);
+      else
+        for (const std::string_view port : kind->ports) node.ports.emplace_back(port);
     }
     side.nodes.push_back(std::move(node));
   };

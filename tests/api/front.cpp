@@ -37,6 +37,7 @@ Front::Front(bool start) {
     return std::nullopt;
   };
   api_ = std::make_unique<Api>(all_routes(*runtime_, system_clock()), Access{std::move(access)});
+  contract_ = std::make_unique<Contract>(api_->router().routes());
   if (start) runtime_->start();
 }
 
@@ -61,6 +62,8 @@ Told Front::ask(const Ask& what) const {
   if (answered.wait_for(kPatience) != std::future_status::ready)
     throw std::runtime_error("no answer to " + what.method + " " + what.path);
   ApiReply reply = answered.get();
+  if (const std::string broken = contract_->breach(api_->router(), request, reply); !broken.empty())
+    throw std::runtime_error(what.method + " " + what.path + ": " + broken + "\n" + reply.body);
   Told told{reply.status, reply.body, {}, reply.headers};
   if (reply.content_type.find("json") != std::string::npos) {
     auto json = parse_json(reply.body, {.depth = 64});

@@ -1,6 +1,7 @@
 #pragma once
 // The whole front on a real engine: routes, access, engine and deliverer threads, a memory store,
-// and receivers that are told what to answer. No sockets.
+// and receivers that are told what to answer. No sockets. Every answer is held to the description
+// of the API: one that it does not promise is a failure of the test.
 #include <atomic>
 #include <memory>
 #include <string>
@@ -10,6 +11,7 @@
 #include "engine/api/router.h"
 #include "engine/core/value.h"
 #include "engine/runtime/runtime.h"
+#include "tests/api/contract.h"
 
 namespace onward {
 struct Told {
@@ -47,5 +49,6 @@ class Front {
   std::shared_ptr<std::atomic<int>> status_ = std::make_shared<std::atomic<int>>(200);
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<Api> api_;
+  std::unique_ptr<Contract> contract_;
 };
 }  // namespace onward

@@ -173,3 +173,42 @@ TEST_CASE("of thousands of mistakes the first thousand are shown", "[core][scena
   // Each edge is wrong, and no node is reached.
   CHECK(loaded.diagnostics.back().message == "and 9000 more");
 }
+
+TEST_CASE("a scenario has rules for its exit and its goal", "[core][scenario]") {
+  const Loaded loaded =
+      load(fmt::format("scenario: x\n"
+                       "exit:\n"
+                       "  - {{ event: [unsubscribe, my_own], where: {{ event.form: a }} }}\n"
+                       "  - {{ if: {{ in_group: customers }} }}\n"
+                       "goal: {{ event: order }}\n{}",
+                       kStart));
+  INFO(codes(loaded));
+  REQUIRE(loaded.scenario);
+  const auto& exit = loaded.scenario->exit;
+  REQUIRE(exit.size() == 2);
+  CHECK(exit[0].events == std::vector<std::string>{"unsubscribe", "my_own"});
+  CHECK(exit[0].segment.reads().event_data);
+  CHECK(exit[0].at == Position{3, 5});
+  CHECK(exit[1].events.empty());
+  CHECK(exit[1].segment.reads().fields.contains("groups"));
+  REQUIRE(loaded.scenario->goal.size() == 1);
+  CHECK(loaded.scenario->goal[0].events == std::vector<std::string>{"new_order"});
+  CHECK(loaded.scenario->goal[0].segment.always());
+}
+
+TEST_CASE("a scenario has a time to begin and one to end, in its zone", "[core][scenario]") {
+  const Loaded loaded = load(
+      fmt::format("start_at: 2026-05-01T09:00\nend_at: 2026-06-01\nat_end: archive\nscenario: x\n"
+                  "timezone: America/Toronto\n{}",
+                  kStart));
+  INFO(codes(loaded));
+  REQUIRE(loaded.scenario);
+  CHECK(loaded.scenario->start_at == parse_instant("2026-05-01T13:00:00Z"));
+  CHECK(loaded.scenario->end_at == parse_instant("2026-06-01T04:00:00Z"));
+  CHECK(loaded.scenario->at_end == AtEnd::Archive);
+  const Loaded plain = load(fmt::format("scenario: x\n{}", kStart));
+  CHECK_FALSE(plain.scenario->start_at);
+  CHECK_FALSE(plain.scenario->end_at);
+  CHECK(plain.scenario->at_end == AtEnd::Hold);
+  CHECK(plain.scenario->exit.empty());
+}

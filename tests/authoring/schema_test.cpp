@@ -72,12 +72,31 @@ TEST_CASE("the schema knows each kind's keys", "[authoring][schema]") {
   const std::string good =
       "{scenario: x, nodes: {a: {kind: trigger, event: [opened, my_own], next: end}}}";
   CHECK(judge(good).empty());
+  for (const char* right :
+       {"{scenario: x, exit: {event: unsubscribe}, goal: [{if: {in_group: a}}], nodes: {a: {kind: "
+        "trigger, event: opened, next: end}}}",
+        "{scenario: x, start_at: '2026-05-01', at_end: hold, nodes: {a: {kind: trigger_date, "
+        "field: birth_date, every: year, offset: -3d, at: '09:00', next: end}}}",
+        "{scenario: x, nodes: {a: {kind: split, ways: {a: 1, b: 50%}, next: {a: end, b: c}}}}",
+        "{scenario: x, nodes: {a: {kind: wait_until, window: {days: [mon-fri], to: '24:00'}, next: "
+        "end}}}",
+        "{scenario: x, nodes: {a: {kind: update_contact, set: {custom.a: null}, groups_add: vip, "
+        "next: end}}}"}) {
+    CAPTURE(right);
+    CHECK(judge(right).empty());
+  }
   for (const char* wrong :
        {"{scenario: x, nodes: {a: {kind: trigger, evnt: opened, next: end}}}",
         "{scenario: x, nodes: {a: {kind: wiat, next: end}}}", "{scenario: x}",
         "{scenario: x, nodes: {a: {kind: wait, for: soon, next: end}}}",
         "{scenario: x, nodes: {a: {kind: condition, if: {email: {iss: a}}, yes: end}}}",
         "{scenario: x, reentry: always, nodes: {a: {kind: trigger, event: opened}}}",
+        "{scenario: x, exit: {if: {in_group: a}, event: b}, nodes: {a: {kind: trigger, event: "
+        "opened}}}",
+        "{scenario: x, nodes: {a: {kind: split, ways: {a: 1, b: 1}, next: end}}}",
+        "{scenario: x, nodes: {a: {kind: split, ways: {a: 0, b: 1}, next: {a: end, b: end}}}}",
+        "{scenario: x, nodes: {a: {kind: wait_until, window: {days: monday}, next: end}}}",
+        "{scenario: x, nodes: {a: {kind: trigger_date, field: birth_date, at: '9:00', next: end}}}",
         "{scenario: x, titel: a, nodes: {a: {kind: trigger, event: opened}}}"}) {
     CAPTURE(wrong);
     CHECK_FALSE(judge(wrong).empty());

@@ -212,6 +212,17 @@ TEST_CASE("every operator answers yes, no or unknown", "[core][segment]") {
   }
 }
 
+TEST_CASE("a reference is asked about as it came, and is the id where there is none",
+          "[core][segment]") {
+  World world = jane();
+  CHECK(world.ask("ref: 54321").truth == Truth::Yes);
+  CHECK(world.ask("ref: { starts_with: 543 }").truth == Truth::Yes);
+  world.contact.set_custom("ref", "CRM-0042");
+  CHECK(world.ask("ref: CRM-0042").truth == Truth::Yes);
+  CHECK(world.ask("ref: 54321").truth == Truth::No);
+  CHECK(compile("ref: CRM-0042").segment.reads().fields.contains("custom.ref"));
+}
+
 TEST_CASE("the event's data is unknown where there is no event", "[core][segment]") {
   World world = jane();
   world.event.reset();
@@ -282,7 +293,7 @@ TEST_CASE("a time without an offset is read in the scenario's zone", "[core][seg
   CHECK(world.ask("subscribed_at: { before: 2026-03-31T22:30 }").truth == Truth::No);
 }
 
-TEST_CASE("who was born on 29 February celebrates on the 28th where there is none",
+TEST_CASE("who was born on 29 February celebrates on 1 March where there is none",
           "[core][segment]") {
   World world;
   world.contact.set(Field::BirthDate, *parse_date("2000-02-29"));
@@ -291,8 +302,8 @@ TEST_CASE("who was born on 29 February celebrates on the 28th where there is non
         .ask("birth_date: { anniversary: today }", *parse_instant(std::string{day} + "T12:00:00Z"))
         .truth;
   };
-  CHECK(on("2026-02-28") == Truth::Yes);
-  CHECK(on("2026-03-01") == Truth::No);
+  CHECK(on("2026-02-28") == Truth::No);
+  CHECK(on("2026-03-01") == Truth::Yes);
   CHECK(on("2028-02-28") == Truth::No);
   CHECK(on("2028-02-29") == Truth::Yes);
   CHECK(on("2000-02-29") == Truth::No);  // the day itself is none
@@ -511,5 +522,172 @@ TEST_CASE("the documentation names every operator", "[core][segment]") {
   for (const std::string_view name : segment_operators()) {
     INFO(name);
     CHECK(text.find("`" + std::string{name} + "`") != std::string::npos);
+  }
+}
+
+TEST_CASE("a segment says what decided, with the values compared", "[core][segment]") {
+  World world = jane();
+  world.event = Event{.type = "order", .data = parse_json(R"({"total": 12, "form": "a"})").value()};
+  world.engagement.opened_last = *parse_instant("2026-04-20T12:00:00Z");
+  struct Case {
+    std::string_view yaml;
+    std::string_view told;
+  };
+  for (const Case& given : {
+           Case{"email: a@example.org",
+                R"(email is "a@example.org": found "jane.tester@example.org")"},
+           Case{"firstname: Jane", R"(first_name is "Jane": found "Jane")"},
+           Case{"id: 7", R"(id is "7": found 54321)"},
+           Case{"country: { is_not: CA }", R"(country is not "CA": found "CA")"},
+           Case{"country: [FR, US]", R"(country is one of "FR", "US": found "CA")"},
+           Case{"country: { not_in: [CA, US] }", R"(country is none of "CA", "US": found "CA")"},
+           Case{"country: { not_contains: C }", R"(country not contains "C": found "CA")"},
+           Case{"company: Example", R"(company is "Example": not set)"},
+           Case{"company: { exists: true }", "company is not set"},
+           Case{"company: { exists: false }", "company is not set"},
+           Case{"country: { empty: false }", "country is not empty"},
+           Case{"note: { empty: true }", "note is empty"},
+           Case{"postal_code: { starts_with: 'H2' }",
+                R"(postal_code starts with "H2": found "01234")"},
+           Case{"postal_code: { matches: '^H' }", R"(postal_code matches "^H": found "01234")"},
+           Case{"custom.age: { gte: 40 }", "custom.age >= 40: found 36"},
+           Case{"custom.vip: false", "custom.vip is false: found true"},
+           Case{"custom.tags: { contains: b }", R"(custom.tags contains "b": found ["a",7])"},
+           Case{"custom.address.city: Paris",
+                R"(custom.address.city is "Paris": found "Montréal")"},
+           Case{"birth_date: { before: 1990-01-01 }",
+                "birth_date before 1990-01-01: found 1990-05-03"},
+           Case{"subscribed_at: { within: 3d }",
+                "subscribed_at within 3d: found 2026-04-01T02:00:00Z"},
+           Case{"consent.expires_at: { next: 3d }",
+                "consent.expires_at in the next 3d: found 2026-06-01T00:00:00Z"},
+           Case{"birth_date: { anniversary: today }",
+                "birth_date has its anniversary today: found 1990-05-03"},
+           Case{"birth_date: { anniversary: { next: 7d } }",
+                "birth_date has its anniversary in the next 7d: found 1990-05-03"},
+           Case{"in_group: vip", R"(groups has "vip")"},
+           Case{"not_in_group: vip", R"(groups has "vip")"},
+           Case{"in_group: lead", R"(groups has no "lead")"},
+           Case{"in_group: [lead, old]", R"(groups has none of "lead", "old")"},
+           Case{"groups: lead", R"(groups has no "lead")"},
+           Case{"opened: { within: 5d }", "opened within 5d: 2026-04-20T12:00:00Z"},
+           Case{"clicked: any", "clicked: never"},
+           Case{"received: spring", R"(received "spring": never)"},
+           Case{"mailings_opened: { gt: 3 }", "mailings_opened > 3: found 0"},
+           Case{"event.total: { gt: 20 }", "event.total > 20: found 12"},
+           Case{"event.order.id: 5", "event.order.id is 5: not set"},
+           // All: each part of a yes; of a no the first that fails.
+           Case{"{ country: CA, in_group: vip }",
+                R"(country is "CA": found "CA"; groups has "vip")"},
+           Case{"{ country: CA, in_group: lead, custom.age: 5 }", R"(groups has no "lead")"},
+           Case{"{ company: Example, country: CA }", R"(company is "Example": not set)"},
+           Case{"{ company: Example, country: FR }", R"(country is "FR": found "CA")"},
+           // Any: the part that matches, or none of them.
+           Case{"any: [{ country: FR }, { in_group: vip }]", R"(groups has "vip")"},
+           Case{"any: [{ country: FR }, { in_group: lead }]",
+                R"(none of: country is "FR": found "CA"; groups has no "lead")"},
+           Case{"not: { opened: { within: 90d } }", "opened within 90d: 2026-04-20T12:00:00Z"},
+           Case{"not: { any: [{ in_group: lead }, { in_group: vip }] }", R"(groups has "vip")"},
+       }) {
+    const Compiled made = compile(given.yaml);
+    CAPTURE(given.yaml);
+    REQUIRE_FALSE(made.diagnostics.has_errors());
+    CHECK(made.segment.explain({world.contact, world.engagement, &*world.event, kNow, "UTC"}) ==
+          given.told);
+  }
+  CHECK(Segment{}.explain({world.contact, world.engagement, nullptr, kNow, "UTC"}).empty());
+  CHECK(compile("event.total: 1")
+            .segment.explain({world.contact, world.engagement, nullptr, kNow, "UTC"}) ==
+        "event.total: there is no event");
+}
+
+TEST_CASE("what a segment says is short and whole characters", "[core][segment]") {
+  World world = jane();
+  for (std::size_t letters = 0; letters < 90; ++letters) {
+    std::string value(letters, 'x');
+    for (int i = 0; i < 60; ++i) value += "é";
+    value += "\n\"";
+    world.contact.set_custom("long", value);
+    world.contact.set_custom("list", ValueList{value, value});
+    for (const char* yaml : {"custom.long: \"é\"",
+                             "{ any: [{ custom.long: a }, { custom.list: { contains: b } }, { "
+                             "custom.long: c }, { custom.long: d }] }"}) {
+      const std::string told =
+          compile(yaml).segment.explain({world.contact, world.engagement, nullptr, kNow, "UTC"});
+      CHECK(told.size() <= 200);
+      CHECK(told.size() > 60);
+      CHECK(valid_utf8(told));
+      CHECK(told.find('\n') == std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("a field may be compared with another", "[core][segment]") {
+  World world = jane();
+  const auto data = parse_json(R"({"city": "Montréal", "email": "JANE.tester@example.org",
+      "age": 36, "text": "36", "vip": true, "day": "2026-06-01", "tag": "a", "group": "vip",
+      "start": "01", "list": [1], "noon": "2026-05-31T20:00:00Z"})");
+  world.event = Event{.type = "order", .data = data.value()};
+  using enum Truth;
+  struct Case {
+    std::string_view yaml;
+    Truth truth;
+  };
+  for (const Case& given : {
+           Case{"custom.address.city: { is: { field: event.city } }", Yes},
+           Case{"custom.address.city: { is_not: { field: event.city } }", No},
+           Case{"custom.address.city: { is: { field: country } }", No},
+           Case{"email: { is: { field: event.email } }", Yes},
+           Case{"custom.age: { is: { field: event.age } }", Yes},
+           Case{"custom.age: { is: { field: event.text } }", Yes},
+           Case{"custom.age: { lt: { field: custom.size } }", Yes},
+           Case{"custom.age: { gte: { field: custom.size } }", No},
+           Case{"custom.age: { lt: { field: custom.plan } }", Unknown},
+           Case{"mailings_received: { lte: { field: custom.age } }", Yes},
+           Case{"custom.vip: { is: { field: event.vip } }", Yes},
+           Case{"custom.vip: { is: { field: event.age } }", Unknown},
+           Case{"custom.tags: { contains: { field: event.tag } }", Yes},
+           Case{"groups: { contains: { field: event.group } }", Yes},
+           Case{"groups: { not_contains: { field: event.tag } }", Yes},
+           Case{"postal_code: { starts_with: { field: event.start } }", Yes},
+           Case{"postal_code: { ends_with: { field: event.start } }", No},
+           Case{"postal_code: { starts_with: { field: event.age } }", Unknown},
+           Case{"custom.due: { before: { field: consent.expires_at } }", Yes},
+           Case{"custom.due: { after: { field: birth_date } }", Yes},
+           // In Toronto the first instant of June in UTC is still in May.
+           Case{"consent.expires_at: { on: { field: event.day } }", No},
+           Case{"event.day: { after: { field: consent.expires_at } }", Yes},
+           Case{"consent.expires_at: { after: { field: event.noon } }", Yes},
+           Case{"birth_date: { is: { field: birth_date } }", Yes},
+           Case{"birth_date: { is: { field: event.city } }", Unknown},
+           Case{"custom.plan: { is: { field: custom.missing } }", Unknown},
+           Case{"custom.missing: { is: { field: custom.plan } }", Unknown},
+           Case{"custom.plan: { is_not: { field: custom.missing } }", Unknown},
+           Case{"custom.plan: { is: { field: event.list } }", Unknown},
+       }) {
+    CAPTURE(given.yaml);
+    CHECK(world.ask(given.yaml).truth == given.truth);
+  }
+  const Compiled made = compile("custom.age: { lt: { field: custom.size } }");
+  CHECK(made.segment.reads().fields.contains("custom.size"));
+  CHECK(made.segment.explain({world.contact, world.engagement, nullptr, kNow, "UTC"}) ==
+        R"(custom.age < custom.size ("42"): found 36)");
+  CHECK(compile("custom.age: { lt: { field: event.age } }").segment.reads().event_data);
+}
+
+TEST_CASE("a field is compared only with one of its kind", "[core][segment]") {
+  for (const char* yaml : {
+           "birth_date: { is: { field: first_name } }",
+           "birth_date: { before: { field: country } }",
+           "first_name: { is: { field: groups } }",
+           "mailings_received: { lt: { field: country } }",
+           "first_name: { is: { field: frist_name } }",
+           "first_name: { is: { field: last_name, also: 1 } }",
+           "first_name: { is: { field: [a] } }",
+           "first_name: { in: [{ field: last_name }] }",
+           "first_name: { is: { other: last_name } }",
+       }) {
+    CAPTURE(yaml);
+    CHECK(mistakes(yaml).size() == 1);
   }
 }

@@ -259,6 +259,7 @@ TEST_CASE("a contact's fields are read by any of their names", "[core][template]
   };
   CHECK(value("first_name") == Value{"Zoë"});
   CHECK(value("uid") == Value{54321});
+  CHECK(value("ref") == Value{54321});
   CHECK(value("custom.plan") == Value{"gold"});
   CHECK(value("custom") == Value{ValueMap{{"plan", "gold"}, {"vip", true}}});
   CHECK(value("updated_at") == Value{kNow});
@@ -268,4 +269,11 @@ TEST_CASE("a contact's fields are read by any of their names", "[core][template]
   CHECK(known_contact_field("consent.type", &nearest));
   CHECK_FALSE(known_contact_field("consent.typ", &nearest));
   CHECK(nearest == "consent.type");
+}
+
+TEST_CASE("a reference beside the id is read as it came", "[core][template]") {
+  World world;
+  CHECK(contact_value(world.contact, world.engagement, "ref") == Value{54321});
+  world.contact.set_custom("ref", "CRM-0042");
+  CHECK(contact_value(world.contact, world.engagement, "ref") == Value{"CRM-0042"});
 }

@@ -86,3 +86,10 @@ TEST_CASE("a wait wants a sensible time", "[nodes][wait]") {
     CHECK(stage.codes().find("bad_duration") != std::string::npos);
   }
 }
+
+TEST_CASE("a condition says why", "[nodes][condition]") {
+  NodeStage stage{"{ kind: condition, if: { company: Example }, yes: end, no: end }"};
+  CHECK(stage.enter().note == R"(company is "Example": not set)");
+  stage.contact.set(Field::Company, "Example");
+  CHECK(stage.enter().note == R"(company is "Example": found "Example")");
+}

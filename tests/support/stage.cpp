@@ -141,6 +141,19 @@ WorkAnswer Stage::command(ContactKey contact, Command command) {
   return answer;
 }
 
+WorkAnswer Stage::patch(std::string_view who, std::string_view contact, bool quiet) {
+  EventInput read = input(who, "", "{}", contact);
+  WorkAnswer answer;
+  std::vector<Job> jobs;
+  jobs.emplace_back(ContactJob{
+      .input =
+          PatchInput{.who = std::move(read.who), .patch = std::move(read.patch), .quiet = quiet},
+      .create = true,
+      .done = [&](Result<WorkAnswer> given) { answer = must(std::move(given), "patch"); }});
+  work(std::move(jobs));
+  return answer;
+}
+
 void Stage::pass(Duration length) {
   const Instant target = clock_.now() + length;
   while (true) {

@@ -52,6 +52,8 @@ class Stage {
   EventInput input(std::string_view who, std::string_view type, std::string_view data = "{}",
                    std::string_view contact = "{}") const;
   WorkAnswer command(ContactKey contact, Command command);
+  /// A change of the contact with id `who`, as PUT makes it; `quiet` as an import does.
+  WorkAnswer patch(std::string_view who, std::string_view contact, bool quiet = false);
 
   /// Lets time pass, waking the engine whenever it asks for it.
   void pass(Duration length);

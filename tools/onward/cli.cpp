@@ -113,6 +113,9 @@ void add_serve(CommandLine& line) {
   sub->add_flag("--https-only", serve.https_only, "Refuse webhooks over plain http");
   sub->add_option("--ca-file", serve.ca_file, "Trusted certificates (PEM) instead of the system's");
   sub->add_flag("--no-auth", serve.no_auth, "Ask for no token; on loopback only");
+  add_repeated(sub, "--intake-secret-file", serve.intake_secret_files,
+               "ADAPTER=FILE: posts to /v1/intake/ADAPTER (egoi, taguchi, cloudevents) that prove "
+               "the secret in FILE need no token");
   sub->add_option("--account-id", serve.account_id, "idClient in the standard webhook body")
       ->capture_default_str()
       ->check(CLI::Range(std::int64_t{0}, kAccountMax));

@@ -8,8 +8,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -21,7 +23,9 @@
 #include <mutex>
 
 #include "engine/api/access.h"
+#include "engine/api/intake_check.h"
 #include "engine/api/server.h"
+#include "engine/core/diagnostic.h"
 #include "engine/delivery/curl_http_client.h"
 #include "engine/runtime/runtime.h"
 #include "engine/store/sqlite_store.h"
@@ -153,6 +157,53 @@ Status check_ca_file(const std::string& file) {
               fmt::format("--ca-file {} holds no certificate in PEM form.", file));
 }
 
+/// A secret as its file holds it, without the line's end.
+Result<std::string> read_secret_file(const fs::path& file) {
+  constexpr std::size_t kSecretMax = 4096;
+  errno = 0;
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in{std::fopen(file.c_str(), "re"),
+                                                           &std::fclose};
+  std::string text(kSecretMax + 1, '\0');
+  if (in) text.resize(std::fread(text.data(), 1, text.size(), in.get()));
+  if (!in || std::ferror(in.get()) != 0)
+    return fail(ErrorKind::Invalid, "bad_secret_file",
+                fmt::format("Cannot read --intake-secret-file {}: {}.", file.string(),
+                            std::strerror(errno)));
+  while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
+  if (text.size() < kIntakeSecretMin || text.size() > kSecretMax)
+    return fail(ErrorKind::Invalid, "bad_secret_file",
+                fmt::format("--intake-secret-file {} holds {} bytes; a secret has {} to {}.",
+                            file.string(), text.size(), kIntakeSecretMin, kSecretMax));
+  struct stat about {};
+  if (::fstat(::fileno(in.get()), &about) == 0 && (about.st_mode & (S_IRGRP | S_IROTH)) != 0)
+    log_line(fmt::format("secret.readable_by_others file={} hint=\"chmod 600\"", file.string()));
+  return text;
+}
+
+/// "egoi=FILE" and so on, read.
+Result<IntakeSecrets> read_intake_secrets(const std::vector<std::string>& given) {
+  IntakeSecrets secrets;
+  for (const std::string& pair : given) {
+    const std::size_t equals = pair.find('=');
+    const std::string adapter = pair.substr(0, equals);
+    if (equals == std::string::npos || equals + 1 == pair.size())
+      return fail(ErrorKind::Invalid, "bad_option",
+                  fmt::format("--intake-secret-file wants ADAPTER=FILE, found \"{}\".", pair));
+    const auto known = intake_adapters();
+    if (std::find(known.begin(), known.end(), adapter) == known.end()) {
+      const std::string nearest = nearest_name(adapter, known);
+      return fail(ErrorKind::Invalid, "bad_option",
+                  fmt::format("--intake-secret-file: there is no adapter \"{}\", only {}{}.",
+                              adapter, fmt::join(known, ", "),
+                              nearest.empty() ? "" : "; perhaps \"" + nearest + "\""));
+    }
+    auto secret = read_secret_file(pair.substr(equals + 1));
+    if (!secret) return tl::make_unexpected(secret.error());
+    secrets.emplace_back(adapter, *std::move(secret));
+  }
+  return secrets;
+}
+
 /// Everything that must outlive the server, in the order in which it is made.
 struct Service {
   std::unique_ptr<Runtime> runtime;
@@ -216,12 +267,14 @@ std::string reachable_host(const std::string& address) {
   return url_host(address);
 }
 
-Status open_door(const ServeOptions& options, const ListenAddress& listen, Service& service) {
+Status open_door(const ServeOptions& options, const ListenAddress& listen,
+                 const IntakeSecrets& secrets, Service& service) {
   ServerOptions api;
   api.address = listen.address;
   api.port = listen.port;
   api.no_auth = options.no_auth;
   api.connections_max = options.connections_max;
+  api.intake_secrets = secrets;
   auto listening = Server::listen(*service.runtime, api);
   if (!listening) return tl::make_unexpected(listening.error());
   service.server = std::move(*listening);
@@ -285,12 +338,14 @@ int run_serve(const ServeOptions& options, const NodeKinds& kinds) {
   if (!listen) return complain(listen.error().message, kExitUsage);
   if (const Status sound = check_ca_file(options.ca_file); !sound)
     return startup_failed(sound.error());
+  const auto secrets = read_intake_secrets(options.intake_secret_files);
+  if (!secrets) return startup_failed(secrets.error());
   const StopSignal signal;
   const rlim_t descriptors = raise_descriptor_limit();
   Service service;
   if (const Status opened = open_engine(options, kinds, service); !opened)
     return startup_failed(opened.error());
-  if (const Status opened = open_door(options, *listen, service); !opened) {
+  if (const Status opened = open_door(options, *listen, *secrets, service); !opened) {
     if (service.server) service.server->stop(Duration{0});
     (void)service.runtime->stop(Duration{0});
     return startup_failed(opened.error());

@@ -18,6 +18,7 @@ struct ServeOptions {
   bool https_only = false;
   std::string ca_file;
   bool no_auth = false;
+  std::vector<std::string> intake_secret_files;  ///< "ADAPTER=FILE"
   bool quiet = false;
   std::int64_t account_id = 1;
   Duration dedupe_for = std::chrono::hours{24 * 7};

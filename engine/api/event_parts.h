@@ -1,0 +1,31 @@
+#pragma once
+// What all readers of events share: moments, types, and how a fault is worded. Pure.
+#include <string>
+#include <string_view>
+
+#include "engine/core/contact.h"
+#include "engine/core/result.h"
+#include "engine/core/time.h"
+#include "engine/core/value.h"
+
+namespace onward {
+/// "a text", "an object": how a message names what was found.
+std::string_view kind_of(const Value& value);
+/// `wrong_type`: "\"at\" wants a text, found a number."
+tl::unexpected<Error> wrong_type(std::string_view member, std::string_view wanted,
+                                 const Value& found);
+
+/// The canonical type that `name` stands for; `bad_type` where it is no name.
+Result<std::string> read_event_type(std::string_view name);
+/// An id or a source: text, or a whole number by its digits; null is empty. At most 256 bytes.
+Result<std::string> read_event_name(const Value& value, std::string_view member);
+
+/// `at`, unless it is more than five minutes ahead of `now`.
+Result<Instant> not_ahead(Instant at, Instant now, std::string_view member);
+/// RFC 3339 with an offset, or seconds since 1970, as a number or its text; from twelve digits on
+/// they are milliseconds. Null is `now`; the future is refused.
+Result<Instant> read_moment(const Value* value, Instant now, std::string_view member);
+
+/// Compact JSON with the members of every object in order: the same for every layout of a value.
+std::string canonical_json(const Value& value);
+}  // namespace onward

@@ -1,0 +1,115 @@
+// POST /v1/intake/…: events as other systems send them.
+#include "engine/api/intake.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "engine/api/intake_check.h"
+#include "engine/api/resources.h"
+
+namespace onward {
+namespace {
+constexpr std::string_view kEgoi = "egoi";
+constexpr std::string_view kTaguchi = "taguchi";
+constexpr std::string_view kCloudEvents = "cloudevents";
+constexpr std::string_view kNames[] = {kEgoi, kTaguchi, kCloudEvents};
+
+constexpr std::string_view kForeignCodes = "id_mismatch many_contacts";
+constexpr std::string_view kCloudEventCodes =
+    "missing_attribute bad_attribute unsupported_specversion bad_data";
+
+struct Door {
+  Runtime& runtime;
+  const Clock& clock;
+  std::shared_ptr<DoorFigures> figures;
+};
+
+/// Of the adapter's secrets; null where it has none.
+std::shared_ptr<const Guard> guard_of(const IntakeSecrets& secrets, std::string_view adapter,
+                                      const Clock& clock) {
+  std::vector<std::string> own;
+  for (const auto& [name, secret] : secrets)
+    if (name == adapter) own.push_back(secret);
+  if (own.empty()) return nullptr;
+  return std::make_shared<Guard>(
+      Guard{brings_proof, is_signed, [own = std::move(own), &clock](const ApiRequest& request) {
+              return check_intake(own, request, clock.now());
+            }});
+}
+
+using Parse = Result<EventPost> (*)(const ApiRequest& request, Instant now, bool history);
+
+std::function<void(Call)> handler(const Door& door, Parse parse) {
+  return [door, parse](const Call& call) {
+    const auto history = history_mode(call);
+    if (!history) return call.reply(problem_of(history.error()));
+    take_post(door.runtime, *door.figures, call, parse(call.request, door.clock.now(), *history));
+  };
+}
+
+/// Other systems name the type of their bodies in many ways: it must be JSON, whatever it is
+/// called.
+Result<EventPost> egoi(const ApiRequest& request, Instant now, bool history) {
+  return parse_egoi(request.body, now, history);
+}
+Result<EventPost> taguchi(const ApiRequest& request, Instant now, bool history) {
+  return parse_taguchi(request.body, now, history);
+}
+}  // namespace
+
+std::span<const std::string_view> intake_adapters() { return kNames; }
+
+std::vector<Route> intake_routes(Runtime& runtime, const Clock& clock,
+                                 const std::shared_ptr<DoorFigures>& figures,
+                                 const IntakeSecrets& secrets) {
+  const Door door{runtime, clock, figures};
+  return {
+      {"POST",
+       "/v1/intake/egoi",
+       Need::Ingest,
+       "Takes events in E-goi's form.",
+       {"mode"},
+       handler(door, egoi),
+       {.id = "postEgoiEvents",
+        .body = {{"EgoiEvents"}},
+        .answers = {{202, "EventsTaken"}},
+        .faults = {{400, "bad_json wrong_type no_events"}, {413, "too_many_events"}}},
+       guard_of(secrets, kEgoi, clock)},
+      {"POST",
+       "/v1/intake/taguchi",
+       Need::Ingest,
+       "Takes events in Taguchi's words: one, or a list.",
+       {"mode"},
+       handler(door, taguchi),
+       {.id = "postTaguchiEvents",
+        .body = {{"TaguchiEvents"}},
+        .answers = {{202, "EventsTaken"}},
+        .faults = {{400, kEventCodes},
+                   {400, kContactCodes},
+                   {400, kForeignCodes},
+                   {413, "too_many_events"}}},
+       guard_of(secrets, kTaguchi, clock)},
+      {"POST",
+       "/v1/intake/cloudevents",
+       Need::Ingest,
+       "Takes CloudEvents 1.0: structured, batched or binary.",
+       {"mode"},
+       handler(door, parse_cloudevents),
+       {.id = "postCloudEvents",
+        .body =
+            {{"CloudEvent", "application/cloudevents+json"},
+             {"CloudEvents", "application/cloudevents-batch+json"},
+             {R"({"type": "object", "description": "The data; the attributes are ce- headers."})",
+              "application/json"}},
+        .body_optional = true,
+        .answers = {{202, "EventsTaken"}},
+        .faults = {{400, kEventCodes},
+                   {400, kContactCodes},
+                   {400, kCloudEventCodes},
+                   {409, "id_reused"},
+                   {413, "too_many_events"},
+                   {415, "unsupported_media_type"}}},
+       guard_of(secrets, kCloudEvents, clock)},
+  };
+}
+}  // namespace onward

@@ -1,0 +1,39 @@
+#pragma once
+// Whether a post comes from who knows the secret of its adapter: another way in than a token. Pure.
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/api/http.h"
+#include "engine/core/result.h"
+#include "engine/core/time.h"
+
+namespace onward {
+/// The secrets of intake adapters: name, secret. Several of one adapter are all good.
+using IntakeSecrets = std::vector<std::pair<std::string, std::string>>;
+/// "egoi", "taguchi", "cloudevents": what stands behind /v1/intake/.
+std::span<const std::string_view> intake_adapters();
+/// Fewer bytes could be guessed.
+inline constexpr std::size_t kIntakeSecretMin = 16;
+
+/// How far the time of a signature may be from our clock, either way.
+inline constexpr Duration kSignatureTolerance = std::chrono::minutes{5};
+
+/// Whether the request claims to be signed, so that its body is needed to judge it.
+bool is_signed(const ApiRequest& request);
+/// Whether it brings a proof of any form.
+bool brings_proof(const ApiRequest& request);
+
+/// Succeeds where the request proves one of `secrets` in one of these forms, else says why the
+/// first that it brings fails (`ErrorKind::Forbidden`; `no_proof` where it brings none):
+/// - `X-Onward-Secret`: the secret itself, compared in constant time;
+/// - Standard Webhooks: `webhook-id`, `webhook-timestamp` and `webhook-signature: v1,BASE64`; the
+///   key of a secret that begins with "whsec_" is what its Base64 holds, of any other its bytes;
+/// - `X-Hub-Signature-256: sha256=HEX` of the body, keyed by the secret's bytes.
+Status check_intake(std::span<const std::string> secrets, const ApiRequest& request, Instant now);
+
+/// HMAC-SHA256, 32 bytes.
+std::string hmac_sha256(std::string_view key, std::string_view bytes);
+}  // namespace onward

@@ -1,0 +1,73 @@
+// Contacts as other systems send them: their names for our fields, and fields of their own.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/api/access.h"
+#include "engine/api/event_parts.h"
+#include "engine/api/intake.h"
+
+namespace onward {
+namespace {
+constexpr std::string_view kCustom = "custom.";
+
+/// The value as the field's type wants it, where another system writes it in a way of its own;
+/// what fits in no way is left for the field to refuse.
+Value adapted(const Value& value, FieldType type) {
+  const std::string* text = value.text();
+  if (text && text->find_first_not_of(" \t") == std::string::npos) return {};
+  if (type == FieldType::Text && value.is_number()) return to_text(value);
+  if (type == FieldType::Instant && value.is_number())
+    if (const auto at = read_moment(&value, Instant::max() - kAheadMax, "")) return *at;
+  return value;
+}
+
+std::string custom_name(std::string_view name) {
+  if (name.starts_with(kCustom)) name.remove_prefix(kCustom.size());
+  std::string own{name.empty() ? "_" : name};
+  std::replace(own.begin(), own.end(), '.', '_');
+  return own;
+}
+
+/// Sets a custom field; the first of a name is kept.
+void add_custom(Value& custom, const std::string& name, const Value& value) {
+  if (!custom.find(name)) custom.set(name, value);
+}
+}  // namespace
+
+Result<ContactInput> read_foreign_contact(
+    const Value& id, const std::vector<std::pair<std::string, Value>>& members) {
+  Value contact{ValueMap{}};
+  Value custom{ValueMap{}};
+  if (!id.is_null()) contact.set("id", id);
+  std::vector<Field> taken;
+  for (const auto& [name, value] : members) {
+    const FieldInfo* field = find_field(name);
+    const bool again = field && std::find(taken.begin(), taken.end(), field->field) != taken.end();
+    if (field && !again) {
+      taken.push_back(field->field);
+      contact.set(name, adapted(value, field->type));
+    } else if (name == "custom" && value.map()) {
+      for (const auto& [own, part] : *value.map()) add_custom(custom, custom_name(own), part);
+    } else {
+      add_custom(custom, custom_name(name), value);
+    }
+  }
+  if (!custom.map()->empty()) contact.set("custom", std::move(custom));
+  auto input = parse_contact(contact);
+  if (input && !input->who.id && input->who.email.empty())
+    return fail(ErrorKind::Invalid, "no_contact",
+                "The contact has neither an id nor an \"email\": nobody can be found by it.");
+  return input;
+}
+
+Status identify_by_bytes(EventInput& input, const Value& item) {
+  const std::string bytes = canonical_json(item);
+  if (bytes.size() > kEventBytesMax)
+    return fail(ErrorKind::Invalid, "event_too_large",
+                fmt::format("An event may have at most {} bytes.", kEventBytesMax));
+  input.id = sha256_hex(bytes);
+  input.fingerprint = hash128(bytes);
+  return {};
+}
+}  // namespace onward

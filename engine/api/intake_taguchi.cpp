@@ -1,0 +1,112 @@
+// Seed S0: events in the words of Taguchi's webhooks, where a mapping makes the body.
+#include <fmt/format.h>
+
+#include "engine/api/event_parts.h"
+#include "engine/api/intake.h"
+
+namespace onward {
+namespace {
+constexpr std::string_view kSource = "taguchi";
+constexpr std::string_view kRef = "ref";
+// Of the object and the list around an event.
+constexpr int kDepthAround = 2;
+
+bool nothing(const Value* value) {
+  return !value || value->is_null() || (value->text() && value->text()->empty());
+}
+
+/// The code or the name of an event, "u" or "Unsubscribed".
+Result<std::string> read_type(const Value& item, const Value* event) {
+  const Value* type = item.find("type");
+  std::string_view member = "type";
+  if (nothing(type) && event) {
+    type = event->find("type");
+    member = "event.type";
+  }
+  if (nothing(type))
+    return fail(ErrorKind::Invalid, "no_type",
+                "An event wants a \"type\": a code such as \"u\", or its name, \"Unsubscribed\".");
+  if (!type->text()) return wrong_type(member, "a text", *type);
+  std::string name = *type->text();
+  for (char& c : name)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return read_event_type(name);
+}
+
+/// Both an id and a reference of the contact's other home go out as they came in. A reference
+/// alone is the id.
+Result<ContactInput> read_subscriber(const Value* subscriber) {
+  if (!subscriber || subscriber->is_null())
+    return fail(ErrorKind::Invalid, "no_contact",
+                "An event wants a \"subscriber\" with an \"id\", a \"ref\" or an \"email\".");
+  if (!subscriber->map()) return wrong_type("subscriber", "an object", *subscriber);
+  const Value* id = subscriber->find("id");
+  const Value* ref = subscriber->find(kRef);
+  const bool by_ref = nothing(id) && !nothing(ref);
+  std::vector<std::pair<std::string, Value>> members;
+  for (const auto& [name, value] : *subscriber->map()) {
+    if (name == "id" || (name == kRef && by_ref)) continue;
+    members.emplace_back(name, name == kRef && nothing(&value) ? Value{} : value);
+  }
+  return read_foreign_contact(by_ref ? *ref : nothing(id) ? Value{} : *id, members);
+}
+
+/// The event's data: the members of `event` but its type, then what else stands beside them.
+Value data_of(const ValueMap& item, const Value* event) {
+  Value data;
+  if (event && event->map())
+    for (const auto& [name, value] : *event->map())
+      if (name != "type") data.set(name, value);
+  for (const auto& [name, value] : item)
+    if (name != "type" && name != "subscriber" && name != "event" && !data.find(name))
+      data.set(name, value);
+  return data;
+}
+
+Result<EventInput> read_item(const Value& item, Instant now, bool history) {
+  const ValueMap* members = item.map();
+  if (!members)
+    return fail(ErrorKind::Invalid, "wrong_type",
+                fmt::format("An event is an object, found {}.", kind_of(item)));
+  const Value* event = item.find("event");
+  if (event && !event->is_null() && !event->map()) return wrong_type("event", "an object", *event);
+  EventInput input;
+  input.source = kSource;
+  input.history = history;
+  auto type = read_type(item, event);
+  if (!type) return tl::make_unexpected(type.error());
+  auto at =
+      read_moment(event ? event->find("loggedTimestamp") : nullptr, now, "event.loggedTimestamp");
+  if (!at) return tl::make_unexpected(at.error());
+  input.event = {std::move(*type), *at, data_of(*members, event)};
+  auto contact = read_subscriber(item.find("subscriber"));
+  if (!contact) return tl::make_unexpected(contact.error());
+  input.who = std::move(contact->who);
+  input.patch = std::move(contact->patch);
+  if (const Status known = identify_by_bytes(input, item); !known)
+    return tl::make_unexpected(known.error());
+  return input;
+}
+}  // namespace
+
+Result<EventPost> parse_taguchi(std::string_view body, Instant now, bool history) {
+  const auto document = parse_json(body, {.depth = JsonLimits{}.depth + kDepthAround});
+  if (!document) return tl::make_unexpected(document.error());
+  PostReader reader{[now, history](const Value& item) { return read_item(item, now, history); },
+                    PostReader::Ids::Derived};
+  const ValueList* list = document->list();
+  if (const Value* events = document->find("events")) {
+    list = events->list();
+    if (!list) return wrong_type("events", "a list", *events);
+  }
+  if (!list) {
+    reader.post.lone = true;
+    (void)reader.take(*document);
+    return std::move(reader.post);
+  }
+  for (const Value& item : *list)
+    if (const Status taken = reader.take(item); !taken) return tl::make_unexpected(taken.error());
+  if (list->empty()) return fail(ErrorKind::Invalid, "no_events", "The body holds no event.");
+  return std::move(reader.post);
+}
+}  // namespace onward

@@ -1,0 +1,405 @@
+#include "engine/api/schemas.h"
+
+#include <cassert>
+#include <iterator>
+
+#include "engine/core/contact.h"
+#include "engine/core/engagement.h"
+
+namespace onward {
+namespace {
+struct Row {
+  std::string_view name;
+  std::string_view schema;
+};
+
+// In the order of the document. Answers say what is always there ("required"); they may grow.
+constexpr Row kRows[] = {
+    {"Problem", R"({"type": "object",
+      "description": "Why a request was refused (RFC 9457). The code is stable.",
+      "required": ["type", "title", "status", "detail", "code"],
+      "properties": {
+        "type": {"type": "string", "description": "urn:onward:problem: and the code."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "For a person."},
+        "code": {"type": "string"},
+        "retry_after": {"type": "integer", "description": "Seconds; with 429 and 503."},
+        "diagnostics": {"type": "array", "items": {"$ref": "#/components/schemas/Diagnostic"},
+          "description": "With bad_scenario: every mistake."},
+        "text": {"type": "string", "description": "The diagnostics in lines for people."}}})"},
+    {"Diagnostic", R"({"type": "object",
+      "required": ["severity", "line", "column", "code", "message"],
+      "properties": {
+        "severity": {"enum": ["error", "warning"]},
+        "line": {"type": "integer"},
+        "column": {"type": "integer"},
+        "code": {"type": "string"},
+        "message": {"type": "string"},
+        "nearest": {"type": "string", "description": "The known name nearest to a wrong one."}}})"},
+    {"Status", R"({"type": "object", "required": ["status"],
+      "properties": {"status": {"type": "string"}}})"},
+
+    {"Event", R"({"type": "object", "required": ["type", "contact"],
+      "description": "Something a contact did, or that happened to one.",
+      "properties": {
+        "id": {"type": ["string", "integer", "null"], "maxLength": 256,
+          "description": "The sender's own: it takes effect once per source."},
+        "source": {"type": ["string", "integer", "null"], "maxLength": 256},
+        "type": {"type": "string", "description": "subscription, opened, an alias of another system, or any name of small letters, digits and _."},
+        "at": {"type": ["string", "null"], "format": "date-time",
+          "description": "When it happened; now where absent."},
+        "contact": {"$ref": "#/components/schemas/ContactPatch"},
+        "data": {"type": ["object", "null"], "description": "What the event tells."}},
+      "additionalProperties": false,
+      "example": {"id": "signup-1", "source": "shop", "type": "subscription",
+        "contact": {"id": "c1", "email": "jane@example.org", "first_name": "Jane"},
+        "data": {"form": "newsletter"}}})"},
+    {"Events", R"({"oneOf": [{"$ref": "#/components/schemas/Event"},
+      {"type": "array", "minItems": 1, "maxItems": 10000,
+       "items": {"$ref": "#/components/schemas/Event"}}]})"},
+    {"EventsTaken", R"({"type": "object",
+      "description": "What became of a post: what is counted here is durable.",
+      "required": ["accepted", "duplicates", "rejected", "warnings", "errors"],
+      "properties": {
+        "accepted": {"type": "integer"},
+        "duplicates": {"type": "integer"},
+        "rejected": {"type": "integer"},
+        "warnings": {"type": "array", "items": {"type": "object", "required": ["index", "code"],
+          "properties": {"index": {"type": "integer"}, "line": {"type": "integer"},
+            "id": {"type": "string"}, "code": {"type": "string"}}}},
+        "errors": {"type": "array", "items": {"type": "object",
+          "required": ["index", "code", "message"],
+          "properties": {"index": {"type": "integer", "description": "From 0."},
+            "line": {"type": "integer", "description": "From 1, where events come a line each."},
+            "id": {"type": "string"}, "code": {"type": "string"},
+            "message": {"type": "string"}}}}}})"},
+
+    {"EgoiEvents", R"({"type": "object", "required": ["events"], "properties": {
+      "events": {"type": "array", "minItems": 1, "maxItems": 10000, "items": {"type": "object",
+        "required": ["action", "contact"], "properties": {
+          "action": {"type": "string"},
+          "action_date": {"type": ["integer", "number", "string", "null"],
+            "description": "Seconds since 1970, or RFC 3339; now where absent."},
+          "action_data": {"type": ["object", "array", "null"],
+            "description": "messageHash, order, goal, cart or product_id: the event's data."},
+          "list_id": {"type": ["string", "integer", "null"]},
+          "contact": {"type": "object", "properties": {
+            "base": {"type": "array", "maxItems": 1, "items": {"type": ["string", "integer"]}},
+            "fields": {"type": "array", "items": {"type": "object"}}}}}}}},
+      "example": {"events": [{"action": "email_open", "action_date": 1777626000,
+        "action_data": {"messageHash": "a1a1"}, "list_id": "1",
+        "contact": {"base": ["a1"], "fields": [{"uid": "a1", "email": "jane@example.org"}]}}]}})"},
+    {"TaguchiEvent", R"({"type": "object", "required": ["type", "subscriber"], "properties": {
+      "type": {"type": "string", "description": "A code such as u, or its name; may stand in event."},
+      "subscriber": {"type": "object", "description": "id, ref, email, phone, firstname, lastname, organizationId and fields of your own."},
+      "event": {"type": ["object", "null"], "description": "loggedTimestamp, campaignId and whatever else the event tells."}},
+      "example": {"type": "u", "subscriber": {"id": 54321, "email": "jane@example.org"},
+        "event": {"loggedTimestamp": "2026-05-01T09:00:00Z", "campaignId": 42}}})"},
+    {"TaguchiEvents", R"({"oneOf": [{"$ref": "#/components/schemas/TaguchiEvent"},
+      {"type": "array", "minItems": 1, "maxItems": 10000,
+       "items": {"$ref": "#/components/schemas/TaguchiEvent"}},
+      {"type": "object", "required": ["events"], "properties": {"events": {"type": "array",
+       "minItems": 1, "maxItems": 10000,
+       "items": {"$ref": "#/components/schemas/TaguchiEvent"}}}}]})"},
+    {"CloudEvent", R"({"type": "object", "required": ["specversion", "id", "source", "type"],
+      "properties": {
+        "specversion": {"const": "1.0"},
+        "id": {"type": "string", "minLength": 1, "maxLength": 256},
+        "source": {"type": "string", "minLength": 1, "maxLength": 256},
+        "type": {"type": "string", "minLength": 1,
+          "description": "An event type, or a reverse-DNS name that ends with one."},
+        "time": {"type": ["string", "null"], "format": "date-time"},
+        "subject": {"type": ["string", "null"],
+          "description": "The contact: its id, or its address."},
+        "datacontenttype": {"type": ["string", "null"]},
+        "data": {"type": ["object", "null"], "additionalProperties": true, "properties": {
+          "contact": {"$ref": "#/components/schemas/ContactPatch"}}},
+        "data_base64": {"type": ["string", "null"]}},
+      "example": {"specversion": "1.0", "id": "1", "source": "/shop",
+        "type": "com.example.order.placed", "subject": "jane@example.org",
+        "data": {"total": 25}}})"},
+    {"CloudEvents", R"({"type": "array", "maxItems": 10000,
+      "items": {"$ref": "#/components/schemas/CloudEvent"}})"},
+
+    {"Run", R"({"type": "object", "description": "One journey of a contact.",
+      "required": ["id", "scenario", "version", "test", "state", "started", "ended", "wake_at", "path"],
+      "properties": {
+        "id": {"type": "string"},
+        "scenario": {"type": "string"},
+        "version": {"type": "integer"},
+        "test": {"type": "boolean"},
+        "state": {"enum": ["waiting", "done", "exited", "stopped", "parked"]},
+        "started": {"type": "string", "format": "date-time"},
+        "ended": {"type": ["string", "null"], "format": "date-time"},
+        "wake_at": {"type": ["string", "null"], "format": "date-time"},
+        "reason": {"type": "string"},
+        "key": {"type": "string"},
+        "contact": {"type": "string", "description": "In lists of all contacts."},
+        "path": {"type": "array", "items": {"type": "object", "required": ["node", "at", "port"],
+          "properties": {"node": {"type": "string"},
+            "at": {"type": "string", "format": "date-time"},
+            "port": {"type": ["string", "null"]}, "delivery": {"type": "string"},
+            "delivery_state": {"enum": ["pending", "accepted", "failed", "cancelled"]},
+            "delivery_parked": {"type": "boolean"}, "delivery_reason": {"type": "string"},
+            "note": {"type": "string"}}}}}})"},
+    {"Runs", R"({"type": "object", "required": ["runs", "next"], "properties": {
+      "runs": {"type": "array", "items": {"$ref": "#/components/schemas/Run"}},
+      "refused": {"type": "array", "description": "Entries refused to the contact.",
+        "items": {"type": "object", "required": ["scenario", "test", "reason", "count", "last"],
+          "properties": {"scenario": {"type": "string"}, "test": {"type": "boolean"},
+            "reason": {"type": "string"}, "count": {"type": "integer"},
+            "last": {"type": "string", "format": "date-time"}}}},
+      "next": {"type": ["string", "null"], "description": "The cursor of the next page."}}})"},
+
+    {"Scenario", R"({"type": "object",
+      "required": ["scenario", "title", "state", "version", "test_emails", "created", "activated", "archived", "versions"],
+      "properties": {
+        "scenario": {"type": "string"},
+        "title": {"type": "string"},
+        "state": {"enum": ["draft", "scheduled", "active", "on_hold", "archived"]},
+        "version": {"type": "integer", "description": "The newest."},
+        "test_emails": {"type": "array", "items": {"type": "string"},
+          "description": "In test mode, the addresses let in."},
+        "created": {"type": "string", "format": "date-time"},
+        "activated": {"type": ["string", "null"], "format": "date-time"},
+        "archived": {"type": ["string", "null"], "format": "date-time"},
+        "versions": {"type": "array", "items": {"type": "object",
+          "required": ["version", "created"],
+          "properties": {"version": {"type": "integer"},
+            "created": {"type": "string", "format": "date-time"}}}},
+        "text": {"type": "string", "description": "The newest version's YAML."}}})"},
+    {"Scenarios", R"({"type": "object", "required": ["scenarios"], "properties": {
+      "scenarios": {"type": "array", "items": {"$ref": "#/components/schemas/Scenario"}}}})"},
+    {"Applied", R"({"type": "object",
+      "required": ["scenario", "state", "version", "changed", "warnings"],
+      "properties": {
+        "scenario": {"type": "string"},
+        "state": {"enum": ["draft", "scheduled", "active", "on_hold", "archived"]},
+        "version": {"type": "integer"},
+        "changed": {"type": "boolean", "description": "False where the same text was there."},
+        "warnings": {"type": "array", "items": {"$ref": "#/components/schemas/Diagnostic"}}}})"},
+    {"Activation", R"({"type": "object", "additionalProperties": false, "properties": {
+      "test_emails": {"type": ["array", "null"], "items": {"type": "string", "format": "email"},
+        "description": "Only contacts with these addresses are let in; empty or absent: all."}}})"},
+    {"Archival", R"({"type": "object", "additionalProperties": false, "properties": {
+      "cancel_pending": {"type": "boolean", "default": false,
+        "description": "Take back requests that are not sent yet."}}})"},
+    {"Duplication", R"({"type": "object", "required": ["id"], "additionalProperties": false,
+      "properties": {"id": {"type": "string", "description": "Of the new scenario."}}})"},
+    {"Stats", R"({"type": "object",
+      "required": ["scenario", "state", "as_of", "versions", "live", "test"],
+      "properties": {
+        "scenario": {"type": "string"},
+        "state": {"type": "string"},
+        "as_of": {"type": "string", "format": "date-time"},
+        "versions": {"type": "array", "items": {"type": "integer"}},
+        "live": {"$ref": "#/components/schemas/StatsSide"},
+        "test": {"$ref": "#/components/schemas/StatsSide"}}})"},
+    {"StatsSide", R"({"type": "object",
+      "required": ["entered", "inside", "done", "exited", "stopped", "parked", "refused", "nodes"],
+      "properties": {
+        "entered": {"type": "integer"},
+        "inside": {"type": "integer"},
+        "done": {"type": "integer"},
+        "exited": {"type": "integer"},
+        "stopped": {"type": "integer"},
+        "parked": {"type": "integer"},
+        "refused": {"$ref": "#/components/schemas/Counts",
+          "description": "Entries refused, by reason."},
+        "nodes": {"type": "array", "items": {"$ref": "#/components/schemas/NodeStats"}}}})"},
+    {"NodeStats", R"({"type": "object",
+      "description": "accepted + pending + failed + cancelled = requests.",
+      "required": ["id", "kind", "visits", "unique_contacts", "waiting", "ports", "unknown", "requests", "accepted", "pending", "parked", "failed", "cancelled"],
+      "properties": {
+        "id": {"type": "string"},
+        "kind": {"type": "string"},
+        "visits": {"type": "integer"},
+        "unique_contacts": {"type": "integer"},
+        "waiting": {"type": "integer"},
+        "ports": {"$ref": "#/components/schemas/Counts"},
+        "unknown": {"type": "integer"},
+        "requests": {"type": "integer"},
+        "accepted": {"type": "integer"},
+        "pending": {"type": "integer"},
+        "parked": {"type": "integer", "description": "Part of pending."},
+        "failed": {"type": "integer"},
+        "cancelled": {"type": "integer"},
+        "paused": {"const": true, "description": "Where the node is paused."}}})"},
+    {"Counts", R"({"type": "object", "additionalProperties": {"type": "integer"}})"},
+
+    {"Delivery", R"({"type": "object", "description": "One webhook request of one visit.",
+      "required": ["id", "scenario", "node", "version", "contact", "run", "test", "state", "parked", "created", "deadline", "next_attempt", "settled", "attempt_count", "last_attempt"],
+      "properties": {
+        "id": {"type": "string", "description": "evt_…, the webhook-id of every attempt."},
+        "scenario": {"type": "string"},
+        "node": {"type": "string"},
+        "version": {"type": "integer"},
+        "contact": {"type": ["string", "integer", "null"]},
+        "run": {"type": "string"},
+        "test": {"type": "boolean"},
+        "state": {"enum": ["pending", "accepted", "failed", "cancelled"]},
+        "parked": {"type": "boolean"},
+        "created": {"type": "string", "format": "date-time"},
+        "deadline": {"type": "string", "format": "date-time"},
+        "next_attempt": {"type": ["string", "null"], "format": "date-time"},
+        "settled": {"type": ["string", "null"], "format": "date-time"},
+        "attempt_count": {"type": "integer"},
+        "last_attempt": {"oneOf": [{"$ref": "#/components/schemas/Attempt"}, {"type": "null"}]},
+        "reason": {"type": "string"},
+        "parked_since": {"type": "string", "format": "date-time"},
+        "series": {"type": "integer", "description": "Times it was retried by hand."},
+        "batch": {"type": "string", "description": "The delivery under whose id it goes out."},
+        "batch_size": {"type": "integer", "description": "Of the first of a batch."},
+        "request": {"oneOf": [{"$ref": "#/components/schemas/Request"}, {"type": "null"}]},
+        "attempts": {"type": "array", "items": {"$ref": "#/components/schemas/Attempt"}}}})"},
+    {"Deliveries", R"({"type": "object", "required": ["deliveries", "next"], "properties": {
+      "deliveries": {"type": "array", "items": {"$ref": "#/components/schemas/Delivery"}},
+      "next": {"type": ["string", "null"], "description": "The cursor of the next page."}}})"},
+    {"DeliveryFilter", R"({"type": "object", "required": ["scenario"],
+      "additionalProperties": false, "properties": {
+        "scenario": {"type": "string"},
+        "node": {"type": "string"},
+        "state": {"enum": ["pending", "failed", "cancelled"],
+          "description": "When retrying failed, where missing, or cancelled; else pending."},
+        "since": {"type": "string", "format": "date-time"},
+        "until": {"type": "string", "format": "date-time"},
+        "code": {"type": ["string", "integer"],
+          "description": "Of the last attempt, a status or a word, or the reason of the end."},
+        "dry_run": {"type": "boolean", "default": false, "description": "Only count."}}})"},
+    {"ByHand", R"({"type": "object", "required": ["changed", "skipped"], "properties": {
+      "changed": {"type": "integer"},
+      "skipped": {"type": "integer", "description": "That fit and cannot be sent again."}}})"},
+    {"Switch", R"({"type": "object", "required": ["scenario", "node", "paused", "pending"],
+      "properties": {
+        "scenario": {"type": "string"},
+        "node": {"type": "string"},
+        "paused": {"type": "boolean"},
+        "pending": {"type": "integer"}}})"},
+    {"Empty", R"({"type": "object", "additionalProperties": false})"},
+    {"Log", R"({"type": "object", "required": ["lines", "next", "more"], "properties": {
+      "lines": {"type": "array", "items": {"type": "object", "required": ["at", "what"],
+        "properties": {
+          "at": {"type": "string", "format": "date-time"},
+          "what": {"type": "string", "description": "node.paused, delivery.refused, …"},
+          "scenario": {"type": "string"}, "node": {"type": "string"}, "who": {"type": "string"},
+          "text": {"type": "string"}, "delivery": {"type": "string"}}}},
+      "next": {"type": "string", "description": "The cursor behind these lines."},
+      "more": {"type": "boolean", "description": "There is more already."}}})"},
+    {"Attempt", R"({"type": "object", "required": ["number", "at", "took_ms", "status"],
+      "properties": {
+        "number": {"type": "integer"},
+        "at": {"type": "string", "format": "date-time"},
+        "took_ms": {"type": "integer"},
+        "status": {"type": ["integer", "null"], "description": "Null where no answer came."},
+        "code": {"type": "string"},
+        "error": {"type": "string"},
+        "response": {"type": "string", "description": "The beginning of the answer's body."}}})"},
+    {"Request", R"({"type": "object", "required": ["method", "url", "headers", "body"],
+      "properties": {
+        "method": {"type": "string"},
+        "url": {"type": "string"},
+        "headers": {"type": "array", "items": {"type": "object", "required": ["name", "value"],
+          "properties": {"name": {"type": "string"}, "value": {"type": "string"}}}},
+        "body": {"type": "string"}}})"},
+};
+
+Value parsed(std::string_view json) {
+  auto schema = parse_json(json);
+  assert(schema);  // Ours, not input.
+  return *std::move(schema);
+}
+
+Value schema_of(FieldType type, bool nullable) {
+  std::string_view name = "string";
+  std::string_view format;
+  switch (type) {
+    case FieldType::Text:
+      break;
+    case FieldType::Number:
+      name = "number";
+      break;
+    case FieldType::Date:
+      format = "date";
+      break;
+    case FieldType::Instant:
+      format = "date-time";
+      break;
+    case FieldType::Flag:
+      name = "boolean";
+      break;
+    case FieldType::List:
+      name = "array";
+      break;
+  }
+  Value schema;
+  schema.set("type", nullable ? Value{ValueList{name, "null"}} : Value{name});
+  if (!format.empty()) schema.set("format", format);
+  return schema;
+}
+
+/// The fields of a contact as the vocabulary has them; a patch may clear them with null.
+Value contact_properties(bool patch) {
+  Value properties;
+  properties.set("id",
+                 parsed(R"({"type": ["string", "integer"], "description": "The caller's own."})"));
+  Value consent;
+  for (const FieldInfo& info : contact_fields()) {
+    Value field = schema_of(info.type, patch);
+    field.set("description", info.summary);
+    const auto dot = info.name.find('.');
+    if (dot == std::string_view::npos)
+      properties.set(info.name, std::move(field));
+    else
+      consent.set(info.name.substr(dot + 1), std::move(field));
+  }
+  properties.set("consent",
+                 ValueMap{{"type", patch ? Value{ValueList{"object", "null"}} : Value{"object"}},
+                          {"properties", std::move(consent)}});
+  properties.set("custom", parsed(R"({"type": "object", "description": "Fields of your own."})"));
+  const Value groups = parsed(R"({"type": "array", "items": {"type": "string"}})");
+  properties.set("groups", groups);
+  if (patch) {
+    properties.set("groups_add", groups);
+    properties.set("groups_remove", groups);
+  }
+  return properties;
+}
+
+Value contact_schema() {
+  Value properties = contact_properties(/*patch=*/false);
+  for (const std::string_view name : {"created_at", "updated_at"})
+    properties.set(name, schema_of(FieldType::Instant, /*nullable=*/false));
+  Value statistics;
+  for (const std::string_view name : statistic_names())
+    statistics.set(name, schema_of(type_of(*find_statistic(name)), /*nullable=*/true));
+  properties.set("statistics", ValueMap{{"type", "object"}, {"properties", std::move(statistics)}});
+  properties.set("warnings", parsed(R"({"type": "array", "items": {"type": "string"}})"));
+  return ValueMap{{"type", "object"},
+                  {"required", ValueList{"groups", "created_at", "updated_at", "statistics"}},
+                  {"properties", std::move(properties)}};
+}
+
+Value patch_schema() {
+  return ValueMap{
+      {"type", "object"},
+      {"description",
+       "Absent fields stay, null clears; groups replaces, groups_add and groups_remove change. "
+       "Names of other systems for these fields are understood as well."},
+      {"properties", contact_properties(/*patch=*/true)}};
+}
+}  // namespace
+
+const Value& api_schemas() {
+  static const Value kSchemas = [] {
+    Value schemas;
+    for (const Row& row : kRows) schemas.set(row.name, parsed(row.schema));
+    schemas.set("Contact", contact_schema());
+    schemas.set("ContactPatch", patch_schema());
+    return schemas;
+  }();
+  return kSchemas;
+}
+
+bool known_schema(std::string_view name) { return api_schemas().find(name) != nullptr; }
+}  // namespace onward

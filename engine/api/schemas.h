@@ -1,0 +1,12 @@
+#pragma once
+// What travels in bodies, as JSON Schema: the components of the API's description. A new shape is
+// one entry of the table in schemas.cpp.
+#include <string_view>
+
+#include "engine/core/value.h"
+
+namespace onward {
+/// All of them by name; a map.
+const Value& api_schemas();
+bool known_schema(std::string_view name);
+}  // namespace onward

@@ -1,0 +1,256 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <variant>
+
+#include "engine/core/lookup.h"
+#include "engine/core/time_zone.h"
+#include "nodes/nodes.h"
+
+namespace onward {
+namespace {
+constexpr std::size_t kNoteMax = 200;
+constexpr std::string_view kCustom = "custom.";
+
+bool has_placeholder(const Tree& tree) {
+  return tree.text.find("{{") != std::string::npos ||
+         std::any_of(tree.items.begin(), tree.items.end(), has_placeholder) ||
+         std::any_of(tree.entries.begin(), tree.entries.end(),
+                     [](const Tree::Entry& entry) { return has_placeholder(entry.value); });
+}
+
+/// One part of the change that the node makes: a field, or groups.
+struct Part {
+  std::string name;     ///< "first_name", "custom.tier", "groups_add"
+  std::string written;  ///< The same as its author named it.
+  std::optional<FieldType> type;
+  std::variant<ContactPatch, Template> what;  ///< Ready, or to be rendered.
+};
+
+/// A value as its field holds it: what a door would refuse only for its form is brought into it.
+/// A time without an offset is one in `zone`.
+Value fitted(Value value, const std::optional<FieldType>& type, std::string_view zone) {
+  const bool moment = value.get_if<Date>() || value.get_if<Instant>();
+  if (!type) return moment ? Value{to_text(value)} : value;  // fields of your own are JSON
+  if (*type == FieldType::Text && (moment || value.is_number() || value.get_if<bool>()))
+    return to_text(value);
+  if (*type == FieldType::Date)
+    if (const auto* instant = value.get_if<Instant>()) return to_local(*instant, zone).date;
+  if (*type == FieldType::Instant && value.text())
+    if (const auto instant = parse_instant_in(*value.text(), zone)) return *instant;
+  return value;
+}
+
+/// The same checks as at the door: types, addresses, zones, lengths.
+Result<ContactPatch> to_patch(const std::string& name, Value value) {
+  auto read = parse_contact(ValueMap{{name, std::move(value)}});
+  if (!read) return tl::make_unexpected(read.error());
+  return std::move(read->patch);
+}
+
+void append(ContactPatch& patch, const ContactPatch& part) {
+  const auto take = [](auto& to, const auto& from) {
+    to.insert(to.end(), from.begin(), from.end());
+  };
+  take(patch.fields, part.fields);
+  take(patch.custom, part.custom);
+  take(patch.groups_add, part.groups_add);
+  take(patch.groups_remove, part.groups_remove);
+}
+
+/// Changes the contact, and lets it go on at once.
+class UpdateContact final : public Node {
+ public:
+  explicit UpdateContact(Settings& settings) {
+    if (const Tree* set = settings.find("set")) read_set(settings, *set);
+    for (const char* key : {"groups_add", "groups_remove"})
+      if (const Tree* tree = settings.find(key)) read_groups(settings, key, *tree);
+    if (!settings.has("set") && !settings.has("groups_add") && !settings.has("groups_remove"))
+      settings.error(settings.at(), "missing_key",
+                     "wants \"set\", \"groups_add\" or \"groups_remove\", to say what changes");
+  }
+
+  Outcome enter(const Visit& visit) const override {
+    const std::string run = format_run(visit.run);
+    const TemplateSubject subject{.contact = visit.contact,
+                                  .engagement = visit.engagement,
+                                  .event = visit.event,
+                                  .run = run,
+                                  .scenario = visit.scenario,
+                                  .scenario_title = visit.scenario_title};
+    Outcome outcome = leave_by("next");
+    ContactPatch patch;
+    for (const Part& part : parts_) {
+      if (const auto* ready = std::get_if<ContactPatch>(&part.what))
+        append(patch, *ready);
+      else
+        render(part, subject, visit.timezone, patch, outcome.note);
+    }
+    if (!patch.empty()) outcome.patch = std::move(patch);
+    return outcome;
+  }
+
+ private:
+  void read_set(Settings& settings, const Tree& set) {
+    if (!set.is_map() || set.entries.empty()) {
+      settings.error(
+          set.at, "wrong_type",
+          "\"set\" wants fields and their values, such as { custom.tier: gold }, found " +
+              describe(set));
+      return;
+    }
+    for (const Tree::Entry& entry : set.entries) {
+      auto part = read_field(settings, entry);
+      if (!part) continue;
+      const auto taken = std::find_if(parts_.begin(), parts_.end(),
+                                      [&](const Part& other) { return other.name == part->name; });
+      if (taken != parts_.end())
+        settings.error(
+            entry.key_at, "name_taken",
+            fmt::format("\"set\": \"{}\" and \"{}\" are one field", taken->written, entry.key));
+      parts_.push_back(*std::move(part));
+    }
+  }
+
+  std::optional<Part> read_field(Settings& settings, const Tree::Entry& entry) {
+    Part part{.name = {}, .written = entry.key, .type = std::nullopt, .what = ContactPatch{}};
+    if (!read_name(settings, entry, part)) return std::nullopt;
+    const Tree& tree = entry.value;
+    const std::string what =
+        fmt::format("node \"{}\": \"set\": \"{}\"", settings.node(), entry.key);
+    if (tree.is_scalar() && tree.text.find("{{") != std::string::npos) {
+      part.what = Template::compile(tree.text, tree.text_at, TemplateUse::Body, what,
+                                    settings.diagnostics());
+      return part;
+    }
+    if (has_placeholder(tree)) {
+      settings.error(tree.at, "wrong_type",
+                     fmt::format("\"set\": \"{}\" wants a placeholder as its whole value, not in a "
+                                 "list or mapping",
+                                 entry.key));
+      return std::nullopt;
+    }
+    // As text where the field is one: a postal code of digits stays what was written.
+    Value value = tree.is_scalar() && part.type ? Value{tree.text} : to_value(tree);
+    auto patch =
+        to_patch(part.name, fitted(std::move(value), part.type, settings.context().timezone));
+    if (!patch) {
+      settings.error(tree.at, "wrong_type",
+                     fmt::format("\"set\": {} ({})", patch.error().message, describe(tree)));
+      return std::nullopt;
+    }
+    part.what = *std::move(patch);
+    return part;
+  }
+
+  /// False where it has reported that there is no such field, or none that can be set.
+  static bool read_name(Settings& settings, const Tree::Entry& entry, Part& part) {
+    std::string_view name = entry.key;
+    if (name.starts_with("contact.")) name.remove_prefix(8);
+    if (const FieldInfo* info = find_field(name)) {
+      part.name = info->name;
+      part.type = info->type;
+      return true;
+    }
+    const auto lookup = find_contact_lookup(name);
+    if (lookup && lookup->source == Lookup::Source::Custom) {
+      if (lookup->rest.empty() && !lookup->name.empty()) {
+        part.name = std::string{kCustom} + lookup->name;
+        return true;
+      }
+      settings.error(entry.key_at, "bad_path",
+                     fmt::format("\"set\": \"{}\" is a part of \"custom.{}\"; a field is set as a "
+                                 "whole",
+                                 entry.key, lookup->name));
+      return false;
+    }
+    if (name == "groups" || name == "groups_add" || name == "groups_remove") {
+      settings.error(entry.key_at, "misplaced_key",
+                     "\"set\": groups are changed by \"groups_add\" and \"groups_remove\", beside "
+                     "\"set\"");
+    } else if (lookup) {
+      settings.error(entry.key_at, "read_only_field",
+                     fmt::format("\"set\": \"{}\" cannot be set{}", entry.key,
+                                 lookup->source == Lookup::Source::Id
+                                     ? "; an id says who a contact is, for good"
+                                     : ", it is kept by the server"));
+    } else {
+      settings.error(
+          entry.key_at, "unknown_field",
+          fmt::format("\"set\": unknown field \"{}\"; fields of your own are custom.…", entry.key),
+          nearest_name(name, contact_names()));
+    }
+    return false;
+  }
+
+  void read_groups(Settings& settings, const std::string& key, const Tree& tree) {
+    const auto take = [&](const Tree& item) {
+      Part part{.name = key, .written = key, .type = std::nullopt, .what = ContactPatch{}};
+      if (!item.is_scalar()) {
+        settings.error(item.at, "wrong_type",
+                       fmt::format("\"{}\" wants the name of a group or a list of names, found {}",
+                                   key, describe(item)));
+        return;
+      }
+      if (item.text.find("{{") != std::string::npos) {
+        part.what = Template::compile(item.text, item.text_at, TemplateUse::Body,
+                                      fmt::format("node \"{}\": \"{}\"", settings.node(), key),
+                                      settings.diagnostics());
+      } else if (auto patch = to_patch(key, ValueList{item.text})) {
+        part.what = *std::move(patch);
+      } else {
+        settings.error(item.at, "wrong_type",
+                       fmt::format("{}, found {}", patch.error().message, describe(item)));
+        return;
+      }
+      parts_.push_back(std::move(part));
+    };
+    if (!tree.is_list() || tree.items.empty()) return take(tree);
+    for (const Tree& item : tree.items) take(item);
+  }
+
+  /// What does not fit is left as it is, and noted: the run goes on.
+  static void render(const Part& part, const TemplateSubject& subject, std::string_view zone,
+                     ContactPatch& patch, std::string& note) {
+    Value value = std::get<Template>(part.what).render_value(subject, /*typed=*/true);
+    const bool group = part.name.starts_with("groups_");
+    if (value.is_null() || (group && to_text(value).empty()))
+      return add_note(note, fmt::format("\"{}\" is left: nothing to set it to", part.name));
+    if (group) {
+      if (!value.list()) value = ValueList{to_text(value)};
+    } else {
+      value = fitted(std::move(value), part.type, zone);
+    }
+    if (auto fits = to_patch(part.name, std::move(value)))
+      append(patch, *fits);
+    else
+      add_note(note, fmt::format("{} and is left", fits.error().message));
+  }
+
+  static void add_note(std::string& note, std::string_view sentence) {
+    if (note.size() + sentence.size() + 2 > kNoteMax) return;
+    if (!note.empty()) note += "; ";
+    note += sentence;
+  }
+
+  std::vector<Part> parts_;
+};
+}  // namespace
+
+NodeKind update_contact_kind() {
+  return {
+      .name = "update_contact",
+      .family = NodeFamily::Action,
+      .summary = "Changes fields and groups of the contact, which goes on at once.",
+      .settings = {{"set",
+                    SettingType::Map,
+                    "Fields and values: { custom.tier: gold, first_name: \"{{ event.name }}\" }",
+                    false,
+                    {},
+                    R"({"type": "object", "minProperties": 1})"},
+                   {"groups_add", SettingType::TextList, "Groups to join: [vip]"},
+                   {"groups_remove", SettingType::TextList, "Groups to leave: [lead]"}},
+      .make = make_node<UpdateContact>};
+}
+}  // namespace onward

@@ -1,0 +1,386 @@
+// Exit rules, goals, waits for more than time, and runs that move to another version.
+#include <catch2/catch.hpp>
+
+#include "tests/support/stage.h"
+
+using namespace onward;
+using namespace std::chrono_literals;
+
+namespace {
+constexpr std::string_view kCourse = R"(
+scenario: course
+reentry: parallel
+exit:
+  - { event: unsubscribe }
+  - { event: order, where: { event.total: { gte: 100 } } }
+  - { if: { in_group: customers } }
+goal: { event: order }
+nodes:
+  joined: { kind: trigger, event: subscription, next: pause }
+  pause:  { kind: wait, for: 3d, next: hello }
+  hello:  { kind: send_webhook, url: "https://mailer.example.com/in", next: end }
+)";
+
+std::string note_of(const Run& run) { return run.path.empty() ? "" : run.path.back().note; }
+}  // namespace
+
+TEST_CASE("an exit rule ends a run at once, inside a wait, and its delivery is never asked for",
+          "[runtime][exit]") {
+  Stage stage{kCourse};
+  for (const char* who : {"ada", "bob", "cyd", "dan"}) stage.event(who, "subscription");
+  stage.event("ada", "unsubscribe");
+  stage.event("bob", "new_order", R"({"total": 99})");
+  stage.event("bob", "new_order", R"({"total": 100})");
+  stage.patch("cyd", R"({"groups_add": ["customers"]})");
+  stage.patch("dan", R"({"groups_add": ["readers"]})");
+  CHECK(stage.place_of("ada") == "exited");
+  CHECK(stage.place_of("bob") == "exited");
+  CHECK(stage.place_of("cyd") == "exited");
+  CHECK(stage.place_of("dan") == "pause");
+  CHECK(stage.runs_of("ada").front().reason == "exit");
+  CHECK(note_of(stage.runs_of("ada").front()) == "exit: event unsubscribe");
+  CHECK(note_of(stage.runs_of("cyd").front()).find("customers") != std::string::npos);
+  CHECK(stage.counts("")[Counter::Exited] == 3);
+  CHECK(stage.counts("pause")[Counter::Waiting] == 1);
+  stage.pass(4 * 24h);
+  CHECK(stage.deliveries().size() == 1);
+  CHECK(stage.engine().next_wake() == std::nullopt);
+  CHECK(stage.broken().empty());
+}
+
+TEST_CASE("an import that makes a contact match an exit rule ends its run, and starts nothing",
+          "[runtime][exit]") {
+  Stage stage{kCourse};
+  stage.event("ada", "subscription");
+  stage.patch("ada", R"({"groups_add": ["customers"]})", /*quiet=*/true);
+  CHECK(stage.place_of("ada") == "exited");
+}
+
+TEST_CASE("one who matches an exit rule already enters and leaves at once", "[runtime][exit]") {
+  Stage stage{kCourse};
+  stage.event("ada", "subscription", "{}", R"({"groups": ["customers"]})");
+  CHECK(stage.place_of("ada") == "exited");
+  CHECK(stage.path_of("ada") == "joined");
+  CHECK(stage.counts("")[Counter::Entered] == 1);
+}
+
+TEST_CASE("the event that starts a run does not end it", "[runtime][exit]") {
+  Stage stage{R"(
+scenario: s
+reentry: parallel
+exit: { event: subscription }
+nodes:
+  joined: { kind: trigger, event: subscription, next: pause }
+  pause:  { kind: wait, for: 3d, next: end }
+)"};
+  stage.event("ada", "subscription");
+  CHECK(stage.place_of("ada") == "pause");
+  stage.event("ada", "subscription");
+  CHECK(stage.counts("")[Counter::Exited] == 1);
+  CHECK(stage.counts("")[Counter::Inside] == 1);
+}
+
+TEST_CASE("time alone can make an exit rule hold", "[runtime][exit]") {
+  Stage stage{R"(
+scenario: s
+exit: { if: { not: { opened: { within: 10d } } } }
+nodes:
+  joined: { kind: trigger, event: subscription, next: pause }
+  pause:  { kind: wait, for: 30d, next: end }
+)"};
+  stage.event("ada", "opened", R"({"mailing": "m"})");
+  stage.event("ada", "subscription");
+  stage.pass(5 * 24h);
+  stage.event("ada", "opened", R"({"mailing": "m"})");
+  stage.restart();
+  stage.pass(9 * 24h);
+  CHECK(stage.place_of("ada") == "pause");
+  stage.pass(2 * 24h);
+  CHECK(stage.place_of("ada") == "exited");
+  CHECK(stage.engine().next_wake() == std::nullopt);
+}
+
+TEST_CASE("a change by a node ends its own run before the next node, and others in the same breath",
+          "[runtime][exit]") {
+  Stage stage{R"(
+scenario: s
+exit: { if: { in_group: done } }
+nodes:
+  joined: { kind: trigger, event: subscription, next: tag }
+  tag:    { kind: update_contact, groups_add: [done], next: hello }
+  hello:  { kind: send_webhook, url: "https://mailer.example.com/in", next: end }
+)"};
+  stage.apply(R"(
+scenario: other
+exit: { if: { in_group: done } }
+nodes:
+  viewed: { kind: trigger, event: viewed, next: pause }
+  pause:  { kind: wait, for: 30d, next: end }
+)");
+  stage.event("ada", "viewed");
+  stage.event("ada", "subscription");
+  CHECK(stage.deliveries().empty());
+  for (const Run& run : stage.runs_of("ada")) CHECK(run.state == RunState::Exited);
+  CHECK(stage.broken().empty());
+}
+
+TEST_CASE("a goal is counted once a run and changes nothing else", "[runtime][goal]") {
+  Stage stage{kCourse};
+  stage.event("ada", "new_order", R"({"total": 5})");
+  stage.event("ada", "subscription");
+  CHECK(stage.counts("")[Counter::Goal] == 0);
+  stage.event("ada", "new_order", R"({"total": 5})");
+  stage.restart();
+  stage.event("ada", "new_order", R"({"total": 5})");
+  CHECK(stage.counts("")[Counter::Goal] == 1);
+  CHECK(stage.place_of("ada") == "pause");
+  CHECK(stage.runs_of("ada").front().goal);
+}
+
+TEST_CASE("a goal that is an exit as well is counted before the run ends", "[runtime][goal]") {
+  Stage stage{kCourse};
+  stage.event("ada", "subscription");
+  stage.event("ada", "new_order", R"({"total": 500})");
+  CHECK(stage.counts("")[Counter::Goal] == 1);
+  CHECK(stage.place_of("ada") == "exited");
+}
+
+// ---- waits ----
+
+TEST_CASE("a wait for an event ends with it, or with its timeout", "[runtime][wait_until]") {
+  Stage stage{R"(
+scenario: s
+nodes:
+  joined: { kind: trigger, event: survey_answered, next: reply }
+  reply:  { kind: wait_until, event: survey_answered, where: { event.survey: q1 }, timeout: 3d, next: yes, on_timeout: no }
+  yes:    { kind: send_webhook, url: "https://a.example.com/yes", next: end }
+  no:     { kind: send_webhook, url: "https://a.example.com/no", next: end }
+)"};
+  stage.event("ada", "survey_answered", R"({"survey": "q1"})");
+  stage.event("bob", "survey_answered", R"({"survey": "q1"})");
+  CHECK(stage.place_of("ada") == "reply");  // what started the run does not end its wait
+  stage.event("ada", "survey_answered", R"({"survey": "q2"})");
+  CHECK(stage.place_of("ada") == "reply");
+  stage.restart();
+  stage.event("ada", "survey_answered", R"({"survey": "q1"})");
+  CHECK(stage.path_of("ada") == "joined reply yes");
+  stage.pass(3 * 24h);
+  CHECK(stage.path_of("bob") == "joined reply no");
+  CHECK(stage.counts("reply").named ==
+        std::vector<std::pair<std::string, std::int64_t>>{{"next", 1}, {"on_timeout", 1}});
+  stage.pass(24h);
+  CHECK(stage.engine().next_wake() == std::nullopt);
+  CHECK(stage.broken().empty());
+}
+
+TEST_CASE("a wait for a segment ends when the contact matches, by a change or by time",
+          "[runtime][wait_until]") {
+  Stage stage{R"(
+scenario: s
+nodes:
+  joined: { kind: trigger, event: subscription, next: match }
+  match:  { kind: wait_until, if: { any: [ { in_group: vip }, { not: { opened: { within: 5d } } } ] }, timeout: 30d, next: yes, on_timeout: end }
+  yes:    { kind: send_webhook, url: "https://a.example.com/yes", next: end }
+)"};
+  for (const char* who : {"ada", "bob", "cyd"}) stage.event(who, "opened", R"({"mailing": "m"})");
+  for (const char* who : {"ada", "bob"}) stage.event(who, "subscription");
+  stage.event("cyd", "subscription", "{}", R"({"groups": ["vip"]})");
+  CHECK(stage.place_of("cyd") == "done");  // already so on arrival
+  stage.patch("ada", R"({"first_name": "Ada"})");
+  CHECK(stage.place_of("ada") == "match");
+  stage.patch("ada", R"({"groups_add": ["vip"]})");
+  CHECK(stage.place_of("ada") == "done");
+  stage.pass(4 * 24h);
+  stage.restart();
+  CHECK(stage.place_of("bob") == "match");
+  stage.pass(2 * 24h);
+  CHECK(stage.path_of("bob") == "joined match yes");
+  CHECK(stage.engine().next_wake() == std::nullopt);
+  CHECK(stage.broken().empty());
+}
+
+TEST_CASE("a window moves with the contact's time zone", "[runtime][wait_until]") {
+  Stage stage{R"(
+scenario: s
+timezone: UTC
+nodes:
+  joined: { kind: trigger, event: subscription, next: hours }
+  hours:  { kind: wait_until, window: { from: "20:00", to: "21:00" }, next: end }
+)"};  // 2026-05-01T09:00Z
+  stage.event("ada", "subscription");
+  stage.event("kim", "subscription");
+  stage.pass(1h);
+  CHECK(stage.place_of("kim") == "hours");
+  stage.patch("kim", R"({"timezone": "Asia/Tokyo"})");  // 19:00 there
+  CHECK(stage.place_of("kim") == "hours");
+  CHECK(stage.counts("hours")[Counter::Visits] == 2);
+  stage.pass(1h);
+  CHECK(stage.place_of("kim") == "done");
+  CHECK(stage.place_of("ada") == "hours");
+  stage.pass(9h);
+  CHECK(stage.place_of("ada") == "done");
+  CHECK(stage.broken().empty());
+}
+
+TEST_CASE("a group that a node adds starts other scenarios in the same transaction",
+          "[runtime][update_contact]") {
+  Stage stage{R"(
+scenario: one
+nodes:
+  joined: { kind: trigger, event: subscription, next: tag }
+  tag:    { kind: update_contact, set: { custom.tier: gold }, groups_add: [vip], next: end }
+)"};
+  stage.apply(R"(
+scenario: two
+reentry: { mode: never, key: event.group }
+nodes:
+  vip:  { kind: trigger, event: group_joined, where: { event.group: vip }, next: tell }
+  tell: { kind: send_webhook, url: "https://a.example.com/vip", payload: { tier: "{{ contact.custom.tier }}" }, next: end }
+)");
+  stage.apply(R"(
+scenario: three
+nodes:
+  gold: { kind: trigger_segment, if: { custom.tier: gold }, next: end }
+)");
+  const auto commits = stage.engine().figures().commits;
+  stage.event("ada", "subscription");
+  CHECK(stage.engine().figures().commits == commits + 1);
+  REQUIRE(stage.deliveries().size() == 1);
+  CHECK(stage.request_of(stage.deliveries().front().key)->body == R"({"tier":"gold"})");
+  CHECK(stage.runs_of("ada").size() == 3);
+  // Out and in again: the ledger knows the key, though nothing foretold that it would be asked.
+  stage.restart();
+  stage.patch("ada", R"({"groups_remove": ["vip"]})");
+  stage.patch("ada", R"({"groups_add": ["vip"]})");
+  CHECK(stage.deliveries().size() == 1);
+  CHECK(stage.broken().empty());
+}
+
+TEST_CASE("what nobody foresaw of the ledger is loaded before anything is decided",
+          "[runtime][update_contact]") {
+  Stage stage{R"(
+scenario: one
+reentry: parallel
+nodes:
+  viewed: { kind: trigger, event: viewed, next: off }
+  off:    { kind: update_contact, groups_remove: [vip], next: on }
+  on:     { kind: update_contact, groups_add: [vip], next: end }
+)"};
+  stage.apply(R"(
+scenario: two
+reentry: { mode: never, key: event.group }
+nodes:
+  vip:  { kind: trigger, event: group_joined, next: tell }
+  tell: { kind: send_webhook, url: "https://a.example.com/vip", next: end }
+)");
+  for (int i = 0; i < 3; ++i) {
+    stage.event("ada", "viewed");
+    stage.restart();
+  }
+  CHECK(stage.deliveries().size() == 1);
+  CHECK(stage.broken().empty());
+}
+
+TEST_CASE("scenarios that change each other's contact for ever are bounded",
+          "[runtime][update_contact]") {
+  Stage stage{R"(
+scenario: one
+reentry: parallel
+nodes:
+  in:  { kind: trigger, event: group_joined, next: off }
+  off: { kind: update_contact, groups_remove: [vip], next: end }
+)"};
+  stage.apply(R"(
+scenario: two
+reentry: parallel
+nodes:
+  out: { kind: trigger, event: group_left, next: on }
+  on:  { kind: update_contact, groups_add: [vip], next: end }
+)");
+  stage.patch("ada", R"({"groups_add": ["vip"]})");
+  CHECK(stage.runs_of("ada").size() < 20);
+  CHECK(stage.broken().empty());
+}
+
+// ---- versions ----
+
+namespace {
+constexpr std::string_view kOne = R"(
+scenario: course
+nodes:
+  joined: { kind: trigger, event: subscription, next: pause }
+  pause:  { kind: wait, for: 7d, next: hello }
+  hello:  { kind: send_webhook, url: "https://mailer.example.com/one", next: end }
+)";
+constexpr std::string_view kTwo = R"(
+scenario: course
+nodes:
+  joined: { kind: trigger, event: subscription, next: pause }
+  pause:  { kind: wait, for: 5d, next: again }
+  again:  { kind: wait, for: 9d, next: hello }
+  hello:  { kind: send_webhook, url: "https://mailer.example.com/two", next: end }
+)";
+NodeNumber number_of(Stage& stage, std::string_view node) {
+  for (const auto& [id, number] : stage.engine().book().find("course")->nodes)
+    if (id == node) return number;
+  return {};
+}
+}  // namespace
+
+TEST_CASE("a run that moves to another version counts the time it has waited",
+          "[runtime][versions]") {
+  Stage stage{kOne};
+  stage.event("ada", "subscription");
+  stage.pass(4 * 24h);
+  stage.event("bob", "subscription");
+  stage.pass(1h);
+  stage.apply(kTwo);
+  for (const char* who : {"ada", "bob"}) {
+    const Run run = stage.runs_of(who).front();
+    stage.command(run.contact, MoveRun{.run = run.key, .to = 2, .node = run.place()});
+    CHECK(stage.runs_of(who).front().version == 2);
+  }
+  CHECK(stage.counts("")[Counter::MovedIn] == 2);
+  CHECK(stage.counts("pause")[Counter::Visits] == 2);
+  CHECK(stage.counts("pause")[Counter::Waiting] == 2);
+  stage.pass(23h);
+  CHECK(stage.place_of("ada") == "again");  // five days after it came, not after it moved
+  CHECK(stage.place_of("bob") == "pause");
+  stage.restart();
+  stage.pass(14 * 24h);
+  CHECK(stage.path_of("bob") == "joined pause again hello");
+  CHECK(stage.broken().empty());
+}
+
+TEST_CASE("a run that has waited longer than its new wait goes on at once", "[runtime][versions]") {
+  Stage stage{kOne};
+  stage.event("ada", "subscription");
+  stage.pass(6 * 24h);
+  stage.apply(kTwo);
+  const Run run = stage.runs_of("ada").front();
+  stage.command(run.contact, MoveRun{.run = run.key, .to = 2, .node = run.place()});
+  CHECK(stage.place_of("ada") == "again");
+  CHECK(stage.broken().empty());
+}
+
+TEST_CASE("a run can move to another node, but not to one where it has been",
+          "[runtime][versions]") {
+  Stage stage{kOne};
+  stage.event("ada", "subscription");
+  stage.event("bob", "subscription");
+  stage.apply(kTwo);
+  const Run ada = stage.runs_of("ada").front();
+  stage.command(ada.contact, MoveRun{.run = ada.key, .to = 2, .node = number_of(stage, "joined")});
+  CHECK(stage.runs_of("ada").front().version == 1);
+  stage.command(ada.contact, MoveRun{.run = ada.key, .to = 2, .node = number_of(stage, "again")});
+  CHECK(stage.path_of("ada") == "joined pause again");
+  stage.pass(24h);
+  const Run bob = stage.runs_of("bob").front();
+  stage.command(bob.contact, MoveRun{.run = bob.key, .to = 2, .node = number_of(stage, "hello")});
+  CHECK(stage.place_of("bob") == "done");
+  REQUIRE(stage.deliveries().size() == 1);
+  CHECK(stage.request_of(stage.deliveries().front().key)->url == "https://mailer.example.com/two");
+  stage.pass(20 * 24h);
+  CHECK(stage.deliveries().size() == 2);
+  CHECK(stage.broken().empty());
+}
