@@ -36,25 +36,35 @@ class SendWebhook final : public Node {
     policy_.log_body = log == "off"   ? LogBody::Off
                        : log == "all" ? LogBody::All
                                       : LogBody::Failures;
+    read_sign(settings);
   }
 
   Outcome enter(const Visit& visit) const override {
     Outcome outcome = leave_by("next");
-    outcome.request = draft(visit);
+    outcome.request = draft(visit, body_);
     return outcome;
   }
   const DeliveryPolicy* delivery_policy() const override { return &policy_; }
   std::vector<std::string> secrets() const override {
     std::vector<std::string> names = target_.secrets();
     for (std::string& name : headers_.secrets()) names.push_back(std::move(name));
+    if (!policy_.sign.empty()) names.push_back(policy_.sign);
     return names;
+  }
+  std::vector<std::string> credentials() const override {
+    if (headers_.credential().empty()) return {};
+    return {headers_.credential()};
+  }
+  /// Of the standard envelope the test data that seed S2 prints, whatever fields the author chose.
+  std::optional<RequestDraft> test_request(const Visit& visit) const override {
+    return draft(visit, body_.is_standard() ? WebhookBody::test_data() : body_);
   }
 
  private:
   /// GET and DELETE carry what they say in the URL.
   bool in_query() const { return method_ == "GET" || method_ == "DELETE"; }
 
-  RequestDraft draft(const Visit& visit) const {
+  RequestDraft draft(const Visit& visit, const WebhookBody& body) const {
     const std::string run = format_run(visit.run);
     const TemplateSubject subject{.contact = visit.contact,
                                   .engagement = visit.engagement,
@@ -74,7 +84,7 @@ class SendWebhook final : public Node {
       request.headers.clear();
       result.refusal = fmt::format("bad_header: {}", broken);
     }
-    write_body(request, visit, subject);
+    write_body(request, visit, subject, body);
     if (request.body.size() > kRequestBodyMax || request.url.size() > kUrlMax) {
       request.body.clear();
       if (request.url.size() > kUrlMax) request.url = policy_.origin;
@@ -83,10 +93,11 @@ class SendWebhook final : public Node {
     return result;
   }
 
-  void write_body(Request& request, const Visit& visit, const TemplateSubject& subject) const {
+  void write_body(Request& request, const Visit& visit, const TemplateSubject& subject,
+                  const WebhookBody& body) const {
     if (in_query()) {
       std::string pairs;
-      append_pairs(pairs, body_.value(visit, subject));
+      append_pairs(pairs, body.value(visit, subject));
       if (pairs.empty()) return;
       const bool has_query = request.url.find('?') != std::string::npos;
       if (!has_query)
@@ -95,9 +106,9 @@ class SendWebhook final : public Node {
         request.url += '&';
       request.url += pairs;
     } else if (form_) {
-      append_pairs(request.body, body_.value(visit, subject));
+      append_pairs(request.body, body.value(visit, subject));
     } else {
-      body_.append_json(request.body, visit, subject);
+      body.append_json(request.body, visit, subject);
     }
   }
 
@@ -163,6 +174,23 @@ class SendWebhook final : public Node {
     settings.error(tree.at, "bad_duration",
                    fmt::format("\"deadline\" wants a duration up to 72h, such as 12h; found {}",
                                describe(tree)));
+  }
+
+  void read_sign(Settings& settings) {
+    const Tree* tree = settings.find("sign");
+    if (!tree) return;
+    const bool name = tree->is_scalar() && !tree->text.empty() && tree->text.size() <= 64 &&
+                      std::all_of(tree->text.begin(), tree->text.end(), [](char c) {
+                        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                               (c >= '0' && c <= '9') || c == '-' || c == '_';
+                      });
+    if (name) {
+      policy_.sign = tree->text;
+      return;
+    }
+    settings.error(tree->at, "wrong_type",
+                   fmt::format("\"sign\" wants the name of a secret, such as crm_signing, found {}",
+                               describe(*tree)));
   }
 
   void read_accept(Settings& settings) {
@@ -285,7 +313,10 @@ constexpr std::string_view kAuth = R"({"type": "object", "additionalProperties":
     "bearer": {"type": "string"},
     "basic": {"type": "object", "additionalProperties": false, "required": ["username", "password"],
       "properties": {"username": {"type": ["string", "number"]},
-                     "password": {"type": ["string", "number"]}}}}})";
+                     "password": {"type": ["string", "number"]}}},
+    "credential": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}}})";
+constexpr std::string_view kSecretName =
+    R"({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"})";
 constexpr std::string_view kAccept = R"({"anyOf": [{"const": "2xx"},
   {"type": "integer", "minimum": 200, "maximum": 599},
   {"type": "array", "minItems": 1,
@@ -346,8 +377,8 @@ NodeKind send_webhook_kind() {
             .schema = kAnyMap},
            {.key = "auth",
             .type = Type::Map,
-            .summary = "{ bearer: \"{{ secret.token }}\" } or { basic: { username: …, password: "
-                       "… } }",
+            .summary = "{ bearer: \"{{ secret.token }}\" }, { basic: { username: …, password: … "
+                       "} } or { credential: crm }",
             .schema = kAuth},
            {.key = "accept",
             .type = Type::NumberList,
@@ -362,9 +393,13 @@ NodeKind send_webhook_kind() {
             .type = Type::Choice,
             .summary = "Whose answers are kept, up to 4 KiB each",
             .choices = {"failures", "off", "all"}},
-           {"active", Type::Flag, "false: requests wait until `onward node resume`"}},
+           {"active", Type::Flag, "false: requests wait until `onward node resume`"},
+           {.key = "sign",
+            .type = Type::Text,
+            .summary = "A secret's name: each attempt is signed with it (Standard Webhooks)",
+            .schema = kSecretName}},
       .sends = true,
-      .later = {"sign"},
+      .later = {"batch", "active"},
       .make = make_node<SendWebhook>};
 }
 }  // namespace onward

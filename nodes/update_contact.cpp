@@ -170,11 +170,9 @@ class UpdateContact final : public Node {
                      "\"set\": groups are changed by \"groups_add\" and \"groups_remove\", beside "
                      "\"set\"");
     } else if (lookup) {
-      settings.error(entry.key_at, "read_only_field",
-                     fmt::format("\"set\": \"{}\" cannot be set{}", entry.key,
-                                 lookup->source == Lookup::Source::Id
-                                     ? "; an id says who a contact is, for good"
-                                     : ", it is kept by the server"));
+      settings.error(
+          entry.key_at, "read_only_field",
+          fmt::format("\"set\": \"{}\" cannot be set{}", entry.key, why_not(lookup->source)));
     } else {
       settings.error(
           entry.key_at, "unknown_field",
@@ -182,6 +180,13 @@ class UpdateContact final : public Node {
           nearest_name(name, contact_names()));
     }
     return false;
+  }
+
+  static std::string_view why_not(Lookup::Source source) {
+    if (source == Lookup::Source::Id) return "; an id says who a contact is, for good";
+    if (source == Lookup::Source::Ref) return "; write \"custom.ref\"";
+    if (source == Lookup::Source::AllCustom) return " as a whole; write \"custom.\" and a name";
+    return ", it is kept by the server";
   }
 
   void read_groups(Settings& settings, const std::string& key, const Tree& tree) {

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <utility>
 
@@ -15,6 +16,7 @@ using Source = BodyPart::Source;
 
 constexpr std::string_view kCustomPrefix = "custom.";
 constexpr std::string_view kAllCustom = "custom.*";
+constexpr std::array<std::string_view, 4> kDefaultFields{"id", "email", "first_name", "last_name"};
 
 BodyMember member(std::string_view name, BodyPart part) {
   BodyMember result{std::string{name}, {}, std::move(part)};
@@ -226,6 +228,16 @@ bool add_field(Members& data, std::string_view name, bool events) {
   return true;
 }
 
+BodyPart standard_envelope(Members data) {
+  Members envelope;
+  envelope.push_back(member("id", {Source::DeliveryId}));
+  envelope.push_back(member("event", constant("automation.webhook.send")));
+  envelope.push_back(member("timestamp", {Source::Timestamp}));
+  envelope.push_back(member("idClient", {Source::AccountId}));
+  envelope.push_back(member("data", {std::move(data)}));
+  return {std::move(envelope)};
+}
+
 void add_all_fields(Members& data, bool events) {
   add_field(data, "id", events);
   for (const FieldInfo& info : contact_fields()) add_field(data, info.name, events);
@@ -235,7 +247,6 @@ void add_all_fields(Members& data, bool events) {
   add_field(data, kAllCustom, events);
 }
 
-constexpr std::string_view kStandardFields[] = {"id", "email", "first_name", "last_name"};
 constexpr std::string_view kEventsFields[] = {"id", "email", "cellphone", "first_name",
                                               "last_name"};
 }  // namespace
@@ -277,13 +288,20 @@ void WebhookBody::read_standard(Settings& settings) {
   data.push_back(member("type", constant("member")));
   read_fields(settings, /*events=*/false, data);
   read_additional(settings, data);
-  Members envelope;
-  envelope.push_back(member("id", {Source::DeliveryId}));
-  envelope.push_back(member("event", constant("automation.webhook.send")));
-  envelope.push_back(member("timestamp", {Source::Timestamp}));
-  envelope.push_back(member("idClient", {Source::AccountId}));
-  envelope.push_back(member("data", {std::move(data)}));
-  root_ = {std::move(envelope)};
+  root_ = standard_envelope(std::move(data));
+  standard_ = true;
+}
+
+const WebhookBody& WebhookBody::test_data() {
+  static const WebhookBody kBody = [] {
+    Members data;
+    data.push_back(member("type", constant("member")));
+    for (const std::string_view name : kDefaultFields) add_field(data, name, /*events=*/false);
+    WebhookBody body;
+    body.root_ = standard_envelope(std::move(data));
+    return body;
+  }();
+  return kBody;
 }
 
 void WebhookBody::read_events(Settings& settings) {
@@ -312,7 +330,7 @@ void WebhookBody::read_fields(Settings& settings, bool events, Members& data) {
   const Tree* tree = settings.find("contact_fields");
   if (!tree) {
     const std::span<const std::string_view> usual =
-        events ? std::span<const std::string_view>{kEventsFields} : kStandardFields;
+        events ? std::span<const std::string_view>{kEventsFields} : kDefaultFields;
     for (const std::string_view name : usual) add_field(data, name, events);
     return;
   }

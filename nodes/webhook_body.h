@@ -53,11 +53,18 @@ class WebhookBody {
   /// The same as a value, for forms and queries.
   Value value(const Visit& visit, const TemplateSubject& subject) const;
 
+  /// Whether it is the standard envelope.
+  bool is_standard() const { return standard_; }
+  /// The standard envelope as the test button sends it: with the fields of seed S2's example.
+  static const WebhookBody& test_data();
+
  private:
+  WebhookBody() = default;
   void read_standard(Settings& settings);
   void read_events(Settings& settings);
   void read_fields(Settings& settings, bool events, std::vector<BodyMember>& data);
   void read_additional(Settings& settings, std::vector<BodyMember>& data);
   BodyPart root_;
+  bool standard_ = false;
 };
 }  // namespace onward

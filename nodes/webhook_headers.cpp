@@ -107,7 +107,8 @@ void WebhookHeaders::read_auth(Settings& settings) {
   const Tree* tree = settings.find("auth");
   if (!tree) return;
   constexpr std::string_view kWants =
-      "\"auth\" wants { bearer: … } or { basic: { username: …, password: … } }";
+      "\"auth\" wants { bearer: … }, { basic: { username: …, password: … } } or { credential: NAME "
+      "}";
   if (!tree->is_map() || tree->entries.size() != 1) {
     settings.error(tree->at, "wrong_type", fmt::format("{}, found {}", kWants, describe(*tree)));
     return;
@@ -118,9 +119,15 @@ void WebhookHeaders::read_auth(Settings& settings) {
   const Tree::Entry& entry = tree->entries.front();
   if (entry.key == "basic") return read_basic(settings, entry.value);
   if (entry.key == "credential") {
-    settings.error(entry.key_at, "not_supported", "\"auth\": \"credential\" is not supported yet");
+    if (entry.value.is_scalar() && is_name(entry.value.text) && entry.value.text.size() <= 64)
+      credential_ = entry.value.text;
+    else
+      settings.error(entry.value.at, "wrong_type",
+                     fmt::format("\"auth\": \"credential\" wants the name of one, as `onward "
+                                 "credential set` was given it, found {}",
+                                 describe(entry.value)));
   } else if (entry.key != "bearer") {
-    constexpr std::array<std::string_view, 2> kKnown = {"basic", "bearer"};
+    constexpr std::array<std::string_view, 3> kKnown = {"basic", "bearer", "credential"};
     settings.error(entry.key_at, "unknown_key", fmt::format("{}, found \"{}\"", kWants, entry.key),
                    nearest_name(entry.key, std::span<const std::string_view>{kKnown}));
   } else if (!entry.value.is_scalar() || entry.value.text.empty()) {
@@ -154,13 +161,6 @@ void WebhookHeaders::read_basic(Settings& settings, const Tree& tree) {
     settings.error(username->value.at, "bad_username", "\"auth\": a username cannot hold a \":\"");
   basic_ =
       Basic{compile(settings, username->value, "auth"), compile(settings, password->value, "auth")};
-  for (const Tree::Entry* entry : {username, password}) {
-    const Template& text = entry == username ? basic_->username : basic_->password;
-    if (!text.secrets().empty())
-      settings.error(entry->value.at, "not_supported",
-                     "\"auth\": a secret in \"basic\" is not supported yet; use \"bearer\" or a "
-                     "header");
-  }
 }
 
 std::string_view WebhookHeaders::render_to(std::vector<Header>& out,
@@ -179,8 +179,14 @@ std::string_view WebhookHeaders::render_to(std::vector<Header>& out,
     if (username.find(':') != std::string::npos) return kAuthorization;
     const std::string pair = username + ":" + password;
     if (pair.size() > kValueMax / 2 || has_control_characters(pair)) return kAuthorization;
-    out.emplace_back(kAuthorization, "Basic " + base64(pair));
+    // With a secret in it, it cannot be encoded before the attempt.
+    const bool whole = pair.find(kSecretOpen) == std::string::npos;
+    out.emplace_back(kAuthorization,
+                     "Basic " + (whole ? base64(pair) : kBase64Open + pair + kBase64Close));
   }
+  if (!credential_.empty())
+    out.emplace_back(kAuthorization, fmt::format("{}{}{}{}", kSecretOpen, kCredentialPrefix,
+                                                 credential_, kSecretClose));
   return {};
 }
 
@@ -196,6 +202,10 @@ std::vector<std::string> WebhookHeaders::secrets() const {
   };
   for (const auto& [name, value] : headers_) add(value);
   if (bearer_) add(*bearer_);
+  if (basic_) {
+    add(basic_->username);
+    add(basic_->password);
+  }
   return names;
 }
 }  // namespace onward

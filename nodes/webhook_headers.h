@@ -23,6 +23,8 @@ class WebhookHeaders {
   /// Whether the author sets `name` himself; case does not matter.
   bool has(std::string_view name) const;
   std::vector<std::string> secrets() const;
+  /// The credential that `auth` names, or empty.
+  const std::string& credential() const { return credential_; }
 
  private:
   struct Basic {
@@ -36,5 +38,6 @@ class WebhookHeaders {
   std::vector<std::pair<std::string, Template>> headers_;
   std::optional<Basic> basic_;
   std::optional<Template> bearer_;
+  std::string credential_;
 };
 }  // namespace onward

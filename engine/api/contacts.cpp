@@ -1,6 +1,10 @@
 // /v1/contacts: who they are, and where they have been.
+#include <memory>
+#include <utility>
+
 #include <fmt/format.h>
 
+#include "engine/api/contact_import.h"
 #include "engine/api/resources.h"
 #include "engine/api/views.h"
 #include "engine/core/contact.h"
@@ -34,14 +38,15 @@ bool clears_email(const ContactPatch& patch) {
 
 /// The contact of the body, under the name of the path. The body may repeat the id, and tells
 /// whether it is a number; it gives an id to a contact named by email.
-Result<ContactInput> input_of(const Call& call, const ContactName& name) {
+Result<ContactInput> input_of(const Call& call, const ContactName& name,
+                              const CustomFields& declared) {
   const auto body = parse_json(call.request.body);
   if (!body) return tl::make_unexpected(body.error());
   if (!body->map())
     return fail(ErrorKind::Invalid, "wrong_type", "The body must be a JSON object.");
   auto named = input_of_path(name);
   if (!named) return named;
-  auto input = parse_contact(*body);
+  auto input = parse_contact(*body, &declared);
   if (!input) return input;
   if (name.id.empty()) {
     if (clears_email(input->patch) && !input->who.id)
@@ -64,7 +69,7 @@ Result<ContactInput> input_of(const Call& call, const ContactName& name) {
 void change_contact(Runtime& runtime, const Call& call, bool create) {
   const auto name = name_of(call);
   if (!name) return call.reply(problem_of(name.error()));
-  auto input = input_of(call, *name);
+  auto input = input_of(call, *name, *runtime.custom_fields());
   if (!input) return call.reply(problem_of(input.error()));
   unless_taken(
       call.reply,
@@ -109,6 +114,132 @@ void list_runs(Runtime& runtime, const Call& call) {
   };
   unless_taken(call.reply, runtime.runs(*name, page->limit, page->cursor, page->fresh,
                                         answer_with<Runtime::RunPage>(call.reply, render)));
+}
+
+// ---- many at once ----
+
+constexpr std::string_view kFlag = R"({"type": "boolean", "default": false})";
+
+tl::unexpected<Error> bad_parameter(std::string message) {
+  return fail(ErrorKind::Invalid, "bad_parameter", std::move(message));
+}
+
+/// "{"E-mail": "email", "Plan": "custom.plan"}"
+Result<ColumnMap> parse_map(const std::string& text) {
+  const auto object = parse_json(text);
+  if (!object) return tl::make_unexpected(object.error());
+  ColumnMap map;
+  const ValueMap* members = object->map();
+  if (members == nullptr)
+    return bad_parameter("\"map\" wants an object such as {\"E-mail\": \"email\"}.");
+  for (const auto& [header, field] : *members) {
+    if (field.text() == nullptr)
+      return bad_parameter(fmt::format("\"map\" wants the name of a field for \"{}\".", header));
+    map.emplace_back(header, *field.text());
+  }
+  return map;
+}
+
+Result<ImportForm> import_form(const Call& call) {
+  ImportForm form;
+  const std::string type = media_type(call.request.header("content-type"));
+  form.csv = type == "text/csv";
+  if (!form.csv && type != "application/x-ndjson" && type != "application/ndjson" &&
+      type != "application/jsonl")
+    return fail(
+        ErrorKind::Invalid, "unsupported_media_type",
+        fmt::format("Contacts come as text/csv or application/x-ndjson, not \"{}\".", type));
+  if (const auto text = call.parameter("map")) {
+    auto map = parse_map(*text);
+    if (!map) return tl::make_unexpected(map.error());
+    form.map = std::move(*map);
+  }
+  if (const auto text = call.parameter("delimiter")) {
+    const std::string delimiter = *text == "tab" ? "\t" : *text;
+    if (delimiter.size() != 1 || delimiter == "\"" || delimiter == "\n" || delimiter == "\r")
+      return bad_parameter(
+          fmt::format("\"delimiter\" wants one character or tab, found \"{}\".", *text));
+    form.delimiter = delimiter.front();
+  }
+  if (const auto text = call.parameter("empty")) {
+    if (*text != "clears" && *text != "leaves")
+      return bad_parameter(fmt::format("\"empty\" can be leaves or clears, found \"{}\".", *text));
+    form.cells.empty_clears = *text == "clears";
+  }
+  for (const auto& [name, into] :
+       {std::pair{"ignore_unmapped", &form.ignore_unmapped}, std::pair{"raw", &form.cells.raw}}) {
+    const auto flag = parse_flag(call, name);
+    if (!flag) return tl::make_unexpected(flag.error());
+    *into = *flag;
+  }
+  if (const auto text = call.parameter("groups")) {
+    auto groups = split_names(*text);
+    if (!groups) return tl::make_unexpected(groups.error());
+    form.groups = std::move(*groups);
+  }
+  return form;
+}
+
+void import_contacts(Runtime& runtime, const Call& call) {
+  const auto form = import_form(call);
+  if (!form)
+    return call.reply(form.error().code == "unsupported_media_type"
+                          ? problem(415, form.error().code, form.error().message)
+                          : problem_of(form.error()));
+  ImportMode mode;
+  for (const auto& [name, into] :
+       {std::pair{"trigger", &mode.trigger}, std::pair{"dry_run", &mode.dry_run}}) {
+    const auto flag = parse_flag(call, name);
+    if (!flag) return call.reply(problem_of(flag.error()));
+    *into = *flag;
+  }
+  auto post = parse_import(call.request.body, *form, *runtime.custom_fields());
+  if (!post)
+    return call.reply(problem(post.error().code == "too_many_contacts" ? 413 : 400,
+                              post.error().code, post.error().message));
+  if (post->contacts.empty()) return call.reply(render_import(*post, {}, mode.dry_run));
+  std::vector<ContactInput> contacts = std::exchange(post->contacts, {});
+  const auto places = std::make_shared<const ImportPost>(std::move(*post));
+  unless_taken(
+      call.reply,
+      runtime.import_contacts(
+          std::move(contacts), mode,
+          answer_with<std::vector<ImportAnswer>>(
+              call.reply, [places, dry = mode.dry_run](const std::vector<ImportAnswer>& answers) {
+                return render_import(*places, answers, dry);
+              })));
+}
+
+/// Whether the caller asks for a line each.
+bool wants_lines(const Call& call) {
+  return call.request.header("accept").find("ndjson") != std::string_view::npos;
+}
+
+void list_contacts(Runtime& runtime, const Call& call) {
+  const auto page = parse_page(call);
+  if (!page) return call.reply(problem_of(page.error()));
+  const auto statistics = parse_flag(call, "statistics");
+  if (!statistics) return call.reply(problem_of(statistics.error()));
+  const auto render = [with = *statistics,
+                       lines = wants_lines(call)](const Runtime::ContactPage& found) {
+    ValueList contacts;
+    ApiReply reply{200, "application/x-ndjson", {}};
+    for (const ContactAnswer& contact : found.contacts) {
+      Value view = with ? view_of(contact) : to_value(contact.contact);
+      if (lines)
+        reply.body += to_json(view) + "\n";
+      else
+        contacts.push_back(std::move(view));
+    }
+    if (!lines)
+      return json_reply(200, ValueMap{{"contacts", std::move(contacts)},
+                                      {"next", found.next.empty() ? Value{} : Value{found.next}}});
+    if (!found.next.empty()) reply.headers.emplace_back("Onward-Next", found.next);
+    return reply;
+  };
+  unless_taken(call.reply, runtime.contacts(call.parameter("group").value_or(std::string{}),
+                                            page->limit, page->cursor, page->fresh,
+                                            answer_with<Runtime::ContactPage>(call.reply, render)));
 }
 }  // namespace
 
@@ -162,6 +293,45 @@ std::vector<Route> contact_routes(Runtime& runtime) {
        {.id = "listRuns",
         .answers = {{200, "Runs"}},
         .faults = {{400, "bad_contact"}, {404, "unknown_contact"}}}},
+      {"GET",
+       "/v1/contacts",
+       Need::Read,
+       "All contacts, oldest first, or those of one group; a line each where the caller accepts "
+       "it.",
+       {"limit",
+        "cursor",
+        "fresh",
+        {"group", "Only contacts in this group; a page may be short, or empty, and go on."},
+        {"statistics", "With the personal statistics.", kFlag}},
+       [&](const Call& call) { list_contacts(runtime, call); },
+       {.id = "listContacts",
+        .answers = {{200, "Contacts"},
+                    {200, "", "application/x-ndjson",
+                     "A contact a line; the next page's cursor is the header Onward-Next."}},
+        .faults = {{400, "bad_cursor"}}}},
+      {"POST",
+       "/v1/contacts/import",
+       Need::Ingest,
+       "Makes and changes many contacts, from CSV or one JSON object a line; each row by itself.",
+       {{"map", "Columns to fields: {\"E-mail\": \"email\", \"Plan\": \"custom.plan\"}."},
+        {"delimiter", "Between cells: one character, or tab; else found in the header."},
+        {"ignore_unmapped", "Pass over columns that mean nothing.", kFlag},
+        {"empty", "What an empty cell does to its field.",
+         R"({"type": "string", "enum": ["leaves", "clears"], "default": "leaves"})"},
+        {"raw", "Keep the ' before cells that look like formulas.", kFlag},
+        {"groups", "Groups that every contact joins, separated by | or ,."},
+        {"trigger", "Let the changes start scenarios.", kFlag},
+        {"dry_run", "Tell what would be done, and do nothing.", kFlag}},
+       [&](const Call& call) { import_contacts(runtime, call); },
+       {.id = "importContacts",
+        .body = {{"", "text/csv"}, {"", "application/x-ndjson"}},
+        .answers = {{200, "ContactsImported"}},
+        .faults = {{400,
+                    "no_contacts no_contact unmapped_column unknown_column unknown_field "
+                    "duplicate_field bad_quotes bad_utf8 bad_character row_too_long bad_list "
+                    "bad_json wrong_type bad_name too_many"},
+                   {413, "too_many_contacts"},
+                   {415, "unsupported_media_type"}}}},
   };
 }
 }  // namespace onward

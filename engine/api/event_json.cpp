@@ -197,6 +197,32 @@ Status PostReader::count() const {
               fmt::format("One post may have at most {} events.", kEventsMax));
 }
 
+void refuse_undeclared(EventPost& post, const CustomFields& declared) {
+  if (declared.free()) return;
+  const auto fault_of = [&declared](ContactPatch& patch) -> std::optional<Error> {
+    for (auto& [name, value] : patch.custom) {
+      auto checked = declared.check(name, value);
+      if (!checked) return std::move(checked.error());
+      value = std::move(*checked);
+    }
+    return std::nullopt;
+  };
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < post.events.size(); ++i) {
+    if (auto fault = fault_of(post.events[i].patch)) {
+      post.refused.push_back({std::move(post.places[i]), std::move(*fault)});
+      continue;
+    }
+    if (kept != i) {
+      post.events[kept] = std::move(post.events[i]);
+      post.places[kept] = std::move(post.places[i]);
+    }
+    ++kept;
+  }
+  post.events.resize(kept);
+  post.places.resize(kept);
+}
+
 Result<EventInput> parse_event(const Value& object, Instant now, bool history) {
   const ValueMap* members = object.map();
   if (!members)

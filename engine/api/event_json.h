@@ -8,6 +8,7 @@
 
 #include "engine/api/http.h"
 #include "engine/core/advance.h"
+#include "engine/core/custom_fields.h"
 #include "engine/core/result.h"
 #include "engine/core/value.h"
 #include "engine/runtime/runtime.h"
@@ -68,6 +69,9 @@ class PostReader {
   Ids ids_;
   std::size_t index_ = 0;
 };
+
+/// Refuses those events of a post whose contacts have custom fields that are not declared so.
+void refuse_undeclared(EventPost& post, const CustomFields& declared);
 
 /// Fails where nothing can be told apart: no JSON, too many events, no event at all.
 Result<EventPost> parse_events(std::string_view body, EventForm form, Instant now, bool history);

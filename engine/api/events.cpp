@@ -49,6 +49,7 @@ void take_post(Runtime& runtime, DoorFigures& door, const Call& call, Result<Eve
                                                           : 400;
     return call.reply(problem(status, post.error().code, post.error().message));
   }
+  refuse_undeclared(*post, *runtime.custom_fields());
   door.events_refused.fetch_add(post->refused.size(), std::memory_order_relaxed);
   if (post->events.empty()) return call.reply(render_answers(*post, {}));
 

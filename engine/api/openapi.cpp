@@ -20,9 +20,12 @@ constexpr Tag kTags[] = {
     {"events", "What contacts do: the door through which everything starts."},
     {"intake", "The same door for events in the forms of other systems."},
     {"contacts", "Who they are, and where they have been."},
+    {"fields", "Custom fields that are declared; without any, contacts may have whichever."},
     {"scenarios", "What authors write, its life, and its numbers."},
     {"runs", "Journeys under way."},
     {"deliveries", "The webhook requests that nodes asked for, and what came of them."},
+    {"secrets", "What headers and signatures need, kept sealed; no answer ever shows a value."},
+    {"credentials", "What receivers know callers by, kept the same way."},
     {"logs", "What was changed lately, and what requests met."},
     {kServerTag, "The process itself, for whoever watches it."},
 };

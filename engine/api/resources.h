@@ -32,6 +32,7 @@ std::vector<Route> intake_routes(Runtime& runtime, const Clock& clock,
                                  const std::shared_ptr<DoorFigures>& door,
                                  const IntakeSecrets& secrets);
 std::vector<Route> contact_routes(Runtime& runtime);
+std::vector<Route> field_routes(Runtime& runtime);
 std::vector<Route> scenario_routes(Runtime& runtime);
 std::vector<Route> delivery_routes(Runtime& runtime);
 std::vector<Route> run_routes(Runtime& runtime);
@@ -40,6 +41,7 @@ std::vector<Route> health_routes(Runtime& runtime);
 std::vector<Route> metrics_routes(Runtime& runtime, const Clock& clock,
                                   std::shared_ptr<const DoorFigures> door);
 
+std::vector<Route> secret_routes(Runtime& runtime);
 /// The description of `routes` and of itself, made once.
 Route openapi_route(const std::vector<Route>& routes);
 

@@ -28,6 +28,9 @@ const PathRow kPath[] = {
     {"contacts", {"id", "The caller's id of a contact, or email: and its address."}},
     {"scenarios", {"id", "The scenario's id."}},
     {"nodes", {"node", "The node's id in the scenario."}},
+    {"fields", {"name", "A custom field's name, without custom. before it."}},
+    {"secrets", {"name", "The secret's name, as in {{ secret.NAME }}."}},
+    {"credentials", {"name", "The credential's name, as in auth: { credential: NAME }."}},
     {"deliveries", {"id", "The delivery's id, evt_…, which is its webhook-id."}},
     {"runs", {"id", "The run's id, run_…."}},
 };

@@ -122,6 +122,41 @@ constexpr Row kRows[] = {
     {"CloudEvents", R"({"type": "array", "maxItems": 10000,
       "items": {"$ref": "#/components/schemas/CloudEvent"}})"},
 
+    {"Contacts", R"({"type": "object", "required": ["contacts", "next"], "properties": {
+      "contacts": {"type": "array", "items": {"type": "object",
+        "description": "A Contact; its statistics only where they were asked for.",
+        "required": ["groups", "created_at", "updated_at"]}},
+      "next": {"type": ["string", "null"], "description": "The cursor of the next page."}}})"},
+    {"ContactsImported", R"({"type": "object",
+      "description": "What became of the rows: what is counted here is durable, but for a dry run.",
+      "required": ["created", "updated", "unchanged", "refused", "dry_run", "warnings", "errors"],
+      "properties": {
+        "created": {"type": "integer"},
+        "updated": {"type": "integer"},
+        "unchanged": {"type": "integer"},
+        "refused": {"type": "integer"},
+        "dry_run": {"type": "boolean"},
+        "warnings": {"type": "array", "items": {"type": "object",
+          "required": ["index", "line", "code"], "properties": {"index": {"type": "integer"},
+            "line": {"type": "integer"}, "code": {"type": "string"}}}},
+        "errors": {"type": "array", "items": {"type": "object",
+          "required": ["index", "line", "code", "message"],
+          "properties": {"index": {"type": "integer", "description": "From 0, below the header."},
+            "line": {"type": "integer", "description": "From 1, of the body."},
+            "column": {"type": "string"}, "code": {"type": "string"},
+            "message": {"type": "string"}}}}}})"},
+    {"CustomField", R"({"type": "object", "required": ["name", "type", "summary"], "properties": {
+      "name": {"type": "string"},
+      "type": {"enum": ["text", "number", "date", "instant", "flag", "list"]},
+      "summary": {"type": "string"}}})"},
+    {"CustomFieldDeclaration", R"({"type": "object", "required": ["type"], "properties": {
+      "type": {"enum": ["text", "number", "date", "instant", "flag", "list"]},
+      "summary": {"type": ["string", "null"], "description": "What it holds, for people."}}})"},
+    {"CustomFields", R"({"type": "object", "required": ["declared", "fields"], "properties": {
+      "declared": {"type": "boolean",
+        "description": "Whether only declared custom fields are taken."},
+      "fields": {"type": "array", "items": {"$ref": "#/components/schemas/CustomField"}}}})"},
+
     {"Run", R"({"type": "object", "description": "One journey of a contact.",
       "required": ["id", "scenario", "version", "test", "state", "started", "ended", "wake_at", "path"],
       "properties": {
@@ -295,6 +330,66 @@ constexpr Row kRows[] = {
         "code": {"type": "string"},
         "error": {"type": "string"},
         "response": {"type": "string", "description": "The beginning of the answer's body."}}})"},
+    {"Secret", R"({"type": "object", "description": "All that is ever told of one.",
+      "required": ["name", "set_at", "rotating_since", "used_by", "readable"], "properties": {
+        "name": {"type": "string"},
+        "set_at": {"type": ["string", "null"], "format": "date-time"},
+        "rotating_since": {"type": ["string", "null"], "format": "date-time",
+          "description": "While an old value signs too: since when."},
+        "used_by": {"type": "array", "items": {"type": "string"},
+          "description": "Scenarios, by id, that are not archived."},
+        "readable": {"type": "boolean",
+          "description": "False: sealed under a master key that is not here."}}})"},
+    {"Secrets", R"({"type": "object", "required": ["secrets"], "properties": {
+      "secrets": {"type": "array", "items": {"$ref": "#/components/schemas/Secret"}}}})"},
+    {"SecretValue", R"({"type": "object", "properties": {
+      "value": {"type": ["string", "null"],
+        "description": "4 to 8192 bytes without control characters; empty keeps the one it has."},
+      "rotate": {"type": ["boolean", "null"],
+        "description": "The old value signs on beside the new one."},
+      "drop_old": {"type": ["boolean", "null"], "description": "Ends a rotation; goes alone."}}})"},
+    {"SecretChanged", R"({"allOf": [{"$ref": "#/components/schemas/Secret"},
+      {"type": "object", "required": ["created", "changed"], "properties": {
+        "created": {"type": "boolean"}, "changed": {"type": "boolean"}}}]})"},
+    {"Credential", R"({"type": "object", "description": "All that is ever told of one.",
+      "required": ["name", "set_at", "used_by", "readable"], "properties": {
+        "name": {"type": "string"},
+        "scheme": {"enum": ["basic", "bearer", "header"]},
+        "username": {"type": "string"},
+        "header": {"type": "string"},
+        "set_at": {"type": ["string", "null"], "format": "date-time"},
+        "used_by": {"type": "array", "items": {"type": "string"}},
+        "readable": {"type": "boolean"}}})"},
+    {"Credentials", R"({"type": "object", "required": ["credentials"], "properties": {
+      "credentials": {"type": "array", "items": {"$ref": "#/components/schemas/Credential"}}}})"},
+    {"CredentialValue", R"({"type": "object",
+      "description": "One of the three; an empty secret part keeps the one it has.",
+      "minProperties": 1, "maxProperties": 1, "properties": {
+        "basic": {"type": "object", "required": ["username"], "properties": {
+          "username": {"type": "string"}, "password": {"type": ["string", "null"]}}},
+        "bearer": {"type": ["string", "null"]},
+        "header": {"type": "object", "required": ["name"], "properties": {
+          "name": {"type": "string"}, "value": {"type": ["string", "null"]}}}}})"},
+    {"CredentialChanged", R"({"allOf": [{"$ref": "#/components/schemas/Credential"},
+      {"type": "object", "required": ["created", "changed"], "properties": {
+        "created": {"type": "boolean"}, "changed": {"type": "boolean"}}}]})"},
+    {"Rekeyed", R"({"type": "object", "required": ["sealed", "unreadable"], "properties": {
+      "sealed": {"type": "integer"},
+      "unreadable": {"type": "integer",
+        "description": "Those that no key here opens; the old keys stay for them."}}})"},
+    {"WebhookTest", R"({"type": "object", "description": "What came of a node's test button.",
+      "required": ["id", "accepted", "status", "code", "error", "explanation", "took_ms", "response",
+        "request"],
+      "properties": {
+        "id": {"type": "string"},
+        "accepted": {"type": "boolean"},
+        "status": {"type": ["integer", "null"]},
+        "code": {"type": ["string", "null"]},
+        "error": {"type": ["string", "null"]},
+        "explanation": {"type": ["string", "null"], "description": "What to do about it."},
+        "took_ms": {"type": "integer"},
+        "response": {"type": ["string", "null"], "description": "At most 4 KiB of the answer."},
+        "request": {"$ref": "#/components/schemas/Request"}}})"},
     {"Request", R"({"type": "object", "required": ["method", "url", "headers", "body"],
       "properties": {
         "method": {"type": "string"},

@@ -255,14 +255,54 @@ std::string inert_text(std::string_view bytes) {
 
 std::string with_secret_references(std::string_view text) {
   std::string out;
-  for (const char c : text) {
-    if (c == kSecretOpen)
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == kSecretOpen && text.substr(i + 1).starts_with(kCredentialPrefix)) {
+      out += "{{ credential.";
+      i += kCredentialPrefix.size();
+    } else if (c == kSecretOpen) {
       out += "{{ secret.";
-    else if (c == kSecretClose)
+    } else if (c == kSecretClose) {
       out += " }}";
-    else
+    } else if (c == kBase64Open) {
+      out += "base64(";
+    } else if (c == kBase64Close) {
+      out += ")";
+    } else {
       out += c;
+    }
   }
   return out;
+}
+
+Value view_of(const SecretInfo& info, SecretKind kind) {
+  Value view = ValueMap{{"name", info.name}};
+  if (kind == SecretKind::Credential && info.readable) {
+    view.set("scheme", to_string(info.scheme));
+    if (info.scheme == AuthScheme::Basic) view.set("username", info.login);
+    if (info.scheme == AuthScheme::Header) view.set("header", info.login);
+  }
+  view.set("set_at", info.readable ? Value{format_instant(info.set)} : Value{});
+  if (kind == SecretKind::Secret)
+    view.set("rotating_since", info.rotated ? Value{format_instant(*info.rotated)} : Value{});
+  view.set("used_by", texts(info.used_by));
+  view.set("readable", info.readable);
+  return view;
+}
+
+Value view_of(const WebhookTestAnswer& answer) {
+  const Attempt& attempt = answer.attempt;
+  const auto text = [](const std::string& given) {
+    return given.empty() ? Value{} : Value{inert_text(given)};
+  };
+  return ValueMap{{"id", answer.id},
+                  {"accepted", answer.accepted},
+                  {"status", attempt.status == 0 ? Value{} : Value{attempt.status}},
+                  {"code", text(attempt.code)},
+                  {"error", text(attempt.error)},
+                  {"explanation", text(answer.explanation)},
+                  {"took_ms", static_cast<std::int64_t>(attempt.took.count())},
+                  {"response", text(attempt.response)},
+                  {"request", view_request(*answer.request)}};
 }
 }  // namespace onward

@@ -21,6 +21,11 @@ Value view_of(const Runtime::DeliveryView& delivery, std::string_view epoch, boo
 Value view_of(const LogLine& line, std::string_view epoch);
 /// {"scenario", "test", "reason", "count", "last"}
 Value view_of(const Runtime::RefusedView& refused);
+/// {"name", "set_at", "rotating_since", "used_by", "readable"}, of a credential also "scheme" and
+/// "username" or "header". Never a value.
+Value view_of(const SecretInfo& info, SecretKind kind);
+/// {"id", "accepted", "status", "code", "error", "explanation", "took_ms", "response", "request"}
+Value view_of(const WebhookTestAnswer& answer);
 /// [{"severity", "line", "column", "code", "message", "nearest"?}]
 Value view_of(std::span<const Diagnostic> diagnostics);
 
@@ -30,6 +35,7 @@ std::string diagnostic_lines(std::string_view name, std::span<const Diagnostic> 
 /// Text of unknown origin made inert: what is no UTF-8 and control characters but newline and tab
 /// become `\xNN`.
 std::string inert_text(std::string_view bytes);
-/// Rendered text with its secrets as an author writes them: `{{ secret.crm_key }}`.
+/// Rendered text with its secrets as an author writes them: `{{ secret.crm_key }}`,
+/// `{{ credential.crm }}`, and `base64(jane:{{ secret.password }})`.
 std::string with_secret_references(std::string_view text);
 }  // namespace onward

@@ -121,6 +121,8 @@ struct PatchEffect {
 };
 PatchEffect apply_patch(Contact& contact, const ContactPatch& patch, Instant now);
 
+class CustomFields;
+
 /// A contact as an event or `PUT /v1/contacts/{id}` carries it.
 struct ContactInput {
   ContactRef who;
@@ -129,8 +131,9 @@ struct ContactInput {
 /// Reads `{"id"?, "email"?, …fields, "custom": {…}, "groups"…}`. Field names may be dotted or
 /// nested ("consent": {"type": …}); aliases are understood. Refused by name: an unknown field, a
 /// wrong type, an address or a time zone that is none, a text over 64 KiB, more than 1,000 groups
-/// or custom fields. `who` is empty where the object names nobody: the caller may know.
-Result<ContactInput> parse_contact(const Value& object);
+/// or custom fields; with `declared`, a custom field that is not among them or of another type.
+/// `who` is empty where the object names nobody: the caller may know.
+Result<ContactInput> parse_contact(const Value& object, const CustomFields* declared = nullptr);
 
 /// The value of a field as a typed value: JSON text becomes a day or an instant where the type asks
 /// for one. `name` is for the message.

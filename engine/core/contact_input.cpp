@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/core/contact.h"
+#include "engine/core/custom_fields.h"
 #include "engine/core/diagnostic.h"
 #include "engine/core/time_zone.h"
 
@@ -67,6 +68,8 @@ std::string_view wanted(FieldType type) {
 /// Reads one contact's members into a ContactInput; every method answers the first fault.
 class Reader {
  public:
+  explicit Reader(const CustomFields* declared) : declared_{declared} {}
+
   Result<ContactInput> read(const Value& object) {
     const ValueMap* members = object.map();
     if (!members) return refuse("wrong_type", "contact", "wants an object");
@@ -167,7 +170,9 @@ class Reader {
       return refuse("duplicate_field", shown, "is given twice");
     const std::size_t size = value.text() ? value.text()->size() : to_json(value).size();
     if (size > kTextMax) return refuse("too_long", shown, "is longer than 64 KiB");
-    if (custom.size() <= kContactPartsMax) custom.emplace_back(name, value);
+    auto checked = declared_ == nullptr ? Result<Value>{value} : declared_->check(name, value);
+    if (!checked) return tl::make_unexpected(std::move(checked.error()));
+    if (custom.size() <= kContactPartsMax) custom.emplace_back(name, std::move(*checked));
     return {};
   }
 
@@ -209,6 +214,7 @@ class Reader {
     return sentence;
   }
 
+  const CustomFields* declared_;
   ContactInput input_;
 };
 }  // namespace
@@ -249,5 +255,7 @@ Result<Value> coerce(const Value& value, FieldType type, std::string_view name) 
   return refuse("wrong_type", name, sentence);
 }
 
-Result<ContactInput> parse_contact(const Value& object) { return Reader{}.read(object); }
+Result<ContactInput> parse_contact(const Value& object, const CustomFields* declared) {
+  return Reader{declared}.read(object);
+}
 }  // namespace onward

@@ -111,6 +111,11 @@ class Node {
   virtual bool follows_zone() const { return false; }
   /// Secrets that its requests name.
   virtual std::vector<std::string> secrets() const { return {}; }
+  /// Credentials that they name.
+  virtual std::vector<std::string> credentials() const { return {}; }
+  /// Of a kind that asks for deliveries: what its test button sends, the same whoever visits; the
+  /// visit is a sample contact's. Nothing where there is none.
+  virtual std::optional<RequestDraft> test_request(const Visit&) const { return std::nullopt; }
 };
 
 enum class NodeFamily : std::uint8_t { Trigger, Condition, Action, Wait };

@@ -29,6 +29,13 @@ std::vector<std::string> Scenario::secrets() const {
   return {names.begin(), names.end()};
 }
 
+std::vector<std::string> Scenario::credentials() const {
+  std::set<std::string> names;
+  for (const ScenarioNode& node : nodes)
+    for (std::string& name : node.node->credentials()) names.insert(std::move(name));
+  return {names.begin(), names.end()};
+}
+
 void Scenario::number_nodes(std::vector<std::pair<std::string, NodeNumber>>& known) {
   std::unordered_map<std::string, NodeNumber> numbers;
   std::uint32_t greatest = 0;

@@ -60,6 +60,7 @@ struct Scenario {
   /// By stable number; null where this version has no such node.
   const ScenarioNode* find(NodeNumber number) const;
   std::vector<std::string> secrets() const;
+  std::vector<std::string> credentials() const;
 
   /// Gives each node its stable number from `known` (node id -> number); new ids get the following
   /// ones.

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "engine/core/custom_fields.h"
 #include "engine/core/scenario.h"
 #include "engine/core/scenario_graph.h"
 #include "engine/core/scenario_rules.h"
@@ -80,6 +81,8 @@ class ScenarioReader {
       for (const Draft& draft : drafts_) ids.push_back(draft.entry->key);
       check_tests(entry->value, ids, diagnostics_);
     }
+    if (context_.custom_fields != nullptr)
+      check_mentions(tree_, *context_.custom_fields, context_.undeclared_warns, diagnostics_);
     if (diagnostics_.errors() != errors_before) return nullptr;
     return std::move(scenario_);
   }
@@ -437,23 +440,29 @@ class ScenarioReader {
   }
 
   void check_secrets(const Draft& draft, std::string_view where) {
-    constexpr std::string_view kNoneYet = "; secrets cannot be stored yet";
-    std::vector<std::string> names = draft.node->secrets();
+    check_known(draft, where, "secret", draft.node->secrets(), context_.secrets);
+    check_known(draft, where, "credential", draft.node->credentials(), context_.credentials);
+  }
+
+  /// `known` nothing: this is not the server, which alone knows.
+  void check_known(const Draft& draft, std::string_view where, std::string_view what,
+                   std::vector<std::string> names,
+                   const std::optional<std::set<std::string, std::less<>>>& known) {
+    const std::string code = fmt::format("unknown_{}", what);
     std::sort(names.begin(), names.end());
     names.erase(std::unique(names.begin(), names.end()), names.end());
     for (const std::string& name : names) {
-      if (!context_.secrets) {
-        warning(draft.entry->key_at, "unknown_secret",
-                fmt::format("{}: names the secret \"{}\"{}, so a server will refuse the file",
-                            where, name, kNoneYet));
-        continue;
+      if (!known) {
+        warning(draft.entry->key_at, code,
+                fmt::format("{}: names the {} \"{}\"; a server that has none of that name refuses "
+                            "the file",
+                            where, what, name));
+      } else if (!known->contains(name)) {
+        error(draft.entry->key_at, code,
+              fmt::format("{}: the server has no {} \"{}\"; set it with: onward {} set {}", where,
+                          what, name, what, name),
+              nearest_in(name, Names{known->begin(), known->end()}));
       }
-      if (context_.secrets->contains(name)) continue;
-      const Names known{context_.secrets->begin(), context_.secrets->end()};
-      error(draft.entry->key_at, "unknown_secret",
-            fmt::format("{}: the server has no secret \"{}\"{}", where, name,
-                        known.empty() ? kNoneYet : ""),
-            nearest_in(name, known));
     }
   }
 

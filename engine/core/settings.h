@@ -44,11 +44,17 @@ struct SettingSpec {
   std::string_view schema = {};  ///< JSON Schema (draft-07) where the type's own is too wide.
 };
 
+class CustomFields;
+
 /// What a reader knows besides the tree: nothing here is required offline.
 struct AuthorContext {
   std::string timezone = "UTC";  ///< The scenario's.
   std::optional<std::set<std::string, std::less<>>>
       secrets;  ///< Known names; nothing: not known here.
+  std::optional<std::set<std::string, std::less<>>> credentials = std::nullopt;  ///< The same.
+
+  const CustomFields* custom_fields = nullptr;  ///< Declared ones; null: not known here.
+  bool undeclared_warns = false;                ///< Undeclared ones are warnings, not mistakes.
 };
 
 /// The settings of one node. Getters report a wrong type at its place and return a harmless

@@ -39,6 +39,12 @@ struct TemplateSubject {
 /// percent-encodes the secret.
 inline constexpr char kSecretOpen = '\x01';
 inline constexpr char kSecretClose = '\x02';
+/// A header value that is one reference to a name with this before it, `\x01credential:crm\x02`,
+/// stands for the whole header of that credential.
+inline constexpr std::string_view kCredentialPrefix = "credential:";
+/// What stands between these two is put in base64 once its secrets are known: `\x03jane:…\x04`.
+inline constexpr char kBase64Open = '\x03';
+inline constexpr char kBase64Close = '\x04';
 
 /// Whether a rendered header value holds a control character (below 0x20, or 0x7f) besides the
 /// references to secrets: such a delivery is born failed.

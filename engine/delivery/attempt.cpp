@@ -5,9 +5,14 @@
 #include <algorithm>
 
 #include "engine/core/template.h"
+#include "engine/secrets/bytes.h"
+#include "engine/secrets/signature.h"
 
 namespace onward {
 namespace {
+/// How long a delivery waits for its secret before it asks for it again.
+constexpr Duration kSecretPause = std::chrono::seconds{30};
+
 /// Where a secret is put in.
 enum class Place { Url, Header };
 
@@ -37,6 +42,11 @@ bool append_verbatim(std::string& out, std::string_view text) {
   return true;
 }
 
+tl::unexpected<Error> missing(std::string_view what, std::string_view name) {
+  return fail(ErrorKind::NotFound, "secret_missing",
+              fmt::format("there is no {} \"{}\"", what, name));
+}
+
 Result<std::string> resolve(std::string_view text, Place place, const SecretSource* secrets) {
   std::string out;
   while (has_secret(text)) {
@@ -49,10 +59,7 @@ Result<std::string> resolve(std::string_view text, Place place, const SecretSour
     out += text.substr(0, open);
     text.remove_prefix(close + 1);
     const std::optional<std::string> value = secrets ? secrets->secret(name) : std::nullopt;
-    if (!value) {
-      return fail(ErrorKind::NotFound, "secret_missing",
-                  fmt::format("there is no secret \"{}\"", name));
-    }
+    if (!value) return missing("secret", name);
     if (place == Place::Url) {
       append_encoded(out, *value);
     } else if (!append_verbatim(out, *value)) {
@@ -62,6 +69,79 @@ Result<std::string> resolve(std::string_view text, Place place, const SecretSour
   }
   out += text;
   return out;
+}
+
+/// What stands between the marks, in base64.
+void encode_marked(std::string& value, std::vector<std::string>& hidden) {
+  const std::size_t open = value.find(kBase64Open);
+  const std::size_t close = value.find(kBase64Close, open == std::string::npos ? 0 : open);
+  if (open == std::string::npos || close == std::string::npos) return;
+  hidden.push_back(base64_encode(std::string_view{value}.substr(open + 1, close - open - 1)));
+  value.replace(open, close - open + 1, hidden.back());
+}
+
+/// The name of the credential that a header stands for; nothing where it is a header of its own.
+std::optional<std::string_view> credential_in(std::string_view value) {
+  if (!value.starts_with(kSecretOpen) || !value.ends_with(kSecretClose)) return std::nullopt;
+  value = value.substr(1, value.size() - 2);
+  if (!value.starts_with(kCredentialPrefix)) return std::nullopt;
+  return value.substr(kCredentialPrefix.size());
+}
+
+bool same_header(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [&](char x, char y) { return lower(x) == lower(y); });
+}
+
+/// A credential takes the place of a header of its name that the author set.
+Status add_credential(HttpRequest& request, std::string_view name, const SecretSource* secrets) {
+  std::optional<Header> header = secrets ? secrets->credential(name) : std::nullopt;
+  if (!header) return missing("credential", name);
+  std::erase_if(request.headers,
+                [&](const Header& other) { return same_header(other.first, header->first); });
+  request.headers.push_back(std::move(*header));
+  return {};
+}
+
+/// Puts the secrets into the headers.
+Status resolve_headers(HttpRequest& request, const std::vector<Header>& headers,
+                       const SecretSource* secrets) {
+  std::optional<std::string_view> credential;
+  request.headers.reserve(headers.size());
+  for (const auto& [name, value] : headers) {
+    if (const auto named = credential_in(value)) {
+      credential = named;
+      continue;
+    }
+    auto resolved = resolve(value, Place::Header, secrets);
+    if (!resolved) return tl::make_unexpected(resolved.error());
+    encode_marked(*resolved, request.hidden);
+    request.headers.emplace_back(name, std::move(*resolved));
+  }
+  return credential ? add_credential(request, *credential, secrets) : Status{};
+}
+
+/// Signs for this attempt: with every value that signs, so that a receiver may know either.
+Status sign(HttpRequest& request, const DeliveryTask& task, const SecretSource* secrets,
+            Instant now) {
+  const std::string& name = task.policy->sign;
+  std::vector<std::string> values = secrets ? secrets->signing(name) : std::vector<std::string>{};
+  if (values.empty()) return missing("secret", name);
+  const std::int64_t timestamp =
+      std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count();
+  std::string signatures;
+  for (std::string& value : values) {
+    auto key = signing_key(value);
+    wipe(value);
+    if (!key) return fail(ErrorKind::Invalid, "bad_header", key.error().message);
+    if (!signatures.empty()) signatures += ' ';
+    signatures += sign_webhook(*key, task.webhook_id, timestamp, task.request->body);
+    wipe(*key);
+  }
+  request.extra_headers.emplace_back("webhook-timestamp", std::to_string(timestamp));
+  request.extra_headers.emplace_back("webhook-signature", std::move(signatures));
+  return {};
 }
 
 bool accepted(const RetryPolicy& retry, int status) {
@@ -83,7 +163,7 @@ bool is_permanent(std::string_view code) {
 }
 }  // namespace
 
-Result<HttpRequest> request_of(const DeliveryTask& task, const SecretSource* secrets) {
+Result<HttpRequest> request_of(const DeliveryTask& task, const SecretSource* secrets, Instant now) {
   HttpRequest request;
   request.request = task.request;
   request.extra_headers = {{"webhook-id", task.webhook_id}};
@@ -100,14 +180,26 @@ Result<HttpRequest> request_of(const DeliveryTask& task, const SecretSource* sec
   request.headers_replaced = std::any_of(headers.begin(), headers.end(), [](const Header& header) {
     return has_secret(header.second);
   });
-  if (!request.headers_replaced) return request;
-  request.headers.reserve(headers.size());
-  for (const auto& [name, value] : headers) {
-    auto resolved = resolve(value, Place::Header, secrets);
-    if (!resolved) return tl::make_unexpected(resolved.error());
-    request.headers.emplace_back(name, std::move(*resolved));
-  }
+  if (request.headers_replaced)
+    if (const Status done = resolve_headers(request, headers, secrets); !done)
+      return tl::make_unexpected(done.error());
+  if (!task.policy->sign.empty())
+    if (const Status done = sign(request, task, secrets, now); !done)
+      return tl::make_unexpected(done.error());
   return request;
+}
+
+bool is_accepted(const RetryPolicy& retry, const AttemptResult& result) {
+  return result.status != 0 && !result.permanent && accepted(retry, result.status);
+}
+
+void mask(AttemptResult& result, const SecretSource* secrets,
+          const std::vector<std::string>& hidden) {
+  for (std::string* text : {&result.response, &result.error}) {
+    if (text->empty()) continue;
+    for (const std::string& made : hidden) mask_in(*text, made);
+    if (secrets) secrets->mask(*text);
+  }
 }
 
 AttemptResult result_of(const DeliveryTask& task, HttpReply reply, Instant started, Instant now) {
@@ -135,8 +227,10 @@ AttemptResult result_of(const DeliveryTask& task, const Error& error, Instant no
   AttemptResult result = blank_result(task, now);
   result.code = error.code;
   result.error = error.message;
-  result.permanent = is_permanent(error.code);
+  // At the end of the window there is nothing left to wait for.
+  result.permanent = is_permanent(error.code) || task.last;
   result.local = !result.permanent;
+  if (result.local) result.retry_after = kSecretPause;
   return result;
 }
 

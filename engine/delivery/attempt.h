@@ -6,9 +6,10 @@
 #include "engine/delivery/scheduler.h"
 
 namespace onward {
-/// The request of a task: its secrets resolved, `webhook-id` added. An error where a secret is not
-/// known ("secret_missing") or its value cannot stand where it is named ("bad_header").
-Result<HttpRequest> request_of(const DeliveryTask& task, const SecretSource* secrets);
+/// The request of a task, to be sent at `now`: its secrets resolved, `webhook-id` and, where the
+/// policy wants it, the signature added. An error where a secret or credential is not known
+/// ("secret_missing") or its value cannot stand where it is named ("bad_header").
+Result<HttpRequest> request_of(const DeliveryTask& task, const SecretSource* secrets, Instant now);
 
 /// What the reply to a task's request means for its delivery.
 AttemptResult result_of(const DeliveryTask& task, HttpReply reply, Instant started, Instant now);
@@ -16,7 +17,15 @@ AttemptResult result_of(const DeliveryTask& task, HttpReply reply, Instant start
 /// What it says of endpoint and origin.
 Verdict verdict_of(const AttemptResult& result);
 
+/// Whether the receiver took it.
+bool is_accepted(const RetryPolicy& retry, const AttemptResult& result);
+
+/// Puts "***" in place of secrets that the receiver repeated, before anybody keeps or reads them.
+void mask(AttemptResult& result, const SecretSource* secrets,
+          const std::vector<std::string>& hidden);
+
 /// The result of a task whose request could not be made. A missing secret is local trouble: the
-/// operator can set it, and until then no attempt is spent on it.
+/// operator can set it, and until then no attempt is spent on it; the last one, at the end of the
+/// window, fails for it.
 AttemptResult result_of(const DeliveryTask& task, const Error& error, Instant now);
 }  // namespace onward

@@ -22,6 +22,8 @@ constexpr Duration kIdle = 1h;
 /// How long nothing is started after local trouble (no descriptors, no ports), doubling.
 constexpr Duration kHoldFirst = 100ms;
 constexpr Duration kHoldLongest = 5s;
+/// Probes under way at once.
+constexpr std::size_t kProbesMax = 8;
 }  // namespace
 
 struct Deliverer::Impl {
@@ -35,6 +37,8 @@ struct Deliverer::Impl {
   void name(std::vector<DeliveryKey>& list, const std::vector<DeliveryKey>& deliveries);
   void take_inbox();
   void start_tasks();
+  void start_probes(Instant now);
+  void answer(std::function<void(AttemptResult)> done, AttemptResult result);
   void finish(HttpReply reply);
   void end(const DeliveryTask& task, AttemptResult result);
   void hold(Instant now);
@@ -46,6 +50,12 @@ struct Deliverer::Impl {
   struct Flight {
     DeliveryTask task;
     Instant started;
+    std::vector<std::string> hidden;          ///< See HttpRequest.
+    std::function<void(AttemptResult)> done;  ///< Of a probe.
+  };
+  struct Probe {
+    DeliveryTask task;
+    std::function<void(AttemptResult)> done;
   };
 
   const std::unique_ptr<HttpClient> client;
@@ -55,7 +65,9 @@ struct Deliverer::Impl {
   std::mutex inbox_mutex;
   std::vector<DeliveryTask> inbox;
   std::vector<DeliveryKey> withdrawn, expedited;
-  std::atomic<bool> arrived = false;  ///< The inbox may hold something.
+  std::vector<Probe> probes;
+  std::atomic<std::size_t> probing = 0;  ///< Waiting or in flight.
+  std::atomic<bool> arrived = false;     ///< The inbox may hold something.
   std::atomic<bool> asleep = false;
   std::atomic<bool> stopping = false;
   std::atomic<Duration::rep> patience = 0;
@@ -69,6 +81,8 @@ struct Deliverer::Impl {
 
   // The deliver thread's own.
   std::uint64_t next_token = 1;
+  std::vector<Probe> probes_due;
+  std::vector<std::function<void()>> answers;  ///< Of probes; called without the lock.
   std::vector<AttemptResult> results;
   std::vector<HttpReply> replies;
   std::optional<Instant> held_until;
@@ -95,25 +109,50 @@ void Deliverer::Impl::take_inbox() {
     tasks.swap(inbox);
     gone.swap(withdrawn);
     late.swap(expedited);
+    std::move(probes.begin(), probes.end(), std::back_inserter(probes_due));
+    probes.clear();
   }
   for (DeliveryTask& task : tasks) scheduler.add(std::move(task));
   if (!gone.empty()) scheduler.drop(gone);
   if (!late.empty()) scheduler.expedite(late);
 }
 
+/// Judges what came of a probe, and lets another one in.
+void Deliverer::Impl::answer(std::function<void(AttemptResult)> done, AttemptResult result) {
+  answers.push_back([this, done = std::move(done), result = std::move(result)]() mutable {
+    --probing;
+    done(std::move(result));
+  });
+}
+
+void Deliverer::Impl::start_probes(Instant now) {
+  for (Probe& probe : std::exchange(probes_due, {})) {
+    auto request = request_of(probe.task, options.secrets, now);
+    if (!request) {
+      answer(std::move(probe.done), result_of(probe.task, request.error(), now));
+      continue;
+    }
+    request->token = next_token++;
+    flights.emplace(request->token,
+                    Flight{std::move(probe.task), now, request->hidden, std::move(probe.done)});
+    client->start(std::move(*request));
+  }
+}
+
 void Deliverer::Impl::start_tasks() {
   const Instant now = options.clock();
+  start_probes(now);
   if (held_until && now < *held_until) return;
   held_until.reset();
   for (DeliveryTask& task : scheduler.start(now)) {
-    auto request = request_of(task, options.secrets);
+    auto request = request_of(task, options.secrets, now);
     if (!request) {
       end(task, result_of(task, request.error(), now));
       continue;
     }
     request->token = next_token++;
     ++started;
-    flights.emplace(request->token, Flight{std::move(task), now});
+    flights.emplace(request->token, Flight{std::move(task), now, request->hidden, {}});
     client->start(std::move(*request));
   }
 }
@@ -121,11 +160,14 @@ void Deliverer::Impl::start_tasks() {
 void Deliverer::Impl::finish(HttpReply reply) {
   auto node = flights.extract(reply.token);
   if (!node) return;  // Of before a stop whose patience ran out.
-  const Flight& flight = node.mapped();
-  reused += reply.reused;
-  blocked += reply.blocked;
+  Flight& flight = node.mapped();
   const Instant now = options.clock();
+  const bool was_reused = reply.reused, was_blocked = reply.blocked;
   AttemptResult result = result_of(flight.task, std::move(reply), flight.started, now);
+  mask(result, options.secrets, flight.hidden);
+  if (flight.done) return answer(std::move(flight.done), std::move(result));
+  reused += was_reused;
+  blocked += was_blocked;
   if (result.code == "local") {
     hold(now);
   } else {
@@ -167,7 +209,7 @@ void Deliverer::Impl::round(Duration longest) {
     const std::lock_guard lock{state_mutex};
     take_inbox();
     start_tasks();
-    longest = results.empty() ? std::min(longest, until_next()) : 0ms;
+    longest = results.empty() && answers.empty() ? std::min(longest, until_next()) : 0ms;
   }
   wait(longest, replies);
   {
@@ -179,6 +221,7 @@ void Deliverer::Impl::round(Duration longest) {
 }
 
 void Deliverer::Impl::report() {
+  for (const auto& call : std::exchange(answers, {})) call();
   if (results.empty()) return;
   options.report(std::exchange(results, {}));
 }
@@ -209,9 +252,19 @@ void Deliverer::Impl::drain() {
     report();
   }
   report();
-  const std::lock_guard lock{state_mutex};
-  scheduler = Scheduler{options.limits};
-  flights.clear();
+  {
+    const std::lock_guard lock{state_mutex};
+    const Instant now = options.clock();
+    const Error stopped{ErrorKind::Unavailable, "stopping", "the server stopped meanwhile"};
+    for (auto& [token, flight] : flights)
+      if (flight.done) answer(std::move(flight.done), result_of(flight.task, stopped, now));
+    for (Probe& probe : probes_due)
+      answer(std::move(probe.done), result_of(probe.task, stopped, now));
+    probes_due.clear();
+    scheduler = Scheduler{options.limits};
+    flights.clear();
+  }
+  report();
 }
 
 Deliverer::Deliverer(std::unique_ptr<HttpClient> client, DelivererOptions options)
@@ -254,6 +307,25 @@ void Deliverer::stop(Duration patience) {
   impl_->stopping = true;
   impl_->client->wake();
   impl_->thread.join();
+}
+
+Status Deliverer::probe(DeliveryTask task, std::function<void(AttemptResult)> done) {
+  if (++impl_->probing > kProbesMax) {
+    --impl_->probing;
+    return fail(ErrorKind::Busy, "busy", "eight tests are under way; try again in a moment");
+  }
+  {
+    const std::lock_guard lock{impl_->inbox_mutex};
+    // Whoever comes after the last look at the inbox sees that we stop.
+    if (impl_->stopping) {
+      --impl_->probing;
+      return fail(ErrorKind::Unavailable, "stopping", "the server is stopping");
+    }
+    impl_->probes.push_back({std::move(task), std::move(done)});
+    impl_->arrived = true;
+  }
+  if (impl_->asleep.exchange(false)) impl_->client->wake();
+  return {};
 }
 
 DelivererFigures Deliverer::figures() const {

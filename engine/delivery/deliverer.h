@@ -11,15 +11,9 @@
 #include "engine/core/delivery.h"
 #include "engine/delivery/http_client.h"
 #include "engine/delivery/scheduler.h"
+#include "engine/secrets/secret_source.h"
 
 namespace onward {
-/// Where secrets come from at each attempt. Any thread.
-class SecretSource {
- public:
-  virtual ~SecretSource() = default;
-  virtual std::optional<std::string> secret(std::string_view name) const = 0;
-};
-
 struct DelivererOptions {
   ConcurrencyLimits limits;
   /// Called on the deliver thread with what finished since the last call; must not block.
@@ -50,6 +44,11 @@ class Deliverer {
   /// Forgets waiting tasks, waits for those in flight up to `patience`, reports them, ends the
   /// thread.
   void stop(Duration patience);
+  /// Any thread. Makes this one attempt at once, whatever pauses there are: it is no delivery,
+  /// takes no turn of one, teaches nothing of its receiver and stands in no figure. `done` is
+  /// called on the deliver thread, must not block, and is called in any case unless this answers an
+  /// error: Busy where eight are under way, Unavailable at the end.
+  Status probe(DeliveryTask task, std::function<void(AttemptResult)> done);
   DelivererFigures figures() const;
 
   /// One round without the thread, for virtual time: starts what may start, waits up to `longest`.

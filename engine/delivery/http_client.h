@@ -21,6 +21,8 @@ struct HttpRequest {
   Duration connect_timeout{};
   Duration timeout{};
   bool want_body = false;  ///< Keep up to 4 KiB of the reply's body.
+  /// Texts that were made of secrets and must not be kept where an answer repeats them.
+  std::vector<std::string> hidden;
 };
 
 /// What came of it. `status` is of a complete final header block, else 0 and `code` says why.

@@ -279,6 +279,7 @@ Status Batch::take(const Work& work) {
   if (changes.forgotten)
     if (Status done = cancel_pending_of(contact); !done) return done;
   adopt(working, changes, id_before, email_before);
+  answer.changed = changes.contact_changed;
   for (std::string& warning : changes.warnings) answer.event.warnings.push_back(std::move(warning));
   if (work.want_state)
     answer.state = {.contact = working.state.contact,

@@ -24,6 +24,7 @@ struct WorkAnswer {
   bool created = false;
   bool found = true;                   ///< false: no such contact, and none was to be made.
   std::optional<ContactAnswer> state;  ///< The contact after the input, where it was asked for.
+  bool changed = false;                ///< The input made the contact or changed a value of it.
 };
 /// One input to take. Nothing is owned.
 struct Work {

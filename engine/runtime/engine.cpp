@@ -27,6 +27,18 @@ Status survivable(Status status) {
   return status;
 }
 
+/// What the store holds of declared fields; one that cannot be read is left out.
+CustomFields stored_fields(const std::vector<AdminRecord>& records) {
+  std::vector<CustomField> fields;
+  for (const AdminRecord& record : records) {
+    if (record.kind != AdminKind::Field || record.removed) continue;
+    const auto content = parse_json(record.content);
+    if (!content) continue;
+    if (auto field = custom_field_of(record.name, *content)) fields.push_back(std::move(*field));
+  }
+  return CustomFields{std::move(fields)};
+}
+
 void answer_all(std::span<const Work> work, const Error& error) {
   for (const Work& item : work)
     if (item.answer != nullptr) *item.answer = {.event = refused(error)};
@@ -40,15 +52,19 @@ Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<Store> store, const
   if (!snapshot) return tl::make_unexpected(std::move(snapshot.error()));
   auto endpoints = store->due_endpoints();
   if (!endpoints) return tl::make_unexpected(std::move(endpoints.error()));
+  auto vault = Vault::open({.path = options.key_file, .own = options.own_key_file});
+  if (!vault) return tl::make_unexpected(std::move(vault.error()));
   std::unique_ptr<Engine> engine{
-      new Engine(std::move(store), kinds, sink, clock, options, *snapshot)};
+      new Engine(std::move(store), kinds, sink, clock, options, *snapshot, std::move(*vault))};
   engine->dispatcher_.restore(*endpoints);
+  if (Status done = engine->finish_rekey(); !done) return tl::make_unexpected(done.error());
   engine->restore_switches(*snapshot);
   return engine;
 }
 
 Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySink& sink,
-               const Clock& clock, const RuntimeOptions& options, const Snapshot& snapshot)
+               const Clock& clock, const RuntimeOptions& options, const Snapshot& snapshot,
+               Vault vault)
     : store_{std::move(store)},
       sink_{sink},
       clock_{clock},
@@ -58,11 +74,14 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       last_contact_{snapshot.last_contact},
       counters_{snapshot.counters},
       tokens_{snapshot.tokens},
+      secrets_{std::move(vault), snapshot},
       book_{kinds, snapshot, [this](std::string_view line) { log(std::string{line}); }},
       passes_{snapshot.admin},
       dispatcher_{{.endpoint = options.endpoint_window, .total = options.window}},
       recent_{std::make_shared<RecentLog>(clock.now())} {
   for (const auto& [key, row] : counters_) figures_.pending += row[Counter::Pending];
+  book_.know(secrets_.context());
+  take_fields(stored_fields(snapshot.admin));
   rebuild_catalog();
 }
 
@@ -114,10 +133,15 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
 Status Engine::take_inputs(std::span<Job> jobs) {
   std::vector<Work> work;
   for (Job& job : jobs) {
+    const auto take_all = [&work](auto& many) {
+      many.answers.resize(many.inputs.size());
+      for (std::size_t i = 0; i < many.inputs.size(); ++i)
+        work.push_back({.input = &many.inputs[i], .answer = &many.answers[i]});
+    };
     if (auto* events = std::get_if<EventsJob>(&job)) {
-      events->answers.resize(events->inputs.size());
-      for (std::size_t i = 0; i < events->inputs.size(); ++i)
-        work.push_back({.input = &events->inputs[i], .answer = &events->answers[i]});
+      take_all(*events);
+    } else if (auto* import = std::get_if<ImportJob>(&job)) {
+      take_all(*import);
     } else {
       auto& contact = std::get<ContactJob>(job);
       work.push_back({.input = &contact.input,
@@ -150,6 +174,8 @@ void Engine::answer(std::span<Job> jobs) {
       answers.reserve(events->answers.size());
       for (WorkAnswer& answer : events->answers) answers.push_back(std::move(answer.event));
       events->done(std::move(answers));
+    } else if (auto* import = std::get_if<ImportJob>(&job)) {
+      import->done(std::move(import->answers));
     } else {
       auto& contact = std::get<ContactJob>(job);
       contact.done(std::move(contact.answer));
@@ -598,6 +624,7 @@ std::string test_mode_text(const std::optional<std::vector<std::string>>& emails
 Result<ScenarioInfo> Engine::activate(const std::string& id,
                                       const std::optional<std::vector<std::string>>& test_emails,
                                       const std::string& who) {
+  if (Status ready = check_secrets_of(id); !ready) return tl::make_unexpected(ready.error());
   auto change = book_.activate(id, test_emails, clock_.now());
   if (!change) return tl::make_unexpected(std::move(change.error()));
   return changed(book_, id,
@@ -680,6 +707,60 @@ Status Engine::add_token(const TokenRecord& token) {
     return done;
   tokens_.push_back(token);
   return {};
+}
+
+// ---- declared fields ----
+
+void Engine::take_fields(CustomFields fields) {
+  fields_ = std::make_shared<const CustomFields>(std::move(fields));
+  book_.know_fields(fields_);
+}
+
+Status Engine::commit_admin(AdminRecord record) {
+  return commit_rows({.at = clock_.now(),
+                      .last_seq = last_seq_,
+                      .last_contact = last_contact_,
+                      .admin = {std::move(record)}});
+}
+
+Result<bool> Engine::declare_field(const CustomField& field) {
+  const bool fresh = fields_->find(field.name) == nullptr;
+  if (fresh && fields_->all().size() >= kCustomFieldsMax)
+    return fail(ErrorKind::Conflict, "too_many",
+                fmt::format("at most {} custom fields can be declared", kCustomFieldsMax));
+  if (Status done = commit_admin(
+          {.kind = AdminKind::Field, .name = field.name, .content = to_json(to_value(field))});
+      !done)
+    return tl::make_unexpected(done.error());
+  std::vector<CustomField> all = fields_->all();
+  all.push_back(field);
+  take_fields(CustomFields{std::move(all)});
+  return fresh;
+}
+
+Result<bool> Engine::remove_field(const std::string& name) {
+  if (fields_->find(name) == nullptr)
+    return fail(ErrorKind::NotFound, "unknown_field",
+                fmt::format("there is no declared field \"{}\"", name));
+  if (Status done = commit_admin({.kind = AdminKind::Field, .name = name, .removed = true}); !done)
+    return tl::make_unexpected(done.error());
+  std::vector<CustomField> all = fields_->all();
+  std::erase_if(all, [&](const CustomField& field) { return field.name == name; });
+  take_fields(CustomFields{std::move(all)});
+  return true;
+}
+
+Result<std::vector<WorkAnswer>> Engine::rehearse(std::span<const Input> inputs) {
+  std::vector<WorkAnswer> answers(inputs.size());
+  std::vector<Work> work;
+  work.reserve(inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    work.push_back({.input = &inputs[i], .answer = &answers[i]});
+  Batch batch = new_batch();
+  if (Status done = batch.prefetch(work); !done) return tl::make_unexpected(done.error());
+  for (const Work& item : work)
+    if (Status done = batch.take(item); !done) return tl::make_unexpected(done.error());
+  return answers;
 }
 
 // ---- figures ----

@@ -14,12 +14,14 @@
 #include <vector>
 
 #include "engine/core/catalog.h"
+#include "engine/core/custom_fields.h"
 #include "engine/delivery/scheduler.h"
 #include "engine/runtime/batch.h"
 #include "engine/runtime/dispatcher.h"
 #include "engine/runtime/recent_log.h"
 #include "engine/runtime/runtime.h"
 #include "engine/runtime/scenario_book.h"
+#include "engine/runtime/secret_book.h"
 #include "engine/runtime/switches.h"
 #include "engine/runtime/trigger_passes.h"
 #include "engine/store/store.h"
@@ -44,7 +46,13 @@ struct ContactJob {
 struct CallJob {
   std::function<Status(Engine&)> call;
 };
-using Job = std::variant<EventsJob, ContactJob, CallJob>;
+/// Patches of many contacts: answered as a whole, once all of it is committed.
+struct ImportJob {
+  std::vector<Input> inputs;
+  std::vector<WorkAnswer> answers;
+  Done<std::vector<WorkAnswer>> done;
+};
+using Job = std::variant<EventsJob, ContactJob, CallJob, ImportJob>;
 
 /// Where deliveries go: the deliverer, or a test.
 class DeliverySink {
@@ -107,6 +115,12 @@ class Engine {
   Result<ContactAnswer> contact(const ContactName& name);
   Result<std::optional<ContactKey>> find_contact(const ContactName& name);
   Status add_token(const TokenRecord& token);
+  /// What `inputs` would do, one after the other, were they taken now; nothing is kept.
+  Result<std::vector<WorkAnswer>> rehearse(std::span<const Input> inputs);
+  /// Whether the field is a new one.
+  Result<bool> declare_field(const CustomField& field);
+  Result<bool> remove_field(const std::string& name);
+  const std::shared_ptr<const CustomFields>& custom_fields() const { return fields_; }
   const ScenarioBook& book() const { return book_; }
   const Counters& counters() const { return counters_; }
   const std::string& epoch() const { return epoch_; }
@@ -119,9 +133,20 @@ class Engine {
   std::uint64_t catalog_generation() const { return generation_; }
   Store& store() { return *store_; }
 
+  // Secrets and credentials.
+  const SecretBook& secrets() const { return secrets_; }
+  std::vector<SecretInfo> list_secrets(SecretKind kind) const;
+  Result<SecretAnswer> set_secret(SecretKind kind, const std::string& name,
+                                  const SecretChange& change, std::string_view who);
+  Result<SecretAnswer> remove_secret(SecretKind kind, const std::string& name, bool force,
+                                     std::string_view who);
+  Result<RekeyAnswer> rekey(std::string_view who);
+  /// The one attempt of a node's test button.
+  Result<DeliveryTask> webhook_test(const std::string& scenario, const std::string& node) const;
+
  private:
   Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySink& sink,
-         const Clock& clock, const RuntimeOptions& options, const Snapshot& snapshot);
+         const Clock& clock, const RuntimeOptions& options, const Snapshot& snapshot, Vault vault);
 
   Status take_inputs(std::span<Job> jobs);
   Status commit_batch(std::span<const Work> work, std::span<const AttemptResult> results,
@@ -140,6 +165,8 @@ class Engine {
                        std::vector<AdminRecord> admin = {});
   Activity activity_of(std::string what, const std::string& scenario, const std::string& who,
                        std::string text = {}) const;
+  Status commit_admin(AdminRecord record);
+  void take_fields(CustomFields fields);
   Status cancel_pending(ScenarioKey scenario);
   void rebuild_catalog();
   const DeliveryPolicy* policy_at(const EndpointKey& endpoint) const;
@@ -183,6 +210,10 @@ class Engine {
   void count(std::span<const Settled> settled);
   void log_attempt(const Settled& settled) const;
   void log(const std::string& line) const;
+  Status commit_secrets(const SecretBookChange& change);
+  Status finish_rekey();
+  Status check_secrets_of(const std::string& id) const;
+  SecretInfo with_users(SecretKind kind, SecretInfo info) const;
 
   std::unique_ptr<Store> store_;
   DeliverySink& sink_;
@@ -193,6 +224,7 @@ class Engine {
   ContactKey last_contact_;
   Counters counters_;
   std::vector<TokenRecord> tokens_;
+  SecretBook secrets_;
   ScenarioBook book_;
   Catalog catalog_;
   std::uint64_t generation_ = 0;
@@ -216,5 +248,6 @@ class Engine {
   Instant timers_from_{};  // none is taken before
   Date seen_swept_{};
   EngineFigures figures_;
+  std::shared_ptr<const CustomFields> fields_;  // never null
 };
 }  // namespace onward

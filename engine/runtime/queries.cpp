@@ -345,6 +345,41 @@ Result<Runtime::DeliveryView> query_delivery(StoreReader& reader, const Director
   return view;
 }
 
+namespace {
+/// Contacts that one page looks at in search of a group's: the reader serves others, too.
+constexpr std::size_t kSearchedMax = 5'000;
+constexpr std::size_t kSearchedAtOnce = 500;
+}  // namespace
+
+Result<Runtime::ContactPage> query_contacts(StoreReader& reader, const std::string& group,
+                                            std::size_t limit, std::string_view cursor) {
+  ContactKey after;
+  if (!cursor.empty()) {
+    const auto number = from_base32(cursor);
+    if (!number)
+      return fail(ErrorKind::Invalid, "bad_cursor", "the cursor is not one that a list gave out");
+    after = {*number};
+  }
+  Runtime::ContactPage page;
+  for (std::size_t searched = 0; searched < kSearchedMax;) {
+    auto list = reader.contacts(after, group.empty() ? limit : kSearchedAtOnce);
+    if (!list) return tl::make_unexpected(std::move(list.error()));
+    searched += list->contacts.size();
+    bool left = list->more;
+    for (std::size_t i = 0; i < list->contacts.size() && page.contacts.size() < limit; ++i) {
+      auto& [contact, engagement] = list->contacts[i];
+      after = contact.key;
+      left = list->more || i + 1 < list->contacts.size();
+      if (group.empty() || contact.in_group(group))
+        page.contacts.push_back(
+            {.contact = std::move(contact), .engagement = std::move(engagement)});
+    }
+    page.next = left ? to_base32(after.value) : std::string{};
+    if (!left || group.empty() || page.contacts.size() == limit) break;
+  }
+  return page;
+}
+
 ReaderThread::ReaderThread(std::unique_ptr<StoreReader> reader)
     : reader_{std::move(reader)}, thread_{[this] { run(); }} {}
 

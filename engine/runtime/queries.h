@@ -47,6 +47,9 @@ Result<StoreReader::RunFilter> filter_of(const Directory& directory, const RunQu
 Result<Runtime::DeliveryView> query_delivery(StoreReader& reader, const Directory& directory,
                                              DeliveryKey key);
 
+Result<Runtime::ContactPage> query_contacts(StoreReader& reader, const std::string& group,
+                                            std::size_t limit, std::string_view cursor);
+
 /// Runs queries one after another on its own thread.
 class ReaderThread {
  public:

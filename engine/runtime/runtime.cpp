@@ -10,6 +10,9 @@
 
 #include "engine/runtime/engine.h"
 #include "engine/runtime/queries.h"
+#include "engine/runtime/webhook_test.h"
+#include "engine/secrets/bytes.h"
+#include "engine/secrets/secret_source.h"
 
 namespace onward {
 namespace {
@@ -63,6 +66,7 @@ struct Runtime::Impl final : DeliverySink {
                      const std::vector<Run>& runs);
 
   RuntimeOptions options;
+  SecretBox secrets;  // The deliverer's; it must outlive it.
   std::unique_ptr<Deliverer> deliverer;
   std::unique_ptr<Engine> engine;
   std::unique_ptr<ReaderThread> reader;
@@ -85,12 +89,14 @@ struct Runtime::Impl final : DeliverySink {
   std::function<void(std::string)> on_failure;
   std::map<std::string, TokenRecord, std::less<>> tokens;
   std::shared_ptr<const Directory> directory;
+  std::shared_ptr<const CustomFields> fields;
   EngineFigures figures;
   std::uint64_t bytes_on_disk = 0;
   std::optional<Instant> oldest_due;
 
   // The engine thread's own.
   std::uint64_t generation = 0;  // of the directory
+  std::shared_ptr<const SecretValues> shown_secrets;
   Steady::time_point unfolded_since{}, last_work{}, last_look{};
 };
 
@@ -226,6 +232,10 @@ bool Runtime::Impl::fold_in_quiet() {
 /// Shows other threads what the engine's last work changed.
 void Runtime::Impl::refresh() {
   std::shared_ptr<const Directory> names;
+  if (shown_secrets != engine->secrets().values()) {
+    shown_secrets = engine->secrets().values();
+    secrets.put(shown_secrets);
+  }
   if (generation != engine->catalog_generation()) {
     generation = engine->catalog_generation();
     names = make_directory(engine->book());
@@ -244,6 +254,7 @@ void Runtime::Impl::refresh() {
   }
   if (names) directory = std::move(names);
   full = engine->full();
+  fields = engine->custom_fields();
   figures = engine->figures();
   for (std::size_t i = tokens.size(); i < engine->tokens().size(); ++i)
     tokens.emplace(engine->tokens()[i].sha256, engine->tokens()[i]);
@@ -268,6 +279,8 @@ void Runtime::Impl::fail_for_good(const Error& error) {
       events->done(std::vector<EventAnswer>(events->inputs.size(), lost));
     else if (auto* contact = std::get_if<ContactJob>(&job))
       contact->done(fail(ErrorKind::Unavailable, lost.code, lost.message));
+    else if (auto* import = std::get_if<ImportJob>(&job))
+      import->done(std::vector<WorkAnswer>(import->inputs.size(), WorkAnswer{.event = lost}));
   }
   if (options.log) options.log("engine.stopped message=\"" + error.message + "\"");
   if (tell) tell(error.message);
@@ -291,7 +304,8 @@ Result<std::unique_ptr<Runtime>> Runtime::open(std::unique_ptr<Store> store, con
                            [to = impl.get()](std::vector<AttemptResult> finished) {
                              to->take_results(std::move(finished));
                            },
-                       .clock = [&clock] { return clock.now(); }});
+                       .clock = [&clock] { return clock.now(); },
+                       .secrets = &impl->secrets});
   auto engine = Engine::open(std::move(store), kinds, *impl, clock, impl->options);
   if (!engine) return tl::make_unexpected(std::move(engine.error()));
   impl->engine = std::move(*engine);
@@ -378,6 +392,62 @@ Status Runtime::patch_contact(ContactRef who, ContactPatch patch, bool create,
   return impl_->push(std::move(job), 1);
 }
 
+namespace {
+ImportAnswer import_answer_of(WorkAnswer answer) {
+  using Kind = ImportAnswer::Kind;
+  ImportAnswer shown{.kind = Kind::Unchanged,
+                     .code = std::move(answer.event.code),
+                     .message = std::move(answer.event.message),
+                     .warnings = std::move(answer.event.warnings)};
+  if (answer.event.kind == EventAnswer::Kind::Unavailable)
+    shown.kind = Kind::Unavailable;
+  else if (answer.event.kind != EventAnswer::Kind::Accepted)
+    shown.kind = Kind::Refused;
+  else if (answer.created)
+    shown.kind = Kind::Created;
+  else if (answer.changed)
+    shown.kind = Kind::Updated;
+  return shown;
+}
+
+std::vector<ImportAnswer> import_answers_of(std::vector<WorkAnswer> answers) {
+  std::vector<ImportAnswer> shown;
+  shown.reserve(answers.size());
+  for (WorkAnswer& answer : answers) shown.push_back(import_answer_of(std::move(answer)));
+  return shown;
+}
+}  // namespace
+
+Status Runtime::import_contacts(std::vector<ContactInput> contacts, ImportMode mode,
+                                Done<Result<std::vector<ImportAnswer>>> done) {
+  std::vector<Input> inputs;
+  inputs.reserve(contacts.size());
+  for (ContactInput& contact : contacts)
+    inputs.emplace_back(PatchInput{
+        .who = std::move(contact.who), .patch = std::move(contact.patch), .quiet = !mode.trigger});
+  const std::size_t count = std::max<std::size_t>(inputs.size(), 1);
+  if (!mode.dry_run)
+    return impl_->push(ImportJob{.inputs = std::move(inputs),
+                                 .done =
+                                     [done = std::move(done)](std::vector<WorkAnswer> answers) {
+                                       done(import_answers_of(std::move(answers)));
+                                     }},
+                       count);
+  return impl_->push(
+      CallJob{[inputs = std::move(inputs), done = std::move(done)](Engine& engine) -> Status {
+        auto answers = engine.rehearse(inputs);
+        if (answers) {
+          done(import_answers_of(std::move(*answers)));
+          return {};
+        }
+        Error error = std::move(answers.error());
+        done(tl::make_unexpected(error));
+        if (error.kind != ErrorKind::Io) return {};
+        return tl::make_unexpected(std::move(error));
+      }},
+      count);
+}
+
 Status Runtime::forget_contact(ContactName who, Done<Result<bool>> done) {
   return impl_->call([this, who = std::move(who),
                       done = std::move(done)](Engine& engine) -> Status {
@@ -429,7 +499,7 @@ Status answered(const Result<T>& result) {
 template <class T, class Act>
 std::function<Status(Engine&)> asking(std::function<void()> seen, Done<Result<T>> done, Act act) {
   return [seen = std::move(seen), done = std::move(done),
-          act = std::move(act)](Engine& engine) -> Status {
+          act = std::move(act)](Engine& engine) mutable -> Status {
     Result<T> result = act(engine);
     Status status = answered(result);
     seen();
@@ -656,6 +726,14 @@ Status Runtime::delivery(DeliveryKey key, bool fresh, Done<Result<DeliveryView>>
                      });
 }
 
+Status Runtime::contacts(std::string group, std::size_t limit, std::string cursor, bool fresh,
+                         Done<Result<ContactPage>> done) {
+  return impl_->read(fresh, [group = std::move(group), limit, cursor = std::move(cursor),
+                             done = std::move(done)](StoreReader& from, const Directory&) {
+    done(query_contacts(from, group, limit, cursor));
+  });
+}
+
 // ---- figures and tokens ----
 
 RuntimeFigures Runtime::figures() const {
@@ -702,5 +780,70 @@ Status Runtime::add_token(TokenRecord token, Done<Status> done) {
         done(added);
         return added;
       });
+}
+
+std::shared_ptr<const CustomFields> Runtime::custom_fields() const {
+  const std::lock_guard lock{impl_->mutex};
+  return impl_->fields;
+}
+
+Status Runtime::declare_field(CustomField field, Done<Result<bool>> done) {
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [field = std::move(field)](Engine& of) { return of.declare_field(field); }));
+}
+
+Status Runtime::remove_field(std::string name, Done<Result<bool>> done) {
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [name = std::move(name)](Engine& of) { return of.remove_field(name); }));
+}
+
+// ---- secrets ----
+
+Status Runtime::secrets(SecretKind kind, Done<Result<std::vector<SecretInfo>>> done) {
+  return impl_->call(asking(impl_->showing(), std::move(done), [kind](Engine& of) {
+    return Result<std::vector<SecretInfo>>{of.list_secrets(kind)};
+  }));
+}
+
+Status Runtime::set_secret(SecretKind kind, std::string name, SecretChange change,
+                           Done<Result<SecretAnswer>> done, std::string who) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [kind, name = std::move(name), change = std::move(change),
+                             who = std::move(who)](Engine& of) mutable {
+                              auto answer = of.set_secret(kind, name, change, who);
+                              wipe(change.value);
+                              return answer;
+                            }));
+}
+
+Status Runtime::remove_secret(SecretKind kind, std::string name, bool force,
+                              Done<Result<SecretAnswer>> done, std::string who) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [kind, name = std::move(name), force, who = std::move(who)](
+                                Engine& of) { return of.remove_secret(kind, name, force, who); }));
+}
+
+Status Runtime::rekey(Done<Result<RekeyAnswer>> done, std::string who) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [who = std::move(who)](Engine& of) { return of.rekey(who); }));
+}
+
+Status Runtime::test_webhook(std::string scenario, std::string node,
+                             Done<Result<WebhookTestAnswer>> done) {
+  return impl_->call([this, scenario = std::move(scenario), node = std::move(node),
+                      done = std::move(done)](Engine& engine) -> Status {
+    auto task = engine.webhook_test(scenario, node);
+    if (!task) {
+      done(tl::make_unexpected(std::move(task.error())));
+      return {};
+    }
+    const Status taken = impl_->deliverer->probe(*task, [task = *task, done](AttemptResult result) {
+      done(judge_webhook_test(task, std::move(result)));
+    });
+    if (!taken) done(tl::make_unexpected(taken.error()));
+    return {};
+  });
 }
 }  // namespace onward

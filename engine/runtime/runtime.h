@@ -3,6 +3,7 @@
 // what it asked for is answered by a callback on the engine or the reader thread, which must not
 // block.
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -12,11 +13,13 @@
 #include <vector>
 
 #include "engine/core/advance.h"
+#include "engine/core/custom_fields.h"
 #include "engine/core/diagnostic.h"
 #include "engine/core/node.h"
 #include "engine/core/result.h"
 #include "engine/core/stats.h"
 #include "engine/delivery/deliverer.h"
+#include "engine/secrets/stored_secret.h"
 #include "engine/store/store.h"
 
 namespace onward {
@@ -44,6 +47,21 @@ struct ContactAnswer {
 struct ContactName {
   std::string id;
   std::string email;
+};
+
+/// What became of one contact of an import.
+struct ImportAnswer {
+  /// Refused: with `code` and `message`. Unavailable: not taken for a reason of ours, such as a
+  /// full disk; worth sending again.
+  enum class Kind : std::uint8_t { Created, Updated, Unchanged, Refused, Unavailable };
+  Kind kind = Kind::Unchanged;
+  std::string code;
+  std::string message;
+  std::vector<std::string> warnings;  ///< "ambiguous_contact"
+};
+struct ImportMode {
+  bool trigger = false;  ///< Changes may start scenarios (group_joined, …); else they are quiet.
+  bool dry_run = false;  ///< Tells what would be done, and does nothing.
 };
 
 struct ScenarioInfo {
@@ -84,6 +102,41 @@ struct ScenarioStats {
   Instant as_of{};
   std::vector<Version> versions;
   StatsSide live, test;
+};
+
+/// What is to become of a secret or a credential.
+struct SecretChange {
+  std::string value;                     ///< Empty: it keeps the one it has.
+  bool rotate = false;                   ///< The old value stays beside the new one.
+  bool drop_old = false;                 ///< Ends that.
+  AuthScheme scheme = AuthScheme::None;  ///< Of a credential; None: as it is.
+  std::string login;                     ///< Basic: the username. Header: the header's name.
+};
+/// All that is ever told of one. Never its value.
+struct SecretInfo {
+  std::string name;
+  bool readable = true;  ///< False: sealed under a master key that is not here.
+  Instant set{};
+  std::optional<Instant> rotated;  ///< While an old value stays: since when.
+  AuthScheme scheme = AuthScheme::None;
+  std::string login;
+  std::vector<std::string> used_by;  ///< Scenarios, by id, that are not archived.
+};
+struct SecretAnswer {
+  SecretInfo info;
+  bool created = false, changed = false;
+};
+struct RekeyAnswer {
+  std::size_t sealed = 0;      ///< Secrets and credentials under the new key.
+  std::size_t unreadable = 0;  ///< Those that no key here opens; the old keys stay for them.
+};
+/// What the test button of a node found.
+struct WebhookTestAnswer {
+  std::string id;  ///< "test_evt_…"
+  bool accepted = false;
+  std::string explanation;  ///< What to do, where it was not accepted.
+  Attempt attempt;
+  std::shared_ptr<const Request> request;  ///< With references in place of secrets.
 };
 
 struct RuntimeFigures {
@@ -150,10 +203,12 @@ const Clock& system_clock();
 struct RuntimeOptions {
   std::int64_t account_id = 1;
   Duration dedupe_for = std::chrono::hours{24 * 7};
-  std::size_t intake_max = 20'000;                 ///< Events that wait; beyond: Busy.
-  std::size_t batch_max = 1'000;                   ///< Inputs in one commit.
-  std::size_t endpoint_window = 1'000;             ///< Deliveries of one endpoint in memory.
-  std::size_t window = 20'000;                     ///< Deliveries of all endpoints in memory.
+  std::size_t intake_max = 20'000;      ///< Events that wait; beyond: Busy.
+  std::size_t batch_max = 1'000;        ///< Inputs in one commit.
+  std::size_t endpoint_window = 1'000;  ///< Deliveries of one endpoint in memory.
+  std::size_t window = 20'000;          ///< Deliveries of all endpoints in memory.
+  std::filesystem::path key_file;  ///< Of the master key; empty: in memory, gone with the process.
+  bool own_key_file = true;        ///< See KeyFile.
   std::function<void(std::string_view line)> log;  ///< One structured line, no newline; any thread.
 };
 
@@ -260,6 +315,18 @@ class Runtime {
   /// newest. What deliveries met is kept since the start of the process, the newest 10,000.
   Status logs(std::string scenario, std::optional<Instant> since, std::size_t limit,
               std::string cursor, Done<Result<LogPage>> done);
+  /// Makes and changes many contacts, each alone; `patch_contact` of each, but in one job. Answered
+  /// after the commit, in the order given; bounded by the same queue as events.
+  Status import_contacts(std::vector<ContactInput> contacts, ImportMode mode,
+                         Done<Result<std::vector<ImportAnswer>>> done);
+  struct ContactPage {
+    std::vector<ContactAnswer> contacts;  ///< Oldest first.
+    std::string next;
+  };
+  /// All contacts, or those of one group. `limit` bounds what is given out; with a group a page may
+  /// hold fewer, even none, and still have a next one.
+  Status contacts(std::string group, std::size_t limit, std::string cursor, bool fresh,
+                  Done<Result<ContactPage>> done);
 
   RuntimeFigures figures() const;
   const std::string& epoch() const;
@@ -267,6 +334,24 @@ class Runtime {
   std::optional<TokenRecord> find_token(std::string_view sha256) const;
   bool has_tokens() const;
   Status add_token(TokenRecord token, Done<Status> done);
+
+  Status secrets(SecretKind kind, Done<Result<std::vector<SecretInfo>>> done);
+  Status set_secret(SecretKind kind, std::string name, SecretChange change,
+                    Done<Result<SecretAnswer>> done, std::string who = {});
+  /// Conflict where a live scenario needs it, unless `force`: then deliveries wait for it.
+  Status remove_secret(SecretKind kind, std::string name, bool force,
+                       Done<Result<SecretAnswer>> done, std::string who = {});
+  /// A new master key; every secret is sealed anew.
+  Status rekey(Done<Result<RekeyAnswer>> done, std::string who = {});
+  /// Sends test data as the node of the newest version would; nothing is kept of it. Busy where
+  /// eight such tests are under way.
+  Status test_webhook(std::string scenario, std::string node, Done<Result<WebhookTestAnswer>> done);
+
+  /// The declared custom fields as they are now; never null. Any thread.
+  std::shared_ptr<const CustomFields> custom_fields() const;
+  /// Answers whether it is a new one. What is stored already stays as it is.
+  Status declare_field(CustomField field, Done<Result<bool>> done);
+  Status remove_field(std::string name, Done<Result<bool>> done);
 
  private:
   struct Impl;

@@ -93,8 +93,9 @@ Result<ScenarioBook::Applied> ScenarioBook::apply(const std::string& id, const s
                             id));
   if (entry != nullptr && entry->record.state == ScenarioState::Archived) return archived(id);
   Applied applied;
-  // No secrets can be kept yet, so each that a file names is unknown, and refused.
-  Loaded loaded = load_scenario(text, kinds_, {.secrets = std::set<std::string, std::less<>>{}});
+  AuthorContext context = context_;
+  context.custom_fields = fields_.get();
+  Loaded loaded = load_scenario(text, kinds_, context);
   applied.answer.diagnostics = std::move(loaded.diagnostics);
   if (loaded.scenario)
     check_against(entry == nullptr ? nullptr : &entry->record, id, *loaded.scenario,
@@ -341,5 +342,51 @@ Result<ScenarioStats> ScenarioBook::stats(std::string_view id, Version version,
   stats.live = side(entry, counters, /*test=*/false, version);
   stats.test = side(entry, counters, /*test=*/true, version);
   return stats;
+}
+
+// ---- secrets ----
+
+std::vector<ScenarioBook::User> ScenarioBook::users_of(SecretKind kind, std::string_view name,
+                                                       const Counters& counters) const {
+  std::set<std::pair<ScenarioKey, Version>> pending;
+  for (const auto& [key, row] : counters)
+    if (row[Counter::Pending] != 0) pending.emplace(key.scenario, key.version);
+  std::vector<User> users;
+  for (const auto& [id, entry] : entries_) {
+    const ScenarioRecord& record = entry.record;
+    if (record.deleted) continue;
+    const bool archived = record.state == ScenarioState::Archived;
+    bool names = false, live = false;
+    for (const auto& [version, built] : entry.built) {
+      const auto named = kind == SecretKind::Secret ? built->secrets() : built->credentials();
+      if (std::ranges::find(named, name) == named.end()) continue;
+      const bool asked = pending.contains({record.key, version});
+      names = names || !archived || asked;
+      live = live || asked || (!archived && record.state != ScenarioState::Draft);
+    }
+    if (names) users.push_back({id, live});
+  }
+  return users;
+}
+
+std::vector<std::string> ScenarioBook::unknown_secrets(std::string_view id) const {
+  std::vector<std::string> unknown;
+  const auto scenario = newest(id);
+  if (!scenario) return unknown;
+  const auto check = [&](std::string_view what, const std::vector<std::string>& names,
+                         const auto& known) {
+    for (const std::string& name : names)
+      if (known && !known->contains(name)) unknown.push_back(fmt::format("{} \"{}\"", what, name));
+  };
+  check("secret", scenario->secrets(), context_.secrets);
+  check("credential", scenario->credentials(), context_.credentials);
+  return unknown;
+}
+
+std::shared_ptr<const Scenario> ScenarioBook::newest(std::string_view id) const {
+  const auto entry = known(id);
+  if (!entry) return nullptr;
+  const auto built = (*entry)->built.find((*entry)->record.newest);
+  return built == (*entry)->built.end() ? nullptr : built->second;
 }
 }  // namespace onward

@@ -13,6 +13,7 @@
 #include "engine/core/node.h"
 #include "engine/core/stats.h"
 #include "engine/runtime/runtime.h"
+#include "engine/secrets/stored_secret.h"
 #include "engine/store/store.h"
 
 namespace onward {
@@ -43,8 +44,13 @@ class ScenarioBook {
   Result<Applied> duplicate(std::string_view id, const std::string& new_id, Instant now) const;
   Result<BookChange> remove_draft(std::string_view id) const;
 
+  /// The custom fields that scenarios may name from now on.
+  void know_fields(std::shared_ptr<const CustomFields> fields) { fields_ = std::move(fields); }
+
   /// Takes over what has been committed.
   void adopt(const BookChange& change);
+  /// What files may name from now on.
+  void know(AuthorContext context) { context_ = std::move(context); }
   /// Versions that are newest, or that runs or deliveries under way still need, built and indexed.
   Catalog catalog(const Counters& counters, const std::string& epoch, std::int64_t account_id);
 
@@ -54,6 +60,18 @@ class ScenarioBook {
   std::vector<ScenarioInfo> list() const;
   Result<ScenarioStats> stats(std::string_view id, Version version, const Counters& counters,
                               Instant now) const;
+
+  /// Who names a secret or credential.
+  struct User {
+    std::string id;
+    bool live = false;  ///< Active, scheduled or on hold, or with requests that still need it.
+  };
+  std::vector<User> users_of(SecretKind kind, std::string_view name,
+                             const Counters& counters) const;
+  /// Secrets and credentials of the newest version that are not known.
+  std::vector<std::string> unknown_secrets(std::string_view id) const;
+  /// The newest version; null where it cannot be read.
+  std::shared_ptr<const Scenario> newest(std::string_view id) const;
 
  private:
   struct Entry {
@@ -70,5 +88,7 @@ class ScenarioBook {
   std::function<void(std::string_view)> log_;
   std::map<std::string, Entry, std::less<>> entries_;  // by id
   std::map<ScenarioKey, std::string> ids_;
+  AuthorContext context_;
+  std::shared_ptr<const CustomFields> fields_;
 };
 }  // namespace onward

@@ -316,6 +316,19 @@ class MemoryReader final : public StoreReader {
     return rows;
   }
 
+  Result<ContactList> contacts(ContactKey after, std::size_t limit) override {
+    const std::lock_guard lock{state_->mutex};
+    ContactList list;
+    auto at = state_->contacts.upper_bound(after);
+    for (; at != state_->contacts.end() && list.contacts.size() < limit; ++at) {
+      const auto engagement = state_->engagements.find(at->first);
+      list.contacts.emplace_back(
+          at->second, engagement == state_->engagements.end() ? Engagement{} : engagement->second);
+    }
+    list.more = at != state_->contacts.end();
+    return list;
+  }
+
  private:
   std::shared_ptr<State> state_;
 };

@@ -13,6 +13,7 @@
 namespace onward {
 namespace {
 constexpr std::size_t kRowsMax = 100'000;
+constexpr std::size_t kPageBytes = std::size_t{4} << 20;  // of contacts, as they are stored
 
 /// A cursor's number as a column holds it.
 std::uint64_t column_of(std::uint64_t before) {
@@ -55,7 +56,10 @@ class SqliteReader final : public StoreReader {
                   " ORDER BY contact, run"},
         ledger_{*database_,
                 "SELECT scenario, test, body FROM ledger WHERE contact = ?"
-                " ORDER BY scenario, test"} {}
+                " ORDER BY scenario, test"},
+        contacts_{*database_,
+                  "SELECT key, body, engagement FROM contacts WHERE key > ? AND body IS NOT NULL"
+                  " ORDER BY key LIMIT ?"} {}
 
   Result<IdentityMatch> identify(const IdentityQuery& query) override {
     return guarded([&]() -> Result<IdentityMatch> {
@@ -179,11 +183,31 @@ class SqliteReader final : public StoreReader {
     });
   }
 
+  Result<ContactList> contacts(ContactKey after, std::size_t limit) override {
+    limit = std::min(limit, kRowsMax);
+    return guarded([&]() -> Result<ContactList> {
+      const ReadScope scope{begin_, commit_};
+      ContactList list;
+      std::size_t bytes = 0;
+      auto rows = contacts_(column_of(after.value), limit + 1);
+      while (rows.next()) {
+        bytes += rows.bytes(1).size() + rows.bytes(2).size();
+        list.more = list.contacts.size() == limit || (bytes > kPageBytes && !list.contacts.empty());
+        if (list.more) break;
+        Engagement engagement;
+        if (!rows.bytes(2).empty()) engagement = intact(decode_engagement(rows.bytes(2)));
+        list.contacts.emplace_back(intact(decode_contact({rows.number(0)}, rows.bytes(1))),
+                                   std::move(engagement));
+      }
+      return list;
+    });
+  }
+
  private:
   std::unique_ptr<SQLite::Database> database_;
   Query begin_, commit_;
   SharedTables tables_;
-  Query live_, ended_, deliveries_, activity_, activity_of_, all_live_, ledger_;
+  Query live_, ended_, deliveries_, activity_, activity_of_, all_live_, ledger_, contacts_;
 };
 }  // namespace
 

@@ -233,6 +233,14 @@ class StoreReader {
                                     std::string_view cursor) = 0;
   /// A contact's rows without a key, by scenario, live before test.
   virtual Result<std::vector<LedgerRow>> ledger(ContactKey contact) = 0;
+
+  struct ContactList {
+    std::vector<std::pair<Contact, Engagement>> contacts;  ///< By key: oldest first.
+    bool more = false;                                     ///< There are further ones.
+  };
+  /// Contacts behind `after`, which need not exist (the zero key is before all), at most `limit`.
+  /// Fewer come where they are large; never none while there are some.
+  virtual Result<ContactList> contacts(ContactKey after, std::size_t limit) = 0;
 };
 bool fits(const StoreReader::RunFilter& filter, const Run& run);
 /// Live runs that one search looks at.

@@ -65,7 +65,8 @@ Told Front::ask(const Ask& what) const {
   if (const std::string broken = contract_->breach(api_->router(), request, reply); !broken.empty())
     throw std::runtime_error(what.method + " " + what.path + ": " + broken + "\n" + reply.body);
   Told told{reply.status, reply.body, {}, reply.headers};
-  if (reply.content_type.find("json") != std::string::npos) {
+  if (reply.content_type.find("json") != std::string::npos &&
+      reply.content_type.find("ndjson") == std::string::npos) {
     auto json = parse_json(reply.body, {.depth = 64});
     if (!json) throw std::runtime_error("bad JSON: " + reply.body);
     told.json = std::move(*json);

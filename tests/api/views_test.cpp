@@ -51,6 +51,15 @@ TEST_CASE("a delivery shows the secret's name, never more, and inert answers", "
   CHECK_FALSE(view_of(view, "EPOCHEPOCH00", /*whole=*/false).find("request"));
 }
 
+TEST_CASE("references show as an author writes them", "[api][views]") {
+  CHECK(with_secret_references("a\x01"
+                               "crm_key\x02z") == "a{{ secret.crm_key }}z");
+  CHECK(with_secret_references("\x01"
+                               "credential:crm\x02") == "{{ credential.crm }}");
+  CHECK(with_secret_references("Basic \x03jane:\x01"
+                               "crm\x02\x04") == "Basic base64(jane:{{ secret.crm }})");
+}
+
 TEST_CASE("text of unknown origin keeps its letters and loses its powers", "[api][views]") {
   CHECK(inert_text("caf\u00e9\n\tok") == "caf\u00e9\n\tok");
   CHECK(inert_text(std::string_view{"a\0b", 3}) == "a\\x00b");

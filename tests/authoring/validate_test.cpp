@@ -45,3 +45,20 @@ TEST_CASE("formats for programs go to standard output", "[tools][validate]") {
   CHECK(list->list()->size() == 2);
   CHECK(validate({"scenarios/welcome.yaml"}, "json").out == "[]\n");
 }
+
+TEST_CASE("custom fields that are not declared are warnings without a server",
+          "[tools][validate]") {
+  const std::string list = "tests/authoring/fields.json";
+  const auto declared = read_declarations(list);
+  REQUIRE(declared);
+  CHECK(declared->find("plan")->type == FieldType::Text);
+  std::ostringstream out;
+  std::ostringstream err;
+  CHECK(validate_files({"tests/authoring/fields.yaml"}, "short", /*colour=*/false, out, err,
+                       &*declared) == 0);
+  CHECK(out.str().starts_with(
+      "tests/authoring/fields.yaml:3:48: warning[undeclared_field]: custom field \"plann\""));
+  CHECK(validate({"tests/authoring/fields.yaml"}, "short").out.empty());
+  CHECK_FALSE(read_declarations("tests/authoring/fields.yaml"));
+  CHECK_FALSE(read_declarations("tests/authoring/nothing.json"));
+}

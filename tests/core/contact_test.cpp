@@ -2,6 +2,8 @@
 
 #include <rapidcheck.h>
 #include <catch2/catch.hpp>
+#include <fstream>
+#include <iterator>
 #include <map>
 
 using namespace onward;
@@ -237,4 +239,20 @@ TEST_CASE("a contact is shown with its consent and custom fields nested", "[core
         R"({"id":54321,"email":"jane@example.org","birth_date":"1990-05-01",)"
         R"("consent":{"type":"express"},"custom":{"plan":"gold"},"groups":["vip"],)"
         R"("created_at":"2026-05-01T09:00:00Z","updated_at":"2026-05-01T09:00:00Z"})");
+}
+
+TEST_CASE("the documentation lists every field with its type and its name in webhooks",
+          "[core][contact]") {
+  std::ifstream file{"docs/contacts.md"};
+  const std::string text{std::istreambuf_iterator<char>{file}, {}};
+  std::size_t rows = 0;
+  for (const FieldInfo& info : contact_fields()) {
+    const std::string row = "| `" + std::string{info.name} + "` | " +
+                            std::string{to_string(info.type)} + " | `" + std::string{info.webhook} +
+                            "` |";
+    CAPTURE(row);
+    CHECK(text.find(row) != std::string::npos);
+    ++rows;
+  }
+  CHECK(rows > 0);
 }

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <map>
 
+#include "engine/secrets/signature.h"
 #include "tests/delivery/tasks.h"
 
 namespace onward {
@@ -12,10 +13,24 @@ const Instant kNow{1'800'000'000'000ms};
 
 struct Secrets final : SecretSource {
   std::map<std::string, std::string, std::less<>> values;
+  std::map<std::string, std::vector<std::string>, std::less<>> keys;
+  std::map<std::string, Header, std::less<>> credentials;
   std::optional<std::string> secret(std::string_view name) const override {
     const auto found = values.find(name);
     if (found == values.end()) return std::nullopt;
     return found->second;
+  }
+  std::vector<std::string> signing(std::string_view name) const override {
+    const auto found = keys.find(name);
+    return found == keys.end() ? std::vector<std::string>{} : found->second;
+  }
+  std::optional<Header> credential(std::string_view name) const override {
+    const auto found = credentials.find(name);
+    if (found == credentials.end()) return std::nullopt;
+    return found->second;
+  }
+  void mask(std::string& text) const override {
+    for (const auto& [name, value] : values) mask_in(text, value);
   }
 };
 
@@ -53,7 +68,7 @@ HttpReply failure(std::string code, bool local = false) {
 TEST_CASE("a request without secrets goes out as it was frozen, with its id",
           "[delivery][attempt]") {
   const DeliveryTask task = task_of({.url = "http://a/x"});
-  const auto request = request_of(task, nullptr);
+  const auto request = request_of(task, nullptr, kNow);
   REQUIRE(request);
   CHECK(request->request == task.request);
   CHECK(request->url == "");
@@ -67,7 +82,7 @@ TEST_CASE("secrets are put in encoded in a URL and verbatim in a header", "[deli
   const auto request =
       request_of(task_of({.url = "http://a/\x01key\x02/y?k=\x01other\x02",
                           .headers = {{"X-Api-Key", "Bearer \x01key\x02!"}, {"X-Plain", "1"}}}),
-                 &secrets);
+                 &secrets, kNow);
   REQUIRE(request);
   CHECK(request->url == "http://a/a%2Fb%3Fc%3D%C3%BC%20d/y?k=x");
   CHECK(request->headers_replaced);
@@ -78,21 +93,102 @@ TEST_CASE("secrets are put in encoded in a URL and verbatim in a header", "[deli
 TEST_CASE("a missing secret is the operator's to set and costs no attempt", "[delivery][attempt]") {
   const DeliveryTask task = task_of({.url = "http://a/\x01key\x02"});
   const Secrets none;
-  const auto request = request_of(task, &none);
+  const auto request = request_of(task, &none, kNow);
   REQUIRE_FALSE(request);
   const AttemptResult result = result_of(task, request.error(), kNow);
   CHECK(result.code == "secret_missing");
   CHECK(result.local);
   CHECK_FALSE(result.permanent);
   CHECK(result.error == "there is no secret \"key\"");
+  CHECK(result.retry_after == 30s);
   CHECK(verdict_of(result).kind == Verdict::Kind::Local);
+}
+
+TEST_CASE("a secret that is missing at the end of the window fails the delivery",
+          "[delivery][attempt]") {
+  DeliveryTask task = task_of({.url = "http://a/\x01key\x02"});
+  task.last = true;
+  const Secrets none;
+  const auto request = request_of(task, &none, kNow);
+  REQUIRE_FALSE(request);
+  const AttemptResult result = result_of(task, request.error(), kNow);
+  CHECK(result.code == "secret_missing");
+  CHECK(result.permanent);
+  CHECK_FALSE(result.local);
+}
+
+TEST_CASE("a username and a password become one text, with the secret in it",
+          "[delivery][attempt]") {
+  Secrets secrets;
+  secrets.values = {{"key", "pa:ss"}};
+  const auto request =
+      request_of(task_of({.url = "http://a/",
+                          .headers = {{"Authorization", "Basic \x03jane:\x01key\x02\x04"}}}),
+                 &secrets, kNow);
+  REQUIRE(request);
+  CHECK(request->headers == std::vector<Header>{{"Authorization", "Basic amFuZTpwYTpzcw=="}});
+  CHECK(request->hidden == std::vector<std::string>{"amFuZTpwYTpzcw=="});
+}
+
+TEST_CASE("a credential brings its own header, in place of one of its name",
+          "[delivery][attempt]") {
+  Secrets secrets;
+  secrets.credentials = {{"crm", {"X-Api-Key", "k3y"}}};
+  const std::vector<Header> headers{{"x-api-key", "stale"},
+                                    {"Authorization",
+                                     "\x01"
+                                     "credential:crm\x02"},
+                                    {"X-Plain", "1"}};
+  const auto request =
+      request_of(task_of({.url = "http://a/", .headers = headers}), &secrets, kNow);
+  REQUIRE(request);
+  CHECK(request->headers == std::vector<Header>{{"X-Plain", "1"}, {"X-Api-Key", "k3y"}});
+  const Secrets none;
+  const auto refused = request_of(task_of({.url = "http://a/", .headers = headers}), &none, kNow);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == "secret_missing");
+  CHECK(refused.error().message == "there is no credential \"crm\"");
+}
+
+TEST_CASE("each attempt is signed anew, by both secrets while one replaces the other",
+          "[delivery][attempt]") {
+  Secrets secrets;
+  secrets.keys = {{"hook", {"new secret", "whsec_AAECAw=="}}};
+  const DeliveryTask task =
+      task_of({.url = "http://a/", .body = "{}"}, {.retry = {}, .sign = "hook"});
+  const auto request = request_of(task, &secrets, kNow);
+  REQUIRE(request);
+  CHECK(request->extra_headers ==
+        std::vector<Header>{{"webhook-id", "evt_abc"},
+                            {"webhook-timestamp", "1800000000"},
+                            {"webhook-signature",
+                             sign_webhook("new secret", "evt_abc", 1'800'000'000, "{}") + " " +
+                                 sign_webhook({"\0\1\2\3", 4}, "evt_abc", 1'800'000'000, "{}")}});
+  const auto later = request_of(task, &secrets, kNow + 1999ms);
+  CHECK(later->extra_headers[1].second == "1800000001");
+  CHECK(later->extra_headers[2].second != request->extra_headers[2].second);
+  const Secrets none;
+  const auto refused = request_of(task, &none, kNow);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == "secret_missing");
+}
+
+TEST_CASE("an answer that repeats secrets is kept without them", "[delivery][attempt]") {
+  Secrets secrets;
+  secrets.values = {{"key", "s3cr3t"}};
+  AttemptResult result;
+  result.response = "X-Api-Key: s3cr3t, Basic amFuZTpwYTpzcw==";
+  result.error = "no s3cr3t";
+  mask(result, &secrets, {"amFuZTpwYTpzcw=="});
+  CHECK(result.response == "X-Api-Key: ***, Basic ***");
+  CHECK(result.error == "no ***");
 }
 
 TEST_CASE("a secret that would break a header out of its line is refused", "[delivery][attempt]") {
   Secrets secrets;
   secrets.values = {{"key", "a\r\nHost: evil"}};
   const DeliveryTask task = task_of({.url = "http://a/", .headers = {{"X", "\x01key\x02"}}});
-  const auto request = request_of(task, &secrets);
+  const auto request = request_of(task, &secrets, kNow);
   REQUIRE_FALSE(request);
   const AttemptResult result = result_of(task, request.error(), kNow);
   CHECK(result.code == "bad_header");

@@ -114,6 +114,62 @@ TEST_CASE("a missing secret reaches nobody and is reported", "[delivery][deliver
   CHECK(stage.client->seen().size() == 2);
 }
 
+TEST_CASE("a probe is made at once, passes pauses and stands in no figure",
+          "[delivery][deliverer]") {
+  Stage stage;
+  stage.client->decide([](const HttpRequest&) {
+    return FakeHttpClient::Answer{.status = 503, .retry_after = "60", .body = "full"};
+  });
+  stage.submit(1, 1);
+  stage.step();
+  stage.submit(2, 2);
+  stage.step();
+  REQUIRE(stage.reports.all().size() == 1);
+  const auto before = stage.deliverer.figures();
+
+  DeliveryTask probe = task(99);
+  probe.request = std::make_shared<Request>(Request{.url = "http://a/x"});
+  probe.webhook_id = "test_evt_1";
+  std::vector<AttemptResult> answers;
+  REQUIRE(stage.deliverer.probe(probe, [&](AttemptResult result) { answers.push_back(result); }));
+  stage.step();
+  stage.step();
+  REQUIRE(answers.size() == 1);
+  CHECK(answers[0].status == 503);
+  CHECK(stage.client->seen().back().extra_headers[0].second == "test_evt_1");
+  CHECK(stage.reports.all().size() == 1);
+  const auto after = stage.deliverer.figures();
+  CHECK(after.started == before.started);
+  CHECK(after.waiting == before.waiting);
+  CHECK(after.in_flight == before.in_flight);
+}
+
+TEST_CASE("eight probes at once are enough, and the end answers those under way",
+          "[delivery][deliverer]") {
+  std::vector<AttemptResult> answers;
+  {
+    Stage stage;
+    stage.client->hold();
+    DeliveryTask probe = task(99);
+    probe.request = std::make_shared<Request>(Request{.url = "http://a/x"});
+    const auto add = [&](AttemptResult result) { answers.push_back(std::move(result)); };
+    for (int i = 0; i < 8; ++i) REQUIRE(stage.deliverer.probe(probe, add));
+    const Status ninth = stage.deliverer.probe(probe, add);
+    REQUIRE_FALSE(ninth);
+    CHECK(ninth.error().kind == ErrorKind::Busy);
+    stage.step();
+    stage.client->release();
+    stage.step();
+    stage.step();
+    CHECK(answers.size() == 8);
+    stage.client->hold();
+    REQUIRE(stage.deliverer.probe(probe, add));
+    stage.step();
+  }
+  REQUIRE(answers.size() == 9);
+  CHECK(answers[8].code == "stopping");
+}
+
 TEST_CASE("Retry-After holds back what waits for the endpoint", "[delivery][deliverer]") {
   Stage stage;
   stage.client->decide([](const HttpRequest&) {

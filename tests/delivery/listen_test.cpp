@@ -17,6 +17,7 @@
 
 #include "engine/core/value.h"
 #include "engine/delivery/curl_http_client.h"
+#include "engine/secrets/signature.h"
 #include "tools/onward/listen_parse.h"
 
 namespace onward {
@@ -200,5 +201,54 @@ TEST_CASE("what is too large is refused before it has all come", "[tools][listen
   CHECK(parse(start + "Content-Length: 16777217\r\n\r\n", request, 8192) == ListenParse::TooLarge);
   CHECK(parse(start + "Transfer-Encoding: chunked\r\n\r\n1000001\r\n", request, 8192) ==
         ListenParse::TooLarge);
+}
+TEST_CASE("the receiver verifies signatures and says so", "[tools][listen]") {
+  const auto file =
+      std::filesystem::temp_directory_path() / fmt::format("onward_listen_secret.{}", getpid());
+  std::ofstream{file} << "a signing secret\n";
+  Listening listening{{.secret_files = {file.string()}}};
+  const std::int64_t now = std::chrono::duration_cast<std::chrono::seconds>(
+                               std::chrono::system_clock::now().time_since_epoch())
+                               .count();
+  const auto send = [&](const std::string& body, std::int64_t at) {
+    return listening.status_of(
+        {.url = "/hook",
+         .headers = {{"webhook-id", "evt_1"},
+                     {"webhook-timestamp", std::to_string(at)},
+                     {"webhook-signature", sign_webhook("a signing secret", "evt_1", at, "{}")}},
+         .body = body});
+  };
+  CHECK(send("{}", now) == 200);
+  CHECK(send("{ }", now) == 401);
+  CHECK(send("{}", now - 3600) == 401);
+  CHECK(listening.status_of({.url = "/hook"}) == 401);
+  const auto log = listening.log();
+  REQUIRE(log.size() == 4);
+  CHECK(*log[0].find("signature")->text() == "right");
+  CHECK_THAT(*log[1].find("signature")->text(), Catch::Contains("no signature fits"));
+  CHECK_THAT(*log[2].find("signature")->text(), Catch::Contains("more than 5m ago"));
+  CHECK_THAT(*log[3].find("signature")->text(), Catch::Contains("is missing"));
+  listening.stop();
+  CHECK_THAT(listening.out.str(), Catch::Contains("signature: right"));
+  std::filesystem::remove(file);
+}
+
+TEST_CASE("a secret that cannot be read starts no receiver", "[tools][listen]") {
+  std::ostringstream out, err;
+  CHECK(listen_main({.secret_files = {"/nobody/there"}}, out, err) == 66);
+  CHECK_THAT(err.str(), Catch::Contains("/nobody/there"));
+}
+
+TEST_CASE("the receiver repeats requests and says when to come back, where it is told to",
+          "[tools][listen]") {
+  Listening listening{{.status = 429, .retry_after = 7, .echo = true, .show = true}};
+  const std::string answer =
+      listening.raw("POST /x HTTP/1.1\r\nX-One: \x1b[31m\r\nContent-Length: 2\r\n\r\nhi");
+  CHECK_THAT(answer, Catch::Contains("Retry-After: 7\r\n"));
+  CHECK_THAT(answer, Catch::Contains("POST /x\nx-one: \x1b[31m\n"));
+  CHECK_THAT(answer, Catch::EndsWith("hi\n"));
+  listening.stop();
+  CHECK_THAT(listening.out.str(), Catch::Contains("x-one: ?[31m"));
+  CHECK_THAT(listening.out.str(), Catch::Contains("\n  hi\n"));
 }
 }  // namespace onward

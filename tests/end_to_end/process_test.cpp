@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
@@ -46,6 +48,11 @@ std::vector<std::string> with(const ServerChild& server, const std::filesystem::
                               std::vector<std::string> arguments) {
   arguments.insert(arguments.end(), {"--server", server.url(), "--data", data.string()});
   return arguments;
+}
+
+std::string read_text(const std::string& file) {
+  std::ifstream in{file, std::ios::binary};
+  return {std::istreambuf_iterator<char>{in}, {}};
 }
 
 std::string relay_to(const std::string& url) {
@@ -91,6 +98,101 @@ TEST_CASE("the command line takes a scenario through its life on a real server",
   CHECK(wrong.code != 0);
   CHECK(wrong.err.find("relay") != std::string::npos);
   CHECK(server.stop() == 0);
+}
+
+TEST_CASE("contacts go in and out as files, and what is refused can be mended",
+          "[end_to_end][process]") {
+  TemporaryFolder folder;
+  const auto data = folder.path() / "data";
+  const ServerChild server{data};
+  const auto onward = [&](std::vector<std::string> words, const std::string& input = {}) {
+    return run_onward(with(server, data, std::move(words)), input);
+  };
+  const std::string report = (folder.path() / "refused.csv").string();
+  const std::string table =
+      "id;E-mail;Phone;Plan;groups\r\n"
+      "c1;jane@example.org;+1 514 555 0100;gold;vip|lead\r\n"
+      ";;;;\r\n"
+      "c2;nobody;;\"two\r\nlines\";\r\n"
+      "c3;bob@example.org;;;\r\n";
+  const std::vector<std::string> import{"contacts",
+                                        "import",
+                                        "-",
+                                        "--map",
+                                        "E-mail=email",
+                                        "--map",
+                                        "Plan=custom.plan",
+                                        "--report",
+                                        report,
+                                        "--group",
+                                        "imported, in May",
+                                        "--chunk",
+                                        "1"};
+  const CommandResult first = onward(import, table);
+  INFO(first.err);
+  CHECK(first.code == 1);
+  CHECK(first.out == "2 created, 0 updated, 0 unchanged, 1 refused\n");
+  CHECK(first.err.find("standard input:4: column \"E-mail\"") != std::string::npos);
+  CHECK(onward(import, table).out == "0 created, 0 updated, 2 unchanged, 1 refused\n");
+
+  // The report is mended by hand and imported as it is.
+  std::string mended = read_text(report);
+  const std::size_t wrong = mended.find(",nobody,");
+  REQUIRE(wrong != std::string::npos);
+  mended.replace(wrong, 8, ",al@example.org,");
+  const CommandResult again = onward(
+      {"contacts", "import", "-", "--map", "E-mail=email", "--map", "Plan=custom.plan"}, mended);
+  CHECK(again.code == 0);
+  CHECK(again.out == "1 created, 0 updated, 0 unchanged, 0 refused\n");
+
+  const CommandResult csv = onward({"contacts", "export", "--fields", "id,phone,custom.*,groups"});
+  CHECK(csv.out ==
+        "id,phone,custom.plan,groups\r\n"
+        "c1,'+1 514 555 0100,gold,\"[\"\"imported, in May\"\",\"\"lead\"\",\"\"vip\"\"]\"\r\n"
+        "c3,,,\"[\"\"imported, in May\"\"]\"\r\n"
+        "c2,,\"two\r\nlines\",\r\n");
+  CHECK(onward({"contacts", "import", "-"}, onward({"contacts", "export"}).out).out ==
+        "0 created, 0 updated, 3 unchanged, 0 refused\n");
+  CHECK(
+      onward({"contacts", "import", "-"}, onward({"contacts", "export", "--format", "ndjson"}).out)
+          .out == "0 created, 0 updated, 3 unchanged, 0 refused\n");
+  CHECK(onward({"contacts", "list", "--group", "vip"}).out.find("jane@example.org") !=
+        std::string::npos);
+
+  CHECK(onward({"fields", "declare", "plan", "--summary", "What they pay for"}).code == 0);
+  const CommandResult undeclared = onward({"contacts", "import", "-"}, "id,custom.x\nc1,1\n");
+  CHECK(undeclared.code == 1);
+  CHECK(undeclared.err.find("custom.x") != std::string::npos);
+
+  CHECK(onward({"contacts", "forget", "c1"}).code == 64);
+  CHECK(onward({"contacts", "forget", "c1", "--yes"}).code == 0);
+  CHECK(onward({"contacts", "get", "c1"}).code == 66);
+}
+
+TEST_CASE("refused events are kept with why, and taken once they are mended",
+          "[end_to_end][process]") {
+  TemporaryFolder folder;
+  const auto data = folder.path() / "data";
+  const ServerChild server{data};
+  const std::string report = (folder.path() / "refused.ndjson").string();
+  const auto import = [&](const std::string& input) {
+    return run_onward(
+        with(server, data, {"events", "import", "-", "--history", "--report", report}), input);
+  };
+  const CommandResult first = import(
+      "{\"type\":\"opened\",\"at\":\"2020-01-01T00:00:00Z\",\"contact\":{\"id\":\"a\"}}\n"
+      "\n"
+      "{\"type\":\"opened\",\"contact\":{\"id\":\"b\",\"frist_name\":\"B\"}}\n"
+      "{nonsense\n");
+  CHECK(first.code == 1);
+  CHECK(first.out == "1 accepted, 0 duplicates, 2 rejected\n");
+  std::string mended = read_text(report);
+  CHECK(mended.find("\"line\":3") != std::string::npos);
+  CHECK(mended.find("{nonsense") != std::string::npos);
+  mended.replace(mended.find("\"frist_name\""), 12, "\"first_name\"");
+  const CommandResult again = import(mended.substr(0, mended.find('\n') + 1));
+  CHECK(again.code == 0);
+  CHECK(again.out == "1 accepted, 0 duplicates, 0 rejected\n");
 }
 
 TEST_CASE("a second server on one folder is refused, and told whose it is",

@@ -152,6 +152,37 @@ TEST_CASE("what contradicts itself in the body is told", "[nodes][webhook]") {
   CHECK(webhook("additional: { a: $.subscriber.email },").codes() == "no_effect ");
   CHECK(webhook("contact_fields: [id, id],").codes() == "duplicate_field ");
 }
+TEST_CASE("the test button sends the printed payload, whatever the author chose",
+          "[nodes][webhook]") {
+  const std::string_view printed =
+      R"({"id":"evt_GppedVq2CWTW0000000000007","event":"automation.webhook.send",)"
+      R"("timestamp":"2024-05-28T12:56:40Z","idClient":3,"data":{"type":"member","id":54321,)"
+      R"("email":"john.doe@example.org","firstname":"John","lastname":"Doe"}})";
+  for (const char* settings :
+       {"", "contact_fields: [email, custom.plan],", "additional: { source: onward },"}) {
+    const NodeStage stage = webhook(settings);
+    const auto draft = stage.node().test_request(stage.visit());
+    REQUIRE(draft);
+    CHECK(draft->request.body == printed);
+    CHECK(draft->refusal == "");
+  }
+}
+
+TEST_CASE("the test button keeps to method, form and own payload", "[nodes][webhook]") {
+  const NodeStage form = webhook("content_type: form,");
+  CHECK(
+      form.node().test_request(form.visit())->request.body ==
+      "id=evt_GppedVq2CWTW0000000000007&event=automation.webhook.send&timestamp=2024-05-28T12%3A56"
+      "%3A40Z&idClient=3&data[type]=member&data[id]=54321&data[email]=john.doe%40"
+      "example.org&data[firstname]=John&data[lastname]=Doe");
+  const NodeStage get = webhook("method: GET,");
+  CHECK(get.node().test_request(get.visit())->request.body == "");
+  CHECK(get.node().test_request(get.visit())->request.url.find("data[id]=54321") !=
+        std::string::npos);
+  const NodeStage own = webhook("payload: { mail: $.subscriber.email, list: \"61330\" },");
+  CHECK(own.node().test_request(own.visit())->request.body ==
+        R"({"mail":"john.doe@example.org","list":"61330"})");
+}
 
 namespace {
 /// Seed S3's first example, its blanks between members taken out.

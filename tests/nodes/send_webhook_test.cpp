@@ -87,6 +87,43 @@ TEST_CASE("auth becomes an Authorization header", "[nodes][webhook]") {
   CHECK(stage.node().secrets() == std::vector<std::string>{"token"});
 }
 
+TEST_CASE("a secret in a password stays a reference until the attempt", "[nodes][webhook]") {
+  const NodeStage stage = webhook(
+      "url: \"https://a.example\", auth: { basic: { username: \"{{ contact.first_name }}\", "
+      "password: "
+      "\"x{{ secret.crm }}\" } },");
+  CHECK(stage.draft().request.headers.back() == Header{"Authorization",
+                                                       "Basic \x03John:x\x01"
+                                                       "crm\x02\x04"});
+  CHECK(stage.node().secrets() == std::vector<std::string>{"crm"});
+}
+
+TEST_CASE("a credential stays a reference, and a signing secret is named by the policy",
+          "[nodes][webhook]") {
+  const NodeStage stage =
+      webhook("url: \"https://a.example\", auth: { credential: crm }, sign: hook_key,");
+  CHECK(stage.draft().request.headers.back() == Header{"Authorization",
+                                                       "\x01"
+                                                       "credential:crm\x02"});
+  CHECK(stage.draft().refusal == "");
+  CHECK(stage.node().credentials() == std::vector<std::string>{"crm"});
+  CHECK(stage.node().secrets() == std::vector<std::string>{"hook_key"});
+  CHECK(stage.node().delivery_policy()->sign == "hook_key");
+}
+
+TEST_CASE("no value of a contact can be taken for one of the marks", "[nodes][webhook]") {
+  NodeStage stage = webhook(
+      "url: \"https://a.example\", auth: { basic: { username: \"{{ contact.first_name }}\", "
+      "password: "
+      "p } },");
+  for (const char* value : {"a\x03", "a\x04",
+                            "\x01"
+                            "credential:crm\x02"}) {
+    stage.contact.set(Field::FirstName, value);
+    CHECK(stage.draft().refusal == "bad_header: Authorization");
+  }
+}
+
 TEST_CASE("a username from a contact cannot move the password", "[nodes][webhook]") {
   NodeStage stage = webhook(
       "url: \"https://a.example\", auth: { basic: { username: \"{{ contact.first_name }}\", "

@@ -148,6 +148,8 @@ TEST_CASE("an update refuses what cannot be set", "[nodes][update_contact]") {
            Case{"set: { id: 5 }", "read_only_field "},
            Case{"set: { created_at: 2026-01-01 }", "read_only_field "},
            Case{"set: { open_rate: 1 }", "read_only_field "},
+           Case{"set: { ref: 1 }", "read_only_field "},
+           Case{"set: { custom: { tier: gold } }", "read_only_field "},
            Case{"set: { groups: [vip] }", "misplaced_key "},
            Case{"set: { groups_add: [vip] }", "misplaced_key "},
            Case{"set: { tier: gold }", "unknown_field "},

@@ -227,3 +227,19 @@ nodes:
   stage.event("ada", "subscription");
   CHECK(stage.contact("ada").contact.key != ada);
 }
+
+TEST_CASE("declared fields outlive the process", "[runtime]") {
+  Stage stage;
+  REQUIRE(stage.engine().declare_field({"plan", FieldType::Number, "What they pay"}));
+  REQUIRE(stage.engine().declare_field({"old"}));
+  REQUIRE(stage.engine().remove_field("old"));
+  stage.restart();
+  const auto& fields = stage.engine().custom_fields();
+  REQUIRE(fields->all().size() == 1);
+  CHECK(fields->all().front() == CustomField{"plan", FieldType::Number, "What they pay"});
+  const auto refused = stage.engine().apply(
+      "x",
+      "scenario: x\nnodes:\n  in: {kind: trigger, event: e, where: {custom.p: 1}, next: end}\n");
+  REQUIRE(refused);
+  CHECK(refused->refused);
+}

@@ -120,6 +120,59 @@ TEST_CASE("a delivery shows its request and all its attempts by number", "[store
   CHECK(!must(subject.reader()->delivery({6})));
 }
 
+TEST_CASE("contacts are listed by key with their statistics, page by page", "[store]") {
+  const Way way = GENERATE(from_range(std::begin(kWays), std::end(kWays)));
+  INFO(name_of(way));
+  Subject subject{way};
+  CHECK(must(subject.reader()->contacts({}, 5)).contacts.empty());
+  CHECK_FALSE(must(subject.reader()->contacts({}, 5)).more);
+  Commit commit;
+  for (std::uint64_t key = 1; key <= 5; ++key)
+    commit.contacts.push_back(a_contact(key, "c" + std::to_string(key)));
+  Engagement engagement;
+  engagement.opened_last = at(7);
+  commit.engagements.push_back({.contact = {3}, .engagement = engagement});
+  subject.commit(commit);
+
+  auto reader = subject.reader();
+  const auto first = must(reader->contacts({}, 3));
+  REQUIRE(first.contacts.size() == 3);
+  CHECK(first.more);
+  CHECK(first.contacts[0].first == commit.contacts[0]);
+  CHECK(first.contacts[2].first == commit.contacts[2]);
+  CHECK(first.contacts[0].second.empty());
+  CHECK(first.contacts[2].second == engagement);
+
+  // One changes, one goes, one comes: what was not shown yet is shown as it is now, once.
+  Contact changed = commit.contacts[3];
+  changed.set(Field::FirstName, "Jane");
+  subject.commit({.contacts = {changed, a_contact(6, "c6")}, .forgotten = {{5}}});
+  reader = subject.reader();
+  const auto second = must(reader->contacts(first.contacts[2].first.key, 3));
+  REQUIRE(second.contacts.size() == 2);
+  CHECK_FALSE(second.more);
+  CHECK(second.contacts[0].first == changed);
+  CHECK(second.contacts[1].first.key == ContactKey{6});
+  CHECK_FALSE(must(reader->contacts({}, 5)).more);
+  CHECK(must(reader->contacts({6}, 3)).contacts.empty());
+}
+
+TEST_CASE("a page of large contacts is short and says that there are more", "[store]") {
+  Subject subject{Way::SqliteFolded};
+  Commit commit;
+  for (std::uint64_t key = 1; key <= 3; ++key) {
+    commit.contacts.push_back(a_contact(key, "c" + std::to_string(key)));
+    for (int i = 0; i < 50; ++i)
+      commit.contacts.back().set_custom("x" + std::to_string(i), std::string(60'000, 'x'));
+  }
+  subject.commit(commit);
+  const auto reader = subject.reader();
+  const auto page = must(reader->contacts({}, 3));
+  CHECK(page.contacts.size() == 1);
+  CHECK(page.more);
+  CHECK(must(reader->contacts({2}, 3)).contacts.size() == 1);
+}
+
 TEST_CASE("a cursor that no list gave out is refused", "[store]") {
   const Way way = GENERATE(from_range(std::begin(kWays), std::end(kWays)));
   INFO(name_of(way));

@@ -349,6 +349,13 @@ std::string World::difference(StoreReader& a, StoreReader& b) const {
     if (!same(left.runs, right.runs) || left.next != right.next) return "live runs";
     place_of_runs = left.next;
   } while (!place_of_runs.empty());
+  for (ContactKey after;;) {
+    const auto left = must(a.contacts(after, 3));
+    const auto right = must(b.contacts(after, 3));
+    if (left.contacts != right.contacts || left.more != right.more) return "contacts";
+    if (!left.more) break;
+    after = left.contacts.back().first.key;
+  }
   for (std::uint32_t place = 0; place < kScenarios * 2; ++place) {
     for (int state = -1; state < 4; ++state) {
       const auto wanted = state < 0 ? std::nullopt : std::optional{DeliveryState(state)};

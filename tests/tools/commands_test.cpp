@@ -9,6 +9,29 @@
 
 namespace onward {
 namespace {
+TEST_CASE("the test button's answer is told in a few lines", "[tools]") {
+  Value answer =
+      ValueMap{{"accepted", true},
+               {"status", 200},
+               {"code", Value{}},
+               {"took_ms", 34},
+               {"response", "thanks\x1b[31m"},
+               {"request", ValueMap{{"method", "POST"}, {"url", "https://a.example/x"}}}};
+  CHECK(webhook_test_text(answer, false) ==
+        "✓ 200  POST https://a.example/x  34 ms\n  It answered: thanks\\x1b[31m\n");
+  CHECK(webhook_test_text(answer, true).find("\x1b[32m✓ 200\x1b[0m") == 0);
+  answer.set("accepted", false);
+  answer.set("status", Value{});
+  answer.set("code", "connect_refused");
+  answer.set("error", "could not connect");
+  answer.set("explanation", "Nothing listens there.");
+  answer.set("response", Value{});
+  CHECK(webhook_test_text(answer, false) ==
+        "✗ connect_refused  POST https://a.example/x  34 ms\n  could not connect\n"
+        "  Nothing listens there.\n");
+  CHECK(webhook_test_text(answer, true).find("\x1b[31m✗ connect_refused\x1b[0m") == 0);
+}
+
 TEST_CASE("flags describe an event", "[tools]") {
   SendOptions options;
   options.what = "subscription";

@@ -55,6 +55,16 @@ struct CommandLine {
   LiveRunsOptions live_runs;
   ResumeOptions resume;
   LogsOptions logs;
+  SecretOptions secret;
+  RemoveSecretOptions removed;
+  CredentialOptions credential;
+  WebhookTestOptions webhook;
+  ContactImportOptions contacts_in;
+  ContactExportOptions contacts_out;
+  ContactListOptions listed;
+  FieldOptions field;
+  bool yes = false;
+  std::string fields_file;
   std::string name;  // of the one thing that a command is about
   std::vector<std::string> topic;
 };
@@ -152,22 +162,42 @@ void add_listen(CommandLine& line) {
   sub->add_option("--address", listen.address, "Address to listen on")->capture_default_str();
   sub->add_option("--port", listen.port, "Port; 0 takes any free one")->capture_default_str();
   sub->add_option("--port-file", listen.port_file, "Write the port to this file when it listens");
-  sub->add_option("--refuse-first", listen.refuse_first, "Answer 503 to so many requests at first");
+  sub->add_option("--refuse-first,--fail-first", listen.refuse_first,
+                  "Answer 503 to so many requests at first");
   sub->add_option("--status", listen.status, "Status of all other answers")
       ->capture_default_str()
       ->check(CLI::Range(200, 599));
   sub->add_option("--delay", line.delay, "Wait this long before each answer");
+  sub->add_option("--retry-after", listen.retry_after,
+                  "Say this many seconds in Retry-After with every refusal");
+  sub->add_flag("--echo", listen.echo, "Answer with the request itself, headers and body");
+  add_repeated(
+      sub, "--verify-secret-file", listen.secret_files,
+      "Check signatures with the secret in this file, answer 401 where they are wrong; may "
+      "be repeated");
+  sub->add_flag("--show", listen.show, "Print headers and bodies as well");
   sub->add_option("--log", listen.log, "Append each request to this file, a JSON object a line");
   sub->add_flag("--json", listen.json, "Print each request as JSON");
   sub->add_flag("--quiet", listen.quiet, "Print no requests");
 }
 
+int validate_with(const CommandLine& line) {
+  CustomFields declared;
+  if (!line.fields_file.empty()) {
+    auto read = read_declarations(line.fields_file);
+    if (!read) return complain(read.error());
+    declared = std::move(*read);
+  }
+  return validate_files(line.files, line.as_json ? "json" : line.format, colour_on_stderr(),
+                        std::cout, std::cerr, &declared);
+}
+
 void add_offline(CommandLine& line) {
-  CLI::App* validate = command(
-      line, line.app, "validate", "Find all mistakes in scenario files, without a server", [&line] {
-        return validate_files(line.files, line.as_json ? "json" : line.format, colour_on_stderr(),
-                              std::cout, std::cerr);
-      });
+  CLI::App* validate =
+      command(line, line.app, "validate", "Find all mistakes in scenario files, without a server",
+              [&line] { return validate_with(line); });
+  validate->add_option("--fields", line.fields_file,
+                       "Warn of custom fields that are not in this file of `fields list --json`");
   validate->add_option("file", line.files, "Scenario files, or - for standard input")->required();
   validate->add_option("--format", line.format, "text (for people), short (a line each) or json")
       ->capture_default_str()
@@ -258,11 +288,82 @@ void add_events(CommandLine& line) {
   import->add_option("--chunk", line.given.chunk, "Lines in one post")
       ->capture_default_str()
       ->check(CLI::Range(1, 10'000));
+  import->add_option("--report", line.given.report,
+                     "Keep refused events in this file, with why; mended, it can be imported");
+  import->add_flag("--quiet", line.given.quiet, "Show no progress");
+}
+
+void add_contact_files(CommandLine& line, CLI::App& contacts) {
+  ContactImportOptions& in = line.contacts_in;
+  CLI::App* import =
+      client_command(line, contacts, "import", "Make and change contacts from a CSV or NDJSON file",
+                     [&line] { return run_contact_import(line.client, line.contacts_in); });
+  import->add_option("file", in.file, "The file, or - for standard input")->required();
+  import->add_option("--format", in.format, "csv or ndjson; else told by the file")
+      ->check(CLI::IsMember({"csv", "ndjson"}));
+  add_repeated(import, "--map", in.map,
+               "COLUMN=FIELD: \"E-mail=email\", \"Seats=custom.seats:number\", \"Old=-\" to pass "
+               "over; may be repeated");
+  import->add_option("--map-file", in.map_file, "The same from a YAML or JSON mapping");
+  import->add_flag("--ignore-unmapped", in.ignore_unmapped, "Pass over columns without a field");
+  import->add_option("--delimiter", in.delimiter, "Between cells, such as ; or tab; else detected");
+  import->add_option("--empty", in.empty, "What an empty cell does to its field: leaves or clears")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"leaves", "clears"}));
+  import->add_flag("--raw", in.raw, "Keep the ' before cells that look like formulas");
+  add_repeated(import, "--group", in.groups, "Every contact joins this group; may be repeated");
+  import->add_flag("--trigger", in.trigger,
+                   "Let the changes start scenarios; else they start none");
+  import->add_flag("--dry-run", in.dry_run, "Tell what would be done, and do nothing");
+  import->add_option("--report", in.report,
+                     "Keep refused rows in this file, with why; mended, it can be imported");
+  import->add_flag("--quiet", in.quiet, "Show no progress");
+  import->add_option("--chunk", in.chunk, "Contacts in one post")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10'000));
+
+  ContactExportOptions& out = line.contacts_out;
+  CLI::App* export_ =
+      client_command(line, contacts, "export", "Write contacts as CSV or NDJSON",
+                     [&line] { return run_contact_export(line.client, line.contacts_out); });
+  export_->add_option("--format", out.format, "csv or ndjson")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"csv", "ndjson"}));
+  add_repeated(export_, "--fields", out.fields,
+               "Only these: id,email,custom.plan,custom.*,statistics.open_rate");
+  export_->add_option("--group", out.group, "Only those in this group");
+  export_->add_option("--out", out.out, "Write to this file instead of standard output");
+  export_->add_flag("--statistics", out.statistics, "The personal statistics as well");
+  export_->add_option("--delimiter", out.delimiter,
+                      "Between cells, such as ; or tab; else a comma");
+  export_->add_flag("--raw", out.raw,
+                    "For programs: no ' before cells that a spreadsheet would take for formulas");
+  export_->add_flag("--quiet", out.quiet, "Show no progress");
+}
+
+void add_fields(CommandLine& line) {
+  CLI::App* fields =
+      line.app.add_subcommand("fields", "Declare the custom fields that contacts may have");
+  fields->require_subcommand(1);
+  CLI::App* declare = client_command(line, *fields, "declare", "Declare a custom field", [&line] {
+    return run_field_declare(line.client, line.field);
+  });
+  declare->add_option("field", line.field.name, "Its name: plan, or custom.plan")->required();
+  declare->add_option("--type", line.field.type, "text, number, date, instant, flag or list")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"text", "number", "date", "instant", "flag", "list"}));
+  declare->add_option("--summary", line.field.summary, "What it holds, for people");
+  client_command(line, *fields, "list", "The declared custom fields",
+                 [&line] { return run_fields(line.client); });
+  CLI::App* remove = client_command(line, *fields, "remove", "Take a declaration back; values stay",
+                                    [&line] { return run_field_remove(line.client, line.name); });
+  remove->add_option("field", line.name, "Its name")->required();
 }
 
 void add_people(CommandLine& line) {
   constexpr const char* kContactHelp = "Its id, or its address; an id with an @ as id:ID";
-  CLI::App* contacts = line.app.add_subcommand("contacts", "Look at contacts");
+  CLI::App* contacts =
+      line.app.add_subcommand("contacts", "Look at contacts, take them in and out");
   contacts->require_subcommand(1);
   CLI::App* get = client_command(line, *contacts, "get", "All that is known of a contact",
                                  [&line] { return run_contact(line.client, line.name); });
@@ -274,6 +375,17 @@ void add_people(CommandLine& line) {
     runs->add_option("contact", line.runs.contact, kContactHelp)->required();
     runs->add_option("--limit", line.runs.limit, "How many")->capture_default_str();
   }
+  CLI::App* forget =
+      client_command(line, *contacts, "forget", "Erase a contact for good; the numbers stay",
+                     [&line] { return run_contact_forget(line.client, line.name, line.yes); });
+  forget->add_option("contact", line.name, kContactHelp)->required();
+  forget->add_flag("--yes", line.yes, "Really");
+  CLI::App* all = client_command(line, *contacts, "list", "Contacts, oldest first",
+                                 [&line] { return run_contact_list(line.client, line.listed); });
+  all->add_option("--group", line.listed.group, "Only those in this group");
+  all->add_option("--limit", line.listed.limit, "How many")->capture_default_str();
+  all->add_option("--cursor", line.listed.cursor, "Go on where a list ended");
+  add_contact_files(line, *contacts);
 }
 
 void add_filter(CLI::App* sub, DeliveryFilter& filter, const std::vector<std::string>& states) {
@@ -358,6 +470,74 @@ void add_watching(CommandLine& line) {
       ->capture_default_str()
       ->check(CLI::Range(1, 500));
   logs->add_flag("--follow", line.logs.follow, "Go on with what comes");
+}
+
+void add_secrets(CommandLine& line) {
+  constexpr const char* kFrom = "Read the value from this file instead of standard input";
+  CLI::App* secret = line.app.add_subcommand("secret", "Keep secrets for headers and signatures");
+  secret->require_subcommand(1);
+  CLI::App* set =
+      client_command(line, *secret, "set", "Set a secret; an empty value keeps the one it has",
+                     [&line] { return run_secret_set(line.client, line.secret); });
+  set->add_option("name", line.secret.name, "Its name, as in {{ secret.NAME }}")->required();
+  set->add_option("--from", line.secret.from, kFrom);
+  set->add_flag("--rotate", line.secret.rotate, "Keep the old value as a second one that signs");
+  set->add_flag("--drop-old", line.secret.drop_old, "End a rotation: only the new value signs");
+  set->add_flag("--generate", line.secret.generate, "Make a signing secret and print it, once");
+  client_command(line, *secret, "list", "The names of the secrets, and who uses them",
+                 [&line] { return run_secret_list(line.client); });
+  CLI::App* remove =
+      client_command(line, *secret, "remove", "Remove a secret that no live scenario needs",
+                     [&line] { return run_secret_remove(line.client, line.removed); });
+  remove->add_option("name", line.removed.name, "Its name")->required();
+  remove->add_flag("--force", line.removed.force, "Also where deliveries will wait for it");
+  client_command(line, *secret, "rekey", "Make a new master key and seal everything under it",
+                 [&line] { return run_rekey(line.client); });
+
+  CLI::App* credential =
+      line.app.add_subcommand("credential", "Keep what receivers want to know callers by");
+  credential->require_subcommand(1);
+  CLI::App* put = client_command(
+      line, *credential, "set", "Set a credential; an empty secret part keeps the one it has",
+      [&line] { return run_credential_set(line.client, line.credential); });
+  put->add_option("name", line.credential.name, "Its name, as in auth: { credential: NAME }")
+      ->required();
+  put->add_option("--basic", line.credential.basic, "A username; its password is the secret part");
+  put->add_flag("--bearer", line.credential.bearer, "The secret part is a bearer token");
+  put->add_option("--header", line.credential.header,
+                  "A header's name, such as X-Api-Key; its value is the secret part");
+  put->add_option("--from", line.credential.from, kFrom);
+  client_command(line, *credential, "list", "The names of the credentials, and who uses them",
+                 [&line] { return run_credential_list(line.client); });
+  CLI::App* drop =
+      client_command(line, *credential, "remove", "Remove a credential that no live scenario needs",
+                     [&line] { return run_credential_remove(line.client, line.removed); });
+  drop->add_option("name", line.removed.name, "Its name")->required();
+  drop->add_flag("--force", line.removed.force, "Also where deliveries will wait for it");
+}
+
+void add_webhook(CommandLine& line) {
+  WebhookTestOptions& options = line.webhook;
+  CLI::App* webhook = line.app.add_subcommand("webhook", "Try a node's webhook out");
+  webhook->require_subcommand(1);
+  CLI::App* test = client_command(line, *webhook, "test",
+                                  "Send test data as a node would, and tell what came of it",
+                                  [&line] { return run_webhook_test(line.client, line.webhook); });
+  test->add_option("scenario", options.what,
+                   "The scenario's id; or a file, which is tested from here, without a server")
+      ->required();
+  test->add_option("node", options.node, "The node's id")->required();
+  add_repeated(test, "--secret-file", options.secret_files,
+               "With a file: NAME=FILE, a secret that the node names; may be repeated");
+  add_repeated(test, "--allow-host", options.allow_hosts,
+               "With a file: a private host that may be called, as of serve; may be repeated");
+  add_repeated(test, "--allow-network", options.allow_networks,
+               "With a file: a private network that may be called; may be repeated");
+  test->add_option("--ca-file", options.ca_file, "With a file: trusted certificates (PEM)");
+  test->add_flag("--https-only", options.https_only, "With a file: refuse plain http");
+  test->add_option("--account-id", options.account_id, "With a file: idClient in the body")
+      ->capture_default_str()
+      ->check(CLI::Range(std::int64_t{0}, kAccountMax));
 }
 
 CLI::App* find_command(const CLI::App& parent, const std::string& name) {
@@ -465,6 +645,9 @@ void add_all(CommandLine& line) {
   add_people(line);
   add_deliveries(line);
   add_watching(line);
+  add_secrets(line);
+  add_webhook(line);
+  add_fields(line);
   CLI::App* help = command(line, line.app, "help", "Explain a command",
                            [&line] { return print_help(line.app, line.topic); });
   help->add_option("command", line.topic, "Its name");

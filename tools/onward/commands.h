@@ -64,6 +64,8 @@ struct ImportOptions {
   std::string file;  ///< "-" is standard input.
   bool history = false;
   std::int64_t chunk = 1'000;  ///< Lines in one post.
+  std::string report;          ///< A file for what is refused; empty: none.
+  bool quiet = false;          ///< No progress.
 };
 int run_import(const ClientOptions& client, const ImportOptions& options);
 
@@ -120,4 +122,80 @@ int run_logs(const ClientOptions& client, const LogsOptions& options);
 
 /// "2h" ago, a day or an instant, as RFC 3339; an error says what `flag` wants.
 Result<std::string> when_of(const std::string& text, std::string_view flag, Instant now);
+struct SecretOptions {
+  std::string name;
+  std::string from;       ///< A file; empty: standard input, or asked for on a terminal.
+  bool rotate = false;    ///< The old value signs on beside the new one.
+  bool drop_old = false;  ///< Ends that.
+  bool generate = false;  ///< A signing secret is made, and printed once.
+};
+int run_secret_set(const ClientOptions& client, const SecretOptions& options);
+int run_secret_list(const ClientOptions& client);
+struct RemoveSecretOptions {
+  std::string name;
+  bool force = false;
+};
+int run_secret_remove(const ClientOptions& client, const RemoveSecretOptions& options);
+int run_rekey(const ClientOptions& client);
+
+struct CredentialOptions {
+  std::string name, from;
+  std::string basic;  ///< The username.
+  bool bearer = false;
+  std::string header;  ///< The header's name.
+};
+int run_credential_set(const ClientOptions& client, const CredentialOptions& options);
+int run_credential_list(const ClientOptions& client);
+int run_credential_remove(const ClientOptions& client, const RemoveSecretOptions& options);
+
+struct WebhookTestOptions {
+  std::string what;  ///< A scenario's id, or a file, which is tested from here.
+  std::string node;
+  // Of a file alone.
+  std::vector<std::string> secret_files;  ///< "NAME=FILE"
+  std::vector<std::string> allow_hosts, allow_networks;
+  std::string ca_file;
+  bool https_only = false;
+  std::int64_t account_id = 1;
+};
+/// The exit code is kExitData where the receiver did not accept.
+int run_webhook_test(const ClientOptions& client, const WebhookTestOptions& options);
+/// What came of it, in a few lines.
+std::string webhook_test_text(const Value& answer, bool colour);
+
+struct ContactImportOptions {
+  std::string file;    ///< "-" is standard input.
+  std::string format;  ///< "csv", "ndjson"; empty: by the file's name, else its beginning.
+  std::vector<std::string> map;  ///< "E-mail=email"
+  std::string map_file;          ///< YAML or JSON: header to field.
+  std::string delimiter;         ///< Empty: found in the header.
+  std::vector<std::string> groups;
+  std::string empty = "leaves";  ///< What an empty cell does: "leaves" or "clears".
+  bool ignore_unmapped = false, raw = false, trigger = false, dry_run = false, quiet = false;
+  std::string report;          ///< A file for what is refused; empty: none.
+  std::int64_t chunk = 1'000;  ///< Contacts in one post.
+};
+int run_contact_import(const ClientOptions& client, const ContactImportOptions& options);
+
+struct ContactExportOptions {
+  std::string format = "csv";
+  std::vector<std::string> fields;  ///< Each may be several, separated by commas.
+  std::string group, out, delimiter;
+  bool statistics = false, raw = false, quiet = false;
+};
+int run_contact_export(const ClientOptions& client, const ContactExportOptions& options);
+
+struct ContactListOptions {
+  std::string group, cursor;
+  std::int64_t limit = 50;
+};
+int run_contact_list(const ClientOptions& client, const ContactListOptions& options);
+int run_contact_forget(const ClientOptions& client, const std::string& contact, bool yes);
+
+struct FieldOptions {
+  std::string name, type = "text", summary;
+};
+int run_field_declare(const ClientOptions& client, const FieldOptions& options);
+int run_fields(const ClientOptions& client);
+int run_field_remove(const ClientOptions& client, const std::string& name);
 }  // namespace onward

@@ -1,24 +1,15 @@
 // events send, events import.
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <chrono>
-#include <cstdio>
-#include <fstream>
-#include <iostream>
-#include <thread>
-
 #include "engine/core/contact.h"
 #include "tools/onward/commands.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/table.h"
 #include "tools/onward/terminal.h"
+#include "tools/onward/upload.h"
 
 namespace onward {
 namespace {
-constexpr std::size_t kChunkBytesMax = 6u << 20;  // below what the server takes in one body
-constexpr int kPatienceTries = 60;                // answers of 503, one after the other
-
 /// Whether the field of a contact holds text whatever it looks like: a phone number is no number.
 bool is_text_field(std::string_view name) {
   const FieldInfo* info = find_field(name);
@@ -63,45 +54,6 @@ Result<Value> object_of(const Value& event, std::string_view name) {
 
 std::string events_path(bool history) { return history ? "/v1/events?mode=history" : "/v1/events"; }
 
-/// One input file, read line by line; blank lines are passed over.
-class Lines {
- public:
-  explicit Lines(const std::string& file) {
-    if (file != "-") file_.open(file, std::ios::binary);
-    in_ = file == "-" ? &std::cin : &file_;
-  }
-  bool open() const { return in_ == &std::cin || file_.is_open(); }
-  bool failed() const { return in_->bad(); }
-
-  /// The next lines, joined, and the number of each; nothing at the end.
-  bool next(std::size_t most, std::string& text, std::vector<std::size_t>& numbers) {
-    text.clear();
-    numbers.clear();
-    while (numbers.size() < most) {
-      if (!kept_ && !read()) break;
-      kept_ = false;
-      if (line_.find_first_not_of(" \t\r") == std::string::npos) continue;
-      kept_ = !numbers.empty() && text.size() + line_.size() >= kChunkBytesMax;
-      if (kept_) break;  // The first of the next chunk.
-      text.append(line_).append("\n");
-      numbers.push_back(number_);
-    }
-    return !numbers.empty();
-  }
-
- private:
-  bool read() {
-    if (!std::getline(*in_, line_)) return false;
-    ++number_;
-    return true;
-  }
-  std::ifstream file_;
-  std::istream* in_ = nullptr;
-  std::string line_;
-  std::size_t number_ = 0;
-  bool kept_ = false;
-};
-
 /// Events that are on the server's disk, by what it answered.
 std::int64_t taken_of(const Answer& answer) {
   return number_of(answer.value, "accepted") + number_of(answer.value, "duplicates");
@@ -111,35 +63,39 @@ struct Totals {
   std::int64_t accepted = 0, duplicates = 0, rejected = 0, warnings = 0;
 };
 
-/// Posts a chunk until the server has taken it: a full intake is waited for.
-Result<Answer> post(const Client& client, const std::string& path, const std::string& text) {
-  for (int tries = 0;; ++tries) {
-    auto answer = client.call("POST", path, "accepted", text, "application/x-ndjson");
-    if (!answer || (answer->status != 429 && answer->status != 503)) return answer;
-    if (answer->status == 503 && tries >= kPatienceTries) return answer;
-    const std::int64_t wait = std::max<std::int64_t>(number_of(answer->value, "retry_after"), 1);
-    std::this_thread::sleep_for(std::chrono::seconds{wait});
-  }
+/// A line that was refused before and mended: without what the report has added to it.
+std::string without_refusal(const std::string& line) {
+  if (line.find("\"refused\"") == std::string::npos) return line;
+  const auto event = parse_json(line);
+  if (!event || !event->map() || !event->find("refused")) return line;
+  ValueMap members = *event->map();
+  std::erase_if(members, [](const auto& member) { return member.first == "refused"; });
+  return to_json(Value{std::move(members)});
 }
 
-void tell_refused(const std::string& file, const Answer& answer,
-                  const std::vector<std::size_t>& numbers, bool progress) {
+/// The line as it was read, and why it was refused; read as an event again once it is mended.
+std::string refused_line(const Lines::Line& line, const Value& error) {
+  ValueMap why{{"line", static_cast<std::int64_t>(line.number)},
+               {"code", text_of(error, "code")},
+               {"message", text_of(error, "message")}};
+  auto event = parse_json(without_refusal(line.text));
+  if (!event || !event->map()) {
+    why.emplace_back("text", valid_utf8(line.text) ? line.text : printable(line.text));
+    event = Value{ValueMap{}};
+  }
+  event->set("refused", std::move(why));
+  return to_json(*event) + "\n";
+}
+
+void take_refused(const InputFile& file, const Answer& answer,
+                  const std::vector<Lines::Line>& lines, Refusals& refusals) {
   for (const Value& error : list_of(answer.value, "errors")) {
     const auto index = static_cast<std::size_t>(number_of(error, "index"));
-    const std::size_t line = index < numbers.size() ? numbers[index] : 0;
-    if (progress) fmt::print(stderr, "\r\x1b[K");
-    say(fmt::format("{}:{}: {}: {}", file == "-" ? "standard input" : file, line,
-                    text_of(error, "code"), printable(text_of(error, "message"))));
+    if (index >= lines.size()) continue;
+    refusals.add(fmt::format("{}:{}: {}: {}", file.name(), lines[index].number,
+                             text_of(error, "code"), printable(text_of(error, "message"))),
+                 refused_line(lines[index], error));
   }
-}
-
-void show_progress(const Totals& totals, std::chrono::steady_clock::time_point begun) {
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-  const std::int64_t done = totals.accepted + totals.duplicates + totals.rejected;
-  fmt::print(stderr, "\r\x1b[K{} events, {:.0f}/s", grouped(done),
-             static_cast<double>(done) / std::max(seconds, 0.001));
-  std::fflush(stderr);
 }
 
 int finish_import(const Client& client, const Totals& totals) {
@@ -151,7 +107,7 @@ int finish_import(const Client& client, const Totals& totals) {
   else
     print(fmt::format("{} accepted, {} duplicates, {} rejected\n", grouped(totals.accepted),
                       grouped(totals.duplicates), grouped(totals.rejected)));
-  return totals.rejected > 0 ? kExitData : kExitOk;
+  return totals.rejected > 0 ? kExitRefused : kExitOk;
 }
 }  // namespace
 
@@ -216,40 +172,43 @@ int run_send(const ClientOptions& options, const SendOptions& send) {
 }
 
 int run_import(const ClientOptions& options, const ImportOptions& given) {
-  Lines lines{given.file};
-  if (!lines.open()) return complain(fmt::format("Cannot read {}.", given.file), kExitNoInput);
+  InputFile file{given.file};
+  if (!file.open()) return complain(fmt::format("Cannot read {}.", given.file), kExitNoInput);
+  if (same_file(given.file, given.report)) return complain(kOwnReport, kExitUsage);
+  Progress progress{"events", given.quiet};
+  Refusals refusals{given.report, progress};
+  if (!refusals.open()) return complain(fmt::format("Cannot write {}.", given.report), kExitIo);
   const Client client{options};
   const std::string path = events_path(given.history);
-  const bool progress = stderr_is_terminal();
-  const auto begun = std::chrono::steady_clock::now();
+  Lines source{file.stream()};
   Totals totals;
-  std::string text;
-  std::vector<std::size_t> numbers;
-  while (lines.next(static_cast<std::size_t>(given.chunk), text, numbers)) {
-    const auto answer = post(client, path, text);
+  std::vector<Lines::Line> lines;
+  while (source.next(static_cast<std::size_t>(given.chunk), lines)) {
+    std::string text;
+    for (const Lines::Line& line : lines) text.append(without_refusal(line.text)).append("\n");
+    const auto answer = post_patiently(client, path, "accepted", text, "application/x-ndjson");
     const bool complete =
         answer && answer->ok() &&
-        taken_of(*answer) + number_of(answer->value, "rejected") == std::ssize(numbers);
+        taken_of(*answer) + number_of(answer->value, "rejected") == std::ssize(lines);
     if (!complete) {
-      if (progress) fmt::print(stderr, "\r\x1b[K");
+      (void)refusals.finish();
       const int code = !answer        ? complain(answer.error())
                        : answer->ok() ? client.not_taken()
                                       : client.refused(*answer);
-      say(
-          fmt::format("Stopped before line {}; {} were accepted. Events with an id can be sent "
-                      "again safely.",
-                      numbers.front(), grouped(totals.accepted)));
+      say(fmt::format(
+          "Stopped before line {}; {} were accepted. Events with an id can be sent again safely.",
+          lines.front().number, grouped(totals.accepted)));
       return code;
     }
     totals.accepted += number_of(answer->value, "accepted");
     totals.duplicates += number_of(answer->value, "duplicates");
     totals.rejected += number_of(answer->value, "rejected");
     totals.warnings += static_cast<std::int64_t>(list_of(answer->value, "warnings").size());
-    tell_refused(given.file, *answer, numbers, progress);
-    if (progress) show_progress(totals, begun);
+    take_refused(file, *answer, lines, refusals);
+    progress.show(totals.accepted + totals.duplicates + totals.rejected, totals.rejected);
   }
-  if (progress) fmt::print(stderr, "\r\x1b[K");
-  if (lines.failed()) return complain(fmt::format("Cannot read {}.", given.file), kExitIo);
+  if (!refusals.finish()) return complain(fmt::format("Cannot write {}.", given.report), kExitIo);
+  if (file.failed()) return complain(fmt::format("Cannot read {}.", given.file), kExitIo);
   return finish_import(client, totals);
 }
 }  // namespace onward

@@ -22,6 +22,7 @@
 
 #include "engine/core/time.h"
 #include "engine/core/value.h"
+#include "engine/secrets/signature.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/listen_parse.h"
 
@@ -51,10 +52,25 @@ struct Connection {
   bool idle() const { return !ended && !close_after && !answer_at && out.empty(); }
 };
 
-std::string head_of(int status, std::string_view body, bool keep_open) {
-  return fmt::format("HTTP/1.1 {} {}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n{}\r\n{}",
-                     status, status < 300 ? "OK" : "Refused", body.size(),
-                     keep_open ? "" : "Connection: close\r\n", body);
+std::string head_of(int status, std::string_view body, bool keep_open, int retry_after = -1) {
+  return fmt::format(
+      "HTTP/1.1 {} {}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n{}{}\r\n{}", status,
+      status < 300 ? "OK" : "Refused", body.size(),
+      status >= 300 && retry_after >= 0 ? fmt::format("Retry-After: {}\r\n", retry_after) : "",
+      keep_open ? "" : "Connection: close\r\n", body);
+}
+
+/// The request as it came in, but for the case of its headers' names.
+std::string echo_of(const ListenRequest& request) {
+  std::string text = fmt::format("{} {}\n", request.method, request.path);
+  for (const auto& [name, value] : request.headers) text += fmt::format("{}: {}\n", name, value);
+  return text + "\n" + request.body + "\n";
+}
+
+std::string_view header_of(const ListenRequest& request, std::string_view name) {
+  for (const auto& [key, value] : request.headers)
+    if (key == name) return value;
+  return {};
 }
 
 /// Text as JSON can hold it: what is no UTF-8 becomes one replacement character a byte.
@@ -67,6 +83,13 @@ std::string as_text(std::string_view bytes) {
     bytes.remove_prefix(fault + 1);
   }
   text += bytes;
+  return text;
+}
+
+/// Without what would act on a terminal.
+std::string inert(std::string text) {
+  for (char& c : text)
+    if ((static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f) c = '?';
   return text;
 }
 
@@ -95,13 +118,16 @@ class Listener {
   void refuse(Connection& connection, int status);
   void send_due(Connection& connection);
   void write_out(Connection& connection);
-  void record(const ListenRequest& request, int status);
+  void record(const ListenRequest& request, int status, const std::string& signature);
+  bool read_secrets();
+  std::string check_signature(const ListenRequest& request) const;
   int fail(const std::string& what) const;
 
   const ListenOptions& options_;
   std::ostream& out_;
   std::ostream& err_;
   std::ofstream log_;
+  std::vector<std::string> keys_;
   int listener_ = -1;
   int signals_[2] = {-1, -1};
   std::uint16_t port_ = 0;
@@ -183,7 +209,39 @@ bool Listener::announce() {
   return file.good();
 }
 
+bool Listener::read_secrets() {
+  for (const std::string& file : options_.secret_files) {
+    std::ifstream in{file, std::ios::binary};
+    std::string secret;
+    std::getline(in, secret);
+    if (secret.ends_with('\r')) secret.pop_back();
+    if (!in && secret.empty()) {
+      err_ << "onward listen: cannot read a secret from " << file << '\n';
+      return false;
+    }
+    auto key = signing_key(secret);
+    if (!key) {
+      err_ << fmt::format("onward listen: {}: {}\n", file, key.error().message);
+      return false;
+    }
+    keys_.push_back(std::move(*key));
+  }
+  return true;
+}
+
+/// Empty where nothing is checked, "right", or what is wrong.
+std::string Listener::check_signature(const ListenRequest& request) const {
+  if (keys_.empty()) return {};
+  const SignedHeaders headers{.id = header_of(request, "webhook-id"),
+                              .timestamp = header_of(request, "webhook-timestamp"),
+                              .signature = header_of(request, "webhook-signature")};
+  const Status sound = verify_webhook(
+      keys_, headers, request.body, std::chrono::floor<Duration>(std::chrono::system_clock::now()));
+  return sound ? "right" : sound.error().message;
+}
+
 int Listener::run() {
+  if (!read_secrets()) return kExitNoInput;
   if (!options_.log.empty()) {
     log_.open(options_.log, std::ios::app);
     if (!log_) return fail("cannot write " + options_.log);
@@ -285,15 +343,18 @@ bool Listener::parse(Connection& connection) {
 }
 
 void Listener::answer(Connection& connection, const ListenRequest& request) {
-  const int status = requests_++ < options_.refuse_first ? 503 : options_.status;
+  const std::string signature = check_signature(request);
+  const bool forged = !signature.empty() && signature != "right";
+  const int status = requests_++ < options_.refuse_first ? 503 : forged ? 401 : options_.status;
   const bool bodiless = status == 204 || status == 304 || status < 200;
   connection.close_after = !request.keep_open;
   connection.answer = head_of(status,
                               bodiless || request.method == "HEAD" ? ""
+                              : options_.echo                      ? echo_of(request)
                               : status < 300                       ? "ok\n"
                                                                    : "refused\n",
-                              request.keep_open);
-  record(request, status);
+                              request.keep_open, options_.retry_after);
+  record(request, status, signature);
   connection.answer_at = Steady::now() + options_.delay;
   send_due(connection);
 }
@@ -326,7 +387,7 @@ void Listener::write_out(Connection& connection) {
   connection.ended = connection.close_after;
 }
 
-void Listener::record(const ListenRequest& request, int status) {
+void Listener::record(const ListenRequest& request, int status, const std::string& signature) {
   const Instant now = std::chrono::floor<Duration>(std::chrono::system_clock::now());
   const bool wanted = log_.is_open() || (options_.json && !options_.quiet);
   std::string line;
@@ -344,6 +405,7 @@ void Listener::record(const ListenRequest& request, int status) {
     entry.set("headers", std::move(headers));
     entry.set("body", Value{as_text(request.body)});
     entry.set("status", Value{static_cast<std::int64_t>(status)});
+    if (!signature.empty()) entry.set("signature", Value{signature});
     line = to_json(entry) + "\n";
   }
   if (log_.is_open()) log_ << line << std::flush;
@@ -351,9 +413,15 @@ void Listener::record(const ListenRequest& request, int status) {
   if (options_.json) {
     out_ << line << std::flush;
   } else {
-    out_ << fmt::format("{} {} {} -> {} ({} bytes)\n", format_instant(now), as_text(request.method),
-                        as_text(request.path), status, request.body.size())
-         << std::flush;
+    out_ << fmt::format("{} {} {} -> {} ({} bytes){}{}\n", format_instant(now),
+                        as_text(request.method), as_text(request.path), status, request.body.size(),
+                        signature.empty() ? "" : ", signature: ", signature);
+    if (options_.show) {
+      for (const auto& [name, value] : request.headers)
+        out_ << fmt::format("  {}: {}\n", inert(as_text(name)), inert(as_text(value)));
+      if (!request.body.empty()) out_ << "\n  " << inert(as_text(request.body)) << "\n\n";
+    }
+    out_ << std::flush;
   }
 }
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <iosfwd>
 #include <string>
+#include <vector>
 
 namespace onward {
 struct ListenOptions {
@@ -17,12 +18,20 @@ struct ListenOptions {
   std::string log;  ///< Each request is appended to it, a JSON object a line; may be empty.
   bool json = false;
   bool quiet = false;
+  int retry_after = -1;  ///< Seconds, in refusals; negative: not said.
+  bool echo = false;     ///< Answers repeat the request.
+  bool show = false;     ///< Print headers and bodies as well.
+  /// Signatures are checked with the secrets in these files, any of them will do; what has none
+  /// that is right is answered 401.
+  std::vector<std::string> secret_files;
 };
 
 /// Answers requests (HTTP/1.1, kept open) until SIGINT or SIGTERM; the exit code is then 0. A
 /// request is printed as it is answered: a line for people, or the log's JSON with `json`, or
 /// nothing with `quiet`. In the log are
-/// {"at", "method", "path", "headers" (names in lower case), "body" (text), "status"}.
+/// {"at", "method", "path", "headers" (names in lower case), "body" (text), "status"}, and with
+/// `secret_files` "signature"
+/// ("right", or what is wrong).
 ///
 /// Bodies beyond 16 MiB are answered 413 and what is no HTTP 400, and the connection is closed.
 int listen_main(const ListenOptions& options, std::ostream& out, std::ostream& err);

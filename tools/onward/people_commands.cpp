@@ -1,4 +1,4 @@
-// contacts get, contacts journey.
+// contacts get, contacts journey, contacts forget.
 #include <fmt/format.h>
 
 #include "tools/onward/commands.h"
@@ -85,6 +85,22 @@ int run_runs(const ClientOptions& client, const RunsOptions& options) {
     if (!text_of(value, "next").empty()) say("There are more; ask for them with --limit.");
     return out;
   });
+}
+
+int run_contact_forget(const ClientOptions& options, const std::string& contact, bool yes) {
+  if (!yes)
+    return complain(
+        "A contact that is forgotten is gone for good, its journeys with it. Say --yes to do that.",
+        kExitUsage);
+  const Client client{options};
+  const auto answer = client.call("DELETE", contact_path(contact), {});
+  if (!answer) return complain(answer.error());
+  if (!answer->ok()) return client.refused(*answer);
+  if (client.json())
+    print_json(Value{ValueMap{{"forgotten", contact}}});
+  else
+    print("forgotten\n");
+  return kExitOk;
 }
 
 }  // namespace onward

@@ -16,6 +16,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <future>
@@ -239,6 +240,9 @@ Status open_engine(const ServeOptions& options, const NodeKinds& kinds, Service&
   RuntimeOptions runtime;
   runtime.account_id = options.account_id;
   runtime.dedupe_for = options.dedupe_for;
+  const char* key_file = std::getenv("ONWARD_KEY_FILE");
+  runtime.own_key_file = !key_file || !*key_file;
+  runtime.key_file = runtime.own_key_file ? data / "secret.key" : fs::path{key_file};
   if (!options.quiet) runtime.log = log_line;
   auto opened = Runtime::open(std::move(*store), kinds, std::move(*client), limits, system_clock(),
                               std::move(runtime));

@@ -72,7 +72,7 @@ void join_lists(std::string& all, std::string_view list) {
 }  // namespace
 
 int validate_files(const std::vector<std::string>& files, std::string_view format, bool colour,
-                   std::ostream& out, std::ostream& err) {
+                   std::ostream& out, std::ostream& err, const CustomFields* declared) {
   if (format != "text" && format != "short" && format != "json") {
     err << fmt::format("unknown format \"{}\"; there are text, json and short\n", format);
     return kUsage;
@@ -90,7 +90,8 @@ int validate_files(const std::vector<std::string>& files, std::string_view forma
       code = kNoInput;
       continue;
     }
-    const Loaded loaded = load_scenario(*text, node_kinds());
+    const Loaded loaded =
+        load_scenario(*text, node_kinds(), {.custom_fields = declared, .undeclared_warns = true});
     if (!loaded.scenario && code == 0) code = kDataError;
     if (format == "text")
       err << report_text(name, *text, loaded.diagnostics, colour)
@@ -102,6 +103,29 @@ int validate_files(const std::vector<std::string>& files, std::string_view forma
   }
   if (format == "json") out << "[" << lists << "]\n";
   return code;
+}
+
+Result<CustomFields> read_declarations(const std::string& file) {
+  const auto wrong = [&file](std::string_view what) {
+    return fail(
+        ErrorKind::Invalid, "bad_declarations",
+        fmt::format("{}: {}; it wants what `onward fields list --json` prints", file, what));
+  };
+  const auto text = read_file(file);
+  if (!text) return wrong("cannot be read");
+  const auto list = parse_json(*text);
+  if (!list) return wrong(list.error().message);
+  const Value* fields = list->find("fields");
+  if (fields == nullptr || !fields->list()) return wrong("there is no list \"fields\"");
+  std::vector<CustomField> declared;
+  for (const Value& row : *fields->list()) {
+    const Value* name = row.find("name");
+    if (name == nullptr || !name->text()) return wrong("a field has no name");
+    auto field = custom_field_of(*name->text(), row);
+    if (!field) return wrong(field.error().message);
+    declared.push_back(std::move(*field));
+  }
+  return CustomFields{std::move(declared)};
 }
 
 std::string schema_text() { return to_pretty_json(scenario_schema(node_kinds())) + "\n"; }

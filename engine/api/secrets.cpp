@@ -1,0 +1,242 @@
+// /v1/secrets, /v1/credentials: what is kept sealed; and a node's test button. No answer ever shows
+// a value.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <initializer_list>
+
+#include "engine/api/access.h"
+#include "engine/api/resources.h"
+#include "engine/api/views.h"
+
+namespace onward {
+namespace {
+/// The name of the caller's token, for the log of what people did.
+std::string caller_of(const Runtime& runtime, const Call& call) {
+  const auto token = bearer_token(call.request.header("authorization"));
+  const auto record = token ? runtime.find_token(sha256_hex(*token)) : std::nullopt;
+  return record ? record->name : std::string{};
+}
+
+ApiReply wrong_type(std::string_view member, std::string_view wants) {
+  return problem(400, "wrong_type", fmt::format("\"{}\" wants {}.", member, wants));
+}
+
+/// Text member `name` of a body, or empty; false where it is something else.
+bool take_text(const Value& object, std::string_view name, std::string& out) {
+  const Value* member = object.find(name);
+  if (!member || member->is_null()) return true;
+  if (!member->text()) return false;
+  out = *member->text();
+  return true;
+}
+
+bool take_flag(const Value& object, std::string_view name, bool& out) {
+  const Value* member = object.find(name);
+  if (!member || member->is_null()) return true;
+  const bool* flag = member->get_if<bool>();
+  if (flag) out = *flag;
+  return flag != nullptr;
+}
+
+/// Names of members that nobody knows are not repeated: who confuses name and value would find the
+/// value in a log.
+Result<Value> parse_known(std::string_view body, std::initializer_list<std::string_view> known) {
+  auto object = parse_json(body);
+  if (!object) return object;
+  if (!object->map())
+    return fail(ErrorKind::Invalid, "wrong_type", "The body must be a JSON object.");
+  for (const auto& [name, value] : *object->map())
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      return fail(ErrorKind::Invalid, "unknown_member",
+                  fmt::format("The body has a member that is not known here; known are {}.",
+                              fmt::join(known, ", ")));
+  return object;
+}
+
+void answer_set(const Call& call, Runtime& runtime, SecretKind kind, SecretChange change) {
+  const auto render = [kind](const SecretAnswer& answer) {
+    Value view = view_of(answer.info, kind);
+    view.set("created", answer.created);
+    view.set("changed", answer.changed);
+    return json_reply(answer.created ? 201 : 200, view);
+  };
+  unless_taken(call.reply, runtime.set_secret(kind, call.params.front(), std::move(change),
+                                              answer_with<SecretAnswer>(call.reply, render),
+                                              caller_of(runtime, call)));
+}
+
+void set_secret(Runtime& runtime, const Call& call) {
+  const auto object = parse_known(call.request.body, {"value", "rotate", "drop_old"});
+  if (!object) return call.reply(problem_of(object.error()));
+  SecretChange change;
+  if (!take_text(*object, "value", change.value)) return call.reply(wrong_type("value", "a text"));
+  if (!take_flag(*object, "rotate", change.rotate))
+    return call.reply(wrong_type("rotate", "true or false"));
+  if (!take_flag(*object, "drop_old", change.drop_old))
+    return call.reply(wrong_type("drop_old", "true or false"));
+  answer_set(call, runtime, SecretKind::Secret, std::move(change));
+}
+
+/// {"basic": {"username", "password"}}, {"bearer": "…"} or {"header": {"name", "value"}}.
+void set_credential(Runtime& runtime, const Call& call) {
+  constexpr std::string_view kWants =
+      "The body wants {\"basic\": {\"username\": …, \"password\": …}}, {\"bearer\": …} or "
+      "{\"header\": {\"name\": …, \"value\": …}}.";
+  const auto object = parse_known(call.request.body, {"basic", "bearer", "header"});
+  if (!object) return call.reply(problem_of(object.error()));
+  if (object->map()->size() != 1) return call.reply(problem(400, "wrong_type", kWants));
+  const auto& [scheme, given] = object->map()->front();
+  SecretChange change;
+  bool right = true;
+  if (scheme == "bearer") {
+    change.scheme = AuthScheme::Bearer;
+    right = take_text(*object, "bearer", change.value);
+  } else {
+    const bool basic = scheme == "basic";
+    const std::string_view login = basic ? "username" : "name";
+    const std::string_view value = basic ? "password" : "value";
+    change.scheme = basic ? AuthScheme::Basic : AuthScheme::Header;
+    right = given.map() && take_text(given, login, change.login) &&
+            take_text(given, value, change.value);
+    if (right)
+      for (const auto& [name, part] : *given.map())
+        right = right && (name == login || name == value);
+  }
+  if (!right) return call.reply(problem(400, "wrong_type", kWants));
+  answer_set(call, runtime, SecretKind::Credential, std::move(change));
+}
+
+void list(Runtime& runtime, const Call& call, SecretKind kind) {
+  const auto render = [kind](const std::vector<SecretInfo>& infos) {
+    ValueList items;
+    for (const SecretInfo& info : infos) items.push_back(view_of(info, kind));
+    return json_reply(
+        200, ValueMap{{kind == SecretKind::Secret ? "secrets" : "credentials", std::move(items)}});
+  };
+  unless_taken(call.reply,
+               runtime.secrets(kind, answer_with<std::vector<SecretInfo>>(call.reply, render)));
+}
+
+void remove(Runtime& runtime, const Call& call, SecretKind kind) {
+  const auto force = parse_flag(call, "force");
+  if (!force) return call.reply(problem_of(force.error()));
+  const auto render = [](const SecretAnswer&) { return ApiReply{204, "", ""}; };
+  unless_taken(call.reply, runtime.remove_secret(kind, call.params.front(), *force,
+                                                 answer_with<SecretAnswer>(call.reply, render),
+                                                 caller_of(runtime, call)));
+}
+
+void rekey(Runtime& runtime, const Call& call) {
+  const auto object = parse_object(call.request.body, {});
+  if (!object) return call.reply(problem_of(object.error()));
+  const auto render = [](const RekeyAnswer& answer) {
+    return json_reply(200, ValueMap{{"sealed", static_cast<std::int64_t>(answer.sealed)},
+                                    {"unreadable", static_cast<std::int64_t>(answer.unreadable)}});
+  };
+  unless_taken(call.reply, runtime.rekey(answer_with<RekeyAnswer>(call.reply, render),
+                                         caller_of(runtime, call)));
+}
+
+void test_webhook(Runtime& runtime, const Call& call) {
+  const auto object = parse_object(call.request.body, {});
+  if (!object) return call.reply(problem_of(object.error()));
+  const auto render = [](const WebhookTestAnswer& answer) {
+    return json_reply(200, view_of(answer));
+  };
+  unless_taken(call.reply,
+               runtime.test_webhook(call.params[0], call.params[1],
+                                    answer_with<WebhookTestAnswer>(call.reply, render)));
+}
+}  // namespace
+
+std::vector<Route> secret_routes(Runtime& runtime) {
+  constexpr std::string_view kForce = "Also where deliveries will wait for it.";
+  constexpr auto kSecret = SecretKind::Secret;
+  constexpr auto kCredential = SecretKind::Credential;
+  return {
+      {"GET",
+       "/v1/secrets",
+       Need::Author,
+       "The names of the secrets, and who uses them.",
+       {},
+       [&](const Call& call) { list(runtime, call, kSecret); },
+       {.id = "listSecrets", .answers = {{200, "Secrets"}}}},
+      {"PUT",
+       "/v1/secrets/{name}",
+       Need::Admin,
+       "Sets a secret; an empty value keeps the one it has.",
+       {},
+       [&](const Call& call) { set_secret(runtime, call); },
+       {.id = "setSecret",
+        .body = {{"SecretValue"}},
+        .answers = {{200, "SecretChanged"}, {201, "SecretChanged"}},
+        .faults = {{400, kJsonCodes},
+                   {400, "bad_value conflict invalid_name no_value"},
+                   {404, "unknown_secret"},
+                   {409, "key_file_exists too_many"}}}},
+      {"DELETE",
+       "/v1/secrets/{name}",
+       Need::Admin,
+       "Removes a secret that no live scenario needs.",
+       {{"force", kForce, R"({"type": "boolean", "default": false})"}},
+       [&](const Call& call) { remove(runtime, call, kSecret); },
+       {.id = "removeSecret",
+        .answers = {{204}},
+        .faults = {{404, "unknown_secret"}, {409, "secret_in_use"}}}},
+      {"POST",
+       "/v1/secrets/rekey",
+       Need::Admin,
+       "Makes a new master key and seals everything under it.",
+       {},
+       [&](const Call& call) { rekey(runtime, call); },
+       {.id = "rekey",
+        .body = {{R"({"type": "object"})"}},
+        .body_optional = true,
+        .answers = {{200, "Rekeyed"}},
+        .faults = {{400, kJsonCodes}, {409, "key_file_exists"}}}},
+      {"GET",
+       "/v1/credentials",
+       Need::Author,
+       "The names of the credentials, their schemes, and who uses them.",
+       {},
+       [&](const Call& call) { list(runtime, call, kCredential); },
+       {.id = "listCredentials", .answers = {{200, "Credentials"}}}},
+      {"PUT",
+       "/v1/credentials/{name}",
+       Need::Admin,
+       "Sets a credential: basic, bearer or header; an empty secret part keeps the one it has.",
+       {},
+       [&](const Call& call) { set_credential(runtime, call); },
+       {.id = "setCredential",
+        .body = {{"CredentialValue"}},
+        .answers = {{200, "CredentialChanged"}, {201, "CredentialChanged"}},
+        .faults = {{400, kJsonCodes},
+                   {400, "bad_value invalid_name no_scheme no_value"},
+                   {409, "key_file_exists too_many"}}}},
+      {"DELETE",
+       "/v1/credentials/{name}",
+       Need::Admin,
+       "Removes a credential that no live scenario needs.",
+       {{"force", kForce, R"({"type": "boolean", "default": false})"}},
+       [&](const Call& call) { remove(runtime, call, kCredential); },
+       {.id = "removeCredential",
+        .answers = {{204}},
+        .faults = {{404, "unknown_credential"}, {409, "credential_in_use"}}}},
+      {"POST",
+       "/v1/scenarios/{id}/nodes/{node}/test",
+       Need::Author,
+       "Sends test data as the node would, and tells what came of it; nothing is kept.",
+       {},
+       [&](const Call& call) { test_webhook(runtime, call); },
+       {.id = "testWebhook",
+        .body = {{R"({"type": "object"})"}},
+        .body_optional = true,
+        .answers = {{200, "WebhookTest"}},
+        .faults = {{400, kJsonCodes},
+                   {400, "cannot_be_sent sends_nothing"},
+                   {404, "unknown_node unknown_scenario"},
+                   {409, "not_valid_any_more"}}}},
+  };
+}
+}  // namespace onward

@@ -1,0 +1,385 @@
+#include "engine/exchange/contact_columns.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <map>
+#include <optional>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "engine/core/diagnostic.h"
+
+namespace onward {
+namespace {
+constexpr std::string_view kCustom = "custom.";
+constexpr std::array<std::string_view, 4> kGroupColumns{"groups", "groups_add", "groups_remove",
+                                                        "custom"};
+constexpr std::array kTypes{CellType::Text, CellType::Number, CellType::Flag, CellType::List,
+                            CellType::Json};
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const std::size_t first = text.find_first_not_of(kBlanks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
+/// "First Name" as a field is written: "first_name".
+std::string folded(std::string_view header) {
+  std::string name{trimmed(header)};
+  for (char& c : name) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    if (c == ' ' || c == '-') c = '_';
+  }
+  return name;
+}
+
+std::optional<CellType> find_type(std::string_view name) {
+  for (const CellType type : kTypes)
+    if (to_string(type) == name) return type;
+  return std::nullopt;
+}
+
+bool names_id(std::string_view name) { return name == "id" || name == "uid" || name == "ref"; }
+
+/// The field that a name means, under our own name for it; nothing where it means none.
+std::optional<std::string> field_named(std::string_view name) {
+  if (names_id(name)) return "id";
+  if (std::find(kGroupColumns.begin(), kGroupColumns.end(), name) != kGroupColumns.end())
+    return std::string{name};
+  if (name.starts_with(kCustom) && name.size() > kCustom.size() &&
+      name.find('.', kCustom.size()) == std::string_view::npos)
+    return std::string{name};
+  if (const FieldInfo* info = find_field(name)) return std::string{info->name};
+  return std::nullopt;
+}
+
+/// A target such as "custom.seats:number". The name may be folded; that of a custom field may not.
+std::optional<ContactColumn> column_named(std::string_view target) {
+  ContactColumn column;
+  std::string_view name = trimmed(target);
+  if (const std::size_t colon = name.rfind(':'); colon != std::string_view::npos) {
+    if (const auto type = find_type(trimmed(name.substr(colon + 1)))) {
+      column.type = *type;
+      name = trimmed(name.substr(0, colon));
+    }
+  }
+  auto field = field_named(name);
+  if (!field) field = field_named(folded(name));
+  if (!field) return std::nullopt;
+  column.field = *std::move(field);
+  if (column.field == "custom") column.type = CellType::Json;
+  return column;
+}
+
+std::vector<std::string> known_names() {
+  std::vector<std::string> names{"id", "groups", "groups_add", "groups_remove"};
+  for (const FieldInfo& info : contact_fields()) names.emplace_back(info.name);
+  return names;
+}
+
+std::string no_field(std::string_view name) {
+  const std::string near = nearest_name(folded(name), known_names());
+  return near.empty() ? fmt::format("\"{}\"", name)
+                      : fmt::format("\"{}\" (perhaps {})", name, near);
+}
+
+CellFault fault(const ContactColumn& column, std::string_view wants, std::string_view found) {
+  return {column.header, Error{ErrorKind::Invalid, "wrong_type",
+                               fmt::format("\"{}\" wants {}, found \"{}\"", column.header, wants,
+                                           found.substr(0, 60))}};
+}
+
+CellResult<Value> number_of(const ContactColumn& column, std::string_view cell) {
+  std::string_view text = trimmed(cell);
+  if (text.starts_with('+')) text.remove_prefix(1);
+  std::int64_t whole = 0;
+  const char* const end = text.data() + text.size();
+  if (const auto read = std::from_chars(text.data(), end, whole);
+      read.ec == std::errc{} && read.ptr == end)
+    return Value{whole};
+  double number = 0;
+  if (const auto read = std::from_chars(text.data(), end, number);
+      read.ec == std::errc{} && read.ptr == end && std::isfinite(number))
+    return Value{number};
+  return tl::make_unexpected(fault(column, "a number such as 12 or 12.5", cell));
+}
+
+CellResult<Value> flag_of(const ContactColumn& column, std::string_view cell) {
+  const std::string word = folded(cell);
+  for (const std::string_view yes : {"true", "yes", "1"})
+    if (word == yes) return Value{true};
+  for (const std::string_view no : {"false", "no", "0"})
+    if (word == no) return Value{false};
+  return tl::make_unexpected(fault(column, "true or false (or yes, no, 1, 0)", cell));
+}
+
+CellResult<Value> list_of(const ContactColumn& column, std::string_view cell) {
+  const auto names = split_names(cell);
+  if (!names) return tl::make_unexpected(CellFault{column.header, names.error()});
+  return Value{ValueList(names->begin(), names->end())};
+}
+
+CellType type_of(FieldType type) {
+  switch (type) {
+    case FieldType::Number:
+      return CellType::Number;
+    case FieldType::Flag:
+      return CellType::Flag;
+    case FieldType::List:
+      return CellType::List;
+    case FieldType::Text:
+    case FieldType::Date:
+    case FieldType::Instant:
+      return CellType::Text;
+  }
+  return CellType::Text;
+}
+
+/// The type that a column's cells have in the end.
+CellType type_of(const ContactColumn& column) {
+  if (column.type != CellType::Field) return column.type;
+  if (column.field.starts_with("groups")) return CellType::List;
+  const FieldInfo* info = find_field(column.field);
+  return info == nullptr ? CellType::Text : type_of(info->type);
+}
+
+CellResult<Value> value_of(const ContactColumn& column, std::string_view cell) {
+  switch (type_of(column)) {
+    case CellType::Field:
+    case CellType::Text: {
+      const FieldInfo* info = find_field(column.field);
+      const bool plain = info == nullptr ? !names_id(column.field) : info->type == FieldType::Text;
+      return Value{plain ? cell : trimmed(cell)};
+    }
+    case CellType::Number:
+      return number_of(column, cell);
+    case CellType::Flag:
+      return flag_of(column, cell);
+    case CellType::List:
+      return list_of(column, cell);
+    case CellType::Json: {
+      auto value = parse_json(cell);
+      if (value) return std::move(*value);
+      return tl::make_unexpected(CellFault{
+          column.header,
+          Error{ErrorKind::Invalid, "bad_json",
+                fmt::format("\"{}\" wants JSON: {}", column.header, value.error().message)}});
+    }
+  }
+  return Value{};
+}
+
+/// A contact on its way to parse_contact.
+class Draft {
+ public:
+  /// False: it is there already.
+  bool set(std::string_view field, Value value) {
+    const bool custom = field.starts_with(kCustom);
+    ValueMap& map = custom ? custom_ : members_;
+    if (custom) field.remove_prefix(kCustom.size());
+    if (std::any_of(map.begin(), map.end(), [&](const auto& set) { return set.first == field; }))
+      return false;
+    map.emplace_back(field, std::move(value));
+    return true;
+  }
+  Value take() {
+    if (!custom_.empty()) members_.emplace_back("custom", std::move(custom_));
+    return Value{std::move(members_)};
+  }
+
+ private:
+  ValueMap members_, custom_;
+};
+
+/// Sets a field, or with "custom" all members of an object. What is no object is told by
+/// parse_contact.
+bool set_field(Draft& draft, std::string_view field, Value value) {
+  if (field != "custom" || !value.map()) return draft.set(field, std::move(value));
+  for (const auto& [name, part] : *value.map())
+    if (!draft.set(fmt::format("{}{}", kCustom, name), part)) return false;
+  return true;
+}
+
+Error given_twice(std::string_view name) {
+  return {ErrorKind::Invalid, "duplicate_field", fmt::format("\"{}\" is given twice", name)};
+}
+}  // namespace
+
+std::string_view to_string(CellType type) {
+  switch (type) {
+    case CellType::Field:
+      return "";
+    case CellType::Text:
+      return "text";
+    case CellType::Number:
+      return "number";
+    case CellType::Flag:
+      return "flag";
+    case CellType::List:
+      return "list";
+    case CellType::Json:
+      return "json";
+  }
+  return "";
+}
+
+bool is_kept_by_server(std::string_view name) {
+  for (const std::string_view kept :
+       {"created_at", "updated_at", "statistics", "warnings", "refused"})
+    if (name == kept || (name.starts_with(kept) && name[kept.size()] == '.')) return true;
+  return false;
+}
+
+Result<std::vector<ContactColumn>> match_columns(std::span<const std::string> headers,
+                                                 const ColumnMap& map, bool ignore_unmapped) {
+  std::vector<ContactColumn> columns;
+  std::vector<std::string> unknown;
+  std::map<std::string, std::string> taken;  // field -> header
+  std::set<std::string_view> used;           // of the map
+  for (const std::string& header : headers) {
+    const auto mapped = std::find_if(map.begin(), map.end(), [&](const auto& entry) {
+      return entry.first == header || trimmed(entry.first) == trimmed(header);
+    });
+    ContactColumn column;
+    if (mapped != map.end()) {
+      used.insert(mapped->first);
+      if (mapped->second != "-") {
+        auto named = column_named(mapped->second);
+        if (!named)
+          return fail(ErrorKind::Invalid, "unknown_field",
+                      fmt::format("column \"{}\" is mapped to {}, which is no field of a contact; "
+                                  "fields of your own are written custom.NAME",
+                                  header, no_field(mapped->second)));
+        column = *std::move(named);
+      }
+    } else if (auto named = column_named(header)) {
+      column = *std::move(named);
+    } else if (trimmed(header) != "-" && !is_kept_by_server(trimmed(header))) {
+      unknown.push_back(no_field(header));
+    }
+    column.header = header;
+    if (!column.field.empty()) {
+      const auto [place, fresh] = taken.try_emplace(column.field, header);
+      if (!fresh)
+        return fail(ErrorKind::Invalid, "duplicate_field",
+                    fmt::format("columns \"{}\" and \"{}\" both mean {}", place->second, header,
+                                column.field));
+    }
+    columns.push_back(std::move(column));
+  }
+  for (const auto& [header, field] : map)
+    if (!used.contains(header)) {
+      std::vector<std::string> names{headers.begin(), headers.end()};
+      const std::string near = nearest_name(header, names);
+      return fail(ErrorKind::Invalid, "unknown_column",
+                  fmt::format("there is no column \"{}\"{}; the columns are: {}", header,
+                              near.empty() ? "" : fmt::format(", perhaps \"{}\"", near),
+                              fmt::join(names, ", ")));
+    }
+  if (!unknown.empty() && !ignore_unmapped)
+    return fail(ErrorKind::Invalid, "unmapped_column",
+                fmt::format("no field of a contact is called {}; map each to a field or to "
+                            "custom.NAME, or ignore what is not mapped",
+                            fmt::join(unknown, ", ")));
+  if (!taken.contains("id") && !taken.contains("email"))
+    return fail(ErrorKind::Invalid, "no_contact",
+                "no column is the id or the email of the contacts, so nobody can be found by them");
+  return columns;
+}
+
+void give_types(std::span<ContactColumn> columns, const CustomFields& declared) {
+  for (ContactColumn& column : columns) {
+    if (!column.field.starts_with(kCustom) || column.type != CellType::Field) continue;
+    const CustomField* field = declared.find(std::string_view{column.field}.substr(kCustom.size()));
+    if (field != nullptr) column.type = type_of(field->type);
+  }
+}
+
+CellResult<Value> contact_of(std::span<const ContactColumn> columns,
+                             std::span<const std::string> cells, CellRules rules) {
+  if (columns.size() != cells.size())
+    return tl::make_unexpected(CellFault{
+        {},
+        Error{ErrorKind::Invalid, "wrong_columns",
+              fmt::format("the row has {} cells, the header {}", cells.size(), columns.size())}});
+  Draft contact;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    const ContactColumn& column = columns[i];
+    if (column.field.empty()) continue;
+    const std::string_view cell =
+        rules.raw ? std::string_view{cells[i]} : unguard_formula(cells[i]);
+    if (!cell.empty()) {
+      auto value = value_of(column, cell);
+      if (!value) return value;
+      if (!set_field(contact, column.field, std::move(*value)))
+        return tl::make_unexpected(CellFault{column.header, given_twice(column.field)});
+    } else if (rules.empty_clears && column.field != "id" && column.field != "custom" &&
+               !column.field.starts_with("groups_")) {
+      (void)set_field(contact, column.field, Value{});
+    }
+  }
+  return contact.take();
+}
+
+Result<std::vector<std::string>> split_names(std::string_view cell) {
+  std::vector<std::string> names;
+  cell = trimmed(cell);
+  if (cell.starts_with('[')) {
+    const auto list = parse_json(cell);
+    if (!list || !list->list())
+      return fail(ErrorKind::Invalid, "bad_list",
+                  "a list that begins with [ must be JSON, such as [\"a, b\",\"c\"]");
+    for (const Value& item : *list->list()) {
+      if (!item.text())
+        return fail(ErrorKind::Invalid, "bad_list", "a list wants texts, such as [\"a, b\",\"c\"]");
+      names.push_back(*item.text());
+    }
+    return names;
+  }
+  while (!cell.empty()) {
+    const std::size_t end = std::min(cell.find_first_of(",|"), cell.size());
+    const std::string_view name = trimmed(cell.substr(0, end));
+    if (!name.empty()) names.emplace_back(name);
+    cell.remove_prefix(std::min(end + 1, cell.size()));
+  }
+  return names;
+}
+
+std::string join_names(std::span<const std::string> names) {
+  const bool plain = std::all_of(names.begin(), names.end(), [](const std::string& name) {
+    return !name.empty() && name.find_first_of(",|") == std::string::npos && name.front() != '[' &&
+           trimmed(name) == name;
+  });
+  if (plain) return fmt::format("{}", fmt::join(names, "|"));
+  return to_json(Value{ValueList(names.begin(), names.end())});
+}
+
+Result<Value> contact_of_object(Value object, const ColumnMap& map) {
+  const ValueMap* members = object.map();
+  if (members == nullptr)
+    return fail(ErrorKind::Invalid, "wrong_type", "a contact is a JSON object");
+  Draft contact;
+  for (const auto& [name, value] : *members) {
+    const auto mapped = std::find_if(map.begin(), map.end(),
+                                     [&](const auto& entry) { return entry.first == name; });
+    std::string field = name;
+    if (mapped == map.end()) {
+      if (is_kept_by_server(name)) continue;
+    } else {
+      if (mapped->second == "-") continue;
+      const auto column = column_named(mapped->second);
+      if (!column)
+        return fail(ErrorKind::Invalid, "unknown_field",
+                    fmt::format("\"{}\" is mapped to {}, which is no field of a contact", name,
+                                no_field(mapped->second)));
+      field = column->field;
+    }
+    if (!set_field(contact, field, value)) return tl::make_unexpected(given_twice(field));
+  }
+  return contact.take();
+}
+}  // namespace onward

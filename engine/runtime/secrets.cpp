@@ -1,0 +1,123 @@
+// What the engine does about secrets and credentials, and the test button of a node that sends.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/runtime/engine.h"
+#include "engine/runtime/webhook_test.h"
+
+namespace onward {
+Status Engine::commit_secrets(const SecretBookChange& change) {
+  if (change.empty()) return {};
+  Commit commit{.at = clock_.now(), .last_seq = last_seq_, .last_contact = last_contact_};
+  commit.admin = change.rows;
+  commit.activity = change.activity;
+  if (Status done = commit_rows(commit); !done) return done;
+  secrets_.adopt(change);
+  book_.know(secrets_.context());
+  return {};
+}
+
+SecretInfo Engine::with_users(SecretKind kind, SecretInfo info) const {
+  for (ScenarioBook::User& user : book_.users_of(kind, info.name, counters_))
+    info.used_by.push_back(std::move(user.id));
+  return info;
+}
+
+std::vector<SecretInfo> Engine::list_secrets(SecretKind kind) const {
+  std::vector<SecretInfo> infos = secrets_.list(kind);
+  for (SecretInfo& info : infos) info = with_users(kind, std::move(info));
+  return infos;
+}
+
+Result<SecretAnswer> Engine::set_secret(SecretKind kind, const std::string& name,
+                                        const SecretChange& wanted, std::string_view who) {
+  auto changed = secrets_.set(kind, name, wanted, who, clock_.now());
+  if (!changed) return tl::make_unexpected(std::move(changed.error()));
+  if (Status done = commit_secrets(changed->change); !done)
+    return tl::make_unexpected(done.error());
+  const bool new_value = !changed->change.empty();
+  if (new_value) log(fmt::format("{} name={}", changed->change.activity.front().what, name));
+  return SecretAnswer{.info = with_users(kind, *secrets_.info(kind, name)),
+                      .created = changed->created,
+                      .changed = new_value};
+}
+
+Result<SecretAnswer> Engine::remove_secret(SecretKind kind, const std::string& name, bool force,
+                                           std::string_view who) {
+  auto change = secrets_.remove(kind, name, who, clock_.now());
+  if (!change) return tl::make_unexpected(std::move(change.error()));
+  SecretAnswer answer{.info = with_users(kind, *secrets_.info(kind, name)), .changed = true};
+  std::vector<std::string> live;
+  for (const ScenarioBook::User& user : book_.users_of(kind, name, counters_))
+    if (user.live) live.push_back(user.id);
+  if (!force && !live.empty())
+    return fail(
+        ErrorKind::Conflict, fmt::format("{}_in_use", to_string(kind)),
+        fmt::format("the {} \"{}\" is in use by {}; without it their deliveries wait until "
+                    "it is set again. Apply files that do without it, or remove it by force",
+                    to_string(kind), name, fmt::join(live, ", ")));
+  if (Status done = commit_secrets(*change); !done) return tl::make_unexpected(done.error());
+  log(fmt::format("{} name={}", change->activity.front().what, name));
+  return answer;
+}
+
+Result<RekeyAnswer> Engine::rekey(std::string_view who) {
+  auto change = secrets_.rekey(who, clock_.now());
+  if (!change) return tl::make_unexpected(std::move(change.error()));
+  if (Status done = commit_secrets(*change); !done) return tl::make_unexpected(done.error());
+  log(fmt::format("secret.rekeyed sealed={}", change->rows.size()));
+  RekeyAnswer answer{.sealed = change->rows.size(), .unreadable = secrets_.unreadable()};
+  if (answer.unreadable == 0)
+    if (Status done = secrets_.drop_old_keys(); !done) return tl::make_unexpected(done.error());
+  return answer;
+}
+
+/// A change of keys that was cut off, or begun by hand with a new line in the key file, is brought
+/// to its end. Without room on the disk it waits for the next start: the file opens everything.
+Status Engine::finish_rekey() {
+  if (const std::size_t lost = secrets_.unreadable(); lost > 0)
+    log(
+        fmt::format("secrets.unreadable count={} hint=\"their master key is not here: put the key "
+                    "file back, or set them anew; until then their deliveries wait\"",
+                    lost));
+  if (secrets_.old_keys() == 0) return {};
+  const auto change = secrets_.reseal();
+  if (!change) return tl::make_unexpected(change.error());
+  if (Status done = commit_secrets(*change); !done)
+    return done.error().kind == ErrorKind::Unavailable ? Status{} : done;
+  if (secrets_.unreadable() > 0) return {};
+  if (const Status done = secrets_.drop_old_keys(); !done)
+    log(fmt::format(
+        "secrets.old_key_stays reason=\"{}\" hint=\"take all lines but the first out of "
+        "the key file\"",
+        done.error().message));
+  return {};
+}
+
+Status Engine::check_secrets_of(const std::string& id) const {
+  const std::vector<std::string> unknown = book_.unknown_secrets(id);
+  if (unknown.empty()) return {};
+  return fail(
+      ErrorKind::Conflict, "unknown_secret",
+      fmt::format("scenario \"{}\" needs what the server does not have any more: {}. Set it, "
+                  "or apply a file that does without",
+                  id, fmt::join(unknown, ", ")));
+}
+
+Result<DeliveryTask> Engine::webhook_test(const std::string& scenario,
+                                          const std::string& node) const {
+  const auto info = book_.info(scenario, /*with_text=*/false);
+  if (!info) return tl::make_unexpected(info.error());
+  auto newest = book_.newest(scenario);
+  if (!newest)
+    return fail(ErrorKind::Conflict, "not_valid_any_more",
+                fmt::format("the newest version of scenario \"{}\" cannot be read by this version "
+                            "of Onward; apply it again",
+                            scenario));
+  auto id = new_test_id();
+  if (!id) return tl::make_unexpected(id.error());
+  return make_webhook_test(std::move(newest), node, std::move(*id), options_.account_id,
+                           clock_.now());
+}
+}  // namespace onward

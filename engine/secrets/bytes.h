@@ -1,0 +1,27 @@
+#pragma once
+// Bytes that nobody may guess or find again: random ones, their text forms, and their end.
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/core/result.h"
+
+namespace onward {
+/// Bytes from the system's generator. An Io error where it gives none.
+Result<std::string> random_bytes(std::size_t count);
+/// Random letters and digits (A-Z, a-z, 0-9), each as likely as the others.
+Result<std::string> random_letters(std::size_t count);
+
+/// Overwrites the bytes before they are given back, and leaves the text empty.
+void wipe(std::string& text);
+
+/// RFC 4648, section 4, with padding.
+std::string base64_encode(std::string_view bytes);
+/// Strict: no blanks, padding complete; nothing where the text is no base64.
+std::optional<std::string> base64_decode(std::string_view text);
+
+/// Two lower-case digits a byte.
+std::string hex_encode(std::string_view bytes);
+/// Either case; nothing where the text is no hex.
+std::optional<std::string> hex_decode(std::string_view text);
+}  // namespace onward

@@ -1,0 +1,279 @@
+// /v1/contacts as tables: import and list, through the whole front.
+#include <catch2/catch.hpp>
+
+#include "tests/api/front.h"
+
+namespace onward {
+namespace {
+constexpr std::string_view kScenario = R"(
+scenario: vip
+nodes:
+  joined: {kind: trigger, event: group_joined, where: {event.group: vip}, next: tell}
+  tell: {kind: send_webhook, url: "https://crm.example.com/in", next: end}
+)";
+
+Told import_csv(const Front& front, const std::string& body, const std::string& query = {}) {
+  return front.ask({.method = "POST",
+                    .path = "/v1/contacts/import",
+                    .query = query,
+                    .body = body,
+                    .content_type = "text/csv; charset=utf-8",
+                    .token = "ingest"});
+}
+Told import_lines(const Front& front, const std::string& body, const std::string& query = {}) {
+  return front.ask({.method = "POST",
+                    .path = "/v1/contacts/import",
+                    .query = query,
+                    .body = body,
+                    .content_type = "application/x-ndjson"});
+}
+std::string counts(const Told& told) {
+  return to_json(told.at("created")) + " " + to_json(told.at("updated")) + " " +
+         to_json(told.at("unchanged")) + " " + to_json(told.at("refused"));
+}
+void apply(const Front& front) {
+  REQUIRE(front
+              .ask({.method = "PUT",
+                    .path = "/v1/scenarios/vip",
+                    .body = std::string{kScenario},
+                    .content_type = "application/yaml"})
+              .status == 201);
+  REQUIRE(front.post("/v1/scenarios/vip/activate").status == 200);
+}
+}  // namespace
+
+TEST_CASE("a table makes contacts, and importing it again changes nothing", "[api]") {
+  Front front;
+  const std::string csv =
+      "id;E-mail;First name;groups;custom.seats:number\r\n"
+      "c1;Jane@Example.org;Jane;vip|lead;3\r\n"
+      "c2;bob@example.org;;;\r\n";
+  const std::string map = "map=%7B%22E-mail%22%3A%22email%22%7D";
+  const Told first = import_csv(front, csv, map);
+  INFO(first.body);
+  CHECK(first.status == 200);
+  CHECK(counts(first) == "2 0 0 0");
+  CHECK(counts(import_csv(front, csv, map)) == "0 0 2 0");
+  const Told jane = front.get("/v1/contacts/c1");
+  CHECK(jane.at("email") == Value{"jane@example.org"});
+  CHECK(jane.at("custom.seats") == Value{3});
+  CHECK(to_json(jane.at("groups")) == R"(["lead","vip"])");
+  CHECK(counts(import_csv(front, "id,first_name\nc1,Janet\nc2,\n")) == "0 1 1 0");
+  CHECK(counts(import_csv(front, "id,first_name\nc1,\n", "empty=clears&groups=new")) == "0 1 0 0");
+  CHECK(front.get("/v1/contacts/c1").json.find("first_name") == nullptr);
+  CHECK(to_json(front.get("/v1/contacts/c1").at("groups")) == R"(["lead","new","vip"])");
+}
+
+TEST_CASE("rows that cannot be taken are refused by line and column, the others are taken",
+          "[api]") {
+  Front front;
+  const Told told = import_csv(front,
+                               "id,email,birth_date,note\n"
+                               "c1,a@example.org,1990-05-01,\"two\nlines\"\n"
+                               "c2,no address,,\n"
+                               "c3,c@example.org,May 1990,\n"
+                               ",,,\n"
+                               ",,1990-05-01,x\n"
+                               "c5,e@example.org,1990-05-01\n"
+                               "c6,f@example.org,,\"a\"b\n"
+                               "c7,g@example.org,,\n");
+  INFO(told.body);
+  CHECK(counts(told) == "2 0 0 5");
+  const auto& errors = *told.at("errors").list();
+  const auto error = [&](std::size_t i) {
+    const Value* column = errors.at(i).find("column");
+    return to_text(*errors.at(i).find("line")) + " " + (column ? to_text(*column) : "-") + " " +
+           to_text(*errors.at(i).find("code"));
+  };
+  REQUIRE(errors.size() == 5);
+  CHECK(error(0) == "4 email bad_email");
+  CHECK(error(1) == "5 birth_date wrong_type");
+  CHECK(error(2) == "7 - no_contact");
+  CHECK(error(3) == "8 - wrong_columns");
+  CHECK(error(4) == "9 - bad_quotes");
+  CHECK(*errors.at(4).find("index") == Value{5});
+}
+
+TEST_CASE("a table whose header means nothing is refused whole", "[api]") {
+  Front front;
+  const Told told = import_csv(front, "id,Shoe size\n1,43\n");
+  CHECK(told.status == 400);
+  CHECK(told.at("code") == Value{"unmapped_column"});
+  CHECK(counts(import_csv(front, "id,Shoe size\n1,43\n", "ignore_unmapped=true")) == "1 0 0 0");
+  CHECK(import_csv(front, " ").at("code") == Value{"no_contacts"});
+  CHECK(import_csv(front, "id\n1\n", "delimiter=ab").at("code") == Value{"bad_parameter"});
+  CHECK(import_csv(front, "id\n1\n", "empty=maybe").at("code") == Value{"bad_parameter"});
+  CHECK(import_csv(front, "id\n1\n", "map=%5B%5D").at("code") == Value{"bad_parameter"});
+  CHECK(import_csv(front, "id\n1\n", "groups=%01").status == 400);
+  CHECK(front.ask({.method = "POST", .path = "/v1/contacts/import", .body = "{}"}).status == 415);
+  std::string many = "id\n";
+  for (int i = 0; i <= 10'000; ++i) many += std::to_string(i) + "\n";
+  CHECK(import_csv(front, many).status == 413);
+}
+
+TEST_CASE("a dry run tells what an import would do, and does nothing", "[api]") {
+  Front front;
+  apply(front);
+  CHECK(counts(import_csv(front, "id,groups\nc1,\n")) == "1 0 0 0");
+  const Told told =
+      import_csv(front, "id,groups\nc1,vip\nc2,vip\nc2,vip\n", "dry_run=true&trigger=true");
+  CHECK(counts(told) == "1 1 1 0");
+  CHECK(told.at("dry_run") == Value{true});
+  CHECK(front.get("/v1/contacts/c2").status == 404);
+  CHECK(front.get("/v1/scenarios/vip/stats").at("live.entered") == Value{0});
+}
+
+TEST_CASE("an import starts nothing unless it is told to", "[api]") {
+  Front front;
+  apply(front);
+  CHECK(counts(import_csv(front, "id,groups\nc1,vip\n")) == "1 0 0 0");
+  CHECK(front.get("/v1/scenarios/vip/stats").at("live.entered") == Value{0});
+  CHECK(counts(import_csv(front, "id,groups\nc2,vip\n", "trigger=true")) == "1 0 0 0");
+  CHECK(front.settled("vip").at("live.entered") == Value{1});
+}
+
+TEST_CASE("what is listed as lines is imported again unchanged", "[api]") {
+  Front front;
+  REQUIRE(front
+              .put("/v1/contacts/c1",
+                   R"({"email":"jane@example.org","first_name":"=1+1","birth_date":"1990-05-01",
+                       "consent":{"type":"express","given_at":"2026-05-01T09:00:00Z"},
+                       "custom":{"plan":"gold","seats":3,"x":{"a":[1,null]}},"groups":["a|b","c"]})")
+              .status == 201);
+  REQUIRE(front.put("/v1/contacts/54321", R"({"id":54321,"note":"a\nb"})").status == 201);
+  REQUIRE(front.put("/v1/contacts/email:bob@example.org", "{}").status == 201);
+  const auto listed = [](const Front& from) {
+    return from.ask({.method = "GET",
+                     .path = "/v1/contacts",
+                     .query = "fresh=true&statistics=true",
+                     .accept = "application/x-ndjson"});
+  };
+  const Told lines = listed(front);
+  CHECK(std::count(lines.body.begin(), lines.body.end(), '\n') == 3);
+  CHECK(counts(import_lines(front, lines.body)) == "0 0 3 0");
+
+  const Front other;
+  CHECK(counts(import_lines(other, lines.body)) == "3 0 0 0");
+  const Told one = front.get("/v1/contacts", "fresh=true");
+  const Told two = other.get("/v1/contacts", "fresh=true");
+  for (std::size_t i = 0; i < 3; ++i) {
+    Value left = one.at("contacts").list()->at(i);
+    Value right = two.at("contacts").list()->at(i);
+    for (Value* contact : {&left, &right})
+      for (const char* kept : {"created_at", "updated_at"}) contact->set(kept, Value{});
+    CHECK(to_json(left) == to_json(right));
+  }
+}
+
+TEST_CASE("contacts are listed page by page, and by group", "[api]") {
+  Front front;
+  std::string csv = "id,groups\n";
+  for (int i = 1; i <= 7; ++i) csv += "c" + std::to_string(i) + (i % 3 == 0 ? ",vip\n" : ",\n");
+  REQUIRE(counts(import_csv(front, csv)) == "7 0 0 0");
+  std::string seen;
+  std::string query = "fresh=true&limit=3";
+  for (int pages = 0; pages < 4; ++pages) {
+    const Told page = front.get("/v1/contacts", query);
+    REQUIRE(page.status == 200);
+    for (const Value& contact : *page.at("contacts").list())
+      seen += to_text(*contact.find("id")) + " ";
+    if (page.at("next").is_null()) break;
+    query = "limit=3&cursor=" + to_text(page.at("next"));
+  }
+  CHECK(seen == "c1 c2 c3 c4 c5 c6 c7 ");
+  const Told vips = front.get("/v1/contacts", "group=vip&limit=1&statistics=true");
+  REQUIRE(vips.at("contacts").list()->size() == 1);
+  CHECK(vips.at("contacts.0.id") == Value{"c3"});
+  CHECK(vips.at("contacts.0.statistics.mailings_received") == Value{0});
+  const Told more =
+      front.get("/v1/contacts", "group=vip&limit=5&cursor=" + to_text(vips.at("next")));
+  REQUIRE(more.at("contacts").list()->size() == 1);
+  CHECK(more.at("contacts.0.id") == Value{"c6"});
+  CHECK(more.at("next").is_null());
+  const Told lines = front.ask({.method = "GET",
+                                .path = "/v1/contacts",
+                                .query = "limit=2",
+                                .accept = "application/x-ndjson"});
+  CHECK(std::any_of(lines.headers.begin(), lines.headers.end(),
+                    [](const auto& header) { return header.first == "Onward-Next"; }));
+  CHECK(front.get("/v1/contacts", "cursor=nonsense!").status == 400);
+}
+
+TEST_CASE("a webhook can tell all that seed S2 lists of a contact, and an export has it", "[api]") {
+  Front front;
+  REQUIRE(front
+              .ask({.method = "PUT",
+                    .path = "/v1/scenarios/all",
+                    .body = "scenario: all\nnodes:\n"
+                            "  in: {kind: trigger, event: survey_answered, next: tell}\n"
+                            "  tell: {kind: send_webhook, url: \"https://crm.example.com/in\", "
+                            "contact_fields: all, next: end}\n",
+                    .content_type = "application/yaml"})
+              .status == 201);
+  REQUIRE(front.post("/v1/scenarios/all/activate").status == 200);
+  const Told made = front.put("/v1/contacts/54321", R"({
+      "id": 54321, "first_name": "John", "last_name": "Doe", "email": "john.doe@example.org",
+      "subscribed_at": "2026-01-01T09:00:00Z", "language": "fr", "gender": "m", "country": "CA",
+      "company": "Example", "birth_date": "1990-05-01", "postal_code": "H2X 1Y4", "note": "x",
+      "groups": ["vip"], "custom": {"plan": "gold"},
+      "consent": {"type": "express", "source": "form", "given_at": "2026-01-01T09:00:00Z",
+                  "expires_at": "2028-01-01T09:00:00Z", "proof": "p", "ip": "192.0.2.7"}})");
+  REQUIRE(made.status == 201);
+  REQUIRE(front
+              .ask({.method = "POST", .path = "/v1/events", .query = "mode=history", .body = R"([
+      {"type": "sent", "at": "2026-05-01T09:00:00Z", "contact": {"id": 54321},
+       "data": {"mailing": "m1", "subject": "One"}},
+      {"type": "opened", "at": "2026-05-01T10:00:00Z", "contact": {"id": 54321},
+       "data": {"mailing": "m1"}},
+      {"type": "clicked", "at": "2026-05-01T10:01:00Z", "contact": {"id": 54321},
+       "data": {"mailing": "m1"}}])"})
+              .at("accepted") == Value{3});
+  REQUIRE(
+      front.post("/v1/events", R"({"type": "survey_answered", "contact": {"id": 54321}})").status ==
+      202);
+  REQUIRE(front.settled("all").at("live.entered") == Value{1});
+  const Told sent = front.get("/v1/scenarios/all/nodes/tell/deliveries", "fresh=true");
+  const Told one = front.get("/v1/deliveries/" + to_text(sent.at("deliveries.0.id")));
+  const auto body = parse_json(to_text(one.at("request.body")));
+  REQUIRE(body);
+  const Value& data = *body->find("data");
+  for (const char* name : {"id",
+                           "firstname",
+                           "lastname",
+                           "email",
+                           "subscribed_at",
+                           "updated_at",
+                           "language",
+                           "gender",
+                           "country",
+                           "company",
+                           "birth_date",
+                           "postal_code",
+                           "note",
+                           "groups",
+                           "custom",
+                           "consent_type",
+                           "consent_source",
+                           "consent_given_at",
+                           "consent_expires_at",
+                           "consent_proof",
+                           "consent_ip",
+                           "mailings_received",
+                           "mailings_opened",
+                           "mailings_clicked",
+                           "last_opened_at",
+                           "open_rate",
+                           "click_rate",
+                           "first_received_at",
+                           "first_received_subject",
+                           "last_opened_subject",
+                           "last_received_at",
+                           "last_received_subject"}) {
+    CAPTURE(name);
+    const Value* value = data.find(name);
+    CHECK((value != nullptr && !value->is_null()));
+  }
+  const Told listed = front.get("/v1/contacts", "statistics=true&fresh=true");
+  CHECK(to_json(listed.at("contacts.0")) == front.get("/v1/contacts/54321").body);
+}
+}  // namespace onward

@@ -1,0 +1,63 @@
+#include "engine/secrets/secret_source.h"
+
+#include <catch2/catch.hpp>
+
+namespace onward {
+namespace {
+std::string masked(std::string text, std::string_view value) {
+  mask_in(text, value);
+  return text;
+}
+}  // namespace
+
+TEST_CASE("a secret is masked in every form in which it comes back", "[secrets][mask]") {
+  CHECK(masked("a s3cr3t b s3cr3t", "s3cr3t") == "a *** b ***");
+  CHECK(masked(R"({"h":"a\/b\"c"})", "a/b\"c") == R"({"h":"***"})");
+  CHECK(masked(R"({"h":"a/b\"c"})", "a/b\"c") == R"({"h":"***"})");
+  CHECK(masked("/x?k=a%2Fb%22c&d", "a/b\"c") == "/x?k=***&d");
+  CHECK(masked("/x?k=a%2fb%22c&d", "a/b\"c") == "/x?k=***&d");
+  CHECK(masked("plain", "") == "plain");
+}
+
+TEST_CASE("a secret that was cut off is masked as far as it came", "[secrets][mask]") {
+  CHECK(masked("x=s3cr3t-lon", "s3cr3t-longer") == "x=***");
+  CHECK(masked("x=s3cr", "s3cr3t-longer") == "x=***");
+  CHECK(masked("x=s3c", "s3cr3t-longer") == "x=s3c");
+}
+
+TEST_CASE("values answer by name, and hide themselves", "[secrets][source]") {
+  const SecretValues values{
+      {{"crm_key", {.value = "k3y-one"}}, {"hook", {.value = "new-one", .previous = "old-one"}}},
+      {{"basic", {.value = "pässword", .scheme = AuthScheme::Basic, .login = "jane"}},
+       {"token", {.value = "t0ken", .scheme = AuthScheme::Bearer}},
+       {"key", {.value = "header-value", .scheme = AuthScheme::Header, .login = "X-Key"}}}};
+  CHECK(values.secret("crm_key") == "k3y-one");
+  CHECK_FALSE(values.secret("basic"));
+  CHECK(values.signing("crm_key") == std::vector<std::string>{"k3y-one"});
+  CHECK(values.signing("hook") == std::vector<std::string>{"new-one", "old-one"});
+  CHECK(values.signing("nobody").empty());
+  CHECK(values.credential("basic") == Header{"Authorization", "Basic amFuZTpww6Rzc3dvcmQ="});
+  CHECK(values.credential("token") == Header{"Authorization", "Bearer t0ken"});
+  CHECK(values.credential("key") == Header{"X-Key", "header-value"});
+  CHECK_FALSE(values.credential("crm_key"));
+  std::string text =
+      "k3y-one new-one old-one pässword amFuZTpww6Rzc3dvcmQ= t0ken header-value jane";
+  values.mask(text);
+  CHECK(text == "*** *** *** *** *** *** *** jane");
+}
+
+TEST_CASE("a box shows what was put in last", "[secrets][source]") {
+  SecretBox box;
+  CHECK_FALSE(box.secret("a"));
+  CHECK(box.signing("a").empty());
+  box.put(std::make_shared<SecretValues>(SecretValues::Named{{"a", {.value = "first"}}},
+                                         SecretValues::Named{}));
+  CHECK(box.secret("a") == "first");
+  box.put(std::make_shared<SecretValues>(SecretValues::Named{{"a", {.value = "second"}}},
+                                         SecretValues::Named{}));
+  CHECK(box.secret("a") == "second");
+  std::string text = "first second";
+  box.mask(text);
+  CHECK(text == "first ***");
+}
+}  // namespace onward

@@ -1,0 +1,126 @@
+#include "tools/onward/upload.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "tools/onward/table.h"
+#include "tools/onward/terminal.h"
+
+namespace onward {
+namespace {
+constexpr int kPatienceTries = 60;      // answers of 503, one after the other
+constexpr std::int64_t kToldMax = 100;  // refusals on standard error, where a report has them all
+}  // namespace
+
+InputFile::InputFile(const std::string& file)
+    : name_{file == "-" ? "standard input" : file}, standard_{file == "-"} {
+  if (!standard_) file_.open(file, std::ios::binary);
+}
+
+bool InputFile::open() {
+  if (standard_) return true;
+  // A folder opens, and fails at the first byte only; so does nothing else.
+  file_.peek();
+  if (file_.eof() && !file_.bad()) file_.clear();
+  return file_.is_open() && file_.good();
+}
+
+std::istream& InputFile::stream() {
+  return standard_ ? std::cin : static_cast<std::istream&>(file_);
+}
+
+bool same_file(const std::string& a, const std::string& b) {
+  std::error_code fault;
+  return std::filesystem::equivalent(a, b, fault) && !fault;
+}
+
+bool Lines::next(std::size_t most, std::vector<Line>& lines) {
+  lines.clear();
+  std::size_t bytes = 0;
+  while (lines.size() < most) {
+    if (!kept_ && !read()) break;
+    kept_ = false;
+    if (line_.find_first_not_of(" \t\r") == std::string::npos) continue;
+    kept_ = !lines.empty() && bytes + line_.size() >= kChunkBytesMax;
+    if (kept_) break;  // The first of the next chunk.
+    bytes += line_.size() + 1;
+    lines.push_back({number_, line_});
+  }
+  return !lines.empty();
+}
+
+bool Lines::read() {
+  if (!std::getline(in_, line_)) return false;
+  if (number_ == 0 && line_.starts_with("\xef\xbb\xbf")) line_.erase(0, 3);
+  ++number_;
+  return true;
+}
+
+Result<Answer> post_patiently(const Client& client, const std::string& path,
+                              std::string_view member, const std::string& body,
+                              std::string_view content_type) {
+  for (int tries = 0;; ++tries) {
+    auto answer = client.call("POST", path, member, body, content_type);
+    if (!answer || (answer->status != 429 && answer->status != 503)) return answer;
+    if (answer->status == 503 && tries >= kPatienceTries) return answer;
+    const std::int64_t wait = std::max<std::int64_t>(number_of(answer->value, "retry_after"), 1);
+    std::this_thread::sleep_for(std::chrono::seconds{wait});
+  }
+}
+
+Progress::Progress(std::string noun, bool quiet)
+    : noun_{std::move(noun)}, on_{!quiet && stderr_is_terminal()} {}
+
+void Progress::show(std::int64_t done, std::int64_t refused) {
+  if (!on_) return;
+  const auto passed = std::chrono::steady_clock::now() - begun_;
+  const double seconds = std::max(std::chrono::duration<double>(passed).count(), 0.001);
+  fmt::print(stderr, "\r\x1b[K{} {}, {:.0f}/s{}", grouped(done), noun_,
+             static_cast<double>(done) / seconds,
+             refused > 0 ? fmt::format(", {} refused", grouped(refused)) : "");
+  std::fflush(stderr);
+  shown_ = true;
+}
+
+void Progress::clear() {
+  if (shown_) fmt::print(stderr, "\r\x1b[K");
+  shown_ = false;
+}
+
+Refusals::Refusals(std::string report, Progress& progress)
+    : report_{std::move(report)}, progress_{progress} {}
+
+bool Refusals::open() {
+  if (report_.empty()) return true;
+  out_.open(report_, std::ios::binary | std::ios::trunc);
+  return out_.is_open();
+}
+
+void Refusals::add(std::string_view told, std::string_view row) {
+  ++count_;
+  if (report_.empty() || count_ <= kToldMax) {
+    progress_.clear();
+    say(told);
+  }
+  if (report_.empty()) return;
+  if (count_ == 1) out_ << head_;
+  out_ << row;
+}
+
+bool Refusals::finish() {
+  progress_.clear();
+  if (report_.empty()) return true;
+  if (count_ > kToldMax)
+    say(fmt::format("… and {} more; {} has them all.", grouped(count_ - kToldMax), report_));
+  else if (count_ > 0)
+    say(fmt::format("What was refused is in {}, to be mended and imported again.", report_));
+  out_.close();
+  return !out_.fail();
+}
+}  // namespace onward
