@@ -23,7 +23,7 @@ NodeKind trigger_kind() {
           .family = NodeFamily::Trigger,
           .summary = "Starts a run when an event arrives.",
           .settings = {{"event", SettingType::EventNames,
-                        "The event, or a list of events: subscription", /*required=*/true},
+                        "The event, a list of events, or any: subscription", /*required=*/true},
                        {"where", SettingType::Segment,
                         "Only contacts and events that match: { event.form: newsletter }"}},
           .make = make_node<Trigger>};

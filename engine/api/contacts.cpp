@@ -306,7 +306,7 @@ std::vector<Route> contact_routes(Runtime& runtime) {
        [&](const Call& call) { list_contacts(runtime, call); },
        {.id = "listContacts",
         .answers = {{200, "Contacts"},
-                    {200, "", "application/x-ndjson",
+                    {200, "ListedContact", "application/x-ndjson",
                      "A contact a line; the next page's cursor is the header Onward-Next."}},
         .faults = {{400, "bad_cursor"}}}},
       {"POST",

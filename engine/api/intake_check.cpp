@@ -9,7 +9,7 @@
 #include <cassert>
 #include <charconv>
 
-#include "engine/api/base64.h"
+#include "engine/secrets/bytes.h"
 
 namespace onward {
 namespace {

@@ -23,6 +23,7 @@ constexpr Tag kTags[] = {
     {"fields", "Custom fields that are declared; without any, contacts may have whichever."},
     {"scenarios", "What authors write, its life, and its numbers."},
     {"runs", "Journeys under way."},
+    {"placeholders", "The names that authors may use for values."},
     {"deliveries", "The webhook requests that nodes asked for, and what came of them."},
     {"secrets", "What headers and signatures need, kept sealed; no answer ever shows a value."},
     {"credentials", "What receivers know callers by, kept the same way."},

@@ -34,9 +34,11 @@ std::vector<Route> intake_routes(Runtime& runtime, const Clock& clock,
 std::vector<Route> contact_routes(Runtime& runtime);
 std::vector<Route> field_routes(Runtime& runtime);
 std::vector<Route> scenario_routes(Runtime& runtime);
+std::vector<Route> scenario_life_routes(Runtime& runtime);
 std::vector<Route> delivery_routes(Runtime& runtime);
 std::vector<Route> run_routes(Runtime& runtime);
 std::vector<Route> log_routes(Runtime& runtime);
+std::vector<Route> placeholder_routes();
 std::vector<Route> health_routes(Runtime& runtime);
 std::vector<Route> metrics_routes(Runtime& runtime, const Clock& clock,
                                   std::shared_ptr<const DoorFigures> door);

@@ -18,6 +18,10 @@ const Parameter kShared[] = {
     {"since", "From this time on; of a delivery, when it was made.",
      R"({"type": "string", "format": "date-time"})"},
     {"until", "Before this time.", R"({"type": "string", "format": "date-time"})"},
+    {"migrate", "Runs under way go over to the new version, at the node where they are.",
+     R"({"type": "boolean", "default": false})"},
+    {"map", "Where those go on whose node is not to keep them: pairs old:new,older:newer.",
+     R"({"type": "string"})"},
 };
 
 struct PathRow {
@@ -27,6 +31,7 @@ struct PathRow {
 const PathRow kPath[] = {
     {"contacts", {"id", "The caller's id of a contact, or email: and its address."}},
     {"scenarios", {"id", "The scenario's id."}},
+    {"versions", {"version", "The number of a version, from 1."}},
     {"nodes", {"node", "The node's id in the scenario."}},
     {"fields", {"name", "A custom field's name, without custom. before it."}},
     {"secrets", {"name", "The secret's name, as in {{ secret.NAME }}."}},

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "engine/api/resources.h"
+#include "engine/api/scenario_query.h"
 #include "engine/api/views.h"
 #include "engine/core/contact.h"
 
@@ -26,20 +27,25 @@ ApiReply render_apply(const ApplyAnswer& answer) {
                              {"state", to_string(answer.scenario.state)},
                              {"version", static_cast<std::int64_t>(answer.scenario.version)},
                              {"changed", answer.changed},
+                             {"migrating", answer.migrating},
                              {"warnings", view_of(answer.diagnostics)}});
 }
 
 void apply(Runtime& runtime, const Call& call) {
+  auto migration = parse_migration(call);
+  if (!migration) return call.reply(problem_of(migration.error()));
   std::string who = call.who();
-  unless_taken(call.reply,
-               runtime.apply(call.params.front(), std::move(call.request.body),
-                             answer_with<ApplyAnswer>(call.reply, render_apply), std::move(who)));
+  unless_taken(call.reply, runtime.apply(call.params.front(), std::move(call.request.body),
+                                         answer_with<ApplyAnswer>(call.reply, render_apply),
+                                         std::move(*migration), std::move(who)));
 }
 
 void list(Runtime& runtime, const Call& call) {
-  const auto render = [](const std::vector<ScenarioInfo>& infos) {
+  const auto order = parse_order(call);
+  if (!order) return call.reply(problem_of(order.error()));
+  const auto render = [order = *order](const std::vector<ScenarioInfo>& infos) {
     ValueList scenarios;
-    for (const ScenarioInfo& info : infos) scenarios.push_back(view_of(info));
+    for (const ScenarioInfo& info : in_order(infos, order)) scenarios.push_back(view_of(info));
     return json_reply(200, ValueMap{{"scenarios", std::move(scenarios)}});
   };
   unless_taken(call.reply,
@@ -147,8 +153,12 @@ std::vector<Route> scenario_routes(Runtime& runtime) {
       {"GET",
        "/v1/scenarios",
        Need::Read,
-       "All scenarios with their states.",
-       {},
+       "All scenarios with their states, numbers, and what they will do next.",
+       {{"sort", "The greatest, the newest, the soonest or the first by name first.",
+         R"({"enum": ["name", "state", "next", "entered", "inside", "pending", "failed", "changed"]})"},
+        {"reverse", "The other way round.", R"({"type": "boolean", "default": false})"},
+        {"state", "Only these.",
+         R"({"enum": ["draft", "scheduled", "active", "on_hold", "archived"]})"}},
        [&](const Call& call) { list(runtime, call); },
        {.id = "listScenarios", .answers = {{200, "Scenarios"}}}},
       {"GET",
@@ -164,12 +174,14 @@ std::vector<Route> scenario_routes(Runtime& runtime) {
        kOne,
        Need::Author,
        "Applies a scenario file; all its mistakes are answered at once.",
-       {},
+       {"migrate", "map"},
        [&](const Call& call) { apply(runtime, call); },
        {.id = "applyScenario",
         .body = {{R"({"type": "string"})", "application/yaml"}},
         .answers = {{200, "Applied"}, {201, "Applied"}},
-        .faults = {{409, "archived id_used"}, {422, "bad_scenario"}}}},
+        .faults = {{400, "unknown_node duplicate_node"},
+                   {409, "archived id_used migrating would_strand version_missing"},
+                   {422, "bad_scenario"}}}},
       {"DELETE",
        kOne,
        Need::Author,
@@ -178,7 +190,7 @@ std::vector<Route> scenario_routes(Runtime& runtime) {
        [&](const Call& call) { remove_draft(runtime, call); },
        {.id = "removeDraft",
         .answers = {{204}},
-        .faults = {{404, "unknown_scenario"}, {409, "has_run"}}}},
+        .faults = {{404, "unknown_scenario"}, {409, "archived has_run scheduled"}}}},
       {"POST",
        "/v1/scenarios/{id}/activate",
        Need::Author,
@@ -192,7 +204,7 @@ std::vector<Route> scenario_routes(Runtime& runtime) {
         .faults = {{400, kJsonCodes},
                    {400, "bad_email"},
                    {404, "unknown_scenario"},
-                   {409, "archived not_valid_any_more"}}}},
+                   {409, "archived ended not_valid_any_more"}}}},
       {"POST",
        "/v1/scenarios/{id}/hold",
        Need::Author,

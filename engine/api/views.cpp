@@ -41,6 +41,8 @@ Value view_node(const NodeStats& node) {
                         {"visits", row[Counter::Visits]},
                         {"unique_contacts", row[Counter::UniqueContacts]},
                         {"waiting", row[Counter::Waiting]},
+                        {"moved_in", row[Counter::MovedIn]},
+                        {"moved_out", row[Counter::MovedOut]},
                         {"ports", named_counts(row, node.ports)},
                         {"unknown", row[Counter::Unknown]},
                         {"requests", row[Counter::Requests]},
@@ -57,10 +59,17 @@ Value view_side(const StatsSide& side) {
   const CounterRow& row = side.scenario;
   ValueList nodes;
   for (const NodeStats& node : side.nodes) nodes.push_back(view_node(node));
-  return ValueMap{{"entered", row[Counter::Entered]}, {"inside", row[Counter::Inside]},
-                  {"done", row[Counter::Done]},       {"exited", row[Counter::Exited]},
-                  {"stopped", row[Counter::Stopped]}, {"parked", row[Counter::Parked]},
-                  {"refused", named_counts(row, {})}, {"nodes", std::move(nodes)}};
+  return ValueMap{{"entered", row[Counter::Entered]},
+                  {"inside", row[Counter::Inside]},
+                  {"done", row[Counter::Done]},
+                  {"exited", row[Counter::Exited]},
+                  {"stopped", row[Counter::Stopped]},
+                  {"parked", row[Counter::Parked]},
+                  {"goal", row[Counter::Goal]},
+                  {"moved_in", row[Counter::MovedIn]},
+                  {"moved_out", row[Counter::MovedOut]},
+                  {"refused", named_counts(row, {})},
+                  {"nodes", std::move(nodes)}};
 }
 
 Value view_attempt(const Attempt& attempt) {
@@ -117,6 +126,16 @@ Value view_of(const ScenarioInfo& info) {
                         {"created", format_instant(info.created)},
                         {"activated", instant_or_null(info.activated)},
                         {"archived", instant_or_null(info.archived)},
+                        {"purged", instant_or_null(info.purged)},
+                        {"changed", format_instant(info.changed)},
+                        {"next", info.next ? Value{ValueMap{{"what", info.next->what},
+                                                            {"at", format_instant(info.next->at)}}}
+                                           : Value{}},
+                        {"entered", info.entered},
+                        {"inside", info.inside},
+                        {"pending", info.pending},
+                        {"failed", info.failed},
+                        {"progress", view_of(info.progress)},
                         {"versions", std::move(versions)}};
   if (!info.text.empty()) view.set("text", info.text);
   return view;
@@ -248,28 +267,6 @@ std::string inert_text(std::string_view bytes) {
     } else {
       out += bytes.substr(0, length);
       bytes.remove_prefix(length);
-    }
-  }
-  return out;
-}
-
-std::string with_secret_references(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == kSecretOpen && text.substr(i + 1).starts_with(kCredentialPrefix)) {
-      out += "{{ credential.";
-      i += kCredentialPrefix.size();
-    } else if (c == kSecretOpen) {
-      out += "{{ secret.";
-    } else if (c == kSecretClose) {
-      out += " }}";
-    } else if (c == kBase64Open) {
-      out += "base64(";
-    } else if (c == kBase64Close) {
-      out += ")";
-    } else {
-      out += c;
     }
   }
   return out;

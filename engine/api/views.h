@@ -1,5 +1,6 @@
 #pragma once
 // What the engine knows, as JSON shows it. Pure. The names are on the wire: they only grow.
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,14 @@ namespace onward {
 Value view_of(const ContactAnswer& answer);
 /// {"scenario", "title", "state", "version", "test_emails", times, "versions", "text"?}
 Value view_of(const ScenarioInfo& info);
+/// {"what", "to"?, "done", …}, or null.
+Value view_of(const std::optional<ScenarioProgress>& progress);
+/// {"scenario", "state", "versions": [{"version", "created", "nodes", "inside", …}], "progress"}
+Value view_of(const ScenarioVersions& versions);
+/// {"scenario", "version", "created", "text"}
+Value view_of(const VersionText& text);
+/// {"scenario", "changes", "diff", "inside", "places", "inserted", "notes", "stranded", …}
+Value view_of(const ScenarioPlan& plan);
 /// {"entered", …, "nodes": […]} for live and for test traffic.
 Value view_of(const ScenarioStats& stats);
 Value view_of(const Runtime::RunView& run, std::string_view epoch);
@@ -35,7 +44,4 @@ std::string diagnostic_lines(std::string_view name, std::span<const Diagnostic> 
 /// Text of unknown origin made inert: what is no UTF-8 and control characters but newline and tab
 /// become `\xNN`.
 std::string inert_text(std::string_view bytes);
-/// Rendered text with its secrets as an author writes them: `{{ secret.crm_key }}`,
-/// `{{ credential.crm }}`, and `base64(jane:{{ secret.password }})`.
-std::string with_secret_references(std::string_view text);
 }  // namespace onward

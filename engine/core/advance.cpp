@@ -45,7 +45,8 @@ std::optional<Instant> earlier(const std::optional<Instant>& a, const std::optio
 }
 
 bool listed(const std::vector<std::string>& events, std::string_view type) {
-  return std::ranges::find(events, type) != events.end();
+  return std::ranges::any_of(
+      events, [&](const std::string& event) { return event == type || event == kAnyEvent; });
 }
 
 /// One input's whole cascade over one contact.
@@ -94,7 +95,8 @@ class Cascade {
   bool exit_by(Run& run, const Scenario& scenario, const ExitRule* rule, const Event* event);
   const ExitRule* holding(const std::vector<ExitRule>& rules, const Scenario& scenario,
                           const Event* event, const ChangedNames* names) const;
-  std::optional<Instant> recheck_of(const Scenario& scenario, const ScenarioNode& node) const;
+  std::optional<Instant> recheck_of(const Run& run, const Scenario& scenario,
+                                    const ScenarioNode& node) const;
   void set_recheck(Run& run, std::optional<Instant> at);
 
   void take_wait(const TimerInput& input);
@@ -220,9 +222,10 @@ void Cascade::take_run_recheck(const TimerInput& input) {
   if (place.node == nullptr || rules_end(*run, *place.scenario, nullptr, nullptr)) return;
   if (const auto* listen = std::get_if<SegmentListen>(&place.node->node->listens());
       listen != nullptr &&
-      listen->segment.evaluate(subject(place.scenario->timezone)).truth == Truth::Yes)
+      listen->segment.evaluate(subject(place.scenario->timezone, run->event.get())).truth ==
+          Truth::Yes)
     return wake(*run, {.kind = WakeCause::Kind::Segment});
-  set_recheck(*run, recheck_of(*place.scenario, *place.node));
+  set_recheck(*run, recheck_of(*run, *place.scenario, *place.node));
 }
 
 /// Where time alone turned the answer to yes, that is the edge: the moment before it was another.
@@ -259,7 +262,11 @@ void Cascade::take(const CommandInput& input) {
           state_.engagement = {};
           changes_.forgotten = true;
         } else if constexpr (std::is_same_v<T, EndRun>) {
-          if (Run* run = live_run(command.run)) end(*run, RunState::Exited, command.reason);
+          if (Run* run = live_run(command.run)) {
+            const CatalogScenario* home = catalog_.find(run->scenario);
+            const bool stopped = home == nullptr || home->state == ScenarioState::Archived;
+            end(*run, stopped ? RunState::Stopped : RunState::Exited, command.reason);
+          }
         } else if constexpr (std::is_same_v<T, ResumeRun>) {
           Run* run = live_run(command.run);
           if (run != nullptr && run->state == RunState::Parked) resume(*run);
@@ -388,12 +395,13 @@ void Cascade::wake_runs(const Event* event, const ChangedNames& names) {
       continue;
     } else if (const auto* level = std::get_if<SegmentListen>(&node.listens());
                level != nullptr && names.meets(level->segment.reads()) &&
-               level->segment.evaluate(subject(place.scenario->timezone)).truth == Truth::Yes) {
+               level->segment.evaluate(subject(place.scenario->timezone, run.event.get())).truth ==
+                   Truth::Yes) {
       wake(run, {.kind = WakeCause::Kind::Segment});
     } else if (node.follows_zone() && names.holds(kZoneField)) {
       enter_again(run, place);
     } else {
-      set_recheck(run, recheck_of(*place.scenario, *place.node));
+      set_recheck(run, recheck_of(run, *place.scenario, *place.node));
     }
   }
 }
@@ -436,14 +444,15 @@ bool Cascade::exit_by(Run& run, const Scenario& scenario, const ExitRule* rule,
 }
 
 /// When time alone may change what a run at `node` is bound by or waits for.
-std::optional<Instant> Cascade::recheck_of(const Scenario& scenario,
+std::optional<Instant> Cascade::recheck_of(const Run& run, const Scenario& scenario,
                                            const ScenarioNode& node) const {
   std::optional<Instant> next;
   const SegmentSubject about = subject(scenario.timezone);
   for (const ExitRule& rule : scenario.exit)
     if (rule.events.empty()) next = earlier(next, rule.segment.evaluate(about).valid_until);
   if (const auto* listen = std::get_if<SegmentListen>(&node.node->listens()))
-    next = earlier(next, listen->segment.evaluate(about).valid_until);
+    next = earlier(
+        next, listen->segment.evaluate(subject(scenario.timezone, run.event.get())).valid_until);
   return next;
 }
 
@@ -545,8 +554,7 @@ void Cascade::arm(const ArmTrigger& command) {
   if (segment == nullptr || !command.enter) return;
   const std::string& timezone = trigger->scenario->current().timezone;
   if (segment->segment.evaluate(subject(timezone)).truth != Truth::Yes) return;
-  const LedgerRow& row =
-      ledger_row(command.scenario, {}, !trigger->scenario->test_emails.empty());
+  const LedgerRow& row = ledger_row(command.scenario, {}, !trigger->scenario->test_emails.empty());
   if (!row.visited.contains(command.node) || row.last_entry < command.since)
     enter(*trigger, nullptr);
 }
@@ -718,7 +726,7 @@ bool Cascade::settle_outcome(Run& run, const CatalogScenario& home, const Scenar
     if (hold->until)
       changes_.timers_set.push_back(
           {*hold->until, run.contact, {.kind = TimerKind::Wait, .subject = run.key.value}});
-    set_recheck(run, earlier(hold->recheck, recheck_of(scenario, node)));
+    set_recheck(run, earlier(hold->recheck, recheck_of(run, scenario, node)));
     return false;
   }
   park_run(run, std::get<Park>(outcome.next).reason);
@@ -837,7 +845,9 @@ void Cascade::move(Run& run, const MoveRun& command) {
     counters(run).add(Counter::Parked, -1);
   else
     leave_hold(run);
-  counters(run, run.place()).add(Counter::MovedOut, 1);
+  // A run that was kept from arriving was never counted at the node.
+  const bool arrived_there = !parked || run.reason != kCascadeReason;
+  if (arrived_there) counters(run, run.place()).add(Counter::MovedOut, 1);
   counters(run).add(Counter::MovedOut, 1);
   counters(run).add(Counter::Inside, -1);
   run.version = command.to;
@@ -845,7 +855,7 @@ void Cascade::move(Run& run, const MoveRun& command) {
   counters(run).add(Counter::Inside, 1);
   const Instant arrived = run.path.back().at;
   if (stays) {
-    counters(run, run.place()).add(Counter::MovedIn, 1);
+    if (arrived_there) counters(run, run.place()).add(Counter::MovedIn, 1);
     if (parked) {
       counters(run).add(Counter::Parked, 1);
       return;

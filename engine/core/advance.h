@@ -66,6 +66,7 @@ struct TimerInput {
 };
 
 struct Forget {};  ///< Erase the contact, keep the numbers.
+/// Of an archived scenario it counts as stopped, else as exited.
 struct EndRun {
   RunKey run;
   std::string reason;

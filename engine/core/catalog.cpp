@@ -48,6 +48,18 @@ Catalog::Catalog(std::vector<std::shared_ptr<const CatalogScenario>> scenarios, 
     for (std::size_t i = 0; i < current.nodes.size(); ++i)
       if (current.nodes[i].kind->family == NodeFamily::Trigger) add_trigger({scenario.get(), i});
   }
+  // Those that listen for any event stand in every list, each in its place.
+  const auto any = triggers(kAnyEvent);
+  const auto place = [](const CatalogTrigger& trigger) {
+    return std::pair{std::string_view{trigger.scenario->id}, trigger.node};
+  };
+  for (auto& [event, listed] : triggers_) {
+    if (event == kAnyEvent) continue;
+    listed.insert(listed.end(), any.begin(), any.end());
+    std::ranges::sort(listed, {}, place);
+    const auto same = std::ranges::unique(listed, {}, place);
+    listed.erase(same.begin(), same.end());
+  }
 }
 
 void Catalog::add_trigger(const CatalogTrigger& trigger) {
@@ -57,7 +69,7 @@ void Catalog::add_trigger(const CatalogTrigger& trigger) {
     for (const std::string& event : listen->events) {
       triggers_[event].push_back(trigger);
       keyed_by_change_ |= keyed && (event == kGroupJoinedEvent || event == kGroupLeftEvent ||
-                                    event == kContactUpdatedEvent);
+                                    event == kContactUpdatedEvent || event == kAnyEvent);
     }
   } else if (const auto* segment = std::get_if<SegmentListen>(&listens)) {
     if (segment->at) return;  // asked of everybody at its time, not on changes
@@ -90,7 +102,8 @@ const CatalogScenario* Catalog::find(std::string_view id) const {
 }
 
 std::span<const CatalogTrigger> Catalog::triggers(std::string_view event) const {
-  const auto found = triggers_.find(std::string{event});
+  auto found = triggers_.find(std::string{event});
+  if (found == triggers_.end() && !event.empty()) found = triggers_.find(std::string{kAnyEvent});
   if (found == triggers_.end()) return {};
   return found->second;
 }

@@ -48,7 +48,8 @@ class Catalog {
 
   const CatalogScenario* find(ScenarioKey key) const;
   const CatalogScenario* find(std::string_view id) const;
-  /// By scenario id, then in the order of the file. Active scenarios only.
+  /// By scenario id, then in the order of the file, those that listen for any event among them.
+  /// Active scenarios only.
   std::span<const CatalogTrigger> triggers(std::string_view event) const;
   /// Triggers on a segment's change or on a date that read this field ("custom.plan", "groups") or
   /// kind of event ("opened"), by scenario id. Active scenarios only.

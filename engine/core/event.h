@@ -12,6 +12,9 @@ inline constexpr std::string_view kGroupJoinedEvent = "group_joined";        ///
 inline constexpr std::string_view kGroupLeftEvent = "group_left";            ///< data.group
 inline constexpr std::string_view kContactUpdatedEvent = "contact_updated";  ///< data.fields
 
+/// In a scenario: whatever the event. No event is called so.
+inline constexpr std::string_view kAnyEvent = "any";
+
 /// `type` is canonical (see vocabulary.h); `data` is a map or null; `at` is data and orders
 /// nothing.
 struct Event {

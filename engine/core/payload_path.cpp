@@ -38,7 +38,7 @@ std::optional<PayloadPath> PayloadPath::compile(std::string_view text, Position 
               " is not known; paths begin with $.subscriber., $.event., $.scenario. "
               "or $.run.",
           nearest_name(made.root_, kPathRoots));
-  } else if (!is_path(made.path_)) {
+  } else if (!is_path(made.path_) && text != "$.event") {
     error(2, quoted(text) + " names no value", {});
   } else if (made.root_ == "subscriber" || made.root_ == "contact") {
     std::string near;
@@ -60,6 +60,7 @@ Value PayloadPath::read(const TemplateSubject& subject) const {
   if (root_ == "run") return subject.run;
   if (root_ == "scenario") return path_ == "title" ? subject.scenario_title : subject.scenario;
   if (root_ != "event") return contact_value(subject.contact, subject.engagement, path_);
+  if (path_.empty()) return subject.event == nullptr ? Value{} : subject.event->data;
   Value scratch;
   const Value* found =
       event_lookup(path_).find(subject.contact, subject.engagement, subject.event, scratch);

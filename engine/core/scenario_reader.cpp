@@ -79,7 +79,8 @@ class ScenarioReader {
     if (const auto* entry = tree_.find("tests")) {
       std::vector<std::string_view> ids;
       for (const Draft& draft : drafts_) ids.push_back(draft.entry->key);
-      check_tests(entry->value, ids, diagnostics_);
+      if (context_.check_tests)
+        (void)read_tests(entry->value, ids, scenario_->timezone, diagnostics_);
     }
     if (context_.custom_fields != nullptr)
       check_mentions(tree_, *context_.custom_fields, context_.undeclared_warns, diagnostics_);
@@ -576,7 +577,7 @@ class ScenarioReader {
       if (!listen) continue;
       for (const std::string& event : listen->events) {
         const EventName* row = find_event(event);
-        if (!row || !row->repeats) continue;
+        if (event != kAnyEvent && (!row || !row->repeats)) continue;
         warning(draft.entry->key_at, "reentry_not_stated",
                 fmt::format("node \"{}\": a contact does \"{}\" again and again, but enters only "
                             "once; state it with \"reentry: never\", after_exit, restart or "

@@ -189,28 +189,87 @@ Value rules_schema(std::string_view description) {
   return rules;
 }
 
-Value tests_schema() {
-  Value events = ValueMap{{"type", "array"}, {"items", of_type("object")}};
-  Value path = ValueMap{{"type", "array"}, {"items", of_type("string")}};
-  Value deliveries = ValueMap{{"type", "array"}, {"items", of_type("object")}};
-  Value expect = ValueMap{
-      {"type", "object"},
-      {"properties", ValueMap{{"path", std::move(path)}, {"deliveries", std::move(deliveries)}}}};
-  Value test = ValueMap{{"type", "object"},
-                        {"properties", ValueMap{{"name", text_like()},
-                                                {"contact", of_type("object")},
-                                                {"events", std::move(events)},
-                                                {"expect", std::move(expect)}}},
-                        {"required", ValueList{"name", "contact", "events", "expect"}},
-                        {"additionalProperties", false}};
-  return ValueMap{{"type", "array"},
-                  {"description", "Journeys that must come out as written"},
-                  {"items", std::move(test)}};
+Value object_of(ValueMap properties, ValueList required = {}) {
+  ValueMap schema{{"type", "object"}, {"properties", std::move(properties)}};
+  if (!required.empty()) schema.emplace_back("required", std::move(required));
+  schema.emplace_back("additionalProperties", false);
+  return schema;
 }
+
+Value list_of(Value item) { return ValueMap{{"type", "array"}, {"items", std::move(item)}}; }
 
 Value described(Value schema, std::string_view description) {
   schema.set("description", description);
   return schema;
+}
+
+Value step_schema() {
+  return object_of(
+      {{"after", described(text_like(), "Time that passes before it: 3d")},
+       {"at", described(of_type("string"), "When it happens: 2026-05-01T09:00")},
+       {"before", described(text_like(), "It is history, so long before the test: 30d")},
+       {"type", described(of_type("string"), "The name of the event")},
+       {"id", described(text_like(), "A repeat with the same id takes no effect")},
+       {"source", text_like()},
+       {"contact",
+        described(of_type("object"), "Changes of the contact; with id or email of another one")},
+       {"data", of_type("object")}});
+}
+
+Value receiver_schema() {
+  Value reply = ValueMap{{"type", ValueList{"integer", "string"}}};
+  Value replies = one_or_list(std::move(reply));
+  Value timed = object_of(
+      {{"status", replies}, {"for", described(text_like(), "From the beginning of the test: 1h")}},
+      {"status"});
+  return ValueMap{
+      {"type", "object"},
+      {"description", "How receivers answer, by node: 503, timeout, [503, 200]; else accepted"},
+      {"additionalProperties",
+       ValueMap{{"anyOf", ValueList{std::move(replies), std::move(timed)}}}}};
+}
+
+Value expect_schema() {
+  Value moment = described(text_like(), "Since the beginning (3d), or when: 2026-05-01T09:00");
+  Value delivery = object_of({{"node", of_type("string")},
+                              {"count", of_type("integer")},
+                              {"url", described(of_type("string"), "Without ?, its query aside")},
+                              {"method", of_type("string")},
+                              {"headers", of_type("object")},
+                              {"query", of_type("object")},
+                              {"body", ValueMap{{"description", "What it has at least"}}},
+                              {"exact", described(of_type("boolean"), "The body has nothing else")},
+                              {"state", choices_of({"pending", "accepted", "failed", "cancelled"})},
+                              {"reason", text_like()},
+                              {"status", of_type("integer")},
+                              {"attempts", of_type("integer")},
+                              {"at", moment}});
+  Value count = ValueMap{{"type", "integer"}, {"minimum", 0}};
+  return object_of(
+      {{"path", described(list_of(of_type("string")), "The nodes of the newest run, in order")},
+       {"not_path", described(list_of(of_type("string")), "Nodes that it does not reach")},
+       {"ended", choices_of({"waiting", "done", "exited", "stopped", "parked", "never"})},
+       {"reason", described(text_like(), "Why it was exited, stopped or parked")},
+       {"runs", described(count, "How often the contact entered")},
+       {"refused", described(one_or_list(of_type("string")), "Why it was not let in")},
+       {"at", ValueMap{{"type", "object"},
+                       {"description", "When nodes are reached"},
+                       {"additionalProperties", moment}}},
+       {"deliveries", ValueMap{{"description", "All requests, in order; or how many"},
+                               {"anyOf", ValueList{count, list_of(std::move(delivery))}}}},
+       {"contact", described(of_type("object"), "What the contact has at the end, at least")}});
+}
+
+Value tests_schema() {
+  Value test = object_of({{"name", text_like()},
+                          {"now", described(of_type("string"), "The clock at the beginning")},
+                          {"contact", of_type("object")},
+                          {"contacts", list_of(of_type("object"))},
+                          {"receiver", receiver_schema()},
+                          {"events", list_of(step_schema())},
+                          {"expect", expect_schema()}},
+                         {"name", "contact", "events", "expect"});
+  return described(list_of(std::move(test)), "Journeys that must come out as written");
 }
 }  // namespace
 

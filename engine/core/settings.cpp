@@ -227,6 +227,10 @@ std::vector<std::string> read_event_names(const Tree& tree, std::string_view wha
   for (const EventName& row : onward::event_names()) known.push_back(row.name);
   std::vector<std::string> names;
   const auto take = [&](const Tree& item) {
+    if (item.is_scalar() && item.text == kAnyEvent) {
+      names.emplace_back(kAnyEvent);
+      return;
+    }
     const auto name = item.is_scalar() ? canonical_event(item.text) : std::nullopt;
     if (!name) {
       diagnostics.error(

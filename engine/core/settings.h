@@ -55,6 +55,8 @@ struct AuthorContext {
 
   const CustomFields* custom_fields = nullptr;  ///< Declared ones; null: not known here.
   bool undeclared_warns = false;                ///< Undeclared ones are warnings, not mistakes.
+  /// Whether mistakes in `tests` count: not in a stored version, which is not checked again.
+  bool check_tests = true;
 };
 
 /// The settings of one node. Getters report a wrong type at its place and return a harmless

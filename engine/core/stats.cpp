@@ -49,8 +49,8 @@ std::string unequal(const CounterKey& key, std::string_view equation, std::int64
 
 std::string check_scenario(const CounterKey& key, const CounterRow& row) {
   const std::int64_t came = row[Counter::Entered] + row[Counter::MovedIn];
-  const std::int64_t went = row[Counter::Done] + row[Counter::Exited] + row[Counter::Stopped] +
-                            row[Counter::MovedOut];
+  const std::int64_t went =
+      row[Counter::Done] + row[Counter::Exited] + row[Counter::Stopped] + row[Counter::MovedOut];
   if (came != row[Counter::Inside] + went)
     return unequal(key, "entered + moved in = inside + done + exited + stopped + moved out", came,
                    row[Counter::Inside] + went);
@@ -72,11 +72,37 @@ std::string check_node(const CounterKey& key, const CounterRow& row) {
   if (row[Counter::UniqueContacts] > row[Counter::Visits])
     return unequal(key, "unique contacts <= visits", row[Counter::UniqueContacts],
                    row[Counter::Visits]);
+  // Those who are neither gone nor waiting are parked there, or ended there.
+  std::int64_t gone = row[Counter::Waiting] + row[Counter::MovedOut];
+  for (const auto& [port, count] : row.named) gone += count;
+  const std::int64_t came = row[Counter::Visits] + row[Counter::MovedIn];
+  if (gone > came)
+    return unequal(key, "ports + waiting + moved out <= visits + moved in", gone, came);
+  return {};
+}
+/// Over all versions of a scenario whoever moved out moved in.
+std::string check_moves(const Counters& counters) {
+  struct Sum {
+    CounterKey key;
+    std::int64_t in = 0, out = 0;
+  };
+  std::map<std::pair<ScenarioKey, bool>, Sum> sums;
+  for (const auto& [key, row] : counters) {
+    if (key.node) continue;
+    Sum& sum = sums[{key.scenario, key.test}];
+    sum.key = key;
+    sum.in += row[Counter::MovedIn];
+    sum.out += row[Counter::MovedOut];
+  }
+  for (const auto& [scenario, sum] : sums)
+    if (sum.in != sum.out)
+      return unequal(sum.key, "moved in = moved out, over all versions", sum.in, sum.out);
   return {};
 }
 }  // namespace
 
 std::string check_counters(const Counters& counters) {
+  if (std::string fault = check_moves(counters); !fault.empty()) return fault;
   for (const auto& [key, row] : counters) {
     const bool negative = std::ranges::any_of(row.counts, [](auto count) { return count < 0; });
     if (negative) return unequal(key, "every count >= 0", -1, 0);

@@ -86,7 +86,7 @@ std::map<NodeNumber, CounterRow> sum_counters(const Counters& counters, Scenario
 
 /// The first of the promised equations that does not hold, in words; empty where all do:
 /// accepted + pending + failed + cancelled = requests; requests = visits for nodes that ask for
-/// deliveries; entered + moved in = inside + done + exited + stopped + moved out; ports + waiting +
-/// … = visits.
+/// deliveries; entered + moved in = inside + done + exited + stopped + moved out; of a node, ports
+/// + waiting + moved out <= visits + moved in (the rest is parked there, or ended there).
 std::string check_counters(const Counters& counters);
 }  // namespace onward

@@ -462,4 +462,25 @@ std::string percent_encode(std::string_view text, bool keep_slash) {
   }
   return out;
 }
+std::string with_secret_references(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == kSecretOpen && text.substr(i + 1).starts_with(kCredentialPrefix)) {
+      out += "{{ credential.";
+      i += kCredentialPrefix.size();
+    } else if (c == kSecretOpen) {
+      out += "{{ secret.";
+    } else if (c == kSecretClose) {
+      out += " }}";
+    } else if (c == kBase64Open) {
+      out += "base64(";
+    } else if (c == kBase64Close) {
+      out += ")";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
 }  // namespace onward

@@ -100,6 +100,9 @@ Value contact_value(const Contact& contact, const Engagement& engagement, std::s
 /// Whether there can be such a field; `nearest` gets the known name closest to a wrong one.
 bool known_contact_field(std::string_view name, std::string* nearest = nullptr);
 
+/// Rendered text with its secrets as an author writes them: `{{ secret.crm_key }}`.
+std::string with_secret_references(std::string_view text);
+
 /// Percent-encodes all but RFC 3986's unreserved characters (and "/" where `keep_slash`).
 std::string percent_encode(std::string_view text, bool keep_slash = false);
 }  // namespace onward

@@ -82,11 +82,14 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
   for (const auto& [key, row] : counters_) figures_.pending += row[Counter::Pending];
   book_.know(secrets_.context());
   take_fields(stored_fields(snapshot.admin));
+  for (const AdminRecord& record : snapshot.admin)
+    if (auto pass = read_pass(record)) scenario_passes_.emplace(record.name, std::move(*pass));
   rebuild_catalog();
 }
 
 void Engine::rebuild_catalog() {
   catalog_ = book_.catalog(counters_, epoch_, options_.account_id);
+  scenario_due_ = book_.next_due();
   next_check_ = passes_.next_check(catalog_);
   ++generation_;
 }
@@ -108,6 +111,7 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
   }
   if (!results.empty())
     if (Status done = commit_batch({}, results); !done) return done;
+  if (Status done = take_transitions(); !done) return done;
   if (Status done = take_due(); !done) return done;
   if (Status done = survivable(begin_checks()); !done) return done;
 
@@ -119,6 +123,7 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
       if (Status done = survivable(std::get<CallJob>(jobs[end++]).call(*this)); !done) return done;
     first = end;
   }
+  if (Status done = step_scenario_passes(); !done) return done;
   if (Status done = step_pass(); !done) return done;
   if (const Date today = date_of(clock_.now()); today != seen_swept_) {
     Status done = store_->forget_seen(clock_.now() - options_.dedupe_for);
@@ -387,11 +392,13 @@ Status Engine::step_pass() {
 
 std::optional<Instant> Engine::next_wake() const {
   if (full_) return probe_at_;
-  if (!held_.empty() || !chores_.empty() || passes_.any()) return clock_.now();
+  if (!held_.empty() || !chores_.empty() || !scenario_passes_.empty() || passes_.any())
+    return clock_.now();
   std::optional<Instant> next = store_->next_timer();
   if (next) next = std::max(*next, timers_from_);
   if (next_check_ && (!next || *next_check_ < *next)) next = next_check_;
   if (const auto due = dispatcher_.next(); due && (!next || *due < *next)) next = due;
+  if (scenario_due_ && (!next || *scenario_due_ < *next)) next = scenario_due_;
   return next;
 }
 
@@ -543,16 +550,15 @@ Status Engine::note(Activity activity) {
                       .activity = {std::move(activity)}});
 }
 
-Status Engine::commit_change(const BookChange& change, Activity activity,
-                             std::vector<AdminRecord> admin) {
-  if (change.scenarios.empty() && change.versions.empty()) return {};
+Status Engine::commit_change(const BookChange& change, std::vector<AdminRecord> admin) {
+  if (change.scenarios.empty() && change.versions.empty() && admin.empty()) return {};
   Commit commit{.at = clock_.now(),
                 .last_seq = last_seq_,
                 .last_contact = last_contact_,
                 .scenarios = change.scenarios,
                 .versions = change.versions,
-                .admin = std::move(admin)};
-  commit.activity.push_back(std::move(activity));
+                .admin = std::move(admin),
+                .activity = change.activity};
   for (const ScenarioRecord& record : change.scenarios) {
     const CatalogScenario* known = catalog_.find(record.key);
     const Scenario* current = !change.versions.empty() ? change.built.get()
@@ -572,20 +578,38 @@ Status Engine::commit_change(const BookChange& change, Activity activity,
 }
 
 Result<ApplyAnswer> Engine::apply(const std::string& id, const std::string& text,
-                                  const std::string& who) {
+                                  const MigrationRequest& migration, const std::string& who) {
+  if (scenario_passes_.contains(pass_name(ScenarioPass::Kind::Migrate, id)))
+    return fail(ErrorKind::Conflict, "migrating",
+                fmt::format("runs of \"{}\" are still going over to its newest version; apply "
+                            "again when they have",
+                            id));
   auto applied = book_.apply(id, text, clock_.now());
   if (!applied) return tl::make_unexpected(std::move(applied.error()));
-  if (applied->answer.refused || !applied->answer.changed) return std::move(applied->answer);
-  Status done = commit_change(
-      applied->change,
-      activity_of("scenario.applied", id, who,
-                  fmt::format("version {}", applied->change.versions.front().version)),
-      first_switches(id, applied->change));
-  if (!done) return tl::make_unexpected(done.error());
+  if (applied->answer.refused) return std::move(applied->answer);
+  std::optional<ScenarioPass> pass;
+  if (migration.wanted) {
+    auto planned = plan_migration(id, *applied, migration);
+    if (!planned) return tl::make_unexpected(std::move(planned.error()));
+    pass = std::move(*planned);
+  }
+  applied->answer.migrating = pass.has_value();
+  if (applied->answer.changed)
+    applied->change.activity.push_back(
+        activity_of("scenario.applied", id, who,
+                    fmt::format("version {}", applied->change.versions.front().version)));
+  std::vector<AdminRecord> admin = first_switches(id, applied->change);
+  if (pass) admin.push_back(record_of(*pass));
+  if (Status done = commit_change(applied->change, std::move(admin)); !done)
+    return tl::make_unexpected(done.error());
+  if (pass) scenario_passes_[pass->name()] = std::move(*pass);
+  if (Status done = take_transitions(); !done) return tl::make_unexpected(done.error());
   auto info = book_.info(id, /*with_text=*/false);
   if (!info) return tl::make_unexpected(std::move(info.error()));
   applied->answer.scenario = std::move(*info);
-  log(fmt::format("scenario.applied scenario={} version={}", id, applied->answer.scenario.version));
+  if (applied->answer.changed)
+    log(fmt::format("scenario.applied scenario={} version={}", id,
+                    applied->answer.scenario.version));
   return std::move(applied->answer);
 }
 
@@ -598,18 +622,17 @@ Result<ScenarioInfo> Engine::duplicate(const std::string& id, const std::string&
                 fmt::format("scenario \"{}\" was accepted by an earlier version of Onward, but is "
                             "not valid now; apply a corrected file under the new id",
                             id));
-  Status done =
-      commit_change(applied->change,
-                    activity_of("scenario.duplicated", new_id, who, fmt::format("from \"{}\"", id)),
-                    first_switches(new_id, applied->change));
-  if (!done) return tl::make_unexpected(done.error());
-  return book_.info(new_id, /*with_text=*/false);
+  applied->change.activity.push_back(
+      activity_of("scenario.duplicated", new_id, who, fmt::format("from \"{}\"", id)));
+  if (Status done = commit_change(applied->change, first_switches(new_id, applied->change)); !done)
+    return tl::make_unexpected(done.error());
+  return info(new_id, /*with_text=*/false);
 }
 
 namespace {
-Result<ScenarioInfo> changed(const ScenarioBook& book, const std::string& id, const Status& done) {
+Result<ScenarioInfo> changed(const Engine& engine, const std::string& id, const Status& done) {
   if (!done) return tl::make_unexpected(done.error());
-  return book.info(id, /*with_text=*/false);
+  return engine.info(id, /*with_text=*/false);
 }
 
 /// "test mode for jane@example.org, joe@example.org"
@@ -627,34 +650,37 @@ Result<ScenarioInfo> Engine::activate(const std::string& id,
   if (Status ready = check_secrets_of(id); !ready) return tl::make_unexpected(ready.error());
   auto change = book_.activate(id, test_emails, clock_.now());
   if (!change) return tl::make_unexpected(std::move(change.error()));
-  return changed(book_, id,
-                 commit_change(*change, activity_of("scenario.activated", id, who,
-                                                    test_mode_text(test_emails))));
+  const bool waits =
+      !change->scenarios.empty() && change->scenarios.front().state == ScenarioState::Scheduled;
+  change->activity.push_back(activity_of(waits ? "scenario.scheduled" : "scenario.activated", id,
+                                         who, test_mode_text(test_emails)));
+  return changed(*this, id, commit_change(*change));
 }
 
 Result<ScenarioInfo> Engine::hold(const std::string& id, const std::string& who) {
   auto change = book_.hold(id);
   if (!change) return tl::make_unexpected(std::move(change.error()));
-  return changed(book_, id, commit_change(*change, activity_of("scenario.held", id, who)));
+  change->activity.push_back(activity_of("scenario.held", id, who));
+  return changed(*this, id, commit_change(*change));
 }
 
 Result<ScenarioInfo> Engine::archive(const std::string& id, bool with_pending,
                                      const std::string& who) {
   auto change = book_.archive(id, clock_.now());
   if (!change) return tl::make_unexpected(std::move(change.error()));
-  Status done = commit_change(
-      *change,
+  change->activity.push_back(
       activity_of("scenario.archived", id, who, with_pending ? "pending requests cancelled" : ""));
+  Status done = commit_change(*change);
   if (done && with_pending) done = cancel_pending(book_.find(id)->key);
-  return changed(book_, id, done);
+  return changed(*this, id, done);
 }
 
 Result<ScenarioInfo> Engine::remove_draft(const std::string& id, const std::string& who) {
   auto change = book_.remove_draft(id);
   if (!change) return tl::make_unexpected(std::move(change.error()));
   auto info = book_.info(id, /*with_text=*/false);
-  if (Status done = commit_change(*change, activity_of("scenario.deleted", id, who)); !done)
-    return tl::make_unexpected(done.error());
+  change->activity.push_back(activity_of("scenario.deleted", id, who));
+  if (Status done = commit_change(*change); !done) return tl::make_unexpected(done.error());
   return info;
 }
 

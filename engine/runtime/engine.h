@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -21,6 +22,7 @@
 #include "engine/runtime/recent_log.h"
 #include "engine/runtime/runtime.h"
 #include "engine/runtime/scenario_book.h"
+#include "engine/runtime/scenario_pass.h"
 #include "engine/runtime/secret_book.h"
 #include "engine/runtime/switches.h"
 #include "engine/runtime/trigger_passes.h"
@@ -91,7 +93,14 @@ class Engine {
   // For calls: everything below runs on the engine's thread, between two batches. `who` of a change
   // is the name of the token behind it; empty: the engine itself.
   Result<ApplyAnswer> apply(const std::string& id, const std::string& text,
-                            const std::string& who = {});
+                            const MigrationRequest& migration = {}, const std::string& who = {});
+  Result<ScenarioPlan> plan(const std::string& id, const std::string& text,
+                            const MigrationRequest& migration) const;
+  /// Begins it; the pieces are done by `work`.
+  Result<ScenarioInfo> purge(const std::string& id);
+  Result<ScenarioVersions> versions(const std::string& id) const;
+  Result<ScenarioInfo> info(const std::string& id, bool with_text) const;
+  std::vector<ScenarioInfo> scenarios() const;
   Result<ScenarioInfo> duplicate(const std::string& id, const std::string& new_id,
                                  const std::string& who = {});
   Result<ScenarioInfo> activate(const std::string& id,
@@ -161,10 +170,23 @@ class Engine {
   Status step_pass();
   Status refill();
   void hand_out(std::vector<Dispatcher::Handout>& handouts);
-  Status commit_change(const BookChange& change, Activity activity,
-                       std::vector<AdminRecord> admin = {});
   Activity activity_of(std::string what, const std::string& scenario, const std::string& who,
                        std::string text = {}) const;
+  Status commit_change(const BookChange& change, std::vector<AdminRecord> admin = {});
+  Status commit_admin(std::vector<AdminRecord> records, std::vector<Activity> activity);
+  // scenario_life.cpp
+  Status take_transitions();
+  std::optional<ScenarioProgress> progress_of(const ScenarioRecord& record) const;
+  Result<std::optional<ScenarioPass>> plan_migration(const std::string& id,
+                                                     const ScenarioBook::Applied& applied,
+                                                     const MigrationRequest& request) const;
+  Status step_scenario_passes();
+  Result<bool> work_off(const std::vector<Input>& inputs);
+  Status step_migration(ScenarioPass pass);
+  Status end_migration(const ScenarioPass& pass, const std::string& why);
+  Status step_purge(ScenarioPass pass);
+  Status end_purge(const ScenarioPass& pass);
+  void complete(ScenarioInfo& info) const;
   Status commit_admin(AdminRecord record);
   void take_fields(CustomFields fields);
   Status cancel_pending(ScenarioKey scenario);
@@ -248,6 +270,8 @@ class Engine {
   Instant timers_from_{};  // none is taken before
   Date seen_swept_{};
   EngineFigures figures_;
-  std::shared_ptr<const CustomFields> fields_;  // never null
+  std::optional<Instant> scenario_due_;                  // when a scenario starts or ends by itself
+  std::map<std::string, ScenarioPass> scenario_passes_;  // under way, by name
+  std::shared_ptr<const CustomFields> fields_;           // never null
 };
 }  // namespace onward

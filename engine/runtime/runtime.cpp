@@ -510,10 +510,36 @@ std::function<Status(Engine&)> asking(std::function<void()> seen, Done<Result<T>
 }  // namespace
 
 Status Runtime::apply(std::string id, std::string text, Done<Result<ApplyAnswer>> done,
-                      std::string who) {
+                      MigrationRequest migration, std::string who) {
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [id = std::move(id), text = std::move(text), migration = std::move(migration),
+              who = std::move(who)](Engine& of) { return of.apply(id, text, migration, who); }));
+}
+
+Status Runtime::plan(std::string id, std::string text, MigrationRequest migration,
+                     Done<Result<ScenarioPlan>> done) {
+  return impl_->call(asking(
+      impl_->showing(), std::move(done),
+      [id = std::move(id), text = std::move(text), migration = std::move(migration)](Engine& of) {
+        return of.plan(id, text, migration);
+      }));
+}
+
+Status Runtime::purge(std::string id, Done<Result<ScenarioInfo>> done) {
   return impl_->call(asking(impl_->showing(), std::move(done),
-                            [id = std::move(id), text = std::move(text), who = std::move(who)](
-                                Engine& of) { return of.apply(id, text, who); }));
+                            [id = std::move(id)](Engine& of) { return of.purge(id); }));
+}
+
+Status Runtime::versions(std::string id, Done<Result<ScenarioVersions>> done) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [id = std::move(id)](Engine& of) { return of.versions(id); }));
+}
+
+Status Runtime::version_text(std::string id, Version version, Done<Result<VersionText>> done) {
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [id = std::move(id), version](Engine& of) { return of.book().text(id, version); }));
 }
 
 Status Runtime::activate(std::string id, std::optional<std::vector<std::string>> test_emails,
@@ -665,13 +691,13 @@ Status Runtime::resume_runs(RunQuery which, Done<Result<std::size_t>> done, std:
 
 Status Runtime::scenario(std::string id, Done<Result<ScenarioInfo>> done) {
   return impl_->call(asking(impl_->showing(), std::move(done), [id = std::move(id)](Engine& of) {
-    return of.book().info(id, /*with_text=*/true);
+    return of.info(id, /*with_text=*/true);
   }));
 }
 
 Status Runtime::scenarios(Done<Result<std::vector<ScenarioInfo>>> done) {
   return impl_->call(asking(impl_->showing(), std::move(done), [](Engine& of) {
-    return Result<std::vector<ScenarioInfo>>{of.book().list()};
+    return Result<std::vector<ScenarioInfo>>{of.scenarios()};
   }));
 }
 

@@ -17,6 +17,7 @@
 #include "engine/core/diagnostic.h"
 #include "engine/core/node.h"
 #include "engine/core/result.h"
+#include "engine/core/scenario_diff.h"
 #include "engine/core/stats.h"
 #include "engine/delivery/deliverer.h"
 #include "engine/secrets/stored_secret.h"
@@ -49,6 +50,20 @@ struct ContactName {
   std::string email;
 };
 
+/// What a scenario will do by itself.
+struct ScenarioNext {
+  std::string what;  ///< "start", "hold", "archive"
+  Instant at{};
+};
+/// Work on all runs of a scenario that is under way between the batches.
+struct ScenarioProgress {
+  std::string what;           ///< "migrate" or "purge"
+  Version to = 0;             ///< Of a migration.
+  std::uint64_t done = 0;     ///< Runs moved, or purged.
+  std::uint64_t stayed = 0;   ///< Runs that could not go over: they finish where they are.
+  std::uint64_t stopped = 0;  ///< Of a purge: live runs that were ended first.
+};
+
 /// What became of one contact of an import.
 struct ImportAnswer {
   /// Refused: with `code` and `message`. Unavailable: not taken for a reason of ours, such as a
@@ -74,6 +89,69 @@ struct ScenarioInfo {
   std::optional<Instant> activated, archived;
   std::vector<std::pair<Version, Instant>> versions;
   std::string text;  ///< YAML of the newest version; only where one was asked for.
+  std::optional<Instant> purged;
+  Instant changed{};                 ///< Its newest version, or its last change of life.
+  std::optional<ScenarioNext> next;  ///< What will happen to it by itself.
+  std::optional<ScenarioProgress> progress;
+  std::int64_t entered = 0, inside = 0, pending = 0, failed = 0;  ///< Live, of all versions.
+};
+
+/// Runs under way that should go over to the version that is applied.
+struct MigrationRequest {
+  bool wanted = false;
+  std::vector<std::pair<std::string, std::string>> map;  ///< Node id -> node id of the new version.
+};
+
+struct VersionInfo {
+  Version version = 0;
+  Instant created{};
+  std::size_t nodes = 0;  ///< 0 where the text cannot be read any more.
+  std::int64_t entered = 0;
+  std::int64_t inside = 0;       ///< Live runs on it.
+  std::int64_t test_inside = 0;  ///< Test runs on it.
+  bool newest = false;
+};
+struct ScenarioVersions {
+  std::string id;
+  ScenarioState state = ScenarioState::Draft;
+  std::vector<VersionInfo> versions;  ///< Newest first.
+  std::optional<ScenarioProgress> progress;
+};
+struct VersionText {
+  std::string id;
+  Version version = 0;
+  Instant created{};
+  std::string text;
+};
+
+/// What applying a text would do, before anything is done.
+struct ScenarioPlan {
+  /// Where people are now, over all versions, live and test; of the nodes that changed, and those
+  /// where somebody is.
+  struct Place {
+    std::string node;
+    std::int64_t waiting = 0;
+    bool kept = true;  ///< The new version has it.
+  };
+  /// An added node.
+  struct Inserted {
+    std::string node;
+    std::int64_t past = 0;   ///< Are behind it already: they never see it.
+    std::int64_t ahead = 0;  ///< Would still come to it, were they moved to the new version.
+  };
+  std::string id;
+  ScenarioState state = ScenarioState::Draft;
+  bool created = false;  ///< There is no such scenario yet.
+  bool changed = false;  ///< A new version would be made.
+  Version from = 0, to = 0;
+  bool refused = false;
+  std::vector<Diagnostic> diagnostics;
+  ScenarioDiff diff;
+  std::vector<Place> places;
+  std::vector<Inserted> inserted;
+  std::int64_t inside = 0;         ///< Runs under way; unless moved they finish on their version.
+  std::vector<std::string> notes;  ///< For people: re-entry, times, who finishes where.
+  std::vector<std::string> stranded;  ///< Why a migration would be refused; a sentence each.
 };
 
 struct ApplyAnswer {
@@ -82,6 +160,7 @@ struct ApplyAnswer {
   bool changed = false;                 ///< A new version was made.
   std::vector<Diagnostic> diagnostics;  ///< Warnings; or the errors, then nothing was applied.
   bool refused = false;
+  bool migrating = false;  ///< Runs under way are going over now.
 };
 
 struct NodeStats {
@@ -209,6 +288,7 @@ struct RuntimeOptions {
   std::size_t window = 20'000;          ///< Deliveries of all endpoints in memory.
   std::filesystem::path key_file;  ///< Of the master key; empty: in memory, gone with the process.
   bool own_key_file = true;        ///< See KeyFile.
+  bool any_secret = false;         ///< Scenarios may name secrets that are not there: simulations.
   std::function<void(std::string_view line)> log;  ///< One structured line, no newline; any thread.
 };
 
@@ -242,7 +322,14 @@ class Runtime {
 
   // `who` of a change is the name of the token behind it, for the log.
   Status apply(std::string id, std::string text, Done<Result<ApplyAnswer>> done,
-               std::string who = {});
+               MigrationRequest migration = {}, std::string who = {});
+  /// Changes nothing.
+  Status plan(std::string id, std::string text, MigrationRequest migration,
+              Done<Result<ScenarioPlan>> done);
+  /// Answered when the purge is on its way.
+  Status purge(std::string id, Done<Result<ScenarioInfo>> done);
+  Status versions(std::string id, Done<Result<ScenarioVersions>> done);
+  Status version_text(std::string id, Version version, Done<Result<VersionText>> done);
   Status activate(std::string id, std::optional<std::vector<std::string>> test_emails,
                   Done<Result<ScenarioInfo>> done, std::string who = {});
   Status hold(std::string id, Done<Result<ScenarioInfo>> done, std::string who = {});

@@ -48,6 +48,12 @@ void check_against(const ScenarioRecord* record, std::string_view id, const Scen
   }
 }
 
+void begin(ScenarioRecord& record, Instant now) {
+  record.state = ScenarioState::Active;
+  if (!record.activated) record.activated = now;
+  record.ever_ran = true;
+}
+
 void remember_nodes(ScenarioRecord& record, Scenario& scenario) {
   scenario.number_nodes(record.nodes);
   for (const ScenarioNode& node : scenario.nodes)
@@ -115,6 +121,11 @@ Result<ScenarioBook::Applied> ScenarioBook::apply(const std::string& id, const s
   if (!record.key) record.key = {ids_.empty() ? 1 : ids_.rbegin()->first.value + 1};
   ++record.newest;
   remember_nodes(record, *loaded.scenario);
+  // Who starts later from now on lets nobody in until then; an earlier start, or an end that is
+  // over, is due at once (see `due`).
+  const auto& start = loaded.scenario->start_at;
+  if (record.state == ScenarioState::Active && record.test_emails.empty() && start && *start > now)
+    record.state = ScenarioState::Scheduled;
   applied.answer.changed = true;
   applied.change.built = std::move(loaded.scenario);
   applied.change.versions.push_back(
@@ -130,13 +141,81 @@ Result<BookChange> ScenarioBook::activate(
   if (!entry) return tl::make_unexpected(entry.error());
   ScenarioRecord record = (*entry)->record;
   if (record.state == ScenarioState::Archived) return archived(id);
-  record.state = ScenarioState::Active;
+  const auto newest = version(**entry, record.newest);
+  if (newest && newest->end_at && *newest->end_at <= now)
+    return fail(
+        ErrorKind::Conflict, "ended",
+        fmt::format("scenario \"{}\" ended at {} (its end_at); apply a version with a later "
+                    "end_at, or without one",
+                    id, format_instant(*newest->end_at)));
   record.test_emails.clear();
   if (test_emails)
     for (const std::string& email : *test_emails) record.test_emails.push_back(normal_email(email));
-  if (!record.activated) record.activated = now;
-  record.ever_ran = true;
+  // Tests need not wait for the start: their numbers are apart.
+  if (newest && newest->start_at && *newest->start_at > now && record.test_emails.empty()) {
+    record.state = ScenarioState::Scheduled;
+    return BookChange{.scenarios = {std::move(record)}};
+  }
+  begin(record, now);
   return BookChange{.scenarios = {std::move(record)}};
+}
+
+// ---- times ----
+
+/// The next thing that its times ask for, given the state it is in.
+std::optional<ScenarioNext> ScenarioBook::next_of(const Entry& entry) const {
+  const ScenarioRecord& record = entry.record;
+  const auto built = entry.built.find(record.newest);
+  if (record.deleted || built == entry.built.end()) return std::nullopt;
+  const Scenario& scenario = *built->second;
+  switch (record.state) {
+    case ScenarioState::Draft:
+    case ScenarioState::Archived:
+      return std::nullopt;
+    case ScenarioState::Scheduled:
+      // A newer version may have taken the time away.
+      return ScenarioNext{.what = "start", .at = scenario.start_at.value_or(Instant{})};
+    case ScenarioState::Active:
+      break;
+    case ScenarioState::OnHold:
+      if (scenario.at_end == AtEnd::Hold) return std::nullopt;
+  }
+  if (!scenario.end_at) return std::nullopt;
+  return ScenarioNext{.what = scenario.at_end == AtEnd::Hold ? "hold" : "archive",
+                      .at = *scenario.end_at};
+}
+
+std::optional<Instant> ScenarioBook::next_due() const {
+  std::optional<Instant> next;
+  for (const auto& [id, entry] : entries_)
+    if (const auto found = next_of(entry); found && (!next || found->at < *next)) next = found->at;
+  return next;
+}
+
+std::optional<BookChange> ScenarioBook::due(Instant now) const {
+  for (const auto& [id, entry] : entries_) {
+    const auto next = next_of(entry);
+    if (!next || next->at > now) continue;
+    ScenarioRecord record = entry.record;
+    Activity activity{.at = now, .scenario = id, .who = "engine"};
+    if (next->what == "start") {
+      begin(record, now);
+      activity.what = "scenario.activated";
+      activity.text = next->at == Instant{} ? std::string{"its start_at is gone"}
+                                            : "its start_at, " + format_instant(next->at);
+    } else if (next->what == "hold") {
+      record.state = ScenarioState::OnHold;
+      activity.what = "scenario.held";
+      activity.text = "its end_at, " + format_instant(next->at);
+    } else {
+      record.state = ScenarioState::Archived;
+      record.archived = now;
+      activity.what = "scenario.archived";
+      activity.text = "its end_at, " + format_instant(next->at);
+    }
+    return BookChange{.scenarios = {std::move(record)}, .activity = {std::move(activity)}};
+  }
+  return std::nullopt;
 }
 
 Result<BookChange> ScenarioBook::hold(std::string_view id) const {
@@ -188,6 +267,15 @@ Result<BookChange> ScenarioBook::remove_draft(std::string_view id) const {
                 fmt::format("scenario \"{}\" has been active; archive it, so that its numbers stay "
                             "readable",
                             id));
+  if (record.state == ScenarioState::Scheduled)
+    return fail(ErrorKind::Conflict, "scheduled",
+                fmt::format("scenario \"{}\" is scheduled to start; hold it first", id));
+  if (record.state == ScenarioState::Archived)
+    return fail(
+        ErrorKind::Conflict, "archived",
+        fmt::format("scenario \"{}\" is archived and no draft any more; nothing of it takes "
+                    "room but its text",
+                    id));
   record.deleted = true;
   return BookChange{.scenarios = {std::move(record)}};
 }
@@ -206,10 +294,15 @@ void ScenarioBook::adopt(const BookChange& change) {
 
 // ---- the catalog ----
 
+std::shared_ptr<const Scenario> ScenarioBook::version(const Entry& entry, Version version) const {
+  const auto built = entry.built.find(version);
+  return built == entry.built.end() ? build(entry, version) : built->second;
+}
+
 std::shared_ptr<const Scenario> ScenarioBook::build(const Entry& entry, Version version) const {
   const auto record = entry.versions.find(version);
   if (record == entry.versions.end()) return nullptr;
-  Loaded loaded = load_scenario(record->second.text, kinds_);
+  Loaded loaded = load_scenario(record->second.text, kinds_, {.check_tests = false});
   if (!loaded.scenario) {
     log_(fmt::format("scenario.unreadable scenario={} version={} first=\"{}\"", entry.record.id,
                      version,
@@ -276,8 +369,15 @@ ScenarioInfo ScenarioBook::info_of(const Entry& entry, bool with_text) const {
                     .created = record.created,
                     .activated = record.activated,
                     .archived = record.archived};
-  for (const auto& [version, text] : entry.versions)
+  info.purged = record.purged;
+  info.changed = record.created;
+  for (const auto& [version, text] : entry.versions) {
     info.versions.emplace_back(version, text.created);
+    info.changed = std::max(info.changed, text.created);
+  }
+  for (const auto& moment : {record.activated, record.archived, record.purged})
+    if (moment) info.changed = std::max(info.changed, *moment);
+  info.next = next_of(entry);
   if (const auto built = entry.built.find(record.newest); built != entry.built.end())
     info.title = built->second->title;
   if (with_text) info.text = entry.versions.at(record.newest).text;
@@ -301,8 +401,7 @@ StatsSide ScenarioBook::side(const Entry& entry, const Counters& counters, bool 
                              Version version) const {
   auto sums = sum_counters(counters, entry.record.key, test, version);
   StatsSide side{.scenario = sums[NodeNumber{}]};
-  const auto shown = entry.built.find(version == 0 ? entry.record.newest : version);
-  const Scenario* scenario = shown == entry.built.end() ? nullptr : shown->second.get();
+  const auto scenario = this->version(entry, version == 0 ? entry.record.newest : version);
   std::set<NodeNumber> listed;
   const auto list = [&](const std::string& id, NodeNumber number) {
     if (!listed.insert(number).second) return;
@@ -323,7 +422,9 @@ StatsSide ScenarioBook::side(const Entry& entry, const Counters& counters, bool 
   if (scenario != nullptr)
     for (const ScenarioNode& node : scenario->nodes) list(node.id, node.number);
   for (const auto& [id, number] : entry.record.nodes)
-    if (const auto row = sums.find(number); row != sums.end() && row->second[Counter::Visits] != 0)
+    if (const auto row = sums.find(number);
+        row != sums.end() &&
+        (row->second[Counter::Visits] != 0 || row->second[Counter::MovedIn] != 0))
       list(id, number);
   return side;
 }

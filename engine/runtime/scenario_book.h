@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/core/catalog.h"
+#include "engine/core/migration.h"
 #include "engine/core/node.h"
 #include "engine/core/stats.h"
 #include "engine/runtime/runtime.h"
@@ -22,6 +23,7 @@ struct BookChange {
   std::vector<ScenarioRecord> scenarios;
   std::vector<VersionRecord> versions;
   std::shared_ptr<const Scenario> built;  ///< Of the new version, if any.
+  std::vector<Activity> activity;         ///< To be written down with it.
 };
 
 /// Used by the engine thread alone.
@@ -43,6 +45,19 @@ class ScenarioBook {
   Result<BookChange> archive(std::string_view id, Instant now) const;
   Result<Applied> duplicate(std::string_view id, const std::string& new_id, Instant now) const;
   Result<BookChange> remove_draft(std::string_view id) const;
+  /// What the times in a newest text ask for by `now`: a start, or an end. Of one scenario; asked
+  /// again until nothing is due.
+  std::optional<BookChange> due(Instant now) const;
+  /// When something is due next.
+  std::optional<Instant> next_due() const;
+  /// What `id` is to become when `text` is applied.
+  Result<ScenarioPlan> plan(const std::string& id, const std::string& text,
+                            const MigrationRequest& request, const Counters& counters,
+                            Instant now) const;
+  /// The way over of runs under way to what `applied` makes (or to the newest version, where it
+  /// makes none); refused where it would strand somebody.
+  Result<NodeMap> migration(const std::string& id, const Applied& applied,
+                            const MigrationRequest& request, const Counters& counters) const;
 
   /// The custom fields that scenarios may name from now on.
   void know_fields(std::shared_ptr<const CustomFields> fields) { fields_ = std::move(fields); }
@@ -58,6 +73,8 @@ class ScenarioBook {
   const ScenarioRecord* find(ScenarioKey key) const;
   Result<ScenarioInfo> info(std::string_view id, bool with_text) const;
   std::vector<ScenarioInfo> list() const;
+  Result<ScenarioVersions> versions(std::string_view id, const Counters& counters) const;
+  Result<VersionText> text(std::string_view id, Version version) const;
   Result<ScenarioStats> stats(std::string_view id, Version version, const Counters& counters,
                               Instant now) const;
 
@@ -78,8 +95,16 @@ class ScenarioBook {
     ScenarioRecord record;
     std::map<Version, VersionRecord> versions;
     std::map<Version, std::shared_ptr<const Scenario>> built;
+    mutable std::map<Version, std::size_t> sizes;  // nodes, once they have been asked for
   };
   Result<const Entry*> known(std::string_view id) const;
+  std::optional<ScenarioNext> next_of(const Entry& entry) const;
+  /// The version, read where it is not at hand; null where it cannot be.
+  std::shared_ptr<const Scenario> version(const Entry& entry, Version version) const;
+  /// Who cannot go over, a sentence for each node.
+  std::vector<std::string> stranded(const Entry& entry, const std::shared_ptr<const Scenario>& to,
+                                    Version newest, const NodeMap& map,
+                                    const Counters& counters) const;
   ScenarioInfo info_of(const Entry& entry, bool with_text) const;
   StatsSide side(const Entry& entry, const Counters& counters, bool test, Version version) const;
   std::shared_ptr<const Scenario> build(const Entry& entry, Version version) const;

@@ -96,6 +96,7 @@ Status Engine::finish_rekey() {
 }
 
 Status Engine::check_secrets_of(const std::string& id) const {
+  if (options_.any_secret) return {};
   const std::vector<std::string> unknown = book_.unknown_secrets(id);
   if (unknown.empty()) return {};
   return fail(

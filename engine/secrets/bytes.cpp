@@ -84,6 +84,8 @@ std::optional<std::string> base64_decode(std::string_view text) {
     word = 0;
   }
   bytes.resize(bytes.size() - padding);
+  // Bits behind the last byte would make two texts of one value.
+  if (base64_encode(bytes) != text) return std::nullopt;
   return bytes;
 }
 

@@ -7,6 +7,57 @@
 
 namespace onward {
 namespace {
+/// Finds what deliveries sent and what they were answered.
+class BodyEraser {
+ public:
+  BodyEraser(const Commit& commit, const Overlay& overlay, Tables& tables)
+      : commit_{commit}, overlay_{overlay}, tables_{tables} {}
+
+  void add_to(Erasure& erasure, const std::set<DeliveryKey>& keys) {
+    if (keys.empty()) return;
+    for (const auto& [place, entry] : overlay_.attempts.map)
+      if (keys.contains(place.first))
+        attempts_[place.first][place.second] = intact(decode_attempt(entry.row.body));
+    for (const AttemptRow& row : commit_.attempts)
+      if (keys.contains(row.delivery)) attempts_[row.delivery][row.attempt.number] = row.attempt;
+    for (const Delivery& row : commit_.deliveries)
+      if (keys.contains(row.key)) deliveries_[row.key] = row;
+    for (const DeliveryKey key : keys) add_delivery(key, erasure);
+  }
+
+ private:
+  std::optional<Delivery> newest(DeliveryKey key) const {
+    if (const auto row = deliveries_.find(key); row != deliveries_.end()) return row->second;
+    if (const auto* row = overlay_.deliveries.find(key))
+      return intact(decode_delivery(key, row->body));
+    return tables_.delivery(key);
+  }
+
+  void add_delivery(DeliveryKey key, Erasure& erasure) {
+    erasure.requests.push_back(key);
+    auto delivery = newest(key);
+    if (delivery && delivery->last && !delivery->last->response.empty()) {
+      delivery->last->response.clear();
+      erasure.deliveries.push_back(std::move(*delivery));
+    }
+    // Those of the tables only where nothing newer is known.
+    std::map<std::uint32_t, Attempt>& attempts = attempts_[key];
+    for (Attempt& attempt : tables_.attempts(key))
+      attempts.try_emplace(attempt.number, std::move(attempt));
+    for (auto& [number, attempt] : attempts) {
+      if (attempt.response.empty()) continue;
+      attempt.response.clear();
+      erasure.attempts.push_back({.delivery = key, .attempt = std::move(attempt)});
+    }
+  }
+
+  const Commit& commit_;
+  const Overlay& overlay_;
+  Tables& tables_;
+  std::map<DeliveryKey, std::map<std::uint32_t, Attempt>> attempts_;  // of overlay and commit
+  std::map<DeliveryKey, Delivery> deliveries_;                        // of the commit
+};
+
 /// Finds what one contact has left. Later finders overwrite earlier ones: the tables, then the
 /// overlay, then the commit, so that the newest state is what gets blanked.
 class Finder {
@@ -23,7 +74,7 @@ class Finder {
       erasure.runs.push_back(std::move(run));
     }
     find_deliveries();
-    for (const DeliveryKey key : deliveries_) add_delivery(key, erasure);
+    BodyEraser{commit_, overlay_, tables_}.add_to(erasure, deliveries_);
   }
 
  private:
@@ -68,10 +119,16 @@ class Finder {
     for (const Run& run : tables_.live_runs(contact_)) take(run);
     for (const Run& run : tables_.ended_runs(contact_)) take(run);
     if (const auto owned = overlay_.runs_of.find(contact_); owned != overlay_.runs_of.end())
-      for (const RunKey key : owned->second)
-        take(intact(decode_run(key, contact_, overlay_.runs.find(key)->body)));
+      for (const RunKey key : owned->second) {
+        const Overlay::RunRow* row = overlay_.runs.find(key);
+        if (row->body.empty())
+          runs_.erase(key);
+        else
+          take(intact(decode_run(key, contact_, row->body)));
+      }
     for (const Run& run : commit_.runs)
       if (run.contact == contact_) take(run);
+    for (const Commit::PurgedRun& purged : commit_.purged_runs) runs_.erase(purged.run);
   }
 
   void find_deliveries() {
@@ -80,34 +137,6 @@ class Finder {
       if (entry.row.columns.contact == contact_) deliveries_.insert(key);
     for (const Delivery& delivery : commit_.deliveries)
       if (delivery.contact == contact_) deliveries_.insert(delivery.key);
-  }
-
-  std::optional<Delivery> newest(DeliveryKey key) const {
-    for (auto row = commit_.deliveries.rbegin(); row != commit_.deliveries.rend(); ++row)
-      if (row->key == key) return *row;
-    if (const auto* row = overlay_.deliveries.find(key))
-      return intact(decode_delivery(key, row->body));
-    return tables_.delivery(key);
-  }
-
-  void add_delivery(DeliveryKey key, Erasure& erasure) const {
-    erasure.requests.push_back(key);
-    auto delivery = newest(key);
-    if (delivery && delivery->last && !delivery->last->response.empty()) {
-      delivery->last->response.clear();
-      erasure.deliveries.push_back(std::move(*delivery));
-    }
-    std::map<std::uint32_t, Attempt> attempts;
-    for (Attempt& attempt : tables_.attempts(key)) attempts[attempt.number] = std::move(attempt);
-    for (const auto& [place, entry] : overlay_.attempts.map)
-      if (place.first == key) attempts[place.second] = intact(decode_attempt(entry.row.body));
-    for (const AttemptRow& row : commit_.attempts)
-      if (row.delivery == key) attempts[row.attempt.number] = row.attempt;
-    for (auto& [number, attempt] : attempts) {
-      if (attempt.response.empty()) continue;
-      attempt.response.clear();
-      erasure.attempts.push_back({.delivery = key, .attempt = std::move(attempt)});
-    }
   }
 
   ContactKey contact_;
@@ -123,6 +152,8 @@ Erasure erasure_of(const Commit& commit, const Overlay& overlay, Tables& tables)
   Erasure erasure;
   for (const ContactKey contact : commit.forgotten)
     Finder{contact, commit, overlay, tables}.add_to(erasure);
+  BodyEraser{commit, overlay, tables}.add_to(
+      erasure, {commit.purged_deliveries.begin(), commit.purged_deliveries.end()});
   return erasure;
 }
 }  // namespace onward

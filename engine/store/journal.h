@@ -7,8 +7,8 @@
 #include "engine/store/store.h"
 
 namespace onward {
-/// What a commit's `forgotten` come to, row by row; found out before the commit is written, so that
-/// a replay needs no tables.
+/// What a commit's `forgotten` and `purged_deliveries` come to, row by row; found out before the
+/// commit is written, so that a replay needs no tables.
 struct Erasure {
   std::vector<LedgerKey> ledger;
   std::vector<Run> runs;              ///< Blanked.

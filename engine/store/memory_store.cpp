@@ -48,6 +48,7 @@ struct State {
   void apply(const IdentityChange& change);
   void apply(const Run& run);
   void apply(const Delivery& delivery);
+  void erase_bodies(DeliveryKey key);
   void forget(ContactKey contact);
 };
 
@@ -142,6 +143,17 @@ void State::apply(const Delivery& delivery) {
   if (const auto now = due_of(delivery)) due[delivery.endpoint].insert(*now);
 }
 
+/// What a delivery sent, and what it was answered.
+void State::erase_bodies(DeliveryKey key) {
+  requests.erase(key);
+  if (const auto delivery = deliveries.find(key);
+      delivery != deliveries.end() && delivery->second.last)
+    delivery->second.last->response.clear();
+  for (auto at = attempts.lower_bound({key, 0}); at != attempts.end() && at->first.first == key;
+       ++at)
+    at->second.response.clear();
+}
+
 void State::forget(ContactKey contact) {
   contacts.erase(contact);
   engagements.erase(contact);
@@ -155,14 +167,8 @@ void State::forget(ContactKey contact) {
     run.event = nullptr;
     run.entry_key.clear();
   }
-  for (auto& [key, delivery] : deliveries) {
-    if (delivery.contact != contact) continue;
-    requests.erase(key);
-    if (delivery.last) delivery.last->response.clear();
-    for (auto at = attempts.lower_bound({key, 0}); at != attempts.end() && at->first.first == key;
-         ++at)
-      at->second.response.clear();
-  }
+  for (const auto& [key, delivery] : deliveries)
+    if (delivery.contact == contact) erase_bodies(key);
 }
 
 void State::apply(const Commit& commit) {
@@ -200,6 +206,11 @@ void State::apply(const Commit& commit) {
     activity[++last_activity] = row;
     if (activity.size() > kActivityMax) activity.erase(activity.begin());
   }
+  for (const Commit::PurgedRun& purged : commit.purged_runs) {
+    runs.erase(purged.run);
+    runs_of[purged.contact].erase(purged.run);
+  }
+  for (const DeliveryKey key : commit.purged_deliveries) erase_bodies(key);
   for (const ContactKey contact : commit.forgotten) forget(contact);
 }
 
@@ -415,6 +426,32 @@ class MemoryStore final : public Store {
         keys.push_back(row->first);
     }
     return keys;
+  }
+
+  Result<LiveRuns> live_runs(ContactKey after, std::size_t contacts) override {
+    const std::lock_guard lock{state_->mutex};
+    LiveRuns found{.last = after};
+    auto owner = state_->runs_of.upper_bound(after);
+    for (; owner != state_->runs_of.end() && contacts > 0; ++owner, --contacts) {
+      found.last = owner->first;
+      for (const RunKey key : owner->second)
+        if (const Run& run = state_->runs.at(key); run.live()) found.runs.push_back(run);
+    }
+    found.end = owner == state_->runs_of.end();
+    return found;
+  }
+
+  Result<EndedRuns> ended_runs(ScenarioKey scenario, RunKey after, std::size_t limit) override {
+    const std::lock_guard lock{state_->mutex};
+    EndedRuns found{.last = after};
+    auto place = state_->runs.upper_bound(after);
+    for (; place != state_->runs.end() && limit > 0; ++place, --limit) {
+      const Run& run = place->second;
+      found.last = run.key;
+      if (!run.live() && run.scenario == scenario) found.runs.push_back(run);
+    }
+    found.end = place == state_->runs.end();
+    return found;
   }
 
   Status commit(const Commit& commit) override {

@@ -77,6 +77,53 @@ std::vector<Run> Newest::live_runs(ContactKey contact) {
   return runs;
 }
 
+LiveRuns Newest::live_runs_after(ContactKey after, std::size_t contacts) {
+  LiveRuns found{.last = after};
+  // One more than asked for tells whether there is more.
+  std::vector<ContactKey> folded = tables_.contacts_with_live_runs(after, contacts + 1);
+  std::vector<ContactKey> unfolded;
+  for (const auto& [contact, runs] : overlay_.runs_of)
+    if (contact > after) unfolded.push_back(contact);
+  std::sort(unfolded.begin(), unfolded.end());
+  std::vector<ContactKey> both;
+  std::set_union(folded.begin(), folded.end(), unfolded.begin(), unfolded.end(),
+                 std::back_inserter(both));
+  found.end = both.size() <= contacts;
+  if (!found.end) both.resize(contacts);
+  for (const ContactKey contact : both) {
+    found.last = contact;
+    for (Run& run : live_runs(contact)) found.runs.push_back(std::move(run));
+  }
+  return found;
+}
+
+EndedRuns Newest::ended_runs(ScenarioKey scenario, RunKey after, std::size_t limit) {
+  EndedRuns found{.last = after};
+  std::map<RunKey, Run> stretch = tables_.ended_runs_after(after, limit + 1);
+  bool more = stretch.size() > limit;
+  std::vector<RunKey> unfolded;
+  for (const auto& [key, entry] : overlay_.runs.map)
+    if (key > after && !entry.row.live) unfolded.push_back(key);
+  std::sort(unfolded.begin(), unfolded.end());
+  more = more || unfolded.size() > limit;
+  if (unfolded.size() > limit) unfolded.resize(limit);
+  for (const RunKey key : unfolded) stretch.try_emplace(key);
+  for (auto& [key, run] : stretch) {
+    if (limit-- == 0) {
+      more = true;
+      break;
+    }
+    found.last = key;
+    if (const Overlay::RunRow* row = overlay_.runs.find(key)) {
+      if (row->body.empty()) continue;  // purged
+      run = intact(decode_run(key, row->contact, row->body));
+    }
+    if (run.scenario == scenario && !run.live()) found.runs.push_back(std::move(run));
+  }
+  found.end = !more;
+  return found;
+}
+
 void Newest::ledger(ContactKey contact, ScenarioKey scenario, const EntryKey& key,
                     std::vector<LedgerRow>& rows) {
   const Overlay::Bytes* unfolded[2];

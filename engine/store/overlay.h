@@ -75,7 +75,7 @@ class Overlay {
     std::string_view body;  ///< Empty: there is no such row any more.
   };
   struct RunRow {
-    std::string_view body;
+    std::string_view body;  ///< Empty: purged.
     ContactKey contact;
     bool live = false;
     bool stored = false;  ///< The tables may hold an earlier state of it.

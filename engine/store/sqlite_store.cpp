@@ -48,7 +48,8 @@ std::size_t size_of(const Commit& commit) {
   return commit.contacts.size() + commit.engagements.size() + commit.ledger.size() +
          commit.runs.size() + commit.deliveries.size() + commit.requests.size() +
          commit.attempts.size() + commit.timers_set.size() + commit.timers_cleared.size() +
-         commit.seen.size() + commit.identities.size() + commit.counters.size();
+         commit.seen.size() + commit.identities.size() + commit.counters.size() +
+         commit.purged_runs.size() + commit.purged_deliveries.size();
 }
 
 class SqliteStore final : public Store {
@@ -121,6 +122,14 @@ class SqliteStore final : public Store {
                                                  DeliveryState state, DeliveryKey after,
                                                  std::size_t limit) override {
     return reading([&] { return newest_.deliveries_of(scenario, node, state, after, limit); });
+  }
+
+  Result<LiveRuns> live_runs(ContactKey after, std::size_t contacts) override {
+    return reading([&] { return newest_.live_runs_after(after, contacts); });
+  }
+
+  Result<EndedRuns> ended_runs(ScenarioKey scenario, RunKey after, std::size_t limit) override {
+    return reading([&] { return newest_.ended_runs(scenario, after, limit); });
   }
 
   Result<std::vector<Timer>> timers_due(Instant until, std::size_t limit) override {
@@ -300,7 +309,7 @@ Status SqliteStore::commit(const Commit& commit) {
 
 void SqliteStore::write(const Commit& commit) {
   Erasure erasure;
-  if (!commit.forgotten.empty()) {
+  if (!commit.forgotten.empty() || !commit.purged_deliveries.empty()) {
     const ReadScope scope{begin_read_, commit_};
     erasure = erasure_of(commit, overlay_, tables_);
   }

@@ -153,6 +153,14 @@ struct Commit {
   std::vector<TokenRecord> tokens;
   std::vector<AdminRecord> admin;
   std::vector<Activity> activity;
+  /// Erased before the forgotten: of ended runs the whole row, of settled deliveries what was sent
+  /// and answered. The rows of the deliveries stay, and so do all numbers.
+  struct PurgedRun {
+    RunKey run;
+    ContactKey contact;
+  };
+  std::vector<PurgedRun> purged_runs;
+  std::vector<DeliveryKey> purged_deliveries;
   /// Erased after all else in the commit: contact, identities, engagement, ledger. Its runs (ended,
   /// in this commit or before) and deliveries stay, without path, event, entry key, request and
   /// response; the deliveries that its runs' paths name and those that are pending are its own.
@@ -186,6 +194,19 @@ struct DueEndpoint {
 struct LoadedDelivery {
   Delivery delivery;
   std::shared_ptr<const Request> request;  ///< Null where the body was purged.
+};
+
+/// Live runs of contacts that follow one another.
+struct LiveRuns {
+  std::vector<Run> runs;  ///< By contact, then by run.
+  ContactKey last;        ///< The last contact looked at; what follows comes after it.
+  bool end = false;       ///< Nobody after `last` has a live run.
+};
+/// Ended runs of one scenario, found in a stretch of all ended runs.
+struct EndedRuns {
+  std::vector<Run> runs;  ///< By key.
+  RunKey last;            ///< The last run looked at, of whatever scenario.
+  bool end = false;       ///< No run ended that comes after it.
 };
 
 /// Lists for people: a consistent snapshot of the folded tables. Its own connection, its own
@@ -271,6 +292,10 @@ class Store {
   virtual Result<std::vector<DeliveryKey>> deliveries_of(ScenarioKey scenario, NodeNumber node,
                                                          DeliveryState state, DeliveryKey after,
                                                          std::size_t limit) = 0;
+  /// Of the next `contacts` contacts after `after` that may have live runs, all of these.
+  virtual Result<LiveRuns> live_runs(ContactKey after, std::size_t contacts) = 0;
+  /// Those of `scenario` among the next `limit` ended runs after `after`.
+  virtual Result<EndedRuns> ended_runs(ScenarioKey scenario, RunKey after, std::size_t limit) = 0;
 
   /// Durable when it returns (one fsync). Part of a waiting fold may ride along.
   virtual Status commit(const Commit& commit) = 0;

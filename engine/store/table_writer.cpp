@@ -29,6 +29,7 @@ TableWriter::TableWriter(SQLite::Database& database, const std::vector<Date>& da
       run_{database,
            "INSERT INTO runs (key, contact, body) VALUES (?, ?, ?)"
            " ON CONFLICT (key) DO UPDATE SET body = excluded.body"},
+      run_erase_{database, "DELETE FROM runs WHERE key = ?"},
       delivery_{database,
                 "INSERT INTO deliveries (key, scenario, node, version, state, due, contact, body)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
@@ -109,6 +110,10 @@ void TableWriter::run(RunKey key, const Overlay::RunRow& row) {
   }
   // Most runs end before they are ever folded: those need no look at the live ones.
   if (row.stored) run_live_erase_.run(row.contact, key);
+  if (row.body.empty()) {
+    run_erase_.run(key);
+    return;
+  }
   run_.run(key, row.contact, row.body);
 }
 

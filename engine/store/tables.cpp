@@ -94,7 +94,12 @@ Tables::Tables(SQLite::Database& database)
                      "SELECT scenario, node, version FROM deliveries INDEXED BY deliveries_due"
                      " WHERE due IS NOT NULL AND (scenario, node, version) > (?, ?, ?)"
                      " ORDER BY scenario, node, version LIMIT 1"},
-      meta_{database, "SELECT value FROM meta WHERE name = ?"} {}
+      meta_{database, "SELECT value FROM meta WHERE name = ?"},
+      ended_after_{database,
+                   "SELECT key, contact, body FROM runs WHERE key > ? ORDER BY key LIMIT ?"},
+      live_after_{database,
+                  "SELECT DISTINCT contact FROM runs_live WHERE contact > ?"
+                  " ORDER BY contact LIMIT ?"} {}
 
 std::optional<Engagement> Tables::engagement(ContactKey contact) {
   auto rows = engagement_(contact);
@@ -130,6 +135,23 @@ std::vector<Run> Tables::ended_runs(ContactKey contact) {
   auto rows = ended_(contact);
   while (rows.next()) runs.push_back(intact(decode_run({rows.number(0)}, contact, rows.bytes(1))));
   return runs;
+}
+
+std::map<RunKey, Run> Tables::ended_runs_after(RunKey after, std::size_t limit) {
+  std::map<RunKey, Run> runs;
+  auto rows = ended_after_(after, limit);
+  while (rows.next()) {
+    const RunKey key{rows.number(0)};
+    runs.emplace_hint(runs.end(), key, intact(decode_run(key, {rows.number(1)}, rows.bytes(2))));
+  }
+  return runs;
+}
+
+std::vector<ContactKey> Tables::contacts_with_live_runs(ContactKey after, std::size_t limit) {
+  std::vector<ContactKey> contacts;
+  auto rows = live_after_(after, limit);
+  while (rows.next()) contacts.push_back({rows.number(0)});
+  return contacts;
 }
 
 std::vector<DeliveryKey> Tables::pending_of(ContactKey contact) {

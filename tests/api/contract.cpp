@@ -3,6 +3,7 @@
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
 #include <valijson/schema_parser.hpp>
@@ -80,6 +81,13 @@ std::string Contract::breach(const Router& router, const ApiRequest& request,
   const auto form = content->find(media);
   if (form == content->end()) return "the form " + media + " is not promised";
   if (media.find("json") == std::string::npos) return {};
+  if (media.find("ndjson") != std::string::npos) {  // The schema is a line's.
+    std::istringstream lines{reply.body};
+    for (std::string line; std::getline(lines, line);)
+      if (std::string breach = document_->judge((*form)["schema"], line); !breach.empty())
+        return breach;
+    return {};
+  }
   return document_->judge((*form)["schema"], reply.body);
 }
 }  // namespace onward

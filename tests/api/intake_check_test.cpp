@@ -5,8 +5,8 @@
 #include <catch2/catch.hpp>
 
 #include "engine/api/access.h"
-#include "engine/api/base64.h"
 #include "engine/api/router.h"
+#include "engine/secrets/bytes.h"
 
 namespace onward {
 namespace {

@@ -140,8 +140,8 @@ TEST_CASE("an answer that the description does not promise is noticed", "[api][o
   const auto breach = [&](int status, const std::string& type, const std::string& body) {
     return contract.breach(router, request, {status, type, body});
   };
-  const std::string side =
-      R"({"entered":0,"inside":0,"done":0,"exited":0,"stopped":0,"parked":0,"refused":{},"nodes":[)";
+  const std::string side = R"({"entered":0,"inside":0,"done":0,"exited":0,"stopped":0,"parked":0,)"
+                           R"("goal":0,"moved_in":0,"moved_out":0,"refused":{},"nodes":[)";
   const std::string stats =
       R"({"scenario":"a","state":"draft","as_of":"2026-05-01T09:00:00Z","versions":[1],"live":)" +
       side + R"(]},"test":)" + side;

@@ -18,14 +18,16 @@ TEST_CASE("the statistics have the promised names", "[api][views]") {
   node.counts.add(Counter::Visits, 3);
   node.counts.add("yes", 1);
   stats.live.nodes.push_back(node);
-  CHECK(to_json(view_of(stats)) ==
-        R"({"scenario":"welcome","state":"active","as_of":"2026-05-01T09:00:00Z",)"
-        R"("versions":[1,2],"live":{"entered":3,"inside":0,"done":0,"exited":0,"stopped":0,)"
-        R"("parked":0,"refused":{"already_entered":2},"nodes":[{"id":"is_tester",)"
-        R"("kind":"condition","visits":3,"unique_contacts":0,"waiting":0,)"
-        R"("ports":{"yes":1,"no":0},"unknown":0,"requests":0,"accepted":0,"pending":0,)"
-        R"("parked":0,"failed":0,"cancelled":0}]},"test":{"entered":0,"inside":0,"done":0,)"
-        R"("exited":0,"stopped":0,"parked":0,"refused":{},"nodes":[]}})");
+  CHECK(
+      to_json(view_of(stats)) ==
+      R"({"scenario":"welcome","state":"active","as_of":"2026-05-01T09:00:00Z",)"
+      R"("versions":[1,2],"live":{"entered":3,"inside":0,"done":0,"exited":0,"stopped":0,)"
+      R"("parked":0,"goal":0,"moved_in":0,"moved_out":0,"refused":{"already_entered":2},)"
+      R"("nodes":[{"id":"is_tester","kind":"condition","visits":3,"unique_contacts":0,)"
+      R"("waiting":0,"moved_in":0,"moved_out":0,"ports":{"yes":1,"no":0},"unknown":0,"requests":0,"accepted":0,"pending":0,)"
+      R"("parked":0,"failed":0,"cancelled":0}]},"test":{"entered":0,"inside":0,"done":0,)"
+      R"("exited":0,"stopped":0,"parked":0,"goal":0,"moved_in":0,"moved_out":0,"refused":{},)"
+      R"("nodes":[]}})");
 }
 
 TEST_CASE("a delivery shows the secret's name, never more, and inert answers", "[api][views]") {

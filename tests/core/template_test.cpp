@@ -227,6 +227,7 @@ TEST_CASE("payload paths read what they name and keep its type", "[core][templat
   CHECK(read("$.subscriber.organizationId").is_null());
   CHECK(read("$.subscriber.custom.vip") == Value{true});
   CHECK(read("$.event.order.total") == Value{99.5});
+  CHECK(read("$.event").find("order") != nullptr);
   CHECK(read("$.event.campaignId").is_null());
   CHECK(read("$.event.loggedTimestamp") == Value{kNow});
   CHECK(read("$.scenario.id") == Value{"welcome"});

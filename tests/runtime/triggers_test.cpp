@@ -283,3 +283,28 @@ TEST_CASE("a refused entry is in the contact's ledger with its reason", "[runtim
       state->ledger[0].refusals ==
       std::vector<Refusal>{{.reason = "already_entered", .count = 1, .last = stage.clock().now()}});
 }
+
+TEST_CASE("a trigger on any event starts with each, after the scenarios before it by id",
+          "[runtime][triggers]") {
+  Stage stage{R"(
+scenario: relay
+reentry: parallel
+nodes:
+  all:  { kind: trigger, event: any, next: tell }
+  tell: { kind: send_webhook, url: "https://a.example.com/all", next: end }
+)"};
+  stage.apply(R"(
+scenario: first
+reentry: parallel
+nodes:
+  viewed: { kind: trigger, event: viewed, next: tell }
+  tell:   { kind: send_webhook, url: "https://a.example.com/viewed", next: end }
+)");
+  stage.event("ada", "viewed");
+  REQUIRE(stage.deliveries().size() == 2);
+  CHECK(stage.request_of(stage.deliveries()[0].key)->url == "https://a.example.com/viewed");
+  stage.event("ada", "of_my_own");
+  stage.patch("ada", R"({"groups_add": ["vip"]})");  // group_joined and contact_updated
+  CHECK(stage.deliveries().size() == 5);
+  CHECK(stage.broken().empty());
+}

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "tests/support/passing_store.h"
+#include "engine/store/passing_store.h"
 
 namespace onward {
 namespace {

@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 
 #include "engine/store/memory_store.h"
+#include "engine/store/passing_store.h"
 #include "nodes/nodes.h"
-#include "tests/support/passing_store.h"
 
 namespace onward {
 namespace {
@@ -48,18 +48,18 @@ Stage::Stage(std::string_view scenario, std::unique_ptr<Store> store, RuntimeOpt
 }
 
 void Stage::open(std::unique_ptr<Store> store) {
-  engine_ = must(Engine::open(std::move(store), node_kinds(), sink_, clock_, options_), "open");
-  work({});
+  simulation_ =
+      must(Simulation::open(std::move(store), node_kinds(), clock_, sink_, options_), "open");
 }
 
 void Stage::restart() {
-  engine_.reset();
+  simulation_.reset();
   sink_.tasks.clear();
   open(std::make_unique<PassingStore>(kept_));
 }
 
 void Stage::restart(const std::function<std::unique_ptr<Store>()>& reopen) {
-  engine_.reset();
+  simulation_.reset();
   sink_.tasks.clear();
   kept_.reset();
   kept_ = std::shared_ptr<Store>{reopen()};
@@ -67,12 +67,12 @@ void Stage::restart(const std::function<std::unique_ptr<Store>()>& reopen) {
 }
 
 std::unique_ptr<StoreReader> Stage::reader() {
-  must(engine_->fold(), "fold");
+  must(engine().fold(), "fold");
   return must(kept_->open_reader(), "reader");
 }
 
 void Stage::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
-  must(engine_->work(std::move(jobs), std::move(results)), "work");
+  must(simulation_->work(std::move(jobs), std::move(results)), "work");
 }
 
 void Stage::apply(std::string_view text, bool activate) {
@@ -81,18 +81,18 @@ void Stage::apply(std::string_view text, bool activate) {
   const std::size_t to = text.find_first_of(" \n", from);
   scenario_ = std::string{text.substr(from, to - from)};
   // Tests indent their scenarios with the code around them.
-  const ApplyAnswer answer = must(engine_->apply(scenario_, std::string{text}), "apply");
+  const ApplyAnswer answer = must(engine().apply(scenario_, std::string{text}), "apply");
   if (answer.refused) {
     std::string faults;
     for (const Diagnostic& found : answer.diagnostics)
       faults += fmt::format("{}:{} {}\n", found.at.line, found.at.column, found.message);
     throw std::runtime_error("refused:\n" + faults);
   }
-  if (activate) must(engine_->activate(scenario_, std::nullopt), "activate");
+  if (activate) must(engine().activate(scenario_, std::nullopt), "activate");
 }
 
 void Stage::activate(const std::string& id, std::vector<std::string> test_emails) {
-  must(engine_->activate(id, std::move(test_emails)), "activate");
+  must(engine().activate(id, std::move(test_emails)), "activate");
 }
 
 EventInput Stage::input(std::string_view who, std::string_view type, std::string_view data,
@@ -110,14 +110,7 @@ EventInput Stage::input(std::string_view who, std::string_view type, std::string
 }
 
 std::vector<EventAnswer> Stage::send(std::vector<EventInput> inputs) {
-  std::vector<EventAnswer> answers;
-  EventsJob job;
-  for (EventInput& input : inputs) job.inputs.emplace_back(std::move(input));
-  job.done = [&](std::vector<EventAnswer> given) { answers = std::move(given); };
-  std::vector<Job> jobs;
-  jobs.emplace_back(std::move(job));
-  work(std::move(jobs));
-  return answers;
+  return must(simulation_->send(std::move(inputs)), "send");
 }
 
 EventAnswer Stage::send(EventInput input) {
@@ -132,39 +125,20 @@ EventAnswer Stage::event(std::string_view who, std::string_view type, std::strin
 }
 
 WorkAnswer Stage::command(ContactKey contact, Command command) {
-  WorkAnswer answer;
-  std::vector<Job> jobs;
-  jobs.emplace_back(ContactJob{
-      .input = CommandInput{.contact = contact, .command = std::move(command)},
-      .done = [&](Result<WorkAnswer> given) { answer = must(std::move(given), "command"); }});
-  work(std::move(jobs));
-  return answer;
+  return must(simulation_->take(CommandInput{.contact = contact, .command = std::move(command)}),
+              "command");
 }
 
 WorkAnswer Stage::patch(std::string_view who, std::string_view contact, bool quiet) {
   EventInput read = input(who, "", "{}", contact);
-  WorkAnswer answer;
-  std::vector<Job> jobs;
-  jobs.emplace_back(ContactJob{
-      .input =
+  return must(
+      simulation_->take(
           PatchInput{.who = std::move(read.who), .patch = std::move(read.patch), .quiet = quiet},
-      .create = true,
-      .done = [&](Result<WorkAnswer> given) { answer = must(std::move(given), "patch"); }});
-  work(std::move(jobs));
-  return answer;
+          /*create=*/true),
+      "patch");
 }
 
-void Stage::pass(Duration length) {
-  const Instant target = clock_.now() + length;
-  while (true) {
-    const auto next = engine_->next_wake();
-    if (!next || *next > target) break;
-    clock_.set(std::max(clock_.now(), *next));
-    work({});
-  }
-  clock_.set(target);
-  work({});
-}
+void Stage::pass(Duration length) { must(simulation_->run_until(clock_.now() + length), "pass"); }
 
 std::size_t Stage::reply(int status, std::optional<Duration> retry_after) {
   std::vector<DeliveryTask> tasks = std::exchange(sink_.tasks, {});
@@ -182,15 +156,15 @@ std::size_t Stage::reply(int status, std::optional<Duration> retry_after) {
 }
 
 std::string Stage::node_id(ScenarioKey scenario, NodeNumber node) const {
-  for (const auto& [id, number] : engine_->book().find(scenario)->nodes)
+  for (const auto& [id, number] : simulation_->engine().book().find(scenario)->nodes)
     if (number == node) return id;
   return "?";
 }
 
 std::vector<Run> Stage::runs_of(std::string_view who) {
-  const auto key = must(engine_->find_contact({.id = std::string{who}}), "find");
+  const auto key = must(engine().find_contact({.id = std::string{who}}), "find");
   if (!key) return {};
-  must(engine_->fold(), "fold");
+  must(engine().fold(), "fold");
   auto reader = must(kept_->open_reader(), "reader");
   return must(reader->runs(*key, 1000, ""), "runs").runs;
 }
@@ -212,11 +186,11 @@ std::string Stage::path_of(std::string_view who) {
 }
 
 std::vector<Delivery> Stage::deliveries() {
-  must(engine_->fold(), "fold");
+  must(engine().fold(), "fold");
   auto reader = must(kept_->open_reader(), "reader");
   std::vector<Delivery> all;
-  for (const ScenarioInfo& info : engine_->book().list()) {
-    const ScenarioRecord* record = engine_->book().find(info.id);
+  for (const ScenarioInfo& info : engine().book().list()) {
+    const ScenarioRecord* record = engine().book().find(info.id);
     for (const auto& [id, number] : record->nodes) {
       auto list = must(reader->deliveries(record->key, number, std::nullopt, 100'000, ""), "list");
       all.insert(all.end(), list.deliveries.begin(), list.deliveries.end());
@@ -227,17 +201,17 @@ std::vector<Delivery> Stage::deliveries() {
 }
 
 std::shared_ptr<const Request> Stage::request_of(DeliveryKey delivery) {
-  must(engine_->fold(), "fold");
+  must(engine().fold(), "fold");
   auto reader = must(kept_->open_reader(), "reader");
   return must(reader->delivery(delivery), "delivery").value().request;
 }
 
 ContactAnswer Stage::contact(std::string_view who) {
-  return must(engine_->contact({.id = std::string{who}}), "contact");
+  return must(engine().contact({.id = std::string{who}}), "contact");
 }
 
 CounterRow Stage::counts(std::string_view node, bool test) {
-  const ScenarioStats stats = must(engine_->stats(scenario_, 0), "stats");
+  const ScenarioStats stats = must(engine().stats(scenario_, 0), "stats");
   const StatsSide& side = test ? stats.test : stats.live;
   if (node.empty()) return side.scenario;
   const auto found = std::ranges::find(side.nodes, node, &NodeStats::id);

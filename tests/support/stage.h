@@ -8,26 +8,16 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/runtime/engine.h"
+#include "engine/simulation/simulation.h"
 
 namespace onward {
-/// Time that only a test moves.
-class FakeClock final : public Clock {
- public:
-  Instant now() const override { return now_; }
-  void set(Instant at) { now_ = at; }
-  void pass(Duration length) { now_ += length; }
-
- private:
-  Instant now_ = std::chrono::sys_days{std::chrono::year{2026} / 5 / 1} + std::chrono::hours{9};
-};
-
 /// Keeps what would have been sent.
-class FakeSink final : public DeliverySink {
+class FakeSink final : public SimulatedReceiver {
  public:
   void submit(std::vector<DeliveryTask> tasks) override;
   void withdraw(std::vector<DeliveryKey> deliveries) override;
   void expedite(std::vector<DeliveryKey> deliveries) override;
+  std::vector<AttemptResult> answers(Instant) override { return {}; }  // See Stage::reply.
   std::vector<DeliveryTask> tasks;  ///< Handed out and not yet answered.
   std::vector<DeliveryKey> withdrawn, expedited;
 };
@@ -73,15 +63,15 @@ class Stage {
   /// Live (or test) numbers of a node, or with "" of the scenario.
   CounterRow counts(std::string_view node, bool test = false);
   /// The first broken promise of the numbers; empty where all hold.
-  std::string broken() const { return check_counters(engine_->counters()); }
+  std::string broken() const { return check_counters(simulation_->engine().counters()); }
 
   /// The engine is thrown away and opened again on the same store.
   void restart();
   /// The store as well: closed, and what `reopen` opens takes its place.
   void restart(const std::function<std::unique_ptr<Store>()>& reopen);
 
-  Engine& engine() { return *engine_; }
-  FakeClock& clock() { return clock_; }
+  Engine& engine() { return simulation_->engine(); }
+  VirtualClock& clock() { return clock_; }
   FakeSink& sink() { return sink_; }
   /// After a fold, so that it sees everything.
   std::unique_ptr<StoreReader> reader();
@@ -91,11 +81,12 @@ class Stage {
   void work(std::vector<Job> jobs, std::vector<AttemptResult> results = {});
   std::string node_id(ScenarioKey scenario, NodeNumber node) const;
 
-  FakeClock clock_;
+  VirtualClock clock_{std::chrono::sys_days{std::chrono::year{2026} / 5 / 1} +
+                      std::chrono::hours{9}};
   FakeSink sink_;
   RuntimeOptions options_;
   std::shared_ptr<Store> kept_;  // shared with the engine through a thin handle, for `restart`
-  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Simulation> simulation_;
   std::string scenario_;
 };
 }  // namespace onward

@@ -161,6 +161,10 @@ TEST_CASE("words that mean nothing end with 64", "[tools]") {
   CHECK(run({"stats", "welcome", "--version", "x"}) == kExitUsage);
   CHECK(run({"serve", "--data", "/nonexistent", "--listen", "nowhere"}) == kExitUsage);
   CHECK(run({"help", "aply"}) == kExitUsage);
+  CHECK(run({"apply", "scenarios/welcome.yaml", "--map", "a=b"}) == kExitUsage);
+  CHECK(run({"apply", "scenarios/welcome.yaml", "--migrate", "--map", "a"}) == kExitUsage);
+  CHECK(run({"apply", "scenarios", "--migrate", "--map", "a=b"}) == kExitUsage);
+  CHECK(run({"scenarios", "--sort", "colour"}) == kExitUsage);
 }
 
 TEST_CASE("an option that is repeated takes one value each time", "[tools]") {
@@ -182,6 +186,8 @@ TEST_CASE("settings that cannot be meant end before anything is opened", "[tools
 TEST_CASE("a file that is not there ends with 66, a server that is not there with 69", "[tools]") {
   CHECK(run({"apply", "/nonexistent.yaml", "--server", "http://127.0.0.1:1"}) == kExitNoInput);
   CHECK(run({"scenarios", "--server", "http://127.0.0.1:1"}) == kExitUnavailable);
+  CHECK(run({"validate", "tests/nets"}) == kExitNoInput);
+  CHECK(run({"validate", "scenarios"}) == kExitOk);
   CHECK(run({"version"}) == kExitOk);
   CHECK(run({"help", "events", "import"}) == kExitOk);
 }

@@ -16,8 +16,11 @@
 #include "tools/onward/commands.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/listen.h"
+#include "tools/onward/scenario_files.h"
 #include "tools/onward/serve.h"
+#include "tools/onward/simulate_command.h"
 #include "tools/onward/terminal.h"
+#include "tools/onward/test_command.h"
 #include "tools/onward/validate.h"
 
 namespace onward {
@@ -67,6 +70,13 @@ struct CommandLine {
   std::string fields_file;
   std::string name;  // of the one thing that a command is about
   std::vector<std::string> topic;
+  TestOptions test;
+  SimulateOptions simulate;
+  GraphOptions graph;
+  ScenariosOptions scenarios;
+  PlanOptions plan;
+  DiffOptions diff;
+  PurgeOptions purge;
 };
 
 /// A command that ends in `run`.
@@ -188,8 +198,10 @@ int validate_with(const CommandLine& line) {
     if (!read) return complain(read.error());
     declared = std::move(*read);
   }
-  return validate_files(line.files, line.as_json ? "json" : line.format, colour_on_stderr(),
-                        std::cout, std::cerr, &declared);
+  const auto files = scenario_files(line.files);
+  if (!files) return complain(files.error());
+  return validate_files(*files, line.as_json ? "json" : line.format, colour_on_stderr(), std::cout,
+                        std::cerr, &declared);
 }
 
 void add_offline(CommandLine& line) {
@@ -198,22 +210,114 @@ void add_offline(CommandLine& line) {
               [&line] { return validate_with(line); });
   validate->add_option("--fields", line.fields_file,
                        "Warn of custom fields that are not in this file of `fields list --json`");
-  validate->add_option("file", line.files, "Scenario files, or - for standard input")->required();
+  validate
+      ->add_option("file", line.files, "Scenario files, folders of them, or - for standard input")
+      ->required();
   validate->add_option("--format", line.format, "text (for people), short (a line each) or json")
       ->capture_default_str()
       ->check(CLI::IsMember({"text", "short", "json"}));
   validate->add_flag("--json", line.as_json, "The same as --format json");
+  CLI::App* test = command(line, line.app, "test", "Run the tests of scenario files", [&line] {
+    return test_files(line.test, colour_on_stdout(), std::cout, std::cerr);
+  });
+  test->add_option("file", line.test.files,
+                   "Scenario files, folders of them, or - for standard input")
+      ->required();
+  test->add_flag("--coverage", line.test.coverage, "Name every way that no test takes");
+  test->add_flag("--require-coverage", line.test.require_coverage,
+                 "Fail where there is a way that no test takes");
+  test->add_flag("--json", line.test.json, "Print the results as JSON");
   command(line, line.app, "schema", "Print the JSON Schema of scenario files", [] {
     print(schema_text());
     return static_cast<int>(kExitOk);
   });
 }
 
+/// What tells an author what a scenario does, before or beside the server.
+void add_authors_tools(CommandLine& line) {
+  CLI::App* simulate = client_command(
+      line, line.app, "simulate", "Show what scenarios would do with contacts and events", [&line] {
+        return run_simulate(line.client, line.simulate, colour_on_stdout(), std::cout, std::cerr);
+      });
+  SimulateOptions& options = line.simulate;
+  simulate
+      ->add_option("scenario", options.scenarios,
+                   "Scenario files, folders of them, or ids on the server")
+      ->required();
+  simulate->add_option("--contacts", options.contacts,
+                       "Contacts that are there: a JSON object a line, or a JSON list");
+  simulate
+      ->add_option(
+          "--events", options.events,
+          "Events, as POST /v1/events takes them: a line each, or a JSON list; their \"at\" "
+          "drives the clock")
+      ->required();
+  simulate->add_option("--from", options.from,
+                       "Where the clock begins; the first event's \"at\" where missing");
+  simulate->add_option("--until", options.until,
+                       "Where it ends: a time, or a duration after the last event; a year where "
+                       "missing");
+  add_repeated(simulate, "--receiver", options.receivers,
+               "How the receiver of a node answers: tell_crm=503, tell_crm=timeout, "
+               "tell_crm=503,200, \"tell_crm=503 for 1h\"; may be repeated");
+  simulate->add_flag("--summary", options.summary, "Print the numbers only");
+
+  CLI::App* graph = client_command(line, line.app, "graph", "Draw a scenario",
+                                   [&line] { return run_graph(line.client, line.graph); });
+  graph
+      ->add_option(
+          "scenario", line.graph.scenario,
+          "A file, or an id on the server, whose numbers are then shown; those of a file's "
+          "scenario with --server or --data")
+      ->required();
+  graph->add_option("--format", line.graph.format, "text (a tree), mermaid or dot (Graphviz)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"text", "mermaid", "dot"}));
+  graph->add_flag("--test", line.graph.test, "Numbers of test traffic instead of live");
+  graph->add_flag("--plain", line.graph.plain, "No numbers");
+
+  CLI::App* names = command(line, line.app, "placeholders",
+                            "List every placeholder, payload path and contact field",
+                            [&line] { return run_placeholders(line.name, line.as_json); });
+  names->add_option("file", line.name, "A scenario file, whose own names are added");
+  names->add_flag("--json", line.as_json, "Print the list as JSON");
+}
+
 void add_authoring(CommandLine& line) {
   CLI::App* apply = client_command(line, line.app, "apply", "Apply scenario files",
                                    [&line] { return run_apply(line.client, line.apply); });
-  apply->add_option("file", line.apply.files, "Scenario files, or - for standard input")
+  apply
+      ->add_option("file", line.apply.files,
+                   "Scenario files, folders of them, or - for standard input")
       ->required();
+  apply->add_flag("--keep-going", line.apply.keep_going,
+                  "Apply the files that are right, though others are not");
+  apply->add_flag("--migrate", line.apply.migrate,
+                  "Move runs under way to the new version, at the node where they are");
+  add_repeated(apply, "--map", line.apply.map,
+               "OLD=NEW: who is at the node OLD goes on at NEW; may be repeated");
+
+  CLI::App* plan = client_command(line, line.app, "plan", "Show what an apply would do",
+                                  [&line] { return run_plan(line.client, line.plan); });
+  plan->add_option("file", line.plan.files,
+                   "Scenario files, folders of them, or - for standard input")
+      ->required();
+  add_repeated(plan, "--map", line.plan.map, "As apply --migrate would be given it");
+  plan->add_flag("--detailed-exitcode", line.plan.detailed_exitcode,
+                 "Exit with 2 where something would change");
+
+  CLI::App* versions =
+      client_command(line, line.app, "versions", "The versions of a scenario, and who is on each",
+                     [&line] { return run_versions(line.client, line.name); });
+  versions->add_option("scenario", line.name, "Its id")->required();
+
+  CLI::App* diff = client_command(line, line.app, "diff", "What changed between two versions",
+                                  [&line] { return run_diff(line.client, line.diff); });
+  diff->add_option("scenario", line.diff.scenario, "Its id")->required();
+  diff->add_option(
+      "from", line.diff.from,
+      "A version, or a file to compare the newest with; else the one before the newest");
+  diff->add_option("to", line.diff.to, "A version or a file; else the newest version");
 
   CLI::App* activate = client_command(line, line.app, "activate", "Let contacts into a scenario",
                                       [&line] { return run_activate(line.client, line.activate); });
@@ -237,8 +341,24 @@ void add_authoring(CommandLine& line) {
   duplicate->add_option("scenario", line.duplicate.scenario, "Its id")->required();
   duplicate->add_option("new-id", line.duplicate.new_id, "The draft's id")->required();
 
-  client_command(line, line.app, "scenarios", "List the scenarios",
-                 [&line] { return run_scenarios(line.client); });
+  CLI::App* purge = client_command(line, line.app, "purge",
+                                   "Take away the runs and request bodies of an archived scenario",
+                                   [&line] { return run_purge(line.client, line.purge); });
+  purge->add_option("scenario", line.purge.scenario, "Its id")->required();
+  purge->add_flag("--yes", line.purge.yes, "Do not ask");
+
+  CLI::App* scenarios = client_command(line, line.app, "scenarios", "List the scenarios", [&line] {
+    return run_scenarios(line.client, line.scenarios);
+  });
+  scenarios
+      ->add_option("--sort", line.scenarios.sort,
+                   "name, state, next, entered, inside, pending, failed or changed")
+      ->capture_default_str()
+      ->check(CLI::IsMember(
+          {"name", "state", "next", "entered", "inside", "pending", "failed", "changed"}));
+  scenarios->add_flag("--reverse", line.scenarios.reverse, "The other way round");
+  scenarios->add_option("--state", line.scenarios.state, "Only these")
+      ->check(CLI::IsMember({"draft", "scheduled", "active", "on_hold", "archived"}));
 
   CLI::App* show = client_command(line, line.app, "show", "Print a scenario's newest text",
                                   [&line] { return run_show(line.client, line.name); });
@@ -640,6 +760,7 @@ void add_all(CommandLine& line) {
   add_serve(line);
   add_listen(line);
   add_offline(line);
+  add_authors_tools(line);
   add_authoring(line);
   add_events(line);
   add_people(line);

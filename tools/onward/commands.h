@@ -5,12 +5,16 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/placeholders.h"
 #include "engine/core/time.h"
 #include "tools/onward/client.h"
 
 namespace onward {
 struct ApplyOptions {
-  std::vector<std::string> files;  ///< "-" is standard input.
+  std::vector<std::string> files;  ///< And folders; "-" is standard input.
+  bool keep_going = false;         ///< Apply those that are right, though others are not.
+  bool migrate = false;
+  std::vector<std::string> map;  ///< "old=new"
 };
 int run_apply(const ClientOptions& client, const ApplyOptions& options);
 
@@ -33,7 +37,32 @@ struct DuplicateOptions {
 };
 int run_duplicate(const ClientOptions& client, const DuplicateOptions& options);
 
-int run_scenarios(const ClientOptions& client);
+struct ScenariosOptions {
+  std::string sort = "name";
+  bool reverse = false;
+  std::string state;  ///< Empty: all.
+};
+int run_scenarios(const ClientOptions& client, const ScenariosOptions& options = {});
+/// The list as a table, at most `width` columns wide; empty where there is none.
+std::string scenarios_text(const Value& answer, std::size_t width, bool colour);
+
+struct PlanOptions {
+  std::vector<std::string> files;  ///< And folders; "-" is standard input.
+  std::vector<std::string> map;    ///< "old=new"
+  bool detailed_exitcode = false;
+};
+int run_plan(const ClientOptions& client, const PlanOptions& options);
+int run_versions(const ClientOptions& client, const std::string& scenario);
+struct DiffOptions {
+  std::string scenario;
+  std::string from, to;  ///< Numbers of versions, or a file.
+};
+int run_diff(const ClientOptions& client, const DiffOptions& options);
+struct PurgeOptions {
+  std::string scenario;
+  bool yes = false;
+};
+int run_purge(const ClientOptions& client, const PurgeOptions& options);
 int run_show(const ClientOptions& client, const std::string& scenario);
 int run_delete(const ClientOptions& client, const std::string& scenario);
 
@@ -198,4 +227,16 @@ struct FieldOptions {
 int run_field_declare(const ClientOptions& client, const FieldOptions& options);
 int run_fields(const ClientOptions& client);
 int run_field_remove(const ClientOptions& client, const std::string& name);
+struct GraphOptions {
+  std::string scenario;         ///< A file, or an id on the server.
+  std::string format = "text";  ///< text, mermaid or dot
+  bool test = false;            ///< Numbers of test traffic instead of live.
+  bool plain = false;           ///< No numbers.
+};
+int run_graph(const ClientOptions& client, const GraphOptions& options);
+
+/// `file` adds the names that it uses; empty: none.
+int run_placeholders(const std::string& file, bool json);
+std::string placeholders_text(const std::vector<PlaceholderInfo>& infos, std::size_t width,
+                              bool colour);
 }  // namespace onward

@@ -6,6 +6,7 @@ namespace onward {
 enum ExitCode : int {
   kExitOk = 0,
   kExitRefused = 1,       ///< Done, but for some lines of a file that were refused.
+  kExitFailed = 1,        ///< A test of a scenario failed.
   kExitUsage = 64,        ///< The command line is wrong.
   kExitData = 65,         ///< What was given is wrong: a scenario, an event.
   kExitNoInput = 66,      ///< A file, or what was named on the server, does not exist.

@@ -1,12 +1,6 @@
-// apply, activate, hold, archive, duplicate, scenarios, show, delete.
+// activate, hold, archive, duplicate, scenarios, show, delete.
 #include <fmt/format.h>
 
-#include <algorithm>
-
-#include "engine/authoring/load.h"
-#include "engine/authoring/report.h"
-#include "engine/authoring/yaml_reader.h"
-#include "nodes/nodes.h"
 #include "tools/onward/commands.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/table.h"
@@ -20,63 +14,12 @@ std::string path_of(const std::string& scenario, std::string_view action = {}) {
   return path;
 }
 
-/// The id that a file names; nothing where it cannot be read.
-std::optional<std::string> id_in(const std::string& text) {
-  Diagnostics ignored;
-  const auto tree = read_yaml(text, ignored);
-  const Tree::Entry* entry = tree ? tree->find("scenario") : nullptr;
-  if (!entry || !entry->value.is_scalar() || entry->value.text.empty()) return std::nullopt;
-  return entry->value.text;
-}
-
-std::vector<Diagnostic> diagnostics_of(const ValueList& listed) {
-  std::vector<Diagnostic> found;
-  for (const Value& item : listed)
-    found.push_back(
-        {text_of(item, "severity") == "warning" ? Severity::Warning : Severity::Error,
-         {static_cast<int>(number_of(item, "line")), static_cast<int>(number_of(item, "column"))},
-         text_of(item, "code"),
-         text_of(item, "message"),
-         text_of(item, "nearest")});
-  return found;
-}
-
-void report(const std::string& file, const std::string& text,
-            const std::vector<Diagnostic>& diagnostics) {
-  if (!diagnostics.empty())
-    say(report_text(file == "-" ? "standard input" : file, text, diagnostics, colour_on_stderr()));
-}
-
-int apply_one(const Client& client, const std::string& file) {
-  const auto text = read_input(file);
-  if (!text) return complain(text.error());
-  const auto id = id_in(*text);
-  if (!id) {  // The server could not know whose text this is: the mistakes are found here.
-    const Loaded loaded = load_scenario(*text, node_kinds());
-    report(file, *text, loaded.diagnostics);
-    return kExitData;
-  }
-  const auto answer = client.call("PUT", path_of(*id), "version", *text, "application/yaml");
-  if (!answer) return complain(answer.error());
-  if (!answer->ok()) {
-    const ValueList& listed = list_of(answer->value, "diagnostics");
-    if (listed.empty() || client.json()) return client.refused(*answer);
-    report(file, *text, diagnostics_of(listed));
-    return kExitData;
-  }
-  if (client.json()) {
-    print_json(*answer);
-    return kExitOk;
-  }
-  report(file, *text, diagnostics_of(list_of(answer->value, "warnings")));
-  const std::int64_t version = number_of(answer->value, "version");
-  const std::string state = answer->text("state");
-  if (!flag_of(answer->value, "changed"))
-    print(fmt::format("{}: unchanged, version {}, {}\n", *id, version, state));
-  else
-    print(fmt::format("{}: version {} applied, {}\n", *id, version, state));
-  if (state == "draft") say(fmt::format("Let contacts in with: onward activate {}", *id));
-  return kExitOk;
+/// "start at 2026-05-01T09:00:00Z", or what is under way; empty where nothing is.
+std::string next_of(const Value& scenario) {
+  const std::string progress = text_of(scenario, "progress.what");
+  if (!progress.empty()) return progress == "purge" ? "being purged" : "runs are moving";
+  const std::string what = text_of(scenario, "next.what");
+  return what.empty() ? what : fmt::format("{} at {}", what, text_of(scenario, "next.at"));
 }
 
 /// An action on one scenario, whose answer is the scenario as it is now.
@@ -94,20 +37,42 @@ int act(const ClientOptions& options, const std::string& scenario, std::string_v
                                  answer->text("state"), number_of(answer->value, "version"));
   const ValueList& emails = list_of(answer->value, "test_emails");
   if (!emails.empty()) line += ", test mode for " + answer->text("test_emails");
+  if (const std::string next = next_of(answer->value); !next.empty()) line += ", " + next;
   print(line + "\n");
   return kExitOk;
 }
+
+/// As an on/off icon would show it.
+std::string_view colour_of(std::string_view state) {
+  if (state == "active") return "\x1b[32m";
+  if (state == "on_hold") return "\x1b[33m";
+  if (state == "scheduled") return "\x1b[36m";
+  if (state == "archived") return "\x1b[90m";
+  return {};
+}
 }  // namespace
 
-int run_apply(const ClientOptions& options, const ApplyOptions& apply) {
-  const Client client{options};
-  int worst = kExitOk;
-  for (const std::string& file : apply.files) {
-    const int code = apply_one(client, file);
-    if (code == kExitUnavailable) return code;  // The others would say the same.
-    if (worst == kExitOk) worst = code;
+std::string scenarios_text(const Value& answer, std::size_t width, bool colour) {
+  Table table{{{"scenario", Align::Left, true},
+               {"state"},
+               {"version", Align::Right},
+               {"entered", Align::Right},
+               {"inside", Align::Right},
+               {"pending", Align::Right},
+               {"failed", Align::Right},
+               {"next", Align::Left, true},
+               {"title", Align::Left, true}}};
+  for (const Value& item : list_of(answer, "scenarios")) {
+    const bool test = !list_of(item, "test_emails").empty();
+    const std::string state = text_of(item, "state");
+    table.add({text_of(item, "scenario"), state + (test ? " (test)" : ""),
+               std::to_string(number_of(item, "version")), grouped(number_of(item, "entered")),
+               grouped(number_of(item, "inside")), grouped(number_of(item, "pending")),
+               grouped(number_of(item, "failed")), next_of(item),
+               printable(text_of(item, "title"))});
+    if (colour) table.paint(1, colour_of(state));
   }
-  return worst;
+  return table.empty() ? std::string{} : table.text(width, colour);
 }
 
 int run_activate(const ClientOptions& options, const ActivateOptions& activate) {
@@ -152,30 +117,25 @@ int run_show(const ClientOptions& options, const std::string& scenario) {
   return kExitOk;
 }
 
-int run_scenarios(const ClientOptions& options) {
+int run_scenarios(const ClientOptions& options, const ScenariosOptions& wanted) {
   const Client client{options};
-  const auto answer = client.call("GET", "/v1/scenarios", "scenarios");
+  std::string path = "/v1/scenarios?sort=" + segment(wanted.sort);
+  if (wanted.reverse) path += "&reverse=true";
+  if (!wanted.state.empty()) path += "&state=" + segment(wanted.state);
+  const auto answer = client.call("GET", path, "scenarios");
   if (!answer) return complain(answer.error());
   if (!answer->ok()) return client.refused(*answer);
   if (client.json()) {
     print_json(*answer);
     return kExitOk;
   }
-  Table table{{{"scenario", Align::Left, true},
-               {"state"},
-               {"version", Align::Right},
-               {"activated"},
-               {"title", Align::Left, true}}};
-  for (const Value& item : list_of(answer->value, "scenarios")) {
-    const bool test = !list_of(item, "test_emails").empty();
-    table.add({text_of(item, "scenario"), text_of(item, "state") + (test ? " (test)" : ""),
-               std::to_string(number_of(item, "version")), text_of(item, "activated"),
-               printable(text_of(item, "title"))});
-  }
-  if (table.empty())
+  const std::string list = scenarios_text(answer->value, terminal_width(), colour_on_stdout());
+  if (!list.empty())
+    print(list);
+  else if (wanted.state.empty())
     say("There is no scenario yet; apply one with: onward apply FILE");
   else
-    print(table.text(terminal_width(), colour_on_stdout()));
+    say(fmt::format("No scenario is {}.", wanted.state));
   return kExitOk;
 }
 }  // namespace onward

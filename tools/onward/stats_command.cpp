@@ -1,6 +1,7 @@
 // stats: the numbers of a scenario, node by node.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -36,16 +37,23 @@ std::string ways_of(const Value& node) {
   return ways;
 }
 
+/// A name of the wire, for people.
+std::string worded(std::string_view name) {
+  std::string words{name};
+  std::ranges::replace(words, '_', ' ');
+  return words;
+}
+
 /// What does not fit the table: where contacts went on, and what deserves a look.
 std::string notes_of(const Value& node) {
   std::string notes;
   const Value* ports = node.find("ports");
   if (ports && ports->map() && ports->map()->size() > 1) notes = ways_of(node);
-  for (const std::string_view name : {"unknown", "parked", "cancelled"}) {
+  for (const std::string_view name : {"unknown", "parked", "cancelled", "moved_in", "moved_out"}) {
     const std::int64_t count = number_of(node, name);
     if (count == 0) continue;
     if (!notes.empty()) notes += ", ";
-    notes += fmt::format("{} {}", name, grouped(count));
+    notes += fmt::format("{} {}", worded(name), grouped(count));
   }
   if (flag_of(node, "paused")) notes += notes.empty() ? "paused" : ", paused";
   return notes;
@@ -75,6 +83,9 @@ std::string stats_text(const Value& stats, bool test, std::size_t width, bool co
                   test ? ", test traffic" : "", text_of(stats, "as_of"));
   for (const std::string_view name : {"entered", "inside", "done", "exited", "stopped", "parked"})
     out += fmt::format("{}{} {}", name == "entered" ? "" : "   ", name, count_of(side, name));
+  for (const std::string_view name : {"goal", "moved_in", "moved_out"})
+    if (number_of(side, name) > 0)
+      out += fmt::format("   {} {}", worded(name), count_of(side, name));
   out += '\n';
   const Value* refused = side.find("refused");
   if (refused && refused->map() && !refused->map()->empty()) {

@@ -68,7 +68,12 @@ std::string grouped(std::int64_t number) {
 
 void Table::add(std::vector<std::string> cells) {
   assert(cells.size() == columns_.size());
-  rows_.push_back({std::move(cells), {}});
+  rows_.push_back({std::move(cells), {}, {}});
+}
+
+void Table::paint(std::size_t column, std::string_view escape) {
+  assert(!rows_.empty());
+  if (!escape.empty()) rows_.back().paints[column] = escape;
 }
 
 void Table::note(std::string text) {
@@ -102,21 +107,23 @@ std::vector<std::size_t> Table::widths(std::size_t most) const {
 std::string Table::text(std::size_t width, bool colour) const {
   const std::vector<std::size_t> wide = widths(width);
   std::string out;
-  const auto line = [&](const auto& cell_of) {
+  const auto line = [&](const auto& cell_of, const std::map<std::size_t, std::string>& paints) {
     std::string cells;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
-      const std::string cell = fitted(cell_of(i), wide[i]);
+      std::string cell = fitted(cell_of(i), wide[i]);
       const std::string padding(wide[i] - std::min(wide[i], display_width(cell)), ' ');
+      if (const auto paint = paints.find(i); paint != paints.end())
+        cell = paint->second + cell + "\x1b[0m";
       if (i > 0) cells.append(kGap, ' ');
       cells += columns_[i].align == Align::Right ? padding + cell : cell + padding;
     }
     cells.erase(cells.find_last_not_of(' ') + 1);
     return cells;
   };
-  const std::string titles = line([&](std::size_t i) { return columns_[i].title; });
+  const std::string titles = line([&](std::size_t i) { return columns_[i].title; }, {});
   out += colour ? "\x1b[1m" + titles + "\x1b[0m\n" : titles + "\n";
   for (const Row& row : rows_) {
-    out += line([&](std::size_t i) { return row.cells[i]; }) + "\n";
+    out += line([&](std::size_t i) { return row.cells[i]; }, row.paints) + "\n";
     for (const std::string& note : row.notes) out += "    " + note + "\n";
   }
   return out;

@@ -1,5 +1,6 @@
 #pragma once
 // Tables of plain text: numbers to the right, names to the left, never wider than the terminal.
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,8 @@ class Table {
   void add(std::vector<std::string> cells);
   /// A line below the latest row, indented and never cut.
   void note(std::string text);
+  /// Colours a cell of the latest row by an escape sequence; the width stays.
+  void paint(std::size_t column, std::string_view escape);
   bool empty() const { return rows_.empty(); }
   /// Two blanks between columns, no trailing blanks; the titles underlined where `colour`.
   std::string text(std::size_t width, bool colour = false) const;
@@ -32,6 +35,7 @@ class Table {
   struct Row {
     std::vector<std::string> cells;
     std::vector<std::string> notes;
+    std::map<std::size_t, std::string> paints;
   };
   std::vector<Row> rows_;
 };

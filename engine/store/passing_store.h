@@ -1,5 +1,5 @@
 #pragma once
-// A store that passes every call on to another; tests override what should differ.
+// A store that passes every call on to another; who derives from it overrides what should differ.
 #include <memory>
 #include <utility>
 
@@ -34,6 +34,12 @@ class PassingStore : public Store {
                                                  DeliveryState state, DeliveryKey after,
                                                  std::size_t limit) override {
     return store_->deliveries_of(scenario, node, state, after, limit);
+  }
+  Result<LiveRuns> live_runs(ContactKey after, std::size_t contacts) override {
+    return store_->live_runs(after, contacts);
+  }
+  Result<EndedRuns> ended_runs(ScenarioKey scenario, RunKey after, std::size_t limit) override {
+    return store_->ended_runs(scenario, after, limit);
   }
   Status commit(const Commit& commit) override { return store_->commit(commit); }
   Result<std::vector<Timer>> timers_due(Instant until, std::size_t limit) override {

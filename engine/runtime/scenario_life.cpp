@@ -1,0 +1,309 @@
+// What happens to scenarios by themselves, and to all of their runs: starts and ends at their
+// times, migrations and purges, a bounded piece between two batches.
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/runtime/engine.h"
+
+namespace onward {
+namespace {
+/// Contacts whose live runs one piece of a pass looks at.
+constexpr std::size_t kContactsAtOnce = 200;
+/// Ended runs that one piece of a purge looks at.
+constexpr std::size_t kRunsAtOnce = 500;
+
+std::int64_t sum_of(const Counters& counters, ScenarioKey scenario, Version version,
+                    Counter counter) {
+  std::int64_t sum = 0;
+  for (auto row = counters.lower_bound({.scenario = scenario});
+       row != counters.end() && row->first.scenario == scenario; ++row)
+    if (version == 0 || row->first.version == version)
+      if (!row->first.node) sum += row->second[counter];
+  return sum;
+}
+
+std::int64_t pending_of(const Counters& counters, ScenarioKey scenario) {
+  std::int64_t sum = 0;
+  for (auto row = counters.lower_bound({.scenario = scenario});
+       row != counters.end() && row->first.scenario == scenario; ++row)
+    sum += row->second[Counter::Pending];
+  return sum;
+}
+
+/// `inputs` must outlive it.
+std::vector<Work> work_of(const std::vector<Input>& inputs) {
+  std::vector<Work> work;
+  work.reserve(inputs.size());
+  for (const Input& input : inputs) work.push_back({.input = &input});
+  return work;
+}
+}  // namespace
+
+// ---- times ----
+
+Status Engine::take_transitions() {
+  while (!full_ && scenario_due_ && *scenario_due_ <= clock_.now()) {
+    const auto change = book_.due(clock_.now());
+    if (!change) {
+      scenario_due_ = book_.next_due();
+      return {};
+    }
+    Status done = commit_change(*change);
+    if (!done && done.error().kind == ErrorKind::Unavailable) return {};  // when there is room
+    if (!done) return done;
+    const Activity& what = change->activity.front();
+    log(fmt::format("{} scenario={} by=engine why=\"{}\"", what.what, what.scenario, what.text));
+  }
+  return {};
+}
+
+// ---- migrations and purges ----
+
+std::optional<ScenarioProgress> Engine::progress_of(const ScenarioRecord& record) const {
+  if (const auto moving = scenario_passes_.find(pass_name(ScenarioPass::Kind::Migrate, record.id));
+      moving != scenario_passes_.end()) {
+    const ScenarioPass& pass = moving->second;
+    const std::int64_t moved = sum_of(counters_, record.key, pass.to, Counter::MovedIn) - pass.base;
+    return ScenarioProgress{.what = "migrate",
+                            .to = pass.to,
+                            .done = static_cast<std::uint64_t>(std::max<std::int64_t>(moved, 0)),
+                            .stayed = pass.stayed};
+  }
+  if (const auto purging = scenario_passes_.find(pass_name(ScenarioPass::Kind::Purge, record.id));
+      purging != scenario_passes_.end()) {
+    const ScenarioPass& pass = purging->second;
+    const std::int64_t stopped = sum_of(counters_, record.key, 0, Counter::Stopped) - pass.base;
+    return ScenarioProgress{
+        .what = "purge",
+        .done = pass.done,
+        .stopped = static_cast<std::uint64_t>(std::max<std::int64_t>(stopped, 0))};
+  }
+  return std::nullopt;
+}
+
+/// The pass that takes runs under way to the version that `applied` makes; nothing where nobody is
+/// under way on another one.
+Result<std::optional<ScenarioPass>> Engine::plan_migration(const std::string& id,
+                                                           const ScenarioBook::Applied& applied,
+                                                           const MigrationRequest& request) const {
+  using Answer = std::optional<ScenarioPass>;
+  const ScenarioRecord* record = book_.find(id);
+  if (record == nullptr) return Answer{};
+  auto map = book_.migration(id, applied, request, counters_);
+  if (!map) return tl::make_unexpected(std::move(map.error()));
+  const Version to = record->newest + (applied.answer.changed ? 1 : 0);
+  const std::int64_t elsewhere = sum_of(counters_, record->key, 0, Counter::Inside) -
+                                 sum_of(counters_, record->key, to, Counter::Inside);
+  if (elsewhere == 0) return Answer{};
+  return Answer{ScenarioPass{.scenario = id,
+                             .to = to,
+                             .map = std::move(*map),
+                             .base = sum_of(counters_, record->key, to, Counter::MovedIn)}};
+}
+
+Status Engine::commit_admin(std::vector<AdminRecord> records, std::vector<Activity> activity) {
+  return commit_rows({.at = clock_.now(),
+                      .last_seq = last_seq_,
+                      .last_contact = last_contact_,
+                      .admin = std::move(records),
+                      .activity = std::move(activity)});
+}
+
+/// One piece of the first pass under way.
+Status Engine::step_scenario_passes() {
+  if (full_ || scenario_passes_.empty()) return {};
+  const ScenarioPass pass = scenario_passes_.begin()->second;
+  Status done = pass.kind == ScenarioPass::Kind::Migrate ? step_migration(pass) : step_purge(pass);
+  if (!done && done.error().kind == ErrorKind::Unavailable) return {};  // again when there is room
+  return done;
+}
+
+/// Works off commands of a pass. False: there was no room, and the piece is to be taken again.
+Result<bool> Engine::work_off(const std::vector<Input>& inputs) {
+  const std::vector<Work> work = work_of(inputs);
+  for (std::size_t first = 0; first < work.size(); first += options_.batch_max) {
+    const auto part =
+        std::span{work}.subspan(first, std::min(options_.batch_max, work.size() - first));
+    if (Status done = commit_batch(part, {}); !done) return tl::make_unexpected(done.error());
+    if (full_) return false;
+  }
+  return true;
+}
+
+Status Engine::step_migration(ScenarioPass pass) {
+  const ScenarioRecord* record = book_.find(pass.scenario);
+  const CatalogScenario* home = record == nullptr ? nullptr : catalog_.find(record->key);
+  const auto version = home == nullptr ? nullptr : home->version(pass.to);
+  if (version == nullptr || home->state == ScenarioState::Archived)
+    return end_migration(pass, version == nullptr ? "the version cannot be read any more"
+                                                  : "the scenario was archived");
+  const Migration migration{home->versions.at(pass.to), pass.map};
+  const auto live = store_->live_runs({pass.after}, kContactsAtOnce);
+  if (!live) return tl::make_unexpected(live.error());
+  std::vector<Input> inputs;
+  for (const Run& run : live->runs) {
+    if (run.scenario != record->key || run.version >= pass.to) continue;
+    if (!migration.allows(run))
+      ++pass.stayed;
+    else
+      inputs.emplace_back(CommandInput{
+          .contact = run.contact,
+          .command =
+              MoveRun{.run = run.key, .to = pass.to, .node = migration.target(run.place())}});
+  }
+  const std::int64_t before = sum_of(counters_, record->key, pass.to, Counter::MovedIn);
+  const auto taken = work_off(inputs);
+  if (!taken) return tl::make_unexpected(taken.error());
+  if (!*taken) return {};
+  const std::int64_t moved = sum_of(counters_, record->key, pass.to, Counter::MovedIn) - before;
+  pass.stayed += inputs.size() - static_cast<std::size_t>(std::clamp<std::int64_t>(
+                                     moved, 0, static_cast<std::int64_t>(inputs.size())));
+  pass.after = live->last.value;
+  if (live->end) return end_migration(pass, "");
+  if (Status done = commit_admin({record_of(pass)}, {}); !done) return done;
+  scenario_passes_[pass.name()] = pass;
+  return {};
+}
+
+Status Engine::end_migration(const ScenarioPass& pass, const std::string& why) {
+  std::string text = "it ended early: " + why;
+  if (const ScenarioRecord* record = book_.find(pass.scenario); record != nullptr && why.empty())
+    text = fmt::format("{} moved to version {}, {} stayed",
+                       sum_of(counters_, record->key, pass.to, Counter::MovedIn) - pass.base,
+                       pass.to, pass.stayed);
+  Activity activity{.at = clock_.now(),
+                    .what = "scenario.migrated",
+                    .scenario = pass.scenario,
+                    .who = "engine",
+                    .text = text};
+  if (Status done = commit_admin({record_of(pass, /*removed=*/true)}, {std::move(activity)}); !done)
+    return done;
+  scenario_passes_.erase(pass.name());
+  log(fmt::format("scenario.migrated scenario={} version={} text=\"{}\"", pass.scenario, pass.to,
+                  text));
+  rebuild_catalog();  // versions that nobody is on any more are let go
+  return {};
+}
+
+Status Engine::step_purge(ScenarioPass pass) {
+  const ScenarioRecord* record = book_.find(pass.scenario);
+  if (record == nullptr) return end_purge(pass);
+  if (!pass.ended) {
+    const auto live = store_->live_runs({pass.after}, kContactsAtOnce);
+    if (!live) return tl::make_unexpected(live.error());
+    std::vector<Input> inputs;
+    for (const Run& run : live->runs)
+      if (run.scenario == record->key)
+        inputs.emplace_back(CommandInput{.contact = run.contact,
+                                         .command = EndRun{.run = run.key, .reason = "archived"}});
+    const auto taken = work_off(inputs);
+    if (!taken) return tl::make_unexpected(taken.error());
+    if (!*taken) return {};
+    pass.after = live->end ? 0 : live->last.value;
+    pass.ended = live->end;
+    if (Status done = commit_admin({record_of(pass)}, {}); !done) return done;
+    scenario_passes_[pass.name()] = pass;
+    return {};
+  }
+  const auto ended = store_->ended_runs(record->key, {pass.after}, kRunsAtOnce);
+  if (!ended) return tl::make_unexpected(ended.error());
+  Commit commit{.at = clock_.now(), .last_seq = last_seq_, .last_contact = last_contact_};
+  for (const Run& run : ended->runs) {
+    commit.purged_runs.push_back({.run = run.key, .contact = run.contact});
+    for (const PathStep& step : run.path)
+      if (step.delivery) commit.purged_deliveries.push_back(*step.delivery);
+  }
+  pass.after = ended->last.value;
+  pass.done += ended->runs.size();
+  commit.admin = {record_of(pass)};
+  if (Status done = commit_rows(commit); !done) return done;
+  scenario_passes_[pass.name()] = pass;
+  return ended->end ? end_purge(pass) : Status{};
+}
+
+Status Engine::end_purge(const ScenarioPass& pass) {
+  BookChange change;
+  std::vector<AdminRecord> admin{record_of(pass, /*removed=*/true)};
+  if (const ScenarioRecord* record = book_.find(pass.scenario)) {
+    change.scenarios.push_back(*record);
+    change.scenarios.back().purged = clock_.now();
+    change.activity.push_back({.at = clock_.now(),
+                               .what = "scenario.purged",
+                               .scenario = pass.scenario,
+                               .who = "engine",
+                               .text = fmt::format("{} runs", pass.done)});
+  }
+  if (Status done = commit_change(change, std::move(admin)); !done) return done;
+  scenario_passes_.erase(pass.name());
+  log(fmt::format("scenario.purged scenario={} runs={}", pass.scenario, pass.done));
+  return {};
+}
+
+// ---- calls ----
+
+Result<ScenarioInfo> Engine::purge(const std::string& id) {
+  auto info = book_.info(id, /*with_text=*/false);
+  if (!info) return info;
+  if (info->state != ScenarioState::Archived)
+    return fail(ErrorKind::Conflict, "not_archived",
+                fmt::format("scenario \"{}\" is {}; only an archived one can be purged", id,
+                            to_string(info->state)));
+  const ScenarioRecord& record = *book_.find(id);
+  if (record.purged || scenario_passes_.contains(pass_name(ScenarioPass::Kind::Purge, id)))
+    return this->info(id, /*with_text=*/false);
+  if (const std::int64_t pending = pending_of(counters_, record.key); pending > 0)
+    return fail(ErrorKind::Conflict, "requests_pending",
+                fmt::format("{} of its requests {} still pending: wait for {}, or take {} back by "
+                            "archiving it again with cancel_pending (onward archive {} "
+                            "--cancel-pending)",
+                            pending, pending == 1 ? "is" : "are", pending == 1 ? "it" : "them",
+                            pending == 1 ? "it" : "them", id));
+  ScenarioPass pass{.kind = ScenarioPass::Kind::Purge,
+                    .scenario = id,
+                    .base = sum_of(counters_, record.key, 0, Counter::Stopped)};
+  if (Status done = commit_admin({record_of(pass)}, {}); !done)
+    return tl::make_unexpected(done.error());
+  scenario_passes_[pass.name()] = pass;
+  return this->info(id, /*with_text=*/false);
+}
+
+Result<ScenarioPlan> Engine::plan(const std::string& id, const std::string& text,
+                                  const MigrationRequest& request) const {
+  return book_.plan(id, text, request, counters_, clock_.now());
+}
+
+Result<ScenarioVersions> Engine::versions(const std::string& id) const {
+  auto versions = book_.versions(id, counters_);
+  if (versions) versions->progress = progress_of(*book_.find(id));
+  return versions;
+}
+
+/// Adds what the counters know.
+void Engine::complete(ScenarioInfo& info) const {
+  const ScenarioRecord* record = book_.find(info.id);
+  if (record == nullptr) return;
+  info.progress = progress_of(*record);
+  for (auto row = counters_.lower_bound({.scenario = record->key});
+       row != counters_.end() && row->first.scenario == record->key; ++row) {
+    if (row->first.test) continue;
+    info.entered += row->second[Counter::Entered];
+    info.inside += row->second[Counter::Inside];
+    info.pending += row->second[Counter::Pending];
+    info.failed += row->second[Counter::Failed];
+  }
+}
+
+Result<ScenarioInfo> Engine::info(const std::string& id, bool with_text) const {
+  auto info = book_.info(id, with_text);
+  if (info) complete(*info);
+  return info;
+}
+
+std::vector<ScenarioInfo> Engine::scenarios() const {
+  std::vector<ScenarioInfo> infos = book_.list();
+  for (ScenarioInfo& info : infos) complete(info);
+  return infos;
+}
+}  // namespace onward

@@ -1,0 +1,32 @@
+#pragma once
+// Work on all runs of one scenario, done in bounded pieces between the batches: runs that go over
+// to another version, or a purge. How far it has come is kept in the store, so that it goes on
+// after a restart.
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "engine/core/ids.h"
+#include "engine/core/migration.h"
+#include "engine/store/store.h"
+
+namespace onward {
+struct ScenarioPass {
+  enum class Kind : std::uint8_t { Migrate, Purge } kind = Kind::Migrate;
+  std::string scenario;      ///< Id.
+  Version to = 0;            ///< Of a migration.
+  NodeMap map;               ///< Of a migration.
+  std::int64_t base = 0;     ///< Runs moved (or stopped) before it began, as they are counted.
+  bool ended = false;        ///< Of a purge: no run is live any more, ended ones are taken away.
+  std::uint64_t after = 0;   ///< The last contact, or ended run, that it has dealt with.
+  std::uint64_t done = 0;    ///< Runs purged.
+  std::uint64_t stayed = 0;  ///< Runs that could not go over.
+
+  std::string name() const;  ///< "migrate/welcome"
+};
+std::string pass_name(ScenarioPass::Kind kind, const std::string& scenario);
+/// As the store keeps it.
+AdminRecord record_of(const ScenarioPass& pass, bool removed = false);
+/// Nothing where the record is none of these passes.
+std::optional<ScenarioPass> read_pass(const AdminRecord& record);
+}  // namespace onward

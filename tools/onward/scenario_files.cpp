@@ -1,0 +1,73 @@
+#include "tools/onward/scenario_files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "engine/authoring/report.h"
+#include "nodes/nodes.h"
+#include "tools/onward/terminal.h"
+
+namespace onward {
+Result<std::vector<std::string>> scenario_files(const std::vector<std::string>& paths) {
+  std::vector<std::string> files;
+  for (const std::string& path : paths) {
+    std::error_code fault;
+    if (path == "-" || !std::filesystem::is_directory(path, fault)) {
+      files.push_back(path);
+      continue;
+    }
+    std::vector<std::string> found;
+    for (const auto& entry : std::filesystem::directory_iterator{path, fault}) {
+      const std::string ending = entry.path().extension().string();
+      if (ending == ".yaml" || ending == ".yml") found.push_back(entry.path().string());
+    }
+    if (fault)
+      return fail(ErrorKind::NotFound, "cannot_read",
+                  fmt::format("Cannot read {}: {}.", path, fault.message()));
+    if (found.empty())
+      return fail(ErrorKind::NotFound, "no_file",
+                  fmt::format("The folder {} has no scenario: no file in .yaml or .yml.", path));
+    std::ranges::sort(found);
+    files.insert(files.end(), found.begin(), found.end());
+  }
+  return files;
+}
+
+Result<ScenarioFile> load_scenario_file(const std::string& file) {
+  auto text = read_input(file);
+  if (!text) return tl::make_unexpected(std::move(text.error()));
+  ScenarioFile read{.name = file == "-" ? "standard input" : file, .text = std::move(*text)};
+  read.loaded = load_scenario(read.text, node_kinds());
+  return read;
+}
+
+Result<ScenarioFile> load_scenario_of(const ClientOptions& options, const std::string& name,
+                                      bool* from_server) {
+  std::error_code ignored;
+  const bool remote = name != "-" && valid_id(name) && !std::filesystem::exists(name, ignored);
+  if (from_server) *from_server = remote;
+  if (!remote) return load_scenario_file(name);
+  const Client client{options};
+  const auto answer = client.call("GET", "/v1/scenarios/" + segment(name), "text");
+  if (!answer)
+    return fail(answer.error().kind, answer.error().code,
+                fmt::format("There is no file \"{}\", and no server to ask for a scenario of that "
+                            "id: {}",
+                            name, answer.error().message));
+  if (!answer->ok())
+    return fail(answer->status == 404 ? ErrorKind::NotFound : ErrorKind::Invalid, "not_found",
+                fmt::format("There is no file \"{}\", and {} says: {}", name, client.server(),
+                            answer->text("detail")));
+  ScenarioFile read{.name = name, .text = answer->text("text")};
+  read.loaded = load_scenario(read.text, node_kinds());
+  return read;
+}
+
+std::string findings_of(const ScenarioFile& file, bool colour) {
+  if (file.loaded.diagnostics.empty()) return {};
+  return report_text(file.name, file.text, file.loaded.diagnostics, colour);
+}
+}  // namespace onward

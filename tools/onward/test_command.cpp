@@ -1,0 +1,196 @@
+#include "tools/onward/test_command.h"
+
+#include <fmt/format.h>
+
+#include <iostream>
+#include <utility>
+
+#include "engine/simulation/test_runner.h"
+#include "nodes/nodes.h"
+#include "tools/onward/exit_codes.h"
+#include "tools/onward/scenario_files.h"
+#include "tools/onward/table.h"
+#include "tools/onward/terminal.h"
+
+namespace onward {
+namespace {
+struct Paint {
+  std::string_view good, bad, faint, plain;
+};
+constexpr Paint kColours{"\x1b[32m", "\x1b[1;31m", "\x1b[2m", "\x1b[0m"};
+constexpr Paint kNone{};
+
+/// What all files together came to.
+struct Totals {
+  std::size_t tests = 0, failed = 0, files = 0, untested = 0, ways = 0, taken = 0;
+  int code = kExitOk;
+
+  void note(int worse) {
+    if (code == kExitOk || code == kExitFailed) code = worse == kExitOk ? code : worse;
+  }
+};
+
+std::string counted(std::size_t number, std::string_view word) {
+  return fmt::format("{} {}{}", grouped(static_cast<std::int64_t>(number)), word,
+                     number == 1 ? "" : "s");
+}
+
+/// A text in one line or several, the following ones below the first.
+std::string shown(std::string_view text) {
+  std::string out;
+  for (const char c : printable(text))
+    out += c == '\n' ? std::string{"\n                "} : std::string{c};
+  return out;
+}
+
+void print_result(const TestResult& result, const std::string& file, const Paint& paint,
+                  std::ostream& out) {
+  if (result.passed()) {
+    out << fmt::format("  {}✓{} {}\n", paint.good, paint.plain, printable(result.name));
+    return;
+  }
+  out << fmt::format("  {}✗ {}{}\n", paint.bad, printable(result.name), paint.plain);
+  for (const TestDifference& one : result.differences) {
+    out << fmt::format("      {} {}({}:{}:{}){}\n", printable(one.what), paint.faint, file,
+                       one.at.line, one.at.column, paint.plain);
+    out << fmt::format("      expected: {}\n", shown(one.expected));
+    out << fmt::format("      found:    {}\n", shown(one.found));
+    if (!one.hint.empty()) out << fmt::format("                {}\n", shown(one.hint));
+  }
+}
+
+/// "not reached: tell_sales" once a node, else the way itself.
+std::vector<std::string> untaken(const TestReport& report) {
+  std::vector<std::string> lines;
+  for (std::size_t i = 0; i < report.ways.size(); ++i) {
+    const TestedWay& way = report.ways[i];
+    const bool again = i > 0 && report.ways[i - 1].node == way.node;
+    if (way.taken || (!way.reached && again)) continue;
+    lines.push_back(
+        way.reached ? fmt::format("{}: \"{}\" (to {}) is not taken", way.node, way.port, way.target)
+                    : fmt::format("{} is not reached", way.node));
+  }
+  return lines;
+}
+
+void print_coverage(const TestReport& report, const TestOptions& options, const Paint& paint,
+                    std::ostream& out) {
+  out << fmt::format("  {}{} of {} taken{}\n", paint.faint, report.taken(),
+                     counted(report.ways.size(), "way"), paint.plain);
+  if (!options.coverage && !options.require_coverage) return;
+  for (const std::string& line : untaken(report)) out << "    " << line << '\n';
+}
+
+Value differences_as_value(const TestResult& result) {
+  ValueList list;
+  for (const TestDifference& one : result.differences) {
+    Value difference = ValueMap{{"what", one.what},
+                                {"line", one.at.line},
+                                {"column", one.at.column},
+                                {"expected", one.expected},
+                                {"found", one.found}};
+    if (!one.hint.empty()) difference.set("hint", one.hint);
+    list.push_back(std::move(difference));
+  }
+  return list;
+}
+
+Value as_value(const std::string& file, const std::string& scenario, const TestReport& report) {
+  ValueList tests;
+  for (const TestResult& result : report.results)
+    tests.push_back(ValueMap{{"name", result.name},
+                             {"line", result.at.line},
+                             {"passed", result.passed()},
+                             {"differences", differences_as_value(result)}});
+  ValueList ways;
+  for (const TestedWay& way : report.ways)
+    ways.push_back(
+        ValueMap{{"node", way.node}, {"port", way.port}, {"to", way.target}, {"taken", way.taken}});
+  return ValueMap{{"file", file},
+                  {"scenario", scenario},
+                  {"tests", std::move(tests)},
+                  {"ways", std::move(ways)}};
+}
+
+Value diagnostics_as_value(const ScenarioFile& file) {
+  ValueList list;
+  for (const Diagnostic& found : file.loaded.diagnostics) {
+    if (found.severity != Severity::Error) continue;
+    list.push_back(ValueMap{{"line", found.at.line},
+                            {"column", found.at.column},
+                            {"code", found.code},
+                            {"message", found.message}});
+  }
+  return ValueMap{{"file", file.name}, {"errors", std::move(list)}};
+}
+}  // namespace
+
+int test_files(const TestOptions& options, bool colour, std::ostream& out, std::ostream& err) {
+  const Paint& paint = colour ? kColours : kNone;
+  const auto files = scenario_files(options.files);
+  if (!files) {
+    err << "onward: " << files.error().message << '\n';
+    return exit_code_of(files.error().kind);
+  }
+  Totals totals;
+  ValueList all;
+  for (const std::string& path : *files) {
+    const auto file = load_scenario_file(path);
+    if (!file) {
+      err << "onward: " << file.error().message << '\n';
+      totals.note(exit_code_of(file.error().kind));
+      continue;
+    }
+    if (!file->loaded.scenario) {  // Warnings are for `onward validate`.
+      err << findings_of(*file, colour);
+      totals.note(kExitData);
+      if (options.json) all.push_back(diagnostics_as_value(*file));
+      continue;
+    }
+    const auto report = run_tests(*file->loaded.scenario, file->text, node_kinds());
+    if (!report) {
+      err << fmt::format("onward: {}: {}\n", file->name, report.error().message);
+      totals.note(kExitSoftware);
+      continue;
+    }
+    ++totals.files;
+    totals.tests += report->results.size();
+    totals.failed += report->failed();
+    totals.ways += report->ways.size();
+    totals.taken += report->taken();
+    totals.untested += report->results.empty() ? 1 : 0;
+    if (options.json) {
+      all.push_back(as_value(file->name, file->loaded.scenario->id, *report));
+      continue;
+    }
+    out << file->name << '\n';
+    for (const TestResult& result : report->results) print_result(result, file->name, paint, out);
+    if (report->results.empty()) out << "  has no tests\n";
+    if (!report->results.empty() || options.coverage) print_coverage(*report, options, paint, out);
+  }
+  const bool lacking = options.require_coverage && totals.taken < totals.ways;
+  if (totals.failed > 0 || lacking) totals.note(kExitFailed);
+  if (options.json) {
+    out << to_pretty_json(
+               ValueMap{{"passed", static_cast<std::int64_t>(totals.tests - totals.failed)},
+                        {"failed", static_cast<std::int64_t>(totals.failed)},
+                        {"ways", static_cast<std::int64_t>(totals.ways)},
+                        {"ways_taken", static_cast<std::int64_t>(totals.taken)},
+                        {"files", std::move(all)}})
+        << '\n';
+    return totals.code;
+  }
+  if (totals.files == 0) return totals.code;
+  out << fmt::format("\n{}: {} passed, {}{} failed{}", counted(totals.tests, "test"),
+                     totals.tests - totals.failed, totals.failed > 0 ? paint.bad : "",
+                     totals.failed, totals.failed > 0 ? paint.plain : "");
+  if (totals.untested > 0)
+    out << fmt::format(", {} without tests", counted(totals.untested, "file"));
+  out << '\n';
+  if (lacking)
+    out << fmt::format("{} of {} {} by no test, and --require-coverage was given.\n",
+                       totals.ways - totals.taken, counted(totals.ways, "way"),
+                       totals.ways - totals.taken == 1 ? "is taken" : "are taken");
+  return totals.code;
+}
+}  // namespace onward
