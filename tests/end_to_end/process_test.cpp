@@ -94,6 +94,10 @@ TEST_CASE("the command line takes a scenario through its life on a real server",
   const Value numbers = parse_json(stats.out).value();
   CHECK(*numbers.find_path("live.nodes.1.requests") == Value{2});
 
+  const CommandResult slip = onward({"events", "send", "clickd", "--contact", "c1"});
+  CHECK(slip.code == 0);  // It may well be an event of one's own.
+  CHECK(slip.err.find("did you mean \"clicked\"?") != std::string::npos);
+
   const CommandResult wrong = onward({"activate", "relai"});
   CHECK(wrong.code != 0);
   CHECK(wrong.err.find("relay") != std::string::npos);

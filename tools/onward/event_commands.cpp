@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include "engine/core/contact.h"
+#include "engine/core/diagnostic.h"
+#include "engine/core/vocabulary.h"
 #include "engine/exchange/contact_columns.h"
 #include "tools/onward/commands.h"
 #include "tools/onward/exit_codes.h"
@@ -63,6 +65,15 @@ Result<Value> object_of(const Value& event, std::string_view name) {
 }
 
 std::string events_path(bool history) { return history ? "/v1/events?mode=history" : "/v1/events"; }
+
+/// The known event of which `type` may be a slip of the pen; empty where it is known, or like none.
+std::string slip_of(const std::string& type) {
+  constexpr std::size_t kSlipEdits = 2;
+  if (find_event(type)) return {};
+  std::vector<std::string_view> known;
+  for (const EventName& row : event_names()) known.push_back(row.name);
+  return nearest_name(type, known, kSlipEdits);
+}
 
 /// Events that are on the server's disk, by what it answered.
 std::int64_t taken_of(const Answer& answer) {
@@ -176,6 +187,11 @@ int run_send(const ClientOptions& options, const SendOptions& send) {
   }
   for (const Value& warning : list_of(answer->value, "warnings"))
     say("warning: " + text_of(warning, "code"));
+  if (const std::string meant = slip_of(text_of(*event, "type")); !meant.empty())
+    say(fmt::format(
+        "warning: \"{}\" is none of the events that Onward knows, so it is taken as one "
+        "of your own; did you mean \"{}\"?",
+        text_of(*event, "type"), meant));
   print(number_of(answer->value, "duplicates") > 0 ? "known already, nothing done\n"
                                                    : "accepted\n");
   return kExitOk;
