@@ -559,7 +559,9 @@ class ScenarioReader {
       const bool ends = std::all_of(draft.edges.begin(), draft.edges.end(), [](const Edge& edge) {
         return edge.target->is_scalar() && edge.target->text == kEndWord;
       });
-      if (draft.kind->family == NodeFamily::Wait && ends && !draft.edges.empty())
+      // With a goal it is waited for, which counts it.
+      if (draft.kind->family == NodeFamily::Wait && ends && !draft.edges.empty() &&
+          scenario_->goal.empty())
         warning(
             draft.entry->key_at, "trailing_wait",
             fmt::format(

@@ -91,7 +91,7 @@ std::string describe(const Reentry& reentry) {
 }
 
 void add_notes(ScenarioPlan& plan, const Scenario& to, const Scenario* from, std::int64_t entered,
-               std::int64_t parked) {
+               std::int64_t parked, Instant now) {
   std::vector<std::string>& notes = plan.notes;
   if (plan.inside > 0)
     notes.push_back(
@@ -122,12 +122,17 @@ void add_notes(ScenarioPlan& plan, const Scenario& to, const Scenario* from, std
       notes.push_back(fmt::format("{} entered before may do so again",
                                   people(entered, "contact who has", "contacts who have")));
   }
-  if (to.start_at && (from == nullptr || from->start_at != to.start_at))
+  if (to.start_at && *to.start_at > now && (from == nullptr || from->start_at != to.start_at))
     notes.push_back("it starts by itself at " + format_instant(*to.start_at));
-  if (to.end_at && (from == nullptr || from->end_at != to.end_at || from->at_end != to.at_end))
-    notes.push_back(fmt::format("it {} by itself at {}",
-                                to.at_end == AtEnd::Hold ? "goes on hold" : "is archived",
-                                format_instant(*to.end_at)));
+  const char* end = to.at_end == AtEnd::Hold ? "goes on hold" : "is archived";
+  if (to.end_at && *to.end_at <= now)
+    notes.push_back(
+        plan.state == ScenarioState::Draft
+            ? fmt::format("its end, {}, is past: it cannot be activated",
+                          format_instant(*to.end_at))
+            : fmt::format("its end, {}, is past: it {} at once", format_instant(*to.end_at), end));
+  else if (to.end_at && (from == nullptr || from->end_at != to.end_at || from->at_end != to.at_end))
+    notes.push_back(fmt::format("it {} by itself at {}", end, format_instant(*to.end_at)));
 }
 }  // namespace
 
@@ -233,7 +238,7 @@ Result<ScenarioPlan> ScenarioBook::plan(const std::string& id, const std::string
     plan.inserted.push_back(std::move(added));
   }
   add_notes(plan, *to, from.get(), sum_of(counters, record.key, 0, Counter::Entered),
-            sum_of(counters, record.key, plan.to, Counter::Parked));
+            sum_of(counters, record.key, plan.to, Counter::Parked), now);
   plan.stranded = stranded(*entry, to, plan.to, *map, counters);
   return plan;
 }

@@ -196,6 +196,15 @@ TEST_CASE("a scenario has rules for its exit and its goal", "[core][scenario]") 
   CHECK(loaded.scenario->goal[0].segment.always());
 }
 
+TEST_CASE("a wait at the end is a habit, but not where a goal is waited for", "[core][scenario]") {
+  const std::string nodes =
+      "nodes:\n"
+      "  start: { kind: trigger, event: subscription, next: pause }\n"
+      "  pause: { kind: wait, for: 3d, next: end }\n";
+  CHECK(codes(load("scenario: x\n" + nodes)) == "trailing_wait ");
+  CHECK(codes(load("scenario: x\ngoal: { event: order }\n" + nodes)).empty());
+}
+
 TEST_CASE("a scenario has a time to begin and one to end, in its zone", "[core][scenario]") {
   const Loaded loaded = load(
       fmt::format("start_at: 2026-05-01T09:00\nend_at: 2026-06-01\nat_end: archive\nscenario: x\n"

@@ -119,6 +119,23 @@ TEST_CASE("start and end that both fell into a downtime both happen", "[runtime]
   CHECK(rows[1].first == "scenario.activated");
 }
 
+TEST_CASE("a plan says that an end which is past comes at once", "[runtime][schedule]") {
+  Stage stage;
+  const auto notes = [&](std::string_view times) {
+    const auto plan = stage.engine().plan("campaign", campaign(times), MigrationRequest{});
+    REQUIRE(plan);
+    return fmt::format("{}", fmt::join(plan->notes, "; "));
+  };
+  stage.apply(campaign(""), /*activate=*/false);
+  CHECK(notes("end_at: 2026-04-01\n") ==
+        "its end, 2026-04-01T00:00:00Z, is past: it cannot be activated");
+  stage.apply(campaign("title: Now\n"));
+  CHECK(notes("end_at: 2026-04-01\nat_end: archive\n") ==
+        "its end, 2026-04-01T00:00:00Z, is past: it is archived at once");
+  CHECK(notes("start_at: 2026-04-01\nend_at: 2026-06-01\n") ==
+        "it goes on hold by itself at 2026-06-01T00:00:00Z");
+}
+
 TEST_CASE("a version with other times counts at once", "[runtime][schedule]") {
   Stage stage;
   stage.apply(campaign("start_at: 2026-06-01T09:00\n"), false);
