@@ -104,6 +104,7 @@ class Batch {
   std::unordered_map<Hash128, std::optional<Hash128>> seen_;
   std::unordered_map<ContactKey, Working> working_;
   std::map<RunKey, Run> runs_;
+  std::map<Timer, bool> timers_;  ///< Whether it stands at the end of the batch.
   std::vector<NewDelivery> deliveries_;
   std::vector<Settled> settled_;
   std::vector<Delivery> cancelled_;
