@@ -10,12 +10,14 @@
 
 namespace onward {
 namespace {
-constexpr std::size_t kBodyMax = 1 << 20;
 constexpr std::size_t kUrlMax = 64 * 1024;
 constexpr Duration kDeadlineMax = std::chrono::hours{72};
 constexpr Duration kTimeoutMin = std::chrono::seconds{1};
 constexpr Duration kTimeoutMax = std::chrono::minutes{2};
 constexpr std::size_t kDelaysMax = 100;
+constexpr std::int64_t kBatchMax = 1'000;
+constexpr Duration kLingerMin = std::chrono::milliseconds{100};
+constexpr Duration kLingerMax = std::chrono::minutes{10};
 
 /// Asks for one webhook request with each visit; the contact goes on at once.
 class SendWebhook final : public Node {
@@ -28,6 +30,8 @@ class SendWebhook final : public Node {
     read_retry(settings);
     read_accept(settings);
     read_timeout(settings);
+    read_batch(settings);
+    policy_.active = settings.optional<bool>("active").value_or(true);
     const std::string log = settings.choice("log_response_body");
     policy_.log_body = log == "off"   ? LogBody::Off
                        : log == "all" ? LogBody::All
@@ -81,7 +85,7 @@ class SendWebhook final : public Node {
       result.refusal = fmt::format("bad_header: {}", broken);
     }
     write_body(request, visit, subject, body);
-    if (request.body.size() > kBodyMax || request.url.size() > kUrlMax) {
+    if (request.body.size() > kRequestBodyMax || request.url.size() > kUrlMax) {
       request.body.clear();
       if (request.url.size() > kUrlMax) request.url = policy_.origin;
       result.refusal = "too_large";
@@ -217,6 +221,66 @@ class SendWebhook final : public Node {
       settings.error(tree.at, "bad_status", "\"accept\" is empty: nothing would be accepted");
   }
 
+  void read_batch(Settings& settings) {
+    const bool events = settings.choice("envelope") == "events";
+    if (events && (form_ || in_query()))
+      settings.error(settings.find("envelope")->at, "conflict",
+                     "\"envelope: events\" is JSON in a body: it goes with POST, PUT or PATCH, and "
+                     "not with \"content_type: form\"");
+    const Tree* tree = settings.find("batch");
+    if (!tree) return;
+    if (!events)
+      settings.error(tree->at, "conflict",
+                     "\"batch\" goes with \"envelope: events\", whose body is a list");
+    if (!tree->is_map()) {
+      settings.error(tree->at, "wrong_type",
+                     fmt::format("\"batch\" wants a mapping such as {{ max: 100, linger: 1s }}, "
+                                 "found {}",
+                                 describe(*tree)));
+      return;
+    }
+    BatchPolicy batch;
+    for (const Tree::Entry& entry : tree->entries) {
+      if (entry.key == "max")
+        read_batch_max(settings, entry.value, batch);
+      else if (entry.key == "linger")
+        read_linger(settings, entry.value, batch);
+      else
+        unknown_batch_key(settings, entry);
+    }
+    policy_.batch = batch;
+  }
+
+  static void unknown_batch_key(Settings& settings, const Tree::Entry& entry) {
+    static constexpr std::string_view kKnown[] = {"max", "linger"};
+    settings.error(entry.key_at, "unknown_key",
+                   fmt::format("\"batch\": unknown key \"{}\"; known are max, linger", entry.key),
+                   nearest_name(entry.key, std::span<const std::string_view>{kKnown}));
+  }
+
+  static void read_batch_max(Settings& settings, const Tree& tree, BatchPolicy& batch) {
+    const Value value = tree.is_scalar() ? to_value(tree) : Value{};
+    const auto* max = value.get_if<std::int64_t>();
+    if (max && *max >= 1 && *max <= kBatchMax) {
+      batch.max = static_cast<std::size_t>(*max);
+      return;
+    }
+    settings.error(tree.at, "bad_number",
+                   fmt::format("\"max\" wants a number of events from 1 to {}, found {}", kBatchMax,
+                               describe(tree)));
+  }
+
+  static void read_linger(Settings& settings, const Tree& tree, BatchPolicy& batch) {
+    const auto linger = tree.is_scalar() ? parse_duration(tree.text) : std::nullopt;
+    if (linger && *linger >= kLingerMin && *linger <= kLingerMax) {
+      batch.linger = *linger;
+      return;
+    }
+    settings.error(
+        tree.at, "bad_duration",
+        fmt::format("\"linger\" wants a duration from 100ms to 10m, found {}", describe(tree)));
+  }
+
   void read_timeout(Settings& settings) {
     const auto timeout = settings.optional<Duration>("timeout");
     if (!timeout) return;
@@ -257,6 +321,9 @@ constexpr std::string_view kAccept = R"({"anyOf": [{"const": "2xx"},
   {"type": "integer", "minimum": 200, "maximum": 599},
   {"type": "array", "minItems": 1,
    "items": {"type": "integer", "minimum": 200, "maximum": 599}}]})";
+constexpr std::string_view kBatch = R"({"type": "object", "additionalProperties": false,
+  "properties": {"max": {"type": "integer", "minimum": 1, "maximum": 1000},
+                 "linger": {"$ref": "#/definitions/duration"}}})";
 constexpr std::string_view kRetry = R"({"type": "object", "additionalProperties": false,
   "properties": {
     "delays": {"type": "array", "minItems": 1, "items": {"$ref": "#/definitions/duration"}},
@@ -289,9 +356,12 @@ NodeKind send_webhook_kind() {
             .choices = {"json", "form"}},
            {.key = "envelope",
             .type = Type::Choice,
-            .summary = "The standard envelope, or your own map in payload",
-            .choices = {"standard", "payload", "events"},
-            .schema = R"({"enum": ["standard", "payload"]})"},
+            .summary = "The standard envelope, your own map in payload, or a list of events",
+            .choices = {"standard", "payload", "events"}},
+           {.key = "batch",
+            .type = Type::Map,
+            .summary = "With envelope: events, several in one request: { max: 100, linger: 1s }",
+            .schema = kBatch},
            {.key = "contact_fields",
             .type = Type::TextList,
             .summary = "What to tell of the contact: [id, email, custom.plan], custom.* or all",
@@ -323,6 +393,7 @@ NodeKind send_webhook_kind() {
             .type = Type::Choice,
             .summary = "Whose answers are kept, up to 4 KiB each",
             .choices = {"failures", "off", "all"}},
+           {"active", Type::Flag, "false: requests wait until `onward node resume`"},
            {.key = "sign",
             .type = Type::Text,
             .summary = "A secret's name: each attempt is signed with it (Standard Webhooks)",

@@ -7,6 +7,8 @@
 #include <cassert>
 #include <utility>
 
+#include "engine/core/vocabulary.h"
+
 namespace onward {
 namespace {
 using Members = std::vector<BodyMember>;
@@ -76,6 +78,39 @@ Value timestamp(const Visit& visit) {
   return format_instant(std::chrono::floor<std::chrono::seconds>(visit.now.at));
 }
 
+/// Names of the list that an event came from.
+constexpr std::string_view kListNames[] = {"list_id", "listId"};
+
+Value list_of(const Visit& visit) {
+  if (!visit.event) return {};
+  for (const std::string_view name : kListNames)
+    if (const Value* found = visit.event->data.find(name)) return *found;
+  return {};
+}
+
+/// The event's data without its list; our name of a mailing becomes the receiver's.
+Value action_data(const Visit& visit) {
+  ValueMap members;
+  if (!visit.event || !visit.event->data.map()) return members;
+  const ValueMap& data = *visit.event->data.map();
+  for (const auto& [name, value] : data) {
+    if (std::ranges::find(kListNames, name) != std::end(kListNames)) continue;
+    const bool mailing = name == "mailing" && !visit.event->data.find("messageHash");
+    members.emplace_back(mailing ? "messageHash" : name, value);
+  }
+  return members;
+}
+
+std::int64_t action_date(const Visit& visit) {
+  const Instant at = visit.event ? visit.event->at : visit.now.at;
+  return std::chrono::floor<std::chrono::seconds>(at).time_since_epoch().count();
+}
+
+Value base_ids(const Visit& visit) {
+  if (!visit.contact.id) return ValueList{};
+  return ValueList{visit.contact.id->value()};
+}
+
 Value from(Source source, const Visit& visit) {
   switch (source) {
     case Source::DeliveryId:
@@ -84,6 +119,16 @@ Value from(Source source, const Visit& visit) {
       return timestamp(visit);
     case Source::AccountId:
       return visit.account_id;
+    case Source::Action:
+      return visit.event ? Value{action_of(visit.event->type)} : Value{};
+    case Source::ActionDate:
+      return action_date(visit);
+    case Source::ActionData:
+      return action_data(visit);
+    case Source::ListId:
+      return list_of(visit);
+    case Source::BaseIds:
+      return base_ids(visit);
   }
   return {};
 }
@@ -162,7 +207,7 @@ BodyMember field(std::string_view wire, std::string_view name) {
 
 /// Puts the field that an author calls `name` into `data`, under its name on the wire. False where
 /// it is there already.
-bool add_field(Members& data, std::string_view name) {
+bool add_field(Members& data, std::string_view name, bool events) {
   if (name == kAllCustom || name == "custom") {
     if (has(data, "custom")) return false;
     data.push_back(field("custom", "custom"));
@@ -176,7 +221,8 @@ bool add_field(Members& data, std::string_view name) {
     return true;
   }
   const FieldInfo* info = find_field(name);
-  const std::string_view wire = info ? info->webhook : name;
+  const std::string_view standard = info ? info->webhook : name;
+  const std::string_view wire = events ? events_field(name) : standard;
   if (has(data, wire)) return false;
   data.push_back(field(wire, name));
   return true;
@@ -192,33 +238,37 @@ BodyPart standard_envelope(Members data) {
   return {std::move(envelope)};
 }
 
-void add_all_fields(Members& data) {
-  add_field(data, "id");
-  for (const FieldInfo& info : contact_fields()) add_field(data, info.name);
-  add_field(data, "groups");
-  add_field(data, "updated_at");
-  for (const std::string_view name : statistic_names()) add_field(data, name);
-  add_field(data, kAllCustom);
+void add_all_fields(Members& data, bool events) {
+  add_field(data, "id", events);
+  for (const FieldInfo& info : contact_fields()) add_field(data, info.name, events);
+  add_field(data, "groups", events);
+  add_field(data, "updated_at", events);
+  for (const std::string_view name : statistic_names()) add_field(data, name, events);
+  add_field(data, kAllCustom, events);
 }
+
+constexpr std::string_view kEventsFields[] = {"id", "email", "cellphone", "first_name",
+                                              "last_name"};
 }  // namespace
 
 WebhookBody::WebhookBody(Settings& settings) {
   const Tree* payload = settings.find("payload");
   const bool stated = settings.has("envelope");
   const std::string envelope = settings.choice("envelope");
-  if (envelope == "events")
-    settings.error(settings.find("envelope")->at, "not_supported",
-                   "\"envelope: events\" is not supported yet");
   if (!payload) {
     if (envelope == "payload")
       settings.error(settings.find("envelope")->at, "missing_key",
                      "\"envelope: payload\" wants the map itself, in \"payload\"");
-    read_standard(settings);
+    if (envelope == "events")
+      read_events(settings);
+    else
+      read_standard(settings);
     return;
   }
-  if (stated && envelope == "standard")
-    settings.error(payload->at, "conflict",
-                   "\"payload\" replaces the standard envelope; remove one of them");
+  if (stated && envelope != "payload")
+    settings.error(
+        payload->at, "conflict",
+        fmt::format("\"payload\" replaces the {} envelope; remove one of them", envelope));
   for (const std::string_view key : {"contact_fields", "additional"})
     if (const Tree* other = settings.find(key))
       settings.error(
@@ -236,7 +286,7 @@ WebhookBody::WebhookBody(Settings& settings) {
 void WebhookBody::read_standard(Settings& settings) {
   Members data;
   data.push_back(member("type", constant("member")));
-  read_fields(settings, data);
+  read_fields(settings, /*events=*/false, data);
   read_additional(settings, data);
   root_ = standard_envelope(std::move(data));
   standard_ = true;
@@ -246,7 +296,7 @@ const WebhookBody& WebhookBody::test_data() {
   static const WebhookBody kBody = [] {
     Members data;
     data.push_back(member("type", constant("member")));
-    for (const std::string_view name : kDefaultFields) add_field(data, name);
+    for (const std::string_view name : kDefaultFields) add_field(data, name, /*events=*/false);
     WebhookBody body;
     body.root_ = standard_envelope(std::move(data));
     return body;
@@ -254,10 +304,34 @@ const WebhookBody& WebhookBody::test_data() {
   return kBody;
 }
 
-void WebhookBody::read_fields(Settings& settings, Members& data) {
+void WebhookBody::read_events(Settings& settings) {
+  Members fields;
+  read_fields(settings, /*events=*/true, fields);
+  read_additional(settings, fields);
+  std::vector<BodyPart> listed;  // Empty where nothing was chosen.
+  if (!fields.empty()) listed.push_back({std::move(fields)});
+  Members contact;
+  contact.push_back(member("base", {Source::BaseIds}));
+  contact.push_back(member("fields", {std::move(listed)}));
+  Members event;
+  event.push_back(member("action", {Source::Action}));
+  event.push_back(member("action_date", {Source::ActionDate}));
+  event.push_back(member("action_data", {Source::ActionData}));
+  event.push_back(member("list_id", {Source::ListId}));
+  event.push_back(member("contact", {std::move(contact)}));
+  std::vector<BodyPart> events;
+  events.push_back({std::move(event)});
+  Members envelope;
+  envelope.push_back(member("events", {std::move(events)}));
+  root_ = {std::move(envelope)};
+}
+
+void WebhookBody::read_fields(Settings& settings, bool events, Members& data) {
   const Tree* tree = settings.find("contact_fields");
   if (!tree) {
-    for (const std::string_view name : kDefaultFields) add_field(data, name);
+    const std::span<const std::string_view> usual =
+        events ? std::span<const std::string_view>{kEventsFields} : kDefaultFields;
+    for (const std::string_view name : usual) add_field(data, name, events);
     return;
   }
   const auto take = [&](const Tree& item) {
@@ -267,12 +341,12 @@ void WebhookBody::read_fields(Settings& settings, Members& data) {
           item.at, "wrong_type",
           fmt::format("\"contact_fields\" wants names of fields, found {}", describe(item)));
     } else if (item.text == "all") {
-      add_all_fields(data);
+      add_all_fields(data, events);
     } else if (item.text != kAllCustom && !known_contact_field(item.text, &nearest)) {
       settings.error(item.at, "unknown_field",
                      fmt::format("\"contact_fields\": a contact has no field \"{}\"", item.text),
                      nearest);
-    } else if (!add_field(data, item.text)) {
+    } else if (!add_field(data, item.text, events)) {
       settings.warning(item.at, "duplicate_field",
                        fmt::format("\"contact_fields\": \"{}\" is there already", item.text));
     }

@@ -1,5 +1,5 @@
 #pragma once
-// What a webhook says: the standard envelope, or the author's own map.
+// What a webhook says: the standard envelope, the events envelope, or the author's own map.
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,7 +18,16 @@ struct BodyMember;
 /// A value of the body, or where it comes from. Compiled once, rendered for each visit.
 struct BodyPart {
   /// What the visit itself knows.
-  enum class Source : std::uint8_t { DeliveryId, Timestamp, AccountId };
+  enum class Source : std::uint8_t {
+    DeliveryId,
+    Timestamp,
+    AccountId,
+    Action,      ///< The event's name in the events envelope; null where nothing started the run.
+    ActionDate,  ///< Its `at`, or now, in seconds since 1970.
+    ActionData,  ///< Its data without the list.
+    ListId,
+    BaseIds,  ///< The contact's id in a list, which is empty where it has none.
+  };
   /// Ready JSON, and the same as a value.
   struct Constant {
     Value value;
@@ -52,7 +61,8 @@ class WebhookBody {
  private:
   WebhookBody() = default;
   void read_standard(Settings& settings);
-  void read_fields(Settings& settings, std::vector<BodyMember>& data);
+  void read_events(Settings& settings);
+  void read_fields(Settings& settings, bool events, std::vector<BodyMember>& data);
   void read_additional(Settings& settings, std::vector<BodyMember>& data);
   BodyPart root_;
   bool standard_ = false;

@@ -101,6 +101,12 @@ std::optional<ApiReply> Access::refuse(const ApiRequest& request, Need need) con
                              to_string(need), to_string(record->role)));
 }
 
+std::string Access::name_of(const ApiRequest& request) const {
+  const auto token = bearer_token(request.header("authorization"));
+  const auto record = token ? options_.find_token(sha256_hex(*token)) : std::nullopt;
+  return record ? record->name : "anyone";
+}
+
 bool names_loopback(std::string_view host) {
   if (host.starts_with('[')) return host == "[::1]" || host.starts_with("[::1]:");
   host = host.substr(0, host.find(':'));

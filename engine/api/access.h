@@ -35,6 +35,8 @@ class Access {
   explicit Access(AccessOptions options) : options_{std::move(options)} {}
   /// The refusal (401, 403, 421), or nothing where the caller may pass.
   std::optional<ApiReply> refuse(const ApiRequest& request, Need need) const;
+  /// The name of the token behind a request that may pass; "anyone" where none is asked for.
+  std::string name_of(const ApiRequest& request) const;
   bool asks_for_tokens() const { return !options_.no_auth; }
 
  private:

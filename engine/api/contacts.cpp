@@ -106,8 +106,11 @@ void list_runs(Runtime& runtime, const Call& call) {
   const auto render = [&runtime](const Runtime::RunPage& found) {
     ValueList runs;
     for (const auto& run : found.runs) runs.push_back(view_of(run, runtime.epoch()));
+    ValueList refused;
+    for (const auto& one : found.refused) refused.push_back(view_of(one));
     return json_reply(200, ValueMap{{"runs", std::move(runs)},
-                                    {"next", found.next.empty() ? Value{} : Value{found.next}}});
+                                    {"next", found.next.empty() ? Value{} : Value{found.next}},
+                                    {"refused", std::move(refused)}});
   };
   unless_taken(call.reply, runtime.runs(*name, page->limit, page->cursor, page->fresh,
                                         answer_with<Runtime::RunPage>(call.reply, render)));

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <array>
 
-#include "engine/secrets/bytes.h"
 #include "engine/api/event_parts.h"
 #include "engine/api/intake.h"
 #include "engine/core/vocabulary.h"
+#include "engine/secrets/bytes.h"
 
 namespace onward {
 namespace {

@@ -22,10 +22,12 @@ constexpr Tag kTags[] = {
     {"contacts", "Who they are, and where they have been."},
     {"fields", "Custom fields that are declared; without any, contacts may have whichever."},
     {"scenarios", "What authors write, its life, and its numbers."},
+    {"runs", "Journeys under way."},
     {"placeholders", "The names that authors may use for values."},
     {"deliveries", "The webhook requests that nodes asked for, and what came of them."},
     {"secrets", "What headers and signatures need, kept sealed; no answer ever shows a value."},
     {"credentials", "What receivers know callers by, kept the same way."},
+    {"logs", "What was changed lately, and what requests met."},
     {kServerTag, "The process itself, for whoever watches it."},
 };
 

@@ -19,8 +19,8 @@ std::vector<Route> all_routes(Runtime& runtime, const Clock& clock, const Intake
   for (auto& more :
        {intake_routes(runtime, clock, door, secrets), contact_routes(runtime),
         field_routes(runtime), scenario_routes(runtime), scenario_life_routes(runtime),
-        delivery_routes(runtime), placeholder_routes(), health_routes(runtime),
-        metrics_routes(runtime, clock, door), secret_routes(runtime)})
+        delivery_routes(runtime), run_routes(runtime), log_routes(runtime), placeholder_routes(),
+        health_routes(runtime), metrics_routes(runtime, clock, door), secret_routes(runtime)})
     routes.insert(routes.end(), more.begin(), more.end());
   routes.push_back(openapi_route(routes));
   return routes;
@@ -70,6 +70,21 @@ Result<PageQuery> parse_page(const Call& call) {
   return page;
 }
 
+Result<std::optional<Instant>> parse_when(std::string_view text, std::string_view name) {
+  const auto when = parse_instant(text);
+  if (!when)
+    return fail(
+        ErrorKind::Invalid, "bad_parameter",
+        fmt::format("\"{}\" wants a time such as 2026-05-01T09:00:00Z, found \"{}\".", name, text));
+  return when;
+}
+
+Result<std::optional<Instant>> parse_when(const Call& call, std::string_view name) {
+  const auto text = call.parameter(name);
+  if (!text) return std::nullopt;
+  return parse_when(*text, name);
+}
+
 Result<Value> parse_object(std::string_view body, std::vector<std::string_view> known) {
   if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) return Value{ValueMap{}};
   auto object = parse_json(body);
@@ -79,6 +94,9 @@ Result<Value> parse_object(std::string_view body, std::vector<std::string_view> 
   for (const auto& [name, value] : *object->map()) {
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
     const std::string nearest = nearest_name(name, std::span<const std::string_view>{known});
+    if (known.empty())
+      return fail(ErrorKind::Invalid, "unknown_member",
+                  fmt::format("Nothing is told here, found \"{}\".", name));
     return fail(
         ErrorKind::Invalid, "unknown_member",
         nearest.empty()

@@ -36,6 +36,8 @@ std::vector<Route> field_routes(Runtime& runtime);
 std::vector<Route> scenario_routes(Runtime& runtime);
 std::vector<Route> scenario_life_routes(Runtime& runtime);
 std::vector<Route> delivery_routes(Runtime& runtime);
+std::vector<Route> run_routes(Runtime& runtime);
+std::vector<Route> log_routes(Runtime& runtime);
 std::vector<Route> placeholder_routes();
 std::vector<Route> health_routes(Runtime& runtime);
 std::vector<Route> metrics_routes(Runtime& runtime, const Clock& clock,
@@ -71,6 +73,9 @@ Result<PageQuery> parse_page(const Call& call);
 /// `true` or `false`; nothing given is false.
 Result<bool> parse_flag(const Call& call, std::string_view name);
 
+/// An instant (RFC 3339) by name; nothing where it was not given.
+Result<std::optional<Instant>> parse_when(const Call& call, std::string_view name);
+Result<std::optional<Instant>> parse_when(std::string_view text, std::string_view name);
 /// `?mode=` of routes that take events.
 Result<bool> history_mode(const Call& call);
 /// Hands a post to the engine and answers what became of it, or why it cannot be read.

@@ -13,6 +13,11 @@ const Parameter kShared[] = {
      R"({"type": "boolean", "default": false})"},
     {"mode", "history: contacts and statistics are updated, and nothing is started.",
      R"({"type": "string", "enum": ["history"]})"},
+    {"scenario", "Of this scenario; of all where it is missing.", R"({"type": "string"})"},
+    {"node", "Of this node of the scenario.", R"({"type": "string"})"},
+    {"since", "From this time on; of a delivery, when it was made.",
+     R"({"type": "string", "format": "date-time"})"},
+    {"until", "Before this time.", R"({"type": "string", "format": "date-time"})"},
     {"migrate", "Runs under way go over to the new version, at the node where they are.",
      R"({"type": "boolean", "default": false})"},
     {"map", "Where those go on whose node is not to keep them: pairs old:new,older:newer.",
@@ -32,6 +37,7 @@ const PathRow kPath[] = {
     {"secrets", {"name", "The secret's name, as in {{ secret.NAME }}."}},
     {"credentials", {"name", "The credential's name, as in auth: { credential: NAME }."}},
     {"deliveries", {"id", "The delivery's id, evt_…, which is its webhook-id."}},
+    {"runs", {"id", "The run's id, run_…."}},
 };
 }  // namespace
 

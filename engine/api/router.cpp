@@ -133,6 +133,7 @@ void Api::handle(ApiRequest& request, Reply reply) const {
         return reply(problem(400, "repeated_parameter",
                              fmt::format("The parameter \"{}\" stands twice in the query.", name)));
   }
-  match.route->handler({request, std::move(match.params), std::move(*query), std::move(reply)});
+  match.route->handler(
+      {request, std::move(match.params), std::move(*query), std::move(reply), &access_});
 }
 }  // namespace onward

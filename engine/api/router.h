@@ -19,7 +19,10 @@ struct Call {
   std::vector<std::string> params;  ///< The pattern's, decoded, in order.
   QueryParameters query;            ///< Only names that the route knows.
   Reply reply;
+  const Access* access = nullptr;
 
+  /// Who asks, for the log of what was changed: the token's name.
+  std::string who() const { return access ? access->name_of(request) : std::string{}; }
   /// The value of a query parameter; nothing where it was not given.
   std::optional<std::string> parameter(std::string_view name) const;
 };

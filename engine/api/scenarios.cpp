@@ -34,9 +34,10 @@ ApiReply render_apply(const ApplyAnswer& answer) {
 void apply(Runtime& runtime, const Call& call) {
   auto migration = parse_migration(call);
   if (!migration) return call.reply(problem_of(migration.error()));
+  std::string who = call.who();
   unless_taken(call.reply, runtime.apply(call.params.front(), std::move(call.request.body),
                                          answer_with<ApplyAnswer>(call.reply, render_apply),
-                                         std::move(*migration)));
+                                         std::move(*migration), std::move(who)));
 }
 
 void list(Runtime& runtime, const Call& call) {
@@ -86,13 +87,15 @@ void activate(Runtime& runtime, const Call& call) {
   if (!emails) return call.reply(problem_of(emails.error()));
   std::optional<std::vector<std::string>> chosen;
   if (!emails->empty()) chosen = std::move(*emails);
-  unless_taken(call.reply, runtime.activate(call.params.front(), std::move(chosen),
-                                            answer_with<ScenarioInfo>(call.reply, render_info)));
+  unless_taken(call.reply,
+               runtime.activate(call.params.front(), std::move(chosen),
+                                answer_with<ScenarioInfo>(call.reply, render_info), call.who()));
 }
 
 void hold(Runtime& runtime, const Call& call) {
-  unless_taken(call.reply, runtime.hold(call.params.front(),
-                                        answer_with<ScenarioInfo>(call.reply, render_info)));
+  unless_taken(call.reply,
+               runtime.hold(call.params.front(), answer_with<ScenarioInfo>(call.reply, render_info),
+                            call.who()));
 }
 
 void archive(Runtime& runtime, const Call& call) {
@@ -105,8 +108,9 @@ void archive(Runtime& runtime, const Call& call) {
       return call.reply(problem(400, "wrong_type", "\"cancel_pending\" wants true or false."));
     cancel_pending = *flag;
   }
-  unless_taken(call.reply, runtime.archive(call.params.front(), cancel_pending,
-                                           answer_with<ScenarioInfo>(call.reply, render_info)));
+  unless_taken(call.reply,
+               runtime.archive(call.params.front(), cancel_pending,
+                               answer_with<ScenarioInfo>(call.reply, render_info), call.who()));
 }
 
 void duplicate(Runtime& runtime, const Call& call) {
@@ -116,14 +120,16 @@ void duplicate(Runtime& runtime, const Call& call) {
   if (!id || !id->text())
     return call.reply(problem(400, "no_id", "The body wants {\"id\": the new scenario's id}."));
   const auto render = [](const ScenarioInfo& info) { return json_reply(201, view_of(info)); };
-  unless_taken(call.reply, runtime.duplicate(call.params.front(), *id->text(),
-                                             answer_with<ScenarioInfo>(call.reply, render)));
+  unless_taken(call.reply,
+               runtime.duplicate(call.params.front(), *id->text(),
+                                 answer_with<ScenarioInfo>(call.reply, render), call.who()));
 }
 
 void remove_draft(Runtime& runtime, const Call& call) {
   const auto render = [](const ScenarioInfo&) { return ApiReply{204, "", ""}; };
-  unless_taken(call.reply, runtime.remove_draft(call.params.front(),
-                                                answer_with<ScenarioInfo>(call.reply, render)));
+  unless_taken(call.reply,
+               runtime.remove_draft(call.params.front(),
+                                    answer_with<ScenarioInfo>(call.reply, render), call.who()));
 }
 
 void stats(Runtime& runtime, const Call& call) {

@@ -36,21 +36,23 @@ Value named_counts(const CounterRow& row, const std::vector<std::string>& known)
 
 Value view_node(const NodeStats& node) {
   const CounterRow& row = node.counts;
-  return ValueMap{{"id", node.id},
-                  {"kind", node.kind},
-                  {"visits", row[Counter::Visits]},
-                  {"unique_contacts", row[Counter::UniqueContacts]},
-                  {"waiting", row[Counter::Waiting]},
-                  {"moved_in", row[Counter::MovedIn]},
-                  {"moved_out", row[Counter::MovedOut]},
-                  {"ports", named_counts(row, node.ports)},
-                  {"unknown", row[Counter::Unknown]},
-                  {"requests", row[Counter::Requests]},
-                  {"accepted", row[Counter::Accepted]},
-                  {"pending", row[Counter::Pending]},
-                  {"parked", row[Counter::PendingParked]},
-                  {"failed", row[Counter::Failed]},
-                  {"cancelled", row[Counter::Cancelled]}};
+  Value view = ValueMap{{"id", node.id},
+                        {"kind", node.kind},
+                        {"visits", row[Counter::Visits]},
+                        {"unique_contacts", row[Counter::UniqueContacts]},
+                        {"waiting", row[Counter::Waiting]},
+                        {"moved_in", row[Counter::MovedIn]},
+                        {"moved_out", row[Counter::MovedOut]},
+                        {"ports", named_counts(row, node.ports)},
+                        {"unknown", row[Counter::Unknown]},
+                        {"requests", row[Counter::Requests]},
+                        {"accepted", row[Counter::Accepted]},
+                        {"pending", row[Counter::Pending]},
+                        {"parked", row[Counter::PendingParked]},
+                        {"failed", row[Counter::Failed]},
+                        {"cancelled", row[Counter::Cancelled]}};
+  if (node.paused) view.set("paused", true);
+  return view;
 }
 
 Value view_side(const StatsSide& side) {
@@ -159,6 +161,12 @@ Value view_of(const Runtime::RunView& view, std::string_view epoch) {
                            {"at", format_instant(step.at)},
                            {"port", step.port.empty() ? Value{} : Value{step.port}}};
     if (step.delivery) shown.set("delivery", format_delivery(epoch, *step.delivery));
+    if (i < view.deliveries.size() && view.deliveries[i]) {
+      const Delivery& delivery = *view.deliveries[i];
+      shown.set("delivery_state", to_string(delivery.state));
+      if (delivery.parked) shown.set("delivery_parked", true);
+      if (!delivery.reason.empty()) shown.set("delivery_reason", delivery.reason);
+    }
     if (!step.note.empty()) shown.set("note", step.note);
     path.push_back(std::move(shown));
   }
@@ -167,6 +175,7 @@ Value view_of(const Runtime::RunView& view, std::string_view epoch) {
                {"version", number(run.version)},      {"test", run.test},
                {"state", to_string(run.state)},       {"started", format_instant(run.started)},
                {"ended", instant_or_null(run.ended)}, {"wake_at", instant_or_null(run.wake_at)}};
+  if (!view.contact.empty()) shown.set("contact", view.contact);
   if (!run.reason.empty()) shown.set("reason", run.reason);
   if (!run.entry_key.empty()) shown.set("key", run.entry_key);
   shown.set("path", std::move(path));
@@ -191,12 +200,35 @@ Value view_of(const Runtime::DeliveryView& view, std::string_view epoch, bool wh
                          {"attempt_count", number(delivery.attempts)},
                          {"last_attempt", delivery.last ? view_attempt(*delivery.last) : Value{}}};
   if (!delivery.reason.empty()) shown.set("reason", delivery.reason);
+  if (delivery.parked_since) shown.set("parked_since", format_instant(*delivery.parked_since));
+  if (delivery.series > 0) shown.set("series", number(delivery.series));
+  // What goes out is under this id; its attempts stand there.
+  if (delivery.batch) shown.set("batch", format_delivery(epoch, *delivery.batch));
+  if (!delivery.members.empty()) shown.set("batch_size", number(delivery.members.size()));
   if (!whole) return shown;
   shown.set("request", view.request ? view_request(*view.request) : Value{});
   ValueList attempts;
   for (const Attempt& attempt : view.attempts) attempts.push_back(view_attempt(attempt));
   shown.set("attempts", std::move(attempts));
   return shown;
+}
+
+Value view_of(const LogLine& line, std::string_view epoch) {
+  Value shown = ValueMap{{"at", format_instant(line.at)}, {"what", line.what}};
+  for (const auto& [name, text] :
+       {std::pair{"scenario", &line.scenario}, std::pair{"node", &line.node},
+        std::pair{"who", &line.who}, std::pair{"text", &line.text}})
+    if (!text->empty()) shown.set(name, inert_text(*text));
+  if (line.delivery) shown.set("delivery", format_delivery(epoch, *line.delivery));
+  return shown;
+}
+
+Value view_of(const Runtime::RefusedView& refused) {
+  return ValueMap{{"scenario", refused.scenario},
+                  {"test", refused.test},
+                  {"reason", refused.refusal.reason},
+                  {"count", number(refused.refusal.count)},
+                  {"last", format_instant(refused.refusal.last)}};
 }
 
 Value view_of(std::span<const Diagnostic> diagnostics) {

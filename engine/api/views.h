@@ -27,6 +27,9 @@ Value view_of(const ScenarioStats& stats);
 Value view_of(const Runtime::RunView& run, std::string_view epoch);
 /// `whole`: with the request and all attempts.
 Value view_of(const Runtime::DeliveryView& delivery, std::string_view epoch, bool whole);
+Value view_of(const LogLine& line, std::string_view epoch);
+/// {"scenario", "test", "reason", "count", "last"}
+Value view_of(const Runtime::RefusedView& refused);
 /// {"name", "set_at", "rotating_since", "used_by", "readable"}, of a credential also "scheme" and
 /// "username" or "header". Never a value.
 Value view_of(const SecretInfo& info, SecretKind kind);

@@ -40,6 +40,17 @@ struct RetryPolicy {
 /// At once, then after 5 s, 30 s, 2 min, 5 min, 15 min, 30 min, 1 h, 1.5 h and then each 2 h.
 RetryPolicy default_retry_policy();
 
+/// Deliveries that go out as one request: the members' events, one after the other. A batch is
+/// fixed in a commit before its first attempt, and never regrouped.
+struct BatchPolicy {
+  std::size_t max = 100;                      ///< Members.
+  Duration linger = std::chrono::seconds{1};  ///< How long a delivery waits for others.
+  bool operator==(const BatchPolicy&) const = default;
+};
+
+/// The most that one request says, in bytes; of a batch as well.
+inline constexpr std::size_t kRequestBodyMax = 1 << 20;
+
 enum class LogBody : std::uint8_t { Off, Failures, All };
 
 /// How a node's requests are made: the same for all deliveries of one (scenario, version, node), so
@@ -51,6 +62,8 @@ struct DeliveryPolicy {
   Duration timeout = std::chrono::seconds{15};  ///< Of the whole attempt.
   LogBody log_body = LogBody::Failures;
   std::string sign;  ///< Name of the signing secret; empty: unsigned.
+  std::optional<BatchPolicy> batch;
+  bool active = true;  ///< First value of the node's switch; false: its deliveries are parked.
 };
 
 /// A queue of deliveries: the endpoint (scenario, node, origin). The origin is a constant of a
@@ -105,7 +118,8 @@ struct Delivery {
   bool parked = false;                  ///< Pending, but its node is paused.
   std::optional<Instant> parked_since;  ///< Its window stands still from then on.
   /// The delivery under whose webhook-id it is sent, once its batch is fixed; the first member's
-  /// own key for itself. Members other than the first have no `due`.
+  /// own key for itself. One member carries the batch: it alone has a `due` and counts attempts
+  /// before the batch is settled. That is the first, or the next one where it was forgotten.
   std::optional<DeliveryKey> batch;
   std::vector<DeliveryKey> members;  ///< Of the first member of a fixed batch: all, itself too.
   std::string reason;  ///< Why it failed or was cancelled: "deadline", "gone", "bad_header", …

@@ -41,6 +41,7 @@ void end(Delivery& delivery, DeliveryState state, std::string reason, Instant at
   delivery.due.reset();
   delivery.settled = at;
   delivery.parked = false;
+  delivery.parked_since.reset();
 }
 }  // namespace
 

@@ -4,6 +4,8 @@
 #include <array>
 #include <unordered_map>
 
+#include "engine/core/contact.h"
+
 namespace onward {
 namespace {
 constexpr auto kNone = EventEffect::None;
@@ -126,5 +128,28 @@ std::optional<std::string> canonical_event(std::string_view name) {
   if (const EventName* row = find_event(name)) return std::string{row->name};
   if (is_snake_case(name)) return std::string{name};
   return std::nullopt;
+}
+
+std::string_view action_of(std::string_view event) {
+  static constexpr std::pair<std::string_view, std::string_view> kActions[] = {
+      {"sent", "email_send"},
+      {"opened", "email_open"},
+      {"clicked", "email_click"},
+      {"bounced", "email_hard_bounce"},
+      {"profile_updated", "edit_subscription"},
+      {"converted", "goal_conversion"},
+  };
+  for (const auto& [ours, theirs] : kActions)
+    if (ours == event) return theirs;
+  return event;
+}
+
+std::string_view events_field(std::string_view field) {
+  if (field == "id") return "uid";
+  const FieldInfo* info = find_field(field);
+  if (!info) return field;
+  if (info->field == Field::FirstName) return "name";
+  if (info->field == Field::LastName) return "last_name";
+  return info->webhook;
 }
 }  // namespace onward

@@ -24,4 +24,11 @@ const EventName* find_event(std::string_view name);
 /// The canonical name: of the table, or any other snake_case name (letters, digits, "_", a letter
 /// first, at most 64) as it is; nothing where it is no name.
 std::optional<std::string> canonical_event(std::string_view name);
+
+/// What the events envelope (seed S3) calls an event: "email_send" for sent; our own name where the
+/// seed has none.
+std::string_view action_of(std::string_view event);
+/// What it calls a contact's field, by our name: "uid" for id, "name" for first_name; else the name
+/// in the standard envelope.
+std::string_view events_field(std::string_view field);
 }  // namespace onward

@@ -34,11 +34,30 @@ ContactKey key_of(const Input& input) {
 std::string id_of(const Contact& contact) { return contact.id ? contact.id->text : std::string{}; }
 }  // namespace
 
-Batch::Batch(Store& store, const Catalog& catalog, const Counters& counters, Sequence last_seq,
-             ContactKey last_contact, Instant now, Duration dedupe_for)
+Result<std::vector<LoadedDelivery>> unit_of(Store& store, const Delivery& delivery) {
+  std::vector<DeliveryKey> keys{delivery.key};
+  if (delivery.batch && *delivery.batch == delivery.key) {
+    keys = delivery.members;
+  } else if (delivery.batch) {
+    const auto first = store.deliveries({&*delivery.batch, 1});
+    if (!first) return tl::make_unexpected(first.error());
+    if (first->front()) keys = first->front()->delivery.members;
+  }
+  auto loaded = store.deliveries(keys);
+  if (!loaded) return tl::make_unexpected(std::move(loaded.error()));
+  std::vector<LoadedDelivery> members;
+  for (auto& one : *loaded)
+    if (one) members.push_back(std::move(*one));
+  return members;
+}
+
+Batch::Batch(Store& store, const Catalog& catalog, const Counters& counters,
+             const Switches& switches, Sequence last_seq, ContactKey last_contact, Instant now,
+             Duration dedupe_for)
     : store_{store},
       catalog_{catalog},
       counters_{counters},
+      switches_{switches},
       last_seq_{last_seq},
       last_contact_{last_contact},
       now_{now},
@@ -269,8 +288,22 @@ Status Batch::take(const Work& work) {
                     .created = answer.created,
                     .warnings = answer.event.warnings};
   for (Run& run : changes.runs) runs_.insert_or_assign(run.key, std::move(run));
-  for (NewDelivery& made : changes.deliveries) deliveries_.push_back(std::move(made));
+  for (NewDelivery& made : changes.deliveries) take_over(made);
   return {};
+}
+
+/// A new delivery waits for its batch, or for its node's switch.
+void Batch::take_over(NewDelivery& made) {
+  Delivery& delivery = made.delivery;
+  if (delivery.pending() && made.policy != nullptr && made.policy->batch)
+    delivery.due = now_ + made.policy->batch->linger;
+  if (delivery.pending() &&
+      is_paused(switches_, {delivery.endpoint.scenario, delivery.endpoint.node})) {
+    delivery.parked = true;
+    delivery.parked_since = now_;
+    counters_of(delivery).add(Counter::PendingParked, 1);
+  }
+  deliveries_.push_back(std::move(made));
 }
 
 /// Advances; where that needs ledger rows that nobody could foresee, loads them and does it again.
@@ -345,16 +378,21 @@ void Batch::note_identity(IdentityChange::Kind kind, const std::string& before,
 
 // ---- deliveries ----
 
-void Batch::settle_attempt(const Delivery& delivery, const AttemptResult& result,
-                           const RetryPolicy& policy) {
+CounterRow& Batch::counters_of(const Delivery& delivery) {
+  return deltas_.at({.scenario = delivery.endpoint.scenario,
+                     .node = delivery.endpoint.node,
+                     .version = delivery.endpoint.version,
+                     .test = delivery.test});
+}
+
+Status Batch::settle_attempt(const Delivery& delivery, const AttemptResult& result,
+                             const RetryPolicy& policy) {
   Settlement settlement = settle({delivery}, result, policy, {.at = now_});
-  if (settlement.delivery == delivery) return;
-  const CounterKey key{.scenario = delivery.endpoint.scenario,
-                       .node = delivery.endpoint.node,
-                       .version = delivery.endpoint.version,
-                       .test = delivery.test};
+  if (settlement.delivery == delivery) return {};
   if (settlement.accepted || settlement.failed) {
-    CounterRow& row = deltas_.at(key);
+    if (delivery.batch)
+      if (Status done = settle_members(settlement); !done) return done;
+    CounterRow& row = counters_of(delivery);
     row.add(Counter::Pending, -1);
     row.add(settlement.accepted ? Counter::Accepted : Counter::Failed, 1);
     if (delivery.parked) row.add(Counter::PendingParked, -1);
@@ -362,14 +400,43 @@ void Batch::settle_attempt(const Delivery& delivery, const AttemptResult& result
   if (settlement.superseded)
     commit_.attempts.push_back({.delivery = delivery.key, .attempt = *settlement.superseded});
   settled_.push_back({.settlement = std::move(settlement), .result = result});
+  return {};
+}
+
+/// The others of a batch end as the one that carried it. What the receiver said stays with that
+/// one.
+Status Batch::settle_members(const Settlement& settlement) {
+  const Delivery& carrier = settlement.delivery;
+  const auto members = unit_of(store_, carrier);
+  if (!members) return tl::make_unexpected(members.error());
+  for (const LoadedDelivery& one : *members) {
+    if (one.delivery.key == carrier.key || !one.delivery.pending()) continue;
+    CounterRow& row = counters_of(one.delivery);
+    row.add(Counter::Pending, -1);
+    row.add(settlement.accepted ? Counter::Accepted : Counter::Failed, 1);
+    if (one.delivery.parked) row.add(Counter::PendingParked, -1);
+    Delivery& ended = changed_[one.delivery.key] = one.delivery;
+    ended.state = carrier.state;
+    ended.reason = carrier.reason;
+    ended.settled = carrier.settled;
+    ended.attempts = carrier.attempts;
+    ended.last = carrier.last;
+    if (ended.last) ended.last->response.clear();
+    ended.due.reset();
+    ended.parked = false;
+    ended.parked_since.reset();
+  }
+  return {};
+}
+
+bool Batch::is_cancelled(DeliveryKey delivery) const {
+  return std::ranges::find(cancelled_, delivery, &Delivery::key) != cancelled_.end();
 }
 
 void Batch::cancel(const Delivery& delivery, std::string_view reason) {
   assert(delivery.pending());
-  CounterRow& row = deltas_.at({.scenario = delivery.endpoint.scenario,
-                                .node = delivery.endpoint.node,
-                                .version = delivery.endpoint.version,
-                                .test = delivery.test});
+  changed_.erase(delivery.key);
+  CounterRow& row = counters_of(delivery);
   row.add(Counter::Pending, -1);
   row.add(Counter::Cancelled, 1);
   if (delivery.parked) row.add(Counter::PendingParked, -1);
@@ -379,6 +446,65 @@ void Batch::cancel(const Delivery& delivery, std::string_view reason) {
   ended.due.reset();
   ended.settled = now_;
   ended.parked = false;
+  ended.parked_since.reset();
+}
+
+void Batch::retry(const Delivery& delivery, const RetryPolicy& policy, bool due) {
+  assert(!delivery.pending() && delivery.state != DeliveryState::Accepted);
+  CounterRow& row = counters_of(delivery);
+  row.add(delivery.state == DeliveryState::Failed ? Counter::Failed : Counter::Cancelled, -1);
+  row.add(Counter::Pending, 1);
+  Delivery& again = changed_[delivery.key] = delivery;
+  again.state = DeliveryState::Pending;
+  again.reason.clear();
+  again.settled.reset();
+  again.deadline = now_ + policy.window;
+  ++again.series;
+  again.series_from = again.attempts;
+  if (due) again.due = now_;
+  if (!is_paused(switches_, {delivery.endpoint.scenario, delivery.endpoint.node})) return;
+  again.parked = true;
+  again.parked_since = now_;
+  row.add(Counter::PendingParked, 1);
+}
+
+void Batch::park(const Delivery& delivery, Instant since) {
+  assert(delivery.pending() && !delivery.parked);
+  Delivery& parked = changed_[delivery.key] = delivery;
+  parked.parked = true;
+  parked.parked_since = std::max(since, delivery.created);
+  counters_of(delivery).add(Counter::PendingParked, 1);
+}
+
+void Batch::unpark(const Delivery& delivery) {
+  assert(delivery.pending() && delivery.parked);
+  Delivery& free = changed_[delivery.key] = delivery;
+  free.parked = false;
+  const Instant since = std::exchange(free.parked_since, {}).value_or(now_);
+  free.deadline += std::max(now_ - since, Duration::zero());
+  if (free.due) free.due = std::max(*free.due, now_);
+  counters_of(delivery).add(Counter::PendingParked, -1);
+}
+
+/// The batch of a member that is taken out goes on with the others: the next one carries it, under
+/// the same webhook-id.
+Status Batch::hand_over(const Delivery& carrier) {
+  const auto members = unit_of(store_, carrier);
+  if (!members) return tl::make_unexpected(members.error());
+  for (const LoadedDelivery& one : *members) {
+    if (one.delivery.key == carrier.key || !one.delivery.pending() ||
+        is_cancelled(one.delivery.key))
+      continue;
+    Delivery& next = changed_[one.delivery.key] = one.delivery;
+    next.due = carrier.due;
+    next.deadline = carrier.deadline;
+    next.attempts = carrier.attempts;
+    next.series = carrier.series;
+    next.series_from = carrier.series_from;
+    next.last = carrier.last;
+    return {};
+  }
+  return {};
 }
 
 /// Of a contact that is forgotten: those on disk, and those of this very batch.
@@ -387,8 +513,15 @@ Status Batch::cancel_pending_of(ContactKey contact) {
   if (!keys) return tl::make_unexpected(keys.error());
   const auto loaded = store_.deliveries(*keys);
   if (!loaded) return tl::make_unexpected(loaded.error());
-  for (const auto& one : *loaded)
-    if (one && one->delivery.pending()) cancel(one->delivery, "forgotten");
+  for (const auto& one : *loaded) {
+    if (!one) continue;
+    const auto changed = changed_.find(one->delivery.key);
+    const Delivery delivery = changed == changed_.end() ? one->delivery : changed->second;
+    if (!delivery.pending()) continue;
+    cancel(delivery, "forgotten");
+    if (delivery.batch && delivery.due)
+      if (Status done = hand_over(delivery); !done) return done;
+  }
   for (const NewDelivery& made : deliveries_)
     if (made.delivery.contact == contact && made.delivery.pending())
       cancel(made.delivery, "forgotten");
@@ -423,6 +556,7 @@ Commit Batch::finish() {
   }
   for (const Settled& settled : settled_) commit.deliveries.push_back(settled.settlement.delivery);
   for (const Delivery& delivery : cancelled_) commit.deliveries.push_back(delivery);
+  for (const auto& [key, delivery] : changed_) commit.deliveries.push_back(delivery);
   for (const auto& [key, delta] : deltas_.rows()) {
     const auto known = counters_.find(key);
     CounterRow row = known == counters_.end() ? CounterRow{} : known->second;

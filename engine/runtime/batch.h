@@ -13,6 +13,7 @@
 #include "engine/core/advance.h"
 #include "engine/core/settle.h"
 #include "engine/runtime/runtime.h"
+#include "engine/runtime/switches.h"
 #include "engine/store/store.h"
 
 namespace onward {
@@ -41,23 +42,33 @@ struct Settled {
 
 class Batch {
  public:
-  Batch(Store& store, const Catalog& catalog, const Counters& counters, Sequence last_seq,
-        ContactKey last_contact, Instant now, Duration dedupe_for);
+  Batch(Store& store, const Catalog& catalog, const Counters& counters, const Switches& switches,
+        Sequence last_seq, ContactKey last_contact, Instant now, Duration dedupe_for);
 
   /// Reads everything the inputs may need, set by set.
   Status prefetch(std::span<const Work> work);
   /// Advances one input. An error is the store's.
   Status take(const Work& work);
-  void settle_attempt(const Delivery& delivery, const AttemptResult& result,
-                      const RetryPolicy& policy);
+  /// Of one that carries a batch, its end is the end of all members. An error is the store's.
+  Status settle_attempt(const Delivery& delivery, const AttemptResult& result,
+                        const RetryPolicy& policy);
   /// Takes a pending delivery out of the race.
   void cancel(const Delivery& delivery, std::string_view reason);
+  /// Takes a failed or cancelled delivery back to pending: a new window, the next series.
+  void retry(const Delivery& delivery, const RetryPolicy& policy, bool due);
+  /// Parks a pending delivery: its window stands still from `since` on.
+  void park(const Delivery& delivery, Instant since);
+  /// And lets it go on.
+  void unpark(const Delivery& delivery);
+  Commit& rows() { return commit_; }
   /// The whole change, ready for the store. Call once, last.
   Commit finish();
 
   const std::vector<NewDelivery>& deliveries() const { return deliveries_; }
   const std::vector<Settled>& settled() const { return settled_; }
   const std::vector<Delivery>& cancelled() const { return cancelled_; }
+  /// Rows that changed for other reasons than an attempt or a cancellation.
+  const std::map<DeliveryKey, Delivery>& changed() const { return changed_; }
   Sequence last_seq() const { return last_seq_; }
   ContactKey last_contact() const { return last_contact_; }
 
@@ -90,10 +101,16 @@ class Batch {
                      ContactKey contact, bool has_id);
   bool refuse_event(const EventInput& input, WorkAnswer& answer);
   Status cancel_pending_of(ContactKey contact);
+  void take_over(NewDelivery& made);
+  CounterRow& counters_of(const Delivery& delivery);
+  Status settle_members(const Settlement& settlement);
+  Status hand_over(const Delivery& carrier);
+  bool is_cancelled(DeliveryKey delivery) const;
 
   Store& store_;
   const Catalog& catalog_;
   const Counters& counters_;
+  const Switches& switches_;
   Sequence last_seq_;
   ContactKey last_contact_;
   const Instant now_;
@@ -108,9 +125,14 @@ class Batch {
   std::vector<NewDelivery> deliveries_;
   std::vector<Settled> settled_;
   std::vector<Delivery> cancelled_;
+  std::map<DeliveryKey, Delivery> changed_;
   CounterDeltas deltas_;
   Commit commit_;
 };
+
+/// The members of the fixed batch that `delivery` belongs to, oldest first, with their requests;
+/// of one that belongs to none, itself.
+Result<std::vector<LoadedDelivery>> unit_of(Store& store, const Delivery& delivery);
 
 /// The key under which an event is remembered.
 Hash128 seen_key(const SourceId& source, const EventId& id);

@@ -45,11 +45,39 @@ void Dispatcher::forget_if_done(const EndpointKey& key) {
 
 void Dispatcher::settled(const Delivery& delivery) {
   Endpoint& endpoint = endpoints_[delivery.endpoint];
-  if (out_.erase(delivery.key) != 0) --endpoint.out;
-  deadlines_.erase({delivery.deadline, delivery.key});
-  if (delivery.pending() && delivery.due && (!endpoint.next || *delivery.due < *endpoint.next))
+  if (const auto out = out_.find(delivery.key); out != out_.end()) {
+    deadlines_.erase({out->second.deadline, delivery.key});
+    out_.erase(out);
+    --endpoint.out;
+  }
+  if (delivery.pending() && !delivery.parked && delivery.due &&
+      (!endpoint.next || *delivery.due < *endpoint.next))
     expect(delivery.endpoint, endpoint, delivery.due);
   forget_if_done(delivery.endpoint);
+}
+
+void Dispatcher::hold(ScenarioKey scenario, NodeNumber node, bool held) {
+  if (held)
+    held_.emplace(scenario, node);
+  else
+    held_.erase({scenario, node});
+}
+
+std::vector<DeliveryKey> Dispatcher::out_of(ScenarioKey scenario, NodeNumber node) const {
+  std::vector<DeliveryKey> keys;
+  for (const auto& [key, delivery] : out_)
+    if (delivery.endpoint.scenario == scenario && delivery.endpoint.node == node)
+      keys.push_back(key);
+  return keys;
+}
+
+std::vector<EndpointKey> Dispatcher::due(Instant now) const {
+  std::vector<EndpointKey> endpoints;
+  for (const auto& [at, key] : queue_) {
+    if (at > now) break;
+    if (!is_held(key)) endpoints.push_back(key);
+  }
+  return endpoints;
 }
 
 const Delivery* Dispatcher::find(DeliveryKey delivery) const {
@@ -67,7 +95,7 @@ Status Dispatcher::refill(Store& store, Instant now, std::vector<Handout>& out) 
   std::vector<EndpointKey> ready;
   for (const auto& [at, key] : queue_) {
     if (at > now) break;
-    if (wants_more(endpoints_[key])) ready.push_back(key);
+    if (!is_held(key) && wants_more(endpoints_[key])) ready.push_back(key);
   }
   for (const EndpointKey& key : ready)
     if (Status done = refill_one(store, key, endpoints_[key], now, out); !done) return done;
@@ -109,7 +137,7 @@ std::optional<Instant> Dispatcher::next() const {
   if (!deadlines_.empty()) next = deadlines_.begin()->first;
   for (const auto& [at, key] : queue_) {
     if (next && at >= *next) break;
-    if (wants_more(endpoints_.at(key))) return at;
+    if (!is_held(key) && wants_more(endpoints_.at(key))) return at;
   }
   return next;
 }

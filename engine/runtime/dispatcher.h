@@ -33,8 +33,15 @@ class Dispatcher {
   /// store.
   void created(const Delivery& delivery, std::shared_ptr<const Request> request,
                std::vector<Handout>& out);
-  /// An attempt's outcome, or a cancellation, committed.
+  /// A change of a delivery, committed: an attempt's outcome, a cancellation, a switch. It is not
+  /// out any more; what is pending and not parked is handed out when it is due.
   void settled(const Delivery& delivery);
+  /// Whether nothing of a node is handed out for now.
+  void hold(ScenarioKey scenario, NodeNumber node, bool held);
+  /// Deliveries of a node that are out.
+  std::vector<DeliveryKey> out_of(ScenarioKey scenario, NodeNumber node) const;
+  /// Endpoints of which something is due, held ones aside.
+  std::vector<EndpointKey> due(Instant now) const;
   /// The row of a delivery that is out; null where it is not.
   const Delivery* find(DeliveryKey delivery) const;
   /// Deliveries that are out and whose window has ended meanwhile: each is named once, so that its
@@ -65,6 +72,9 @@ class Dispatcher {
   bool wants_more(const Endpoint& endpoint) const { return endpoint.out <= window() / 2; }
   void take_out(const Delivery& delivery, Endpoint& endpoint);
   void forget_if_done(const EndpointKey& key);
+  bool is_held(const EndpointKey& key) const {
+    return !held_.empty() && held_.contains({key.scenario, key.node});
+  }
 
   static constexpr std::size_t kShare = 16;
 
@@ -73,5 +83,6 @@ class Dispatcher {
   std::map<EndpointKey, Endpoint> endpoints_;
   std::set<std::pair<Instant, EndpointKey>> queue_;      // endpoints by `next`
   std::set<std::pair<Instant, DeliveryKey>> deadlines_;  // of those out, until overdue
+  std::set<std::pair<ScenarioKey, NodeNumber>> held_;
 };
 }  // namespace onward

@@ -54,15 +54,17 @@ Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<Store> store, const
   if (!endpoints) return tl::make_unexpected(std::move(endpoints.error()));
   auto vault = Vault::open({.path = options.key_file, .own = options.own_key_file});
   if (!vault) return tl::make_unexpected(std::move(vault.error()));
-  std::unique_ptr<Engine> engine{new Engine(std::move(store), kinds, sink, clock, options,
-                                            std::move(*snapshot), std::move(*vault))};
+  std::unique_ptr<Engine> engine{
+      new Engine(std::move(store), kinds, sink, clock, options, *snapshot, std::move(*vault))};
   engine->dispatcher_.restore(*endpoints);
   if (Status done = engine->finish_rekey(); !done) return tl::make_unexpected(done.error());
+  engine->restore_switches(*snapshot);
   return engine;
 }
 
 Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySink& sink,
-               const Clock& clock, const RuntimeOptions& options, Snapshot snapshot, Vault vault)
+               const Clock& clock, const RuntimeOptions& options, const Snapshot& snapshot,
+               Vault vault)
     : store_{std::move(store)},
       sink_{sink},
       clock_{clock},
@@ -75,7 +77,8 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       secrets_{std::move(vault), snapshot},
       book_{kinds, snapshot, [this](std::string_view line) { log(std::string{line}); }},
       passes_{snapshot.admin},
-      dispatcher_{{.endpoint = options.endpoint_window, .total = options.window}} {
+      dispatcher_{{.endpoint = options.endpoint_window, .total = options.window}},
+      recent_{std::make_shared<RecentLog>(clock.now())} {
   for (const auto& [key, row] : counters_) figures_.pending += row[Counter::Pending];
   book_.know(secrets_.context());
   take_fields(stored_fields(snapshot.admin));
@@ -127,6 +130,7 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
     if (!done && done.error().kind != ErrorKind::Unavailable) return done;
     if (done) seen_swept_ = today;
   }
+  if (Status done = do_chore(); !done) return done;
   return refill();
 }
 
@@ -230,21 +234,41 @@ Status Engine::commit_one_by_one(std::span<const Work> work,
 
 Status Engine::commit_once(std::span<const Work> work, std::span<const AttemptResult> results,
                            std::span<const AdminRecord> admin) {
-  Batch batch{*store_,       catalog_,     counters_,          last_seq_,
-              last_contact_, clock_.now(), options_.dedupe_for};
+  Batch batch = new_batch();
   if (Status done = batch.prefetch(work); !done) return done;
   for (const Work& item : work)
     if (Status done = batch.take(item); !done) return done;
-  for (const AttemptResult& result : results)
-    if (const Delivery* delivery = dispatcher_.find(result.delivery))
-      batch.settle_attempt(*delivery, result, policy_of(*delivery));
-  Commit commit = batch.finish();
-  commit.admin.assign(admin.begin(), admin.end());
+  for (const AttemptResult& result : results) {
+    std::optional<Delivery> delivery;
+    if (const Delivery* out = dispatcher_.find(result.delivery)) {
+      delivery = *out;
+    } else {
+      // It was parked while the attempt was under way; the answer counts all the same.
+      auto loaded = store_->deliveries({&result.delivery, 1});
+      if (!loaded) return tl::make_unexpected(loaded.error());
+      if (loaded->front()) delivery = std::move(loaded->front()->delivery);
+    }
+    if (!delivery || !delivery->pending()) continue;
+    if (Status done = batch.settle_attempt(*delivery, result, policy_of(*delivery)); !done)
+      return done;
+  }
+  batch.rows().admin.assign(admin.begin(), admin.end());
+  if (Status done = commit_and_adopt(batch); !done) return done;
+  count(work);
+  return {};
+}
+
+Batch Engine::new_batch() const {
+  return Batch{*store_,   catalog_,      counters_,    switches_,
+               last_seq_, last_contact_, clock_.now(), options_.dedupe_for};
+}
+
+Status Engine::commit_and_adopt(Batch& batch) {
+  const Commit commit = batch.finish();
   if (!commit.empty())
     if (Status done = commit_rows(commit); !done) return done;
   adopt(batch, commit);
   passes_.adopt(commit.admin);
-  count(work);
   return {};
 }
 
@@ -283,12 +307,22 @@ void Engine::adopt(Batch& batch, const Commit& commit) {
   }
   if (!withdrawn.empty()) sink_.withdraw(withdrawn);
   for (const Settled& settled : batch.settled()) dispatcher_.settled(settled.settlement.delivery);
+  for (const auto& [key, delivery] : batch.changed()) {
+    dispatcher_.settled(delivery);
+    if (!delivery.pending() || delivery.parked || delivery.batch) continue;
+    const DeliveryPolicy* policy = policy_at(delivery.endpoint);
+    if (policy != nullptr && policy->batch) gathered(delivery, *policy->batch);
+  }
   count(batch.settled());
 
   std::vector<Dispatcher::Handout> handouts;
   for (const NewDelivery& made : batch.deliveries()) {
     const bool cancelled = std::ranges::find(withdrawn, made.delivery.key) != withdrawn.end();
-    if (made.delivery.pending() && !cancelled)
+    if (made.delivery.state == DeliveryState::Failed) note_born_failed(made.delivery);
+    if (!made.delivery.pending() || made.delivery.parked || cancelled) continue;
+    if (made.policy != nullptr && made.policy->batch)
+      gathered(made.delivery, *made.policy->batch);
+    else
       dispatcher_.created(made.delivery, made.request, handouts);
   }
   hand_out(handouts);
@@ -364,7 +398,8 @@ Status Engine::step_pass() {
 
 std::optional<Instant> Engine::next_wake() const {
   if (full_) return probe_at_;
-  if (!held_.empty() || !scenario_passes_.empty() || passes_.any()) return clock_.now();
+  if (!held_.empty() || !chores_.empty() || !scenario_passes_.empty() || passes_.any())
+    return clock_.now();
   std::optional<Instant> next = store_->next_timer();
   if (next) next = std::max(*next, timers_from_);
   if (next_check_ && (!next || *next_check_ < *next)) next = next_check_;
@@ -376,9 +411,17 @@ std::optional<Instant> Engine::next_wake() const {
 // ---- deliveries ----
 
 Status Engine::refill() {
+  if (Status fixed = survivable(fix_batches()); !fixed) return fixed;
   std::vector<Dispatcher::Handout> handouts;
   Status done = dispatcher_.refill(*store_, clock_.now(), handouts);
   hand_out(handouts);
+  if (done && !ungathered_.empty() && !full_) {
+    handouts.clear();
+    done = gather_again();
+    if (done) done = fix_batches();
+    if (done) done = dispatcher_.refill(*store_, clock_.now(), handouts);
+    hand_out(handouts);
+  }
   if (auto late = dispatcher_.overdue(clock_.now()); !late.empty()) sink_.expedite(std::move(late));
   return survivable(std::move(done));
 }
@@ -417,6 +460,24 @@ void Engine::hand_out(std::vector<Dispatcher::Handout>& handouts) {
                        .local = now < delivery.deadline});
       continue;
     }
+    if (node->node->delivery_policy()->batch) {
+      // After a restart, or while the disk is full: what is not fixed is not sent.
+      if (!delivery.batch) {
+        dispatcher_.settled(delivery);
+        const auto known = gathering_.find(delivery.endpoint);
+        if (known == gathering_.end() || !known->second.waiting.contains(delivery.key))
+          ungathered_.insert(delivery.endpoint);
+        continue;
+      }
+      auto whole = whole_request(delivery);
+      if (!whole) {
+        // The store's fault shows in its next call; until then the batch stays where it is.
+        log(fmt::format("batch.unreadable message=\"{}\"", whole.error().message));
+        dispatcher_.settled(delivery);
+        continue;
+      }
+      if (*whole) handout.request = std::move(*whole);
+    }
     tasks.push_back({.delivery = delivery.key,
                      .endpoint = delivery.endpoint,
                      .number = delivery.attempts + 1,
@@ -424,46 +485,76 @@ void Engine::hand_out(std::vector<Dispatcher::Handout>& handouts) {
                      .request = std::move(handout.request),
                      .owner = version->second,
                      .policy = node->node->delivery_policy(),
-                     .webhook_id = format_delivery(epoch_, delivery.key)});
+                     .webhook_id = format_delivery(epoch_, delivery.batch.value_or(delivery.key))});
   }
   if (!tasks.empty()) sink_.submit(std::move(tasks));
 }
 
+const DeliveryPolicy* Engine::policy_at(const EndpointKey& endpoint) const {
+  const CatalogScenario* home = catalog_.find(endpoint.scenario);
+  const Scenario* scenario = home == nullptr ? nullptr : home->version(endpoint.version);
+  const ScenarioNode* node = scenario == nullptr ? nullptr : scenario->find(endpoint.node);
+  return node == nullptr ? nullptr : node->node->delivery_policy();
+}
+
 const RetryPolicy& Engine::policy_of(const Delivery& delivery) const {
   static const RetryPolicy fallback = default_retry_policy();
-  const CatalogScenario* home = catalog_.find(delivery.endpoint.scenario);
-  const Scenario* scenario = home == nullptr ? nullptr : home->version(delivery.endpoint.version);
-  const ScenarioNode* node = scenario == nullptr ? nullptr : scenario->find(delivery.endpoint.node);
-  const DeliveryPolicy* policy = node == nullptr ? nullptr : node->node->delivery_policy();
+  const DeliveryPolicy* policy = policy_at(delivery.endpoint);
   return policy == nullptr ? fallback : policy->retry;
 }
 
+/// Parked ones as well; a batch with all its members at once.
 Status Engine::cancel_pending(ScenarioKey scenario) {
-  const auto endpoints = store_->due_endpoints();
-  if (!endpoints) return tl::make_unexpected(endpoints.error());
-  for (const DueEndpoint& endpoint : *endpoints) {
-    if (endpoint.endpoint.scenario != scenario) continue;
+  const ScenarioRecord* record = book_.find(scenario);
+  for (const auto& [id, node] : record->nodes) {
+    DeliveryKey after;
     while (true) {
-      const auto due = store_->due(endpoint.endpoint, Instant::max(), kCancelChunk);
-      if (!due) return tl::make_unexpected(due.error());
-      if (due->empty()) break;
-      std::vector<DeliveryKey> keys;
-      for (const DueDelivery& row : *due) keys.push_back(row.delivery);
-      const auto loaded = store_->deliveries(keys);
+      const auto keys =
+          store_->deliveries_of(scenario, node, DeliveryState::Pending, after, kCancelChunk);
+      if (!keys) return tl::make_unexpected(keys.error());
+      if (keys->empty()) break;
+      after = keys->back();
+      const auto loaded = store_->deliveries(*keys);
       if (!loaded) return tl::make_unexpected(loaded.error());
-      Batch batch{*store_,       catalog_,     counters_,          last_seq_,
-                  last_contact_, clock_.now(), options_.dedupe_for};
-      for (const auto& one : *loaded)
-        if (one && one->delivery.pending()) batch.cancel(one->delivery, "archived");
-      const Commit commit = batch.finish();
-      if (Status done = commit_rows(commit); !done) return done;
-      adopt(batch, commit);
+      Batch batch = new_batch();
+      for (const auto& one : *loaded) {
+        if (!one) continue;
+        const auto done = act_on_unit(batch, ByHand::Cancel, one->delivery, "archived");
+        if (!done) return tl::make_unexpected(done.error());
+      }
+      if (Status done = commit_and_adopt(batch); !done) return done;
     }
   }
   return {};
 }
 
+Status Engine::do_chore() {
+  if (chores_.empty() || full_) return {};
+  const auto done = chores_.front()(*this);
+  if (!done) return survivable(tl::make_unexpected(done.error()));
+  // Turn by turn, so that a long one keeps no short one waiting.
+  if (!*done) chores_.push_back(std::move(chores_.front()));
+  chores_.pop_front();
+  return {};
+}
+
 // ---- calls ----
+
+Activity Engine::activity_of(std::string what, const std::string& scenario, const std::string& who,
+                             std::string text) const {
+  return {.at = clock_.now(),
+          .what = std::move(what),
+          .scenario = scenario,
+          .who = who.empty() ? "engine" : who,
+          .text = std::move(text)};
+}
+
+Status Engine::note(Activity activity) {
+  return commit_rows({.at = clock_.now(),
+                      .last_seq = last_seq_,
+                      .last_contact = last_contact_,
+                      .activity = {std::move(activity)}});
+}
 
 Status Engine::commit_change(const BookChange& change, std::vector<AdminRecord> admin) {
   if (change.scenarios.empty() && change.versions.empty() && admin.empty()) return {};
@@ -488,11 +579,12 @@ Status Engine::commit_change(const BookChange& change, std::vector<AdminRecord> 
   passes_.adopt(commit.admin);
   book_.adopt(change);
   rebuild_catalog();
+  for (const AdminRecord& row : commit.admin) follow_switch(row);
   return {};
 }
 
 Result<ApplyAnswer> Engine::apply(const std::string& id, const std::string& text,
-                                  const MigrationRequest& migration) {
+                                  const MigrationRequest& migration, const std::string& who) {
   if (scenario_passes_.contains(pass_name(ScenarioPass::Kind::Migrate, id)))
     return fail(ErrorKind::Conflict, "migrating",
                 fmt::format("runs of \"{}\" are still going over to its newest version; apply "
@@ -508,7 +600,11 @@ Result<ApplyAnswer> Engine::apply(const std::string& id, const std::string& text
     pass = std::move(*planned);
   }
   applied->answer.migrating = pass.has_value();
-  std::vector<AdminRecord> admin;
+  if (applied->answer.changed)
+    applied->change.activity.push_back(
+        activity_of("scenario.applied", id, who,
+                    fmt::format("version {}", applied->change.versions.front().version)));
+  std::vector<AdminRecord> admin = first_switches(id, applied->change);
   if (pass) admin.push_back(record_of(*pass));
   if (Status done = commit_change(applied->change, std::move(admin)); !done)
     return tl::make_unexpected(done.error());
@@ -523,7 +619,8 @@ Result<ApplyAnswer> Engine::apply(const std::string& id, const std::string& text
   return std::move(applied->answer);
 }
 
-Result<ScenarioInfo> Engine::duplicate(const std::string& id, const std::string& new_id) {
+Result<ScenarioInfo> Engine::duplicate(const std::string& id, const std::string& new_id,
+                                       const std::string& who) {
   auto applied = book_.duplicate(id, new_id, clock_.now());
   if (!applied) return tl::make_unexpected(std::move(applied.error()));
   if (applied->answer.refused)
@@ -531,7 +628,10 @@ Result<ScenarioInfo> Engine::duplicate(const std::string& id, const std::string&
                 fmt::format("scenario \"{}\" was accepted by an earlier version of Onward, but is "
                             "not valid now; apply a corrected file under the new id",
                             id));
-  if (Status done = commit_change(applied->change); !done) return tl::make_unexpected(done.error());
+  applied->change.activity.push_back(
+      activity_of("scenario.duplicated", new_id, who, fmt::format("from \"{}\"", id)));
+  if (Status done = commit_change(applied->change, first_switches(new_id, applied->change)); !done)
+    return tl::make_unexpected(done.error());
   return info(new_id, /*with_text=*/false);
 }
 
@@ -540,40 +640,67 @@ Result<ScenarioInfo> changed(const Engine& engine, const std::string& id, const 
   if (!done) return tl::make_unexpected(done.error());
   return engine.info(id, /*with_text=*/false);
 }
+
+/// "test mode for jane@example.org, joe@example.org"
+std::string test_mode_text(const std::optional<std::vector<std::string>>& emails) {
+  if (!emails || emails->empty()) return {};
+  std::string text = "test mode for ";
+  for (const std::string& email : *emails) text += (&email == &emails->front() ? "" : ", ") + email;
+  return text;
+}
 }  // namespace
 
 Result<ScenarioInfo> Engine::activate(const std::string& id,
-                                      const std::optional<std::vector<std::string>>& test_emails) {
+                                      const std::optional<std::vector<std::string>>& test_emails,
+                                      const std::string& who) {
   if (Status ready = check_secrets_of(id); !ready) return tl::make_unexpected(ready.error());
   auto change = book_.activate(id, test_emails, clock_.now());
   if (!change) return tl::make_unexpected(std::move(change.error()));
+  const bool waits =
+      !change->scenarios.empty() && change->scenarios.front().state == ScenarioState::Scheduled;
+  change->activity.push_back(activity_of(waits ? "scenario.scheduled" : "scenario.activated", id,
+                                         who, test_mode_text(test_emails)));
   return changed(*this, id, commit_change(*change));
 }
 
-Result<ScenarioInfo> Engine::hold(const std::string& id) {
+Result<ScenarioInfo> Engine::hold(const std::string& id, const std::string& who) {
   auto change = book_.hold(id);
   if (!change) return tl::make_unexpected(std::move(change.error()));
+  change->activity.push_back(activity_of("scenario.held", id, who));
   return changed(*this, id, commit_change(*change));
 }
 
-Result<ScenarioInfo> Engine::archive(const std::string& id, bool with_pending) {
+Result<ScenarioInfo> Engine::archive(const std::string& id, bool with_pending,
+                                     const std::string& who) {
   auto change = book_.archive(id, clock_.now());
   if (!change) return tl::make_unexpected(std::move(change.error()));
+  change->activity.push_back(
+      activity_of("scenario.archived", id, who, with_pending ? "pending requests cancelled" : ""));
   Status done = commit_change(*change);
   if (done && with_pending) done = cancel_pending(book_.find(id)->key);
   return changed(*this, id, done);
 }
 
-Result<ScenarioInfo> Engine::remove_draft(const std::string& id) {
+Result<ScenarioInfo> Engine::remove_draft(const std::string& id, const std::string& who) {
   auto change = book_.remove_draft(id);
   if (!change) return tl::make_unexpected(std::move(change.error()));
   auto info = book_.info(id, /*with_text=*/false);
+  change->activity.push_back(activity_of("scenario.deleted", id, who));
   if (Status done = commit_change(*change); !done) return tl::make_unexpected(done.error());
   return info;
 }
 
 Result<ScenarioStats> Engine::stats(const std::string& id, Version version) const {
-  return book_.stats(id, version, counters_, clock_.now());
+  auto stats = book_.stats(id, version, counters_, clock_.now());
+  const ScenarioRecord* record = stats ? book_.find(id) : nullptr;
+  if (record == nullptr || switches_.empty()) return stats;
+  for (const auto& [name, number] : record->nodes) {
+    if (!is_paused(switches_, {record->key, number})) continue;
+    for (StatsSide* side : {&stats->live, &stats->test})
+      for (NodeStats& node : side->nodes)
+        if (node.id == name) node.paused = true;
+  }
+  return stats;
 }
 
 Result<std::optional<ContactKey>> Engine::find_contact(const ContactName& name) {
@@ -661,8 +788,7 @@ Result<std::vector<WorkAnswer>> Engine::rehearse(std::span<const Input> inputs) 
   work.reserve(inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i)
     work.push_back({.input = &inputs[i], .answer = &answers[i]});
-  Batch batch{*store_,       catalog_,     counters_,          last_seq_,
-              last_contact_, clock_.now(), options_.dedupe_for};
+  Batch batch = new_batch();
   if (Status done = batch.prefetch(work); !done) return tl::make_unexpected(done.error());
   for (const Work& item : work)
     if (Status done = batch.take(item); !done) return tl::make_unexpected(done.error());
@@ -699,7 +825,9 @@ void Engine::count(std::span<const Settled> settled) {
       ++figures_.attempts_accepted;
     else
       ++figures_.attempts_refused;
-    if (!one.settlement.accepted) log_attempt(one);
+    if (one.settlement.accepted) continue;
+    log_attempt(one);
+    note_settled(one);
   }
 }
 
@@ -715,6 +843,39 @@ void Engine::log_attempt(const Settled& settled) const {
       result.status, result.code.empty() ? "-" : result.code, result.took.count(),
       to_string(delivery.state), delivery.due ? " next_at=" + format_instant(*delivery.due) : "",
       delivery.reason.empty() ? "" : " reason=" + delivery.reason));
+}
+
+void Engine::note_settled(const Settled& settled) {
+  const Delivery& delivery = settled.settlement.delivery;
+  const AttemptResult& result = settled.result;
+  const ScenarioRecord* record = book_.find(delivery.endpoint.scenario);
+  std::string text = fmt::format("attempt {}: {}", result.number,
+                                 result.status != 0 ? std::to_string(result.status) : result.code);
+  if (!result.error.empty()) text += ", " + result.error;
+  if (!delivery.members.empty()) text += fmt::format(", batch of {}", delivery.members.size());
+  if (settled.settlement.failed) text += ", failed for good: " + delivery.reason;
+  if (delivery.due) text += ", next at " + format_instant(*delivery.due);
+  const char* what = settled.settlement.failed ? "delivery.failed"
+                     : result.local            ? "delivery.deferred"
+                                               : "delivery.refused";
+  recent_->add({.at = clock_.now(),
+                .what = what,
+                .scenario = record == nullptr ? "" : record->id,
+                .node = name_of({delivery.endpoint.scenario, delivery.endpoint.node}).value_or(""),
+                .who = "engine",
+                .text = std::move(text),
+                .delivery = delivery.key});
+}
+
+void Engine::note_born_failed(const Delivery& delivery) {
+  const ScenarioRecord* record = book_.find(delivery.endpoint.scenario);
+  recent_->add({.at = clock_.now(),
+                .what = "delivery.failed",
+                .scenario = record == nullptr ? "" : record->id,
+                .node = name_of({delivery.endpoint.scenario, delivery.endpoint.node}).value_or(""),
+                .who = "engine",
+                .text = "never sent: " + delivery.reason,
+                .delivery = delivery.key});
 }
 
 void Engine::log(const std::string& line) const {

@@ -3,10 +3,12 @@
 // and hands deliveries out. One thread; time comes from the clock it is given, so that tests and
 // the simulator drive it.
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <variant>
@@ -17,10 +19,12 @@
 #include "engine/delivery/scheduler.h"
 #include "engine/runtime/batch.h"
 #include "engine/runtime/dispatcher.h"
+#include "engine/runtime/recent_log.h"
 #include "engine/runtime/runtime.h"
 #include "engine/runtime/scenario_book.h"
-#include "engine/runtime/secret_book.h"
 #include "engine/runtime/scenario_pass.h"
+#include "engine/runtime/secret_book.h"
+#include "engine/runtime/switches.h"
 #include "engine/runtime/trigger_passes.h"
 #include "engine/store/store.h"
 
@@ -86,9 +90,10 @@ class Engine {
   bool fold_pending() const { return store_->fold_pending(); }
   Status fold() { return store_->fold(); }
 
-  // For calls: everything below runs on the engine's thread, between two batches.
+  // For calls: everything below runs on the engine's thread, between two batches. `who` of a change
+  // is the name of the token behind it; empty: the engine itself.
   Result<ApplyAnswer> apply(const std::string& id, const std::string& text,
-                            const MigrationRequest& migration = {});
+                            const MigrationRequest& migration = {}, const std::string& who = {});
   Result<ScenarioPlan> plan(const std::string& id, const std::string& text,
                             const MigrationRequest& migration) const;
   /// Begins it; the pieces are done by `work`.
@@ -96,12 +101,25 @@ class Engine {
   Result<ScenarioVersions> versions(const std::string& id) const;
   Result<ScenarioInfo> info(const std::string& id, bool with_text) const;
   std::vector<ScenarioInfo> scenarios() const;
-  Result<ScenarioInfo> duplicate(const std::string& id, const std::string& new_id);
+  Result<ScenarioInfo> duplicate(const std::string& id, const std::string& new_id,
+                                 const std::string& who = {});
   Result<ScenarioInfo> activate(const std::string& id,
-                                const std::optional<std::vector<std::string>>& test_emails);
-  Result<ScenarioInfo> hold(const std::string& id);
-  Result<ScenarioInfo> archive(const std::string& id, bool cancel_pending);
-  Result<ScenarioInfo> remove_draft(const std::string& id);
+                                const std::optional<std::vector<std::string>>& test_emails,
+                                const std::string& who = {});
+  Result<ScenarioInfo> hold(const std::string& id, const std::string& who = {});
+  Result<ScenarioInfo> archive(const std::string& id, bool cancel_pending,
+                               const std::string& who = {});
+  Result<ScenarioInfo> remove_draft(const std::string& id, const std::string& who = {});
+  Result<SwitchAnswer> switch_node(const std::string& scenario, const std::string& node, bool pause,
+                                   const std::string& who = {});
+  Result<ByHandAnswer> by_hand(ByHand act, DeliveryKey delivery, const std::string& who = {});
+  /// Works through all that fit, a chunk between two batches; `done` is called at the end.
+  void by_hand(ByHand act, const DeliveryQuery& which, bool dry_run, const std::string& who,
+               Done<Result<ByHandAnswer>> done);
+  /// Tells people of a change that nothing else in the store shows.
+  Status note(Activity activity);
+  std::shared_ptr<const RecentLog> recent() const { return recent_; }
+  const Switches& switches() const { return switches_; }
   Result<ScenarioStats> stats(const std::string& id, Version version) const;
   Result<ContactAnswer> contact(const ContactName& name);
   Result<std::optional<ContactKey>> find_contact(const ContactName& name);
@@ -137,7 +155,7 @@ class Engine {
 
  private:
   Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySink& sink,
-         const Clock& clock, const RuntimeOptions& options, Snapshot snapshot, Vault vault);
+         const Clock& clock, const RuntimeOptions& options, const Snapshot& snapshot, Vault vault);
 
   Status take_inputs(std::span<Job> jobs);
   Status commit_batch(std::span<const Work> work, std::span<const AttemptResult> results,
@@ -152,6 +170,8 @@ class Engine {
   Status step_pass();
   Status refill();
   void hand_out(std::vector<Dispatcher::Handout>& handouts);
+  Activity activity_of(std::string what, const std::string& scenario, const std::string& who,
+                       std::string text = {}) const;
   Status commit_change(const BookChange& change, std::vector<AdminRecord> admin = {});
   Status commit_admin(std::vector<AdminRecord> records, std::vector<Activity> activity);
   // scenario_life.cpp
@@ -171,7 +191,42 @@ class Engine {
   void take_fields(CustomFields fields);
   Status cancel_pending(ScenarioKey scenario);
   void rebuild_catalog();
+  const DeliveryPolicy* policy_at(const EndpointKey& endpoint) const;
   const RetryPolicy& policy_of(const Delivery& delivery) const;
+  Batch new_batch() const;
+  /// Commits what a batch holds, and lets memory follow.
+  Status commit_and_adopt(Batch& batch);
+
+  // Chores: long work, done a chunk at a time between two batches. True: done.
+  using Chore = std::function<Result<bool>(Engine&)>;
+  Status do_chore();
+
+  // Switches (switches.cpp).
+  void restore_switches(const Snapshot& snapshot);
+  std::vector<AdminRecord> first_switches(const std::string& scenario,
+                                          const BookChange& change) const;
+  void follow_switch(const AdminRecord& record);
+  void follow_switch(NodePlace place, const NodeSwitch& node);
+  std::optional<std::string> name_of(NodePlace place) const;
+  Result<bool> park_some(NodePlace place);
+  Result<bool> unpark_some(NodePlace place, DeliveryKey& after);
+
+  // By hand (by_hand.cpp).
+  struct HandWork;
+  Result<bool> by_hand_some(HandWork& work);
+  /// Nothing where the batch has dealt with it already.
+  Result<ByHandAnswer> act_on_unit(Batch& batch, ByHand act, const Delivery& delivery,
+                                   std::string_view reason);
+
+  // Batches of deliveries (batching.cpp).
+  Status fix_batches();
+  Status fix_batches_of(const EndpointKey& endpoint, const BatchPolicy& policy);
+  Status gather_again();
+  void gathered(const Delivery& delivery, const BatchPolicy& policy);
+  Result<std::shared_ptr<const Request>> whole_request(const Delivery& carrier);
+
+  void note_settled(const Settled& settled);
+  void note_born_failed(const Delivery& delivery);
   void answer(std::span<Job> jobs);
   void count(std::span<const Work> work);
   void count(std::span<const Settled> settled);
@@ -198,6 +253,17 @@ class Engine {
   TriggerPasses passes_;
   std::optional<Instant> next_check_;  // of a trigger that asks everybody at a set time
   Dispatcher dispatcher_;
+  Switches switches_;
+  std::deque<Chore> chores_;
+  /// Deliveries of an endpoint that wait for others.
+  struct Gathering {
+    std::set<DeliveryKey> waiting;
+    std::optional<Instant> due;  ///< When the first of them has waited long enough.
+    std::size_t enough = 0;      ///< With so many it is looked at again before that.
+  };
+  std::map<EndpointKey, Gathering> gathering_;
+  std::set<EndpointKey> ungathered_;  // of which some wait that are not known: after a restart
+  std::shared_ptr<RecentLog> recent_;
   std::vector<AttemptResult> held_;  // results that a full disk could not take yet
   bool full_ = false;
   Instant probe_at_{};

@@ -2,9 +2,12 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "engine/core/diagnostic.h"
 
 namespace onward {
 std::string Directory::scenario(ScenarioKey key) const {
@@ -60,6 +63,93 @@ Runtime::DeliveryView view_of(const Directory& directory, Delivery delivery, std
 }
 }  // namespace
 
+namespace {
+/// Deliveries that one search looks at.
+constexpr std::size_t kDeliveriesSearched = 20'000;
+/// The clock may have been set back a little while deliveries were made.
+constexpr Duration kClockPlay = std::chrono::hours{1};
+/// Rows of the log that are read at once.
+constexpr std::size_t kLogChunk = 1'000;
+
+Result<ScenarioKey> scenario_of(const Directory& directory, const std::string& id) {
+  const auto key = directory.by_id.find(id);
+  if (key != directory.by_id.end()) return key->second;
+  std::vector<std::string> names;
+  for (const auto& [name, number] : directory.by_id) names.push_back(name);
+  const std::string nearest = nearest_name(id, names);
+  return fail(ErrorKind::NotFound, "unknown_scenario",
+              fmt::format("there is no scenario \"{}\"{}", id,
+                          nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest)));
+}
+
+Result<NodeNumber> node_of(const Directory& directory, ScenarioKey scenario,
+                           const std::string& node) {
+  const Directory::Scenario& home = directory.scenarios.at(scenario);
+  std::vector<std::string> names;
+  for (const auto& [number, id] : home.nodes) {
+    if (id == node) return number;
+    names.push_back(id);
+  }
+  const std::string nearest = nearest_name(node, names);
+  return fail(ErrorKind::NotFound, "unknown_node",
+              fmt::format("scenario \"{}\" has no node \"{}\"{}", home.id, node,
+                          nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest)));
+}
+
+using NodePlaces = std::vector<std::pair<ScenarioKey, NodeNumber>>;
+
+/// The nodes that a query means.
+Result<NodePlaces> places_of(const Directory& directory, const std::string& scenario,
+                             const std::string& node) {
+  NodePlaces places;
+  if (scenario.empty()) {
+    if (!node.empty())
+      return fail(ErrorKind::Invalid, "no_scenario", "a node is named together with its scenario");
+    for (const auto& [key, home] : directory.scenarios)
+      for (const auto& [number, id] : home.nodes) places.emplace_back(key, number);
+    return places;
+  }
+  const auto key = scenario_of(directory, scenario);
+  if (!key) return tl::make_unexpected(key.error());
+  if (!node.empty()) {
+    const auto number = node_of(directory, *key, node);
+    if (!number) return tl::make_unexpected(number.error());
+    places.emplace_back(*key, *number);
+    return places;
+  }
+  for (const auto& [number, id] : directory.scenarios.at(*key).nodes)
+    places.emplace_back(*key, number);
+  return places;
+}
+
+/// The newest deliveries of several nodes together, down to where one of them holds more.
+Result<StoreReader::DeliveryList> newest_of(StoreReader& reader, const NodePlaces& places,
+                                            std::optional<DeliveryState> state, std::size_t limit,
+                                            std::string_view cursor) {
+  StoreReader::DeliveryList merged;
+  DeliveryKey horizon;
+  for (const auto& [scenario, node] : places) {
+    auto list = reader.deliveries(scenario, node, state, limit, cursor);
+    if (!list) return list;
+    if (!list->next.empty()) horizon = std::max(horizon, list->deliveries.back().key);
+    std::ranges::move(list->deliveries, std::back_inserter(merged.deliveries));
+  }
+  std::ranges::sort(merged.deliveries, std::ranges::greater{}, &Delivery::key);
+  if (!horizon) return merged;
+  std::erase_if(merged.deliveries, [&](const Delivery& one) { return one.key < horizon; });
+  merged.next = to_base32(horizon.value);
+  return merged;
+}
+
+Runtime::RunView view_of(const Directory& directory, Run run) {
+  Runtime::RunView view{.scenario = directory.scenario(run.scenario)};
+  for (const PathStep& step : run.path)
+    view.node_ids.push_back(directory.node(run.scenario, step.node));
+  view.run = std::move(run);
+  return view;
+}
+}  // namespace
+
 Result<Runtime::RunPage> query_runs(StoreReader& reader, const Directory& directory,
                                     const ContactName& who, std::size_t limit,
                                     std::string_view cursor) {
@@ -69,42 +159,176 @@ Result<Runtime::RunPage> query_runs(StoreReader& reader, const Directory& direct
   if (!list) return tl::make_unexpected(std::move(list.error()));
   Runtime::RunPage page{.next = std::move(list->next)};
   for (Run& run : list->runs) {
-    Runtime::RunView view{.scenario = directory.scenario(run.scenario)};
-    for (const PathStep& step : run.path)
-      view.node_ids.push_back(directory.node(run.scenario, step.node));
-    view.run = std::move(run);
+    Runtime::RunView view = view_of(directory, std::move(run));
+    for (const PathStep& step : view.run.path) {
+      std::optional<Delivery>& shown = view.deliveries.emplace_back();
+      if (!step.delivery) continue;
+      auto detail = reader.delivery(*step.delivery);
+      if (!detail) return tl::make_unexpected(std::move(detail.error()));
+      if (*detail) shown = std::move((*detail)->delivery);
+    }
     page.runs.push_back(std::move(view));
+  }
+  if (!cursor.empty()) return page;
+  const auto ledger = reader.ledger(*contact);
+  if (!ledger) return tl::make_unexpected(ledger.error());
+  for (const LedgerRow& row : *ledger)
+    for (const Refusal& refusal : row.refusals)
+      page.refused.push_back(
+          {.scenario = directory.scenario(row.scenario), .test = row.test, .refusal = refusal});
+  return page;
+}
+
+Result<StoreReader::RunFilter> filter_of(const Directory& directory, const RunQuery& which) {
+  StoreReader::RunFilter filter{.state = which.state, .reason = which.reason};
+  if (which.scenario.empty()) {
+    if (!which.node.empty())
+      return fail(ErrorKind::Invalid, "no_scenario", "a node is named together with its scenario");
+    return filter;
+  }
+  const auto key = scenario_of(directory, which.scenario);
+  if (!key) return tl::make_unexpected(key.error());
+  filter.scenario = *key;
+  if (which.node.empty()) return filter;
+  const auto node = node_of(directory, *key, which.node);
+  if (!node) return tl::make_unexpected(node.error());
+  filter.node = *node;
+  return filter;
+}
+
+Result<Runtime::RunPage> query_live_runs(StoreReader& reader, const Directory& directory,
+                                         const RunQuery& which, std::size_t limit,
+                                         std::string_view cursor) {
+  const auto filter = filter_of(directory, which);
+  if (!filter) return tl::make_unexpected(filter.error());
+  auto list = reader.live_runs(*filter, limit, cursor);
+  if (!list) return tl::make_unexpected(std::move(list.error()));
+  Runtime::RunPage page{.next = std::move(list->next)};
+  for (Run& run : list->runs) {
+    std::string contact = name_of(reader, run.contact);
+    page.runs.push_back(view_of(directory, std::move(run)));
+    page.runs.back().contact = std::move(contact);
   }
   return page;
 }
 
 Result<Runtime::DeliveryPage> query_deliveries(StoreReader& reader, const Directory& directory,
-                                               const std::string& scenario, const std::string& node,
-                                               std::optional<DeliveryState> state,
-                                               std::size_t limit, std::string_view cursor) {
-  const auto key = directory.by_id.find(scenario);
-  if (key == directory.by_id.end())
-    return fail(ErrorKind::NotFound, "unknown_scenario",
-                fmt::format("there is no scenario \"{}\"", scenario));
-  NodeNumber number;
-  std::vector<std::string> names;
-  for (const auto& [candidate, id] : directory.scenarios.at(key->second).nodes) {
-    names.push_back(id);
-    if (id == node) number = candidate;
+                                               const DeliveryQuery& which, std::size_t limit,
+                                               std::string_view cursor) {
+  const auto places = places_of(directory, which.scenario, which.node);
+  if (!places) return tl::make_unexpected(places.error());
+  Runtime::DeliveryPage page{.next = std::string{cursor}};
+  std::size_t searched = 0;
+  while (page.deliveries.size() < limit && searched < kDeliveriesSearched) {
+    auto list = newest_of(reader, *places, which.state, limit, page.next);
+    if (!list) return tl::make_unexpected(std::move(list.error()));
+    page.next = std::move(list->next);
+    for (Delivery& delivery : list->deliveries) {
+      if (page.deliveries.size() == limit) {
+        page.next = to_base32(page.deliveries.back().delivery.key.value);
+        return page;
+      }
+      ++searched;
+      // Older ones follow; nothing of them can be meant.
+      if (which.since && delivery.created < *which.since - kClockPlay) {
+        page.next.clear();
+        return page;
+      }
+      if (!fits(which, delivery)) continue;
+      std::string contact = name_of(reader, delivery.contact);
+      page.deliveries.push_back(view_of(directory, std::move(delivery), std::move(contact)));
+    }
+    if (page.next.empty()) break;
   }
-  if (!number) {
-    const std::string nearest = nearest_name(node, names);
-    return fail(ErrorKind::NotFound, "unknown_node",
-                fmt::format("scenario \"{}\" has no node \"{}\"{}", scenario, node,
-                            nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest)));
+  return page;
+}
+
+namespace {
+/// What `next` of a page of the log says: the last line of each kind that was given out.
+struct LogPlace {
+  std::uint64_t activity = 0, recent = 0;
+};
+
+Result<LogPlace> read_place(std::string_view cursor) {
+  const std::size_t dot = cursor.find('.');
+  const auto activity = from_base32(cursor.substr(0, dot));
+  const auto recent =
+      dot == std::string_view::npos ? std::nullopt : from_base32(cursor.substr(dot + 1));
+  if (!activity || !recent)
+    return fail(ErrorKind::Invalid, "bad_cursor", "the cursor is not one that a log gave out");
+  return LogPlace{*activity, *recent};
+}
+
+using Numbered = std::vector<std::pair<std::uint64_t, LogLine>>;
+
+/// Changes after number `after` and not before `since`, oldest first, at most `limit` of the
+/// newest where that is given.
+Result<Numbered> changes_after(StoreReader& reader, const std::string& scenario,
+                               std::uint64_t after, std::optional<Instant> since,
+                               std::optional<std::size_t> limit) {
+  Numbered lines;
+  std::string cursor;
+  do {
+    auto list = reader.activity(scenario, limit.value_or(kLogChunk), cursor);
+    if (!list) return tl::make_unexpected(std::move(list.error()));
+    cursor = std::move(list->next);
+    for (auto& [number, row] : list->rows) {
+      if (number <= after || (since && row.at < *since)) {
+        cursor.clear();
+        break;
+      }
+      lines.emplace_back(number, LogLine{.at = row.at,
+                                         .what = std::move(row.what),
+                                         .scenario = std::move(row.scenario),
+                                         .node = std::move(row.node),
+                                         .who = std::move(row.who),
+                                         .text = std::move(row.text)});
+    }
+  } while (!cursor.empty() && !limit);
+  std::ranges::reverse(lines);
+  return lines;
+}
+}  // namespace
+
+Result<LogPage> query_logs(StoreReader& reader, const RecentLog& recent,
+                           const std::string& scenario, std::optional<Instant> since,
+                           std::size_t limit, std::string_view cursor) {
+  LogPlace place;
+  if (!cursor.empty()) {
+    const auto given = read_place(cursor);
+    if (!given) return tl::make_unexpected(given.error());
+    place = *given;
   }
-  auto list = reader.deliveries(key->second, number, state, limit, cursor);
-  if (!list) return tl::make_unexpected(std::move(list.error()));
-  Runtime::DeliveryPage page{.next = std::move(list->next)};
-  for (Delivery& delivery : list->deliveries) {
-    std::string contact = name_of(reader, delivery.contact);
-    page.deliveries.push_back(view_of(directory, std::move(delivery), std::move(contact)));
+  const bool newest = cursor.empty() && !since;
+  auto changes = changes_after(reader, scenario, place.activity, since,
+                               newest ? std::optional{limit} : std::nullopt);
+  if (!changes) return tl::make_unexpected(std::move(changes.error()));
+  Numbered met = recent.after(place.recent, scenario);
+  if (since) std::erase_if(met, [&](const auto& line) { return line.second.at < *since; });
+
+  // Merged, not sorted: each kind keeps its order, so that the place behind a line is a place in
+  // both.
+  LogPage page;
+  std::size_t skip = changes->size() + met.size();
+  skip = newest && skip > limit ? skip - limit : 0;
+  auto change = changes->begin();
+  auto meeting = met.begin();
+  while (change != changes->end() || meeting != met.end()) {
+    if (page.lines.size() == limit) {
+      page.more = true;
+      break;
+    }
+    const bool first = meeting == met.end() ||
+                       (change != changes->end() && change->second.at <= meeting->second.at);
+    auto& from = first ? change : meeting;
+    (first ? place.activity : place.recent) = from->first;
+    if (skip > 0)
+      --skip;
+    else
+      page.lines.push_back(std::move(from->second));
+    ++from;
   }
+  page.next = to_base32(place.activity) + "." + to_base32(place.recent);
   return page;
 }
 

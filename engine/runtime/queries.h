@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/runtime/recent_log.h"
 #include "engine/runtime/runtime.h"
 #include "engine/runtime/scenario_book.h"
 #include "engine/store/store.h"
@@ -31,10 +32,18 @@ std::shared_ptr<const Directory> make_directory(const ScenarioBook& book);
 Result<Runtime::RunPage> query_runs(StoreReader& reader, const Directory& directory,
                                     const ContactName& who, std::size_t limit,
                                     std::string_view cursor);
+Result<Runtime::RunPage> query_live_runs(StoreReader& reader, const Directory& directory,
+                                         const RunQuery& which, std::size_t limit,
+                                         std::string_view cursor);
+/// A search that finds few stops after a while: a page may be short, or empty, and go on.
 Result<Runtime::DeliveryPage> query_deliveries(StoreReader& reader, const Directory& directory,
-                                               const std::string& scenario, const std::string& node,
-                                               std::optional<DeliveryState> state,
-                                               std::size_t limit, std::string_view cursor);
+                                               const DeliveryQuery& which, std::size_t limit,
+                                               std::string_view cursor);
+Result<LogPage> query_logs(StoreReader& reader, const RecentLog& recent,
+                           const std::string& scenario, std::optional<Instant> since,
+                           std::size_t limit, std::string_view cursor);
+/// The store's filter; an error where there is no such scenario or node.
+Result<StoreReader::RunFilter> filter_of(const Directory& directory, const RunQuery& which);
 Result<Runtime::DeliveryView> query_delivery(StoreReader& reader, const Directory& directory,
                                              DeliveryKey key);
 

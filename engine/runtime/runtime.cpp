@@ -31,6 +31,10 @@ tl::unexpected<Error> busy() {
 }
 }  // namespace
 
+namespace {
+struct Resuming;
+}
+
 /// Hands over between the edges' threads, the engine thread, the deliverer and the reader.
 struct Runtime::Impl final : DeliverySink {
   explicit Impl(RuntimeOptions given) : options{std::move(given)} {}
@@ -57,6 +61,9 @@ struct Runtime::Impl final : DeliverySink {
     return [this] { refresh(); };
   }
   void fail_for_good(const Error& error);
+  void resume_some(const std::shared_ptr<Resuming>& work);
+  Status resume_page(Engine& of, const std::shared_ptr<Resuming>& work,
+                     const std::vector<Run>& runs);
 
   RuntimeOptions options;
   SecretBox secrets;  // The deliverer's; it must outlive it.
@@ -64,6 +71,7 @@ struct Runtime::Impl final : DeliverySink {
   std::unique_ptr<Engine> engine;
   std::unique_ptr<ReaderThread> reader;
   std::string epoch;
+  std::shared_ptr<const RecentLog> recent;
   std::thread thread;
 
   mutable std::mutex mutex;
@@ -302,6 +310,7 @@ Result<std::unique_ptr<Runtime>> Runtime::open(std::unique_ptr<Store> store, con
   if (!engine) return tl::make_unexpected(std::move(engine.error()));
   impl->engine = std::move(*engine);
   impl->epoch = impl->engine->epoch();
+  impl->recent = impl->engine->recent();
   impl->reader = std::make_unique<ReaderThread>(std::move(*reader));
   impl->refresh();
   return std::unique_ptr<Runtime>{new Runtime(std::move(impl))};
@@ -501,12 +510,11 @@ std::function<Status(Engine&)> asking(std::function<void()> seen, Done<Result<T>
 }  // namespace
 
 Status Runtime::apply(std::string id, std::string text, Done<Result<ApplyAnswer>> done,
-                      MigrationRequest migration) {
-  return impl_->call(asking(
-      impl_->showing(), std::move(done),
-      [id = std::move(id), text = std::move(text), migration = std::move(migration)](Engine& of) {
-        return of.apply(id, text, migration);
-      }));
+                      MigrationRequest migration, std::string who) {
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [id = std::move(id), text = std::move(text), migration = std::move(migration),
+              who = std::move(who)](Engine& of) { return of.apply(id, text, migration, who); }));
 }
 
 Status Runtime::plan(std::string id, std::string text, MigrationRequest migration,
@@ -535,34 +543,150 @@ Status Runtime::version_text(std::string id, Version version, Done<Result<Versio
 }
 
 Status Runtime::activate(std::string id, std::optional<std::vector<std::string>> test_emails,
-                         Done<Result<ScenarioInfo>> done) {
+                         Done<Result<ScenarioInfo>> done, std::string who) {
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [id = std::move(id), emails = std::move(test_emails),
+              who = std::move(who)](Engine& of) { return of.activate(id, emails, who); }));
+}
+
+Status Runtime::hold(std::string id, Done<Result<ScenarioInfo>> done, std::string who) {
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [id = std::move(id), who = std::move(who)](Engine& of) { return of.hold(id, who); }));
+}
+
+Status Runtime::archive(std::string id, bool cancel_pending, Done<Result<ScenarioInfo>> done,
+                        std::string who) {
   return impl_->call(asking(impl_->showing(), std::move(done),
-                            [id = std::move(id), emails = std::move(test_emails)](Engine& of) {
-                              return of.activate(id, emails);
+                            [id = std::move(id), cancel_pending, who = std::move(who)](Engine& of) {
+                              return of.archive(id, cancel_pending, who);
                             }));
 }
 
-Status Runtime::hold(std::string id, Done<Result<ScenarioInfo>> done) {
+Status Runtime::duplicate(std::string id, std::string new_id, Done<Result<ScenarioInfo>> done,
+                          std::string who) {
   return impl_->call(asking(impl_->showing(), std::move(done),
-                            [id = std::move(id)](Engine& of) { return of.hold(id); }));
+                            [id = std::move(id), new_id = std::move(new_id), who = std::move(who)](
+                                Engine& of) { return of.duplicate(id, new_id, who); }));
 }
 
-Status Runtime::archive(std::string id, bool cancel_pending, Done<Result<ScenarioInfo>> done) {
+Status Runtime::remove_draft(std::string id, Done<Result<ScenarioInfo>> done, std::string who) {
   return impl_->call(asking(
       impl_->showing(), std::move(done),
-      [id = std::move(id), cancel_pending](Engine& of) { return of.archive(id, cancel_pending); }));
+      [id = std::move(id), who = std::move(who)](Engine& of) { return of.remove_draft(id, who); }));
 }
 
-Status Runtime::duplicate(std::string id, std::string new_id, Done<Result<ScenarioInfo>> done) {
-  return impl_->call(asking(impl_->showing(), std::move(done),
-                            [id = std::move(id), new_id = std::move(new_id)](Engine& of) {
-                              return of.duplicate(id, new_id);
-                            }));
+// ---- by hand ----
+
+Status Runtime::switch_node(std::string scenario, std::string node, bool pause,
+                            Done<Result<SwitchAnswer>> done, std::string who) {
+  return impl_->call(asking(
+      impl_->showing(), std::move(done),
+      [scenario = std::move(scenario), node = std::move(node), pause,
+       who = std::move(who)](Engine& of) { return of.switch_node(scenario, node, pause, who); }));
 }
 
-Status Runtime::remove_draft(std::string id, Done<Result<ScenarioInfo>> done) {
-  return impl_->call(asking(impl_->showing(), std::move(done),
-                            [id = std::move(id)](Engine& of) { return of.remove_draft(id); }));
+Status Runtime::by_hand(ByHand act, DeliveryKey delivery, Done<Result<ByHandAnswer>> done,
+                        std::string who) {
+  return impl_->call(
+      asking(impl_->showing(), std::move(done), [act, delivery, who = std::move(who)](Engine& of) {
+        return of.by_hand(act, delivery, who);
+      }));
+}
+
+Status Runtime::by_hand(ByHand act, DeliveryQuery which, bool dry_run,
+                        Done<Result<ByHandAnswer>> done, std::string who) {
+  return impl_->call([act, which = std::move(which), dry_run, done = std::move(done),
+                      who = std::move(who)](Engine& of) -> Status {
+    of.by_hand(act, which, dry_run, who, done);
+    return {};
+  });
+}
+
+namespace {
+/// Runs that are resumed page by page: the reader finds them, the engine resumes them.
+struct Resuming {
+  RunQuery which;
+  RunKey one;
+  std::string cursor, who;
+  std::size_t count = 0;
+  Done<Result<std::size_t>> done;
+};
+constexpr std::size_t kRunsAtOnce = 500;
+}  // namespace
+
+/// The next page; the engine answers each command, and the last answer asks for the page after it.
+void Runtime::Impl::resume_some(const std::shared_ptr<Resuming>& work) {
+  const auto refuse = [work](const Error& error) { work->done(tl::make_unexpected(error)); };
+  const auto found = [this, work, refuse](StoreReader& from, const Directory& names) {
+    auto filter = filter_of(names, work->which);
+    if (!filter) return refuse(filter.error());
+    filter->state = RunState::Parked;
+    filter->run = work->one;
+    auto list = from.live_runs(*filter, kRunsAtOnce, work->cursor);
+    if (!list) return refuse(list.error());
+    work->cursor = list->next;
+    if (Status taken = call([this, work, runs = std::move(list->runs)](Engine& of) -> Status {
+          return resume_page(of, work, runs);
+        });
+        !taken)
+      refuse(taken.error());
+  };
+  // Folded, so that what was parked a moment ago is found.
+  if (Status taken = read(/*fresh=*/work->cursor.empty(), found); !taken) refuse(taken.error());
+}
+
+Status Runtime::Impl::resume_page(Engine& of, const std::shared_ptr<Resuming>& work,
+                                  const std::vector<Run>& runs) {
+  std::vector<Job> resumed;
+  for (const Run& run : runs)
+    resumed.emplace_back(ContactJob{
+        .input = CommandInput{.contact = run.contact, .command = ResumeRun{run.key}},
+        .done = [work](Result<WorkAnswer> answer) {
+          const bool taken =
+              answer && answer->found && answer->event.kind == EventAnswer::Kind::Accepted;
+          if (taken) ++work->count;
+        }});
+  if (Status done = of.work(std::move(resumed), {}); !done) {
+    work->done(tl::make_unexpected(done.error()));
+    return done;
+  }
+  if (!work->cursor.empty() && !(work->one && work->count > 0)) {
+    resume_some(work);
+    return {};
+  }
+  if (work->count > 0)
+    if (Status noted = of.note(
+            {.at = of.now(),
+             .what = "runs.resumed",
+             .scenario = work->which.scenario,
+             .node = work->which.node,
+             .who = work->who.empty() ? "engine" : work->who,
+             .text = work->one ? format_run(work->one) : std::to_string(work->count) + " runs"});
+        !noted && noted.error().kind == ErrorKind::Io)
+      return noted;
+  work->done(work->count);
+  return {};
+}
+
+Status Runtime::resume_run(RunKey run, Done<Result<bool>> done, std::string who) {
+  auto work = std::make_shared<Resuming>(
+      Resuming{.one = run,
+               .who = std::move(who),
+               .done = [done = std::move(done)](Result<std::size_t> count) {
+                 if (!count) return done(tl::make_unexpected(std::move(count.error())));
+                 done(*count > 0);
+               }});
+  impl_->resume_some(work);
+  return {};
+}
+
+Status Runtime::resume_runs(RunQuery which, Done<Result<std::size_t>> done, std::string who) {
+  auto work = std::make_shared<Resuming>(
+      Resuming{.which = std::move(which), .who = std::move(who), .done = std::move(done)});
+  impl_->resume_some(work);
+  return {};
 }
 
 Status Runtime::scenario(std::string id, Done<Result<ScenarioInfo>> done) {
@@ -593,13 +717,31 @@ Status Runtime::runs(ContactName who, std::size_t limit, std::string cursor, boo
   });
 }
 
-Status Runtime::deliveries(std::string scenario, std::string node,
-                           std::optional<DeliveryState> state, std::size_t limit,
-                           std::string cursor, bool fresh, Done<Result<DeliveryPage>> done) {
-  return impl_->read(fresh, [scenario = std::move(scenario), node = std::move(node), state, limit,
+Status Runtime::live_runs(RunQuery which, std::size_t limit, std::string cursor, bool fresh,
+                          Done<Result<RunPage>> done) {
+  return impl_->read(fresh, [which = std::move(which), limit, cursor = std::move(cursor),
+                             done = std::move(done)](StoreReader& from, const Directory& names) {
+    done(query_live_runs(from, names, which, limit, cursor));
+  });
+}
+
+Status Runtime::deliveries(DeliveryQuery which, std::size_t limit, std::string cursor, bool fresh,
+                           Done<Result<DeliveryPage>> done) {
+  return impl_->read(fresh, [which = std::move(which), limit, cursor = std::move(cursor),
+                             done = std::move(done)](StoreReader& from, const Directory& names) {
+    done(query_deliveries(from, names, which, limit, cursor));
+  });
+}
+
+Status Runtime::logs(std::string scenario, std::optional<Instant> since, std::size_t limit,
+                     std::string cursor, Done<Result<LogPage>> done) {
+  return impl_->read(false, [recent = impl_->recent, scenario = std::move(scenario), since, limit,
                              cursor = std::move(cursor),
                              done = std::move(done)](StoreReader& from, const Directory& names) {
-    done(query_deliveries(from, names, scenario, node, state, limit, cursor));
+    if (!scenario.empty() && !names.by_id.contains(scenario))
+      return done(fail(ErrorKind::NotFound, "unknown_scenario",
+                       "there is no scenario \"" + scenario + "\""));
+    done(query_logs(from, *recent, scenario, since, limit, cursor));
   });
 }
 

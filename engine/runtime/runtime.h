@@ -169,6 +169,7 @@ struct NodeStats {
   bool sends = false;              ///< Asks for deliveries.
   std::vector<std::string> ports;  ///< Those of the kind, also where nobody left by them yet.
   CounterRow counts;
+  bool paused = false;  ///< Its deliveries are parked until it is resumed.
 };
 struct StatsSide {
   CounterRow scenario;
@@ -228,6 +229,48 @@ struct RuntimeFigures {
   DelivererFigures delivery;
 };
 
+/// Which deliveries are meant, of all or by any of these.
+struct DeliveryQuery {
+  std::string scenario, node;  ///< Ids; empty: all. A node wants its scenario.
+  std::optional<DeliveryState> state;
+  std::optional<Instant> since, until;  ///< Created from `since` on, before `until`.
+  std::string code;                     ///< Of the last attempt, "503" or "timeout", or the reason.
+};
+bool fits(const DeliveryQuery& query, const Delivery& delivery);
+
+/// What people do to deliveries.
+enum class ByHand : std::uint8_t { Retry, Cancel };
+struct ByHandAnswer {
+  std::size_t changed = 0;  ///< Deliveries; members of a batch count each.
+  std::size_t skipped = 0;  ///< That fit, and cannot be taken back: never sendable, or body gone.
+};
+
+struct SwitchAnswer {
+  std::string scenario, node;  ///< Ids.
+  bool paused = false;
+  std::int64_t pending = 0;  ///< Deliveries that wait for the receiver or for the switch.
+};
+
+/// Which live runs are meant.
+struct RunQuery {
+  std::string scenario, node;  ///< Ids; empty: all.
+  std::optional<RunState> state;
+  std::string reason;  ///< Of a parked one.
+};
+
+/// One line of the log for people: a change (see Activity), or what came of a delivery.
+struct LogLine {
+  Instant at{};
+  std::string what;  ///< "scenario.activated", "delivery.refused", "delivery.failed"
+  std::string scenario, node, who, text;
+  std::optional<DeliveryKey> delivery;
+};
+struct LogPage {
+  std::vector<LogLine> lines;  ///< Oldest first.
+  std::string next;            ///< Goes on behind them, also when more has happened.
+  bool more = false;           ///< There is more already.
+};
+
 /// Time as the engine sees it; a test's is set by hand.
 class Clock {
  public:
@@ -277,8 +320,9 @@ class Runtime {
   Status forget_contact(ContactName who, Done<Result<bool>> done);
   Status contact(ContactName who, Done<Result<ContactAnswer>> done);
 
+  // `who` of a change is the name of the token behind it, for the log.
   Status apply(std::string id, std::string text, Done<Result<ApplyAnswer>> done,
-               MigrationRequest migration = {});
+               MigrationRequest migration = {}, std::string who = {});
   /// Changes nothing.
   Status plan(std::string id, std::string text, MigrationRequest migration,
               Done<Result<ScenarioPlan>> done);
@@ -287,11 +331,27 @@ class Runtime {
   Status versions(std::string id, Done<Result<ScenarioVersions>> done);
   Status version_text(std::string id, Version version, Done<Result<VersionText>> done);
   Status activate(std::string id, std::optional<std::vector<std::string>> test_emails,
-                  Done<Result<ScenarioInfo>> done);
-  Status hold(std::string id, Done<Result<ScenarioInfo>> done);
-  Status archive(std::string id, bool cancel_pending, Done<Result<ScenarioInfo>> done);
-  Status duplicate(std::string id, std::string new_id, Done<Result<ScenarioInfo>> done);
-  Status remove_draft(std::string id, Done<Result<ScenarioInfo>> done);
+                  Done<Result<ScenarioInfo>> done, std::string who = {});
+  Status hold(std::string id, Done<Result<ScenarioInfo>> done, std::string who = {});
+  Status archive(std::string id, bool cancel_pending, Done<Result<ScenarioInfo>> done,
+                 std::string who = {});
+  Status duplicate(std::string id, std::string new_id, Done<Result<ScenarioInfo>> done,
+                   std::string who = {});
+  Status remove_draft(std::string id, Done<Result<ScenarioInfo>> done, std::string who = {});
+  /// Pauses or resumes the deliveries of a node, whatever its version.
+  Status switch_node(std::string scenario, std::string node, bool pause,
+                     Done<Result<SwitchAnswer>> done, std::string who = {});
+  /// Retries or cancels one delivery, or the batch that it belongs to.
+  Status by_hand(ByHand act, DeliveryKey delivery, Done<Result<ByHandAnswer>> done,
+                 std::string who = {});
+  /// The same to all that fit, which must name a scenario; `dry_run` only counts. Answered when all
+  /// is done: meanwhile the engine goes on with other work.
+  Status by_hand(ByHand act, DeliveryQuery which, bool dry_run, Done<Result<ByHandAnswer>> done,
+                 std::string who = {});
+  /// Resumes a parked run: true; false where it is not parked (any more).
+  Status resume_run(RunKey run, Done<Result<bool>> done, std::string who = {});
+  /// Resumes all that fit; how many.
+  Status resume_runs(RunQuery which, Done<Result<std::size_t>> done, std::string who = {});
   Status scenario(std::string id, Done<Result<ScenarioInfo>> done);
   Status scenarios(Done<Result<std::vector<ScenarioInfo>>> done);
   /// `version` 0: all together.
@@ -302,10 +362,20 @@ class Runtime {
     Run run;
     std::string scenario;               ///< Id.
     std::vector<std::string> node_ids;  ///< Of run.path, in order.
+    std::string contact;                ///< The caller's id, or "email:…"; of lists of live runs.
+    /// What came of the deliveries of run.path, in order; nothing where a step has none.
+    std::vector<std::optional<Delivery>> deliveries;
+  };
+  /// Entries that were refused to a contact.
+  struct RefusedView {
+    std::string scenario;
+    bool test = false;
+    Refusal refusal;
   };
   struct RunPage {
     std::vector<RunView> runs;
     std::string next;
+    std::vector<RefusedView> refused;  ///< Of a contact's journey, on its first page.
   };
   struct DeliveryView {
     Delivery delivery;
@@ -320,11 +390,18 @@ class Runtime {
   };
   Status runs(ContactName who, std::size_t limit, std::string cursor, bool fresh,
               Done<Result<RunPage>> done);
-  Status deliveries(std::string scenario, std::string node, std::optional<DeliveryState> state,
-                    std::size_t limit, std::string cursor, bool fresh,
+  /// Live runs; a page may be short, or empty, and go on.
+  Status live_runs(RunQuery which, std::size_t limit, std::string cursor, bool fresh,
+                   Done<Result<RunPage>> done);
+  /// Newest first; with `since`, `until` or `code` a page may be short, or empty, and go on.
+  Status deliveries(DeliveryQuery which, std::size_t limit, std::string cursor, bool fresh,
                     Done<Result<DeliveryPage>> done);
   Status delivery(DeliveryKey key, bool fresh, Done<Result<DeliveryView>> done);
 
+  /// What happened: with a cursor what came after it, with `since` what came from then on, else the
+  /// newest. What deliveries met is kept since the start of the process, the newest 10,000.
+  Status logs(std::string scenario, std::optional<Instant> since, std::size_t limit,
+              std::string cursor, Done<Result<LogPage>> done);
   /// Makes and changes many contacts, each alone; `patch_contact` of each, but in one job. Answered
   /// after the commit, in the order given; bounded by the same queue as events.
   Status import_contacts(std::vector<ContactInput> contacts, ImportMode mode,

@@ -11,6 +11,7 @@
 #include "engine/core/delivery.h"
 #include "engine/core/ids.h"
 #include "engine/core/result.h"
+#include "engine/store/store.h"
 
 namespace onward {
 /// Holders of one email that `identify` names.
@@ -24,6 +25,47 @@ inline Result<std::uint64_t> read_cursor(std::string_view cursor) {
     return fail(ErrorKind::Invalid, "bad_cursor", "the cursor is not one that a list gave out");
   return *number;
 }
+
+/// Live runs to give out come after this place. "" is the beginning.
+inline Result<std::pair<ContactKey, RunKey>> read_run_cursor(std::string_view cursor) {
+  if (cursor.empty()) return std::pair{ContactKey{}, RunKey{}};
+  const std::size_t dot = cursor.find('.');
+  const auto contact = from_base32(cursor.substr(0, dot));
+  const auto run =
+      dot == std::string_view::npos ? std::nullopt : from_base32(cursor.substr(dot + 1));
+  if (!contact || !run)
+    return fail(ErrorKind::Invalid, "bad_cursor", "the cursor is not one that a list gave out");
+  return std::pair{ContactKey{*contact}, RunKey{*run}};
+}
+
+/// A page of live runs in the making.
+class RunSearch {
+ public:
+  RunSearch(const StoreReader::RunFilter& filter, std::size_t limit)
+      : filter_{filter}, limit_{limit} {}
+
+  /// The next live run. False: the page is full, or long enough searched for; the run was not
+  /// taken.
+  bool take(const Run& run) {
+    if (list_.runs.size() >= limit_ || searched_ >= kRunsSearched) {
+      if (limit_ > 0)
+        list_.next = to_base32(last_.first.value) + "." + to_base32(last_.second.value);
+      return false;
+    }
+    ++searched_;
+    last_ = {run.contact, run.key};
+    if (fits(filter_, run)) list_.runs.push_back(run);
+    return true;
+  }
+  StoreReader::RunList list() { return std::move(list_); }
+
+ private:
+  StoreReader::RunFilter filter_;
+  std::size_t limit_;
+  std::size_t searched_ = 0;
+  std::pair<ContactKey, RunKey> last_;
+  StoreReader::RunList list_;
+};
 
 /// `superseded` and the last, by number.
 inline std::vector<Attempt> all_attempts(std::vector<Attempt> superseded,

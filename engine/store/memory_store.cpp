@@ -302,6 +302,31 @@ class MemoryReader final : public StoreReader {
     return list;
   }
 
+  Result<RunList> live_runs(const RunFilter& filter, std::size_t limit,
+                            std::string_view cursor) override {
+    const auto after = read_run_cursor(cursor);
+    if (!after) return tl::make_unexpected(after.error());
+    const std::lock_guard lock{state_->mutex};
+    RunSearch search{filter, limit};
+    for (auto owned = state_->runs_of.lower_bound(after->first); owned != state_->runs_of.end();
+         ++owned) {
+      for (const RunKey key : owned->second) {
+        const Run& run = state_->runs.at(key);
+        if (!run.live() || std::pair{owned->first, key} <= *after) continue;
+        if (!search.take(run)) return search.list();
+      }
+    }
+    return search.list();
+  }
+
+  Result<std::vector<LedgerRow>> ledger(ContactKey contact) override {
+    const std::lock_guard lock{state_->mutex};
+    std::vector<LedgerRow> rows;
+    for (const auto& [key, row] : state_->ledger)
+      if (std::get<0>(key) == contact && row.key.empty()) rows.push_back(row);
+    return rows;
+  }
+
   Result<ContactList> contacts(ContactKey after, std::size_t limit) override {
     const std::lock_guard lock{state_->mutex};
     ContactList list;
@@ -385,6 +410,21 @@ class MemoryStore final : public Store {
     std::vector<DeliveryKey> keys;
     for (const auto& [key, delivery] : state_->deliveries)
       if (delivery.contact == contact && delivery.pending()) keys.push_back(key);
+    return keys;
+  }
+
+  Result<std::vector<DeliveryKey>> deliveries_of(ScenarioKey scenario, NodeNumber node,
+                                                 DeliveryState state, DeliveryKey after,
+                                                 std::size_t limit) override {
+    const std::lock_guard lock{state_->mutex};
+    std::vector<DeliveryKey> keys;
+    for (auto row = state_->deliveries.upper_bound(after);
+         row != state_->deliveries.end() && keys.size() < limit; ++row) {
+      const Delivery& delivery = row->second;
+      if (delivery.state == state && delivery.endpoint.scenario == scenario &&
+          delivery.endpoint.node == node)
+        keys.push_back(row->first);
+    }
     return keys;
   }
 

@@ -198,6 +198,25 @@ std::vector<DeliveryKey> Newest::pending_of(ContactKey contact) {
   return keys;
 }
 
+std::vector<DeliveryKey> Newest::deliveries_of(ScenarioKey scenario, NodeNumber node,
+                                               DeliveryState state, DeliveryKey after,
+                                               std::size_t limit) {
+  std::vector<DeliveryKey> folded, unfolded;
+  if (limit == 0) return folded;
+  tables_.deliveries_of(scenario, node, state, after, [&](DeliveryKey key) {
+    if (overlay_.deliveries.find(key) == nullptr) folded.push_back(key);
+    return folded.size() < limit;
+  });
+  for (const auto& [key, entry] : overlay_.deliveries.map) {
+    const DeliveryColumns& columns = entry.row.columns;
+    if (key > after && columns.state == state && columns.endpoint.scenario == scenario &&
+        columns.endpoint.node == node)
+      unfolded.push_back(key);
+  }
+  std::sort(unfolded.begin(), unfolded.end());
+  return merged(folded, unfolded, limit);
+}
+
 std::optional<Hash128> Newest::seen(const Hash128& key, Date from, const std::set<Date>& days) {
   if (const Overlay::SeenRow* row = overlay_.seen.find(key)) {
     if (row->day < from) return std::nullopt;

@@ -19,6 +19,8 @@ class Newest {
   std::optional<ContactState> load(const LoadQuery& query);
   std::optional<LoadedDelivery> delivery(DeliveryKey key);
   std::vector<DeliveryKey> pending_of(ContactKey contact);
+  std::vector<DeliveryKey> deliveries_of(ScenarioKey scenario, NodeNumber node, DeliveryState state,
+                                         DeliveryKey after, std::size_t limit);
   LiveRuns live_runs_after(ContactKey after, std::size_t contacts);
   EndedRuns ended_runs(ScenarioKey scenario, RunKey after, std::size_t limit);
   /// Looks into the days from `from` on, newest first; `days` are those that have a table.

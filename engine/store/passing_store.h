@@ -30,6 +30,11 @@ class PassingStore : public Store {
   Result<std::vector<DeliveryKey>> pending_of(ContactKey contact) override {
     return store_->pending_of(contact);
   }
+  Result<std::vector<DeliveryKey>> deliveries_of(ScenarioKey scenario, NodeNumber node,
+                                                 DeliveryState state, DeliveryKey after,
+                                                 std::size_t limit) override {
+    return store_->deliveries_of(scenario, node, state, after, limit);
+  }
   Result<LiveRuns> live_runs(ContactKey after, std::size_t contacts) override {
     return store_->live_runs(after, contacts);
   }

@@ -51,6 +51,12 @@ class SqliteReader final : public StoreReader {
         activity_of_{*database_,
                      "SELECT id, body FROM activity INDEXED BY activity_scenario"
                      " WHERE scenario = ? AND id < ? ORDER BY id DESC LIMIT ?"},
+        all_live_{*database_,
+                  "SELECT contact, run, body FROM runs_live WHERE (contact, run) > (?, ?)"
+                  " ORDER BY contact, run"},
+        ledger_{*database_,
+                "SELECT scenario, test, body FROM ledger WHERE contact = ?"
+                " ORDER BY scenario, test"},
         contacts_{*database_,
                   "SELECT key, body, engagement FROM contacts WHERE key > ? AND body IS NOT NULL"
                   " ORDER BY key LIMIT ?"} {}
@@ -151,6 +157,32 @@ class SqliteReader final : public StoreReader {
     });
   }
 
+  Result<RunList> live_runs(const RunFilter& filter, std::size_t limit,
+                            std::string_view cursor) override {
+    const auto after = read_run_cursor(cursor);
+    if (!after) return tl::make_unexpected(after.error());
+    return guarded([&]() -> Result<RunList> {
+      RunSearch search{filter, limit};
+      auto rows = all_live_(after->first, after->second);
+      while (rows.next()) {
+        const ContactKey contact{rows.number(0)};
+        if (!search.take(intact(decode_run({rows.number(1)}, contact, rows.bytes(2))))) break;
+      }
+      return search.list();
+    });
+  }
+
+  Result<std::vector<LedgerRow>> ledger(ContactKey contact) override {
+    return guarded([&]() -> Result<std::vector<LedgerRow>> {
+      std::vector<LedgerRow> ledger;
+      auto rows = ledger_(contact);
+      while (rows.next())
+        ledger.push_back(intact(
+            decode_ledger({rows.small_number(0)}, {}, rows.small_number(1) != 0, rows.bytes(2))));
+      return ledger;
+    });
+  }
+
   Result<ContactList> contacts(ContactKey after, std::size_t limit) override {
     limit = std::min(limit, kRowsMax);
     return guarded([&]() -> Result<ContactList> {
@@ -175,7 +207,7 @@ class SqliteReader final : public StoreReader {
   std::unique_ptr<SQLite::Database> database_;
   Query begin_, commit_;
   SharedTables tables_;
-  Query live_, ended_, deliveries_, activity_, activity_of_, contacts_;
+  Query live_, ended_, deliveries_, activity_, activity_of_, all_live_, ledger_, contacts_;
 };
 }  // namespace
 

@@ -118,6 +118,12 @@ class SqliteStore final : public Store {
     return reading([&] { return newest_.pending_of(contact); });
   }
 
+  Result<std::vector<DeliveryKey>> deliveries_of(ScenarioKey scenario, NodeNumber node,
+                                                 DeliveryState state, DeliveryKey after,
+                                                 std::size_t limit) override {
+    return reading([&] { return newest_.deliveries_of(scenario, node, state, after, limit); });
+  }
+
   Result<LiveRuns> live_runs(ContactKey after, std::size_t contacts) override {
     return reading([&] { return newest_.live_runs_after(after, contacts); });
   }

@@ -11,6 +11,14 @@ bool Commit::empty() const {
          activity.empty() && purged_runs.empty() && purged_deliveries.empty() && forgotten.empty();
 }
 
+bool fits(const StoreReader::RunFilter& filter, const Run& run) {
+  return (!filter.scenario || run.scenario == filter.scenario) &&
+         (!filter.state || run.state == *filter.state) &&
+         (!filter.node || run.place() == filter.node) &&
+         (filter.reason.empty() || run.reason == filter.reason) &&
+         (!filter.run || run.key == filter.run);
+}
+
 std::string_view to_string(Role role) {
   switch (role) {
     case Role::Read:

@@ -241,6 +241,19 @@ class StoreReader {
   /// `scenario`: an id, or empty for all.
   virtual Result<ActivityList> activity(std::string_view scenario, std::size_t limit,
                                         std::string_view cursor) = 0;
+  /// Live runs of all contacts, by contact, then oldest first. A search that finds few stops after
+  /// a while: a page may be short, or empty, and go on.
+  struct RunFilter {
+    ScenarioKey scenario;           ///< 0: of all.
+    std::optional<RunState> state;  ///< Waiting or Parked.
+    NodeNumber node;                ///< Where it is; 0: anywhere.
+    std::string reason;             ///< Of a parked one; empty: any.
+    RunKey run;                     ///< This one alone; 0: any.
+  };
+  virtual Result<RunList> live_runs(const RunFilter& filter, std::size_t limit,
+                                    std::string_view cursor) = 0;
+  /// A contact's rows without a key, by scenario, live before test.
+  virtual Result<std::vector<LedgerRow>> ledger(ContactKey contact) = 0;
 
   struct ContactList {
     std::vector<std::pair<Contact, Engagement>> contacts;  ///< By key: oldest first.
@@ -250,6 +263,9 @@ class StoreReader {
   /// Fewer come where they are large; never none while there are some.
   virtual Result<ContactList> contacts(ContactKey after, std::size_t limit) = 0;
 };
+bool fits(const StoreReader::RunFilter& filter, const Run& run);
+/// Live runs that one search looks at.
+inline constexpr std::size_t kRunsSearched = 50'000;
 
 /// Owned by the engine thread: every call but `open_reader` comes from it. An Io error from
 /// `commit` leaves the store unusable; ErrorKind::Unavailable ("disk_full") leaves it as before the
@@ -272,6 +288,10 @@ class Store {
   /// The pending requests of a contact, to cancel them when it is forgotten.
   virtual Result<std::vector<DeliveryKey>> pending_of(ContactKey contact) = 0;
 
+  /// The deliveries of a node in one state, of all versions, from `after` on, oldest first.
+  virtual Result<std::vector<DeliveryKey>> deliveries_of(ScenarioKey scenario, NodeNumber node,
+                                                         DeliveryState state, DeliveryKey after,
+                                                         std::size_t limit) = 0;
   /// Of the next `contacts` contacts after `after` that may have live runs, all of these.
   virtual Result<LiveRuns> live_runs(ContactKey after, std::size_t contacts) = 0;
   /// Those of `scenario` among the next `limit` ended runs after `after`.

@@ -80,6 +80,9 @@ Tables::Tables(SQLite::Database& database)
       pending_{database,
                "SELECT key FROM deliveries INDEXED BY deliveries_pending"
                " WHERE contact = ? AND state = 0"},
+      of_node_{database,
+               "SELECT key FROM deliveries INDEXED BY deliveries_node"
+               " WHERE scenario = ? AND node = ? AND state = ? AND key > ? ORDER BY key"},
       timers_{database,
               "SELECT at, contact, kind, subject FROM timers"
               " WHERE (at, contact, kind, subject) >= (?, ?, ?, ?)"

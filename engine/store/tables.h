@@ -47,6 +47,15 @@ class Tables : public SharedTables {
   std::map<RunKey, Run> ended_runs_after(RunKey after, std::size_t limit);
   std::vector<ContactKey> contacts_with_live_runs(ContactKey after, std::size_t limit);
   std::vector<DeliveryKey> pending_of(ContactKey contact);
+  /// Walks over the deliveries of a node in one state after `after`, oldest first, until `take`
+  /// returns false.
+  template <class Take>
+  void deliveries_of(ScenarioKey scenario, NodeNumber node, DeliveryState state, DeliveryKey after,
+                     Take take) {
+    auto rows = of_node_(scenario, node, state, after);
+    while (rows.next())
+      if (!take(DeliveryKey{rows.number(0)})) return;
+  }
 
   /// Walks over timers from `from` on, in order, until `take` returns false.
   template <class Take>
@@ -81,8 +90,8 @@ class Tables : public SharedTables {
 
  private:
   SQLite::Database& database_;
-  Query engagement_, ledger_, keyed_, ledger_of_, keyed_of_, ended_, pending_, timers_, due_,
-      next_endpoint_, meta_, ended_after_, live_after_;
+  Query engagement_, ledger_, keyed_, ledger_of_, keyed_of_, ended_, pending_, of_node_, timers_,
+      due_, next_endpoint_, meta_, ended_after_, live_after_;
   std::map<Date, Query> seen_;
 };
 

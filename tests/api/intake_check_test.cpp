@@ -5,8 +5,8 @@
 #include <catch2/catch.hpp>
 
 #include "engine/api/access.h"
-#include "engine/secrets/bytes.h"
 #include "engine/api/router.h"
+#include "engine/secrets/bytes.h"
 
 namespace onward {
 namespace {

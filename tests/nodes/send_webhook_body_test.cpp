@@ -1,3 +1,6 @@
+#include <fstream>
+#include <sstream>
+
 #include "tests/nodes/node_stage.h"
 
 using namespace onward;
@@ -179,4 +182,71 @@ TEST_CASE("the test button keeps to method, form and own payload", "[nodes][webh
   const NodeStage own = webhook("payload: { mail: $.subscriber.email, list: \"61330\" },");
   CHECK(own.node().test_request(own.visit())->request.body ==
         R"({"mail":"john.doe@example.org","list":"61330"})");
+}
+
+namespace {
+/// Seed S3's first example, its blanks between members taken out.
+constexpr const char* kEmailSend =
+    R"({"events":[{"action":"email_send","action_date":631152000,"action_data":{"messageHash":)"
+    R"("a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"},"list_id":"1","contact":{"base":["a1a1a1a1a1"],"fields":)"
+    R"([{"uid":"a1a1a1a1a1","email":"john_doe@email.com","cellphone":"999-999999999","name":"John",)"
+    R"("last_name":"Doe"}]}}]})";
+
+void make_john(NodeStage& stage) {
+  stage.contact.id = ExternalId{"a1a1a1a1a1", false};
+  stage.contact.set(Field::Email, "john_doe@email.com");
+  stage.contact.set(Field::Cellphone, "999-999999999");
+  stage.event = {.type = "sent", .at = *parse_instant("1990-01-01T00:00:00Z")};
+}
+}  // namespace
+
+TEST_CASE("the events envelope is the one that receivers know", "[nodes][webhook]") {
+  NodeStage stage = webhook("envelope: events,");
+  make_john(stage);
+  stage.event.data =
+      ValueMap{{"messageHash", "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"}, {"list_id", "1"}};
+  CHECK(stage.draft().request.body == kEmailSend);
+  // As the seed prints it, blanks aside: the same members in the same order.
+  std::ifstream file{"tests/golden/egoi_events.json"};
+  std::ostringstream printed;
+  printed << file.rdbuf();
+  const auto golden = parse_json(printed.str());
+  REQUIRE(golden);
+  CHECK(R"({"events":[)" + to_json(*golden->find_path("events.0")) + "]}" == kEmailSend);
+  // A mailing by our own name is the same to the receiver.
+  stage.event.data = ValueMap{{"list_id", "1"}, {"mailing", "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"}};
+  CHECK(stage.draft().request.body == kEmailSend);
+}
+
+TEST_CASE("the events envelope tells the chosen fields, or none", "[nodes][webhook]") {
+  NodeStage chosen = webhook(
+      "envelope: events, contact_fields: [id, custom.plan, consent.type], additional: { n: 5 },");
+  make_john(chosen);
+  const auto contact_of = [](const NodeStage& stage) {
+    const auto body = parse_json(stage.draft().request.body);
+    REQUIRE(body);
+    return to_json(*body->find_path("events.0.contact"));
+  };
+  CHECK(contact_of(chosen) ==
+        R"({"base":["a1a1a1a1a1"],"fields":[{"uid":"a1a1a1a1a1","custom":{"plan":null},)"
+        R"("consent_type":null,"n":5}]})");
+  NodeStage none = webhook("envelope: events, contact_fields: [],");
+  make_john(none);
+  none.contact.id.reset();
+  CHECK(contact_of(none) == R"({"base":[],"fields":[]})");
+}
+
+TEST_CASE("a custom event keeps its name in the events envelope", "[nodes][webhook]") {
+  NodeStage stage = webhook("envelope: events, batch: { max: 5, linger: 2s }, active: false,");
+  stage.event = {.type = "goal_reached", .at = *parse_instant("1990-01-01T00:00:00.9Z")};
+  const auto body = parse_json(stage.draft().request.body);
+  REQUIRE(body);
+  CHECK(*body->find_path("events.0.action") == Value{"goal_reached"});
+  CHECK(*body->find_path("events.0.action_date") == Value{631152000});
+  CHECK(*body->find_path("events.0.action_data") == Value{ValueMap{}});
+  CHECK(body->find_path("events.0.list_id")->is_null());
+  const DeliveryPolicy& policy = *stage.node().delivery_policy();
+  REQUIRE(policy.batch);
+  CHECK(*policy.batch == BatchPolicy{.max = 5, .linger = std::chrono::seconds{2}});
+  CHECK_FALSE(policy.active);
 }

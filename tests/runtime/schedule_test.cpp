@@ -56,8 +56,9 @@ TEST_CASE("a scenario that is activated before its start waits for it", "[runtim
   CHECK(stage.place_of("early").empty());  // what came before counts for nothing
   CHECK_FALSE(stage.engine().info("campaign", false)->next);
   const auto rows = activity(stage);
-  REQUIRE(rows.size() == 1);
+  REQUIRE(rows.size() == 3);
   CHECK(rows[0].first == "scenario.activated");
+  CHECK(rows[1].first == "scenario.scheduled");
   CHECK(rows[0].second.who == "engine");
 }
 
@@ -113,7 +114,7 @@ TEST_CASE("start and end that both fell into a downtime both happen", "[runtime]
   stage.restart();
   CHECK(state(stage) == ScenarioState::OnHold);
   const auto rows = activity(stage);
-  REQUIRE(rows.size() == 2);
+  REQUIRE(rows.size() == 4);
   CHECK(rows[0].first == "scenario.held");
   CHECK(rows[1].first == "scenario.activated");
 }

@@ -184,4 +184,92 @@ TEST_CASE("a cursor that no list gave out is refused", "[store]") {
   CHECK(runs.error().code == "bad_cursor");
   CHECK(!reader->deliveries({1}, {1}, std::nullopt, 5, "0000000000000000"));
 }
+
+TEST_CASE("a node's deliveries in one state come oldest first, in chunks", "[store]") {
+  const Way way = GENERATE(from_range(std::begin(kWays), std::end(kWays)));
+  INFO(name_of(way));
+  Subject subject{way};
+  Commit commit;
+  for (std::uint64_t key = 1; key <= 6; ++key) {
+    Delivery delivery = a_delivery(key, 7, 10);
+    delivery.parked = key == 3;
+    if (key == 5) {
+      delivery.state = DeliveryState::Failed;
+      delivery.due.reset();
+    }
+    commit.deliveries.push_back(delivery);
+  }
+  subject.commit(commit);
+  const auto of = [&](DeliveryState state, std::uint64_t after, std::size_t limit) {
+    std::vector<std::uint64_t> keys;
+    for (const DeliveryKey key : must(subject->deliveries_of({1}, {3}, state, {after}, limit)))
+      keys.push_back(key.value);
+    return keys;
+  };
+  CHECK(of(DeliveryState::Pending, 0, 3) == Keys{1, 2, 3});
+  CHECK(of(DeliveryState::Pending, 3, 3) == Keys{4, 6});
+  CHECK(of(DeliveryState::Failed, 0, 3) == Keys{5});
+  CHECK(of(DeliveryState::Pending, 0, 0).empty());
+  Delivery settled = a_delivery(2, 7, 10);
+  settled.state = DeliveryState::Failed;
+  settled.due.reset();
+  subject.commit({.deliveries = {settled}});
+  CHECK(of(DeliveryState::Failed, 0, 3) == Keys{2, 5});
+  CHECK(of(DeliveryState::Pending, 1, 3) == Keys{3, 4, 6});
+  CHECK(must(subject->deliveries_of({1}, {4}, DeliveryState::Pending, {}, 9)).empty());
+}
+
+TEST_CASE("live runs are listed by scenario, state, place and reason", "[store]") {
+  const Way way = GENERATE(from_range(std::begin(kWays), std::end(kWays)));
+  INFO(name_of(way));
+  Subject subject{way};
+  Commit commit;
+  for (std::uint64_t key = 1; key <= 6; ++key) {
+    Run run = a_run(key * 256, 1 + key % 2, key == 6 ? RunState::Done : RunState::Waiting);
+    if (key == 4) run.scenario = {2};
+    if (key == 5) {
+      run.state = RunState::Parked;
+      run.reason = "cascade";
+    }
+    commit.runs.push_back(run);
+  }
+  subject.commit(commit);
+  const auto reader = subject.reader();
+  const auto list = [&](const StoreReader::RunFilter& filter, std::string_view cursor = {}) {
+    return must(reader->live_runs(filter, 2, cursor));
+  };
+  const auto first = list({});
+  CHECK(keys_of(first.runs) == Keys{512, 1024});
+  const auto second = list({}, first.next);
+  CHECK(keys_of(second.runs) == Keys{256, 768});
+  const auto third = list({}, second.next);
+  CHECK(keys_of(third.runs) == Keys{1280});
+  CHECK(third.next.empty());
+  CHECK(keys_of(list({.scenario = {2}}).runs) == Keys{1024});
+  CHECK(keys_of(list({.state = RunState::Parked}).runs) == Keys{1280});
+  CHECK(keys_of(list({.state = RunState::Parked, .reason = "cascade"}).runs) == Keys{1280});
+  CHECK(list({.state = RunState::Parked, .reason = "other"}).runs.empty());
+  CHECK(list({.node = {99}}).runs.empty());
+  const auto wrong = reader->live_runs({}, 2, "nonsense");
+  REQUIRE(!wrong);
+  CHECK(wrong.error().code == "bad_cursor");
+}
+
+TEST_CASE("a contact's ledger is read with its refusals", "[store]") {
+  const Way way = GENERATE(from_range(std::begin(kWays), std::end(kWays)));
+  INFO(name_of(way));
+  Subject subject{way};
+  const LedgerRow refused{.scenario = {2},
+                          .entries = 1,
+                          .last_entry = at(3),
+                          .refusals = {{.reason = "inside", .count = 2, .last = at(9)}}};
+  subject.commit({.ledger = {{{7}, refused},
+                             {{7}, {.scenario = {1}, .key = "=k", .entries = 1}},
+                             {{7}, {.scenario = {1}, .test = true, .entries = 4}},
+                             {{8}, {.scenario = {1}, .entries = 1}}}});
+  const auto ledger = must(subject.reader()->ledger({7}));
+  REQUIRE(ledger.size() == 2);
+  CHECK(ledger[0].test);
+  CHECK(ledger[1] == refused);
+}
 }  // namespace onward

@@ -298,6 +298,19 @@ std::string World::difference(Store& a, Store& b) const {
         return "next due of endpoint " + std::to_string(place);
     }
   }
+  for (std::uint32_t place = 0; place < kScenarios * 8; ++place) {
+    const ScenarioKey scenario{1 + place / 8};
+    const NodeNumber node{1 + place % 2};
+    const auto state = static_cast<DeliveryState>(place / 2 % 4);
+    DeliveryKey after;
+    for (bool more = true; more;) {
+      const auto left = must(a.deliveries_of(scenario, node, state, after, 2));
+      if (left != must(b.deliveries_of(scenario, node, state, after, 2)))
+        return "deliveries of a node";
+      more = left.size() == 2;
+      if (more) after = left.back();
+    }
+  }
   if (a.next_timer() != b.next_timer()) return "next timer";
   const auto left = must(a.due_endpoints());
   const auto right = must(b.due_endpoints());
@@ -326,6 +339,16 @@ std::string World::difference(StoreReader& a, StoreReader& b) const {
       cursor = left.next;
     } while (!cursor.empty());
   }
+  for (std::uint64_t key = 1; key <= last_contact_; ++key)
+    if (must(a.ledger({key})) != must(b.ledger({key})))
+      return "contact " + std::to_string(key) + ": ledger";
+  std::string place_of_runs;
+  do {
+    const auto left = must(a.live_runs({}, 3, place_of_runs));
+    const auto right = must(b.live_runs({}, 3, place_of_runs));
+    if (!same(left.runs, right.runs) || left.next != right.next) return "live runs";
+    place_of_runs = left.next;
+  } while (!place_of_runs.empty());
   for (ContactKey after;;) {
     const auto left = must(a.contacts(after, 3));
     const auto right = must(b.contacts(after, 3));

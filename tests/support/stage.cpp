@@ -58,6 +58,19 @@ void Stage::restart() {
   open(std::make_unique<PassingStore>(kept_));
 }
 
+void Stage::restart(const std::function<std::unique_ptr<Store>()>& reopen) {
+  simulation_.reset();
+  sink_.tasks.clear();
+  kept_.reset();
+  kept_ = std::shared_ptr<Store>{reopen()};
+  open(std::make_unique<PassingStore>(kept_));
+}
+
+std::unique_ptr<StoreReader> Stage::reader() {
+  must(engine().fold(), "fold");
+  return must(kept_->open_reader(), "reader");
+}
+
 void Stage::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
   must(simulation_->work(std::move(jobs), std::move(results)), "work");
 }

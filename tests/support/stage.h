@@ -1,6 +1,7 @@
 #pragma once
 // A whole engine on a memory store and a clock set by hand: what a scenario does, without threads
 // or network.
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -66,10 +67,14 @@ class Stage {
 
   /// The engine is thrown away and opened again on the same store.
   void restart();
+  /// The store as well: closed, and what `reopen` opens takes its place.
+  void restart(const std::function<std::unique_ptr<Store>()>& reopen);
 
   Engine& engine() { return simulation_->engine(); }
   VirtualClock& clock() { return clock_; }
   FakeSink& sink() { return sink_; }
+  /// After a fold, so that it sees everything.
+  std::unique_ptr<StoreReader> reader();
 
  private:
   void open(std::unique_ptr<Store> store);

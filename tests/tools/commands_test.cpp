@@ -47,6 +47,29 @@ TEST_CASE("flags describe an event", "[tools]") {
         R"("data":{"form":"newsletter","order":{"total":12.5}}})");
 }
 
+TEST_CASE("times are told as an instant, a day, or how long ago", "[tools]") {
+  const Instant now = *parse_instant("2026-05-02T10:00:00Z");
+  CHECK(*when_of("2h", "--since", now) == "2026-05-02T08:00:00Z");
+  CHECK(*when_of("2026-05-01", "--since", now) == "2026-05-01T00:00:00Z");
+  CHECK(*when_of("2026-05-01T09:00:00-04:00", "--since", now) == "2026-05-01T13:00:00Z");
+  const auto wrong = when_of("yesterday", "--until", now);
+  REQUIRE_FALSE(wrong);
+  CHECK(wrong.error().message.starts_with("--until wants"));
+  CHECK_FALSE(when_of("-2h", "--since", now));
+}
+
+TEST_CASE("what is retried, cancelled or resumed must be named", "[tools]") {
+  const ClientOptions nowhere{.server = "http://127.0.0.1:1"};
+  CHECK(run_by_hand(nowhere, "retry", {}) == kExitUsage);
+  CHECK(run_by_hand(nowhere, "retry", {.filter = {.code = "500"}}) == kExitUsage);
+  CHECK(run_by_hand(nowhere, "cancel", {.ids = {"evt_x"}, .filter = {.scenario = "a"}}) ==
+        kExitUsage);
+  CHECK(run_by_hand(nowhere, "retry", {.filter = {.scenario = "a", .since = "soon"}}) ==
+        kExitUsage);
+  CHECK(run_resume(nowhere, {}) == kExitUsage);
+  CHECK(run_resume(nowhere, {.runs = {"run_x"}}) == kExitUnavailable);
+}
+
 TEST_CASE("a JSON event goes as it is, with what flags add", "[tools]") {
   SendOptions options;
   options.what = R"({"type": "clicked", "contact": {"id": 7}, "data": {"a": 1}})";

@@ -53,6 +53,11 @@ struct CommandLine {
   ImportOptions given;
   RunsOptions runs;
   DeliveriesOptions deliveries;
+  ByHandOptions by_hand;
+  NodeOptions node;
+  LiveRunsOptions live_runs;
+  ResumeOptions resume;
+  LogsOptions logs;
   SecretOptions secret;
   RemoveSecretOptions removed;
   CredentialOptions credential;
@@ -483,11 +488,13 @@ void add_people(CommandLine& line) {
   CLI::App* get = client_command(line, *contacts, "get", "All that is known of a contact",
                                  [&line] { return run_contact(line.client, line.name); });
   get->add_option("contact", line.name, kContactHelp)->required();
-  CLI::App* runs = client_command(line, *contacts, "runs", "A contact's journeys, step by step",
-                                  [&line] { return run_runs(line.client, line.runs); });
-  runs->add_option("contact", line.runs.contact, kContactHelp)->required();
-  runs->add_option("--limit", line.runs.limit, "How many")->capture_default_str();
-
+  for (const char* name : {"journey", "runs"}) {
+    CLI::App* runs = client_command(line, *contacts, name,
+                                    "A contact's journeys, step by step, and refused entries",
+                                    [&line] { return run_runs(line.client, line.runs); });
+    runs->add_option("contact", line.runs.contact, kContactHelp)->required();
+    runs->add_option("--limit", line.runs.limit, "How many")->capture_default_str();
+  }
   CLI::App* forget =
       client_command(line, *contacts, "forget", "Erase a contact for good; the numbers stay",
                      [&line] { return run_contact_forget(line.client, line.name, line.yes); });
@@ -499,20 +506,90 @@ void add_people(CommandLine& line) {
   all->add_option("--limit", line.listed.limit, "How many")->capture_default_str();
   all->add_option("--cursor", line.listed.cursor, "Go on where a list ended");
   add_contact_files(line, *contacts);
+}
 
-  CLI::App* deliveries = line.app.add_subcommand("deliveries", "Look at webhook requests");
+void add_filter(CLI::App* sub, DeliveryFilter& filter, const std::vector<std::string>& states) {
+  sub->add_option("--scenario", filter.scenario, "Of this scenario");
+  sub->add_option("--node", filter.node, "Of this node of it");
+  std::string names;
+  for (const std::string& state : states) names += (names.empty() ? "" : ", ") + state;
+  sub->add_option("--state", filter.state, names)->check(CLI::IsMember(states));
+  sub->add_option("--since", filter.since, "Made from then on: a time, a day, or 2h (ago)");
+  sub->add_option("--until", filter.until, "Made before then");
+  sub->add_option("--code", filter.code,
+                  "Of the last attempt, 503 or timeout, or the reason, deadline");
+}
+
+void add_deliveries(CommandLine& line) {
+  CLI::App* deliveries =
+      line.app.add_subcommand("deliveries", "Look at webhook requests; retry or cancel them");
   deliveries->require_subcommand(1);
-  CLI::App* list = client_command(line, *deliveries, "list", "The requests of one node",
+  CLI::App* list = client_command(line, *deliveries, "list", "Requests, newest first",
                                   [&line] { return run_deliveries(line.client, line.deliveries); });
-  list->add_option("scenario", line.deliveries.scenario, "The scenario's id")->required();
-  list->add_option("node", line.deliveries.node, "The node's id")->required();
-  list->add_option("--state", line.deliveries.state, "pending, accepted, failed or cancelled")
-      ->check(CLI::IsMember({"pending", "accepted", "failed", "cancelled"}));
+  DeliveryFilter& filter = line.deliveries.filter;
+  list->add_option("scenario", filter.scenario, "The scenario's id; all where missing");
+  list->add_option("node", filter.node, "The node's id; all where missing");
+  add_filter(list, filter, {"pending", "accepted", "failed", "cancelled"});
   list->add_option("--limit", line.deliveries.limit, "How many")->capture_default_str();
   list->add_option("--cursor", line.deliveries.cursor, "Go on where a list ended");
-  CLI::App* one = client_command(line, *deliveries, "get", "One request with all its attempts",
-                                 [&line] { return run_delivery(line.client, line.name); });
-  one->add_option("delivery", line.name, "Its id: evt_…")->required();
+  for (const char* name : {"show", "get"}) {
+    CLI::App* one = client_command(line, *deliveries, name, "One request with all its attempts",
+                                   [&line] { return run_delivery(line.client, line.name); });
+    one->add_option("delivery", line.name, "Its id: evt_…")->required();
+  }
+  const auto by_hand = [&](const std::string& act, const std::string& summary,
+                           const std::vector<std::string>& states) {
+    CLI::App* sub = client_command(line, *deliveries, act, summary, [&line, act] {
+      return run_by_hand(line.client, act, line.by_hand);
+    });
+    sub->add_option("delivery", line.by_hand.ids, "Ids (evt_…), instead of a filter");
+    add_filter(sub, line.by_hand.filter, states);
+    sub->add_flag("--yes", line.by_hand.yes, "Do not ask");
+  };
+  by_hand("retry", "Take failed ones back to pending, with a new window", {"failed", "cancelled"});
+  by_hand("cancel", "Take pending ones back for good", {"pending"});
+
+  CLI::App* node = line.app.add_subcommand("node", "Pause and resume the webhooks of a node");
+  node->require_subcommand(1);
+  for (const bool pause : {true, false}) {
+    CLI::App* sub = client_command(
+        line, *node, pause ? "pause" : "resume",
+        pause ? "Park its requests, those to come as well; contacts go on" : "Let them go on",
+        [&line, pause] { return run_switch(line.client, line.node, pause); });
+    sub->add_option("scenario", line.node.scenario, "The scenario's id")->required();
+    sub->add_option("node", line.node.node, "The node's id")->required();
+  }
+}
+
+void add_watching(CommandLine& line) {
+  CLI::App* runs =
+      line.app.add_subcommand("runs", "Look at journeys under way; resume parked ones");
+  runs->require_subcommand(1);
+  CLI::App* list = client_command(line, *runs, "list", "Runs that wait or are parked",
+                                  [&line] { return run_live_runs(line.client, line.live_runs); });
+  list->add_option("--scenario", line.live_runs.scenario, "Of this scenario");
+  list->add_option("--node", line.live_runs.node, "At this node of it");
+  list->add_option("--state", line.live_runs.state, "waiting or parked")
+      ->check(CLI::IsMember({"waiting", "parked"}));
+  list->add_option("--reason", line.live_runs.reason, "Parked for this reason, such as cascade");
+  list->add_option("--limit", line.live_runs.limit, "How many")->capture_default_str();
+  list->add_option("--cursor", line.live_runs.cursor, "Go on where a list ended");
+  CLI::App* resume = client_command(line, *runs, "resume", "Let parked runs enter their node again",
+                                    [&line] { return run_resume(line.client, line.resume); });
+  resume->add_option("run", line.resume.runs, "Ids (run_…), instead of a scenario");
+  resume->add_option("--scenario", line.resume.scenario, "All parked ones of this scenario");
+  resume->add_option("--node", line.resume.node, "At this node of it");
+  resume->add_option("--reason", line.resume.reason, "Parked for this reason, such as cascade");
+
+  CLI::App* logs =
+      client_command(line, line.app, "logs", "What was changed lately, and what webhooks met",
+                     [&line] { return run_logs(line.client, line.logs); });
+  logs->add_option("--scenario", line.logs.scenario, "Of this scenario");
+  logs->add_option("--since", line.logs.since, "From then on: a time, a day, or 2h (ago)");
+  logs->add_option("--limit", line.logs.limit, "How many, where no --since is given")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 500));
+  logs->add_flag("--follow", line.logs.follow, "Go on with what comes");
 }
 
 void add_secrets(CommandLine& line) {
@@ -687,6 +764,8 @@ void add_all(CommandLine& line) {
   add_authoring(line);
   add_events(line);
   add_people(line);
+  add_deliveries(line);
+  add_watching(line);
   add_secrets(line);
   add_webhook(line);
   add_fields(line);

@@ -184,6 +184,19 @@ void print_json(const Answer& answer) {
     print_json(answer.value);
 }
 
+int show(const ClientOptions& options, const std::string& path, std::string_view member,
+         const std::function<std::string(const Value&)>& text) {
+  const Client client{options};
+  const auto answer = client.call("GET", path, member);
+  if (!answer) return complain(answer.error());
+  if (!answer->ok()) return client.refused(*answer);
+  if (client.json())
+    print_json(*answer);
+  else
+    print(text(answer->value));
+  return kExitOk;
+}
+
 std::string text_of(const Value& value, std::string_view path) {
   const Value* member = value.find_path(path);
   return member ? to_text(*member) : std::string{};

@@ -1,6 +1,7 @@
 #pragma once
 // Speaks to a server: finds it and its token, makes one call, tells of refusals.
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -62,6 +63,10 @@ std::string segment(std::string_view text);
 /// An answer as the command prints it with --json: as it came, for people indented.
 void print_json(const Answer& answer);
 void print_json(const Value& value);
+
+/// Fetches what has the member `member`, and prints it, as JSON or by `text`. The exit code.
+int show(const ClientOptions& options, const std::string& path, std::string_view member,
+         const std::function<std::string(const Value&)>& text);
 
 /// Members of an answer, read without care: empty, 0 or false where they are missing.
 std::string text_of(const Value& value, std::string_view path);

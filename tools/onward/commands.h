@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/core/placeholders.h"
+#include "engine/core/time.h"
 #include "tools/onward/client.h"
 
 namespace onward {
@@ -104,14 +105,52 @@ struct RunsOptions {
 };
 int run_runs(const ClientOptions& client, const RunsOptions& options);
 
+/// Which deliveries; empty: any. Times are RFC 3339, a day, or how long ago ("2h").
+struct DeliveryFilter {
+  std::string scenario, node, state, since, until, code;
+};
 struct DeliveriesOptions {
-  std::string scenario, node, state;
+  DeliveryFilter filter;
   std::int64_t limit = 50;
   std::string cursor;
 };
 int run_deliveries(const ClientOptions& client, const DeliveriesOptions& options);
 int run_delivery(const ClientOptions& client, const std::string& id);
 
+struct ByHandOptions {
+  std::vector<std::string> ids;  ///< Or a filter.
+  DeliveryFilter filter;
+  bool yes = false;  ///< Not asked again.
+};
+/// `act` is "retry" or "cancel".
+int run_by_hand(const ClientOptions& client, const std::string& act, const ByHandOptions& options);
+
+struct NodeOptions {
+  std::string scenario, node;
+};
+int run_switch(const ClientOptions& client, const NodeOptions& options, bool pause);
+
+struct LiveRunsOptions {
+  std::string scenario, node, state, reason;
+  std::int64_t limit = 50;
+  std::string cursor;
+};
+int run_live_runs(const ClientOptions& client, const LiveRunsOptions& options);
+struct ResumeOptions {
+  std::vector<std::string> runs;  ///< Or:
+  std::string scenario, node, reason;
+};
+int run_resume(const ClientOptions& client, const ResumeOptions& options);
+
+struct LogsOptions {
+  std::string scenario, since;
+  std::int64_t limit = 50;
+  bool follow = false;
+};
+int run_logs(const ClientOptions& client, const LogsOptions& options);
+
+/// "2h" ago, a day or an instant, as RFC 3339; an error says what `flag` wants.
+Result<std::string> when_of(const std::string& text, std::string_view flag, Instant now);
 struct SecretOptions {
   std::string name;
   std::string from;       ///< A file; empty: standard input, or asked for on a terminal.

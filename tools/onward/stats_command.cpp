@@ -55,6 +55,7 @@ std::string notes_of(const Value& node) {
     if (!notes.empty()) notes += ", ";
     notes += fmt::format("{} {}", worded(name), grouped(count));
   }
+  if (flag_of(node, "paused")) notes += notes.empty() ? "paused" : ", paused";
   return notes;
 }
 

@@ -83,6 +83,16 @@ bool output_lost() { return lost; }
 
 void say(std::string_view text) { fmt::print(stderr, "{}\n", text); }
 
+bool stdin_is_terminal() { return ::isatty(STDIN_FILENO) == 1; }
+
+bool confirmed(std::string_view question) {
+  if (!stdin_is_terminal()) return false;
+  std::fputs((std::string{question} + " [y/N] ").c_str(), stderr);
+  char answer[16] = {};
+  if (!std::fgets(answer, sizeof answer, stdin)) return false;
+  return answer[0] == 'y' || answer[0] == 'Y';
+}
+
 int complain(std::string_view message, int exit_code) {
   say(fmt::format("onward: {}", message));
   return exit_code;

@@ -25,6 +25,10 @@ void say(std::string_view text);
 int complain(std::string_view message, int exit_code);
 int complain(const Error& error);
 
+/// Asks a person who must answer yes; false where there is nobody to ask.
+bool confirmed(std::string_view question);
+bool stdin_is_terminal();
+
 /// A whole file, or standard input for "-".
 Result<std::string> read_input(const std::string& file);
 

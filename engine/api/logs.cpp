@@ -1,0 +1,35 @@
+// /v1/logs: what happened lately, for people.
+#include "engine/api/resources.h"
+#include "engine/api/views.h"
+
+namespace onward {
+namespace {
+void list(Runtime& runtime, const Call& call) {
+  const auto page = parse_page(call);
+  if (!page) return call.reply(problem_of(page.error()));
+  const auto since = parse_when(call, "since");
+  if (!since) return call.reply(problem_of(since.error()));
+  const auto render = [&runtime](const LogPage& found) {
+    ValueList lines;
+    for (const LogLine& line : found.lines) lines.push_back(view_of(line, runtime.epoch()));
+    return json_reply(
+        200, ValueMap{{"lines", std::move(lines)}, {"next", found.next}, {"more", found.more}});
+  };
+  unless_taken(call.reply,
+               runtime.logs(call.parameter("scenario").value_or(""), *since, page->limit,
+                            page->cursor, answer_with<LogPage>(call.reply, render)));
+}
+}  // namespace
+
+std::vector<Route> log_routes(Runtime& runtime) {
+  return {
+      {"GET",
+       "/v1/logs",
+       Need::Read,
+       "Changes, and what deliveries met: oldest first, going on behind a cursor.",
+       {"scenario", "since", "limit", "cursor"},
+       [&](const Call& call) { list(runtime, call); },
+       {.id = "readLog", .answers = {{200, "Log"}}, .faults = {{404, "unknown_scenario"}}}},
+  };
+}
+}  // namespace onward

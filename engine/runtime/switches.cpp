@@ -1,0 +1,191 @@
+// The engine's switches of nodes: pausing parks what is pending, a chunk at a time; resuming takes
+// it out again. The record is written first, so that a restart goes on where a crash came between.
+#include "engine/runtime/switches.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/core/diagnostic.h"
+#include "engine/runtime/engine.h"
+
+namespace onward {
+namespace {
+/// Rows that one commit changes; a batch is never divided, so a few more.
+constexpr std::size_t kSwitchChunk = 1'000;
+constexpr std::string_view kPaused = "paused ";
+constexpr std::string_view kResuming = "resuming ";
+
+AdminRecord record_of(const std::string& name, const NodeSwitch& node) {
+  return {.kind = AdminKind::Switch, .name = name, .content = to_text(node)};
+}
+}  // namespace
+
+std::string to_text(const NodeSwitch& node) {
+  return std::string{node.paused ? kPaused : kResuming} + format_instant(node.since);
+}
+
+std::optional<NodeSwitch> parse_switch(std::string_view text) {
+  const bool paused = text.starts_with(kPaused);
+  if (!paused && !text.starts_with(kResuming)) return std::nullopt;
+  text.remove_prefix(paused ? kPaused.size() : kResuming.size());
+  const auto since = parse_instant(text);
+  if (!since) return std::nullopt;
+  return NodeSwitch{.paused = paused, .since = *since};
+}
+
+/// "scenario/node", as its record is named; nothing where there is no such node.
+std::optional<std::string> Engine::name_of(NodePlace place) const {
+  const ScenarioRecord* record = book_.find(place.first);
+  if (record == nullptr) return std::nullopt;
+  for (const auto& [id, number] : record->nodes)
+    if (number == place.second) return id;
+  return std::nullopt;
+}
+
+void Engine::restore_switches(const Snapshot& snapshot) {
+  for (const AdminRecord& row : snapshot.admin) follow_switch(row);
+}
+
+void Engine::follow_switch(const AdminRecord& record) {
+  if (record.kind != AdminKind::Switch) return;
+  const std::size_t slash = record.name.find('/');
+  const ScenarioRecord* scenario = book_.find(record.name.substr(0, slash));
+  const auto node = parse_switch(record.content);
+  if (scenario == nullptr || slash == std::string::npos || !node) return;
+  for (const auto& [id, number] : scenario->nodes)
+    if (id == record.name.substr(slash + 1)) follow_switch({scenario->key, number}, *node);
+}
+
+/// The switches of nodes that are new in a version: what the author gave them to begin with.
+std::vector<AdminRecord> Engine::first_switches(const std::string& scenario,
+                                                const BookChange& change) const {
+  std::vector<AdminRecord> rows;
+  if (!change.built) return rows;
+  const ScenarioRecord* known = book_.find(scenario);
+  for (const ScenarioNode& node : change.built->nodes) {
+    const DeliveryPolicy* policy = node.node->delivery_policy();
+    if (policy == nullptr || policy->active) continue;
+    const bool old = known != nullptr && std::ranges::any_of(known->nodes, [&](const auto& one) {
+                       return one.first == node.id;
+                     });
+    if (!old) rows.push_back(record_of(scenario + "/" + node.id, {.since = clock_.now()}));
+  }
+  return rows;
+}
+
+/// Memory follows a record: what is out is called back, and the rest is left to a chore.
+void Engine::follow_switch(NodePlace place, const NodeSwitch& node) {
+  switches_[place] = node;
+  dispatcher_.hold(place.first, place.second, node.paused);
+  if (node.paused) {
+    if (auto out = dispatcher_.out_of(place.first, place.second); !out.empty())
+      sink_.withdraw(std::move(out));
+    chores_.emplace_back([place](Engine& engine) { return engine.park_some(place); });
+  } else {
+    chores_.emplace_back([place, after = DeliveryKey{}](Engine& engine) mutable {
+      return engine.unpark_some(place, after);
+    });
+  }
+}
+
+Result<SwitchAnswer> Engine::switch_node(const std::string& scenario, const std::string& node,
+                                         bool pause, const std::string& who) {
+  if (const auto known = book_.info(scenario, /*with_text=*/false); !known)
+    return tl::make_unexpected(known.error());
+  const ScenarioRecord* record = book_.find(scenario);
+  const auto stats = book_.stats(scenario, 0, counters_, clock_.now());
+  if (!stats) return tl::make_unexpected(stats.error());
+  std::vector<std::string> sending;
+  for (const NodeStats& one : stats->live.nodes)
+    if (one.sends) sending.push_back(one.id);
+  std::optional<NodePlace> place;
+  for (const auto& [id, number] : record->nodes)
+    if (id == node) place = NodePlace{record->key, number};
+  if (!place || std::ranges::find(sending, node) == sending.end()) {
+    const std::string nearest = nearest_name(node, sending);
+    return fail(
+        ErrorKind::NotFound, place ? "not_sending" : "unknown_node",
+        fmt::format("scenario \"{}\" has no node \"{}\" that sends webhooks{}", scenario, node,
+                    nearest.empty() || nearest == node
+                        ? ""
+                        : fmt::format("; did you mean \"{}\"?", nearest)));
+  }
+
+  SwitchAnswer answer{.scenario = scenario, .node = node, .paused = pause};
+  for (const bool test : {false, true})
+    answer.pending +=
+        sum_counters(counters_, record->key, test, 0)[place->second][Counter::Pending];
+  const auto found = switches_.find(*place);
+  const bool changes =
+      pause ? !is_paused(switches_, *place) : found != switches_.end() && found->second.paused;
+  if (!changes) return answer;
+  const NodeSwitch now{.paused = pause, .since = clock_.now()};
+  Commit commit{.at = clock_.now(), .last_seq = last_seq_, .last_contact = last_contact_};
+  commit.admin.push_back(record_of(scenario + "/" + node, now));
+  commit.activity.push_back(activity_of(pause ? "node.paused" : "node.resumed", scenario, who,
+                                        fmt::format("{} pending", answer.pending)));
+  commit.activity.back().node = node;
+  if (Status done = commit_rows(commit); !done) return tl::make_unexpected(done.error());
+  follow_switch(*place, now);
+  return answer;
+}
+
+/// Parks what still queues. What was made after the pause is parked already.
+Result<bool> Engine::park_some(NodePlace place) {
+  const auto state = switches_.find(place);
+  if (state == switches_.end() || !state->second.paused) return true;
+  const auto endpoints = store_->due_endpoints();
+  if (!endpoints) return tl::make_unexpected(endpoints.error());
+  Batch batch = new_batch();
+  for (const DueEndpoint& endpoint : *endpoints) {
+    if (NodePlace{endpoint.endpoint.scenario, endpoint.endpoint.node} != place) continue;
+    const auto due = store_->due(endpoint.endpoint, Instant::max(), kSwitchChunk);
+    if (!due) return tl::make_unexpected(due.error());
+    std::vector<DeliveryKey> keys;
+    for (const DueDelivery& row : *due) keys.push_back(row.delivery);
+    const auto loaded = store_->deliveries(keys);
+    if (!loaded) return tl::make_unexpected(loaded.error());
+    for (const auto& one : *loaded) {
+      if (!one || batch.changed().size() >= kSwitchChunk) continue;
+      const auto unit = unit_of(*store_, one->delivery);
+      if (!unit) return tl::make_unexpected(unit.error());
+      for (const LoadedDelivery& member : *unit)
+        if (member.delivery.pending() && !member.delivery.parked)
+          batch.park(member.delivery, state->second.since);
+    }
+    if (batch.changed().size() >= kSwitchChunk) break;
+  }
+  if (batch.changed().empty()) return true;
+  if (Status done = commit_and_adopt(batch); !done) return tl::make_unexpected(done.error());
+  return false;
+}
+
+/// Lets parked ones go on, oldest first. Beginning anew does no harm: what is free stays free.
+Result<bool> Engine::unpark_some(NodePlace place, DeliveryKey& after) {
+  const auto state = switches_.find(place);
+  if (state == switches_.end() || state->second.paused) return true;
+  const auto keys =
+      store_->deliveries_of(place.first, place.second, DeliveryState::Pending, after, kSwitchChunk);
+  if (!keys) return tl::make_unexpected(keys.error());
+  const auto loaded = store_->deliveries(*keys);
+  if (!loaded) return tl::make_unexpected(loaded.error());
+  Batch batch = new_batch();
+  for (const auto& one : *loaded)
+    if (one && one->delivery.pending() && one->delivery.parked) batch.unpark(one->delivery);
+  const bool last = keys->size() < kSwitchChunk;
+  const auto node = name_of(place);
+  if (last && node) {
+    AdminRecord record{.kind = AdminKind::Switch,
+                       .name = book_.find(place.first)->id + "/" + *node};
+    record.removed = true;
+    batch.rows().admin.push_back(std::move(record));
+  }
+  if (Status done = commit_and_adopt(batch); !done) return tl::make_unexpected(done.error());
+  if (!last)
+    after = keys->back();
+  else
+    switches_.erase(place);
+  return last;
+}
+}  // namespace onward

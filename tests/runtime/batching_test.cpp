@@ -1,0 +1,285 @@
+// Deliveries that go out together.
+#include <catch2/catch.hpp>
+#include <map>
+
+#include "engine/core/value.h"
+#include "tests/runtime/stores.h"
+
+using namespace onward;
+using namespace std::chrono_literals;
+
+namespace {
+constexpr std::string_view kFeed = R"(
+scenario: feed
+reentry: parallel
+nodes:
+  any:  { kind: trigger, event: opened, next: tell }
+  tell: { kind: send_webhook, url: "https://crm.example.com/in", envelope: events,
+          batch: { max: 3, linger: 1s }, retry: { permanent: [410, 400] }, next: end }
+)";
+
+/// The contacts whose events a request tells, in order.
+std::string told(const Request& request) {
+  const auto body = parse_json(request.body);
+  REQUIRE(body);
+  std::string ids;
+  for (const Value& event : *body->find("events")->list())
+    ids += (ids.empty() ? "" : " ") + to_text(*event.find_path("contact.base.0"));
+  return ids;
+}
+
+std::vector<std::string> told(const Stage& /*stage*/, FakeSink& sink) {
+  std::vector<std::string> all;
+  for (const DeliveryTask& task : sink.tasks) all.push_back(told(*task.request));
+  return all;
+}
+using Told = std::vector<std::string>;
+}  // namespace
+
+TEST_CASE("a batch goes out when it is full, or its oldest member has waited long enough",
+          "[runtime][batches]") {
+  Stage stage{kFeed};
+  stage.event("a", "opened");
+  stage.pass(600ms);
+  stage.event("b", "opened");
+  CHECK(stage.sink().tasks.empty());
+  stage.event("c", "opened");
+  CHECK(told(stage, stage.sink()) == Told{"a b c"});
+  stage.event("d", "opened");
+  stage.pass(999ms);
+  CHECK(stage.sink().tasks.size() == 1);
+  stage.event("e", "opened");
+  stage.pass(1ms);
+  CHECK(told(stage, stage.sink()) == Told{"a b c", "d e"});
+  CHECK(stage.counts("tell")[Counter::Pending] == 5);
+  CHECK(stage.reply(200) == 2);
+  CHECK(stage.counts("tell")[Counter::Accepted] == 5);
+  CHECK(stage.counts("tell")[Counter::Pending] == 0);
+  CHECK(stage.broken().empty());
+  for (const Delivery& delivery : stage.deliveries()) CHECK(delivery.attempts == 1);
+}
+
+TEST_CASE("a post of many events makes full batches, in order of creation", "[runtime][batches]") {
+  Stage stage{kFeed};
+  std::vector<EventInput> inputs;
+  for (const char* who : {"a", "b", "c", "d", "e", "f", "g"})
+    inputs.push_back(stage.input(who, "opened"));
+  stage.send(std::move(inputs));
+  CHECK(told(stage, stage.sink()) == Told{"a b c", "d e f"});
+  stage.pass(1s);
+  CHECK(told(stage, stage.sink()) == Told{"a b c", "d e f", "g"});
+}
+
+TEST_CASE("every attempt of a batch has the same bytes under one webhook-id, in any process",
+          "[runtime][batches]") {
+  const bool sqlite = GENERATE(false, true);
+  LastingStage stage{kFeed, sqlite};
+  for (const char* who : {"a", "b", "c"}) stage->event(who, "opened");
+  REQUIRE(stage->sink().tasks.size() == 1);
+  const std::string body = stage->sink().tasks[0].request->body;
+  const std::string id = stage->sink().tasks[0].webhook_id;
+  CHECK(id == format_delivery(stage->engine().epoch(), stage->deliveries().at(0).key));
+  for (int round = 0; round < 4; ++round) {
+    if (round % 2 == 0) stage.restart();
+    // What comes meanwhile joins no batch that is fixed.
+    stage->event("late" + std::to_string(round), "opened");
+    stage->pass(0s);
+    const auto found = std::ranges::find(stage->sink().tasks, id, &DeliveryTask::webhook_id);
+    REQUIRE(found != stage->sink().tasks.end());
+    CHECK(found->request->body == body);
+    CHECK(found->number == static_cast<std::uint32_t>(round + 1));
+    stage->reply(503);
+    CHECK(stage->broken().empty());
+    stage->pass(10min);
+  }
+  stage->reply(200);
+  stage->pass(1h);
+  stage->reply(200);
+  CHECK(stage->counts("tell")[Counter::Accepted] == 7);
+  CHECK(stage->counts("tell")[Counter::Pending] == 0);
+}
+
+TEST_CASE("what was not fixed before a restart is grouped again, each once", "[runtime][batches]") {
+  const bool sqlite = GENERATE(false, true);
+  LastingStage stage{kFeed, sqlite};
+  stage->event("a", "opened");
+  stage->pass(100ms);
+  stage->event("b", "opened");
+  stage.restart();
+  CHECK(stage->sink().tasks.empty());
+  stage->pass(1s);
+  CHECK(told(*stage, stage->sink()) == Told{"a b"});
+  stage->reply(200);
+  CHECK(stage->counts("tell")[Counter::Accepted] == 2);
+  stage.restart();
+  stage->pass(1h);
+  CHECK(stage->sink().tasks.empty());
+}
+
+TEST_CASE("a permanent refusal and the window's end are the end of every member",
+          "[runtime][batches]") {
+  Stage stage{kFeed};
+  for (const char* who : {"a", "b", "c"}) stage.event(who, "opened");
+  stage.reply(400);
+  CHECK(stage.counts("tell")[Counter::Failed] == 3);
+  for (const Delivery& delivery : stage.deliveries()) CHECK(delivery.reason == "status_400");
+  stage.event("d", "opened");
+  stage.pass(500ms);
+  stage.event("e", "opened");
+  for (int i = 0; i < 100 && stage.counts("tell")[Counter::Pending] > 0; ++i) {
+    stage.pass(10min);
+    stage.reply(503);
+  }
+  CHECK(stage.counts("tell")[Counter::Failed] == 5);
+  CHECK(stage.deliveries().back().reason == "deadline");
+  CHECK(stage.deliveries().back().attempts == stage.deliveries().at(3).attempts);
+  CHECK(stage.broken().empty());
+}
+
+TEST_CASE("only requests with the same address and headers share a batch", "[runtime][batches]") {
+  Stage stage{R"(
+scenario: feed
+nodes:
+  any:  { kind: trigger, event: opened, next: tell }
+  tell: { kind: send_webhook, url: "https://crm.example.com/{{ contact.country }}",
+          headers: { X-Language: "{{ contact.language }}" }, envelope: events,
+          batch: { max: 10, linger: 1s }, next: end }
+)"};
+  stage.event("a", "opened", "{}", R"({"country": "CA", "language": "fr"})");
+  stage.event("b", "opened", "{}", R"({"country": "BE", "language": "fr"})");
+  stage.event("c", "opened", "{}", R"({"country": "CA", "language": "en"})");
+  stage.event("d", "opened", "{}", R"({"country": "CA", "language": "fr"})");
+  stage.pass(1s);
+  Told all = told(stage, stage.sink());
+  std::ranges::sort(all);
+  CHECK(all == Told{"a d", "b", "c"});
+}
+
+TEST_CASE("a batch is no larger than a request may be", "[runtime][batches]") {
+  Stage stage{kFeed};
+  const std::string big = R"({"x": ")" + std::string(400'000, 'x') + "\"}";
+  for (const char* who : {"a", "b", "c"}) stage.event(who, "opened", big);
+  stage.pass(1s);
+  CHECK(told(stage, stage.sink()) == Told{"a b", "c"});
+  for (const DeliveryTask& task : stage.sink().tasks)
+    CHECK(task.request->body.size() <= kRequestBodyMax);
+}
+
+TEST_CASE("a contact that is forgotten leaves its batch, which goes on without it",
+          "[runtime][batches]") {
+  const bool sqlite = GENERATE(false, true);
+  LastingStage stage{kFeed, sqlite};
+  const auto forget = [&](std::string_view who) {
+    stage->command(stage->contact(who).contact.key, Forget{});
+  };
+  stage->event("a", "opened");
+  stage->event("gone", "opened");
+  forget("gone");
+  stage->event("b", "opened");
+  stage->event("c", "opened");
+  CHECK(told(*stage, stage->sink()) == Told{"a b c"});
+  const std::string id = stage->sink().tasks.at(0).webhook_id;
+  stage->reply(503);
+
+  // The one that carries it, and another one, between two attempts.
+  forget("a");
+  forget("c");
+  CHECK(stage->broken().empty());
+  stage.restart();
+  stage->pass(1min);
+  REQUIRE(stage->sink().tasks.size() == 1);
+  CHECK(stage->sink().tasks[0].webhook_id == id);
+  CHECK(stage->sink().tasks[0].number == 2);
+  CHECK(told(*stage, stage->sink()) == Told{"b"});
+  stage->reply(200);
+  CHECK(stage->counts("tell")[Counter::Accepted] == 1);
+  CHECK(stage->counts("tell")[Counter::Cancelled] == 3);
+  CHECK(stage->counts("tell")[Counter::Pending] == 0);
+  CHECK(stage->broken().empty());
+}
+
+TEST_CASE("archiving with its pending requests takes back every member", "[runtime][batches]") {
+  Stage stage{kFeed};
+  for (const char* who : {"a", "b", "c", "d"}) stage.event(who, "opened");
+  REQUIRE(stage.engine().archive("feed", /*cancel_pending=*/true));
+  CHECK(stage.counts("tell")[Counter::Cancelled] == 4);
+  CHECK(stage.sink().tasks.empty());
+  stage.pass(24h);
+  CHECK(stage.sink().tasks.empty());
+  CHECK(stage.broken().empty());
+}
+
+TEST_CASE("a retried batch is the same batch", "[runtime][batches]") {
+  const bool sqlite = GENERATE(false, true);
+  LastingStage stage{kFeed, sqlite};
+  for (const char* who : {"a", "b", "c"}) stage->event(who, "opened");
+  const std::string body = stage->sink().tasks.at(0).request->body;
+  const std::string id = stage->sink().tasks.at(0).webhook_id;
+  stage->reply(400);
+  // By any of its members.
+  const auto answer = stage->engine().by_hand(ByHand::Retry, stage->deliveries().at(1).key).value();
+  CHECK(answer.changed == 3);
+  CHECK(stage->counts("tell")[Counter::Pending] == 3);
+  stage.restart();
+  REQUIRE(stage->sink().tasks.size() == 1);
+  CHECK(stage->sink().tasks[0].request->body == body);
+  CHECK(stage->sink().tasks[0].webhook_id == id);
+  CHECK(stage->sink().tasks[0].number == 2);
+  stage->reply(200);
+  CHECK(stage->counts("tell")[Counter::Accepted] == 3);
+  CHECK(stage->broken().empty());
+}
+
+TEST_CASE("batches survive whatever happens, in any order, and the numbers add up",
+          "[runtime][batches]") {
+  const bool sqlite = GENERATE(false, true);
+  LastingStage stage{kFeed, sqlite};
+  std::uint64_t seed = 7;
+  const auto pick = [&](std::uint64_t n) {
+    seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (seed >> 33) % n;
+  };
+  std::map<std::string, std::string> bodies;  // by webhook-id; where nobody is forgotten
+  for (int step = 0; step < 300; ++step) {
+    switch (pick(8)) {
+      case 0:
+      case 1:
+      case 2:
+        stage->event("c" + std::to_string(pick(9)), "opened");
+        break;
+      case 3:
+        stage->pass(Duration{pick(2'000)});
+        break;
+      case 4:
+        stage->reply(pick(2) == 0 ? 200 : 503);
+        break;
+      case 5:
+        if (pick(8) == 0) stage.restart();
+        break;
+      case 6:
+        if (!stage->engine().switch_node("feed", "tell", pick(2) == 0)) REQUIRE(false);
+        stage->pass(0s);
+        break;
+      case 7:
+        stage->reply(400);
+        for (const Delivery& delivery : stage->deliveries())
+          if (delivery.state == DeliveryState::Failed && pick(4) == 0)
+            REQUIRE((stage->engine().by_hand(ByHand::Retry, delivery.key) || true));
+        break;
+    }
+    for (const DeliveryTask& task : stage->sink().tasks) {
+      const auto [known, fresh] = bodies.emplace(task.webhook_id, task.request->body);
+      REQUIRE(known->second == task.request->body);
+    }
+    REQUIRE(stage->broken() == "");
+  }
+  REQUIRE(stage->engine().switch_node("feed", "tell", false));
+  for (int i = 0; i < 100 && stage->counts("tell")[Counter::Pending] > 0; ++i) {
+    stage->pass(1h);
+    stage->reply(200);
+  }
+  const CounterRow counts = stage->counts("tell");
+  CHECK(counts[Counter::Pending] == 0);
+  CHECK(counts[Counter::PendingParked] == 0);
+  CHECK(counts[Counter::Visits] == counts[Counter::Accepted] + counts[Counter::Failed]);
+}
