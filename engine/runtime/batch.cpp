@@ -385,8 +385,15 @@ CounterRow& Batch::counters_of(const Delivery& delivery) {
                      .test = delivery.test});
 }
 
-Status Batch::settle_attempt(const Delivery& delivery, const AttemptResult& result,
+Status Batch::settle_attempt(const Delivery& known, const AttemptResult& result,
                              const RetryPolicy& policy) {
+  // One that was withdrawn in flight and handed out again can be answered twice at once.
+  const auto before = settled_at_.find(known.key);
+  const auto ended = changed_.find(known.key);
+  const Delivery delivery = before != settled_at_.end()
+                                ? settled_[before->second].settlement.delivery
+                            : ended != changed_.end() ? ended->second
+                                                      : known;
   Settlement settlement = settle({delivery}, result, policy, {.at = now_});
   if (settlement.delivery == delivery) return {};
   if (settlement.accepted || settlement.failed) {
@@ -399,6 +406,7 @@ Status Batch::settle_attempt(const Delivery& delivery, const AttemptResult& resu
   }
   if (settlement.superseded)
     commit_.attempts.push_back({.delivery = delivery.key, .attempt = *settlement.superseded});
+  settled_at_[delivery.key] = settled_.size();
   settled_.push_back({.settlement = std::move(settlement), .result = result});
   return {};
 }

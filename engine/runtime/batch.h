@@ -124,6 +124,7 @@ class Batch {
   std::map<Timer, bool> timers_;  ///< Whether it stands at the end of the batch.
   std::vector<NewDelivery> deliveries_;
   std::vector<Settled> settled_;
+  std::map<DeliveryKey, std::size_t> settled_at_;  ///< The newest of each.
   std::vector<Delivery> cancelled_;
   std::map<DeliveryKey, Delivery> changed_;
   CounterDeltas deltas_;

@@ -18,7 +18,7 @@ using namespace onward;
 using namespace std::chrono_literals;
 
 namespace {
-/// %1: how long the first wait is, %2: what is between the waits, so that versions differ.
+/// The two gaps are filled by `text_of`, so that versions differ.
 constexpr std::string_view kCourse = R"(scenario: course
 timezone: Europe/Berlin
 reentry: restart
@@ -32,7 +32,7 @@ nodes:
   tag:    {{ kind: update_contact, groups_add: [seen], set: {{ custom.spent: 200 }}, next: tell }}
   reply:  {{ kind: wait_until, event: viewed, timeout: 2d, next: fair, on_timeout: end }}
   fair:   {{ kind: split, ways: {{ a: 50, b: 50 }}, next: {{ a: bye, b: end }} }}
-  bye:    {{ kind: send_webhook, url: "https://crm.example.com/bye", next: end }}
+  bye:    {{ kind: send_webhook, url: "https://crm.example.com/bye", envelope: events, batch: {{ max: 3, linger: 5s }}, next: end }}
 )";
 constexpr std::string_view kRich = R"(scenario: rich
 reentry: parallel
@@ -111,6 +111,8 @@ class World {
   void step(std::uint8_t what, std::uint32_t seed);
   /// The first fault; empty where there is none.
   std::string fault();
+  /// Deliveries that are neither settled nor on their way although the receiver accepts all.
+  std::string stuck();
   /// Timers that activating anew sets, and that should have stood already.
   std::string lost_timers();
 
@@ -120,6 +122,7 @@ class World {
   EventInput input(Dice& dice);
   void command(Dice& dice);
   void life(Dice& dice);
+  void by_hand(Dice& dice);
   std::vector<Run> live() const { return store_->live_runs({}, 1000).value().runs; }
   std::vector<Run> ended() const;
   std::vector<Timer> timers() const { return store_->timers_due(Instant::max(), 100'000).value(); }
@@ -216,9 +219,28 @@ void World::life(Dice& dice) {
   stage_.pass(0s);
 }
 
+void World::by_hand(Dice& dice) {
+  Engine& engine = stage_.engine();
+  switch (dice.roll(3)) {
+    case 0: {
+      constexpr std::array nodes{"tell", "bye"};
+      for (std::uint32_t left = 1 + dice.roll(3); left > 0; --left)
+        (void)engine.switch_node("course", dice.pick(nodes), dice.roll(2) == 0, "jane");
+      break;
+    }
+    default: {
+      const std::vector<Delivery> all = stage_.deliveries();
+      if (all.empty()) return;
+      const Delivery& one = all[dice.roll(static_cast<std::uint32_t>(all.size()))];
+      (void)engine.by_hand(one.pending() ? ByHand::Cancel : ByHand::Retry, one.key);
+    }
+  }
+  if (dice.roll(2) == 0) stage_.pass(0s);
+}
+
 void World::step(std::uint8_t what, std::uint32_t seed) {
   Dice dice{seed};
-  switch (what % 12) {
+  switch (what % 13) {
     case 0:
     case 1:
     case 2: {
@@ -252,6 +274,9 @@ void World::step(std::uint8_t what, std::uint32_t seed) {
     case 9:
       command(dice);
       break;
+    case 10:
+      by_hand(dice);
+      break;
     default:
       life(dice);
   }
@@ -279,6 +304,7 @@ std::string World::compare(const std::vector<Run>& live) const {
     auto& node = own[{delivery.endpoint.scenario, delivery.endpoint.node, delivery.endpoint.version,
                       delivery.test}];
     ++node[Counter::Requests];
+    if (delivery.parked) ++node[Counter::PendingParked];
     ++node[delivery.state == DeliveryState::Accepted  ? Counter::Accepted
            : delivery.state == DeliveryState::Failed  ? Counter::Failed
            : delivery.state == DeliveryState::Pending ? Counter::Pending
@@ -333,6 +359,20 @@ std::string World::fault() {
   return {};
 }
 
+std::string World::stuck() {
+  for (const char* node : {"tell", "bye"})
+    (void)stage_.engine().switch_node("course", node, false, "jane");
+  for (int round = 0; round < 4; ++round) {
+    stage_.pass(6h);
+    while (stage_.reply(200) > 0) {
+    }
+  }
+  for (const Delivery& delivery : stage_.deliveries())
+    if (delivery.pending() && delivery.created < stage_.clock().now() - 12h)
+      return fmt::format("delivery {} never ends", delivery.key.value);
+  return {};
+}
+
 std::string World::lost_timers() {
   const auto before = timers();
   const std::set<Timer> stood(before.begin(), before.end());
@@ -365,6 +405,8 @@ TEST_CASE("whatever happens, numbers are those of the rows and no timer is lost"
       if (const std::string fault = world.fault(); !fault.empty()) RC_FAIL(fault);
     }
     if (const std::string fault = world.lost_timers(); !fault.empty()) RC_FAIL(fault);
+    if (const std::string fault = world.stuck(); !fault.empty()) RC_FAIL(fault);
+    if (const std::string fault = world.fault(); !fault.empty()) RC_FAIL(fault);
   });
   CHECK(held);
 }
