@@ -864,16 +864,20 @@ void Cascade::move(Run& run, const MoveRun& command) {
   counters(run).add(Counter::MovedIn, 1);
   counters(run).add(Counter::Inside, 1);
   const Instant arrived = run.path.back().at;
+  // The rules of the other version bind the run at once, before it goes on.
   if (stays) {
     if (arrived_there) counters(run, run.place()).add(Counter::MovedIn, 1);
-    if (parked) {
+    if (parked)
       counters(run).add(Counter::Parked, 1);
-      return;
-    }
+    else
+      counters(run, run.place()).add(Counter::Waiting, 1);
+    if (rules_end(run, *scenario, nullptr, nullptr) || parked) return;
+    counters(run, run.place()).add(Counter::Waiting, -1);
   } else {
     run.path.back().port = kMovedPort;
     run.state = RunState::Waiting;
     run.reason.clear();
+    if (rules_end(run, *scenario, nullptr, nullptr)) return;
     if (node->kind->family != NodeFamily::Wait)
       return walk(run, *home, *scenario, static_cast<std::size_t>(node - scenario->nodes.data()));
     arrive(run, *node);

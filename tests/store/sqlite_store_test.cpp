@@ -111,7 +111,7 @@ TEST_CASE("a folder of the first schema is opened with all that it holds, journa
   // As it was then: without what the second migration makes, and with fewer counters in a row.
   exec(folder.path() / "onward.db",
        "DROP TABLE admin; DROP TABLE activity; PRAGMA user_version = 1;"
-       "INSERT INTO counters VALUES (1, 0, 1, 0, x'01110604' || zeroblob(16))");
+       "INSERT INTO counters VALUES (1, 0, 1, 0, x'0111060400000000000000000000000000000000')");
   const auto store = must(open_sqlite_store({.folder = folder.path()}));
   CHECK(contacts_known(*store, 11) == 5);
   const Snapshot snapshot = must(store->snapshot());
