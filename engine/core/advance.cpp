@@ -110,6 +110,9 @@ class Cascade {
                                 Instant after) const;
   void move_timer(TimerKey key, const std::optional<Instant>& from,
                   const std::optional<Instant>& to);
+  /// The last that is said of a timer stands.
+  void set_timer(const Timer& timer);
+  void clear_timer(const Timer& timer);
 
   bool try_start(const CatalogTrigger& trigger, const std::shared_ptr<const Event>& event);
   void enter(const CatalogTrigger& trigger, const std::shared_ptr<const Event>& event,
@@ -188,7 +191,7 @@ void Cascade::take(const PatchInput& input) {
 }
 
 void Cascade::take(const TimerInput& input) {
-  changes_.timers_cleared.push_back({input.due, input.contact, input.timer});
+  clear_timer({input.due, input.contact, input.timer});
   if (input.timer.kind == TimerKind::Wait) {
     take_wait(input);
   } else if (input.timer.kind == TimerKind::RunRecheck) {
@@ -233,8 +236,7 @@ void Cascade::take_segment_recheck(const TimerInput& input, const CatalogTrigger
                                    const SegmentListen& listen) {
   SegmentSubject then = subject(trigger.scenario->current().timezone);
   const SegmentResult present = listen.segment.evaluate(then);
-  if (present.valid_until)
-    changes_.timers_set.push_back({*present.valid_until, input.contact, input.timer});
+  if (present.valid_until) set_timer({*present.valid_until, input.contact, input.timer});
   then.now = input.due - Duration{1};
   if (present.truth == Truth::Yes && listen.segment.evaluate(then).truth != Truth::Yes)
     enter(trigger, nullptr);
@@ -246,7 +248,7 @@ void Cascade::take_date(const TimerInput& input, const CatalogTrigger& trigger,
   // The field, the zone or the trigger may have changed since the timer was set.
   if (due_of(trigger, present, input.due - Duration{1}) != input.due) return;
   if (const auto next = due_of(trigger, present, input.due))
-    changes_.timers_set.push_back({*next, input.contact, input.timer});
+    set_timer({*next, input.contact, input.timer});
   if (listen.where.evaluate(subject(trigger.scenario->current().timezone)).truth != Truth::Yes)
     return;
   enter(trigger, nullptr, now_.at - input.due > kDateLateness ? "missed" : "");
@@ -523,8 +525,18 @@ std::optional<Instant> Cascade::due_of(const CatalogTrigger& trigger, const Pers
 void Cascade::move_timer(TimerKey key, const std::optional<Instant>& from,
                          const std::optional<Instant>& to) {
   if (from == to) return;
-  if (from) changes_.timers_cleared.push_back({*from, state_.contact.key, key});
-  if (to) changes_.timers_set.push_back({*to, state_.contact.key, key});
+  if (from) clear_timer({*from, state_.contact.key, key});
+  if (to) set_timer({*to, state_.contact.key, key});
+}
+
+void Cascade::set_timer(const Timer& timer) {
+  std::erase(changes_.timers_cleared, timer);
+  changes_.timers_set.push_back(timer);
+}
+
+void Cascade::clear_timer(const Timer& timer) {
+  std::erase(changes_.timers_set, timer);
+  changes_.timers_cleared.push_back(timer);
 }
 
 /// The trigger of an active scenario's current version that a timer is of.
@@ -724,8 +736,7 @@ bool Cascade::settle_outcome(Run& run, const CatalogScenario& home, const Scenar
     run.wake_at = hold->until;
     counters(run, node.number).add(Counter::Waiting, 1);
     if (hold->until)
-      changes_.timers_set.push_back(
-          {*hold->until, run.contact, {.kind = TimerKind::Wait, .subject = run.key.value}});
+      set_timer({*hold->until, run.contact, {.kind = TimerKind::Wait, .subject = run.key.value}});
     set_recheck(run, earlier(hold->recheck, recheck_of(run, scenario, node)));
     return false;
   }
@@ -809,8 +820,7 @@ void Cascade::leave_hold(Run& run) {
   if (run.state != RunState::Waiting) return;
   counters(run, run.place()).add(Counter::Waiting, -1);
   if (run.wake_at)
-    changes_.timers_cleared.push_back(
-        {*run.wake_at, run.contact, {.kind = TimerKind::Wait, .subject = run.key.value}});
+    clear_timer({*run.wake_at, run.contact, {.kind = TimerKind::Wait, .subject = run.key.value}});
   run.wake_at.reset();
   set_recheck(run, std::nullopt);
 }
@@ -854,16 +864,20 @@ void Cascade::move(Run& run, const MoveRun& command) {
   counters(run).add(Counter::MovedIn, 1);
   counters(run).add(Counter::Inside, 1);
   const Instant arrived = run.path.back().at;
+  // The rules of the other version bind the run at once, before it goes on.
   if (stays) {
     if (arrived_there) counters(run, run.place()).add(Counter::MovedIn, 1);
-    if (parked) {
+    if (parked)
       counters(run).add(Counter::Parked, 1);
-      return;
-    }
+    else
+      counters(run, run.place()).add(Counter::Waiting, 1);
+    if (rules_end(run, *scenario, nullptr, nullptr) || parked) return;
+    counters(run, run.place()).add(Counter::Waiting, -1);
   } else {
     run.path.back().port = kMovedPort;
     run.state = RunState::Waiting;
     run.reason.clear();
+    if (rules_end(run, *scenario, nullptr, nullptr)) return;
     if (node->kind->family != NodeFamily::Wait)
       return walk(run, *home, *scenario, static_cast<std::size_t>(node - scenario->nodes.data()));
     arrive(run, *node);

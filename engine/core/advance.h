@@ -120,7 +120,7 @@ struct Changes {
   std::vector<std::size_t> ledger;  ///< Indexes of changed or new rows of the state.
   std::vector<Run> runs;            ///< Every run that changed, live or ended, as it is now.
   std::vector<NewDelivery> deliveries;
-  std::vector<Timer> timers_set, timers_cleared;
+  std::vector<Timer> timers_set, timers_cleared;  ///< None is in both.
   CounterDeltas counters;
   bool forgotten = false;
   std::vector<std::string> warnings;  ///< For the answer: machine words.

@@ -112,8 +112,9 @@ void Deliverer::Impl::take_inbox() {
     std::move(probes.begin(), probes.end(), std::back_inserter(probes_due));
     probes.clear();
   }
-  for (DeliveryTask& task : tasks) scheduler.add(std::move(task));
+  // First: what was withdrawn and then handed in again stays in.
   if (!gone.empty()) scheduler.drop(gone);
+  for (DeliveryTask& task : tasks) scheduler.add(std::move(task));
   if (!late.empty()) scheduler.expedite(late);
 }
 
@@ -294,6 +295,13 @@ void Deliverer::submit(std::vector<DeliveryTask> tasks) {
 }
 
 void Deliverer::withdraw(std::vector<DeliveryKey> deliveries) {
+  std::ranges::sort(deliveries);
+  {
+    const std::lock_guard lock{impl_->inbox_mutex};
+    std::erase_if(impl_->inbox, [&](const DeliveryTask& task) {
+      return std::ranges::binary_search(deliveries, task.delivery);
+    });
+  }
   impl_->name(impl_->withdrawn, deliveries);
 }
 

@@ -263,11 +263,12 @@ Status Batch::take(const Work& work) {
     if (!loaded) return loaded;
   }
   Working& working = working_[contact];
-  if (!working.state.contact.key) {  // a timer or command of a contact that is gone
+  // A timer or command of a contact that is gone, perhaps by an earlier input of this batch.
+  if (!working.state.contact.key || working.forgotten) {
     answer.found = false;
-    working_.erase(contact);
+    if (!working.forgotten) working_.erase(contact);
     if (const auto* timer = std::get_if<TimerInput>(&input))
-      commit_.timers_cleared.push_back({timer->due, timer->contact, timer->timer});
+      timers_[{timer->due, timer->contact, timer->timer}] = false;
     return {};
   }
   const std::string id_before = id_of(working.state.contact);
@@ -346,11 +347,8 @@ void Batch::adopt(Working& working, const Changes& changes, const std::string& i
     if (const auto held = by_email_.find(contact.email()); held != by_email_.end())
       for (auto& holder : held->second)
         if (holder.contact == contact.key) holder.has_id = true;
-  for (const Timer& timer : changes.timers_set) commit_.timers_set.push_back(timer);
-  for (const Timer& timer : changes.timers_cleared) {
-    // Set and cleared in one batch: it never was.
-    if (std::erase(commit_.timers_set, timer) == 0) commit_.timers_cleared.push_back(timer);
-  }
+  for (const Timer& timer : changes.timers_cleared) timers_[timer] = false;
+  for (const Timer& timer : changes.timers_set) timers_[timer] = true;
   deltas_.merge(changes.counters);
 }
 
@@ -387,8 +385,15 @@ CounterRow& Batch::counters_of(const Delivery& delivery) {
                      .test = delivery.test});
 }
 
-Status Batch::settle_attempt(const Delivery& delivery, const AttemptResult& result,
+Status Batch::settle_attempt(const Delivery& known, const AttemptResult& result,
                              const RetryPolicy& policy) {
+  // One that was withdrawn in flight and handed out again can be answered twice at once.
+  const auto before = settled_at_.find(known.key);
+  const auto ended = changed_.find(known.key);
+  const Delivery delivery = before != settled_at_.end()
+                                ? settled_[before->second].settlement.delivery
+                            : ended != changed_.end() ? ended->second
+                                                      : known;
   Settlement settlement = settle({delivery}, result, policy, {.at = now_});
   if (settlement.delivery == delivery) return {};
   if (settlement.accepted || settlement.failed) {
@@ -401,6 +406,7 @@ Status Batch::settle_attempt(const Delivery& delivery, const AttemptResult& resu
   }
   if (settlement.superseded)
     commit_.attempts.push_back({.delivery = delivery.key, .attempt = *settlement.superseded});
+  settled_at_[delivery.key] = settled_.size();
   settled_.push_back({.settlement = std::move(settlement), .result = result});
   return {};
 }
@@ -549,6 +555,8 @@ Commit Batch::finish() {
     for (const std::size_t index : working.ledger_changed)
       commit.ledger.push_back({.contact = key, .row = working.state.ledger[index]});
   }
+  for (const auto& [timer, stands] : timers_)
+    (stands ? commit.timers_set : commit.timers_cleared).push_back(timer);
   for (auto& [key, run] : runs_) commit.runs.push_back(std::move(run));
   for (const NewDelivery& made : deliveries_) {
     commit.deliveries.push_back(made.delivery);

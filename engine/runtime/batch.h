@@ -121,8 +121,10 @@ class Batch {
   std::unordered_map<Hash128, std::optional<Hash128>> seen_;
   std::unordered_map<ContactKey, Working> working_;
   std::map<RunKey, Run> runs_;
+  std::map<Timer, bool> timers_;  ///< Whether it stands at the end of the batch.
   std::vector<NewDelivery> deliveries_;
   std::vector<Settled> settled_;
+  std::map<DeliveryKey, std::size_t> settled_at_;  ///< The newest of each.
   std::vector<Delivery> cancelled_;
   std::map<DeliveryKey, Delivery> changed_;
   CounterDeltas deltas_;

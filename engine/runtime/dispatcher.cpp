@@ -63,11 +63,16 @@ void Dispatcher::hold(ScenarioKey scenario, NodeNumber node, bool held) {
     held_.erase({scenario, node});
 }
 
-std::vector<DeliveryKey> Dispatcher::out_of(ScenarioKey scenario, NodeNumber node) const {
-  std::vector<DeliveryKey> keys;
+std::vector<DeliveryKey> Dispatcher::recall(ScenarioKey scenario, NodeNumber node) {
+  std::vector<Delivery> out;
   for (const auto& [key, delivery] : out_)
     if (delivery.endpoint.scenario == scenario && delivery.endpoint.node == node)
-      keys.push_back(key);
+      out.push_back(delivery);
+  std::vector<DeliveryKey> keys;
+  for (const Delivery& delivery : out) {
+    settled(delivery);
+    keys.push_back(delivery.key);
+  }
   return keys;
 }
 

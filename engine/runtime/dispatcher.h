@@ -38,8 +38,8 @@ class Dispatcher {
   void settled(const Delivery& delivery);
   /// Whether nothing of a node is handed out for now.
   void hold(ScenarioKey scenario, NodeNumber node, bool held);
-  /// Deliveries of a node that are out.
-  std::vector<DeliveryKey> out_of(ScenarioKey scenario, NodeNumber node) const;
+  /// Takes back the deliveries of a node that are out: they wait in the store again. Their keys.
+  std::vector<DeliveryKey> recall(ScenarioKey scenario, NodeNumber node);
   /// Endpoints of which something is due, held ones aside.
   std::vector<EndpointKey> due(Instant now) const;
   /// The row of a delivery that is out; null where it is not.

@@ -199,7 +199,8 @@ Status Engine::commit_batch(std::span<const Work> work, std::span<const AttemptR
     return {};
   }
   if (done.error().kind != ErrorKind::Conflict) return done;
-  if (done = commit_one_by_one(work, results); !done || admin.empty()) return done;
+  // What a full disk did not take is to be taken again, so the pass must not go on either.
+  if (done = commit_one_by_one(work, results); !done || admin.empty() || full_) return done;
   return survivable(commit_once({}, {}, admin));
 }
 
@@ -344,9 +345,14 @@ Status Engine::take_due() {
     for (const Input& input : inputs) work.push_back({.input = &input});
     if (Status done = commit_batch(work, {}); !done) return done;
     if (store_->next_timer() == next) {
-      // Refused as a whole: not to be taken again at full speed.
-      timers_from_ = now + kProbePause;
-      return {};
+      // Many may be due at one instant; where it is the very same one, it was refused, and is not
+      // to be taken again at full speed.
+      const auto left = store_->timers_due(now, 1);
+      if (!left) return tl::make_unexpected(left.error());
+      if (!left->empty() && left->front() == timers->front()) {
+        timers_from_ = now + kProbePause;
+        return {};
+      }
     }
     // The rest of a flood waits its turn behind the inputs that have come in meanwhile.
     if (timers->size() >= kTimersAtOnce) return {};

@@ -209,7 +209,7 @@ class Engine {
   void follow_switch(NodePlace place, const NodeSwitch& node);
   std::optional<std::string> name_of(NodePlace place) const;
   Result<bool> park_some(NodePlace place);
-  Result<bool> unpark_some(NodePlace place, DeliveryKey& after);
+  Result<bool> unpark_some(NodePlace place, Instant since, DeliveryKey& after);
 
   // By hand (by_hand.cpp).
   struct HandWork;

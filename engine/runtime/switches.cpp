@@ -79,13 +79,16 @@ void Engine::follow_switch(NodePlace place, const NodeSwitch& node) {
   switches_[place] = node;
   dispatcher_.hold(place.first, place.second, node.paused);
   if (node.paused) {
-    if (auto out = dispatcher_.out_of(place.first, place.second); !out.empty())
+    // Called back at once: were it left to the chore, one that is resumed before its turn would
+    // be neither waiting nor on its way.
+    if (auto out = dispatcher_.recall(place.first, place.second); !out.empty())
       sink_.withdraw(std::move(out));
     chores_.emplace_back([place](Engine& engine) { return engine.park_some(place); });
   } else {
-    chores_.emplace_back([place, after = DeliveryKey{}](Engine& engine) mutable {
-      return engine.unpark_some(place, after);
-    });
+    chores_.emplace_back(
+        [place, since = node.since, after = DeliveryKey{}](Engine& engine) mutable {
+          return engine.unpark_some(place, since, after);
+        });
   }
 }
 
@@ -162,9 +165,10 @@ Result<bool> Engine::park_some(NodePlace place) {
 }
 
 /// Lets parked ones go on, oldest first. Beginning anew does no harm: what is free stays free.
-Result<bool> Engine::unpark_some(NodePlace place, DeliveryKey& after) {
+Result<bool> Engine::unpark_some(NodePlace place, Instant since, DeliveryKey& after) {
   const auto state = switches_.find(place);
-  if (state == switches_.end() || state->second.paused) return true;
+  // One that was paused and resumed once more has a chore of its own, which begins anew.
+  if (state == switches_.end() || state->second.paused || state->second.since != since) return true;
   const auto keys =
       store_->deliveries_of(place.first, place.second, DeliveryState::Pending, after, kSwitchChunk);
   if (!keys) return tl::make_unexpected(keys.error());

@@ -93,6 +93,19 @@ TEST_CASE("tasks become requests and requests results", "[delivery][deliverer]")
   CHECK(stage.deliverer.figures().started == 20);
 }
 
+TEST_CASE("what is withdrawn is not sent, unless it is handed in again after that",
+          "[delivery][deliverer]") {
+  Stage stage;
+  stage.submit(1, 3);
+  stage.deliverer.withdraw({{3}, {1}});
+  stage.submit(1, 1);
+  stage.step();
+  std::vector<std::uint64_t> sent;
+  for (const AttemptResult& result : stage.reports.all()) sent.push_back(result.delivery.value);
+  std::ranges::sort(sent);
+  CHECK(sent == std::vector<std::uint64_t>{1, 2});
+}
+
 TEST_CASE("what finished is reported together", "[delivery][deliverer]") {
   Stage stage;
   stage.submit(1, 8);

@@ -261,3 +261,28 @@ TEST_CASE("the record of a pass comes back as it was written", "[runtime][migrat
   CHECK_FALSE(read_pass({.kind = AdminKind::Pass, .name = "arm/course", .content = "{}"}));
   CHECK_FALSE(read_pass({.kind = AdminKind::Setting, .name = "purge/course", .content = "{}"}));
 }
+
+TEST_CASE("who moves to a version whose exit rule holds already goes no further",
+          "[runtime][migration]") {
+  const bool elsewhere = GENERATE(false, true);
+  Stage stage{kOne};
+  stage.event("ada", "subscription", "{}", R"({"groups": ["customers"]})");
+  stage.event("bob", "subscription");
+  stage.pass(6 * 24h);
+  std::string text{kTwo};
+  text.replace(text.find("reentry"), 0, "exit: [{ if: { in_group: customers } }]\n");
+  if (elsewhere) stage.pass(2 * 24h);  // both are at `second`, and go over to `rest`
+  const auto applied =
+      stage.engine().apply("course", text, elsewhere ? moving({{"second", "rest"}}) : moving());
+  REQUIRE(applied);
+  REQUIRE_FALSE(applied->refused);
+  stage.pass(0s);
+  CHECK(stage.place_of("ada") == "exited");
+  CHECK(stage.counts("")[Counter::Exited] == 1);
+  CHECK(stage.deliveries().size() == 1);  // of bob, whose wait is over by the new version
+  CHECK(stage.broken().empty());
+  stage.restart();
+  stage.pass(30 * 24h);
+  CHECK(stage.place_of("bob") == "done");
+  CHECK(stage.broken().empty());
+}

@@ -384,3 +384,33 @@ TEST_CASE("a run can move to another node, but not to one where it has been",
   CHECK(stage.deliveries().size() == 2);
   CHECK(stage.broken().empty());
 }
+
+TEST_CASE("whoever waits again for the same time in one post of events goes on at that time",
+          "[runtime][rules]") {
+  Stage stage{R"(
+scenario: office
+nodes:
+  asked: { kind: trigger, event: opened, next: open }
+  open:  { kind: wait_until, window: { from: "12:00", to: "17:00" }, next: end }
+)"};
+  std::vector<EventInput> inputs;
+  inputs.push_back(stage.input("ada", "opened", "{}", R"({"timezone": "Europe/Berlin"})"));
+  // Another zone, the same clock.
+  inputs.push_back(stage.input("ada", "clicked", "{}", R"({"timezone": "Europe/Paris"})"));
+  stage.send(std::move(inputs));
+  CHECK(stage.place_of("ada") == "open");
+  stage.pass(24h);
+  CHECK(stage.place_of("ada") == "done");
+}
+
+TEST_CASE("however many wait for one instant, all go on at it", "[runtime][rules]") {
+  Stage stage{R"(
+scenario: noon
+nodes:
+  asked: { kind: trigger, event: opened, next: rest }
+  rest:  { kind: wait, for: 1h, next: end }
+)"};
+  for (int i = 0; i < 3'500; ++i) stage.event("c" + std::to_string(i), "opened");
+  stage.pass(1h);
+  CHECK(stage.counts("")[Counter::Done] == 3'500);
+}

@@ -127,6 +127,40 @@ TEST_CASE("a node paused again while it is being resumed loses nothing", "[runti
   CHECK(stage.broken().empty());
 }
 
+TEST_CASE("what a pause called back goes out again, however soon the node is resumed",
+          "[runtime][switches]") {
+  Stage stage{kRelay};
+  for (int i = 0; i < 1'500; ++i) stage.event("ada", "opened");
+  REQUIRE(stage.sink().tasks.size() == 1'000);
+  pause(stage);
+  CHECK(stage.sink().tasks.empty());
+  SECTION("at once") {}
+  SECTION("when the first thousand were parked") { stage.event("ada", "clicked"); }
+  pause(stage, false);
+  stage.pass(0s);
+  while (stage.reply(200) > 0) {
+  }
+  CHECK(stage.counts("tell")[Counter::Accepted] == 1'500);
+  CHECK(stage.broken().empty());
+}
+
+TEST_CASE("a request that was called back in flight and sent again is settled once",
+          "[runtime][switches]") {
+  const int status = GENERATE(200, 410, 500);
+  Stage stage{kRelay};
+  stage.event("ada", "opened");
+  const std::vector<DeliveryTask> in_flight = stage.sink().tasks;
+  pause(stage);
+  pause(stage, false);
+  stage.pass(0s);
+  REQUIRE(stage.sink().tasks.size() == 1);
+  stage.sink().tasks.insert(stage.sink().tasks.end(), in_flight.begin(), in_flight.end());
+  CHECK(stage.reply(status) == 2);
+  CHECK(stage.counts("tell")[Counter::Pending] == (status == 500 ? 1 : 0));
+  CHECK(stage.deliveries().at(0).attempts == 1);
+  CHECK(stage.broken().empty());
+}
+
 TEST_CASE("active: false is the first value of the switch, and no more", "[runtime][switches]") {
   constexpr std::string_view kQuiet = R"(
 scenario: relay

@@ -89,6 +89,18 @@ TEST_CASE("backfill lets in those who match already, once, in steps that survive
   CHECK(stage.broken().empty());
 }
 
+TEST_CASE("backfill passes by those who were forgotten", "[runtime][triggers]") {
+  Stage stage;
+  stage.patch("ada", "{}");
+  stage.patch("bob", "{}");
+  stage.command({1}, Forget{});
+  stage.apply(replaced(kVip, "{ custom.spent: { gte: 100 } }, next",
+                       "{ not: { in_group: vip } }, backfill: true, next"));
+  stage.pass(0s);
+  CHECK(stage.deliveries().size() == 1);
+  CHECK(stage.place_of("bob") == "done");
+}
+
 TEST_CASE("without backfill, and when a segment is edited, nobody enters", "[runtime][triggers]") {
   Stage stage;
   stage.patch("ada", R"({"custom": {"spent": 150}})");

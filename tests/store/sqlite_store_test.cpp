@@ -99,6 +99,35 @@ TEST_CASE("a newer schema, another program's file and a damaged one are refused"
   CHECK(error_of({.folder = folder.path()}).code == "damaged");
 }
 
+TEST_CASE("a folder of the first schema is opened with all that it holds, journal and tables",
+          "[store][sqlite]") {
+  const TempFolder folder;
+  {
+    const auto store = must(open_sqlite_store({.folder = folder.path()}));
+    must(store->commit(busy_commit(1, 3)));
+    must(store->fold());
+    must(store->commit(busy_commit(10, 2)));  // still in the journal
+  }
+  // As it was then: without what the second migration makes, and with fewer counters in a row.
+  exec(folder.path() / "onward.db",
+       "DROP TABLE admin; DROP TABLE activity; PRAGMA user_version = 1;"
+       "INSERT INTO counters VALUES (1, 0, 1, 0, x'0111060400000000000000000000000000000000')");
+  const auto store = must(open_sqlite_store({.folder = folder.path()}));
+  CHECK(contacts_known(*store, 11) == 5);
+  const Snapshot snapshot = must(store->snapshot());
+  const CounterRow& row = snapshot.counters.at({.scenario = {1}, .version = 1});
+  CHECK(row[Counter::Entered] == 3);
+  CHECK(row[Counter::Inside] == 2);
+  CHECK(row[Counter::MovedIn] == 0);
+  must(store->commit({.last_seq = 20,
+                      .last_contact = {20},
+                      .admin = {{.kind = AdminKind::Pass, .name = "arm/x", .content = "{}"}},
+                      .activity = {{.what = "scenario.applied", .scenario = "x"}}}));
+  must(store->fold());
+  CHECK(must(store->snapshot()).admin.size() == 1);
+  CHECK(must(must(store->open_reader())->activity("x", 10, "")).rows.size() == 1);
+}
+
 TEST_CASE("a lost database beside its log is not taken for a new folder", "[store][sqlite]") {
   const TempFolder folder;
   std::ofstream{folder.path() / "onward.db-wal"} << "log";
