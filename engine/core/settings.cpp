@@ -98,6 +98,16 @@ const Tree& culprit(const Tree& tree, const AuthorContext& context) {
     if (!Reader<Item>::read(item, context)) return item;
   return tree;
 }
+
+/// What notices, of the contacts kept here, that for which an event is known but never raised here.
+std::string_view watched_by(std::string_view event) {
+  if (event == "consent_expired") return "trigger_date with field: consent.expires_at";
+  if (event == "consent_expiring")
+    return "trigger_date with field: consent.expires_at and an offset such as -30d";
+  if (event == "date_reached") return "trigger_date";
+  if (event == "segment_matched") return "trigger_segment";
+  return {};
+}
 }  // namespace
 
 Settings::Settings(std::string_view node, const Tree& map, std::span<const SettingSpec> specs,
@@ -250,6 +260,12 @@ std::vector<std::string> read_event_names(const Tree& tree, std::string_view wha
                       "of your own",
                       what, *name),
           nearest);
+    if (const std::string_view watched = watched_by(*name); !watched.empty())
+      diagnostics.warning(
+          item.at, "event_from_outside",
+          fmt::format("{}: \"{}\" comes only from systems that report it; for the contacts kept "
+                      "here use kind: {}",
+                      what, *name, watched));
     if (std::find(names.begin(), names.end(), *name) == names.end()) names.push_back(*name);
   };
   if (!tree.is_list()) {

@@ -264,9 +264,10 @@ Result<BookChange> ScenarioBook::remove_draft(std::string_view id) const {
   ScenarioRecord record = (*entry)->record;
   if (record.ever_ran)
     return fail(ErrorKind::Conflict, "has_run",
-                fmt::format("scenario \"{}\" has been active; archive it, so that its numbers stay "
-                            "readable",
-                            id));
+                fmt::format("scenario \"{}\" has been active, so its numbers stay readable; {}", id,
+                            record.state == ScenarioState::Archived
+                                ? "purge takes its runs and what its requests said"
+                                : "archive it instead"));
   if (record.state == ScenarioState::Scheduled)
     return fail(ErrorKind::Conflict, "scheduled",
                 fmt::format("scenario \"{}\" is scheduled to start; hold it first", id));

@@ -191,6 +191,27 @@ TEST_CASE("a resent item is a repeat, whatever its layout; another one is not", 
            R"("list_id":"2","action":"email_open"}]})") != one);
 }
 
+TEST_CASE("the events that S3 prints go out as they came in", "[api][intake][egoi]") {
+  RuntimeOptions options;
+  options.dedupe_for = 24h * 365 * 50;  // They are of 1990.
+  Stage stage{
+      "scenario: feed\nreentry: parallel\nnodes:\n"
+      "  happens: {kind: trigger, event: [email_send, sms_send], next: tell}\n"
+      "  tell:\n"
+      "    kind: send_webhook\n"
+      "    url: https://crm.example.com/in\n"
+      "    envelope: events\n"
+      "    batch: {max: 2, linger: 1s}\n"
+      "    next: end\n",
+      nullptr, options};
+  for (const EventAnswer& answer : stage.send(egoi(golden("egoi_events.json")).events))
+    CHECK(answer.kind == EventAnswer::Kind::Accepted);
+  REQUIRE(stage.sink().tasks.size() == 1);
+  const auto printed = parse_json(golden("egoi_events.json"));
+  REQUIRE(printed);
+  CHECK(stage.sink().tasks[0].request->body == to_json(*printed));  // Blanks aside.
+}
+
 TEST_CASE("an old post goes in as history and feeds the statistics, otherwise each is too old",
           "[api][intake][egoi]") {
   const Front front;

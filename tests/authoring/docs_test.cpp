@@ -57,6 +57,12 @@ TEST_CASE("the examples of the scenario reference are right", "[authoring][docs]
   CHECK(found >= 6);
 }
 
+TEST_CASE("the examples of what starts a scenario are right", "[authoring][docs]") {
+  const auto found = examples("docs/events.md");
+  for (const std::string& text : found) check(text);
+  CHECK(found.size() >= 1);
+}
+
 TEST_CASE("the examples of the segment reference are right", "[authoring][docs]") {
   int found = 0;
   for (const std::string& text : examples("docs/segments.md")) {

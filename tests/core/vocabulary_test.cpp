@@ -1,6 +1,7 @@
 #include "engine/core/vocabulary.h"
 
 #include <catch2/catch.hpp>
+#include <fstream>
 #include <iterator>
 #include <set>
 #include <sstream>
@@ -84,4 +85,18 @@ TEST_CASE("the table tells what an event does and whether it repeats", "[core][v
        {"opened", "clicked", "viewed", "new_order", "cart_update", "cart_abandoned"})
     CHECK(find_event(name)->repeats);
   CHECK_FALSE(find_event("subscription")->repeats);
+}
+
+TEST_CASE("the documentation lists every event with its other names", "[core][vocabulary]") {
+  std::ifstream file{"docs/events.md"};
+  const std::string text{std::istreambuf_iterator<char>{file}, {}};
+  for (const EventName& row : event_names()) {
+    std::string also;
+    for (const std::string& alias : words(row.aliases))
+      also += (also.empty() ? "`" : ", `") + alias + "`";
+    const std::string line =
+        "| `" + std::string{row.name} + "` | " + also + " | " + std::string{row.summary} + " |";
+    CAPTURE(line);
+    CHECK(text.find(line) != std::string::npos);
+  }
 }

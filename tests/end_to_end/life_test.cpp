@@ -173,6 +173,9 @@ TEST_CASE("a folder is applied whole or not at all, and runs are moved", "[end_t
   result = onward({"apply", file, "--migrate", "--map", "pause=rest"});
   CHECK(result.code == 0);
   CHECK(has(result.out, "course: 1 run is on version 2 now"));
+  CHECK(onward({"show", "course", "--version", "1"}).out == one);
+  CHECK(onward({"show", "course"}).out == two);
+  CHECK(onward({"show", "course", "--version", "3"}).code == 66);
   const Value versions = onward.json({"versions", "course"});
   CHECK(*versions.find_path("versions.0.inside") == Value{1});
   CHECK(*versions.find_path("versions.1.inside") == Value{0});

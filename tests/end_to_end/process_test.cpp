@@ -94,6 +94,10 @@ TEST_CASE("the command line takes a scenario through its life on a real server",
   const Value numbers = parse_json(stats.out).value();
   CHECK(*numbers.find_path("live.nodes.1.requests") == Value{2});
 
+  const CommandResult slip = onward({"events", "send", "clickd", "--contact", "c1"});
+  CHECK(slip.code == 0);  // It may well be an event of one's own.
+  CHECK(slip.err.find("did you mean \"clicked\"?") != std::string::npos);
+
   const CommandResult wrong = onward({"activate", "relai"});
   CHECK(wrong.code != 0);
   CHECK(wrong.err.find("relay") != std::string::npos);
@@ -193,6 +197,19 @@ TEST_CASE("refused events are kept with why, and taken once they are mended",
   const CommandResult again = import(mended.substr(0, mended.find('\n') + 1));
   CHECK(again.code == 0);
   CHECK(again.out == "1 accepted, 0 duplicates, 0 rejected\n");
+}
+
+TEST_CASE("help lists every command, and help on a command explains it", "[end_to_end][process]") {
+  const CommandResult all = run_onward({"help"});
+  CHECK(all.code == 0);
+  CHECK(all.out.find("Usage: onward [OPTIONS] SUBCOMMAND") != std::string::npos);
+  for (const char* command : {"serve", "apply", "contacts", "deliveries", "webhook", "simulate"}) {
+    CAPTURE(command);
+    CHECK(all.out.find(fmt::format("\n  {} ", command)) != std::string::npos);
+  }
+  const CommandResult one = run_onward({"help", "events", "send"});
+  CHECK(one.code == 0);
+  CHECK(one.out.find("Usage: onward events send") != std::string::npos);
 }
 
 TEST_CASE("a second server on one folder is refused, and told whose it is",

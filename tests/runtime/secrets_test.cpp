@@ -347,3 +347,27 @@ TEST_CASE("the test button sends what the node would, recorded nowhere", "[runti
   CHECK(fault("relay", "tel") == "unknown_node");
   CHECK(fault("relay", "any") == "sends_nothing");
 }
+
+TEST_CASE("the test button sends the payload that S2 prints", "[runtime][secrets]") {
+  std::ifstream in{"tests/golden/automation_test.json"};
+  std::ostringstream text;
+  text << in.rdbuf();
+  auto printed = parse_json(text.str());
+  REQUIRE(printed);
+  Stage stage;
+  stage.apply(
+      "scenario: relay\nnodes:\n"
+      "  any: {kind: trigger, event: subscription, next: tell}\n"
+      "  tell: {kind: send_webhook, url: \"https://crm.example.com/in\", next: end}\n",
+      /*activate=*/false);
+  const auto task = stage.engine().webhook_test("relay", "tell");
+  REQUIRE(task);
+  // All but what differs from one press of the button to the next, and between accounts.
+  const auto sent = parse_json(task->request->body);
+  REQUIRE(sent);
+  const std::string& id = *sent->find("id")->text();
+  CHECK(id.starts_with("test_evt_"));
+  CHECK(id.size() == printed->find("id")->text()->size());
+  for (const char* name : {"id", "timestamp", "idClient"}) printed->set(name, *sent->find(name));
+  CHECK(task->request->body == to_json(*printed));
+}

@@ -106,6 +106,20 @@ TEST_CASE("a phone number stays text, and null clears it", "[tools]") {
         R"({"phone":"5551234567","first_name":"true","company":null,"custom":{"seats":3}})");
 }
 
+TEST_CASE("groups of an event's contact are a list, however they are typed", "[tools]") {
+  SendOptions options;
+  options.what = "subscription";
+  options.set = {"groups=vip", "groups_add=lead|7", R"(groups_remove=["a, b"])"};
+  const auto event = event_from(options);
+  REQUIRE(event);
+  CHECK(to_json(*event->find("contact")) ==
+        R"({"groups":["vip"],"groups_add":["lead","7"],"groups_remove":["a, b"]})");
+  options.set = {"groups=null"};
+  CHECK(to_json(*event_from(options)->find("contact")) == R"({"groups":null})");
+  options.set = {"groups=[1"};
+  CHECK_FALSE(event_from(options));
+}
+
 TEST_CASE("an address to listen on is read, and a wrong one refused", "[tools]") {
   const auto full = parse_listen("0.0.0.0:80");
   REQUIRE(full);

@@ -360,9 +360,12 @@ void add_authoring(CommandLine& line) {
   scenarios->add_option("--state", line.scenarios.state, "Only these")
       ->check(CLI::IsMember({"draft", "scheduled", "active", "on_hold", "archived"}));
 
-  CLI::App* show = client_command(line, line.app, "show", "Print a scenario's newest text",
-                                  [&line] { return run_show(line.client, line.name); });
+  CLI::App* show = client_command(line, line.app, "show", "Print a scenario's text", [&line] {
+    return run_show(line.client, line.name, line.stats.version);
+  });
   show->add_option("scenario", line.name, "Its id")->required();
+  show->add_option("--version", line.stats.version, "Of this version instead of the newest")
+      ->check(CLI::Range(std::int64_t{1}, kVersionMax));
 
   CLI::App* remove = client_command(line, line.app, "delete", "Take away a draft that never ran",
                                     [&line] { return run_delete(line.client, line.name); });
@@ -392,7 +395,7 @@ void add_events(CommandLine& line) {
   send->add_option("--contact", line.send.contact_id, "The contact's id");
   send->add_option("--email", line.send.email, "The contact's address");
   add_repeated(send, "--set", line.send.set,
-               "A field of the contact: first_name=Jane; may be repeated");
+               "A field of the contact: first_name=Jane, groups_add=vip; may be repeated");
   add_repeated(send, "--field", line.send.data,
                "A member of the event's data: form=newsletter; may be repeated");
   send->add_option("--id", line.send.id, "The event's id: a repeat takes no effect");
@@ -694,6 +697,10 @@ std::string unknown_word(const CLI::App& app, int argc, const char* const* argv)
     if (word.starts_with("--")) {
       const std::string flag = word.substr(0, word.find('='));
       const CLI::Option* option = at->get_option_no_throw(flag);
+      if (!option && flag == "--value" && at->get_option_no_throw("--from"))
+        return "A secret is not typed as a word, where other users and the shell's history would "
+               "see "
+               "it: give it on standard input, or a file with --from.";
       if (!option)
         return fmt::format("There is no {} here.{}", flag,
                            meant(nearest_name(flag, flag_names(*at))));
@@ -739,17 +746,18 @@ int print_version(bool as_json) {
 
 int print_help(const CLI::App& app, const std::vector<std::string>& topic) {
   const CLI::App* at = &app;
-  std::string before;
+  std::string name = app.get_name();
   for (const std::string& word : topic) {
     const CLI::App* next = find_command(*at, word);
     if (!next)
       return complain(fmt::format("There is no command \"{}\".{}", word,
                                   meant(nearest_name(word, command_names(*at)))),
                       kExitUsage);
-    before += (before.empty() ? "" : " ") + at->get_name();
     at = next;
+    name += " " + at->get_name();
   }
-  print(at->help(before));
+  // Not help(), which would explain the command that was typed: "help" itself.
+  print(at->get_formatter()->make_help(at, name, CLI::AppFormatMode::Normal));
   return kExitOk;
 }
 
@@ -769,9 +777,9 @@ void add_all(CommandLine& line) {
   add_secrets(line);
   add_webhook(line);
   add_fields(line);
-  CLI::App* help = command(line, line.app, "help", "Explain a command",
+  CLI::App* help = command(line, line.app, "help", "List the commands, or explain one",
                            [&line] { return print_help(line.app, line.topic); });
-  help->add_option("command", line.topic, "Its name");
+  help->add_option("command", line.topic, "Its name; all of them where none is named");
   CLI::App* version = command(line, line.app, "version", "Print the version",
                               [&line] { return print_version(line.as_json); });
   version->add_flag("--json", line.as_json, "Print it as JSON");

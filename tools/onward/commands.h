@@ -63,7 +63,8 @@ struct PurgeOptions {
   bool yes = false;
 };
 int run_purge(const ClientOptions& client, const PurgeOptions& options);
-int run_show(const ClientOptions& client, const std::string& scenario);
+/// `version` 0 is the newest.
+int run_show(const ClientOptions& client, const std::string& scenario, std::int64_t version);
 int run_delete(const ClientOptions& client, const std::string& scenario);
 
 struct StatsOptions {

@@ -193,7 +193,8 @@ int run_contact_list(const ClientOptions& options, const ContactListOptions& giv
   if (!next.empty())
     say("There are more; go on with --cursor " + next);
   else if (table.empty())
-    say("There is no such contact.");
+    say(given.group.empty() ? "There is no contact yet."
+                            : fmt::format("No contact is in \"{}\".", given.group));
   return kExitOk;
 }
 }  // namespace onward

@@ -196,7 +196,7 @@ int run_deliveries(const ClientOptions& client, const DeliveriesOptions& options
   return show(client, path, "deliveries", [&](const Value& value) {
     std::string text = list_text(value, with_place);
     const std::string next = text_of(value, "next");
-    if (text.empty()) say(next.empty() ? "There is no such delivery." : "None so far.");
+    if (text.empty()) say(next.empty() ? "No requests." : "None so far.");
     if (!next.empty()) say("There are more; go on with --cursor " + next);
     return text;
   });

@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 
 #include "engine/core/contact.h"
+#include "engine/core/diagnostic.h"
+#include "engine/core/vocabulary.h"
+#include "engine/exchange/contact_columns.h"
 #include "tools/onward/commands.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/table.h"
@@ -16,8 +19,12 @@ bool is_text_field(std::string_view name) {
   return info && info->type == FieldType::Text;
 }
 
+bool is_groups(std::string_view name) {
+  return name == "groups" || name == "groups_add" || name == "groups_remove";
+}
+
 /// "first_name=Jane" into `map`: a JSON value where the text is one, else the text itself; null
-/// clears. A dotted name makes nested maps.
+/// clears, and groups are a list, as in a cell of an import. A dotted name makes nested maps.
 Status set_pair(Value& map, const std::string& pair, bool of_contact) {
   const std::size_t equals = pair.find('=');
   if (equals == std::string::npos || equals == 0)
@@ -27,6 +34,11 @@ Status set_pair(Value& map, const std::string& pair, bool of_contact) {
   std::string_view name = std::string_view{pair}.substr(0, equals);
   auto json = parse_json(text);
   if (json && of_contact && is_text_field(name) && !json->text() && !json->is_null()) json = text;
+  if (of_contact && is_groups(name) && !(json && json->is_null())) {
+    auto names = split_names(text);
+    if (!names) return tl::make_unexpected(names.error());
+    json = Value{ValueList(names->begin(), names->end())};
+  }
   Value* at = &map;
   for (std::size_t dot; (dot = name.find('.')) != std::string_view::npos;
        name.remove_prefix(dot + 1)) {
@@ -53,6 +65,15 @@ Result<Value> object_of(const Value& event, std::string_view name) {
 }
 
 std::string events_path(bool history) { return history ? "/v1/events?mode=history" : "/v1/events"; }
+
+/// The known event of which `type` may be a slip of the pen; empty where it is known, or like none.
+std::string slip_of(const std::string& type) {
+  constexpr std::size_t kSlipEdits = 2;
+  if (find_event(type)) return {};
+  std::vector<std::string_view> known;
+  for (const EventName& row : event_names()) known.push_back(row.name);
+  return nearest_name(type, known, kSlipEdits);
+}
 
 /// Events that are on the server's disk, by what it answered.
 std::int64_t taken_of(const Answer& answer) {
@@ -166,6 +187,11 @@ int run_send(const ClientOptions& options, const SendOptions& send) {
   }
   for (const Value& warning : list_of(answer->value, "warnings"))
     say("warning: " + text_of(warning, "code"));
+  if (const std::string meant = slip_of(text_of(*event, "type")); !meant.empty())
+    say(fmt::format(
+        "warning: \"{}\" is none of the events that Onward knows, so it is taken as one "
+        "of your own; did you mean \"{}\"?",
+        text_of(*event, "type"), meant));
   print(number_of(answer->value, "duplicates") > 0 ? "known already, nothing done\n"
                                                    : "accepted\n");
   return kExitOk;

@@ -59,7 +59,7 @@ int run_live_runs(const ClientOptions& client, const LiveRunsOptions& options) {
                  text_of(run, "wake_at")});
     }
     const std::string next = text_of(value, "next");
-    if (table.empty()) say(next.empty() ? "There is no such run." : "None so far.");
+    if (table.empty()) say(next.empty() ? "No runs." : "None so far.");
     if (!next.empty()) say("There are more; go on with --cursor " + next);
     return table.empty() ? std::string{} : table.text(terminal_width(), colour_on_stdout());
   });
@@ -124,6 +124,8 @@ int run_logs(const ClientOptions& options, const LogsOptions& given) {
     if (!answer->ok()) return client.refused(*answer);
     for (const Value& line : list_of(answer->value, "lines"))
       print(client.json() ? to_json(line) + "\n" : line_text(line));
+    if (newest && !given.follow && !client.json() && list_of(answer->value, "lines").empty())
+      say("Nothing so far.");
     if (output_lost()) return kExitIo;
     cursor = text_of(answer->value, "next");
     if (flag_of(answer->value, "more") && !newest) continue;

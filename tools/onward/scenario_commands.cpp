@@ -105,9 +105,10 @@ int run_delete(const ClientOptions& options, const std::string& scenario) {
   return kExitOk;
 }
 
-int run_show(const ClientOptions& options, const std::string& scenario) {
+int run_show(const ClientOptions& options, const std::string& scenario, std::int64_t version) {
   const Client client{options};
-  const auto answer = client.call("GET", path_of(scenario), "text");
+  const std::string which = version == 0 ? std::string{} : fmt::format("versions/{}", version);
+  const auto answer = client.call("GET", path_of(scenario, which), "text");
   if (!answer) return complain(answer.error());
   if (!answer->ok()) return client.refused(*answer);
   if (client.json())

@@ -1,0 +1,70 @@
+// Holds the documentation together: what it points to is there, and every page is reached.
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace {
+using std::string;
+namespace fs = std::filesystem;
+
+string text_of(const fs::path& path) {
+  std::ifstream in{path, std::ios::binary};
+  INFO(path);
+  REQUIRE(in);
+  return {std::istreambuf_iterator<char>{in}, {}};
+}
+
+/// Every place in `text` where `pattern` matches.
+std::vector<std::smatch> matches(const string& text, const char* pattern) {
+  const std::regex regex{pattern};
+  return {std::sregex_iterator{text.begin(), text.end(), regex}, {}};
+}
+
+/// The files that a page links to, without those of the web.
+std::set<fs::path> links(const fs::path& page) {
+  std::set<fs::path> found;
+  const string text = text_of(page);
+  for (const std::smatch& match : matches(text, R"(\]\(([^)#: ]+)(#[^)]*)?\))"))
+    found.insert((page.parent_path() / match[1].str()).lexically_normal());
+  return found;
+}
+}  // namespace
+
+TEST_CASE("every page is reached from the README, and every link leads somewhere", "[docs]") {
+  std::set<fs::path> reached;
+  std::vector<fs::path> next{"README.md"};
+  while (!next.empty()) {
+    const fs::path page = next.back();
+    next.pop_back();
+    if (!reached.insert(page).second || page.extension() != ".md") continue;
+    for (const fs::path& link : links(page)) {
+      INFO(page << " links to " << link);
+      CHECK(fs::exists(link));
+      if (fs::exists(link)) next.push_back(link);
+    }
+  }
+  for (const auto& entry : fs::directory_iterator{"docs"}) {
+    INFO(entry.path());
+    CHECK(reached.count(entry.path().lexically_normal()) == 1);
+  }
+}
+
+TEST_CASE("every test that shows a feature of the seeds exists", "[docs]") {
+  const string text = text_of("docs/seeds.md");
+  const auto named = matches(text, R"re(`([a-z_]+/[a-z_]+_test\.cpp)` "([^"]+)")re");
+  CHECK(named.size() > 50);
+  for (const std::smatch& match : named) {
+    CAPTURE(match[1].str(), match[2].str());
+    const fs::path path = fs::path{"tests"} / match[1].str();
+    // A long name goes on in another literal.
+    const string source =
+        std::regex_replace(text_of(path), std::regex{"\"\\s*\\n\\s*\""}, string{});
+    CHECK(source.find("TEST_CASE(\"" + match[2].str() + "\"") != string::npos);
+  }
+}
