@@ -15,6 +15,8 @@ namespace {
 constexpr std::string_view kCascadeReason = "cascade";
 constexpr std::string_view kExitReason = "exit";
 constexpr std::string_view kMovedPort = "moved";
+/// Between the first and the last place on earth where clocks show a time.
+constexpr Duration kZonesApart = std::chrono::hours{26};
 
 /// Names of what changed: fields, "groups", kinds of events that feed the statistics.
 class ChangedNames {
@@ -108,6 +110,7 @@ class Cascade {
   void arm(const ArmTrigger& command);
   std::optional<Instant> due_of(const CatalogTrigger& trigger, const Person& person,
                                 Instant after) const;
+  bool fired_already(const CatalogTrigger& trigger, const Person& before, Instant due);
   void move_timer(TimerKey key, const std::optional<Instant>& from,
                   const std::optional<Instant>& to);
   /// The last that is said of a timer stands.
@@ -486,8 +489,11 @@ void Cascade::cross_edges(bool quiet) {
     const ScenarioNode& node = trigger.at();
     const auto* listen = std::get_if<SegmentListen>(&node.node->listens());
     const TimerKind kind = listen == nullptr ? TimerKind::Date : TimerKind::SegmentRecheck;
+    std::optional<Instant> due = due_of(trigger, before_, now_.at);
+    if (listen == nullptr && due && fired_already(trigger, before, *due))
+      due = due_of(trigger, before_, *due);
     move_timer({.kind = kind, .subject = trigger_subject(trigger.scenario->key, node.number)},
-               due_of(trigger, before, now_.at), due_of(trigger, before_, now_.at));
+               due_of(trigger, before, now_.at), due);
     if (listen == nullptr || quiet) continue;
     SegmentSubject about = subject(trigger.scenario->current().timezone);
     if (listen->segment.evaluate(about).truth != Truth::Yes) continue;
@@ -502,6 +508,18 @@ void Cascade::cross_edges(bool quiet) {
     entered_.push_back(trigger.scenario);
     enter(trigger, nullptr);
   }
+}
+
+/// Whether the contact came in already for the day that a date trigger is due for next: clocks in
+/// another zone show that time once more.
+bool Cascade::fired_already(const CatalogTrigger& trigger, const Person& before, Instant due) {
+  const auto& date = std::get<DateListen>(trigger.at().node->listens());
+  if (contact_value(before.contact, before.engagement, date.field) !=
+      contact_value(before_.contact, before_.engagement, date.field))
+    return false;
+  const LedgerRow& row =
+      ledger_row(trigger.scenario->key, {}, !trigger.scenario->test_emails.empty());
+  return row.visited.contains(trigger.at().number) && row.last_entry > due - kZonesApart;
 }
 
 /// When a trigger's timer for this person is due: nothing where time alone starts nothing.

@@ -149,7 +149,11 @@ std::optional<Instant> Dispatcher::next() const {
 
 std::optional<Instant> Dispatcher::oldest_due() const {
   std::optional<Instant> oldest;
-  if (!queue_.empty()) oldest = queue_.begin()->first;
+  for (const auto& [at, key] : queue_) {
+    if (is_held(key)) continue;
+    oldest = at;
+    break;
+  }
   for (const auto& [key, delivery] : out_)
     if (delivery.due && (!oldest || *delivery.due < *oldest)) oldest = delivery.due;
   return oldest;

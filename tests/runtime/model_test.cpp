@@ -385,8 +385,12 @@ std::string World::lost_timers() {
       REQUIRE(engine.activate(info.id, std::nullopt));
     }
   stage_.pass(0s);
+  // Of a date that fired, and that another zone shows once more, only the activation has a timer.
+  const auto again = [&](const Timer& timer) {
+    return timer.key.kind == TimerKind::Date && timer.at < stage_.clock().now() + 26h;
+  };
   for (const Timer& timer : timers())
-    if (!stood.contains(timer) &&
+    if (!stood.contains(timer) && !again(timer) &&
         active.contains(ScenarioKey{static_cast<std::uint32_t>(timer.key.subject >> 32)}))
       return fmt::format("a timer of kind {} of contact {}, scenario {}, at {} was lost",
                          static_cast<int>(timer.key.kind), timer.contact.value,

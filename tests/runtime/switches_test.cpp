@@ -134,6 +134,7 @@ TEST_CASE("what a pause called back goes out again, however soon the node is res
   REQUIRE(stage.sink().tasks.size() == 1'000);
   pause(stage);
   CHECK(stage.sink().tasks.empty());
+  CHECK_FALSE(stage.engine().oldest_due());
   SECTION("at once") {}
   SECTION("when the first thousand were parked") { stage.event("ada", "clicked"); }
   pause(stage, false);

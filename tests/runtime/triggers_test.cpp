@@ -320,3 +320,22 @@ nodes:
   CHECK(stage.deliveries().size() == 5);
   CHECK(stage.broken().empty());
 }
+
+TEST_CASE("a date fires once, also for a contact who moves to where that time is still to come",
+          "[runtime][triggers]") {
+  Stage stage{replaced(kBirthday, "offset: -3d, ", "")};
+  const char* born = R"({"birth_date": "1990-05-04", "timezone": "Europe/Berlin"})";
+  stage.patch("ada", born);
+  stage.patch("bob", born);
+  stage.pass(at("2026-05-04T06:00:00Z") - stage.clock().now());
+  stage.patch("bob", R"({"timezone": "America/Toronto"})");  // before it fired
+  stage.pass(2h);
+  CHECK(stage.deliveries().size() == 1);
+  stage.patch("ada", R"({"timezone": "America/Toronto"})");
+  stage.patch("ada", R"({"timezone": "America/Vancouver"})");
+  stage.pass(24h);
+  CHECK(stage.deliveries().size() == 2);
+  stage.pass(365 * 24h);
+  CHECK(stage.deliveries().size() == 4);
+  CHECK(stage.broken().empty());
+}
