@@ -124,7 +124,10 @@ constexpr Row kRows[] = {
 
     {"ListedContact", R"({"type": "object",
       "description": "A Contact; its statistics only where they were asked for.",
-      "required": ["groups", "created_at", "updated_at"]})"},
+      "required": ["groups", "created_at", "updated_at"], "properties": {
+        "groups": {"type": "array", "items": {"type": "string"}},
+        "created_at": {"type": "string", "format": "date-time"},
+        "updated_at": {"type": "string", "format": "date-time"}}})"},
     {"Contacts", R"({"type": "object", "required": ["contacts", "next"], "properties": {
       "contacts": {"type": "array", "items": {"$ref": "#/components/schemas/ListedContact"}},
       "next": {"type": ["string", "null"], "description": "The cursor of the next page."}}})"},
