@@ -44,6 +44,13 @@ bool fits(const DeliveryQuery& query, const Delivery& delivery) {
           (delivery.last->status != 0 && std::to_string(delivery.last->status) == query.code));
 }
 
+/// Whether the bodies of a scenario are going away right now.
+bool Engine::purging(ScenarioKey scenario) const {
+  const ScenarioRecord* record = book_.find(scenario);
+  return record != nullptr &&
+         scenario_passes_.contains(pass_name(ScenarioPass::Kind::Purge, record->id));
+}
+
 /// A batch is retried or cancelled whole: its bytes stay what they were.
 Result<ByHandAnswer> Engine::act_on_unit(Batch& batch, ByHand act, const Delivery& delivery,
                                          std::string_view reason) {
@@ -96,7 +103,7 @@ Result<ByHandAnswer> Engine::by_hand(ByHand act, DeliveryKey key, const std::str
                 fmt::format("this delivery could never be sent ({}); a new visit of the node makes "
                             "another one",
                             delivery.reason));
-  if (act == ByHand::Retry && found.request == nullptr)
+  if (act == ByHand::Retry && (found.request == nullptr || purging(delivery.endpoint.scenario)))
     return fail(ErrorKind::Conflict, "body_purged",
                 "the body of this delivery is not kept any more, so it cannot be sent again");
   Batch batch = new_batch();
@@ -168,7 +175,8 @@ Result<bool> Engine::by_hand_some(HandWork& work) {
   for (const auto& one : *loaded) {
     if (!one || !fits(work.which, one->delivery)) continue;
     const bool hopeless =
-        work.act == ByHand::Retry && (was_never_sendable(one->delivery) || one->request == nullptr);
+        work.act == ByHand::Retry &&
+        (was_never_sendable(one->delivery) || one->request == nullptr || purging(work.scenario));
     if (hopeless) {
       ++chunk.skipped;
       continue;

@@ -214,6 +214,7 @@ class Engine {
   // By hand (by_hand.cpp).
   struct HandWork;
   Result<bool> by_hand_some(HandWork& work);
+  bool purging(ScenarioKey scenario) const;
   /// Nothing where the batch has dealt with it already.
   Result<ByHandAnswer> act_on_unit(Batch& batch, ByHand act, const Delivery& delivery,
                                    std::string_view reason);

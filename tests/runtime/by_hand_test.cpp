@@ -83,6 +83,21 @@ nodes:
   CHECK(stage.broken().empty());
 }
 
+TEST_CASE("what is being purged is not retried", "[runtime][by_hand]") {
+  Stage stage{kRelay};
+  stage.event("ada", "opened");
+  stage.reply(410);
+  REQUIRE(stage.engine().archive("relay", false));
+  REQUIRE(stage.engine().purge("relay"));
+  const DeliveryKey key = stage.deliveries().at(0).key;
+  const auto answer = stage.engine().by_hand(ByHand::Retry, key);
+  REQUIRE_FALSE(answer);
+  CHECK(answer.error().code == "body_purged");
+  stage.pass(0s);
+  CHECK(stage.counts("tell")[Counter::Failed] == 1);
+  CHECK(stage.broken().empty());
+}
+
 TEST_CASE("all deliveries that fit are retried or cancelled, a chunk at a time",
           "[runtime][by_hand]") {
   Stage stage{kRelay, nullptr, {.endpoint_window = 10}};
