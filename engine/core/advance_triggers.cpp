@@ -1,0 +1,251 @@
+// Who enters: triggers on events, on segments that change, and on dates.
+#include <cassert>
+#include <utility>
+
+#include "engine/core/cascade.h"
+#include "engine/core/date_trigger.h"
+#include "engine/core/template.h"
+
+namespace onward {
+namespace {
+/// Between the first and the last place on earth where clocks show a time.
+constexpr Duration kZonesApart = std::chrono::hours{26};
+}  // namespace
+
+/// Where time alone turned the answer to yes, that is the edge: the moment before it was another.
+void Cascade::take_segment_recheck(const TimerInput& input, const CatalogTrigger& trigger,
+                                   const SegmentListen& listen) {
+  SegmentSubject then = subject(trigger.scenario->current().timezone);
+  const SegmentResult present = listen.segment.evaluate(then);
+  if (present.valid_until) set_timer({*present.valid_until, input.contact, input.timer});
+  then.now = input.due - Duration{1};
+  if (present.truth == Truth::Yes && listen.segment.evaluate(then).truth != Truth::Yes)
+    enter(trigger, nullptr);
+}
+
+void Cascade::take_date(const TimerInput& input, const CatalogTrigger& trigger,
+                        const DateListen& listen) {
+  const Person present{state_.contact, state_.engagement};
+  // The field, the zone or the trigger may have changed since the timer was set.
+  if (due_of(trigger, present, input.due - Duration{1}) != input.due) return;
+  if (const auto next = due_of(trigger, present, input.due))
+    set_timer({*next, input.contact, input.timer});
+  if (listen.where.evaluate(subject(trigger.scenario->current().timezone)).truth != Truth::Yes)
+    return;
+  enter(trigger, nullptr, now_.at - input.due > kDateLateness ? "missed" : "");
+}
+
+// ---- triggers that look at the contact ----
+
+/// Segments that changed from no to yes start runs; timers follow what changed.
+void Cascade::cross_edges(bool quiet) {
+  const ChangedNames names = std::exchange(for_edges_, {});
+  if (names.empty()) return;
+  std::vector<CatalogTrigger> watching, crossed;
+  for (const std::string& name : names)
+    for (const CatalogTrigger& trigger : catalog_.watching(name)) watching.push_back(trigger);
+  const auto place = [](const CatalogTrigger& trigger) {
+    return std::pair{std::string_view{trigger.scenario->id}, trigger.node};
+  };
+  std::ranges::sort(watching, {}, place);
+  const auto same = std::ranges::unique(watching, {}, place);
+  watching.erase(same.begin(), same.end());
+
+  const Person before = std::exchange(before_, {state_.contact, state_.engagement});
+  for (const CatalogTrigger& trigger : watching) {
+    const ScenarioNode& node = trigger.at();
+    const auto* listen = std::get_if<SegmentListen>(&node.node->listens());
+    const TimerKind kind = listen == nullptr ? TimerKind::Date : TimerKind::SegmentRecheck;
+    std::optional<Instant> due = due_of(trigger, before_, now_.at);
+    if (listen == nullptr && due && fired_already(trigger, before, *due))
+      due = due_of(trigger, before_, *due);
+    move_timer({.kind = kind, .subject = trigger_subject(trigger.scenario->key, node.number)},
+               due_of(trigger, before, now_.at), due);
+    if (listen == nullptr || quiet) continue;
+    SegmentSubject about = subject(trigger.scenario->current().timezone);
+    if (listen->segment.evaluate(about).truth != Truth::Yes) continue;
+    const SegmentSubject about_before{.contact = before.contact,
+                                      .engagement = before.engagement,
+                                      .now = now_.at,
+                                      .timezone = about.timezone};
+    if (listen->segment.evaluate(about_before).truth != Truth::Yes) crossed.push_back(trigger);
+  }
+  for (const CatalogTrigger& trigger : crossed) {
+    if (std::ranges::find(entered_, trigger.scenario) != entered_.end()) continue;
+    entered_.push_back(trigger.scenario);
+    enter(trigger, nullptr);
+  }
+}
+
+/// Whether the contact came in already for the day that a date trigger is due for next: clocks in
+/// another zone show that time once more.
+bool Cascade::fired_already(const CatalogTrigger& trigger, const Person& before, Instant due) {
+  const auto& date = std::get<DateListen>(trigger.at().node->listens());
+  if (contact_value(before.contact, before.engagement, date.field) !=
+      contact_value(before_.contact, before_.engagement, date.field))
+    return false;
+  const LedgerRow& row =
+      ledger_row(trigger.scenario->key, {}, !trigger.scenario->test_emails.empty());
+  return row.visited.contains(trigger.at().number) && row.last_entry > due - kZonesApart;
+}
+
+/// When a trigger's timer for this person is due: nothing where time alone starts nothing.
+std::optional<Instant> Cascade::due_of(const CatalogTrigger& trigger, const Person& person,
+                                       Instant after) const {
+  const std::string& timezone = trigger.scenario->current().timezone;
+  const Listen& listens = trigger.at().node->listens();
+  if (const auto* segment = std::get_if<SegmentListen>(&listens))
+    return segment->segment
+        .evaluate({.contact = person.contact,
+                   .engagement = person.engagement,
+                   .now = after,
+                   .timezone = timezone})
+        .valid_until;
+  const auto& date = std::get<DateListen>(listens);
+  const Value* zone = person.contact.get(Field::Timezone);
+  return next_occurrence(date, contact_value(person.contact, person.engagement, date.field),
+                         zone != nullptr && zone->text() ? *zone->text() : timezone, after);
+}
+
+void Cascade::move_timer(TimerKey key, const std::optional<Instant>& from,
+                         const std::optional<Instant>& to) {
+  if (from == to) return;
+  if (from) clear_timer({*from, state_.contact.key, key});
+  if (to) set_timer({*to, state_.contact.key, key});
+}
+
+void Cascade::set_timer(const Timer& timer) {
+  std::erase(changes_.timers_cleared, timer);
+  changes_.timers_set.push_back(timer);
+}
+
+void Cascade::clear_timer(const Timer& timer) {
+  std::erase(changes_.timers_set, timer);
+  changes_.timers_cleared.push_back(timer);
+}
+
+/// The trigger of an active scenario's current version that a timer is of.
+std::optional<CatalogTrigger> Cascade::trigger_of(std::uint64_t subject) const {
+  const CatalogScenario* scenario =
+      catalog_.find(ScenarioKey{static_cast<std::uint32_t>(subject >> 32)});
+  if (scenario == nullptr || scenario->state != ScenarioState::Active) return std::nullopt;
+  const ScenarioNode* node =
+      scenario->current().find(NodeNumber{static_cast<std::uint32_t>(subject)});
+  if (node == nullptr || node->kind->family != NodeFamily::Trigger) return std::nullopt;
+  return CatalogTrigger{.scenario = scenario,
+                        .node = static_cast<std::size_t>(node - scenario->current().nodes.data())};
+}
+
+void Cascade::arm(const ArmTrigger& command) {
+  const std::uint64_t subject_of = trigger_subject(command.scenario, command.node);
+  const auto trigger = trigger_of(subject_of);
+  if (!trigger) return;
+  const Listen& listens = trigger->at().node->listens();
+  const auto* segment = std::get_if<SegmentListen>(&listens);
+  const auto* date = std::get_if<DateListen>(&listens);
+  if (segment == nullptr && date == nullptr) return;
+  if (date != nullptr || !segment->at)
+    move_timer({.kind = date == nullptr ? TimerKind::SegmentRecheck : TimerKind::Date,
+                .subject = subject_of},
+               std::nullopt, due_of(*trigger, {state_.contact, state_.engagement}, now_.at));
+  if (segment == nullptr || !command.enter) return;
+  const std::string& timezone = trigger->scenario->current().timezone;
+  if (segment->segment.evaluate(subject(timezone)).truth != Truth::Yes) return;
+  const LedgerRow& row = ledger_row(command.scenario, {}, !trigger->scenario->test_emails.empty());
+  if (!row.visited.contains(command.node) || row.last_entry < command.since)
+    enter(*trigger, nullptr);
+}
+
+// ---- entries ----
+
+/// Whether the trigger matched: then no other trigger of the scenario is asked, entered or refused.
+bool Cascade::try_start(const CatalogTrigger& trigger, const std::shared_ptr<const Event>& event) {
+  const auto& listen = std::get<EventListen>(trigger.at().node->listens());
+  const SegmentSubject about = subject(trigger.scenario->current().timezone, event.get());
+  if (listen.where.evaluate(about).truth != Truth::Yes) return false;
+  enter(trigger, event);
+  return true;
+}
+
+/// Starts a run, or counts why not; `refusal` is a reason that is known before.
+void Cascade::enter(const CatalogTrigger& trigger, const std::shared_ptr<const Event>& event,
+                    std::string_view refusal) {
+  const CatalogScenario& scenario = *trigger.scenario;
+  const Scenario& current = scenario.current();
+  const bool test = !scenario.test_emails.empty();
+  const auto refuse = [&](std::string_view reason) {
+    const bool counted_as_test = test && reason != "test_mode";
+    changes_.counters
+        .at({.scenario = scenario.key, .version = scenario.newest, .test = counted_as_test})
+        .add(reason, 1);
+  };
+  if (test &&
+      std::ranges::find(scenario.test_emails, state_.contact.email()) == scenario.test_emails.end())
+    return refuse("test_mode");
+
+  // Past the bounds of one input nobody enters; those under way are parked (see walk).
+  if (visits_ >= kCascadeVisits || depth_ > kCascadeDepth) return refuse(kCascadeReason);
+
+  // From here on the contact is told as well, in its journey.
+  const auto refuse_contact = [&](std::string_view reason) {
+    refuse(reason);
+    LedgerRow& row = ledger_row(scenario.key, {}, test);
+    auto known = std::ranges::find(row.refusals, reason, &Refusal::reason);
+    if (known == row.refusals.end())
+      known = row.refusals.insert(row.refusals.end(), {.reason = std::string{reason}});
+    ++known->count;
+    known->last = now_.at;
+    mark(row);
+  };
+  if (!refusal.empty()) return refuse_contact(refusal);
+  EntryKey key;
+  if (!current.reentry.key_path.empty()) {
+    const Value* value =
+        event == nullptr ? nullptr : event->data.find_path(current.reentry.key_path);
+    key = entry_key(value == nullptr ? std::string{} : to_text(*value));
+  }
+  std::uint32_t live = 0;
+  for (const Run& run : state_.live)
+    live += run.live() && run.scenario == scenario.key && run.test == test &&
+            (run.entry_key == key || current.reentry.mode == ReentryMode::Parallel);
+  if (!test) {
+    const LedgerRow& row = ledger_row(scenario.key, key, test);
+    const Entry entry = decide_entry(current.reentry, row.entries, row.last_entry, live, now_.at);
+    if (const std::string_view reason = refusal_of(entry); !reason.empty())
+      return refuse_contact(reason);
+    if (entry == Entry::EnterAndEndLive)
+      for (Run& run : state_.live)
+        if (run.live() && run.scenario == scenario.key && run.entry_key == key && !run.test)
+          end(run, RunState::Exited, "restarted");
+  } else if (live >= kParallelRuns) {
+    return refuse_contact(refusal_of(Entry::TooMany));
+  }
+  start(scenario, trigger.node, std::move(key), test, event);
+}
+
+void Cascade::start(const CatalogScenario& scenario, std::size_t trigger, EntryKey key, bool test,
+                    const std::shared_ptr<const Event>& event) {
+  assert(runs_ < kOrdinals);
+  const auto enter = [&](const EntryKey& of) {
+    LedgerRow& row = ledger_row(scenario.key, of, test);
+    ++row.entries;
+    row.last_entry = now_.at;
+    mark(row);
+  };
+  enter({});
+  if (!key.empty()) enter(key);
+
+  Run run{.key = {numbered(now_.seq, runs_++)},
+          .scenario = scenario.key,
+          .version = scenario.newest,
+          .entry_key = std::move(key),
+          .test = test,
+          .contact = state_.contact.key,
+          .started = now_.at,
+          .event = event};
+  counters(run).add(Counter::Entered, 1);
+  counters(run).add(Counter::Inside, 1);
+  state_.live.push_back(std::move(run));
+  walk(state_.live.back(), scenario, scenario.current(), trigger);
+}
+}  // namespace onward

@@ -1,0 +1,273 @@
+// The way of a run: from node to node, into holds and out of them, over to another version, to its
+// end.
+#include <cassert>
+#include <utility>
+
+#include "engine/core/cascade.h"
+
+namespace onward {
+namespace {
+constexpr std::string_view kMovedPort = "moved";
+}  // namespace
+
+void Cascade::walk(Run& run, const CatalogScenario& home, const Scenario& scenario,
+                   std::size_t at) {
+  mark(run);
+  while (at != kEnd) {
+    const ScenarioNode& node = scenario.nodes[at];
+    if (visits_ >= kCascadeVisits || depth_ > kCascadeDepth) {
+      // Not yet arrived, so not yet counted: `resume` arrives.
+      run.path.push_back({.node = node.number, .at = now_.at});
+      park_run(run, kCascadeReason);
+      return;
+    }
+    arrive(run, node);
+    const bool trigger = node.kind->family == NodeFamily::Trigger;
+    std::string delivery_id;
+    if (node.node->delivery_policy() != nullptr)
+      delivery_id = format_delivery(catalog_.epoch(), next_delivery());
+    Outcome outcome =
+        trigger ? leave_by("next") : node.node->enter(visit_of(run, scenario, node, delivery_id));
+    const bool patched = outcome.patch.has_value();
+    if (!settle_outcome(run, home, scenario, node, std::move(outcome), at)) return;
+    // At once: before the next node, not when the change is worked off.
+    if (trigger
+            ? exit_by(run, scenario, holding(scenario.exit, scenario, nullptr, nullptr), nullptr)
+            : patched && rules_end(run, scenario, nullptr, nullptr))
+      return;
+  }
+  end(run, RunState::Done, "");
+}
+
+void Cascade::arrive(Run& run, const ScenarioNode& node) {
+  ++visits_;
+  // A node is entered at most once in a run, since versions are acyclic.
+  assert(
+      std::ranges::none_of(run.path, [&](const auto& step) { return step.node == node.number; }));
+  run.path.push_back({.node = node.number, .at = now_.at});
+  CounterRow& counted = counters(run, node.number);
+  counted.add(Counter::Visits, 1);
+  if (LedgerRow& row = ledger_row(run.scenario, {}, run.test); row.visited.insert(node.number)) {
+    counted.add(Counter::UniqueContacts, 1);
+    mark(row);
+  }
+}
+
+bool Cascade::settle_outcome(Run& run, const CatalogScenario& home, const Scenario& scenario,
+                             const ScenarioNode& node, Outcome outcome, std::size_t& next) {
+  // A hold whose time has come is no hold. Asked once: a node that insists is parked.
+  if (const auto* hold = std::get_if<Hold>(&outcome.next);
+      hold != nullptr && hold->until && *hold->until <= now_.at) {
+    Outcome woken = node.node->wake(visit_of(run, scenario, node, {}), {});
+    if (!outcome.patch) outcome.patch = std::move(woken.patch);
+    outcome.next =
+        std::holds_alternative<Hold>(woken.next) ? Park{"held_in_the_past"} : std::move(woken.next);
+  }
+  if (outcome.request) ask_for(run, home, node, std::move(*outcome.request));
+  if (outcome.patch) patch_contact(*outcome.patch, /*quiet=*/false, /*by_node=*/true);
+  if (outcome.unknown) counters(run, node.number).add(Counter::Unknown, 1);
+  PathStep& step = run.path.back();
+  if (!outcome.note.empty()) step.note = std::move(outcome.note);
+
+  if (const auto* leave = std::get_if<Leave>(&outcome.next)) {
+    step.port = leave->port;
+    counters(run, node.number).add(leave->port, 1);
+    next = node.target(leave->port);
+    return true;
+  }
+  if (const auto* hold = std::get_if<Hold>(&outcome.next)) {
+    run.state = RunState::Waiting;
+    run.wake_at = hold->until;
+    counters(run, node.number).add(Counter::Waiting, 1);
+    if (hold->until)
+      set_timer({*hold->until, run.contact, {.kind = TimerKind::Wait, .subject = run.key.value}});
+    set_recheck(run, earlier(hold->recheck, recheck_of(run, scenario, node)));
+    return false;
+  }
+  park_run(run, std::get<Park>(outcome.next).reason);
+  return false;
+}
+
+/// Makes the delivery of a visit; one that may not be sent is born failed.
+void Cascade::ask_for(Run& run, const CatalogScenario& home, const ScenarioNode& node,
+                      RequestDraft draft) {
+  const DeliveryPolicy* policy = node.node->delivery_policy();
+  assert(policy != nullptr && deliveries_ < kOrdinals);
+  Delivery delivery{.key = next_delivery(),
+                    .endpoint = {.scenario = home.key, .node = node.number, .version = run.version},
+                    .test = run.test,
+                    .contact = run.contact,
+                    .run = run.key,
+                    .created = now_.at,
+                    .deadline = now_.at + policy->retry.window};
+  ++deliveries_;
+  const bool refused = !draft.refusal.empty();
+  if (refused) {
+    delivery.state = DeliveryState::Failed;
+    delivery.reason = std::move(draft.refusal);
+    delivery.settled = now_.at;
+  } else {
+    delivery.due = now_.at;
+  }
+  CounterRow& counted = counters(run, node.number);
+  counted.add(Counter::Requests, 1);
+  counted.add(refused ? Counter::Failed : Counter::Pending, 1);
+  run.path.back().delivery = delivery.key;
+  changes_.deliveries.push_back(
+      {.delivery = std::move(delivery),
+       .request = std::make_shared<const Request>(std::move(draft.request)),
+       .policy = policy});
+}
+
+void Cascade::wake(Run& run, const WakeCause& cause) {
+  const auto [home, scenario, node] = place_of(run);
+  if (home == nullptr || home->state == ScenarioState::Archived) {
+    end(run, RunState::Stopped, "archived");
+    return;
+  }
+  leave_hold(run);
+  mark(run);
+  if (node == nullptr) {
+    park_run(run, "version_missing");
+    return;
+  }
+  Outcome outcome = node->node->wake(visit_of(run, *scenario, *node, {}), cause);
+  std::size_t next = kEnd;
+  if (settle_outcome(run, *home, *scenario, *node, std::move(outcome), next))
+    walk(run, *home, *scenario, next);
+}
+
+/// A parked run arrives where it was kept from arriving, or enters its node again, uncounted.
+void Cascade::resume(Run& run) {
+  const auto [home, scenario, node] = place_of(run);
+  if (home == nullptr || home->state == ScenarioState::Archived) {
+    end(run, RunState::Stopped, "archived");
+    return;
+  }
+  if (node == nullptr) return;
+  counters(run).add(Counter::Parked, -1);
+  run.state = RunState::Waiting;
+  const bool arrived = run.reason != kCascadeReason;
+  run.reason.clear();
+  std::size_t at = static_cast<std::size_t>(node - scenario->nodes.data());
+  if (arrived) {
+    mark(run);
+    Outcome outcome = node->node->enter(visit_of(run, *scenario, *node, {}));
+    if (!settle_outcome(run, *home, *scenario, *node, std::move(outcome), at)) return;
+  } else {
+    run.path.pop_back();
+  }
+  walk(run, *home, *scenario, at);
+}
+
+void Cascade::leave_hold(Run& run) {
+  if (run.state != RunState::Waiting) return;
+  counters(run, run.place()).add(Counter::Waiting, -1);
+  if (run.wake_at)
+    clear_timer({*run.wake_at, run.contact, {.kind = TimerKind::Wait, .subject = run.key.value}});
+  run.wake_at.reset();
+  set_recheck(run, std::nullopt);
+}
+
+/// A held run enters its node once more, uncounted.
+void Cascade::enter_again(Run& run, const Place& place) {
+  leave_hold(run);
+  mark(run);
+  Outcome outcome = place.node->node->enter(visit_of(run, *place.scenario, *place.node, {}));
+  std::size_t next = kEnd;
+  if (settle_outcome(run, *place.home, *place.scenario, *place.node, std::move(outcome), next))
+    walk(run, *place.home, *place.scenario, next);
+}
+
+/// Waits go on from the time already waited. Where the other version has no such node, or the run
+/// was there before, it stays where it is.
+void Cascade::move(Run& run, const MoveRun& command) {
+  const CatalogScenario* home = catalog_.find(run.scenario);
+  if (home == nullptr || home->state == ScenarioState::Archived || run.version == command.to ||
+      run.path.empty())
+    return;
+  const Scenario* scenario = home->version(command.to);
+  const ScenarioNode* node = scenario == nullptr ? nullptr : scenario->find(command.node);
+  const bool stays = command.node == run.place();
+  const auto been = [&](const PathStep& step) { return step.node == command.node; };
+  if (node == nullptr || node->kind->family == NodeFamily::Trigger ||
+      (!stays && std::ranges::any_of(run.path, been)))
+    return;
+  const bool parked = run.state == RunState::Parked;
+  mark(run);
+  if (parked)
+    counters(run).add(Counter::Parked, -1);
+  else
+    leave_hold(run);
+  // A run that was kept from arriving was never counted at the node.
+  const bool arrived_there = !parked || run.reason != kCascadeReason;
+  if (arrived_there) counters(run, run.place()).add(Counter::MovedOut, 1);
+  counters(run).add(Counter::MovedOut, 1);
+  counters(run).add(Counter::Inside, -1);
+  run.version = command.to;
+  counters(run).add(Counter::MovedIn, 1);
+  counters(run).add(Counter::Inside, 1);
+  const Instant arrived = run.path.back().at;
+  // The rules of the other version bind the run at once, before it goes on.
+  if (stays) {
+    if (arrived_there) counters(run, run.place()).add(Counter::MovedIn, 1);
+    if (parked)
+      counters(run).add(Counter::Parked, 1);
+    else
+      counters(run, run.place()).add(Counter::Waiting, 1);
+    if (rules_end(run, *scenario, nullptr, nullptr) || parked) return;
+    counters(run, run.place()).add(Counter::Waiting, -1);
+  } else {
+    run.path.back().port = kMovedPort;
+    run.state = RunState::Waiting;
+    run.reason.clear();
+    if (rules_end(run, *scenario, nullptr, nullptr)) return;
+    if (node->kind->family != NodeFamily::Wait)
+      return walk(run, *home, *scenario, static_cast<std::size_t>(node - scenario->nodes.data()));
+    arrive(run, *node);
+  }
+  Visit visit = visit_of(run, *scenario, *node, {});
+  if (node->kind->family == NodeFamily::Wait) visit.now.at = arrived;
+  std::size_t next = kEnd;
+  if (settle_outcome(run, *home, *scenario, *node, node->node->enter(visit), next))
+    walk(run, *home, *scenario, next);
+}
+
+void Cascade::end(Run& run, RunState state, std::string_view reason) {
+  mark(run);
+  // A run that ends in the middle of its walk is Waiting in name only; it holds where it has no
+  // port.
+  const bool held = !run.path.empty() && run.path.back().port.empty();
+  if (run.state == RunState::Parked)
+    counters(run).add(Counter::Parked, -1);
+  else if (held)
+    leave_hold(run);
+  run.state = state;
+  run.reason = reason;
+  run.ended = now_.at;
+  run.event.reset();
+  CounterRow& counted = counters(run);
+  counted.add(Counter::Inside, -1);
+  switch (state) {
+    case RunState::Done:
+      counted.add(Counter::Done, 1);
+      break;
+    case RunState::Exited:
+      counted.add(Counter::Exited, 1);
+      break;
+    case RunState::Stopped:
+      counted.add(Counter::Stopped, 1);
+      break;
+    case RunState::Waiting:
+    case RunState::Parked:
+      assert(false);
+  }
+}
+
+void Cascade::park_run(Run& run, std::string_view reason) {
+  mark(run);
+  run.state = RunState::Parked;
+  run.reason = reason;
+  counters(run).add(Counter::Parked, 1);
+}
+}  // namespace onward

@@ -1,0 +1,165 @@
+#pragma once
+// Inside `advance`: what one input does to a contact, while it is done. For its own files only.
+#include <algorithm>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/advance.h"
+
+namespace onward {
+/// Of a run, or an entry, past the bounds of one input.
+inline constexpr std::string_view kCascadeReason = "cascade";
+
+/// Names of what changed: fields, "groups", kinds of events that feed the statistics.
+class ChangedNames {
+ public:
+  void add(std::string_view name) {
+    if (!holds(name)) names_.emplace_back(name);
+  }
+  bool empty() const { return names_.empty(); }
+  bool holds(std::string_view name) const {
+    return std::ranges::find(names_, name) != names_.end();
+  }
+  bool meets(const ReadSet& reads) const {
+    return std::ranges::any_of(names_, [&](const std::string& name) {
+      return reads.fields.contains(name) || reads.events.contains(name) ||
+             (reads.time && name == kZoneField);
+    });
+  }
+  auto begin() const { return names_.begin(); }
+  auto end() const { return names_.end(); }
+
+ private:
+  std::vector<std::string> names_;  // few
+};
+
+inline std::optional<Instant> earlier(const std::optional<Instant>& a,
+                                      const std::optional<Instant>& b) {
+  if (!a || !b) return a ? a : b;
+  return std::min(*a, *b);
+}
+
+inline bool listed(const std::vector<std::string>& events, std::string_view type) {
+  return std::ranges::any_of(
+      events, [&](const std::string& event) { return event == type || event == kAnyEvent; });
+}
+
+/// One input's whole cascade over one contact. Its parts: advance.cpp (inputs, changes, rules),
+/// advance_triggers.cpp (who enters), advance_walk.cpp (the way of a run).
+class Cascade {
+ public:
+  Cascade(const Catalog& catalog, ContactState& state, const Now& now, const LedgerLoaded& loaded)
+      : catalog_{catalog}, state_{state}, now_{now}, loaded_{loaded} {
+    if (catalog_.watches()) before_ = {state.contact, state.engagement};
+  }
+
+  void take(const EventInput& input);
+  void take(const PatchInput& input);
+  void take(const TimerInput& input);
+  void take(const CommandInput& input);
+  Changes finish();
+
+ private:
+  struct Caused {
+    std::shared_ptr<const Event> event;  ///< Null: a node changed the contact.
+    int depth = 0;
+  };
+  struct Place {
+    const CatalogScenario* home = nullptr;
+    const Scenario* scenario = nullptr;  ///< The run's version; null where it cannot be read.
+    const ScenarioNode* node = nullptr;
+  };
+  struct Person {
+    Contact contact;
+    Engagement engagement;
+  };
+
+  void take_id(const ExternalId& id);
+  void patch_contact(const ContactPatch& patch, bool quiet, bool by_node = false);
+  void changed(std::string_view name);
+  void cause(std::string_view type, Value data);
+  void work_off_caused();
+  /// An event, or with null only a change of the contact, reaches runs and triggers.
+  void happen(const std::shared_ptr<const Event>& event, bool quiet = false);
+  void bind_runs(const Event* event, const ChangedNames& names);
+  void wake_runs(const Event* event, const ChangedNames& names);
+  void cross_edges(bool quiet);
+
+  /// Rules of the run's version that hold: by `event`, or by the contact as it is. With `names`
+  /// only rules about what changed are asked. True: the run has ended.
+  bool rules_end(Run& run, const Scenario& scenario, const Event* event, const ChangedNames* names);
+  bool exit_by(Run& run, const Scenario& scenario, const ExitRule* rule, const Event* event);
+  const ExitRule* holding(const std::vector<ExitRule>& rules, const Scenario& scenario,
+                          const Event* event, const ChangedNames* names) const;
+  std::optional<Instant> recheck_of(const Run& run, const Scenario& scenario,
+                                    const ScenarioNode& node) const;
+  void set_recheck(Run& run, std::optional<Instant> at);
+
+  void take_wait(const TimerInput& input);
+  void take_run_recheck(const TimerInput& input);
+  void take_segment_recheck(const TimerInput& input, const CatalogTrigger& trigger,
+                            const SegmentListen& listen);
+  void take_date(const TimerInput& input, const CatalogTrigger& trigger, const DateListen& listen);
+  std::optional<CatalogTrigger> trigger_of(std::uint64_t subject) const;
+  void arm(const ArmTrigger& command);
+  std::optional<Instant> due_of(const CatalogTrigger& trigger, const Person& person,
+                                Instant after) const;
+  bool fired_already(const CatalogTrigger& trigger, const Person& before, Instant due);
+  void move_timer(TimerKey key, const std::optional<Instant>& from,
+                  const std::optional<Instant>& to);
+  /// The last that is said of a timer stands.
+  void set_timer(const Timer& timer);
+  void clear_timer(const Timer& timer);
+
+  bool try_start(const CatalogTrigger& trigger, const std::shared_ptr<const Event>& event);
+  void enter(const CatalogTrigger& trigger, const std::shared_ptr<const Event>& event,
+             std::string_view refusal = {});
+  void start(const CatalogScenario& scenario, std::size_t trigger, EntryKey key, bool test,
+             const std::shared_ptr<const Event>& event);
+  void move(Run& run, const MoveRun& command);
+
+  void walk(Run& run, const CatalogScenario& home, const Scenario& scenario, std::size_t at);
+  void arrive(Run& run, const ScenarioNode& node);
+  /// Applies what a node decided. True: the run left, to `next`.
+  bool settle_outcome(Run& run, const CatalogScenario& home, const Scenario& scenario,
+                      const ScenarioNode& node, Outcome outcome, std::size_t& next);
+  void ask_for(Run& run, const CatalogScenario& home, const ScenarioNode& node, RequestDraft draft);
+  void wake(Run& run, const WakeCause& cause);
+  void enter_again(Run& run, const Place& place);
+  void leave_hold(Run& run);
+  void end(Run& run, RunState state, std::string_view reason);
+  void park_run(Run& run, std::string_view reason);
+  void resume(Run& run);
+
+  Place place_of(const Run& run) const;
+  Visit visit_of(const Run& run, const Scenario& scenario, const ScenarioNode& node,
+                 std::string_view delivery_id) const;
+  SegmentSubject subject(std::string_view timezone, const Event* event = nullptr) const;
+  LedgerRow& ledger_row(ScenarioKey scenario, const EntryKey& key, bool test);
+  void mark(const LedgerRow& row);
+  CounterRow& counters(const Run& run, NodeNumber node = {});
+  void mark(const Run& run);
+  Run* live_run(RunKey key);
+  DeliveryKey next_delivery() const { return {numbered(now_.seq, deliveries_)}; }
+
+  const Catalog& catalog_;
+  ContactState& state_;
+  const Now& now_;
+  const LedgerLoaded& loaded_;
+  Person before_;                                ///< As edges saw the contact last.
+  ChangedNames for_rules_;                       ///< Changes that runs have not seen yet,
+  ChangedNames for_edges_;                       ///< and those that triggers have not.
+  std::vector<const CatalogScenario*> entered_;  ///< By what happens now; each once.
+  Changes changes_;
+  std::deque<Caused> caused_;
+  std::vector<RunKey> changed_runs_;
+  int depth_ = 0;
+  int visits_ = 0;
+  std::uint32_t runs_ = 0;
+  std::uint32_t deliveries_ = 0;
+};
+}  // namespace onward
