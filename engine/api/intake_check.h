@@ -33,7 +33,4 @@ bool brings_proof(const ApiRequest& request);
 ///   key of a secret that begins with "whsec_" is what its Base64 holds, of any other its bytes;
 /// - `X-Hub-Signature-256: sha256=HEX` of the body, keyed by the secret's bytes.
 Status check_intake(std::span<const std::string> secrets, const ApiRequest& request, Instant now);
-
-/// HMAC-SHA256, 32 bytes.
-std::string hmac_sha256(std::string_view key, std::string_view bytes);
 }  // namespace onward

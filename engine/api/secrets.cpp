@@ -11,13 +11,6 @@
 
 namespace onward {
 namespace {
-/// The name of the caller's token, for the log of what people did.
-std::string caller_of(const Runtime& runtime, const Call& call) {
-  const auto token = bearer_token(call.request.header("authorization"));
-  const auto record = token ? runtime.find_token(sha256_hex(*token)) : std::nullopt;
-  return record ? record->name : std::string{};
-}
-
 ApiReply wrong_type(std::string_view member, std::string_view wants) {
   return problem(400, "wrong_type", fmt::format("\"{}\" wants {}.", member, wants));
 }
@@ -61,9 +54,9 @@ void answer_set(const Call& call, Runtime& runtime, SecretKind kind, SecretChang
     view.set("changed", answer.changed);
     return json_reply(answer.created ? 201 : 200, view);
   };
-  unless_taken(call.reply, runtime.set_secret(kind, call.params.front(), std::move(change),
-                                              answer_with<SecretAnswer>(call.reply, render),
-                                              caller_of(runtime, call)));
+  unless_taken(call.reply,
+               runtime.set_secret(kind, call.params.front(), std::move(change),
+                                  answer_with<SecretAnswer>(call.reply, render), call.who()));
 }
 
 void set_secret(Runtime& runtime, const Call& call) {
@@ -122,9 +115,9 @@ void remove(Runtime& runtime, const Call& call, SecretKind kind) {
   const auto force = parse_flag(call, "force");
   if (!force) return call.reply(problem_of(force.error()));
   const auto render = [](const SecretAnswer&) { return ApiReply{204, "", ""}; };
-  unless_taken(call.reply, runtime.remove_secret(kind, call.params.front(), *force,
-                                                 answer_with<SecretAnswer>(call.reply, render),
-                                                 caller_of(runtime, call)));
+  unless_taken(call.reply,
+               runtime.remove_secret(kind, call.params.front(), *force,
+                                     answer_with<SecretAnswer>(call.reply, render), call.who()));
 }
 
 void rekey(Runtime& runtime, const Call& call) {
@@ -134,8 +127,7 @@ void rekey(Runtime& runtime, const Call& call) {
     return json_reply(200, ValueMap{{"sealed", static_cast<std::int64_t>(answer.sealed)},
                                     {"unreadable", static_cast<std::int64_t>(answer.unreadable)}});
   };
-  unless_taken(call.reply, runtime.rekey(answer_with<RekeyAnswer>(call.reply, render),
-                                         caller_of(runtime, call)));
+  unless_taken(call.reply, runtime.rekey(answer_with<RekeyAnswer>(call.reply, render), call.who()));
 }
 
 void test_webhook(Runtime& runtime, const Call& call) {

@@ -30,20 +30,22 @@ Result<std::string> signing_key(std::string_view secret) {
   return std::move(*key);
 }
 
+std::string hmac_sha256(std::string_view key, std::string_view bytes) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int size = 0;
+  const unsigned char* made = HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+                                   reinterpret_cast<const unsigned char*>(bytes.data()),
+                                   bytes.size(), digest.data(), &size);
+  assert(made != nullptr && size == 32);
+  (void)made;
+  return {reinterpret_cast<const char*>(digest.data()), size};
+}
+
 std::string sign_webhook(std::string_view key, std::string_view id, std::int64_t timestamp,
                          std::string_view body) {
   std::string text = fmt::format("{}.{}.", id, timestamp);
   text += body;
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int size = 0;
-  const unsigned char* made =
-      HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
-           reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data(), &size);
-  assert(made != nullptr && size == 32);
-  (void)made;
-  std::string signature{kVersion};
-  signature += base64_encode({reinterpret_cast<const char*>(digest.data()), size});
-  return signature;
+  return std::string{kVersion} + base64_encode(hmac_sha256(key, text));
 }
 
 Status verify_webhook(const std::vector<std::string>& keys, const SignedHeaders& headers,

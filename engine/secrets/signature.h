@@ -14,6 +14,9 @@ namespace onward {
 /// show it.
 Result<std::string> signing_key(std::string_view secret);
 
+/// HMAC-SHA256 (RFC 2104), 32 bytes.
+std::string hmac_sha256(std::string_view key, std::string_view bytes);
+
 /// "v1,<base64>": HMAC-SHA256 with `key` over "<id>.<timestamp>.<body>". `timestamp` in seconds.
 std::string sign_webhook(std::string_view key, std::string_view id, std::int64_t timestamp,
                          std::string_view body);

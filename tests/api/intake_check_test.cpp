@@ -7,6 +7,7 @@
 #include "engine/api/access.h"
 #include "engine/api/router.h"
 #include "engine/secrets/bytes.h"
+#include "engine/secrets/signature.h"
 
 namespace onward {
 namespace {
