@@ -47,13 +47,23 @@ ApiReply reply_to(boost::system::error_code fault, const HttpServerOptions& opti
 }
 }  // namespace
 
-void Outbox::push(std::weak_ptr<Connection> to, std::uint64_t request, Completion completion,
-                  const std::shared_ptr<Outbox>& self) {
+void Outbox::push(std::weak_ptr<Connection> to, std::uint64_t request, Completion completion) {
   const std::lock_guard lock{mutex_};
   if (!io_) return;
-  const bool first = items_.empty();
   items_.push_back({std::move(to), request, std::move(completion)});
-  if (first) asio::post(*io_, [self] { self->deliver(); });
+  wake();
+}
+
+void Outbox::gather(bool begins) {
+  const std::lock_guard lock{mutex_};
+  gathering_ += begins ? 1 : -1;
+  if (io_) wake();
+}
+
+void Outbox::wake() {
+  if (gathering_ > 0 || woken_ || items_.empty()) return;
+  woken_ = true;
+  asio::post(*io_, [self = shared_from_this()] { self->deliver(); });
 }
 
 void Outbox::close() {
@@ -68,6 +78,7 @@ void Outbox::deliver() {
   {
     const std::lock_guard lock{mutex_};
     items.swap(items_);
+    woken_ = false;
   }
   for (Item& item : items) {
     const auto connection = item.to.lock();
@@ -250,7 +261,7 @@ void Connection::dispatch() {
   request.body = std::move(parser_->get().body());
   options_.handle(request, Reply{[outbox = outbox_, to = weak_from_this(),
                                   number = request_](Completion completion) {
-                    outbox->push(to, number, std::move(completion), outbox);
+                    outbox->push(to, number, std::move(completion));
                   }});
 }
 

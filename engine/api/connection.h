@@ -19,12 +19,13 @@ class Connection;
 
 /// Finished answers on their way to the io thread. Outlives the server as long as somebody may
 /// still answer; after `close` answers fall away.
-class Outbox {
+class Outbox : public std::enable_shared_from_this<Outbox> {
  public:
   explicit Outbox(boost::asio::io_context& io) : io_{&io} {}
   /// Any thread. Wakes the io thread only where it has not been told yet.
-  void push(std::weak_ptr<Connection> to, std::uint64_t request, Completion completion,
-            const std::shared_ptr<Outbox>& self);
+  void push(std::weak_ptr<Connection> to, std::uint64_t request, Completion completion);
+  /// Any thread: many answers come at once, and the io thread is woken after the last of them.
+  void gather(bool begins);
   void close();
 
  private:
@@ -33,11 +34,14 @@ class Outbox {
     std::uint64_t request;
     Completion completion;
   };
+  void wake();
   void deliver();
 
   std::mutex mutex_;
   boost::asio::io_context* io_;  // null when closed
   std::vector<Item> items_;
+  bool woken_ = false;  // and has not looked yet
+  int gathering_ = 0;
 };
 
 /// Reads a request, hands it over, writes the reply, reads the next one. Lives on the io thread.

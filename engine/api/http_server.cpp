@@ -120,6 +120,10 @@ Result<std::unique_ptr<HttpServer>> HttpServer::listen(HttpServerOptions options
 
 std::uint16_t HttpServer::port() const { return impl_->port; }
 
+std::function<void(bool begins)> HttpServer::gatherer() const {
+  return [outbox = impl_->outbox](bool begins) { outbox->gather(begins); };
+}
+
 void HttpServer::start() {
   impl_->accept();
   impl_->thread = std::thread{[impl = impl_.get()] {

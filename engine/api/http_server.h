@@ -36,6 +36,9 @@ class HttpServer {
   ~HttpServer();
   std::uint16_t port() const;
   void start();
+  /// Brackets many answers that are given at once (`true` before the first, `false` after the
+  /// last), so that the io thread is woken once. Any thread, also when the server is gone.
+  std::function<void(bool begins)> gatherer() const;
   /// No new connections; idle ones end, requests under way are answered, later ones get 503. Ends
   /// the thread when none is left or `patience` is over.
   void stop(Duration patience);

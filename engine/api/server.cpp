@@ -43,6 +43,7 @@ Result<std::unique_ptr<Server>> Server::listen(Runtime& runtime, ServerOptions o
   auto listening = HttpServer::listen(std::move(http));
   if (!listening) return tl::make_unexpected(listening.error());
   impl->http = std::move(*listening);
+  runtime.around_answers(impl->http->gatherer());
   return std::unique_ptr<Server>{new Server{std::move(impl)}};
 }
 

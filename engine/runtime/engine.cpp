@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -96,7 +97,51 @@ void Engine::rebuild_catalog() {
 
 // ---- batches ----
 
+void let_go(Release release, DeliverySink& sink) {
+  for (Job& job : release.answered) {
+    if (auto* events = std::get_if<EventsJob>(&job)) {
+      std::vector<EventAnswer> answers;
+      answers.reserve(events->answers.size());
+      for (WorkAnswer& answer : events->answers) answers.push_back(std::move(answer.event));
+      events->done(std::move(answers));
+    } else if (auto* import = std::get_if<ImportJob>(&job)) {
+      import->done(std::move(import->answers));
+    } else {
+      auto& contact = std::get<ContactJob>(job);
+      contact.done(std::move(contact.answer));
+    }
+  }
+  if (!release.withdrawn.empty()) sink.withdraw(std::move(release.withdrawn));
+  if (!release.tasks.empty()) sink.submit(std::move(release.tasks));
+  if (!release.expedited.empty()) sink.expedite(std::move(release.expedited));
+}
+
+void refuse(std::span<Job> jobs, const Error& error) {
+  const EventAnswer lost{.kind = EventAnswer::Kind::Unavailable,
+                         .code = "engine_stopped",
+                         .message = "the engine has stopped: " + error.message};
+  for (Job& job : jobs) {
+    if (auto* events = std::get_if<EventsJob>(&job))
+      events->done(std::vector<EventAnswer>(events->inputs.size(), lost));
+    else if (auto* contact = std::get_if<ContactJob>(&job))
+      contact->done(fail(ErrorKind::Unavailable, lost.code, lost.message));
+    else if (auto* import = std::get_if<ImportJob>(&job))
+      import->done(std::vector<WorkAnswer>(import->inputs.size(), WorkAnswer{.event = lost}));
+  }
+}
+
 Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
+  Status done = work_ahead(std::move(jobs), std::move(results));
+  Release release = take_release();
+  if (Status synced = store_->sync(); !synced) {
+    refuse(release.answered, synced.error());
+    return synced;
+  }
+  let_go(std::move(release), sink_);
+  return done;
+}
+
+Status Engine::work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> results) {
   if (full_ && clock_.now() >= probe_at_) {
     Status probed = store_->probe();
     full_ = !probed;
@@ -109,8 +154,6 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
                    std::make_move_iterator(held_.end()));
     held_.clear();
   }
-  if (!results.empty())
-    if (Status done = commit_batch({}, results); !done) return done;
   if (Status done = take_transitions(); !done) return done;
   if (Status done = take_due(); !done) return done;
   if (Status done = survivable(begin_checks()); !done) return done;
@@ -118,11 +161,15 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
   for (std::size_t first = 0; first < jobs.size();) {
     std::size_t end = first;
     while (end < jobs.size() && !std::holds_alternative<CallJob>(jobs[end])) ++end;
-    if (Status done = take_inputs(std::span{jobs}.subspan(first, end - first)); !done) return done;
-    if (end < jobs.size())
+    if (Status done = take_inputs(std::span{jobs}.subspan(first, end - first), results); !done)
+      return done;
+    if (end < jobs.size()) {
+      if (Status done = store_->sync(); !done) return done;
       if (Status done = survivable(std::get<CallJob>(jobs[end++]).call(*this)); !done) return done;
+    }
     first = end;
   }
+  if (Status done = take_inputs({}, results); !done) return done;
   if (Status done = step_scenario_passes(); !done) return done;
   if (Status done = step_pass(); !done) return done;
   if (const Date today = date_of(clock_.now()); today != seen_swept_) {
@@ -134,8 +181,9 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
   return refill();
 }
 
-/// Commits the inputs of neighbouring jobs together, then answers each.
-Status Engine::take_inputs(std::span<Job> jobs) {
+/// Commits the inputs of neighbouring jobs together, and the results with the first of them; then
+/// each job is answered.
+Status Engine::take_inputs(std::span<Job> jobs, std::vector<AttemptResult>& results) {
   std::vector<Work> work;
   for (Job& job : jobs) {
     const auto take_all = [&work](auto& many) {
@@ -155,37 +203,23 @@ Status Engine::take_inputs(std::span<Job> jobs) {
                       .want_state = true});
     }
   }
-  for (std::size_t first = 0; first < work.size(); first += options_.batch_max) {
+  // A command may cancel what a result settles: then one after the other.
+  const bool commands = std::ranges::any_of(
+      work, [](const Work& item) { return std::holds_alternative<CommandInput>(*item.input); });
+  Status done;
+  if (commands && !results.empty()) done = commit_batch({}, std::exchange(results, {}));
+  for (std::size_t first = 0; done && (first < work.size() || !results.empty());
+       first += options_.batch_max) {
     const auto part =
         std::span{work}.subspan(first, std::min(options_.batch_max, work.size() - first));
-    Status done = commit_batch(part, {});
+    done = commit_batch(part, std::exchange(results, {}));
     if (!done)
       answer_all(std::span{work}.subspan(first), done.error());
     else
       done = refill();
-    if (!done) {
-      answer(jobs);
-      return done;
-    }
   }
-  answer(jobs);
-  return {};
-}
-
-void Engine::answer(std::span<Job> jobs) {
-  for (Job& job : jobs) {
-    if (auto* events = std::get_if<EventsJob>(&job)) {
-      std::vector<EventAnswer> answers;
-      answers.reserve(events->answers.size());
-      for (WorkAnswer& answer : events->answers) answers.push_back(std::move(answer.event));
-      events->done(std::move(answers));
-    } else if (auto* import = std::get_if<ImportJob>(&job)) {
-      import->done(std::move(import->answers));
-    } else {
-      auto& contact = std::get<ContactJob>(job);
-      contact.done(std::move(contact.answer));
-    }
-  }
+  std::move(jobs.begin(), jobs.end(), std::back_inserter(release_.answered));
+  return done;
 }
 
 /// One commit; where a row of it is refused, its inputs one by one, so that they share no fate.
@@ -253,7 +287,7 @@ Status Engine::commit_once(std::span<const Work> work, std::span<const AttemptRe
       return done;
   }
   batch.rows().admin.assign(admin.begin(), admin.end());
-  if (Status done = commit_and_adopt(batch); !done) return done;
+  if (Status done = commit_and_adopt(batch, Durable::Later); !done) return done;
   count(work);
   return {};
 }
@@ -263,18 +297,19 @@ Batch Engine::new_batch() const {
                last_seq_, last_contact_, clock_.now(), options_.dedupe_for};
 }
 
-Status Engine::commit_and_adopt(Batch& batch) {
+Status Engine::commit_and_adopt(Batch& batch, Durable when) {
   const Commit commit = batch.finish();
   if (!commit.empty())
-    if (Status done = commit_rows(commit); !done) return done;
+    if (Status done = commit_rows(commit, when); !done) return done;
   adopt(batch, commit);
   passes_.adopt(commit.admin);
   return {};
 }
 
-Status Engine::commit_rows(const Commit& commit) {
+Status Engine::commit_rows(const Commit& commit, Durable when) {
   const auto started = std::chrono::steady_clock::now();
   Status done = store_->commit(commit);
+  if (done && when == Durable::Now) done = store_->sync();
   if (!done) {
     if (done.error().kind == ErrorKind::Unavailable) {
       if (!full_) log(fmt::format("store.full message=\"{}\"", done.error().message));
@@ -305,7 +340,7 @@ void Engine::adopt(Batch& batch, const Commit& commit) {
     dispatcher_.settled(delivery);
     withdrawn.push_back(delivery.key);
   }
-  if (!withdrawn.empty()) sink_.withdraw(withdrawn);
+  withdraw(withdrawn);
   for (const Settled& settled : batch.settled()) dispatcher_.settled(settled.settlement.delivery);
   for (const auto& [key, delivery] : batch.changed()) {
     dispatcher_.settled(delivery);
@@ -422,15 +457,14 @@ Status Engine::refill() {
     if (done) done = dispatcher_.refill(*store_, clock_.now(), handouts);
     hand_out(handouts);
   }
-  if (auto late = dispatcher_.overdue(clock_.now()); !late.empty()) sink_.expedite(std::move(late));
+  const std::vector<DeliveryKey> late = dispatcher_.overdue(clock_.now());
+  release_.expedited.insert(release_.expedited.end(), late.begin(), late.end());
   return survivable(std::move(done));
 }
 
 void Engine::hand_out(std::vector<Dispatcher::Handout>& handouts) {
   if (handouts.empty()) return;
   const Instant now = clock_.now();
-  std::vector<DeliveryTask> tasks;
-  tasks.reserve(handouts.size());
   for (Dispatcher::Handout& handout : handouts) {
     const Delivery& delivery = handout.delivery;
     const CatalogScenario* home = catalog_.find(delivery.endpoint.scenario);
@@ -478,16 +512,25 @@ void Engine::hand_out(std::vector<Dispatcher::Handout>& handouts) {
       }
       if (*whole) handout.request = std::move(*whole);
     }
-    tasks.push_back({.delivery = delivery.key,
-                     .endpoint = delivery.endpoint,
-                     .number = delivery.attempts + 1,
-                     .last = now >= delivery.deadline,
-                     .request = std::move(handout.request),
-                     .owner = version->second,
-                     .policy = node->node->delivery_policy(),
-                     .webhook_id = format_delivery(epoch_, delivery.batch.value_or(delivery.key))});
+    release_.tasks.push_back(
+        {.delivery = delivery.key,
+         .endpoint = delivery.endpoint,
+         .number = delivery.attempts + 1,
+         .last = now >= delivery.deadline,
+         .request = std::move(handout.request),
+         .owner = version->second,
+         .policy = node->node->delivery_policy(),
+         .webhook_id = format_delivery(epoch_, delivery.batch.value_or(delivery.key))});
   }
-  if (!tasks.empty()) sink_.submit(std::move(tasks));
+}
+
+/// Also of those that have not left yet.
+void Engine::withdraw(const std::vector<DeliveryKey>& deliveries) {
+  if (deliveries.empty()) return;
+  const std::set<DeliveryKey> gone{deliveries.begin(), deliveries.end()};
+  std::erase_if(release_.tasks,
+                [&](const DeliveryTask& task) { return gone.contains(task.delivery); });
+  release_.withdrawn.insert(release_.withdrawn.end(), deliveries.begin(), deliveries.end());
 }
 
 const DeliveryPolicy* Engine::policy_at(const EndpointKey& endpoint) const {

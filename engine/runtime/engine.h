@@ -11,6 +11,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -56,6 +57,16 @@ struct ImportJob {
 };
 using Job = std::variant<EventsJob, ContactJob, CallJob, ImportJob>;
 
+/// What may leave once all that was committed before is on the disk: answers, and requests.
+struct Release {
+  std::vector<Job> answered;  ///< With their answers; no calls among them.
+  std::vector<DeliveryTask> tasks;
+  std::vector<DeliveryKey> withdrawn, expedited;  ///< Withdrawn before the tasks are handed in.
+  bool empty() const {
+    return answered.empty() && tasks.empty() && withdrawn.empty() && expedited.empty();
+  }
+};
+
 /// Where deliveries go: the deliverer, or a test.
 class DeliverySink {
  public:
@@ -66,6 +77,12 @@ class DeliverySink {
   /// The window of these has ended: their last attempt is made now, whatever they waited for.
   virtual void expedite(std::vector<DeliveryKey> deliveries) = 0;
 };
+
+/// Answers, and hands over; after `Store::sync`, and only then. Any thread, but one at a time and
+/// in the order in which the engine gave the releases.
+void let_go(Release release, DeliverySink& sink);
+/// Answers what never came to be durable.
+void refuse(std::span<Job> jobs, const Error& error);
 
 struct EngineFigures {
   std::uint64_t events_accepted = 0, events_duplicate = 0, events_rejected = 0;
@@ -80,7 +97,12 @@ class Engine {
                                               DeliverySink& sink, const Clock& clock,
                                               const RuntimeOptions& options);
 
-  /// Settles `results`, takes what is due, then works off `jobs` in order. An error is fatal.
+  /// Settles `results`, takes what is due, then works off `jobs` in order. An error is fatal. What
+  /// it committed for them may not be durable yet: whoever may learn of it then is named by
+  /// `take_release`. Calls see, and leave behind, only what is durable.
+  Status work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> results);
+  Release take_release() { return std::exchange(release_, {}); }
+  /// All of it: works, syncs, lets go.
   Status work(std::vector<Job> jobs, std::vector<AttemptResult> results);
   /// When `work` should be called even if nothing comes in; nothing: not before something does.
   std::optional<Instant> next_wake() const;
@@ -157,13 +179,15 @@ class Engine {
   Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySink& sink,
          const Clock& clock, const RuntimeOptions& options, const Snapshot& snapshot, Vault vault);
 
-  Status take_inputs(std::span<Job> jobs);
+  Status take_inputs(std::span<Job> jobs, std::vector<AttemptResult>& results);
   Status commit_batch(std::span<const Work> work, std::span<const AttemptResult> results,
                       std::span<const AdminRecord> admin = {});
   Status commit_one_by_one(std::span<const Work> work, std::span<const AttemptResult> results);
   Status commit_once(std::span<const Work> work, std::span<const AttemptResult> results,
                      std::span<const AdminRecord> admin = {});
-  Status commit_rows(const Commit& commit);
+  /// Later: durable with the next sync, before anybody hears of it.
+  enum class Durable : std::uint8_t { Now, Later };
+  Status commit_rows(const Commit& commit, Durable when = Durable::Now);
   void adopt(Batch& batch, const Commit& commit);
   Status take_due();
   Status begin_checks();
@@ -195,7 +219,7 @@ class Engine {
   const RetryPolicy& policy_of(const Delivery& delivery) const;
   Batch new_batch() const;
   /// Commits what a batch holds, and lets memory follow.
-  Status commit_and_adopt(Batch& batch);
+  Status commit_and_adopt(Batch& batch, Durable when = Durable::Now);
 
   // Chores: long work, done a chunk at a time between two batches. True: done.
   using Chore = std::function<Result<bool>(Engine&)>;
@@ -228,7 +252,7 @@ class Engine {
 
   void note_settled(const Settled& settled);
   void note_born_failed(const Delivery& delivery);
-  void answer(std::span<Job> jobs);
+  void withdraw(const std::vector<DeliveryKey>& deliveries);
   void count(std::span<const Work> work);
   void count(std::span<const Settled> settled);
   void log_attempt(const Settled& settled) const;
@@ -240,6 +264,7 @@ class Engine {
 
   std::unique_ptr<Store> store_;
   DeliverySink& sink_;
+  Release release_;
   const Clock& clock_;
   RuntimeOptions options_;
   std::string epoch_;

@@ -10,6 +10,7 @@
 
 #include "engine/runtime/engine.h"
 #include "engine/runtime/queries.h"
+#include "engine/runtime/release_thread.h"
 #include "engine/runtime/webhook_test.h"
 #include "engine/secrets/bytes.h"
 #include "engine/secrets/secret_source.h"
@@ -39,7 +40,7 @@ struct Resuming;
 struct Runtime::Impl final : DeliverySink {
   explicit Impl(RuntimeOptions given) : options{std::move(given)} {}
 
-  // DeliverySink, called by the engine thread.
+  // DeliverySink, called by the release thread.
   void expedite(std::vector<DeliveryKey> keys) override { deliverer->expedite(std::move(keys)); }
   void submit(std::vector<DeliveryTask> tasks) override { deliverer->submit(std::move(tasks)); }
   void withdraw(std::vector<DeliveryKey> keys) override { deliverer->withdraw(std::move(keys)); }
@@ -61,15 +62,18 @@ struct Runtime::Impl final : DeliverySink {
     return [this] { refresh(); };
   }
   void fail_for_good(const Error& error);
+  void cannot_sync(const Error& error);
   void resume_some(const std::shared_ptr<Resuming>& work);
   Status resume_page(Engine& of, const std::shared_ptr<Resuming>& work,
                      const std::vector<Run>& runs);
+  Status resume_next(Engine& of, const std::shared_ptr<Resuming>& work);
 
   RuntimeOptions options;
   SecretBox secrets;  // The deliverer's; it must outlive it.
   std::unique_ptr<Deliverer> deliverer;
   std::unique_ptr<Engine> engine;
   std::unique_ptr<ReaderThread> reader;
+  std::unique_ptr<ReleaseThread> releases;
   std::string epoch;
   std::shared_ptr<const RecentLog> recent;
   std::thread thread;
@@ -85,6 +89,7 @@ struct Runtime::Impl final : DeliverySink {
   bool stopping = false;  // ends when all is worked off
   bool ended = false;
   bool full = false;
+  std::optional<Error> unsynced;  // why nothing can be made durable any more
   std::string failure;
   std::function<void(std::string)> on_failure;
   std::map<std::string, TokenRecord, std::less<>> tokens;
@@ -166,7 +171,10 @@ void Runtime::Impl::run() {
   std::vector<Job> taken;
   std::vector<AttemptResult> settled;
   while (wait_for_work(taken, settled)) {
-    if (Status done = engine->work(std::exchange(taken, {}), std::exchange(settled, {})); !done) {
+    Status done = engine->work_ahead(std::exchange(taken, {}), std::exchange(settled, {}));
+    // Empty or not: what was committed is to be on the disk soon, whoever waits for it.
+    releases->pass(engine->take_release());
+    if (!done) {
       fail_for_good(done.error());
       return;
     }
@@ -175,8 +183,22 @@ void Runtime::Impl::run() {
     if (engine->fold_pending() && unfolded_since == Steady::time_point{})
       unfolded_since = Steady::now();
   }
-  const std::lock_guard lock{mutex};
-  ended = true;
+  std::optional<Error> fault;
+  {
+    const std::lock_guard lock{mutex};
+    fault = unsynced;
+    ended = true;
+  }
+  if (fault) fail_for_good(*fault);
+}
+
+/// The release thread's last word; the engine thread ends with it.
+void Runtime::Impl::cannot_sync(const Error& error) {
+  {
+    const std::lock_guard lock{mutex};
+    unsynced = error;
+  }
+  wake.notify_one();
 }
 
 /// False: stop. Sleeps until there is something to do; uses quiet moments to fold.
@@ -195,9 +217,11 @@ bool Runtime::Impl::wait_for_work(std::vector<Job>& taken, std::vector<AttemptRe
       if (folds) until = std::min(until, fold_from());
       if (jobs.empty() && results.empty() && !stopping && !due) {
         asleep = true;
-        wake.wait_until(lock, until, [&] { return stopping || !jobs.empty() || !results.empty(); });
+        wake.wait_until(lock, until,
+                        [&] { return stopping || unsynced || !jobs.empty() || !results.empty(); });
         asleep = false;
       }
+      if (unsynced) return false;
       taken.swap(jobs);
       settled.swap(results);
       events_waiting = 0;
@@ -271,17 +295,7 @@ void Runtime::Impl::fail_for_good(const Error& error) {
     orphans.swap(jobs);
     tell = on_failure;
   }
-  const EventAnswer lost{.kind = EventAnswer::Kind::Unavailable,
-                         .code = "engine_stopped",
-                         .message = "the engine has stopped: " + error.message};
-  for (Job& job : orphans) {
-    if (auto* events = std::get_if<EventsJob>(&job))
-      events->done(std::vector<EventAnswer>(events->inputs.size(), lost));
-    else if (auto* contact = std::get_if<ContactJob>(&job))
-      contact->done(fail(ErrorKind::Unavailable, lost.code, lost.message));
-    else if (auto* import = std::get_if<ImportJob>(&job))
-      import->done(std::vector<WorkAnswer>(import->inputs.size(), WorkAnswer{.event = lost}));
-  }
+  refuse(orphans, error);
   if (options.log) options.log("engine.stopped message=\"" + error.message + "\"");
   if (tell) tell(error.message);
 }
@@ -312,6 +326,9 @@ Result<std::unique_ptr<Runtime>> Runtime::open(std::unique_ptr<Store> store, con
   impl->epoch = impl->engine->epoch();
   impl->recent = impl->engine->recent();
   impl->reader = std::make_unique<ReaderThread>(std::move(*reader));
+  impl->releases = std::make_unique<ReleaseThread>(
+      impl->engine->store(), *impl,
+      [to = impl.get()](const Error& error) { to->cannot_sync(error); });
   impl->refresh();
   return std::unique_ptr<Runtime>{new Runtime(std::move(impl))};
 }
@@ -339,6 +356,7 @@ Status Runtime::stop(Duration patience) {
   }
   impl_->wake.notify_one();
   impl_->thread.join();
+  impl_->releases->stop();
   impl_->reader.reset();
   if (std::string reason = failure(); !reason.empty())
     return fail(ErrorKind::Io, "engine_stopped", std::move(reason));
@@ -353,6 +371,10 @@ std::string Runtime::failure() const {
 void Runtime::on_failure(std::function<void(std::string)> call) {
   const std::lock_guard lock{impl_->mutex};
   impl_->on_failure = std::move(call);
+}
+
+void Runtime::around_answers(std::function<void(bool begins)> call) {
+  impl_->releases->around_answers(std::move(call));
 }
 
 bool Runtime::ready() const {
@@ -471,7 +493,7 @@ Status Runtime::forget_contact(ContactName who, Done<Result<bool>> done) {
                                                       answer->event.message));
                                    done(answer->found);
                                  }});
-    return engine.work(std::move(jobs), {});
+    return engine.work_ahead(std::move(jobs), {});
   });
 }
 
@@ -639,19 +661,25 @@ void Runtime::Impl::resume_some(const std::shared_ptr<Resuming>& work) {
 
 Status Runtime::Impl::resume_page(Engine& of, const std::shared_ptr<Resuming>& work,
                                   const std::vector<Run>& runs) {
+  if (runs.empty()) return resume_next(of, work);
   std::vector<Job> resumed;
   for (const Run& run : runs)
     resumed.emplace_back(ContactJob{
         .input = CommandInput{.contact = run.contact, .command = ResumeRun{run.key}},
-        .done = [work](Result<WorkAnswer> answer) {
+        .done = [this, work, last = &run == &runs.back()](Result<WorkAnswer> answer) {
           const bool taken =
               answer && answer->found && answer->event.kind == EventAnswer::Kind::Accepted;
           if (taken) ++work->count;
+          if (!last) return;
+          if (Status next =
+                  call([this, work](Engine& engine) { return resume_next(engine, work); });
+              !next)
+            work->done(tl::make_unexpected(next.error()));
         }});
-  if (Status done = of.work(std::move(resumed), {}); !done) {
-    work->done(tl::make_unexpected(done.error()));
-    return done;
-  }
+  return of.work_ahead(std::move(resumed), {});
+}
+
+Status Runtime::Impl::resume_next(Engine& of, const std::shared_ptr<Resuming>& work) {
   if (!work->cursor.empty() && !(work->one && work->count > 0)) {
     resume_some(work);
     return {};

@@ -1,7 +1,7 @@
 #pragma once
 // The running engine, as the edges see it: every call may come from any thread and returns at once;
-// what it asked for is answered by a callback on the engine or the reader thread, which must not
-// block.
+// what it asked for is answered by a callback on the thread of the engine, of the reader or of
+// releases, which must not block.
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -292,7 +292,8 @@ struct RuntimeOptions {
   std::function<void(std::string_view line)> log;  ///< One structured line, no newline; any thread.
 };
 
-/// Owns the engine thread and the reader thread. The store and the deliverer are given to it.
+/// Owns the threads of the engine, of the reader and of releases. The store and the deliverer are
+/// given to it.
 class Runtime {
  public:
   /// Restores everything from the store. `kinds` must outlive it.
@@ -309,6 +310,9 @@ class Runtime {
   /// Called once, on the engine thread, when that happens.
   void on_failure(std::function<void(std::string)> call);
   bool ready() const;
+  /// `call` is called around the answers that were made durable together, on the thread that gives
+  /// them: with `true` before the first, `false` after the last. One at most, for good.
+  void around_answers(std::function<void(bool begins)> call);
 
   /// Answered after the commit, in the order given. Busy or Unavailable at once where there is no
   /// room; then `done` is not called.

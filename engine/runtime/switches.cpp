@@ -81,8 +81,7 @@ void Engine::follow_switch(NodePlace place, const NodeSwitch& node) {
   if (node.paused) {
     // Called back at once: were it left to the chore, one that is resumed before its turn would
     // be neither waiting nor on its way.
-    if (auto out = dispatcher_.recall(place.first, place.second); !out.empty())
-      sink_.withdraw(std::move(out));
+    withdraw(dispatcher_.recall(place.first, place.second));
     chores_.emplace_back([place](Engine& engine) { return engine.park_some(place); });
   } else {
     chores_.emplace_back(

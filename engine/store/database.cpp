@@ -130,7 +130,9 @@ std::unique_ptr<SQLite::Database> open_writer(const std::filesystem::path& file,
     throw io_fault("no_wal", file.string() +
                                  " cannot use a write-ahead log: is the folder on a "
                                  "network file system?");
-  database->exec(durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF");
+  // NORMAL leaves the fsync of commits to `Store::sync`; those of checkpoints and of a WAL that is
+  // begun anew stay with SQLite.
+  database->exec(durable ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = OFF");
   // The WAL is checkpointed by hand and, once it has reached its size, written over and over: a
   // growing file costs more at each fsync. No mapping: a failed read must be an error, no signal.
   database->exec(

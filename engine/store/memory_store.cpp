@@ -454,6 +454,7 @@ class MemoryStore final : public Store {
     return found;
   }
 
+  Status sync() override { return {}; }
   Status commit(const Commit& commit) override {
     const std::lock_guard lock{state_->mutex};
     state_->apply(commit);

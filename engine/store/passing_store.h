@@ -42,6 +42,7 @@ class PassingStore : public Store {
     return store_->ended_runs(scenario, after, limit);
   }
   Status commit(const Commit& commit) override { return store_->commit(commit); }
+  Status sync() override { return store_->sync(); }
   Result<std::vector<Timer>> timers_due(Instant until, std::size_t limit) override {
     return store_->timers_due(until, limit);
   }

@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <cerrno>
 #include <cstring>
 #include <deque>
+#include <mutex>
 #include <utility>
 
 #include "engine/store/database.h"
@@ -22,7 +24,8 @@
 #include "engine/store/tables.h"
 
 // How a commit travels (docs/store.md has the whole of it):
-//   commit        one row into `journal`, one fsync; its rows then stand in the overlay
+//   commit        one row into `journal`; its rows then stand in the overlay
+//   sync          one fsync of the WAL, by whichever thread wants to tell somebody of a commit
 //   commit …      after `fold_after` changes, or `fold_age`, the overlay's generation is frozen;
 //   slices of it are
 //                 written to the tables inside the following commits' transactions
@@ -65,6 +68,7 @@ class SqliteStore final : public Store {
         writer_{*database_, tables_.seen_days()},
         newest_{overlay_, tables_} {
     sqlite3_wal_hook(database_->getHandle(), &SqliteStore::on_wal, this);
+    sqlite3_file_control(database_->getHandle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal_);
   }
 
   /// Reads the journal into the overlay.
@@ -162,6 +166,7 @@ class SqliteStore final : public Store {
   }
 
   Status commit(const Commit& commit) override;
+  Status sync() override;
   bool fold_pending() const override { return !journal_.empty(); }
   Status fold() override;
   Result<bool> fold_slice() override;
@@ -218,6 +223,14 @@ class SqliteStore final : public Store {
   int wal_pages_ = 0;
   int checkpointed_pages_ = 0;   ///< Of the WAL as it is now; a new round begins with less.
   std::optional<Error> failed_;  ///< An I/O error of a commit: what is on disk is uncertain.
+
+  // Of `sync`. SQLite's own handle of the WAL, so that its VFS sees every fsync.
+  sqlite3_file* wal_ = nullptr;
+  std::atomic<std::uint64_t> written_ = 0;  ///< Transactions that `sync` may have to wait for.
+  std::mutex sync_mutex_;
+  std::uint64_t synced_ = 0;          ///< Guarded by the mutex, as is what follows.
+  std::optional<Error> sync_failed_;  ///< After it nothing may be told of any more.
+  std::atomic<bool> sync_broken_ = false;
 };
 
 void SqliteStore::replay() {
@@ -255,6 +268,7 @@ void SqliteStore::transact(Work work) {
     fold_done_ = false;
     throw;
   }
+  written_.fetch_add(1, std::memory_order_release);
   writer_.committed();
   if (!fold_) return;
   fold_->confirm();
@@ -268,6 +282,10 @@ void SqliteStore::transact(Work work) {
 /// Guards `work`; an I/O error ends the store's writing for good.
 template <class Work>
 Status SqliteStore::writing(Work work) {
+  if (sync_broken_ && !failed_) {
+    const std::lock_guard lock{sync_mutex_};
+    failed_ = sync_failed_;
+  }
   if (failed_) return tl::make_unexpected(*failed_);
   Status status = guarded([&]() -> Status {
     work();
@@ -341,6 +359,27 @@ void SqliteStore::write(const Commit& commit) {
   journal_.push_back({next_journal_++, std::move(bytes), commit.at});
 }
 
+/// The WAL is read back only as far as its frames are whole and in order, so one fsync of the file
+/// makes durable all that was written to it before.
+Status SqliteStore::sync() {
+  const std::uint64_t wanted = written_.load(std::memory_order_acquire);
+  const std::lock_guard lock{sync_mutex_};
+  if (sync_failed_) return tl::make_unexpected(*sync_failed_);
+  if (synced_ >= wanted || !options_.durable) return {};
+  // Whatever else came in while another thread's fsync was awaited is covered as well.
+  const std::uint64_t covered = written_.load(std::memory_order_acquire);
+  if (const int code = wal_->pMethods->xSync(wal_, SQLITE_SYNC_NORMAL); code != SQLITE_OK) {
+    // The kernel may have dropped the pages: another fsync would succeed and lie.
+    sync_failed_ = Error{ErrorKind::Io, "store_io",
+                         "the database failed: its write-ahead log cannot be synced (SQLite " +
+                             std::to_string(code) + ")"};
+    sync_broken_ = true;
+    return tl::make_unexpected(*sync_failed_);
+  }
+  synced_ = covered;
+  return {};
+}
+
 /// What journal and fold are measured against: the same rows by the same statements, each commit
 /// its own.
 void SqliteStore::write_plain_rows(std::unique_ptr<const std::string> bytes) {
@@ -365,10 +404,11 @@ void SqliteStore::fold_everything() {
 }
 
 Status SqliteStore::fold() {
-  return writing([&] {
+  const Status done = writing([&] {
     fold_everything();
     checkpoint(kCheckpointPagesAtRest);
   });
+  return done ? sync() : done;
 }
 
 Result<bool> SqliteStore::fold_slice() {
@@ -384,13 +424,14 @@ Result<bool> SqliteStore::fold_slice() {
 
 /// As much as a good commit, into a row that is gone again with the next probe's end.
 Status SqliteStore::probe() {
-  return writing([&] {
+  const Status done = writing([&] {
     transact([&] {
       Query{*database_, "REPLACE INTO meta (name, value) VALUES ('probe', zeroblob(1048576))"}
           .run();
     });
     transact([&] { Query{*database_, "DELETE FROM meta WHERE name = 'probe'"}.run(); });
   });
+  return done ? sync() : done;
 }
 
 Status SqliteStore::forget_seen(Instant before) {

@@ -9,7 +9,7 @@ namespace onward {
 struct SqliteOptions {
   std::filesystem::path folder;  ///< Holds onward.db and the lock file; made where missing.
   Duration dedupe_for = std::chrono::hours{24 * 7};
-  std::size_t fold_after = 20'000;  ///< Changes since the last fold that start the next.
+  std::size_t fold_after = 40'000;  ///< Changes since the last fold that start the next.
   Duration fold_age = std::chrono::seconds{1};         ///< So does an unfolded commit of this age.
   Duration fold_slice = std::chrono::milliseconds{1};  ///< Work that rides in one commit.
   std::uint64_t bytes_max =

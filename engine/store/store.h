@@ -267,9 +267,10 @@ bool fits(const StoreReader::RunFilter& filter, const Run& run);
 /// Live runs that one search looks at.
 inline constexpr std::size_t kRunsSearched = 50'000;
 
-/// Owned by the engine thread: every call but `open_reader` comes from it. An Io error from
-/// `commit` leaves the store unusable; ErrorKind::Unavailable ("disk_full") leaves it as before the
-/// call; ErrorKind::Conflict (a constraint, a size) rolls back and the store goes on.
+/// Owned by the engine thread: every call but `open_reader` and `sync` comes from it. An Io error
+/// from `commit` or `sync` leaves the store unusable; ErrorKind::Unavailable ("disk_full") leaves
+/// it as before the call; ErrorKind::Conflict (a constraint, a size) rolls back and the store goes
+/// on.
 class Store {
  public:
   virtual ~Store() = default;
@@ -297,8 +298,12 @@ class Store {
   /// Those of `scenario` among the next `limit` ended runs after `after`.
   virtual Result<EndedRuns> ended_runs(ScenarioKey scenario, RunKey after, std::size_t limit) = 0;
 
-  /// Durable when it returns (one fsync). Part of a waiting fold may ride along.
+  /// One transaction, seen by every later read; durable once `sync` has returned. What survives a
+  /// crash is always a beginning of the commits. Part of a waiting fold may ride along.
   virtual Status commit(const Commit& commit) = 0;
+  /// Makes durable whatever was committed before the call: one fsync for all of it, none where
+  /// nothing is new. Any thread, also while the engine thread commits on.
+  virtual Status sync() = 0;
 
   /// Timers due at or before `until`, earliest first.
   virtual Result<std::vector<Timer>> timers_due(Instant until, std::size_t limit) = 0;

@@ -50,10 +50,11 @@ TEST_CASE("a full disk refuses, sends nothing, and goes on when there is room",
   CHECK(stage.event("bob", "opened").kind == EventAnswer::Kind::Accepted);
 }
 
-TEST_CASE("a failed write stops the engine, and nobody is told yes", "[runtime][engine]") {
+TEST_CASE("a failed write or fsync stops the engine, and nobody is told yes", "[runtime][engine]") {
   auto faults = std::make_shared<Faults>();
   Stage stage{kRelay, make_faulty_store(make_memory_store(), faults)};
-  faults->broken = true;
+  faults->broken = GENERATE(true, false);
+  faults->unsyncable = !faults->broken;
   std::vector<EventAnswer> answers;
   EventsJob job{.done = [&](std::vector<EventAnswer> given) { answers = std::move(given); }};
   job.inputs.emplace_back(stage.input("ada", "opened"));
@@ -63,6 +64,34 @@ TEST_CASE("a failed write stops the engine, and nobody is told yes", "[runtime][
   REQUIRE(answers.size() == 1);
   CHECK(answers[0].kind == EventAnswer::Kind::Unavailable);
   CHECK(stage.sink().tasks.empty());
+}
+
+TEST_CASE("nothing leaves before it is on the disk", "[runtime][engine]") {
+  Stage stage{kRelay};
+  std::vector<EventAnswer> answers;
+  EventsJob job{.done = [&](std::vector<EventAnswer> given) { answers = std::move(given); }};
+  job.inputs.emplace_back(stage.input("ada", "opened"));
+  std::vector<Job> jobs;
+  jobs.emplace_back(std::move(job));
+  REQUIRE(stage.engine().work_ahead(std::move(jobs), {}));
+  Release release = stage.engine().take_release();
+  CHECK(release.tasks.size() == 1);
+  CHECK(answers.empty());
+  CHECK(stage.sink().tasks.empty());
+  let_go(std::move(release), stage.sink());
+  CHECK(answers.size() == 1);
+  CHECK(stage.sink().tasks.size() == 1);
+}
+
+TEST_CASE("what is taken back before it left does not leave", "[runtime][engine]") {
+  Stage stage{kRelay};
+  EventsJob job{.done = [](std::vector<EventAnswer>) {}};
+  job.inputs.emplace_back(stage.input("ada", "opened"));
+  std::vector<Job> jobs;
+  jobs.emplace_back(std::move(job));
+  REQUIRE(stage.engine().work_ahead(std::move(jobs), {}));
+  REQUIRE(stage.engine().archive("relay", /*cancel_pending=*/true));
+  CHECK(stage.engine().take_release().tasks.empty());
 }
 
 TEST_CASE("a large post is committed in parts and answered whole", "[runtime][engine]") {

@@ -27,6 +27,11 @@ class FaultyStore final : public PassingStore {
     return store_->commit(commit);
   }
 
+  Status sync() override {
+    if (faults_->unsyncable) return fail(ErrorKind::Io, "io", "the disk lost what it was given");
+    return store_->sync();
+  }
+
  private:
   std::shared_ptr<const Faults> faults_;
 };

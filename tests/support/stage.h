@@ -72,7 +72,11 @@ class Stage {
 
   Engine& engine() { return simulation_->engine(); }
   VirtualClock& clock() { return clock_; }
-  FakeSink& sink() { return sink_; }
+  /// With all that the engine has let go of by now.
+  FakeSink& sink() {
+    let_go(engine().take_release(), sink_);
+    return sink_;
+  }
   /// After a fold, so that it sees everything.
   std::unique_ptr<StoreReader> reader();
 

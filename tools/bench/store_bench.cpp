@@ -232,7 +232,10 @@ Figures measure(const Options& options, const std::filesystem::path& prepared, b
         value_of(store->seen(load.seen, load.now()));
         value_of(store->load(load.loads));
       });
-      commits.push_back(writes.run([&] { check(store->commit(load.commit)); }));
+      commits.push_back(writes.run([&] {
+        check(store->commit(load.commit));
+        check(store->sync());
+      }));
     }
     writes.run([&] { check(store->fold()); });
 

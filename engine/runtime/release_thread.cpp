@@ -1,0 +1,98 @@
+#include "engine/runtime/release_thread.h"
+
+#include <pthread.h>
+
+#include <chrono>
+#include <utility>
+
+namespace onward {
+namespace {
+/// Inputs that may wait for the disk, answered but not told.
+constexpr std::size_t kInputsMax = 20'000;
+/// How long a commit stays in the kernel's hands where nobody waits to hear of it: the outcome of
+/// an attempt, which after a power failure would be made once more.
+constexpr std::chrono::milliseconds kUnawaited{2};
+
+std::size_t inputs_of(const Release& release) {
+  std::size_t inputs = 0;
+  for (const Job& job : release.answered) {
+    if (const auto* events = std::get_if<EventsJob>(&job))
+      inputs += events->inputs.size();
+    else if (const auto* import = std::get_if<ImportJob>(&job))
+      inputs += import->inputs.size();
+    else
+      ++inputs;
+  }
+  return inputs;
+}
+}  // namespace
+
+ReleaseThread::ReleaseThread(Store& store, DeliverySink& sink,
+                             std::function<void(const Error&)> failed)
+    : store_{store}, sink_{sink}, failed_{std::move(failed)}, thread_{[this] { run(); }} {}
+
+ReleaseThread::~ReleaseThread() { stop(); }
+
+void ReleaseThread::around_answers(Answering call) {
+  const std::lock_guard lock{mutex_};
+  answering_ = std::move(call);
+}
+
+void ReleaseThread::pass(Release release) {
+  const std::size_t inputs = inputs_of(release);
+  std::unique_lock lock{mutex_};
+  if (release.empty()) {
+    if (!std::exchange(unsynced_, true) && waiting_.empty()) arrived_.notify_one();
+    return;
+  }
+  taken_.wait(lock, [&] { return inputs_ == 0 || inputs_ + inputs <= kInputsMax; });
+  inputs_ += inputs;
+  waiting_.push_back(std::move(release));
+  if (waiting_.size() == 1) arrived_.notify_one();
+}
+
+void ReleaseThread::stop() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock{mutex_};
+    stopping_ = true;
+  }
+  arrived_.notify_one();
+  thread_.join();
+}
+
+/// Sleeps until somebody waits for the disk, or a while when nobody does. False: stop.
+bool ReleaseThread::take(std::vector<Release>& releases, Answering& answering) {
+  std::unique_lock lock{mutex_};
+  const auto awaited = [&] { return stopping_ || !waiting_.empty(); };
+  arrived_.wait(lock, [&] { return awaited() || unsynced_; });
+  arrived_.wait_for(lock, kUnawaited, awaited);
+  if (waiting_.empty() && !unsynced_) return false;
+  releases.swap(waiting_);
+  inputs_ = 0;
+  unsynced_ = false;
+  answering = answering_;
+  return true;
+}
+
+void ReleaseThread::run() {
+  ::pthread_setname_np(::pthread_self(), "onward-release");
+  bool told = false;
+  std::vector<Release> releases;
+  Answering answering;
+  while (take(releases, answering)) {
+    taken_.notify_one();
+    const Status synced = store_.sync();
+    if (!synced && !std::exchange(told, true)) failed_(synced.error());
+    if (answering) answering(true);
+    for (Release& release : releases) {
+      if (synced)
+        let_go(std::move(release), sink_);
+      else
+        refuse(release.answered, synced.error());
+    }
+    if (answering) answering(false);
+    releases.clear();
+  }
+}
+}  // namespace onward
