@@ -5,6 +5,11 @@
 #include <fmt/format.h>
 
 namespace onward {
+namespace {
+/// Rows that are searched one by one before they get an index.
+constexpr std::size_t kSearched = 16;
+}  // namespace
+
 void CounterRow::add(std::string_view name, std::int64_t delta) {
   const auto place = std::ranges::lower_bound(
       named, name, {}, [](const auto& entry) { return std::string_view{entry.first}; });
@@ -20,13 +25,31 @@ void CounterRow::add(const CounterRow& other) {
 }
 
 CounterRow& CounterDeltas::at(const CounterKey& key) {
-  for (auto row = rows_.rbegin(); row != rows_.rend(); ++row)
-    if (row->first == key) return row->second;
-  return rows_.emplace_back(key, CounterRow{}).second;
+  if (last_ < rows_.size() && rows_[last_].first == key) return rows_[last_].second;
+  if (rows_.size() < kSearched) {
+    last_ = 0;
+    while (last_ < rows_.size() && rows_[last_].first != key) ++last_;
+  } else {
+    if (index_.empty())
+      for (std::size_t i = 0; i < rows_.size(); ++i) index_.emplace(rows_[i].first, i);
+    last_ = index_.try_emplace(key, rows_.size()).first->second;
+  }
+  if (last_ == rows_.size()) rows_.emplace_back(key, CounterRow{});
+  return rows_[last_].second;
 }
 
-void CounterDeltas::merge(const CounterDeltas& other) {
-  for (const auto& [key, row] : other.rows_) at(key).add(row);
+void CounterDeltas::add(const CounterChange& change) {
+  CounterRow& row = at(change.key);
+  if (change.counter == Counter::kCount)
+    row.add(change.name, change.delta);
+  else
+    row.add(change.counter, change.delta);
+}
+
+std::size_t CounterDeltas::KeyHash::operator()(const CounterKey& key) const noexcept {
+  const std::uint64_t place = std::uint64_t{key.scenario.value} << 32 | key.node.value;
+  const std::uint64_t side = std::uint64_t{key.version} << 1 | (key.test ? 1 : 0);
+  return std::hash<std::uint64_t>{}((place ^ side << 24) * 0x9E3779B97F4A7C15u);
 }
 
 std::map<NodeNumber, CounterRow> sum_counters(const Counters& counters, ScenarioKey scenario,

@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -64,17 +65,29 @@ struct CounterRow {
   bool operator==(const CounterRow&) const = default;
 };
 
-/// Changes to counters, gathered while inputs advance.
+/// One number that moved, of a counter or of a name (a port, a reason).
+struct CounterChange {
+  CounterKey key;
+  Counter counter = Counter::kCount;  ///< kCount: it is the name's.
+  std::string_view name;              ///< Lives as long as the scenario version.
+  std::int64_t delta = 0;
+};
+
+/// Changes to counters, summed over a batch.
 class CounterDeltas {
  public:
   CounterRow& at(const CounterKey& key);
-  void merge(const CounterDeltas& other);
-  bool empty() const { return rows_.empty(); }
-  void clear() { rows_.clear(); }
+  void add(const CounterChange& change);
   const std::vector<std::pair<CounterKey, CounterRow>>& rows() const { return rows_; }
 
  private:
-  std::vector<std::pair<CounterKey, CounterRow>> rows_;  // few; searched from the back
+  struct KeyHash {
+    std::size_t operator()(const CounterKey& key) const noexcept;
+  };
+
+  std::vector<std::pair<CounterKey, CounterRow>> rows_;
+  std::unordered_map<CounterKey, std::size_t, KeyHash> index_;  // once they are many
+  std::size_t last_ = 0;  // of `add`: its neighbours are alike
 };
 
 /// The present numbers. Ordered, so that a scenario's rows are neighbours.

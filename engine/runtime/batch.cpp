@@ -31,7 +31,13 @@ ContactKey key_of(const Input& input) {
   return {};
 }
 
-std::string id_of(const Contact& contact) { return contact.id ? contact.id->text : std::string{}; }
+/// Into a short list, where it is not in it yet.
+template <class T>
+bool add_new(std::vector<T>& list, const T& item) {
+  if (std::ranges::find(list, item) != list.end()) return false;
+  list.push_back(item);
+  return true;
+}
 }  // namespace
 
 Result<std::vector<LoadedDelivery>> unit_of(Store& store, const Delivery& delivery) {
@@ -66,6 +72,7 @@ Batch::Batch(Store& store, const Catalog& catalog, const Counters& counters,
 // ---- reading ----
 
 Status Batch::prefetch(std::span<const Work> work) {
+  working_.reserve(work.size());
   std::vector<IdentityQuery> queries;
   std::vector<Hash128> keys;
   for (const Work& item : work) {
@@ -100,16 +107,10 @@ Status Batch::prefetch(std::span<const Work> work) {
     if (!contact || working_.contains(contact)) continue;
     const auto [place, fresh] = places.try_emplace(contact, loads.size());
     if (fresh) loads.push_back({.contact = contact});
-    Needs needs = needs_of(*item.input);
+    const Needs needs = needs_of(*item.input);
     LoadQuery& load = loads[place->second];
-    load.ledger.insert(load.ledger.end(), needs.ledger.begin(), needs.ledger.end());
-    load.keyed.insert(load.keyed.end(), needs.keyed.begin(), needs.keyed.end());
-  }
-  for (LoadQuery& load : loads) {
-    std::ranges::sort(load.ledger);
-    load.ledger.erase(std::ranges::unique(load.ledger).begin(), load.ledger.end());
-    std::ranges::sort(load.keyed);
-    load.keyed.erase(std::ranges::unique(load.keyed).begin(), load.keyed.end());
+    for (const ScenarioKey key : needs.ledger) add_new(load.ledger, key);
+    for (const auto& key : needs.keyed) add_new(load.keyed, key);
   }
   auto states = store_.load(loads);
   if (!states) return tl::make_unexpected(std::move(states.error()));
@@ -117,26 +118,34 @@ Status Batch::prefetch(std::span<const Work> work) {
     if (!(*states)[i]) continue;
     Working& working = working_[loads[i].contact];
     working.state = std::move(*(*states)[i]);
-    working.ledger.insert(loads[i].ledger.begin(), loads[i].ledger.end());
-    working.keyed.insert(loads[i].keyed.begin(), loads[i].keyed.end());
+    working.loaded = {.ledger = std::move(loads[i].ledger), .keyed = std::move(loads[i].keyed)};
   }
   return {};
+}
+
+/// Groups whose joining or leaving the input can cause.
+std::vector<std::string_view> Batch::groups_of(const Input& input, const Contact* contact) const {
+  std::vector<std::string_view> groups;
+  const ContactPatch* patch = patch_of(input);
+  if (patch == nullptr) return groups;
+  const auto add = [&](const std::vector<std::string>& some) {
+    groups.insert(groups.end(), some.begin(), some.end());
+  };
+  add(patch->groups_add);
+  add(patch->groups_remove);
+  if (patch->groups) add(*patch->groups);
+  if (patch->groups && contact != nullptr) add(contact->groups);
+  return groups;
 }
 
 /// The ledger rows that an input can touch: its own event's scenarios, and those of events it
 /// causes.
 Batch::Needs Batch::needs_of(const Input& input, const Contact* contact) const {
   const auto* event = std::get_if<EventInput>(&input);
-  std::set<std::string> groups;  // whose joining or leaving the input can cause
-  if (const ContactPatch* patch = patch_of(input)) {
-    groups.insert(patch->groups_add.begin(), patch->groups_add.end());
-    groups.insert(patch->groups_remove.begin(), patch->groups_remove.end());
-    if (patch->groups) groups.insert(patch->groups->begin(), patch->groups->end());
-    if (patch->groups && contact != nullptr)
-      groups.insert(contact->groups.begin(), contact->groups.end());
-  }
-  Needs needs{.ledger =
-                  catalog_.touched_by(event == nullptr ? std::string_view{} : event->event.type)};
+  const auto touched =
+      catalog_.touched_by(event == nullptr ? std::string_view{} : event->event.type);
+  Needs needs;
+  needs.ledger.assign(touched.begin(), touched.end());
   if (const auto* timer = std::get_if<TimerInput>(&input);
       timer != nullptr &&
       (timer->timer.kind == TimerKind::SegmentRecheck || timer->timer.kind == TimerKind::Date))
@@ -153,7 +162,8 @@ Batch::Needs Batch::needs_of(const Input& input, const Contact* contact) const {
     const Value* value = event == nullptr ? nullptr : event->event.data.find_path(path);
     if (value != nullptr) needs.keyed.emplace_back(key, entry_key(to_text(*value)));
     if (path == "group")
-      for (const std::string& group : groups) needs.keyed.emplace_back(key, entry_key(group));
+      for (const std::string_view group : groups_of(input, contact))
+        add_new(needs.keyed, std::pair{key, entry_key(group)});
   }
   return needs;
 }
@@ -176,14 +186,13 @@ Batch::Resolved Batch::resolve(const ContactRef& who) const {
 }
 
 /// Loads what an earlier input of the batch made necessary; mostly there is nothing to do.
-Status Batch::ensure(ContactKey contact, const Needs& needs) {
-  Working& working = working_[contact];
+Status Batch::ensure(ContactKey contact, Working& working, const Needs& needs) {
   const bool fresh = !working.state.contact.key;
   LoadQuery query{.contact = contact};
   for (const ScenarioKey key : needs.ledger)
-    if (working.ledger.insert(key).second) query.ledger.push_back(key);
+    if (add_new(working.loaded.ledger, key)) query.ledger.push_back(key);
   for (const auto& key : needs.keyed)
-    if (working.keyed.insert(key).second) query.keyed.push_back(key);
+    if (add_new(working.loaded.keyed, key)) query.keyed.push_back(key);
   if (!fresh && query.ledger.empty() && query.keyed.empty()) return {};
   auto loaded = store_.load({&query, 1});
   if (!loaded) return tl::make_unexpected(std::move(loaded.error()));
@@ -217,11 +226,11 @@ bool Batch::refuse_event(const EventInput& input, WorkAnswer& answer) {
     return true;
   }
   if (input.id.empty()) return false;
-  auto& seen = seen_[seen_key(input.source, input.id)];
+  const Hash128 key = seen_key(input.source, input.id);
+  auto& seen = seen_[key];
   if (!seen) {
     seen = input.fingerprint;
-    commit_.seen.push_back(
-        {.key = seen_key(input.source, input.id), .fingerprint = input.fingerprint, .at = now_});
+    commit_.seen.push_back({.key = key, .fingerprint = input.fingerprint, .at = now_});
     return false;
   }
   if (*seen == input.fingerprint)
@@ -253,33 +262,32 @@ Status Batch::take(const Work& work) {
     contact = resolved.contact ? *resolved.contact : ContactKey{++last_contact_.value};
   }
   answer.contact = contact;
+  Working& working = working_[contact];
   if (answer.created) {
-    working_[contact].state.contact.key = contact;
-  } else if (Status loaded = ensure(contact, needs_of(input)); !loaded) {
+    working.state.contact.key = contact;
+    working.created = true;
+  } else if (Status loaded = ensure(contact, working, needs_of(input)); !loaded) {
     return loaded;
   } else if (const ContactPatch* patch = patch_of(input); patch != nullptr && patch->groups) {
     // Replacing all groups can make the contact leave those that it is in.
-    loaded = ensure(contact, needs_of(input, &working_[contact].state.contact));
+    loaded = ensure(contact, working, needs_of(input, &working.state.contact));
     if (!loaded) return loaded;
   }
-  Working& working = working_[contact];
   // A timer or command of a contact that is gone, perhaps by an earlier input of this batch.
   if (!working.state.contact.key || working.forgotten) {
     answer.found = false;
     if (!working.forgotten) working_.erase(contact);
     if (const auto* timer = std::get_if<TimerInput>(&input))
-      timers_[{timer->due, timer->contact, timer->timer}] = false;
+      timers_.emplace_back(Timer{timer->due, timer->contact, timer->timer}, false);
     return {};
   }
-  const std::string id_before = id_of(working.state.contact);
-  const std::string email_before = working.state.contact.email();
   const Now now{.at = now_, .seq = ++last_seq_, .seed = last_seq_};
-  auto advanced = advance_loaded(contact, answer.created, input, now);
+  auto advanced = advance_loaded(working, input, now);
   if (!advanced) return tl::make_unexpected(std::move(advanced.error()));
   Changes changes = std::move(*advanced);
   if (changes.forgotten)
     if (Status done = cancel_pending_of(contact); !done) return done;
-  adopt(working, changes, id_before, email_before);
+  adopt(working, changes);
   answer.changed = changes.contact_changed;
   for (std::string& warning : changes.warnings) answer.event.warnings.push_back(std::move(warning));
   if (work.want_state)
@@ -287,7 +295,6 @@ Status Batch::take(const Work& work) {
                     .engagement = working.state.engagement,
                     .created = answer.created,
                     .warnings = answer.event.warnings};
-  for (Run& run : changes.runs) runs_.insert_or_assign(run.key, std::move(run));
   for (NewDelivery& made : changes.deliveries) take_over(made);
   return {};
 }
@@ -306,50 +313,56 @@ void Batch::take_over(NewDelivery& made) {
   deliveries_.push_back(std::move(made));
 }
 
-/// Advances; where that needs ledger rows that nobody could foresee, loads them and does it again.
-Result<Changes> Batch::advance_loaded(ContactKey contact, bool created, const Input& input,
-                                      const Now& now) {
-  Working& working = working_[contact];
-  working.created |= created;
+/// Advances, and loads what ledger rows nobody could foresee when they are asked for.
+Result<Changes> Batch::advance_loaded(Working& working, const Input& input, const Now& now) {
   if (!catalog_.surprises() || working.created) return advance(catalog_, working.state, input, now);
-  const LedgerLoaded loaded = [&](ScenarioKey scenario, const EntryKey& key) {
-    return key.empty() ? working.ledger.contains(scenario)
-                       : working.keyed.contains({scenario, key});
+  Status done;
+  const LedgerSource ledger = [&](ScenarioKey scenario, const EntryKey& key) {
+    const bool fresh = key.empty() ? add_new(working.loaded.ledger, scenario)
+                                   : add_new(working.loaded.keyed, std::pair{scenario, key});
+    if (!fresh || !done) return std::vector<LedgerRow>{};
+    LoadQuery query{.contact = working.state.contact.key};
+    if (key.empty())
+      query.ledger.push_back(scenario);
+    else
+      query.keyed.emplace_back(scenario, key);
+    auto loaded = store_.load({&query, 1});
+    if (!loaded) done = tl::make_unexpected(std::move(loaded.error()));
+    if (!done || !loaded->front()) return std::vector<LedgerRow>{};
+    std::vector<LedgerRow> rows = std::move(loaded->front()->ledger);
+    std::erase_if(rows, [&](const LedgerRow& row) {  // those of live runs came along, then and now
+      return std::ranges::any_of(working.state.ledger, [&](const LedgerRow& have) {
+        return have.scenario == row.scenario && have.key == row.key && have.test == row.test;
+      });
+    });
+    return rows;
   };
-  while (true) {
-    ContactState before = working.state;
-    Changes changes = advance(catalog_, working.state, input, now, loaded);
-    if (changes.missing.empty()) return changes;
-    working.state = std::move(before);
-    Needs needs;
-    for (auto& [scenario, key] : changes.missing) {
-      if (key.empty())
-        needs.ledger.push_back(scenario);
-      else
-        needs.keyed.emplace_back(scenario, key);
-    }
-    if (Status done = ensure(contact, needs); !done) return tl::make_unexpected(done.error());
-  }
+  Changes changes = advance(catalog_, working.state, input, now, ledger);
+  if (!done) return tl::make_unexpected(std::move(done.error()));
+  return changes;
 }
 
-void Batch::adopt(Working& working, const Changes& changes, const std::string& id_before,
-                  const std::string& email_before) {
+void Batch::adopt(Working& working, Changes& changes) {
   const Contact& contact = working.state.contact;
   working.contact_changed |= changes.contact_changed;
   working.engagement_changed |= changes.engagement_changed;
   working.forgotten |= changes.forgotten;
-  working.ledger_changed.insert(changes.ledger.begin(), changes.ledger.end());
-  const std::string id_after = id_of(contact);
-  note_identity(IdentityChange::Kind::Id, id_before, id_after, contact.key, !id_after.empty());
-  note_identity(IdentityChange::Kind::Email, email_before, contact.email(), contact.key,
-                !id_after.empty());
-  if (id_before.empty() && !id_after.empty())
-    if (const auto held = by_email_.find(contact.email()); held != by_email_.end())
-      for (auto& holder : held->second)
-        if (holder.contact == contact.key) holder.has_id = true;
-  for (const Timer& timer : changes.timers_cleared) timers_[timer] = false;
-  for (const Timer& timer : changes.timers_set) timers_[timer] = true;
-  deltas_.merge(changes.counters);
+  for (const std::size_t index : changes.ledger) add_new(working.ledger_changed, index);
+  for (const RunKey run : changes.live) add_new(working.runs_changed, run);
+  if (const auto& before = changes.identity_before) {
+    const std::string id = contact.id ? contact.id->text : std::string{};
+    const std::string email = contact.email();
+    note_identity(IdentityChange::Kind::Id, before->id, id, contact.key, !id.empty());
+    note_identity(IdentityChange::Kind::Email, before->email, email, contact.key, !id.empty());
+    if (before->id.empty() && !id.empty())
+      if (const auto held = by_email_.find(email); held != by_email_.end())
+        for (auto& holder : held->second)
+          if (holder.contact == contact.key) holder.has_id = true;
+  }
+  for (const Timer& timer : changes.timers_cleared) timers_.emplace_back(timer, false);
+  for (const Timer& timer : changes.timers_set) timers_.emplace_back(timer, true);
+  for (const CounterChange& change : changes.counters) deltas_.add(change);
+  std::ranges::move(changes.ended, std::back_inserter(ended_));
 }
 
 /// Keeps what this batch looked up true, and tells the store.
@@ -390,10 +403,10 @@ Status Batch::settle_attempt(const Delivery& known, const AttemptResult& result,
   // One that was withdrawn in flight and handed out again can be answered twice at once.
   const auto before = settled_at_.find(known.key);
   const auto ended = changed_.find(known.key);
-  const Delivery delivery = before != settled_at_.end()
-                                ? settled_[before->second].settlement.delivery
-                            : ended != changed_.end() ? ended->second
-                                                      : known;
+  const Delivery& delivery = before != settled_at_.end()
+                                 ? settled_[before->second].settlement.delivery
+                             : ended != changed_.end() ? ended->second
+                                                       : known;
   Settlement settlement = settle({delivery}, result, policy, {.at = now_});
   if (settlement.delivery == delivery) return {};
   if (settlement.accepted || settlement.failed) {
@@ -406,7 +419,7 @@ Status Batch::settle_attempt(const Delivery& known, const AttemptResult& result,
   }
   if (settlement.superseded)
     commit_.attempts.push_back({.delivery = delivery.key, .attempt = *settlement.superseded});
-  settled_at_[delivery.key] = settled_.size();
+  settled_at_[known.key] = settled_.size();
   settled_.push_back({.settlement = std::move(settlement), .result = result});
   return {};
 }
@@ -553,11 +566,21 @@ Commit Batch::finish() {
       commit.engagements.push_back(
           {.contact = key, .engagement = std::move(working.state.engagement)});
     for (const std::size_t index : working.ledger_changed)
-      commit.ledger.push_back({.contact = key, .row = working.state.ledger[index]});
+      commit.ledger.push_back({.contact = key, .row = std::move(working.state.ledger[index])});
+    for (Run& run : working.state.live)
+      if (std::ranges::find(working.runs_changed, run.key) != working.runs_changed.end())
+        commit.runs.push_back(std::move(run));
   }
-  for (const auto& [timer, stands] : timers_)
+  std::ranges::move(ended_, std::back_inserter(commit.runs));
+  std::ranges::sort(commit.runs, {}, &Run::key);
+  std::ranges::stable_sort(timers_, {}, &std::pair<Timer, bool>::first);
+  for (std::size_t i = 0; i < timers_.size(); ++i) {
+    const auto& [timer, stands] = timers_[i];
+    if (i + 1 < timers_.size() && timers_[i + 1].first == timer) continue;
     (stands ? commit.timers_set : commit.timers_cleared).push_back(timer);
-  for (auto& [key, run] : runs_) commit.runs.push_back(std::move(run));
+  }
+  commit.deliveries.reserve(deliveries_.size() + settled_.size() + cancelled_.size());
+  commit.requests.reserve(deliveries_.size());
   for (const NewDelivery& made : deliveries_) {
     commit.deliveries.push_back(made.delivery);
     commit.requests.push_back({.delivery = made.delivery.key, .request = made.request});
@@ -565,6 +588,7 @@ Commit Batch::finish() {
   for (const Settled& settled : settled_) commit.deliveries.push_back(settled.settlement.delivery);
   for (const Delivery& delivery : cancelled_) commit.deliveries.push_back(delivery);
   for (const auto& [key, delivery] : changed_) commit.deliveries.push_back(delivery);
+  commit.counters.reserve(deltas_.rows().size());
   for (const auto& [key, delta] : deltas_.rows()) {
     const auto known = counters_.find(key);
     CounterRow row = known == counters_.end() ? CounterRow{} : known->second;

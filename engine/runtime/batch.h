@@ -3,7 +3,6 @@
 // changes. Thrown away whole when the commit is refused, so nothing outside it is touched before.
 #include <cstdint>
 #include <map>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -77,13 +76,14 @@ class Batch {
     std::vector<ScenarioKey> ledger;
     std::vector<std::pair<ScenarioKey, EntryKey>> keyed;
   };
+  /// A contact, and what was loaded of it and changed. The lists are short, each item stands once.
   struct Working {
     ContactState state;
-    std::set<ScenarioKey> ledger;
-    std::set<std::pair<ScenarioKey, EntryKey>> keyed;
+    Needs loaded;
     bool contact_changed = false, engagement_changed = false, forgotten = false;
     bool created = false;  ///< In this batch: there is nothing to load.
-    std::set<std::size_t> ledger_changed;
+    std::vector<std::size_t> ledger_changed;
+    std::vector<RunKey> runs_changed;  ///< Those that live.
   };
   struct Resolved {
     std::optional<ContactKey> contact;
@@ -91,12 +91,11 @@ class Batch {
   };
 
   Needs needs_of(const Input& input, const Contact* contact = nullptr) const;
+  std::vector<std::string_view> groups_of(const Input& input, const Contact* contact) const;
   Resolved resolve(const ContactRef& who) const;
-  Status ensure(ContactKey contact, const Needs& needs);
-  Result<Changes> advance_loaded(ContactKey contact, bool created, const Input& input,
-                                 const Now& now);
-  void adopt(Working& working, const Changes& changes, const std::string& id_before,
-             const std::string& email_before);
+  Status ensure(ContactKey contact, Working& working, const Needs& needs);
+  Result<Changes> advance_loaded(Working& working, const Input& input, const Now& now);
+  void adopt(Working& working, Changes& changes);
   void note_identity(IdentityChange::Kind kind, const std::string& before, const std::string& after,
                      ContactKey contact, bool has_id);
   bool refuse_event(const EventInput& input, WorkAnswer& answer);
@@ -120,11 +119,11 @@ class Batch {
   std::unordered_map<std::string, std::vector<IdentityMatch::Holder>> by_email_;
   std::unordered_map<Hash128, std::optional<Hash128>> seen_;
   std::unordered_map<ContactKey, Working> working_;
-  std::map<RunKey, Run> runs_;
-  std::map<Timer, bool> timers_;  ///< Whether it stands at the end of the batch.
+  std::vector<Run> ended_;
+  std::vector<std::pair<Timer, bool>> timers_;  ///< Whether it stands; the last word counts.
   std::vector<NewDelivery> deliveries_;
   std::vector<Settled> settled_;
-  std::map<DeliveryKey, std::size_t> settled_at_;  ///< The newest of each.
+  std::unordered_map<DeliveryKey, std::size_t> settled_at_;  ///< The newest of each.
   std::vector<Delivery> cancelled_;
   std::map<DeliveryKey, Delivery> changed_;
   CounterDeltas deltas_;
