@@ -219,7 +219,8 @@ class Simulator {
       rules.push_back(std::move(*rule));
     }
     clock_.set(start_);
-    std::unique_ptr<Store> store = make_memory_store("SIMULATION00");
+    std::unique_ptr<Store> store =
+        make_memory_store("SIMULATION00", RuntimeOptions{}.dedupe_for, /*history=*/false);
     if (!options_.summary)
       store = make_watched_store(std::move(store),
                                  [this](const Commit& commit) { trace_.take(commit); });
