@@ -18,9 +18,8 @@ void Cascade::take(const EventInput& input) {
   const EventName* name = find_event(input.event.type);
   if (name != nullptr && name->effect == EventEffect::SetsSubscribedAt &&
       state_.contact.get(Field::SubscribedAt) == nullptr) {
-    ContactPatch patch = input.patch;
-    patch.fields.emplace_back(Field::SubscribedAt, input.event.at);
-    patch_contact(patch, input.history);
+    const std::pair<Field, Value> subscribed{Field::SubscribedAt, input.event.at};
+    patch_contact(input.patch, input.history, /*by_node=*/false, &subscribed);
   } else {
     patch_contact(input.patch, input.history);
   }
@@ -174,7 +173,8 @@ void Cascade::remember(const ContactPatch& patch) {
   remember("updated_at");
 }
 
-void Cascade::patch_contact(const ContactPatch& patch, bool quiet, bool by_node) {
+void Cascade::patch_contact(const ContactPatch& patch, bool quiet, bool by_node,
+                            const std::pair<Field, Value>* also) {
   Contact& contact = state_.contact;
   const bool is_new = contact.created_at == Instant{};
   if (is_new) {
@@ -185,12 +185,13 @@ void Cascade::patch_contact(const ContactPatch& patch, bool quiet, bool by_node)
     changed("created_at");
     changed("updated_at");
   }
-  if (patch.empty()) return;
+  if (patch.empty() && also == nullptr) return;
   remember(patch);
+  if (also != nullptr) remember(info_of(also->first).name);
   if (std::ranges::find(patch.fields, Field::Email, &std::pair<Field, Value>::first) !=
       patch.fields.end())
     remember_identity();
-  const PatchEffect effect = apply_patch(contact, patch, now_.at);
+  const PatchEffect effect = apply_patch(contact, patch, now_.at, also);
   if (!effect.ignored.empty()) changes_.warnings.emplace_back("contact_full");
   if (!effect.any()) return;
   changes_.contact_changed = true;

@@ -244,6 +244,7 @@ void Cascade::start(const CatalogScenario& scenario, std::size_t trigger, EntryK
           .contact = state_.contact.key,
           .started = now_.at,
           .event = event};
+  run.path.reserve(kUsualPath);
   counters(run).add(Counter::Entered, 1);
   counters(run).add(Counter::Inside, 1);
   state_.live.push_back(std::move(run));

@@ -53,7 +53,9 @@ inline bool listed(const std::vector<std::string>& events, std::string_view type
 class Cascade {
  public:
   Cascade(const Catalog& catalog, ContactState& state, const Now& now, const LedgerSource& ledger)
-      : catalog_{catalog}, state_{state}, now_{now}, ledger_{ledger} {}
+      : catalog_{catalog}, state_{state}, now_{now}, ledger_{ledger} {
+    changes_.counters.reserve(kUsualChanges);
+  }
 
   void take(const EventInput& input);
   void take(const PatchInput& input);
@@ -62,6 +64,9 @@ class Cascade {
   Changes finish();
 
  private:
+  static constexpr std::size_t kUsualChanges = 24;  // of counters, by one input
+  static constexpr std::size_t kUsualPath = 4;
+
   struct Caused {
     std::shared_ptr<const Event> event;  ///< Null: a node changed the contact.
     int depth = 0;
@@ -83,11 +88,11 @@ class Cascade {
   class Tally {
    public:
     Tally(std::vector<CounterChange>& out, const CounterKey& key) : out_{out}, key_{key} {}
-    void add(Counter counter, std::int64_t delta) const {
-      out_.push_back({.key = key_, .counter = counter, .delta = delta});
+    void add(Counter counter, std::int32_t delta) const {
+      out_.push_back({.key = key_, .name = {}, .counter = counter, .delta = delta});
     }
-    void add(std::string_view name, std::int64_t delta) const {
-      out_.push_back({.key = key_, .name = name, .delta = delta});
+    void add(std::string_view name, std::int32_t delta) const {
+      out_.push_back({.key = key_, .name = name, .counter = Counter::kCount, .delta = delta});
     }
 
    private:
@@ -96,7 +101,9 @@ class Cascade {
   };
 
   void take_id(const ExternalId& id);
-  void patch_contact(const ContactPatch& patch, bool quiet, bool by_node = false);
+  /// `also`: one more field to set.
+  void patch_contact(const ContactPatch& patch, bool quiet, bool by_node = false,
+                     const std::pair<Field, Value>* also = nullptr);
   void changed(std::string_view name);
   void remember_identity();
   /// Before a change: keeps what edges compare with, where a trigger watches one of the names.

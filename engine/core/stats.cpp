@@ -24,26 +24,48 @@ void CounterRow::add(const CounterRow& other) {
   for (const auto& [name, count] : other.named) add(name, count);
 }
 
-CounterRow& CounterDeltas::at(const CounterKey& key) {
-  if (last_ < rows_.size() && rows_[last_].first == key) return rows_[last_].second;
+std::size_t CounterDeltas::row_of(const CounterKey& key) {
+  if (last_ < rows_.size() && rows_[last_].key == key) return last_;
+  if (rows_.empty()) rows_.reserve(kSearched / 2);
   if (rows_.size() < kSearched) {
     last_ = 0;
-    while (last_ < rows_.size() && rows_[last_].first != key) ++last_;
+    while (last_ < rows_.size() && rows_[last_].key != key) ++last_;
   } else {
     if (index_.empty())
-      for (std::size_t i = 0; i < rows_.size(); ++i) index_.emplace(rows_[i].first, i);
+      for (std::size_t i = 0; i < rows_.size(); ++i) index_.emplace(rows_[i].key, i);
     last_ = index_.try_emplace(key, rows_.size()).first->second;
   }
-  if (last_ == rows_.size()) rows_.emplace_back(key, CounterRow{});
-  return rows_[last_].second;
+  if (last_ == rows_.size()) rows_.push_back({.key = key});
+  return last_;
 }
 
 void CounterDeltas::add(const CounterChange& change) {
-  CounterRow& row = at(change.key);
-  if (change.counter == Counter::kCount)
-    row.add(change.name, change.delta);
-  else
-    row.add(change.counter, change.delta);
+  const std::size_t row = row_of(change.key);
+  if (change.counter != Counter::kCount) {
+    rows_[row].counts[static_cast<std::size_t>(change.counter)] += change.delta;
+    return;
+  }
+  // A batch goes the same few ways again and again.
+  for (std::size_t i = 0; i < named_.size() && i < kSearched; ++i)
+    if (Named& one = named_[i]; one.row == row && one.name == change.name) {
+      one.delta += change.delta;
+      return;
+    }
+  named_.push_back({.row = row, .name = change.name, .delta = change.delta});
+}
+
+std::vector<std::pair<CounterKey, CounterRow>> CounterDeltas::added_to(
+    const Counters& before) const {
+  std::vector<std::pair<CounterKey, CounterRow>> sums;
+  sums.reserve(rows_.size());
+  for (const Row& row : rows_) {
+    const auto known = before.find(row.key);
+    CounterRow& sum =
+        sums.emplace_back(row.key, known == before.end() ? CounterRow{} : known->second).second;
+    for (std::size_t i = 0; i < kCounters; ++i) sum.counts[i] += row.counts[i];
+  }
+  for (const Named& one : named_) sums[one.row].second.add(one.name, one.delta);
+  return sums;
 }
 
 std::size_t CounterDeltas::KeyHash::operator()(const CounterKey& key) const noexcept {

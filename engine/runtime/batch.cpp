@@ -71,55 +71,91 @@ Batch::Batch(Store& store, const Catalog& catalog, const Counters& counters,
 
 // ---- reading ----
 
+namespace {
+/// Puts what was asked for into order, each once.
+template <class Asked>
+void put_in_order(Asked& asked) {
+  const auto key = &Asked::value_type::first;
+  std::ranges::sort(asked, {}, key);
+  const auto same = std::ranges::unique(asked, {}, key);
+  asked.erase(same.begin(), same.end());
+}
+
+/// The place of `key`; null where it was not asked for.
+template <class Asked, class Key>
+auto* found_in(Asked& asked, const Key& key) {
+  const auto place = std::ranges::lower_bound(asked, key, {}, &Asked::value_type::first);
+  return place == asked.end() || place->first != key ? nullptr : &place->second;
+}
+}  // namespace
+
 Status Batch::prefetch(std::span<const Work> work) {
-  working_.reserve(work.size());
-  std::vector<IdentityQuery> queries;
-  std::vector<Hash128> keys;
   for (const Work& item : work) {
     if (const ContactRef* who = ref_of(*item.input)) {
-      IdentityQuery query;
-      if (who->id && by_id_.try_emplace(who->id->text).second) query.id = who->id->text;
-      if (!who->email.empty() && by_email_.try_emplace(who->email).second) query.email = who->email;
-      if (!query.id.empty() || !query.email.empty()) queries.push_back(std::move(query));
+      if (who->id) by_id_.push_back({who->id->text, {}});
+      if (!who->email.empty()) by_email_.push_back({who->email, {}});
     }
     const auto* event = std::get_if<EventInput>(item.input);
-    if (event != nullptr && !event->id.empty()) {
-      const Hash128 key = seen_key(event->source, event->id);
-      if (seen_.try_emplace(key).second) keys.push_back(key);
-    }
+    if (event != nullptr && !event->id.empty())
+      seen_.push_back({seen_key(event->source, event->id), {}});
   }
-  auto matches = store_.identify(queries);
-  if (!matches) return tl::make_unexpected(std::move(matches.error()));
-  for (std::size_t i = 0; i < queries.size(); ++i) {
-    if (!queries[i].id.empty()) by_id_[queries[i].id] = (*matches)[i].by_id;
-    if (!queries[i].email.empty()) by_email_[queries[i].email] = std::move((*matches)[i].by_email);
-  }
-  auto fingerprints = store_.seen(keys, now_);
-  if (!fingerprints) return tl::make_unexpected(std::move(fingerprints.error()));
-  for (std::size_t i = 0; i < keys.size(); ++i) seen_[keys[i]] = (*fingerprints)[i];
+  put_in_order(by_id_);
+  put_in_order(by_email_);
+  put_in_order(seen_);
+  if (Status done = look_up(); !done) return done;
 
+  working_.reserve(work.size());
   std::vector<LoadQuery> loads;
-  std::unordered_map<ContactKey, std::size_t> places;
   for (const Work& item : work) {
     const ContactRef* who = ref_of(*item.input);
     const ContactKey contact =
         who == nullptr ? key_of(*item.input) : resolve(*who).contact.value_or(ContactKey{});
-    if (!contact || working_.contains(contact)) continue;
-    const auto [place, fresh] = places.try_emplace(contact, loads.size());
-    if (fresh) loads.push_back({.contact = contact});
+    if (!contact) continue;
+    const auto [place, fresh] = working_.try_emplace(contact);
+    if (fresh) {
+      place->second.load = loads.size();
+      loads.push_back({.contact = contact});
+    }
     const Needs needs = needs_of(*item.input);
-    LoadQuery& load = loads[place->second];
+    LoadQuery& load = loads[place->second.load];
     for (const ScenarioKey key : needs.ledger) add_new(load.ledger, key);
     for (const auto& key : needs.keyed) add_new(load.keyed, key);
   }
+  if (loads.empty()) return {};
   auto states = store_.load(loads);
   if (!states) return tl::make_unexpected(std::move(states.error()));
   for (std::size_t i = 0; i < loads.size(); ++i) {
-    if (!(*states)[i]) continue;
-    Working& working = working_[loads[i].contact];
+    const auto place = working_.find(loads[i].contact);
+    if (!(*states)[i]) {
+      working_.erase(place);
+      continue;
+    }
+    Working& working = place->second;
     working.state = std::move(*(*states)[i]);
     working.loaded = {.ledger = std::move(loads[i].ledger), .keyed = std::move(loads[i].keyed)};
   }
+  return {};
+}
+
+/// Who is known by the names, and which events were seen.
+Status Batch::look_up() {
+  if (!by_id_.empty() || !by_email_.empty()) {
+    std::vector<IdentityQuery> queries(std::max(by_id_.size(), by_email_.size()));
+    for (std::size_t i = 0; i < by_id_.size(); ++i) queries[i].id = by_id_[i].first;
+    for (std::size_t i = 0; i < by_email_.size(); ++i) queries[i].email = by_email_[i].first;
+    auto matches = store_.identify(queries);
+    if (!matches) return tl::make_unexpected(std::move(matches.error()));
+    for (std::size_t i = 0; i < by_id_.size(); ++i) by_id_[i].second = (*matches)[i].by_id;
+    for (std::size_t i = 0; i < by_email_.size(); ++i)
+      by_email_[i].second = std::move((*matches)[i].by_email);
+  }
+  if (seen_.empty()) return {};
+  std::vector<Hash128> keys;
+  keys.reserve(seen_.size());
+  for (const auto& [key, fingerprint] : seen_) keys.push_back(key);
+  auto fingerprints = store_.seen(keys, now_);
+  if (!fingerprints) return tl::make_unexpected(std::move(fingerprints.error()));
+  for (std::size_t i = 0; i < keys.size(); ++i) seen_[i].second = (*fingerprints)[i];
   return {};
 }
 
@@ -173,11 +209,11 @@ Batch::Needs Batch::needs_of(const Input& input, const Contact* contact) const {
 Batch::Resolved Batch::resolve(const ContactRef& who) const {
   using Holder = IdentityMatch::Holder;
   static const std::vector<Holder> kNobody;
-  const auto held = who.email.empty() ? by_email_.end() : by_email_.find(who.email);
-  const std::vector<Holder>& holders = held == by_email_.end() ? kNobody : held->second;
+  const auto* held = who.email.empty() ? nullptr : found_in(by_email_, who.email);
+  const std::vector<Holder>& holders = held == nullptr ? kNobody : *held;
   if (who.id) {
-    const auto found = by_id_.find(who.id->text);
-    if (found != by_id_.end() && found->second) return {.contact = found->second};
+    const auto* found = found_in(by_id_, who.id->text);
+    if (found != nullptr && *found) return {.contact = *found};
     if (std::ranges::count(holders, false, &Holder::has_id) != 1) return {};
     return {.contact = std::ranges::find(holders, false, &Holder::has_id)->contact};
   }
@@ -227,13 +263,14 @@ bool Batch::refuse_event(const EventInput& input, WorkAnswer& answer) {
   }
   if (input.id.empty()) return false;
   const Hash128 key = seen_key(input.source, input.id);
-  auto& seen = seen_[key];
-  if (!seen) {
-    seen = input.fingerprint;
+  auto* seen = found_in(seen_, key);
+  assert(seen != nullptr && "it was looked up");
+  if (!*seen) {
+    *seen = input.fingerprint;
     commit_.seen.push_back({.key = key, .fingerprint = input.fingerprint, .at = now_});
     return false;
   }
-  if (*seen == input.fingerprint)
+  if (**seen == input.fingerprint)
     event.kind = EventAnswer::Kind::Duplicate;
   else
     event = {.kind = EventAnswer::Kind::Conflict,
@@ -278,7 +315,7 @@ Status Batch::take(const Work& work) {
     answer.found = false;
     if (!working.forgotten) working_.erase(contact);
     if (const auto* timer = std::get_if<TimerInput>(&input))
-      timers_.emplace_back(Timer{timer->due, timer->contact, timer->timer}, false);
+      note_timer({timer->due, timer->contact, timer->timer}, false);
     return {};
   }
   const Now now{.at = now_, .seq = ++last_seq_, .seed = last_seq_};
@@ -308,7 +345,7 @@ void Batch::take_over(NewDelivery& made) {
       is_paused(switches_, {delivery.endpoint.scenario, delivery.endpoint.node})) {
     delivery.parked = true;
     delivery.parked_since = now_;
-    counters_of(delivery).add(Counter::PendingParked, 1);
+    count(delivery, Counter::PendingParked, 1);
   }
   deliveries_.push_back(std::move(made));
 }
@@ -355,14 +392,18 @@ void Batch::adopt(Working& working, Changes& changes) {
     note_identity(IdentityChange::Kind::Id, before->id, id, contact.key, !id.empty());
     note_identity(IdentityChange::Kind::Email, before->email, email, contact.key, !id.empty());
     if (before->id.empty() && !id.empty())
-      if (const auto held = by_email_.find(email); held != by_email_.end())
-        for (auto& holder : held->second)
+      if (auto* held = found_in(by_email_, email))
+        for (auto& holder : *held)
           if (holder.contact == contact.key) holder.has_id = true;
   }
-  for (const Timer& timer : changes.timers_cleared) timers_.emplace_back(timer, false);
-  for (const Timer& timer : changes.timers_set) timers_.emplace_back(timer, true);
+  for (const Timer& timer : changes.timers_cleared) note_timer(timer, false);
+  for (const Timer& timer : changes.timers_set) note_timer(timer, true);
   for (const CounterChange& change : changes.counters) deltas_.add(change);
   std::ranges::move(changes.ended, std::back_inserter(ended_));
+}
+
+void Batch::note_timer(const Timer& timer, bool stands) {
+  timers_.push_back({.timer = timer, .order = timers_.size(), .stands = stands});
 }
 
 /// Keeps what this batch looked up true, and tells the store.
@@ -374,28 +415,32 @@ void Batch::note_identity(IdentityChange::Kind kind, const std::string& before,
     commit_.identities.push_back(
         {.kind = kind, .value = before, .contact = contact, .removed = true});
     if (is_id) {
-      if (const auto found = by_id_.find(before); found != by_id_.end()) found->second.reset();
-    } else if (const auto held = by_email_.find(before); held != by_email_.end()) {
-      std::erase_if(held->second, [&](const auto& holder) { return holder.contact == contact; });
+      if (auto* found = found_in(by_id_, before)) found->reset();
+    } else if (auto* held = found_in(by_email_, before)) {
+      std::erase_if(*held, [&](const auto& holder) { return holder.contact == contact; });
     }
   }
   if (after.empty()) return;
   commit_.identities.push_back({.kind = kind, .value = after, .contact = contact});
   if (is_id) {
-    if (const auto found = by_id_.find(after); found != by_id_.end()) found->second = contact;
-  } else if (const auto held = by_email_.find(after); held != by_email_.end()) {
-    held->second.push_back({.contact = contact, .has_id = has_id});
-    std::ranges::sort(held->second, {}, &IdentityMatch::Holder::contact);
+    if (auto* found = found_in(by_id_, after)) *found = contact;
+  } else if (auto* held = found_in(by_email_, after)) {
+    held->push_back({.contact = contact, .has_id = has_id});
+    std::ranges::sort(*held, {}, &IdentityMatch::Holder::contact);
   }
 }
 
 // ---- deliveries ----
 
-CounterRow& Batch::counters_of(const Delivery& delivery) {
-  return deltas_.at({.scenario = delivery.endpoint.scenario,
-                     .node = delivery.endpoint.node,
-                     .version = delivery.endpoint.version,
-                     .test = delivery.test});
+void Batch::count(const Delivery& delivery, Counter counter, std::int32_t delta) {
+  const EndpointKey& endpoint = delivery.endpoint;
+  deltas_.add({.key = {.scenario = endpoint.scenario,
+                       .node = endpoint.node,
+                       .version = endpoint.version,
+                       .test = delivery.test},
+               .name = {},
+               .counter = counter,
+               .delta = delta});
 }
 
 Status Batch::settle_attempt(const Delivery& known, const AttemptResult& result,
@@ -412,10 +457,9 @@ Status Batch::settle_attempt(const Delivery& known, const AttemptResult& result,
   if (settlement.accepted || settlement.failed) {
     if (delivery.batch)
       if (Status done = settle_members(settlement); !done) return done;
-    CounterRow& row = counters_of(delivery);
-    row.add(Counter::Pending, -1);
-    row.add(settlement.accepted ? Counter::Accepted : Counter::Failed, 1);
-    if (delivery.parked) row.add(Counter::PendingParked, -1);
+    count(delivery, Counter::Pending, -1);
+    count(delivery, settlement.accepted ? Counter::Accepted : Counter::Failed, 1);
+    if (delivery.parked) count(delivery, Counter::PendingParked, -1);
   }
   if (settlement.superseded)
     commit_.attempts.push_back({.delivery = delivery.key, .attempt = *settlement.superseded});
@@ -432,10 +476,9 @@ Status Batch::settle_members(const Settlement& settlement) {
   if (!members) return tl::make_unexpected(members.error());
   for (const LoadedDelivery& one : *members) {
     if (one.delivery.key == carrier.key || !one.delivery.pending()) continue;
-    CounterRow& row = counters_of(one.delivery);
-    row.add(Counter::Pending, -1);
-    row.add(settlement.accepted ? Counter::Accepted : Counter::Failed, 1);
-    if (one.delivery.parked) row.add(Counter::PendingParked, -1);
+    count(one.delivery, Counter::Pending, -1);
+    count(one.delivery, settlement.accepted ? Counter::Accepted : Counter::Failed, 1);
+    if (one.delivery.parked) count(one.delivery, Counter::PendingParked, -1);
     Delivery& ended = changed_[one.delivery.key] = one.delivery;
     ended.state = carrier.state;
     ended.reason = carrier.reason;
@@ -457,10 +500,9 @@ bool Batch::is_cancelled(DeliveryKey delivery) const {
 void Batch::cancel(const Delivery& delivery, std::string_view reason) {
   assert(delivery.pending());
   changed_.erase(delivery.key);
-  CounterRow& row = counters_of(delivery);
-  row.add(Counter::Pending, -1);
-  row.add(Counter::Cancelled, 1);
-  if (delivery.parked) row.add(Counter::PendingParked, -1);
+  count(delivery, Counter::Pending, -1);
+  count(delivery, Counter::Cancelled, 1);
+  if (delivery.parked) count(delivery, Counter::PendingParked, -1);
   Delivery& ended = cancelled_.emplace_back(delivery);
   ended.state = DeliveryState::Cancelled;
   ended.reason = reason;
@@ -472,9 +514,9 @@ void Batch::cancel(const Delivery& delivery, std::string_view reason) {
 
 void Batch::retry(const Delivery& delivery, const RetryPolicy& policy, bool due) {
   assert(!delivery.pending() && delivery.state != DeliveryState::Accepted);
-  CounterRow& row = counters_of(delivery);
-  row.add(delivery.state == DeliveryState::Failed ? Counter::Failed : Counter::Cancelled, -1);
-  row.add(Counter::Pending, 1);
+  count(delivery, delivery.state == DeliveryState::Failed ? Counter::Failed : Counter::Cancelled,
+        -1);
+  count(delivery, Counter::Pending, 1);
   Delivery& again = changed_[delivery.key] = delivery;
   again.state = DeliveryState::Pending;
   again.reason.clear();
@@ -486,7 +528,7 @@ void Batch::retry(const Delivery& delivery, const RetryPolicy& policy, bool due)
   if (!is_paused(switches_, {delivery.endpoint.scenario, delivery.endpoint.node})) return;
   again.parked = true;
   again.parked_since = now_;
-  row.add(Counter::PendingParked, 1);
+  count(delivery, Counter::PendingParked, 1);
 }
 
 void Batch::park(const Delivery& delivery, Instant since) {
@@ -494,7 +536,7 @@ void Batch::park(const Delivery& delivery, Instant since) {
   Delivery& parked = changed_[delivery.key] = delivery;
   parked.parked = true;
   parked.parked_since = std::max(since, delivery.created);
-  counters_of(delivery).add(Counter::PendingParked, 1);
+  count(delivery, Counter::PendingParked, 1);
 }
 
 void Batch::unpark(const Delivery& delivery) {
@@ -504,7 +546,7 @@ void Batch::unpark(const Delivery& delivery) {
   const Instant since = std::exchange(free.parked_since, {}).value_or(now_);
   free.deadline += std::max(now_ - since, Duration::zero());
   if (free.due) free.due = std::max(*free.due, now_);
-  counters_of(delivery).add(Counter::PendingParked, -1);
+  count(delivery, Counter::PendingParked, -1);
 }
 
 /// The batch of a member that is taken out goes on with the others: the next one carries it, under
@@ -573,10 +615,10 @@ Commit Batch::finish() {
   }
   std::ranges::move(ended_, std::back_inserter(commit.runs));
   std::ranges::sort(commit.runs, {}, &Run::key);
-  std::ranges::stable_sort(timers_, {}, &std::pair<Timer, bool>::first);
+  std::ranges::sort(timers_, {}, [](const auto& one) { return std::tie(one.timer, one.order); });
   for (std::size_t i = 0; i < timers_.size(); ++i) {
-    const auto& [timer, stands] = timers_[i];
-    if (i + 1 < timers_.size() && timers_[i + 1].first == timer) continue;
+    const auto& [timer, order, stands] = timers_[i];
+    if (i + 1 < timers_.size() && timers_[i + 1].timer == timer) continue;
     (stands ? commit.timers_set : commit.timers_cleared).push_back(timer);
   }
   commit.deliveries.reserve(deliveries_.size() + settled_.size() + cancelled_.size());
@@ -588,13 +630,7 @@ Commit Batch::finish() {
   for (const Settled& settled : settled_) commit.deliveries.push_back(settled.settlement.delivery);
   for (const Delivery& delivery : cancelled_) commit.deliveries.push_back(delivery);
   for (const auto& [key, delivery] : changed_) commit.deliveries.push_back(delivery);
-  commit.counters.reserve(deltas_.rows().size());
-  for (const auto& [key, delta] : deltas_.rows()) {
-    const auto known = counters_.find(key);
-    CounterRow row = known == counters_.end() ? CounterRow{} : known->second;
-    row.add(delta);
-    commit.counters.emplace_back(key, std::move(row));
-  }
+  commit.counters = deltas_.added_to(counters_);
   return commit;
 }
 }  // namespace onward
