@@ -221,9 +221,8 @@ void Cascade::cause(std::string_view type, Value data) {
 }
 
 void Cascade::work_off_caused() {
-  while (!caused_.empty()) {
-    const Caused next = std::move(caused_.front());
-    caused_.pop_front();
+  while (worked_off_ < caused_.size()) {
+    const Caused next = std::move(caused_[worked_off_++]);
     depth_ = next.depth;
     happen(next.event);
   }

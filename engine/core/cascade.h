@@ -1,7 +1,6 @@
 #pragma once
 // Inside `advance`: what one input does to a contact, while it is done. For its own files only.
 #include <algorithm>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -187,7 +186,8 @@ class Cascade {
   ChangedNames for_edges_;                       ///< and those that triggers have not.
   std::vector<const CatalogScenario*> entered_;  ///< By what happens now; each once.
   Changes changes_;
-  std::deque<Caused> caused_;
+  std::vector<Caused> caused_;  ///< First in, first out; those before `worked_off_` are done.
+  std::size_t worked_off_ = 0;
   std::vector<RunKey> changed_runs_;
   int depth_ = 0;
   int visits_ = 0;

@@ -27,6 +27,8 @@ namespace {
 /// How long after the last event a simulation goes on where something never ends.
 constexpr Duration kPatience = std::chrono::days{366};
 constexpr std::size_t kContactsAtOnce = 1'000;
+/// Where nobody looks at single deliveries.
+constexpr std::size_t kAnswersTogether = 256;
 constexpr std::size_t kRefusedShown = 20;
 /// Output is handed on in pieces of this size.
 constexpr std::size_t kPieceBytes = 1u << 16;
@@ -233,6 +235,7 @@ class Simulator {
     simulation_ = std::move(*opened);
     if (const int code = check_rules(rules); code != kExitOk) return code;
     receiver_.set_rules(std::move(rules), engine().book());
+    if (options_.summary) receiver_.answer_together(kAnswersTogether);
     return kExitOk;
   }
 
@@ -286,11 +289,9 @@ class Simulator {
       if (!options_.summary)
         trace_.about(arrival.input.who.id ? arrival.input.who.id->text : arrival.input.who.email);
       ++totals_.events;
-      std::vector<EventInput> one;
-      one.push_back(std::move(arrival.input));
-      const auto answers = simulation_->send(std::move(one));
-      if (!answers) return refuse(answers.error());
-      take_answer(answers->front(), arrival);
+      const auto answer = simulation_->send(std::move(arrival.input));
+      if (!answer) return refuse(answer.error());
+      take_answer(*answer, arrival);
       trace_.about({});
       if (!options_.summary) hand_on(kPieceBytes);
     }
