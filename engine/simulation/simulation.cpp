@@ -198,18 +198,6 @@ Result<std::vector<EventAnswer>> Simulation::send(std::vector<EventInput> events
   EventsJob job;
   job.inputs.reserve(events.size());
   for (EventInput& event : events) job.inputs.emplace_back(std::move(event));
-  return post(std::move(job));
-}
-
-Result<EventAnswer> Simulation::send(EventInput event) {
-  EventsJob job;
-  job.inputs.emplace_back(std::move(event));
-  auto answers = post(std::move(job));
-  if (!answers) return tl::make_unexpected(std::move(answers.error()));
-  return std::move(answers->front());
-}
-
-Result<std::vector<EventAnswer>> Simulation::post(EventsJob job) {
   std::vector<EventAnswer> answers;
   job.done = [&answers](std::vector<EventAnswer> given) { answers = std::move(given); };
   std::vector<Job> jobs;

@@ -112,7 +112,6 @@ class Simulation {
 
   /// Events, at the clock's time, in one post.
   Result<std::vector<EventAnswer>> send(std::vector<EventInput> events);
-  Result<EventAnswer> send(EventInput event);
   /// A patch of a contact, or a command; `create` makes the contact where there is none.
   Result<WorkAnswer> take(Input input, bool create = false);
 
@@ -124,7 +123,6 @@ class Simulation {
       : engine_{std::move(engine)}, clock_{clock}, receiver_{receiver} {}
 
   Result<bool> drive(Instant target);
-  Result<std::vector<EventAnswer>> post(EventsJob job);
 
   std::unique_ptr<Engine> engine_;
   VirtualClock& clock_;
