@@ -13,10 +13,10 @@ class Condition final : public Node {
                                  .event = visit.event,
                                  .now = visit.now.at,
                                  .timezone = visit.timezone};
-    const Truth truth = segment_.evaluate(subject).truth;
-    Outcome outcome = leave_by(truth == Truth::Yes ? "yes" : "no");
-    outcome.unknown = truth == Truth::Unknown;
-    outcome.note = segment_.explain(subject);
+    Segment::Judgement judged = segment_.judge(subject);
+    Outcome outcome = leave_by(judged.truth == Truth::Yes ? "yes" : "no");
+    outcome.unknown = judged.truth == Truth::Unknown;
+    outcome.note = std::move(judged.why);
     return outcome;
   }
 

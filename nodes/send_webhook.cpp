@@ -11,6 +11,9 @@
 namespace onward {
 namespace {
 constexpr std::size_t kUrlMax = 64 * 1024;
+// Made room for at once.
+constexpr std::size_t kUsualHeaders = 4;
+constexpr std::size_t kUsualBody = 384;
 constexpr Duration kDeadlineMax = std::chrono::hours{72};
 constexpr Duration kTimeoutMin = std::chrono::seconds{1};
 constexpr Duration kTimeoutMax = std::chrono::minutes{2};
@@ -26,6 +29,7 @@ class SendWebhook final : public Node {
       : target_{settings}, headers_{settings}, body_{settings} {
     method_ = settings.choice("method");
     form_ = settings.choice("content_type") == "form";
+    own_content_type_ = headers_.has("Content-Type");
     policy_.origin = target_.origin();
     read_retry(settings);
     read_accept(settings);
@@ -76,7 +80,8 @@ class SendWebhook final : public Node {
     Request& request = result.request;
     request.method = method_;
     request.url = target_.render(subject);
-    if (!in_query() && !headers_.has("Content-Type"))
+    request.headers.reserve(kUsualHeaders);
+    if (!in_query() && !own_content_type_)
       request.headers.emplace_back(
           "Content-Type", form_ ? "application/x-www-form-urlencoded" : "application/json");
     if (const auto broken = headers_.render_to(request.headers, subject); !broken.empty()) {
@@ -108,6 +113,7 @@ class SendWebhook final : public Node {
     } else if (form_) {
       append_pairs(request.body, body.value(visit, subject));
     } else {
+      request.body.reserve(kUsualBody);
       body.append_json(request.body, visit, subject);
     }
   }
@@ -300,6 +306,7 @@ class SendWebhook final : public Node {
   WebhookBody body_;
   std::string method_;
   bool form_ = false;
+  bool own_content_type_ = false;
   DeliveryPolicy policy_;
 };
 

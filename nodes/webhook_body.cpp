@@ -19,7 +19,7 @@ constexpr std::string_view kAllCustom = "custom.*";
 constexpr std::array<std::string_view, 4> kDefaultFields{"id", "email", "first_name", "last_name"};
 
 BodyMember member(std::string_view name, BodyPart part) {
-  BodyMember result{std::string{name}, {}, std::move(part)};
+  BodyMember result{std::string{name}, ",", std::move(part)};
   append_json_string(result.json_name, name);
   result.json_name += ':';
   return result;
@@ -165,27 +165,45 @@ Value value_of(const BodyPart& part, const Visit& visit, const TemplateSubject& 
   return std::visit(Reader{visit, subject}, part.what);
 }
 
+/// What is there as text already goes out without a value in between.
+void append_field(std::string& out, const Lookup& lookup, const Visit& visit) {
+  const Contact& contact = visit.contact;
+  if (lookup.source == Lookup::Source::Id && contact.id && !contact.id->numeric)
+    return append_json_string(out, contact.id->text);
+  if (lookup.source == Lookup::Source::Groups) {
+    out += '[';
+    for (const std::string& group : contact.groups) {
+      if (&group != &contact.groups.front()) out += ',';
+      append_json_string(out, group);
+    }
+    out += ']';
+    return;
+  }
+  Value scratch;
+  const Value* value = lookup.find(contact, visit.engagement, visit.event, scratch);
+  if (value)
+    append_json(out, *value);
+  else
+    out += "null";
+}
+
 /// As to_json(value_of(part)), without the value in between.
 void append(std::string& out, const BodyPart& part, const Visit& visit,
             const TemplateSubject& subject) {
   if (const auto* found = std::get_if<BodyPart::Constant>(&part.what)) {
     out += found->json;
   } else if (const auto* lookup = std::get_if<Lookup>(&part.what)) {
-    Value scratch;
-    const Value* value = lookup->find(visit.contact, visit.engagement, visit.event, scratch);
-    if (value)
-      append_json(out, *value);
-    else
-      out += "null";
+    append_field(out, *lookup, visit);
+  } else if (const auto* source = std::get_if<Source>(&part.what);
+             source && *source == Source::DeliveryId) {
+    append_json_string(out, visit.delivery_id);
   } else if (const auto* members = std::get_if<Members>(&part.what)) {
-    char separator = '{';
+    out += '{';
     for (const BodyMember& m : *members) {
-      out += separator;
-      out += m.json_name;
+      out += std::string_view{m.json_name}.substr(&m == &members->front() ? 1 : 0);
       append(out, m.part, visit, subject);
-      separator = ',';
     }
-    out += members->empty() ? "{}" : "}";
+    out += '}';
   } else if (const auto* items = std::get_if<std::vector<BodyPart>>(&part.what)) {
     char separator = '[';
     for (const BodyPart& item : *items) {

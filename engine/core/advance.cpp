@@ -18,17 +18,20 @@ void Cascade::take(const EventInput& input) {
   const EventName* name = find_event(input.event.type);
   if (name != nullptr && name->effect == EventEffect::SetsSubscribedAt &&
       state_.contact.get(Field::SubscribedAt) == nullptr) {
-    ContactPatch patch = input.patch;
-    patch.fields.emplace_back(Field::SubscribedAt, input.event.at);
-    patch_contact(patch, input.history);
+    const std::pair<Field, Value> subscribed{Field::SubscribedAt, input.event.at};
+    patch_contact(input.patch, input.history, /*by_node=*/false, &subscribed);
   } else {
     patch_contact(input.patch, input.history);
   }
+  remember(input.event.type);
   if (state_.engagement.take(input.event)) {
     changes_.engagement_changed = true;
     changed(input.event.type);
   }
-  happen(input.history ? nullptr : std::make_shared<const Event>(input.event), input.history);
+  // Not owned, until a run outlives the input: see `finish`.
+  borrowed_ = &input.event;
+  const std::shared_ptr<const Event> event{std::shared_ptr<void>{}, borrowed_};
+  happen(input.history ? nullptr : event, input.history);
   work_off_caused();
 }
 
@@ -86,6 +89,7 @@ void Cascade::take(const CommandInput& input) {
         using T = std::decay_t<decltype(command)>;
         if constexpr (std::is_same_v<T, Forget>) {
           for (Run& run : state_.live) end(run, RunState::Exited, "forgotten");
+          remember_identity();
           state_.contact = Contact{.key = state_.contact.key};
           state_.engagement = {};
           changes_.forgotten = true;
@@ -108,22 +112,31 @@ void Cascade::take(const CommandInput& input) {
   work_off_caused();
 }
 
-/// Moves out what changed. Ended runs leave the state.
+/// Ended runs leave the state.
 Changes Cascade::finish() {
-  for (Run& run : state_.live)
-    if (std::ranges::find(changed_runs_, run.key) != changed_runs_.end()) {
-      if (run.live())
-        changes_.runs.push_back(run);
-      else
-        changes_.runs.push_back(std::move(run));
+  std::shared_ptr<const Event> kept;
+  for (Run& run : state_.live) {
+    if (std::ranges::find(changed_runs_, run.key) == changed_runs_.end()) continue;
+    if (!run.live()) {
+      changes_.ended.push_back(std::move(run));
+      continue;
     }
-  std::erase_if(state_.live, [](const Run& run) { return !run.live(); });
+    changes_.live.push_back(run.key);
+    if (run.event == nullptr || run.event.get() != borrowed_) continue;
+    if (kept == nullptr) kept = std::make_shared<const Event>(*borrowed_);
+    run.event = kept;
+  }
+  if (!changes_.ended.empty())
+    std::erase_if(state_.live, [](const Run& run) { return !run.live(); });
   return std::move(changes_);
 }
 
 // ---- the contact ----
 
 void Cascade::take_id(const ExternalId& id) {
+  remember_identity();
+  remember("id");
+  remember("updated_at");
   state_.contact.id = id;
   state_.contact.updated_at = now_.at;
   changes_.contact_changed = true;
@@ -132,21 +145,53 @@ void Cascade::take_id(const ExternalId& id) {
 }
 
 void Cascade::changed(std::string_view name) {
-  for_rules_.add(name);
-  if (catalog_.watches()) for_edges_.add(name);
+  if (!state_.live.empty()) for_rules_.add(name);
+  if (before_) for_edges_.add(name);
 }
 
-void Cascade::patch_contact(const ContactPatch& patch, bool quiet, bool by_node) {
+void Cascade::remember_identity() {
+  const Contact& contact = state_.contact;
+  if (!changes_.identity_before)
+    changes_.identity_before = {contact.id ? contact.id->text : "", contact.email()};
+}
+
+void Cascade::remember(std::string_view name) {
+  if (!before_ && !catalog_.watching(name).empty())
+    before_ = Person{state_.contact, state_.engagement};
+}
+
+void Cascade::remember(const ContactPatch& patch) {
+  if (!catalog_.watches()) return;
+  const auto same = [](const Value* present, const Value& value) {
+    return present == nullptr ? value.is_null() : *present == value;
+  };
+  for (const auto& [field, value] : patch.fields)
+    if (!same(state_.contact.get(field), value)) remember(info_of(field).name);
+  for (const auto& [name, value] : patch.custom)
+    if (!same(state_.contact.get_custom(name), value)) remember("custom." + name);
+  if (patch.groups || !patch.groups_add.empty() || !patch.groups_remove.empty()) remember("groups");
+  remember("updated_at");
+}
+
+void Cascade::patch_contact(const ContactPatch& patch, bool quiet, bool by_node,
+                            const std::pair<Field, Value>* also) {
   Contact& contact = state_.contact;
   const bool is_new = contact.created_at == Instant{};
   if (is_new) {
+    remember("created_at");
+    remember("updated_at");
     contact.created_at = contact.updated_at = now_.at;
     changes_.contact_changed = true;
     changed("created_at");
     changed("updated_at");
   }
-  if (patch.empty()) return;
-  const PatchEffect effect = apply_patch(contact, patch, now_.at);
+  if (patch.empty() && also == nullptr) return;
+  remember(patch);
+  if (also != nullptr) remember(info_of(also->first).name);
+  if (std::ranges::find(patch.fields, Field::Email, &std::pair<Field, Value>::first) !=
+      patch.fields.end())
+    remember_identity();
+  const PatchEffect effect = apply_patch(contact, patch, now_.at, also);
   if (!effect.ignored.empty()) changes_.warnings.emplace_back("contact_full");
   if (!effect.any()) return;
   changes_.contact_changed = true;
@@ -157,24 +202,27 @@ void Cascade::patch_contact(const ContactPatch& patch, bool quiet, bool by_node)
   for (const std::string& group : effect.joined)
     cause(kGroupJoinedEvent, ValueMap{{"group", group}});
   for (const std::string& group : effect.left) cause(kGroupLeftEvent, ValueMap{{"group", group}});
-  if (is_new) return;
+  if (is_new || !heard(kContactUpdatedEvent)) return;
   ValueList fields;
   for (const std::string& field : effect.changed) fields.emplace_back(field);
   cause(kContactUpdatedEvent, ValueMap{{"fields", std::move(fields)}});
 }
 
+bool Cascade::heard(std::string_view type) const {
+  return !state_.live.empty() || !catalog_.triggers(type).empty();
+}
+
 /// Queues an event that a change of the contact causes, where anybody could hear it.
 void Cascade::cause(std::string_view type, Value data) {
-  if (catalog_.triggers(type).empty() && state_.live.empty()) return;
+  if (!heard(type)) return;
   caused_.push_back({std::make_shared<const Event>(
                          Event{.type = std::string{type}, .at = now_.at, .data = std::move(data)}),
                      depth_ + 1});
 }
 
 void Cascade::work_off_caused() {
-  while (!caused_.empty()) {
-    const Caused next = std::move(caused_.front());
-    caused_.pop_front();
+  while (worked_off_ < caused_.size()) {
+    const Caused next = std::move(caused_[worked_off_++]);
     depth_ = next.depth;
     happen(next.event);
   }
@@ -329,7 +377,12 @@ LedgerRow& Cascade::ledger_row(ScenarioKey scenario, const EntryKey& key, bool t
     return candidate.scenario == scenario && candidate.test == test && candidate.key == key;
   });
   if (row != state_.ledger.end()) return *row;
-  if (loaded_ && !loaded_(scenario, key)) changes_.missing.emplace_back(scenario, key);
+  if (ledger_)
+    if (std::vector<LedgerRow> rows = ledger_(scenario, key); !rows.empty()) {
+      state_.ledger.insert(state_.ledger.end(), std::make_move_iterator(rows.begin()),
+                           std::make_move_iterator(rows.end()));
+      return ledger_row(scenario, key, test);
+    }
   return state_.ledger.emplace_back(LedgerRow{.scenario = scenario, .key = key, .test = test});
 }
 
@@ -339,9 +392,9 @@ void Cascade::mark(const LedgerRow& row) {
     changes_.ledger.push_back(index);
 }
 
-CounterRow& Cascade::counters(const Run& run, NodeNumber node) {
-  return changes_.counters.at(
-      {.scenario = run.scenario, .node = node, .version = run.version, .test = run.test});
+Cascade::Tally Cascade::counters(const Run& run, NodeNumber node) {
+  return {changes_.counters,
+          {.scenario = run.scenario, .node = node, .version = run.version, .test = run.test}};
 }
 
 void Cascade::mark(const Run& run) {
@@ -355,8 +408,8 @@ Run* Cascade::live_run(RunKey key) {
 }
 
 Changes advance(const Catalog& catalog, ContactState& state, const Input& input, const Now& now,
-                const LedgerLoaded& loaded) {
-  Cascade cascade{catalog, state, now, loaded};
+                const LedgerSource& ledger) {
+  Cascade cascade{catalog, state, now, ledger};
   std::visit([&](const auto& of) { cascade.take(of); }, input);
   return cascade.finish();
 }

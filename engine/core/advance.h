@@ -115,22 +115,26 @@ struct NewDelivery {
 /// Everything that `advance` decided. The new contact, engagement, ledger and live runs stand in
 /// the ContactState; here stands what changed and what leaves it.
 struct Changes {
+  /// By what a contact is looked up.
+  struct Identity {
+    std::string id, email;
+  };
   bool contact_changed = false;
   bool engagement_changed = false;
-  std::vector<std::size_t> ledger;  ///< Indexes of changed or new rows of the state.
-  std::vector<Run> runs;            ///< Every run that changed, live or ended, as it is now.
+  std::optional<Identity> identity_before;  ///< Where it may have changed.
+  std::vector<std::size_t> ledger;          ///< Indexes of changed or new rows of the state.
+  std::vector<RunKey> live;                 ///< Changed runs that are still in the state,
+  std::vector<Run> ended;                   ///< and those that left it.
   std::vector<NewDelivery> deliveries;
   std::vector<Timer> timers_set, timers_cleared;  ///< None is in both.
-  CounterDeltas counters;
+  std::vector<CounterChange> counters;
   bool forgotten = false;
   std::vector<std::string> warnings;  ///< For the answer: machine words.
-  /// Ledger rows that were needed and not loaded. Where there are any, all else is void: load them,
-  /// and advance the state as it was before once more.
-  std::vector<std::pair<ScenarioKey, EntryKey>> missing;
 };
 
-/// Whether the rows of (scenario, key) were loaded, live and test, if there are any.
-using LedgerLoaded = std::function<bool(ScenarioKey, const EntryKey&)>;
+/// The contact's rows of (scenario, key), live and test, where they do not stand in the state yet:
+/// nobody could foresee that they are needed.
+using LedgerSource = std::function<std::vector<LedgerRow>(ScenarioKey, const EntryKey&)>;
 
 /// Limits on one input's cascade. Beyond them a run under way is parked with reason "cascade", and
 /// entries are refused and counted by that name.
@@ -145,8 +149,8 @@ inline constexpr Duration kDateLateness = std::chrono::hours{24};
 /// id; segments that changed from no to yes; then what that caused (group_joined, group_left,
 /// contact_updated, changes by nodes), first in first out. The event that starts a run never
 /// satisfies a wait of that run. Quiet changes (imports, history) start nothing, but exit rules and
-/// waits see the contact as it is then. Never fails: a run that cannot go on is parked. `loaded`
+/// waits see the contact as it is then. Never fails: a run that cannot go on is parked. `ledger`
 /// may be empty: then all rows there are stand in the state.
 Changes advance(const Catalog& catalog, ContactState& state, const Input& input, const Now& now,
-                const LedgerLoaded& loaded = {});
+                const LedgerSource& ledger = {});
 }  // namespace onward

@@ -25,10 +25,9 @@ void Cascade::take_segment_recheck(const TimerInput& input, const CatalogTrigger
 
 void Cascade::take_date(const TimerInput& input, const CatalogTrigger& trigger,
                         const DateListen& listen) {
-  const Person present{state_.contact, state_.engagement};
   // The field, the zone or the trigger may have changed since the timer was set.
-  if (due_of(trigger, present, input.due - Duration{1}) != input.due) return;
-  if (const auto next = due_of(trigger, present, input.due))
+  if (due_of(trigger, present(), input.due - Duration{1}) != input.due) return;
+  if (const auto next = due_of(trigger, present(), input.due))
     set_timer({*next, input.contact, input.timer});
   if (listen.where.evaluate(subject(trigger.scenario->current().timezone)).truth != Truth::Yes)
     return;
@@ -40,7 +39,10 @@ void Cascade::take_date(const TimerInput& input, const CatalogTrigger& trigger,
 /// Segments that changed from no to yes start runs; timers follow what changed.
 void Cascade::cross_edges(bool quiet) {
   const ChangedNames names = std::exchange(for_edges_, {});
-  if (names.empty()) return;
+  if (names.empty()) return;  // what was remembered is as it was
+  // A later change remembers anew, so that a node that is entered below makes an edge of its own.
+  const Person person = *std::exchange(before_, std::nullopt);
+  const PersonView before{person.contact, person.engagement};
   std::vector<CatalogTrigger> watching, crossed;
   for (const std::string& name : names)
     for (const CatalogTrigger& trigger : catalog_.watching(name)) watching.push_back(trigger);
@@ -51,14 +53,13 @@ void Cascade::cross_edges(bool quiet) {
   const auto same = std::ranges::unique(watching, {}, place);
   watching.erase(same.begin(), same.end());
 
-  const Person before = std::exchange(before_, {state_.contact, state_.engagement});
   for (const CatalogTrigger& trigger : watching) {
     const ScenarioNode& node = trigger.at();
     const auto* listen = std::get_if<SegmentListen>(&node.node->listens());
     const TimerKind kind = listen == nullptr ? TimerKind::Date : TimerKind::SegmentRecheck;
-    std::optional<Instant> due = due_of(trigger, before_, now_.at);
+    std::optional<Instant> due = due_of(trigger, present(), now_.at);
     if (listen == nullptr && due && fired_already(trigger, before, *due))
-      due = due_of(trigger, before_, *due);
+      due = due_of(trigger, present(), *due);
     move_timer({.kind = kind, .subject = trigger_subject(trigger.scenario->key, node.number)},
                due_of(trigger, before, now_.at), due);
     if (listen == nullptr || quiet) continue;
@@ -79,10 +80,10 @@ void Cascade::cross_edges(bool quiet) {
 
 /// Whether the contact came in already for the day that a date trigger is due for next: clocks in
 /// another zone show that time once more.
-bool Cascade::fired_already(const CatalogTrigger& trigger, const Person& before, Instant due) {
+bool Cascade::fired_already(const CatalogTrigger& trigger, const PersonView& before, Instant due) {
   const auto& date = std::get<DateListen>(trigger.at().node->listens());
   if (contact_value(before.contact, before.engagement, date.field) !=
-      contact_value(before_.contact, before_.engagement, date.field))
+      contact_value(state_.contact, state_.engagement, date.field))
     return false;
   const LedgerRow& row =
       ledger_row(trigger.scenario->key, {}, !trigger.scenario->test_emails.empty());
@@ -90,7 +91,7 @@ bool Cascade::fired_already(const CatalogTrigger& trigger, const Person& before,
 }
 
 /// When a trigger's timer for this person is due: nothing where time alone starts nothing.
-std::optional<Instant> Cascade::due_of(const CatalogTrigger& trigger, const Person& person,
+std::optional<Instant> Cascade::due_of(const CatalogTrigger& trigger, const PersonView& person,
                                        Instant after) const {
   const std::string& timezone = trigger.scenario->current().timezone;
   const Listen& listens = trigger.at().node->listens();
@@ -147,7 +148,7 @@ void Cascade::arm(const ArmTrigger& command) {
   if (date != nullptr || !segment->at)
     move_timer({.kind = date == nullptr ? TimerKind::SegmentRecheck : TimerKind::Date,
                 .subject = subject_of},
-               std::nullopt, due_of(*trigger, {state_.contact, state_.engagement}, now_.at));
+               std::nullopt, due_of(*trigger, present(), now_.at));
   if (segment == nullptr || !command.enter) return;
   const std::string& timezone = trigger->scenario->current().timezone;
   if (segment->segment.evaluate(subject(timezone)).truth != Truth::Yes) return;
@@ -175,8 +176,8 @@ void Cascade::enter(const CatalogTrigger& trigger, const std::shared_ptr<const E
   const bool test = !scenario.test_emails.empty();
   const auto refuse = [&](std::string_view reason) {
     const bool counted_as_test = test && reason != "test_mode";
-    changes_.counters
-        .at({.scenario = scenario.key, .version = scenario.newest, .test = counted_as_test})
+    Tally{changes_.counters,
+          {.scenario = scenario.key, .version = scenario.newest, .test = counted_as_test}}
         .add(reason, 1);
   };
   if (test &&
@@ -243,6 +244,7 @@ void Cascade::start(const CatalogScenario& scenario, std::size_t trigger, EntryK
           .contact = state_.contact.key,
           .started = now_.at,
           .event = event};
+  run.path.reserve(kUsualPath);
   counters(run).add(Counter::Entered, 1);
   counters(run).add(Counter::Inside, 1);
   state_.live.push_back(std::move(run));

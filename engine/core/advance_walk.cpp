@@ -45,7 +45,7 @@ void Cascade::arrive(Run& run, const ScenarioNode& node) {
   assert(
       std::ranges::none_of(run.path, [&](const auto& step) { return step.node == node.number; }));
   run.path.push_back({.node = node.number, .at = now_.at});
-  CounterRow& counted = counters(run, node.number);
+  const Tally counted = counters(run, node.number);
   counted.add(Counter::Visits, 1);
   if (LedgerRow& row = ledger_row(run.scenario, {}, run.test); row.visited.insert(node.number)) {
     counted.add(Counter::UniqueContacts, 1);
@@ -109,7 +109,7 @@ void Cascade::ask_for(Run& run, const CatalogScenario& home, const ScenarioNode&
   } else {
     delivery.due = now_.at;
   }
-  CounterRow& counted = counters(run, node.number);
+  const Tally counted = counters(run, node.number);
   counted.add(Counter::Requests, 1);
   counted.add(refused ? Counter::Failed : Counter::Pending, 1);
   run.path.back().delivery = delivery.key;
@@ -246,7 +246,7 @@ void Cascade::end(Run& run, RunState state, std::string_view reason) {
   run.reason = reason;
   run.ended = now_.at;
   run.event.reset();
-  CounterRow& counted = counters(run);
+  const Tally counted = counters(run);
   counted.add(Counter::Inside, -1);
   switch (state) {
     case RunState::Done:

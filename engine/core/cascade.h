@@ -1,7 +1,6 @@
 #pragma once
 // Inside `advance`: what one input does to a contact, while it is done. For its own files only.
 #include <algorithm>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,9 +51,9 @@ inline bool listed(const std::vector<std::string>& events, std::string_view type
 /// advance_triggers.cpp (who enters), advance_walk.cpp (the way of a run).
 class Cascade {
  public:
-  Cascade(const Catalog& catalog, ContactState& state, const Now& now, const LedgerLoaded& loaded)
-      : catalog_{catalog}, state_{state}, now_{now}, loaded_{loaded} {
-    if (catalog_.watches()) before_ = {state.contact, state.engagement};
+  Cascade(const Catalog& catalog, ContactState& state, const Now& now, const LedgerSource& ledger)
+      : catalog_{catalog}, state_{state}, now_{now}, ledger_{ledger} {
+    changes_.counters.reserve(kUsualChanges);
   }
 
   void take(const EventInput& input);
@@ -64,6 +63,9 @@ class Cascade {
   Changes finish();
 
  private:
+  static constexpr std::size_t kUsualChanges = 24;  // of counters, by one input
+  static constexpr std::size_t kUsualPath = 4;
+
   struct Caused {
     std::shared_ptr<const Event> event;  ///< Null: a node changed the contact.
     int depth = 0;
@@ -77,10 +79,36 @@ class Cascade {
     Contact contact;
     Engagement engagement;
   };
+  struct PersonView {
+    const Contact& contact;
+    const Engagement& engagement;
+  };
+  /// Numbers of one row, on their way into the changes.
+  class Tally {
+   public:
+    Tally(std::vector<CounterChange>& out, const CounterKey& key) : out_{out}, key_{key} {}
+    void add(Counter counter, std::int32_t delta) const {
+      out_.push_back({.key = key_, .name = {}, .counter = counter, .delta = delta});
+    }
+    void add(std::string_view name, std::int32_t delta) const {
+      out_.push_back({.key = key_, .name = name, .counter = Counter::kCount, .delta = delta});
+    }
+
+   private:
+    std::vector<CounterChange>& out_;
+    const CounterKey key_;
+  };
 
   void take_id(const ExternalId& id);
-  void patch_contact(const ContactPatch& patch, bool quiet, bool by_node = false);
+  /// `also`: one more field to set.
+  void patch_contact(const ContactPatch& patch, bool quiet, bool by_node = false,
+                     const std::pair<Field, Value>* also = nullptr);
   void changed(std::string_view name);
+  void remember_identity();
+  /// Before a change: keeps what edges compare with, where a trigger watches one of the names.
+  void remember(std::string_view name);
+  void remember(const ContactPatch& patch);
+  bool heard(std::string_view type) const;
   void cause(std::string_view type, Value data);
   void work_off_caused();
   /// An event, or with null only a change of the contact, reaches runs and triggers.
@@ -106,9 +134,10 @@ class Cascade {
   void take_date(const TimerInput& input, const CatalogTrigger& trigger, const DateListen& listen);
   std::optional<CatalogTrigger> trigger_of(std::uint64_t subject) const;
   void arm(const ArmTrigger& command);
-  std::optional<Instant> due_of(const CatalogTrigger& trigger, const Person& person,
+  PersonView present() const { return {state_.contact, state_.engagement}; }
+  std::optional<Instant> due_of(const CatalogTrigger& trigger, const PersonView& person,
                                 Instant after) const;
-  bool fired_already(const CatalogTrigger& trigger, const Person& before, Instant due);
+  bool fired_already(const CatalogTrigger& trigger, const PersonView& before, Instant due);
   void move_timer(TimerKey key, const std::optional<Instant>& from,
                   const std::optional<Instant>& to);
   /// The last that is said of a timer stands.
@@ -141,7 +170,7 @@ class Cascade {
   SegmentSubject subject(std::string_view timezone, const Event* event = nullptr) const;
   LedgerRow& ledger_row(ScenarioKey scenario, const EntryKey& key, bool test);
   void mark(const LedgerRow& row);
-  CounterRow& counters(const Run& run, NodeNumber node = {});
+  Tally counters(const Run& run, NodeNumber node = {});
   void mark(const Run& run);
   Run* live_run(RunKey key);
   DeliveryKey next_delivery() const { return {numbered(now_.seq, deliveries_)}; }
@@ -149,13 +178,16 @@ class Cascade {
   const Catalog& catalog_;
   ContactState& state_;
   const Now& now_;
-  const LedgerLoaded& loaded_;
-  Person before_;                                ///< As edges saw the contact last.
+  const LedgerSource& ledger_;
+  const Event* borrowed_ = nullptr;  ///< The input's own: runs that outlive it get a copy.
+  /// As edges saw the contact last; nothing where all that they watch is as it was.
+  std::optional<Person> before_;
   ChangedNames for_rules_;                       ///< Changes that runs have not seen yet,
   ChangedNames for_edges_;                       ///< and those that triggers have not.
   std::vector<const CatalogScenario*> entered_;  ///< By what happens now; each once.
   Changes changes_;
-  std::deque<Caused> caused_;
+  std::vector<Caused> caused_;  ///< First in, first out; those before `worked_off_` are done.
+  std::size_t worked_off_ = 0;
   std::vector<RunKey> changed_runs_;
   int depth_ = 0;
   int visits_ = 0;

@@ -60,6 +60,9 @@ Catalog::Catalog(std::vector<std::shared_ptr<const CatalogScenario>> scenarios, 
     const auto same = std::ranges::unique(listed, {}, place);
     listed.erase(same.begin(), same.end());
   }
+  for (const auto& [event, listed] : triggers_) touched_.emplace(event, find_touched(event));
+  touched_by_others_ = find_touched(kAnyEvent);
+  touched_by_changes_ = find_touched({});
 }
 
 void Catalog::add_trigger(const CatalogTrigger& trigger) {
@@ -85,7 +88,7 @@ void Catalog::add_trigger(const CatalogTrigger& trigger) {
 }
 
 std::span<const CatalogTrigger> Catalog::watching(std::string_view name) const {
-  const auto found = watching_.find(std::string{name});
+  const auto found = watching_.find(name);
   if (found == watching_.end()) return {};
   return found->second;
 }
@@ -102,13 +105,19 @@ const CatalogScenario* Catalog::find(std::string_view id) const {
 }
 
 std::span<const CatalogTrigger> Catalog::triggers(std::string_view event) const {
-  auto found = triggers_.find(std::string{event});
-  if (found == triggers_.end() && !event.empty()) found = triggers_.find(std::string{kAnyEvent});
+  auto found = triggers_.find(event);
+  if (found == triggers_.end() && !event.empty()) found = triggers_.find(kAnyEvent);
   if (found == triggers_.end()) return {};
   return found->second;
 }
 
-std::vector<ScenarioKey> Catalog::touched_by(std::string_view event) const {
+std::span<const ScenarioKey> Catalog::touched_by(std::string_view event) const {
+  if (event.empty()) return touched_by_changes_;
+  const auto found = touched_.find(event);
+  return found == touched_.end() ? touched_by_others_ : found->second;
+}
+
+std::vector<ScenarioKey> Catalog::find_touched(std::string_view event) const {
   std::vector<ScenarioKey> touched;
   for (const std::string_view name :
        {event, kGroupJoinedEvent, kGroupLeftEvent, kContactUpdatedEvent})

@@ -2,6 +2,7 @@
 // All that inputs are advanced against: the scenarios, their versions and indexes. Immutable,
 // swapped whole; one snapshot serves a batch.
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -61,7 +62,7 @@ class Catalog {
   /// Scenarios that an input with this event (or "" for an input without one) can start, through
   /// the events it may cause (group_joined, group_left, contact_updated) too: their ledger rows
   /// must be loaded. Sorted, each once.
-  std::vector<ScenarioKey> touched_by(std::string_view event) const;
+  std::span<const ScenarioKey> touched_by(std::string_view event) const;
 
   const std::vector<std::shared_ptr<const CatalogScenario>>& scenarios() const {
     return scenarios_;
@@ -70,12 +71,25 @@ class Catalog {
   std::int64_t account_id() const { return account_id_; }
 
  private:
+  struct NameHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const noexcept {
+      return std::hash<std::string_view>{}(name);
+    }
+  };
+  template <class T>
+  using ByName = std::unordered_map<std::string, std::vector<T>, NameHash, std::equal_to<>>;
+
   void add_trigger(const CatalogTrigger& trigger);
+  std::vector<ScenarioKey> find_touched(std::string_view event) const;
 
   std::vector<std::shared_ptr<const CatalogScenario>> scenarios_;  // by id
   std::unordered_map<std::uint32_t, const CatalogScenario*> by_key_;
-  std::unordered_map<std::string, std::vector<CatalogTrigger>> triggers_;
-  std::unordered_map<std::string, std::vector<CatalogTrigger>> watching_;
+  ByName<CatalogTrigger> triggers_;
+  ByName<CatalogTrigger> watching_;
+  ByName<ScenarioKey> touched_;                  // of the events in triggers_
+  std::vector<ScenarioKey> touched_by_others_;   // of any other event,
+  std::vector<ScenarioKey> touched_by_changes_;  // and of inputs without one
   bool keyed_by_change_ = false;
   std::string epoch_ = "000000000000";
   std::int64_t account_id_ = 1;

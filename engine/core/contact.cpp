@@ -204,16 +204,23 @@ bool ContactPatch::empty() const {
   return fields.empty() && custom.empty() && !groups && groups_add.empty() && groups_remove.empty();
 }
 
-PatchEffect apply_patch(Contact& contact, const ContactPatch& patch, Instant now) {
+PatchEffect apply_patch(Contact& contact, const ContactPatch& patch, Instant now,
+                        const std::pair<Field, Value>* also) {
   PatchEffect effect;
-  for (const auto& [field, value] : patch.fields) {
+  const std::size_t fields = patch.fields.size() + (also == nullptr ? 0 : 1);
+  effect.changed.reserve(fields + patch.custom.size());
+  if (contact.fields.empty()) contact.fields.reserve(fields);
+  const auto set = [&](Field field, const Value& value) {
+    const Value* present = contact.get(field);
     // One form of every address, whoever writes it: lookups compare it byte by byte.
-    Value normal =
-        field == Field::Email && value.text() ? Value{normal_email(*value.text())} : value;
-    if (!differs(contact.get(field), normal)) continue;
-    contact.set(field, std::move(normal));
+    const bool is_email = field == Field::Email && value.text();
+    Value normal = is_email ? Value{normal_email(*value.text())} : Value{};
+    if (!differs(present, is_email ? normal : value)) return;
+    contact.set(field, is_email ? std::move(normal) : value);
     effect.changed.emplace_back(info_of(field).name);
-  }
+  };
+  for (const auto& [field, value] : patch.fields) set(field, value);
+  if (also != nullptr) set(also->first, also->second);
   for (const auto& [name, value] : patch.custom) {
     const Value* present = contact.get_custom(name);
     if (!differs(present, value)) continue;

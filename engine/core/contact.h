@@ -119,7 +119,9 @@ struct PatchEffect {
   std::vector<std::string> ignored;
   bool any() const { return !changed.empty(); }
 };
-PatchEffect apply_patch(Contact& contact, const ContactPatch& patch, Instant now);
+/// `also` is one more field of the patch.
+PatchEffect apply_patch(Contact& contact, const ContactPatch& patch, Instant now,
+                        const std::pair<Field, Value>* also = nullptr);
 
 class CustomFields;
 

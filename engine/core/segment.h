@@ -53,7 +53,13 @@ class Segment {
   SegmentResult evaluate(const SegmentSubject& subject) const;
   /// What decided, with the values compared, for the contact's journey: `email is
   /// "jane@example.org": found "ada@example.org"`. At most 200 bytes of UTF-8.
-  std::string explain(const SegmentSubject& subject) const;
+  std::string explain(const SegmentSubject& subject) const { return judge(subject).why; }
+  struct Judgement {
+    Truth truth = Truth::Unknown;
+    std::string why;  ///< See explain.
+  };
+  /// Both at once: nothing is asked twice.
+  Judgement judge(const SegmentSubject& subject) const;
   const ReadSet& reads() const;
   bool always() const { return !root_; }
 

@@ -13,6 +13,7 @@ using Op = Term::Op;
 
 constexpr std::size_t kMost = 200;  // bytes of the whole
 constexpr std::size_t kShown = 60;  // bytes of one value
+constexpr std::size_t kUsual = 96;  // bytes of a line that is short
 constexpr std::string_view kMore = "…";
 
 /// Cuts between two characters, and says so.
@@ -78,26 +79,42 @@ class Explanation {
  public:
   explicit Explanation(const SegmentSubject& subject) : subject_{subject} {}
 
-  std::string of(const Term& term) {
-    tell(term, /*negated=*/false);
+  Segment::Judgement of(const Term& term) {
+    out_.reserve(kUsual);
+    const Truth truth = tell(term, /*negated=*/false);
     cut(out_, 0, kMost);
-    return std::move(out_);
+    return {truth, std::move(out_)};
   }
 
  private:
   bool full() const { return out_.size() > kMost; }
 
-  void tell(const Term& term, bool negated) {
+  /// Tells why, and what is answered.
+  Truth tell(const Term& term, bool negated) {
     switch (term.op) {
-      case Op::Broken:
-        out_ += "cannot be told";
-        return;
       case Op::All:
         return tell_group(term, Truth::No, "");
       case Op::Any:
         return tell_group(term, Truth::Yes, "none of: ");
       case Op::Not:
-        return tell(term.parts.front(), !negated);
+        return opposite(tell(term.parts.front(), !negated));
+      default:
+        tell_part(term, negated);
+        return evaluate_term(term, subject_).truth;
+    }
+  }
+
+  void tell_part(const Term& term, bool negated) {
+    switch (term.op) {
+      case Op::Broken:
+        out_ += "cannot be told";
+        return;
+      case Op::Not:
+        return tell_part(term.parts.front(), !negated);
+      case Op::All:
+      case Op::Any:
+        tell(term, negated);
+        return;
       case Op::InGroup:
         return tell_groups(term.names);
       case Op::Opened:
@@ -110,22 +127,34 @@ class Explanation {
   }
 
   /// The first part that decides by itself; else the first that cannot be told; else all of them.
-  void tell_group(const Term& term, Truth decided_by, std::string_view otherwise) {
+  Truth tell_group(const Term& term, Truth decided_by, std::string_view otherwise) {
     const Term* unknown = nullptr;
     for (const Term& part : term.parts) {
       const Truth truth = evaluate_term(part, subject_).truth;
-      if (truth == decided_by) return tell(part, false);
+      if (truth == decided_by) {
+        tell_part(part, false);
+        return decided_by;
+      }
       if (truth == Truth::Unknown && !unknown) unknown = &part;
     }
-    if (unknown) return tell(*unknown, false);
+    if (unknown) {
+      tell_part(*unknown, false);
+      return Truth::Unknown;
+    }
     out_ += otherwise;
     const char* separator = "";
     for (const Term& part : term.parts) {
-      if (full()) return;
+      if (full()) break;
       out_ += separator;
       separator = "; ";
-      tell(part, false);
+      tell_part(part, false);
     }
+    return opposite(decided_by);
+  }
+
+  static Truth opposite(Truth truth) {
+    if (truth == Truth::Unknown) return truth;
+    return truth == Truth::Yes ? Truth::No : Truth::Yes;
   }
 
   void tell_groups(const std::vector<std::string>& names) {
@@ -257,6 +286,7 @@ class Explanation {
 
   /// In quotes. What is cut is cut before it is escaped, so that no escape is torn.
   void text(std::string_view found) {
+    if (found.size() <= kShown) return append_json_string(out_, found);
     std::string shown{found.substr(0, kShown + 1)};
     cut(shown, 0, kShown);
     append_json_string(out_, shown);
@@ -267,7 +297,7 @@ class Explanation {
 };
 }  // namespace
 
-std::string Segment::explain(const SegmentSubject& subject) const {
-  return root_ ? Explanation{subject}.of(*root_) : std::string{};
+Segment::Judgement Segment::judge(const SegmentSubject& subject) const {
+  return root_ ? Explanation{subject}.of(*root_) : Judgement{Truth::Yes, {}};
 }
 }  // namespace onward

@@ -5,6 +5,11 @@
 #include <fmt/format.h>
 
 namespace onward {
+namespace {
+/// Rows that are searched one by one before they get an index.
+constexpr std::size_t kSearched = 16;
+}  // namespace
+
 void CounterRow::add(std::string_view name, std::int64_t delta) {
   const auto place = std::ranges::lower_bound(
       named, name, {}, [](const auto& entry) { return std::string_view{entry.first}; });
@@ -19,14 +24,54 @@ void CounterRow::add(const CounterRow& other) {
   for (const auto& [name, count] : other.named) add(name, count);
 }
 
-CounterRow& CounterDeltas::at(const CounterKey& key) {
-  for (auto row = rows_.rbegin(); row != rows_.rend(); ++row)
-    if (row->first == key) return row->second;
-  return rows_.emplace_back(key, CounterRow{}).second;
+std::size_t CounterDeltas::row_of(const CounterKey& key) {
+  if (last_ < rows_.size() && rows_[last_].key == key) return last_;
+  if (rows_.empty()) rows_.reserve(kSearched / 2);
+  if (rows_.size() < kSearched) {
+    last_ = 0;
+    while (last_ < rows_.size() && rows_[last_].key != key) ++last_;
+  } else {
+    if (index_.empty())
+      for (std::size_t i = 0; i < rows_.size(); ++i) index_.emplace(rows_[i].key, i);
+    last_ = index_.try_emplace(key, rows_.size()).first->second;
+  }
+  if (last_ == rows_.size()) rows_.push_back({.key = key});
+  return last_;
 }
 
-void CounterDeltas::merge(const CounterDeltas& other) {
-  for (const auto& [key, row] : other.rows_) at(key).add(row);
+void CounterDeltas::add(const CounterChange& change) {
+  const std::size_t row = row_of(change.key);
+  if (change.counter != Counter::kCount) {
+    rows_[row].counts[static_cast<std::size_t>(change.counter)] += change.delta;
+    return;
+  }
+  // A batch goes the same few ways again and again.
+  for (std::size_t i = 0; i < named_.size() && i < kSearched; ++i)
+    if (Named& one = named_[i]; one.row == row && one.name == change.name) {
+      one.delta += change.delta;
+      return;
+    }
+  named_.push_back({.row = row, .name = change.name, .delta = change.delta});
+}
+
+std::vector<std::pair<CounterKey, CounterRow>> CounterDeltas::added_to(
+    const Counters& before) const {
+  std::vector<std::pair<CounterKey, CounterRow>> sums;
+  sums.reserve(rows_.size());
+  for (const Row& row : rows_) {
+    const auto known = before.find(row.key);
+    CounterRow& sum =
+        sums.emplace_back(row.key, known == before.end() ? CounterRow{} : known->second).second;
+    for (std::size_t i = 0; i < kCounters; ++i) sum.counts[i] += row.counts[i];
+  }
+  for (const Named& one : named_) sums[one.row].second.add(one.name, one.delta);
+  return sums;
+}
+
+std::size_t CounterDeltas::KeyHash::operator()(const CounterKey& key) const noexcept {
+  const std::uint64_t place = std::uint64_t{key.scenario.value} << 32 | key.node.value;
+  const std::uint64_t side = std::uint64_t{key.version} << 1 | (key.test ? 1 : 0);
+  return std::hash<std::uint64_t>{}((place ^ side << 24) * 0x9E3779B97F4A7C15u);
 }
 
 std::map<NodeNumber, CounterRow> sum_counters(const Counters& counters, ScenarioKey scenario,

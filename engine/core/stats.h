@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -64,21 +65,45 @@ struct CounterRow {
   bool operator==(const CounterRow&) const = default;
 };
 
-/// Changes to counters, gathered while inputs advance.
-class CounterDeltas {
- public:
-  CounterRow& at(const CounterKey& key);
-  void merge(const CounterDeltas& other);
-  bool empty() const { return rows_.empty(); }
-  void clear() { rows_.clear(); }
-  const std::vector<std::pair<CounterKey, CounterRow>>& rows() const { return rows_; }
-
- private:
-  std::vector<std::pair<CounterKey, CounterRow>> rows_;  // few; searched from the back
-};
-
 /// The present numbers. Ordered, so that a scenario's rows are neighbours.
 using Counters = std::map<CounterKey, CounterRow>;
+
+/// One number that moved, of a counter or of a name (a port, a reason).
+struct CounterChange {
+  CounterKey key;
+  std::string_view name;              ///< Lives as long as the scenario version.
+  Counter counter = Counter::kCount;  ///< kCount: it is the name's.
+  std::int32_t delta = 0;
+};
+
+/// Changes to counters, summed over a batch.
+class CounterDeltas {
+ public:
+  void add(const CounterChange& change);
+  /// The rows that changed, as they are then: each is `before`, or nothing, and its changes.
+  std::vector<std::pair<CounterKey, CounterRow>> added_to(const Counters& before) const;
+
+ private:
+  struct Row {
+    CounterKey key;
+    std::array<std::int32_t, kCounters> counts{};
+  };
+  struct Named {
+    std::size_t row = 0;
+    std::string_view name;
+    std::int64_t delta = 0;
+  };
+  struct KeyHash {
+    std::size_t operator()(const CounterKey& key) const noexcept;
+  };
+
+  std::size_t row_of(const CounterKey& key);
+
+  std::vector<Row> rows_;
+  std::vector<Named> named_;
+  std::unordered_map<CounterKey, std::size_t, KeyHash> index_;  // once they are many
+  std::size_t last_ = 0;  // of `add`: its neighbours are alike
+};
 
 /// The sum over the versions of one scenario (or only `version`), by node; node 0 is the scenario.
 std::map<NodeNumber, CounterRow> sum_counters(const Counters& counters, ScenarioKey scenario,

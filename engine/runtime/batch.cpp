@@ -31,7 +31,13 @@ ContactKey key_of(const Input& input) {
   return {};
 }
 
-std::string id_of(const Contact& contact) { return contact.id ? contact.id->text : std::string{}; }
+/// Into a short list, where it is not in it yet.
+template <class T>
+bool add_new(std::vector<T>& list, const T& item) {
+  if (std::ranges::find(list, item) != list.end()) return false;
+  list.push_back(item);
+  return true;
+}
 }  // namespace
 
 Result<std::vector<LoadedDelivery>> unit_of(Store& store, const Delivery& delivery) {
@@ -65,78 +71,117 @@ Batch::Batch(Store& store, const Catalog& catalog, const Counters& counters,
 
 // ---- reading ----
 
+namespace {
+/// Puts what was asked for into order, each once.
+template <class Asked>
+void put_in_order(Asked& asked) {
+  const auto key = &Asked::value_type::first;
+  std::ranges::sort(asked, {}, key);
+  const auto same = std::ranges::unique(asked, {}, key);
+  asked.erase(same.begin(), same.end());
+}
+
+/// The place of `key`; null where it was not asked for.
+template <class Asked, class Key>
+auto* found_in(Asked& asked, const Key& key) {
+  const auto place = std::ranges::lower_bound(asked, key, {}, &Asked::value_type::first);
+  return place == asked.end() || place->first != key ? nullptr : &place->second;
+}
+}  // namespace
+
 Status Batch::prefetch(std::span<const Work> work) {
-  std::vector<IdentityQuery> queries;
-  std::vector<Hash128> keys;
   for (const Work& item : work) {
     if (const ContactRef* who = ref_of(*item.input)) {
-      IdentityQuery query;
-      if (who->id && by_id_.try_emplace(who->id->text).second) query.id = who->id->text;
-      if (!who->email.empty() && by_email_.try_emplace(who->email).second) query.email = who->email;
-      if (!query.id.empty() || !query.email.empty()) queries.push_back(std::move(query));
+      if (who->id) by_id_.push_back({who->id->text, {}});
+      if (!who->email.empty()) by_email_.push_back({who->email, {}});
     }
     const auto* event = std::get_if<EventInput>(item.input);
-    if (event != nullptr && !event->id.empty()) {
-      const Hash128 key = seen_key(event->source, event->id);
-      if (seen_.try_emplace(key).second) keys.push_back(key);
-    }
+    if (event != nullptr && !event->id.empty())
+      seen_.push_back({seen_key(event->source, event->id), {}});
   }
-  auto matches = store_.identify(queries);
-  if (!matches) return tl::make_unexpected(std::move(matches.error()));
-  for (std::size_t i = 0; i < queries.size(); ++i) {
-    if (!queries[i].id.empty()) by_id_[queries[i].id] = (*matches)[i].by_id;
-    if (!queries[i].email.empty()) by_email_[queries[i].email] = std::move((*matches)[i].by_email);
-  }
-  auto fingerprints = store_.seen(keys, now_);
-  if (!fingerprints) return tl::make_unexpected(std::move(fingerprints.error()));
-  for (std::size_t i = 0; i < keys.size(); ++i) seen_[keys[i]] = (*fingerprints)[i];
+  put_in_order(by_id_);
+  put_in_order(by_email_);
+  put_in_order(seen_);
+  if (Status done = look_up(); !done) return done;
 
+  working_.reserve(work.size());
   std::vector<LoadQuery> loads;
-  std::unordered_map<ContactKey, std::size_t> places;
   for (const Work& item : work) {
     const ContactRef* who = ref_of(*item.input);
     const ContactKey contact =
         who == nullptr ? key_of(*item.input) : resolve(*who).contact.value_or(ContactKey{});
-    if (!contact || working_.contains(contact)) continue;
-    const auto [place, fresh] = places.try_emplace(contact, loads.size());
-    if (fresh) loads.push_back({.contact = contact});
-    Needs needs = needs_of(*item.input);
-    LoadQuery& load = loads[place->second];
-    load.ledger.insert(load.ledger.end(), needs.ledger.begin(), needs.ledger.end());
-    load.keyed.insert(load.keyed.end(), needs.keyed.begin(), needs.keyed.end());
+    if (!contact) continue;
+    const auto [place, fresh] = working_.try_emplace(contact);
+    if (fresh) {
+      place->second.load = loads.size();
+      loads.push_back({.contact = contact});
+    }
+    const Needs needs = needs_of(*item.input);
+    LoadQuery& load = loads[place->second.load];
+    for (const ScenarioKey key : needs.ledger) add_new(load.ledger, key);
+    for (const auto& key : needs.keyed) add_new(load.keyed, key);
   }
-  for (LoadQuery& load : loads) {
-    std::ranges::sort(load.ledger);
-    load.ledger.erase(std::ranges::unique(load.ledger).begin(), load.ledger.end());
-    std::ranges::sort(load.keyed);
-    load.keyed.erase(std::ranges::unique(load.keyed).begin(), load.keyed.end());
-  }
+  if (loads.empty()) return {};
   auto states = store_.load(loads);
   if (!states) return tl::make_unexpected(std::move(states.error()));
   for (std::size_t i = 0; i < loads.size(); ++i) {
-    if (!(*states)[i]) continue;
-    Working& working = working_[loads[i].contact];
+    const auto place = working_.find(loads[i].contact);
+    if (!(*states)[i]) {
+      working_.erase(place);
+      continue;
+    }
+    Working& working = place->second;
     working.state = std::move(*(*states)[i]);
-    working.ledger.insert(loads[i].ledger.begin(), loads[i].ledger.end());
-    working.keyed.insert(loads[i].keyed.begin(), loads[i].keyed.end());
+    working.loaded = {.ledger = std::move(loads[i].ledger), .keyed = std::move(loads[i].keyed)};
   }
   return {};
+}
+
+/// Who is known by the names, and which events were seen.
+Status Batch::look_up() {
+  if (!by_id_.empty() || !by_email_.empty()) {
+    std::vector<IdentityQuery> queries(std::max(by_id_.size(), by_email_.size()));
+    for (std::size_t i = 0; i < by_id_.size(); ++i) queries[i].id = by_id_[i].first;
+    for (std::size_t i = 0; i < by_email_.size(); ++i) queries[i].email = by_email_[i].first;
+    auto matches = store_.identify(queries);
+    if (!matches) return tl::make_unexpected(std::move(matches.error()));
+    for (std::size_t i = 0; i < by_id_.size(); ++i) by_id_[i].second = (*matches)[i].by_id;
+    for (std::size_t i = 0; i < by_email_.size(); ++i)
+      by_email_[i].second = std::move((*matches)[i].by_email);
+  }
+  if (seen_.empty()) return {};
+  std::vector<Hash128> keys;
+  keys.reserve(seen_.size());
+  for (const auto& [key, fingerprint] : seen_) keys.push_back(key);
+  auto fingerprints = store_.seen(keys, now_);
+  if (!fingerprints) return tl::make_unexpected(std::move(fingerprints.error()));
+  for (std::size_t i = 0; i < keys.size(); ++i) seen_[i].second = (*fingerprints)[i];
+  return {};
+}
+
+/// Groups whose joining or leaving the input can cause.
+std::vector<std::string_view> Batch::groups_of(const Input& input, const Contact* contact) const {
+  std::vector<std::string_view> groups;
+  const ContactPatch* patch = patch_of(input);
+  if (patch == nullptr) return groups;
+  const auto add = [&](const std::vector<std::string>& some) {
+    groups.insert(groups.end(), some.begin(), some.end());
+  };
+  add(patch->groups_add);
+  add(patch->groups_remove);
+  if (patch->groups) add(*patch->groups);
+  if (patch->groups && contact != nullptr) add(contact->groups);
+  return groups;
 }
 
 /// The ledger rows that an input can touch: its own event's scenarios, and those of events it
 /// causes.
 Batch::Needs Batch::needs_of(const Input& input, const Contact* contact) const {
   const auto* event = std::get_if<EventInput>(&input);
-  std::set<std::string> groups;  // whose joining or leaving the input can cause
-  if (const ContactPatch* patch = patch_of(input)) {
-    groups.insert(patch->groups_add.begin(), patch->groups_add.end());
-    groups.insert(patch->groups_remove.begin(), patch->groups_remove.end());
-    if (patch->groups) groups.insert(patch->groups->begin(), patch->groups->end());
-    if (patch->groups && contact != nullptr)
-      groups.insert(contact->groups.begin(), contact->groups.end());
-  }
-  Needs needs{.ledger =
-                  catalog_.touched_by(event == nullptr ? std::string_view{} : event->event.type)};
+  const auto touched =
+      catalog_.touched_by(event == nullptr ? std::string_view{} : event->event.type);
+  Needs needs;
+  needs.ledger.assign(touched.begin(), touched.end());
   if (const auto* timer = std::get_if<TimerInput>(&input);
       timer != nullptr &&
       (timer->timer.kind == TimerKind::SegmentRecheck || timer->timer.kind == TimerKind::Date))
@@ -153,7 +198,8 @@ Batch::Needs Batch::needs_of(const Input& input, const Contact* contact) const {
     const Value* value = event == nullptr ? nullptr : event->event.data.find_path(path);
     if (value != nullptr) needs.keyed.emplace_back(key, entry_key(to_text(*value)));
     if (path == "group")
-      for (const std::string& group : groups) needs.keyed.emplace_back(key, entry_key(group));
+      for (const std::string_view group : groups_of(input, contact))
+        add_new(needs.keyed, std::pair{key, entry_key(group)});
   }
   return needs;
 }
@@ -163,11 +209,11 @@ Batch::Needs Batch::needs_of(const Input& input, const Contact* contact) const {
 Batch::Resolved Batch::resolve(const ContactRef& who) const {
   using Holder = IdentityMatch::Holder;
   static const std::vector<Holder> kNobody;
-  const auto held = who.email.empty() ? by_email_.end() : by_email_.find(who.email);
-  const std::vector<Holder>& holders = held == by_email_.end() ? kNobody : held->second;
+  const auto* held = who.email.empty() ? nullptr : found_in(by_email_, who.email);
+  const std::vector<Holder>& holders = held == nullptr ? kNobody : *held;
   if (who.id) {
-    const auto found = by_id_.find(who.id->text);
-    if (found != by_id_.end() && found->second) return {.contact = found->second};
+    const auto* found = found_in(by_id_, who.id->text);
+    if (found != nullptr && *found) return {.contact = *found};
     if (std::ranges::count(holders, false, &Holder::has_id) != 1) return {};
     return {.contact = std::ranges::find(holders, false, &Holder::has_id)->contact};
   }
@@ -176,14 +222,13 @@ Batch::Resolved Batch::resolve(const ContactRef& who) const {
 }
 
 /// Loads what an earlier input of the batch made necessary; mostly there is nothing to do.
-Status Batch::ensure(ContactKey contact, const Needs& needs) {
-  Working& working = working_[contact];
+Status Batch::ensure(ContactKey contact, Working& working, const Needs& needs) {
   const bool fresh = !working.state.contact.key;
   LoadQuery query{.contact = contact};
   for (const ScenarioKey key : needs.ledger)
-    if (working.ledger.insert(key).second) query.ledger.push_back(key);
+    if (add_new(working.loaded.ledger, key)) query.ledger.push_back(key);
   for (const auto& key : needs.keyed)
-    if (working.keyed.insert(key).second) query.keyed.push_back(key);
+    if (add_new(working.loaded.keyed, key)) query.keyed.push_back(key);
   if (!fresh && query.ledger.empty() && query.keyed.empty()) return {};
   auto loaded = store_.load({&query, 1});
   if (!loaded) return tl::make_unexpected(std::move(loaded.error()));
@@ -217,14 +262,15 @@ bool Batch::refuse_event(const EventInput& input, WorkAnswer& answer) {
     return true;
   }
   if (input.id.empty()) return false;
-  auto& seen = seen_[seen_key(input.source, input.id)];
-  if (!seen) {
-    seen = input.fingerprint;
-    commit_.seen.push_back(
-        {.key = seen_key(input.source, input.id), .fingerprint = input.fingerprint, .at = now_});
+  const Hash128 key = seen_key(input.source, input.id);
+  auto* seen = found_in(seen_, key);
+  assert(seen != nullptr && "it was looked up");
+  if (!*seen) {
+    *seen = input.fingerprint;
+    commit_.seen.push_back({.key = key, .fingerprint = input.fingerprint, .at = now_});
     return false;
   }
-  if (*seen == input.fingerprint)
+  if (**seen == input.fingerprint)
     event.kind = EventAnswer::Kind::Duplicate;
   else
     event = {.kind = EventAnswer::Kind::Conflict,
@@ -253,33 +299,32 @@ Status Batch::take(const Work& work) {
     contact = resolved.contact ? *resolved.contact : ContactKey{++last_contact_.value};
   }
   answer.contact = contact;
+  Working& working = working_[contact];
   if (answer.created) {
-    working_[contact].state.contact.key = contact;
-  } else if (Status loaded = ensure(contact, needs_of(input)); !loaded) {
+    working.state.contact.key = contact;
+    working.created = true;
+  } else if (Status loaded = ensure(contact, working, needs_of(input)); !loaded) {
     return loaded;
   } else if (const ContactPatch* patch = patch_of(input); patch != nullptr && patch->groups) {
     // Replacing all groups can make the contact leave those that it is in.
-    loaded = ensure(contact, needs_of(input, &working_[contact].state.contact));
+    loaded = ensure(contact, working, needs_of(input, &working.state.contact));
     if (!loaded) return loaded;
   }
-  Working& working = working_[contact];
   // A timer or command of a contact that is gone, perhaps by an earlier input of this batch.
   if (!working.state.contact.key || working.forgotten) {
     answer.found = false;
     if (!working.forgotten) working_.erase(contact);
     if (const auto* timer = std::get_if<TimerInput>(&input))
-      timers_[{timer->due, timer->contact, timer->timer}] = false;
+      note_timer({timer->due, timer->contact, timer->timer}, false);
     return {};
   }
-  const std::string id_before = id_of(working.state.contact);
-  const std::string email_before = working.state.contact.email();
   const Now now{.at = now_, .seq = ++last_seq_, .seed = last_seq_};
-  auto advanced = advance_loaded(contact, answer.created, input, now);
+  auto advanced = advance_loaded(working, input, now);
   if (!advanced) return tl::make_unexpected(std::move(advanced.error()));
   Changes changes = std::move(*advanced);
   if (changes.forgotten)
     if (Status done = cancel_pending_of(contact); !done) return done;
-  adopt(working, changes, id_before, email_before);
+  adopt(working, changes);
   answer.changed = changes.contact_changed;
   for (std::string& warning : changes.warnings) answer.event.warnings.push_back(std::move(warning));
   if (work.want_state)
@@ -287,7 +332,6 @@ Status Batch::take(const Work& work) {
                     .engagement = working.state.engagement,
                     .created = answer.created,
                     .warnings = answer.event.warnings};
-  for (Run& run : changes.runs) runs_.insert_or_assign(run.key, std::move(run));
   for (NewDelivery& made : changes.deliveries) take_over(made);
   return {};
 }
@@ -301,55 +345,65 @@ void Batch::take_over(NewDelivery& made) {
       is_paused(switches_, {delivery.endpoint.scenario, delivery.endpoint.node})) {
     delivery.parked = true;
     delivery.parked_since = now_;
-    counters_of(delivery).add(Counter::PendingParked, 1);
+    count(delivery, Counter::PendingParked, 1);
   }
   deliveries_.push_back(std::move(made));
 }
 
-/// Advances; where that needs ledger rows that nobody could foresee, loads them and does it again.
-Result<Changes> Batch::advance_loaded(ContactKey contact, bool created, const Input& input,
-                                      const Now& now) {
-  Working& working = working_[contact];
-  working.created |= created;
+/// Advances, and loads what ledger rows nobody could foresee when they are asked for.
+Result<Changes> Batch::advance_loaded(Working& working, const Input& input, const Now& now) {
   if (!catalog_.surprises() || working.created) return advance(catalog_, working.state, input, now);
-  const LedgerLoaded loaded = [&](ScenarioKey scenario, const EntryKey& key) {
-    return key.empty() ? working.ledger.contains(scenario)
-                       : working.keyed.contains({scenario, key});
+  Status done;
+  const LedgerSource ledger = [&](ScenarioKey scenario, const EntryKey& key) {
+    const bool fresh = key.empty() ? add_new(working.loaded.ledger, scenario)
+                                   : add_new(working.loaded.keyed, std::pair{scenario, key});
+    if (!fresh || !done) return std::vector<LedgerRow>{};
+    LoadQuery query{.contact = working.state.contact.key};
+    if (key.empty())
+      query.ledger.push_back(scenario);
+    else
+      query.keyed.emplace_back(scenario, key);
+    auto loaded = store_.load({&query, 1});
+    if (!loaded) done = tl::make_unexpected(std::move(loaded.error()));
+    if (!done || !loaded->front()) return std::vector<LedgerRow>{};
+    std::vector<LedgerRow> rows = std::move(loaded->front()->ledger);
+    std::erase_if(rows, [&](const LedgerRow& row) {  // those of live runs came along, then and now
+      return std::ranges::any_of(working.state.ledger, [&](const LedgerRow& have) {
+        return have.scenario == row.scenario && have.key == row.key && have.test == row.test;
+      });
+    });
+    return rows;
   };
-  while (true) {
-    ContactState before = working.state;
-    Changes changes = advance(catalog_, working.state, input, now, loaded);
-    if (changes.missing.empty()) return changes;
-    working.state = std::move(before);
-    Needs needs;
-    for (auto& [scenario, key] : changes.missing) {
-      if (key.empty())
-        needs.ledger.push_back(scenario);
-      else
-        needs.keyed.emplace_back(scenario, key);
-    }
-    if (Status done = ensure(contact, needs); !done) return tl::make_unexpected(done.error());
-  }
+  Changes changes = advance(catalog_, working.state, input, now, ledger);
+  if (!done) return tl::make_unexpected(std::move(done.error()));
+  return changes;
 }
 
-void Batch::adopt(Working& working, const Changes& changes, const std::string& id_before,
-                  const std::string& email_before) {
+void Batch::adopt(Working& working, Changes& changes) {
   const Contact& contact = working.state.contact;
   working.contact_changed |= changes.contact_changed;
   working.engagement_changed |= changes.engagement_changed;
   working.forgotten |= changes.forgotten;
-  working.ledger_changed.insert(changes.ledger.begin(), changes.ledger.end());
-  const std::string id_after = id_of(contact);
-  note_identity(IdentityChange::Kind::Id, id_before, id_after, contact.key, !id_after.empty());
-  note_identity(IdentityChange::Kind::Email, email_before, contact.email(), contact.key,
-                !id_after.empty());
-  if (id_before.empty() && !id_after.empty())
-    if (const auto held = by_email_.find(contact.email()); held != by_email_.end())
-      for (auto& holder : held->second)
-        if (holder.contact == contact.key) holder.has_id = true;
-  for (const Timer& timer : changes.timers_cleared) timers_[timer] = false;
-  for (const Timer& timer : changes.timers_set) timers_[timer] = true;
-  deltas_.merge(changes.counters);
+  for (const std::size_t index : changes.ledger) add_new(working.ledger_changed, index);
+  for (const RunKey run : changes.live) add_new(working.runs_changed, run);
+  if (const auto& before = changes.identity_before) {
+    const std::string id = contact.id ? contact.id->text : std::string{};
+    const std::string email = contact.email();
+    note_identity(IdentityChange::Kind::Id, before->id, id, contact.key, !id.empty());
+    note_identity(IdentityChange::Kind::Email, before->email, email, contact.key, !id.empty());
+    if (before->id.empty() && !id.empty())
+      if (auto* held = found_in(by_email_, email))
+        for (auto& holder : *held)
+          if (holder.contact == contact.key) holder.has_id = true;
+  }
+  for (const Timer& timer : changes.timers_cleared) note_timer(timer, false);
+  for (const Timer& timer : changes.timers_set) note_timer(timer, true);
+  for (const CounterChange& change : changes.counters) deltas_.add(change);
+  std::ranges::move(changes.ended, std::back_inserter(ended_));
+}
+
+void Batch::note_timer(const Timer& timer, bool stands) {
+  timers_.push_back({.timer = timer, .order = timers_.size(), .stands = stands});
 }
 
 /// Keeps what this batch looked up true, and tells the store.
@@ -361,28 +415,32 @@ void Batch::note_identity(IdentityChange::Kind kind, const std::string& before,
     commit_.identities.push_back(
         {.kind = kind, .value = before, .contact = contact, .removed = true});
     if (is_id) {
-      if (const auto found = by_id_.find(before); found != by_id_.end()) found->second.reset();
-    } else if (const auto held = by_email_.find(before); held != by_email_.end()) {
-      std::erase_if(held->second, [&](const auto& holder) { return holder.contact == contact; });
+      if (auto* found = found_in(by_id_, before)) found->reset();
+    } else if (auto* held = found_in(by_email_, before)) {
+      std::erase_if(*held, [&](const auto& holder) { return holder.contact == contact; });
     }
   }
   if (after.empty()) return;
   commit_.identities.push_back({.kind = kind, .value = after, .contact = contact});
   if (is_id) {
-    if (const auto found = by_id_.find(after); found != by_id_.end()) found->second = contact;
-  } else if (const auto held = by_email_.find(after); held != by_email_.end()) {
-    held->second.push_back({.contact = contact, .has_id = has_id});
-    std::ranges::sort(held->second, {}, &IdentityMatch::Holder::contact);
+    if (auto* found = found_in(by_id_, after)) *found = contact;
+  } else if (auto* held = found_in(by_email_, after)) {
+    held->push_back({.contact = contact, .has_id = has_id});
+    std::ranges::sort(*held, {}, &IdentityMatch::Holder::contact);
   }
 }
 
 // ---- deliveries ----
 
-CounterRow& Batch::counters_of(const Delivery& delivery) {
-  return deltas_.at({.scenario = delivery.endpoint.scenario,
-                     .node = delivery.endpoint.node,
-                     .version = delivery.endpoint.version,
-                     .test = delivery.test});
+void Batch::count(const Delivery& delivery, Counter counter, std::int32_t delta) {
+  const EndpointKey& endpoint = delivery.endpoint;
+  deltas_.add({.key = {.scenario = endpoint.scenario,
+                       .node = endpoint.node,
+                       .version = endpoint.version,
+                       .test = delivery.test},
+               .name = {},
+               .counter = counter,
+               .delta = delta});
 }
 
 Status Batch::settle_attempt(const Delivery& known, const AttemptResult& result,
@@ -390,23 +448,22 @@ Status Batch::settle_attempt(const Delivery& known, const AttemptResult& result,
   // One that was withdrawn in flight and handed out again can be answered twice at once.
   const auto before = settled_at_.find(known.key);
   const auto ended = changed_.find(known.key);
-  const Delivery delivery = before != settled_at_.end()
-                                ? settled_[before->second].settlement.delivery
-                            : ended != changed_.end() ? ended->second
-                                                      : known;
+  const Delivery& delivery = before != settled_at_.end()
+                                 ? settled_[before->second].settlement.delivery
+                             : ended != changed_.end() ? ended->second
+                                                       : known;
   Settlement settlement = settle({delivery}, result, policy, {.at = now_});
   if (settlement.delivery == delivery) return {};
   if (settlement.accepted || settlement.failed) {
     if (delivery.batch)
       if (Status done = settle_members(settlement); !done) return done;
-    CounterRow& row = counters_of(delivery);
-    row.add(Counter::Pending, -1);
-    row.add(settlement.accepted ? Counter::Accepted : Counter::Failed, 1);
-    if (delivery.parked) row.add(Counter::PendingParked, -1);
+    count(delivery, Counter::Pending, -1);
+    count(delivery, settlement.accepted ? Counter::Accepted : Counter::Failed, 1);
+    if (delivery.parked) count(delivery, Counter::PendingParked, -1);
   }
   if (settlement.superseded)
     commit_.attempts.push_back({.delivery = delivery.key, .attempt = *settlement.superseded});
-  settled_at_[delivery.key] = settled_.size();
+  settled_at_[known.key] = settled_.size();
   settled_.push_back({.settlement = std::move(settlement), .result = result});
   return {};
 }
@@ -419,10 +476,9 @@ Status Batch::settle_members(const Settlement& settlement) {
   if (!members) return tl::make_unexpected(members.error());
   for (const LoadedDelivery& one : *members) {
     if (one.delivery.key == carrier.key || !one.delivery.pending()) continue;
-    CounterRow& row = counters_of(one.delivery);
-    row.add(Counter::Pending, -1);
-    row.add(settlement.accepted ? Counter::Accepted : Counter::Failed, 1);
-    if (one.delivery.parked) row.add(Counter::PendingParked, -1);
+    count(one.delivery, Counter::Pending, -1);
+    count(one.delivery, settlement.accepted ? Counter::Accepted : Counter::Failed, 1);
+    if (one.delivery.parked) count(one.delivery, Counter::PendingParked, -1);
     Delivery& ended = changed_[one.delivery.key] = one.delivery;
     ended.state = carrier.state;
     ended.reason = carrier.reason;
@@ -444,10 +500,9 @@ bool Batch::is_cancelled(DeliveryKey delivery) const {
 void Batch::cancel(const Delivery& delivery, std::string_view reason) {
   assert(delivery.pending());
   changed_.erase(delivery.key);
-  CounterRow& row = counters_of(delivery);
-  row.add(Counter::Pending, -1);
-  row.add(Counter::Cancelled, 1);
-  if (delivery.parked) row.add(Counter::PendingParked, -1);
+  count(delivery, Counter::Pending, -1);
+  count(delivery, Counter::Cancelled, 1);
+  if (delivery.parked) count(delivery, Counter::PendingParked, -1);
   Delivery& ended = cancelled_.emplace_back(delivery);
   ended.state = DeliveryState::Cancelled;
   ended.reason = reason;
@@ -459,9 +514,9 @@ void Batch::cancel(const Delivery& delivery, std::string_view reason) {
 
 void Batch::retry(const Delivery& delivery, const RetryPolicy& policy, bool due) {
   assert(!delivery.pending() && delivery.state != DeliveryState::Accepted);
-  CounterRow& row = counters_of(delivery);
-  row.add(delivery.state == DeliveryState::Failed ? Counter::Failed : Counter::Cancelled, -1);
-  row.add(Counter::Pending, 1);
+  count(delivery, delivery.state == DeliveryState::Failed ? Counter::Failed : Counter::Cancelled,
+        -1);
+  count(delivery, Counter::Pending, 1);
   Delivery& again = changed_[delivery.key] = delivery;
   again.state = DeliveryState::Pending;
   again.reason.clear();
@@ -473,7 +528,7 @@ void Batch::retry(const Delivery& delivery, const RetryPolicy& policy, bool due)
   if (!is_paused(switches_, {delivery.endpoint.scenario, delivery.endpoint.node})) return;
   again.parked = true;
   again.parked_since = now_;
-  row.add(Counter::PendingParked, 1);
+  count(delivery, Counter::PendingParked, 1);
 }
 
 void Batch::park(const Delivery& delivery, Instant since) {
@@ -481,7 +536,7 @@ void Batch::park(const Delivery& delivery, Instant since) {
   Delivery& parked = changed_[delivery.key] = delivery;
   parked.parked = true;
   parked.parked_since = std::max(since, delivery.created);
-  counters_of(delivery).add(Counter::PendingParked, 1);
+  count(delivery, Counter::PendingParked, 1);
 }
 
 void Batch::unpark(const Delivery& delivery) {
@@ -491,7 +546,7 @@ void Batch::unpark(const Delivery& delivery) {
   const Instant since = std::exchange(free.parked_since, {}).value_or(now_);
   free.deadline += std::max(now_ - since, Duration::zero());
   if (free.due) free.due = std::max(*free.due, now_);
-  counters_of(delivery).add(Counter::PendingParked, -1);
+  count(delivery, Counter::PendingParked, -1);
 }
 
 /// The batch of a member that is taken out goes on with the others: the next one carries it, under
@@ -553,11 +608,21 @@ Commit Batch::finish() {
       commit.engagements.push_back(
           {.contact = key, .engagement = std::move(working.state.engagement)});
     for (const std::size_t index : working.ledger_changed)
-      commit.ledger.push_back({.contact = key, .row = working.state.ledger[index]});
+      commit.ledger.push_back({.contact = key, .row = std::move(working.state.ledger[index])});
+    for (Run& run : working.state.live)
+      if (std::ranges::find(working.runs_changed, run.key) != working.runs_changed.end())
+        commit.runs.push_back(std::move(run));
   }
-  for (const auto& [timer, stands] : timers_)
+  std::ranges::move(ended_, std::back_inserter(commit.runs));
+  std::ranges::sort(commit.runs, {}, &Run::key);
+  std::ranges::sort(timers_, {}, [](const auto& one) { return std::tie(one.timer, one.order); });
+  for (std::size_t i = 0; i < timers_.size(); ++i) {
+    const auto& [timer, order, stands] = timers_[i];
+    if (i + 1 < timers_.size() && timers_[i + 1].timer == timer) continue;
     (stands ? commit.timers_set : commit.timers_cleared).push_back(timer);
-  for (auto& [key, run] : runs_) commit.runs.push_back(std::move(run));
+  }
+  commit.deliveries.reserve(deliveries_.size() + settled_.size() + cancelled_.size());
+  commit.requests.reserve(deliveries_.size());
   for (const NewDelivery& made : deliveries_) {
     commit.deliveries.push_back(made.delivery);
     commit.requests.push_back({.delivery = made.delivery.key, .request = made.request});
@@ -565,12 +630,7 @@ Commit Batch::finish() {
   for (const Settled& settled : settled_) commit.deliveries.push_back(settled.settlement.delivery);
   for (const Delivery& delivery : cancelled_) commit.deliveries.push_back(delivery);
   for (const auto& [key, delivery] : changed_) commit.deliveries.push_back(delivery);
-  for (const auto& [key, delta] : deltas_.rows()) {
-    const auto known = counters_.find(key);
-    CounterRow row = known == counters_.end() ? CounterRow{} : known->second;
-    row.add(delta);
-    commit.counters.emplace_back(key, std::move(row));
-  }
+  commit.counters = deltas_.added_to(counters_);
   return commit;
 }
 }  // namespace onward

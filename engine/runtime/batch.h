@@ -3,10 +3,10 @@
 // changes. Thrown away whole when the commit is refused, so nothing outside it is touched before.
 #include <cstdint>
 #include <map>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -46,6 +46,7 @@ class Batch {
         Sequence last_seq, ContactKey last_contact, Instant now, Duration dedupe_for);
 
   /// Reads everything the inputs may need, set by set.
+  /// The inputs stay where they are as long as the batch lives. Call at most once, first.
   Status prefetch(std::span<const Work> work);
   /// Advances one input. An error is the store's.
   Status take(const Work& work);
@@ -77,32 +78,43 @@ class Batch {
     std::vector<ScenarioKey> ledger;
     std::vector<std::pair<ScenarioKey, EntryKey>> keyed;
   };
+  /// A contact, and what was loaded of it and changed. The lists are short, each item stands once.
   struct Working {
     ContactState state;
-    std::set<ScenarioKey> ledger;
-    std::set<std::pair<ScenarioKey, EntryKey>> keyed;
+    Needs loaded;
     bool contact_changed = false, engagement_changed = false, forgotten = false;
     bool created = false;  ///< In this batch: there is nothing to load.
-    std::set<std::size_t> ledger_changed;
+    std::vector<std::size_t> ledger_changed;
+    std::vector<RunKey> runs_changed;  ///< Those that live.
+    std::size_t load = 0;              ///< Its query, while the batch is prefetched.
+  };
+  /// What was looked up of one name, or one event. Views into the inputs.
+  template <class Key, class Found>
+  using Asked = std::vector<std::pair<Key, Found>>;  // sorted
+  struct StandingTimer {
+    Timer timer;
+    std::size_t order = 0;
+    bool stands = false;
   };
   struct Resolved {
     std::optional<ContactKey> contact;
     bool ambiguous = false;
   };
 
+  Status look_up();
   Needs needs_of(const Input& input, const Contact* contact = nullptr) const;
+  std::vector<std::string_view> groups_of(const Input& input, const Contact* contact) const;
   Resolved resolve(const ContactRef& who) const;
-  Status ensure(ContactKey contact, const Needs& needs);
-  Result<Changes> advance_loaded(ContactKey contact, bool created, const Input& input,
-                                 const Now& now);
-  void adopt(Working& working, const Changes& changes, const std::string& id_before,
-             const std::string& email_before);
+  Status ensure(ContactKey contact, Working& working, const Needs& needs);
+  Result<Changes> advance_loaded(Working& working, const Input& input, const Now& now);
+  void adopt(Working& working, Changes& changes);
+  void note_timer(const Timer& timer, bool stands);
   void note_identity(IdentityChange::Kind kind, const std::string& before, const std::string& after,
                      ContactKey contact, bool has_id);
   bool refuse_event(const EventInput& input, WorkAnswer& answer);
   Status cancel_pending_of(ContactKey contact);
   void take_over(NewDelivery& made);
-  CounterRow& counters_of(const Delivery& delivery);
+  void count(const Delivery& delivery, Counter counter, std::int32_t delta);
   Status settle_members(const Settlement& settlement);
   Status hand_over(const Delivery& carrier);
   bool is_cancelled(DeliveryKey delivery) const;
@@ -116,15 +128,15 @@ class Batch {
   const Instant now_;
   const Duration dedupe_for_;
 
-  std::unordered_map<std::string, std::optional<ContactKey>> by_id_;
-  std::unordered_map<std::string, std::vector<IdentityMatch::Holder>> by_email_;
-  std::unordered_map<Hash128, std::optional<Hash128>> seen_;
+  Asked<std::string_view, std::optional<ContactKey>> by_id_;
+  Asked<std::string_view, std::vector<IdentityMatch::Holder>> by_email_;
+  Asked<Hash128, std::optional<Hash128>> seen_;
   std::unordered_map<ContactKey, Working> working_;
-  std::map<RunKey, Run> runs_;
-  std::map<Timer, bool> timers_;  ///< Whether it stands at the end of the batch.
+  std::vector<Run> ended_;
+  std::vector<StandingTimer> timers_;  ///< The last word counts.
   std::vector<NewDelivery> deliveries_;
   std::vector<Settled> settled_;
-  std::map<DeliveryKey, std::size_t> settled_at_;  ///< The newest of each.
+  std::unordered_map<DeliveryKey, std::size_t> settled_at_;  ///< The newest of each.
   std::vector<Delivery> cancelled_;
   std::map<DeliveryKey, Delivery> changed_;
   CounterDeltas deltas_;

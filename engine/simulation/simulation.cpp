@@ -75,24 +75,28 @@ const ReceiverRule* ScriptedReceiver::rule_of(const EndpointKey& endpoint, Insta
   return nullptr;
 }
 
-std::vector<AttemptResult> ScriptedReceiver::answers(Instant now) {
-  std::vector<AttemptResult> results;
-  results.reserve(tasks_.size());
-  for (const DeliveryTask& task : tasks_) {
-    AttemptResult result{.delivery = task.delivery, .number = task.number, .started = now};
-    if (const ReceiverRule* rule = rule_of(task.endpoint, now)) {
-      const std::size_t last = rule->replies.size() - 1;
-      const ReceiverReply& reply = rule->replies[std::min<std::size_t>(task.number - 1, last)];
-      result.status = reply.status;
-      result.code = reply.code;
-    } else {
-      const std::vector<int>& accept = task.policy->retry.accept;
-      result.status = accept.empty() ? 200 : accept.front();
-    }
-    results.push_back(std::move(result));
+bool ScriptedReceiver::take(const DeliveryTask& task, Instant now) {
+  const RetryPolicy& retry = task.policy->retry;
+  AttemptResult& result = kept_.emplace_back(
+      AttemptResult{.delivery = task.delivery, .number = task.number, .started = now});
+  if (const ReceiverRule* rule = rule_of(task.endpoint, now)) {
+    const std::size_t last = rule->replies.size() - 1;
+    const ReceiverReply& reply = rule->replies[std::min<std::size_t>(task.number - 1, last)];
+    result.status = reply.status;
+    result.code = reply.code;
+    return false;
   }
+  result.status = retry.accept.empty() ? 200 : retry.accept.front();
+  const Instant deadline = now + retry.window;
+  kept_until_ = kept_.size() == 1 ? deadline : std::min(kept_until_, deadline);
+  return task.number == 1 && !task.policy->batch;
+}
+
+std::vector<AttemptResult> ScriptedReceiver::answers(Instant now) {
+  bool keep = true;
+  for (const DeliveryTask& task : tasks_) keep = take(task, now) && keep;
   tasks_.clear();
-  return results;
+  return keep && kept_.size() < together_ ? std::vector<AttemptResult>{} : kept_answers();
 }
 
 // ---- scenarios ----
@@ -152,18 +156,34 @@ Status Simulation::work(std::vector<Job> jobs, std::vector<AttemptResult> result
 }
 
 Status Simulation::run_until(Instant target) {
-  if (const auto done = run_out(target); !done) return tl::make_unexpected(done.error());
+  if (const auto done = drive(target); !done) return tl::make_unexpected(done.error());
   if (clock_.now() >= target) return {};
   clock_.set(target);
   return work();
 }
 
 Result<bool> Simulation::run_out(Instant target) {
+  while (true) {
+    auto ended = drive(target);
+    std::vector<AttemptResult> kept = receiver_.kept_answers();
+    if (!ended || kept.empty()) return ended;
+    if (Status done = work({}, std::move(kept)); !done)
+      return tl::make_unexpected(std::move(done.error()));
+  }
+}
+
+Result<bool> Simulation::drive(Instant target) {
   std::size_t calls = 0;
   while (true) {
     const auto next = engine_->next_wake();
     if (!next) return true;
     if (*next > std::max(target, clock_.now())) return false;
+    // Nothing but the deadlines of what was accepted long ago.
+    if (const auto until = receiver_.kept_until(); until && *next >= *until) {
+      if (Status done = work({}, receiver_.kept_answers()); !done)
+        return tl::make_unexpected(std::move(done.error()));
+      continue;
+    }
     if (*next > clock_.now()) {
       clock_.set(*next);
       calls = 0;
@@ -175,10 +195,10 @@ Result<bool> Simulation::run_out(Instant target) {
 }
 
 Result<std::vector<EventAnswer>> Simulation::send(std::vector<EventInput> events) {
-  std::vector<EventAnswer> answers;
   EventsJob job;
   job.inputs.reserve(events.size());
   for (EventInput& event : events) job.inputs.emplace_back(std::move(event));
+  std::vector<EventAnswer> answers;
   job.done = [&answers](std::vector<EventAnswer> given) { answers = std::move(given); };
   std::vector<Job> jobs;
   jobs.emplace_back(std::move(job));

@@ -36,6 +36,9 @@ class SimulatedReceiver : public DeliverySink {
  public:
   /// Takes out the answers that have come in by `now`; each is given once.
   virtual std::vector<AttemptResult> answers(Instant now) = 0;
+  /// Answers that are kept back although they have come in, and until when nobody misses them.
+  virtual std::vector<AttemptResult> kept_answers() { return {}; }
+  virtual std::optional<Instant> kept_until() const { return std::nullopt; }
 };
 
 /// How the receiver of some deliveries answers.
@@ -56,14 +59,27 @@ class ScriptedReceiver final : public SimulatedReceiver {
   void withdraw(std::vector<DeliveryKey> deliveries) override;
   void expedite(std::vector<DeliveryKey>) override {}
   std::vector<AttemptResult> answers(Instant now) override;
+  std::vector<AttemptResult> kept_answers() override { return std::exchange(kept_, {}); }
+  std::optional<Instant> kept_until() const override {
+    return kept_.empty() ? std::nullopt : std::optional{kept_until_};
+  }
 
+  /// Keeps answers that accept a first attempt until there are so many: what follows from them is
+  /// the same at any time, so that numbers come out alike, for less work. Only the instants at
+  /// which deliveries ended are later.
+  void answer_together(std::size_t answers) { together_ = answers; }
   /// `book` says which endpoint is which node, and must outlive this; nothing is on its way.
   void set_rules(std::vector<ReceiverRule> rules, const ScenarioBook& book);
 
  private:
   const ReceiverRule* rule_of(const EndpointKey& endpoint, Instant now);
+  /// Whether the answer may be kept.
+  bool take(const DeliveryTask& task, Instant now);
 
   std::vector<DeliveryTask> tasks_;
+  std::vector<AttemptResult> kept_;
+  Instant kept_until_{};  // the deadline of the first of them
+  std::size_t together_ = 0;
   std::vector<ReceiverRule> rules_;
   const ScenarioBook* book_ = nullptr;
 };
@@ -105,6 +121,8 @@ class Simulation {
  private:
   Simulation(std::unique_ptr<Engine> engine, VirtualClock& clock, SimulatedReceiver& receiver)
       : engine_{std::move(engine)}, clock_{clock}, receiver_{receiver} {}
+
+  Result<bool> drive(Instant target);
 
   std::unique_ptr<Engine> engine_;
   VirtualClock& clock_;

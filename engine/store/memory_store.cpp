@@ -5,33 +5,83 @@
 #include <mutex>
 #include <set>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 
 #include "engine/store/cursor.h"
 
 namespace onward {
 namespace {
-using LedgerKey = std::tuple<ContactKey, ScenarioKey, EntryKey, bool>;
+/// Keys in their order, which is mostly the one in which they come.
+template <class Key>
+class KeyList {
+ public:
+  void add(const Key& key) {
+    in_order_ = in_order_ && (keys_.empty() || keys_.back() < key);
+    keys_.push_back(key);
+  }
+  /// From `first` on.
+  std::span<const Key> from(const Key& first) {
+    if (!in_order_) {
+      std::ranges::sort(keys_);
+      keys_.erase(std::ranges::unique(keys_).begin(), keys_.end());
+      in_order_ = true;
+    }
+    return {std::ranges::lower_bound(keys_, first), keys_.end()};
+  }
+
+ private:
+  std::vector<Key> keys_;
+  bool in_order_ = true;
+};
+
+/// Puts a row into a list that is sorted by key, over one with the same key. Whether it is new.
+template <class Row, class KeyOf>
+bool put(std::vector<Row>& rows, const Row& row, KeyOf key_of) {
+  const auto place = std::ranges::lower_bound(rows, key_of(row), {}, key_of);
+  if (place != rows.end() && key_of(*place) == key_of(row)) {
+    *place = row;
+    return false;
+  }
+  rows.insert(place, row);
+  return true;
+}
+
+auto ledger_key(const LedgerRow& row) { return std::tie(row.scenario, row.key, row.test); }
+auto run_key(const Run& run) { return run.key; }
+auto attempt_key(const Attempt& attempt) { return attempt.number; }
+
+/// A contact and all that hangs on it; of one that is forgotten its runs alone.
+struct Person {
+  std::optional<Contact> contact;
+  Engagement engagement;
+  std::vector<LedgerRow> ledger;
+  std::vector<Run> live, ended;
+};
+
+struct DeliveryRow {
+  Delivery delivery;
+  std::shared_ptr<const Request> request;
+  std::vector<Attempt> superseded;
+};
 
 /// All state, and the lock that lets readers of other threads look at it.
 struct State {
   std::mutex mutex;
+  bool history = true;
   std::string epoch;
   Sequence last_seq = 0;
   ContactKey last_contact;
-  std::map<ContactKey, Contact> contacts;
-  std::map<ContactKey, Engagement> engagements;
-  std::map<LedgerKey, LedgerRow> ledger;
-  std::map<RunKey, Run> runs;
-  std::map<ContactKey, std::set<RunKey>> runs_of;
-  std::map<DeliveryKey, Delivery> deliveries;
+  std::unordered_map<ContactKey, Person> people;
+  KeyList<ContactKey> people_in_order;
+  KeyList<std::pair<RunKey, ContactKey>> ended_in_order;
+  std::unordered_map<DeliveryKey, DeliveryRow> deliveries;
+  KeyList<DeliveryKey> deliveries_in_order;
   std::map<EndpointKey, std::set<DueDelivery>> due;
-  std::map<DeliveryKey, std::shared_ptr<const Request>> requests;
-  std::map<std::pair<DeliveryKey, std::uint32_t>, Attempt> attempts;
   std::set<Timer> timers;
-  std::map<Hash128, SeenEvent> seen;
-  std::map<std::string, ContactKey> by_id;
-  std::map<std::string, std::set<ContactKey>> by_email;
+  std::unordered_map<Hash128, SeenEvent> seen;
+  std::unordered_map<std::string, ContactKey> by_id;
+  std::unordered_map<std::string, std::vector<ContactKey>> by_email;  // sorted
   Counters counters;
   std::map<ScenarioKey, ScenarioRecord> scenarios;
   std::map<std::pair<ScenarioKey, Version>, VersionRecord> versions;
@@ -40,17 +90,34 @@ struct State {
   std::map<std::uint64_t, Activity> activity;
   std::uint64_t last_activity = 0;
 
+  const Person* find(ContactKey contact) const;
   IdentityMatch identify(const IdentityQuery& query) const;
   std::optional<ContactState> load(const LoadQuery& query) const;
-  std::shared_ptr<const Request> request_of(DeliveryKey key) const;
 
+  Person& person(ContactKey contact);
   void apply(const Commit& commit);
   void apply(const IdentityChange& change);
   void apply(const Run& run);
   void apply(const Delivery& delivery);
+  void apply(const RequestRow& row);
+  void apply(const AttemptRow& row);
+  void leave_queue(const Delivery& delivery);
+  void set(const Timer& timer);
   void erase_bodies(DeliveryKey key);
+  void erase(const Commit::PurgedRun& purged);
   void forget(ContactKey contact);
 };
+
+const Person* State::find(ContactKey contact) const {
+  const auto found = people.find(contact);
+  return found == people.end() ? nullptr : &found->second;
+}
+
+Person& State::person(ContactKey contact) {
+  const auto [place, fresh] = people.try_emplace(contact);
+  if (fresh) people_in_order.add(contact);
+  return place->second;
+}
 
 IdentityMatch State::identify(const IdentityQuery& query) const {
   IdentityMatch match;
@@ -62,42 +129,33 @@ IdentityMatch State::identify(const IdentityQuery& query) const {
   if (holders == by_email.end()) return match;
   for (const ContactKey holder : holders->second) {
     if (match.by_email.size() == kHoldersMax) break;
-    const auto contact = contacts.find(holder);
+    const Person* known = find(holder);
     match.by_email.push_back(
-        {.contact = holder, .has_id = contact != contacts.end() && contact->second.id});
+        {.contact = holder, .has_id = known && known->contact && known->contact->id});
   }
   return match;
 }
 
 std::optional<ContactState> State::load(const LoadQuery& query) const {
-  const auto contact = contacts.find(query.contact);
-  if (contact == contacts.end()) return std::nullopt;
-  ContactState state{.contact = contact->second};
-  if (const auto found = engagements.find(query.contact); found != engagements.end())
-    state.engagement = found->second;
-
-  std::set<std::pair<ScenarioKey, EntryKey>> wanted{query.keyed.begin(), query.keyed.end()};
-  for (const ScenarioKey scenario : query.ledger) wanted.insert({scenario, {}});
-  if (const auto owned = runs_of.find(query.contact); owned != runs_of.end()) {
-    for (const RunKey key : owned->second) {
-      const Run& run = runs.at(key);
-      if (!run.live()) continue;
-      state.live.push_back(run);
-      wanted.insert({run.scenario, {}});
-    }
-  }
-  for (const auto& [scenario, key] : wanted) {
-    for (const bool test : {false, true}) {
-      const auto row = ledger.find({query.contact, scenario, key, test});
-      if (row != ledger.end()) state.ledger.push_back(row->second);
-    }
+  const Person* known = find(query.contact);
+  if (known == nullptr || !known->contact) return std::nullopt;
+  ContactState state{
+      .contact = *known->contact, .engagement = known->engagement, .live = known->live};
+  std::vector<std::pair<ScenarioKey, std::string_view>> wanted;
+  for (const auto& [scenario, key] : query.keyed) wanted.emplace_back(scenario, key);
+  for (const ScenarioKey scenario : query.ledger) wanted.emplace_back(scenario, "");
+  for (const Run& run : known->live) wanted.emplace_back(run.scenario, "");
+  std::ranges::sort(wanted);
+  const auto same = std::ranges::unique(wanted);
+  wanted.erase(same.begin(), same.end());
+  const auto place_of = [](const LedgerRow& row) {
+    return std::pair{row.scenario, std::string_view{row.key}};
+  };
+  for (const auto& place : wanted) {
+    const auto rows = std::ranges::equal_range(known->ledger, place, {}, place_of);
+    state.ledger.insert(state.ledger.end(), rows.begin(), rows.end());
   }
   return state;
-}
-
-std::shared_ptr<const Request> State::request_of(DeliveryKey key) const {
-  const auto found = requests.find(key);
-  return found == requests.end() ? nullptr : found->second;
 }
 
 void State::apply(const IdentityChange& change) {
@@ -110,19 +168,26 @@ void State::apply(const IdentityChange& change) {
     return;
   }
   if (!change.removed) {
-    by_email[change.value].insert(change.contact);
+    put(by_email[change.value], change.contact, std::identity{});
     return;
   }
   const auto found = by_email.find(change.value);
   if (found == by_email.end()) return;
-  found->second.erase(change.contact);
+  std::erase(found->second, change.contact);
   if (found->second.empty()) by_email.erase(found);
 }
 
 void State::apply(const Run& run) {
-  Run& row = runs[run.key] = run;
-  if (!row.live()) row.event = nullptr;
-  runs_of[run.contact].insert(run.key);
+  Person& owner = person(run.contact);
+  if (run.live()) {
+    put(owner.live, run, run_key);
+    return;
+  }
+  const auto live = std::ranges::lower_bound(owner.live, run.key, {}, run_key);
+  if (live != owner.live.end() && live->key == run.key) owner.live.erase(live);
+  if (!history) return;
+  if (put(owner.ended, run, run_key)) ended_in_order.add({run.key, run.contact});
+  std::ranges::lower_bound(owner.ended, run.key, {}, run_key)->event = nullptr;
 }
 
 std::optional<DueDelivery> due_of(const Delivery& delivery) {
@@ -130,66 +195,92 @@ std::optional<DueDelivery> due_of(const Delivery& delivery) {
   return DueDelivery{.due = *delivery.due, .delivery = delivery.key};
 }
 
+void State::leave_queue(const Delivery& delivery) {
+  const auto old = due_of(delivery);
+  if (!old) return;
+  const auto queue = due.find(delivery.endpoint);
+  queue->second.erase(*old);
+  if (queue->second.empty()) due.erase(queue);
+}
+
 void State::apply(const Delivery& delivery) {
-  const auto [place, added] = deliveries.try_emplace(delivery.key, delivery);
-  if (!added) {
-    if (const auto old = due_of(place->second)) {
-      const auto queue = due.find(place->second.endpoint);
-      queue->second.erase(*old);
-      if (queue->second.empty()) due.erase(queue);
-    }
-    place->second = delivery;
+  const auto [place, added] = deliveries.try_emplace(delivery.key);
+  if (!added) leave_queue(place->second.delivery);
+  if (!history && !delivery.pending()) {
+    deliveries.erase(place);
+    return;
   }
+  if (added) deliveries_in_order.add(delivery.key);
+  place->second.delivery = delivery;
   if (const auto now = due_of(delivery)) due[delivery.endpoint].insert(*now);
+}
+
+void State::apply(const RequestRow& row) {
+  const auto found = deliveries.find(row.delivery);
+  if (found != deliveries.end()) found->second.request = row.request;
+}
+
+void State::apply(const AttemptRow& row) {
+  const auto found = deliveries.find(row.delivery);
+  if (found != deliveries.end()) put(found->second.superseded, row.attempt, attempt_key);
+}
+
+/// Most are later than all others.
+void State::set(const Timer& timer) {
+  if (!timers.empty() && *timers.rbegin() < timer)
+    timers.emplace_hint(timers.end(), timer);
+  else
+    timers.insert(timer);
 }
 
 /// What a delivery sent, and what it was answered.
 void State::erase_bodies(DeliveryKey key) {
-  requests.erase(key);
-  if (const auto delivery = deliveries.find(key);
-      delivery != deliveries.end() && delivery->second.last)
-    delivery->second.last->response.clear();
-  for (auto at = attempts.lower_bound({key, 0}); at != attempts.end() && at->first.first == key;
-       ++at)
-    at->second.response.clear();
+  const auto found = deliveries.find(key);
+  if (found == deliveries.end()) return;
+  found->second.request = nullptr;
+  if (found->second.delivery.last) found->second.delivery.last->response.clear();
+  for (Attempt& attempt : found->second.superseded) attempt.response.clear();
+}
+
+void State::erase(const Commit::PurgedRun& purged) {
+  Person& owner = person(purged.contact);
+  for (auto* runs : {&owner.live, &owner.ended})
+    std::erase_if(*runs, [&](const Run& run) { return run.key == purged.run; });
 }
 
 void State::forget(ContactKey contact) {
-  contacts.erase(contact);
-  engagements.erase(contact);
-  std::erase_if(ledger, [&](const auto& row) { return std::get<0>(row.first) == contact; });
+  Person& gone = person(contact);
+  gone.contact.reset();
+  gone.engagement = {};
+  gone.ledger.clear();
   std::erase_if(by_id, [&](const auto& row) { return row.second == contact; });
-  for (auto& [email, holders] : by_email) holders.erase(contact);
+  for (auto& [email, holders] : by_email) std::erase(holders, contact);
   std::erase_if(by_email, [](const auto& row) { return row.second.empty(); });
-  for (const RunKey key : runs_of[contact]) {
-    Run& run = runs.at(key);
-    run.path.clear();
-    run.event = nullptr;
-    run.entry_key.clear();
+  for (auto* runs : {&gone.live, &gone.ended}) {
+    for (Run& run : *runs) {
+      run.path.clear();
+      run.event = nullptr;
+      run.entry_key.clear();
+    }
   }
-  for (const auto& [key, delivery] : deliveries)
-    if (delivery.contact == contact) erase_bodies(key);
+  for (const auto& [key, row] : deliveries)
+    if (row.delivery.contact == contact) erase_bodies(key);
 }
 
 void State::apply(const Commit& commit) {
   last_seq = std::max(last_seq, commit.last_seq);
   last_contact = std::max(last_contact, commit.last_contact);
-  for (const Contact& row : commit.contacts) contacts[row.key] = row;
-  for (const EngagementRow& row : commit.engagements) engagements[row.contact] = row.engagement;
+  for (const Contact& row : commit.contacts) person(row.key).contact = row;
+  for (const EngagementRow& row : commit.engagements)
+    person(row.contact).engagement = row.engagement;
   for (const LedgerEntry& entry : commit.ledger)
-    ledger[{entry.contact, entry.row.scenario, entry.row.key, entry.row.test}] = entry.row;
+    put(person(entry.contact).ledger, entry.row, ledger_key);
   for (const Run& row : commit.runs) apply(row);
   for (const Delivery& row : commit.deliveries) apply(row);
-  for (const RequestRow& row : commit.requests) {
-    if (row.request)
-      requests[row.delivery] = row.request;
-    else
-      requests.erase(row.delivery);
-  }
-  for (const AttemptRow& row : commit.attempts)
-    attempts[{row.delivery, row.attempt.number}] = row.attempt;
+  for (const RequestRow& row : commit.requests) apply(row);
+  for (const AttemptRow& row : commit.attempts) apply(row);
   for (const Timer& timer : commit.timers_cleared) timers.erase(timer);
-  timers.insert(commit.timers_set.begin(), commit.timers_set.end());
+  for (const Timer& timer : commit.timers_set) set(timer);
   for (const SeenEvent& event : commit.seen) seen[event.key] = event;
   for (const IdentityChange& change : commit.identities) apply(change);
   for (const auto& [key, row] : commit.counters) counters[key] = row;
@@ -206,10 +297,7 @@ void State::apply(const Commit& commit) {
     activity[++last_activity] = row;
     if (activity.size() > kActivityMax) activity.erase(activity.begin());
   }
-  for (const Commit::PurgedRun& purged : commit.purged_runs) {
-    runs.erase(purged.run);
-    runs_of[purged.contact].erase(purged.run);
-  }
+  for (const Commit::PurgedRun& purged : commit.purged_runs) erase(purged);
   for (const DeliveryKey key : commit.purged_deliveries) erase_bodies(key);
   for (const ContactKey contact : commit.forgotten) forget(contact);
 }
@@ -236,15 +324,15 @@ class MemoryReader final : public StoreReader {
     if (!before) return tl::make_unexpected(before.error());
     const std::lock_guard lock{state_->mutex};
     RunList list;
-    const auto owned = state_->runs_of.find(contact);
-    if (owned == state_->runs_of.end()) return list;
-    for (auto key = owned->second.rbegin(); key != owned->second.rend(); ++key) {
-      if (key->value >= *before) continue;
-      if (list.runs.size() == limit) {
-        if (limit > 0) list.next = to_base32(list.runs.back().key.value);
-        break;
-      }
-      list.runs.push_back(state_->runs.at(*key));
+    const Person* owner = state_->find(contact);
+    if (owner == nullptr) return list;
+    for (const auto* runs : {&owner->live, &owner->ended})
+      for (const Run& run : *runs)
+        if (run.key.value < *before) list.runs.push_back(run);
+    std::ranges::sort(list.runs, std::greater{}, run_key);
+    if (list.runs.size() > limit) {
+      list.runs.resize(limit);
+      if (limit > 0) list.next = to_base32(list.runs.back().key.value);
     }
     return list;
   }
@@ -256,9 +344,12 @@ class MemoryReader final : public StoreReader {
     if (!before) return tl::make_unexpected(before.error());
     const std::lock_guard lock{state_->mutex};
     DeliveryList list;
-    auto place = state_->deliveries.lower_bound(DeliveryKey{*before});
-    while (place != state_->deliveries.begin()) {
-      const Delivery& delivery = (--place)->second;
+    const auto keys = state_->deliveries_in_order.from({});
+    auto place = std::ranges::lower_bound(keys, DeliveryKey{*before});
+    while (place != keys.begin()) {
+      const auto row = state_->deliveries.find(*--place);
+      if (row == state_->deliveries.end()) continue;
+      const Delivery& delivery = row->second.delivery;
       if (delivery.endpoint.scenario != scenario || delivery.endpoint.node != node) continue;
       if (state && delivery.state != *state) continue;
       if (list.deliveries.size() == limit) {
@@ -274,13 +365,10 @@ class MemoryReader final : public StoreReader {
     const std::lock_guard lock{state_->mutex};
     const auto found = state_->deliveries.find(key);
     if (found == state_->deliveries.end()) return std::nullopt;
-    std::vector<Attempt> superseded;
-    for (auto at = state_->attempts.lower_bound({key, 0});
-         at != state_->attempts.end() && at->first.first == key; ++at)
-      superseded.push_back(at->second);
-    return DeliveryDetail{.delivery = found->second,
-                          .request = state_->request_of(key),
-                          .attempts = all_attempts(std::move(superseded), found->second.last)};
+    const DeliveryRow& row = found->second;
+    return DeliveryDetail{.delivery = row.delivery,
+                          .request = row.request,
+                          .attempts = all_attempts(row.superseded, row.delivery.last)};
   }
 
   Result<ActivityList> activity(std::string_view scenario, std::size_t limit,
@@ -308,35 +396,31 @@ class MemoryReader final : public StoreReader {
     if (!after) return tl::make_unexpected(after.error());
     const std::lock_guard lock{state_->mutex};
     RunSearch search{filter, limit};
-    for (auto owned = state_->runs_of.lower_bound(after->first); owned != state_->runs_of.end();
-         ++owned) {
-      for (const RunKey key : owned->second) {
-        const Run& run = state_->runs.at(key);
-        if (!run.live() || std::pair{owned->first, key} <= *after) continue;
-        if (!search.take(run)) return search.list();
-      }
-    }
+    for (const ContactKey owner : state_->people_in_order.from(after->first))
+      for (const Run& run : state_->people.at(owner).live)
+        if (std::pair{owner, run.key} > *after && !search.take(run)) return search.list();
     return search.list();
   }
 
   Result<std::vector<LedgerRow>> ledger(ContactKey contact) override {
     const std::lock_guard lock{state_->mutex};
     std::vector<LedgerRow> rows;
-    for (const auto& [key, row] : state_->ledger)
-      if (std::get<0>(key) == contact && row.key.empty()) rows.push_back(row);
+    if (const Person* owner = state_->find(contact))
+      std::ranges::copy_if(owner->ledger, std::back_inserter(rows),
+                           [](const LedgerRow& row) { return row.key.empty(); });
     return rows;
   }
 
   Result<ContactList> contacts(ContactKey after, std::size_t limit) override {
     const std::lock_guard lock{state_->mutex};
     ContactList list;
-    auto at = state_->contacts.upper_bound(after);
-    for (; at != state_->contacts.end() && list.contacts.size() < limit; ++at) {
-      const auto engagement = state_->engagements.find(at->first);
-      list.contacts.emplace_back(
-          at->second, engagement == state_->engagements.end() ? Engagement{} : engagement->second);
+    for (const ContactKey key : state_->people_in_order.from({after.value + 1})) {
+      const Person& person = state_->people.at(key);
+      if (!person.contact) continue;
+      list.more = list.contacts.size() == limit;
+      if (list.more) break;
+      list.contacts.emplace_back(*person.contact, person.engagement);
     }
-    list.more = at != state_->contacts.end();
     return list;
   }
 
@@ -347,9 +431,10 @@ class MemoryReader final : public StoreReader {
 /// The reference: every row at once where it belongs.
 class MemoryStore final : public Store {
  public:
-  MemoryStore(std::string epoch, Duration dedupe_for)
+  MemoryStore(std::string epoch, Duration dedupe_for, bool history)
       : state_{std::make_shared<State>()}, dedupe_for_{dedupe_for} {
     state_->epoch = std::move(epoch);
+    state_->history = history;
   }
 
   Result<Snapshot> snapshot() override {
@@ -400,7 +485,7 @@ class MemoryStore final : public Store {
     for (std::size_t i = 0; i < keys.size(); ++i) {
       const auto found = state_->deliveries.find(keys[i]);
       if (found == state_->deliveries.end()) continue;
-      answer[i] = LoadedDelivery{found->second, state_->request_of(keys[i])};
+      answer[i] = LoadedDelivery{found->second.delivery, found->second.request};
     }
     return answer;
   }
@@ -408,8 +493,9 @@ class MemoryStore final : public Store {
   Result<std::vector<DeliveryKey>> pending_of(ContactKey contact) override {
     const std::lock_guard lock{state_->mutex};
     std::vector<DeliveryKey> keys;
-    for (const auto& [key, delivery] : state_->deliveries)
-      if (delivery.contact == contact && delivery.pending()) keys.push_back(key);
+    for (const auto& [key, row] : state_->deliveries)
+      if (row.delivery.contact == contact && row.delivery.pending()) keys.push_back(key);
+    std::ranges::sort(keys);
     return keys;
   }
 
@@ -418,12 +504,14 @@ class MemoryStore final : public Store {
                                                  std::size_t limit) override {
     const std::lock_guard lock{state_->mutex};
     std::vector<DeliveryKey> keys;
-    for (auto row = state_->deliveries.upper_bound(after);
-         row != state_->deliveries.end() && keys.size() < limit; ++row) {
-      const Delivery& delivery = row->second;
+    for (const DeliveryKey key : state_->deliveries_in_order.from({after.value + 1})) {
+      if (keys.size() == limit) break;
+      const auto row = state_->deliveries.find(key);
+      if (row == state_->deliveries.end()) continue;
+      const Delivery& delivery = row->second.delivery;
       if (delivery.state == state && delivery.endpoint.scenario == scenario &&
           delivery.endpoint.node == node)
-        keys.push_back(row->first);
+        keys.push_back(key);
     }
     return keys;
   }
@@ -431,26 +519,31 @@ class MemoryStore final : public Store {
   Result<LiveRuns> live_runs(ContactKey after, std::size_t contacts) override {
     const std::lock_guard lock{state_->mutex};
     LiveRuns found{.last = after};
-    auto owner = state_->runs_of.upper_bound(after);
-    for (; owner != state_->runs_of.end() && contacts > 0; ++owner, --contacts) {
-      found.last = owner->first;
-      for (const RunKey key : owner->second)
-        if (const Run& run = state_->runs.at(key); run.live()) found.runs.push_back(run);
+    found.end = true;
+    for (const ContactKey key : state_->people_in_order.from({after.value + 1})) {
+      const Person& owner = state_->people.at(key);
+      if (owner.live.empty()) continue;
+      found.end = contacts-- > 0;
+      if (!found.end) break;
+      found.last = key;
+      found.runs.insert(found.runs.end(), owner.live.begin(), owner.live.end());
     }
-    found.end = owner == state_->runs_of.end();
     return found;
   }
 
   Result<EndedRuns> ended_runs(ScenarioKey scenario, RunKey after, std::size_t limit) override {
     const std::lock_guard lock{state_->mutex};
     EndedRuns found{.last = after};
-    auto place = state_->runs.upper_bound(after);
-    for (; place != state_->runs.end() && limit > 0; ++place, --limit) {
-      const Run& run = place->second;
-      found.last = run.key;
-      if (!run.live() && run.scenario == scenario) found.runs.push_back(run);
+    found.end = true;
+    for (const auto& [key, contact] : state_->ended_in_order.from({{after.value + 1}, {}})) {
+      const std::vector<Run>& ended = state_->people.at(contact).ended;
+      const auto run = std::ranges::lower_bound(ended, key, {}, run_key);
+      if (run == ended.end() || run->key != key) continue;  // purged
+      found.end = limit-- > 0;
+      if (!found.end) break;
+      found.last = key;
+      if (run->scenario == scenario) found.runs.push_back(*run);
     }
-    found.end = place == state_->runs.end();
     return found;
   }
 
@@ -530,7 +623,7 @@ class MemoryStore final : public Store {
 };
 }  // namespace
 
-std::unique_ptr<Store> make_memory_store(std::string epoch, Duration dedupe_for) {
-  return std::make_unique<MemoryStore>(std::move(epoch), dedupe_for);
+std::unique_ptr<Store> make_memory_store(std::string epoch, Duration dedupe_for, bool history) {
+  return std::make_unique<MemoryStore>(std::move(epoch), dedupe_for, history);
 }
 }  // namespace onward

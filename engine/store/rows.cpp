@@ -1,4 +1,7 @@
 // Each row's bytes: see codec.h. What is optional is announced in a byte of flags.
+#include <algorithm>
+#include <array>
+#include <chrono>
 #include <initializer_list>
 #include <type_traits>
 #include <utility>
@@ -9,6 +12,14 @@ namespace onward {
 namespace {
 constexpr std::uint8_t kFormat = 1;
 constexpr std::uint8_t kLedgerWithRefusals = 2;
+/// Of runs and deliveries: what is as usual is a bit.
+constexpr std::uint8_t kShort = 2;
+
+/// Ports that a step names by their place here, from 1 on; 0: its text follows. Append only, at
+/// most seven.
+constexpr std::array<std::string_view, 6> kPorts{"", "next", "yes", "no", "on_timeout", "moved"};
+constexpr Duration kUsualWindow = std::chrono::hours{12};
+constexpr int kUsualBit = 0x80;  // beside a delivery's state
 
 /// Bits of a flag byte, lowest first.
 std::uint8_t flags(std::initializer_list<bool> set) {
@@ -37,11 +48,14 @@ Result<T> decoded(std::string_view what, std::string_view bytes, T row, Read rea
 }
 
 template <class Enum>
-Enum enumerator(Decoder& in, Enum last) {
-  const std::uint8_t value = in.byte();
-  if (value <= static_cast<std::uint8_t>(last)) return static_cast<Enum>(value);
+Enum enumerator(Decoder& in, int value, Enum last) {
+  if (value <= static_cast<int>(last)) return static_cast<Enum>(value);
   in.fail();
   return Enum{};
+}
+template <class Enum>
+Enum enumerator(Decoder& in, Enum last) {
+  return enumerator(in, in.byte(), last);
 }
 
 void put_when(Encoder& out, Instant base, const std::optional<Instant>& instant) {
@@ -55,6 +69,12 @@ std::optional<Instant> get_when(Decoder& in, Instant base, bool present) {
   if (!present) return std::nullopt;
   const auto sum = static_cast<std::uint64_t>(base.time_since_epoch().count()) +
                    static_cast<std::uint64_t>(in.signed_number());
+  return Instant{Duration{static_cast<std::int64_t>(sum)}};
+}
+/// Added as unsigned numbers, as above.
+Instant usual_deadline(Instant created) {
+  const auto sum = static_cast<std::uint64_t>(created.time_since_epoch().count()) +
+                   static_cast<std::uint64_t>(kUsualWindow.count());
   return Instant{Duration{static_cast<std::int64_t>(sum)}};
 }
 /// A number near another one of its kind.
@@ -96,15 +116,63 @@ std::vector<std::string> get_texts(Decoder& in) {
   return texts;
 }
 
-void put_step(Encoder& out, const Run& run, const PathStep& step) {
-  out.byte(flags({step.delivery.has_value(), !step.note.empty()}));
+/// The last attempt of a delivery, against what the delivery says.
+void put_last(Encoder& out, const Delivery& delivery) {
+  const Attempt& last = *delivery.last;
+  const bool texts = !last.code.empty() || !last.error.empty() || !last.response.empty();
+  out.byte(flags({last.number == delivery.attempts, texts}));
+  if (last.number != delivery.attempts) out.number(last.number);
+  put_when(out, delivery.created, last.started);
+  out.signed_number(last.took.count());
+  out.signed_number(last.status);
+  if (!texts) return;
+  out.text(last.code);
+  out.text(last.error);
+  out.text(last.response);
+}
+Attempt get_last(Decoder& in, const Delivery& delivery) {
+  Attempt last;
+  const std::uint8_t bits = in.byte();
+  last.number = has(bits, 0) ? delivery.attempts : in.small_number();
+  last.started = *get_when(in, delivery.created, true);
+  last.took = Duration{in.signed_number()};
+  last.status = static_cast<int>(in.signed_number());
+  if (!has(bits, 1)) return last;
+  last.code = in.string();
+  last.error = in.string();
+  last.response = in.string();
+  return last;
+}
+
+/// `before`: when the run came to the step before.
+void put_step(Encoder& out, const Run& run, const PathStep& step, Instant before) {
+  const auto known = std::find(kPorts.begin(), kPorts.end(), step.port);
+  const auto port = known == kPorts.end() ? 0 : known - kPorts.begin() + 1;
+  out.byte(static_cast<std::uint8_t>(
+      flags({step.delivery.has_value(), !step.note.empty(), step.at == before}) | port << 3));
   out.number(step.node.value);
-  put_when(out, run.started, step.at);
-  out.text(step.port);
+  if (step.at != before) put_when(out, before, step.at);
+  if (port == 0) out.text(step.port);
   if (step.delivery) put_near(out, run.key.value, step.delivery->value);
   if (!step.note.empty()) out.text(step.note);
 }
-PathStep get_step(Decoder& in, const Run& run) {
+PathStep get_step(Decoder& in, const Run& run, Instant before) {
+  PathStep step;
+  const std::uint8_t bits = in.byte();
+  const std::size_t port = bits >> 3;
+  step.node.value = in.small_number();
+  step.at = get_when(in, before, !has(bits, 2)).value_or(before);
+  if (port > kPorts.size()) in.fail();
+  if (port == 0)
+    step.port = in.string();
+  else if (in.ok())
+    step.port = kPorts[port - 1];
+  if (has(bits, 0)) step.delivery = DeliveryKey{get_near(in, run.key.value)};
+  if (has(bits, 1)) step.note = in.string();
+  return step;
+}
+/// As the first format had it.
+PathStep get_long_step(Decoder& in, const Run& run) {
   PathStep step;
   const std::uint8_t bits = in.byte();
   step.node.value = in.small_number();
@@ -238,7 +306,7 @@ Result<LedgerRow> decode_ledger(ScenarioKey scenario, EntryKey key, bool test,
 
 void encode(Encoder& out, const Run& run) {
   const bool event = run.live() && run.event;
-  out.byte(kFormat);
+  out.byte(kShort);
   out.byte(flags({run.test, run.ended.has_value(), run.wake_at.has_value(), event,
                   !run.entry_key.empty(), !run.reason.empty(), run.goal.has_value(),
                   run.recheck_at.has_value()}));
@@ -258,14 +326,18 @@ void encode(Encoder& out, const Run& run) {
     out.value(run.event->data);
   }
   out.number(run.path.size());
-  for (const PathStep& step : run.path) put_step(out, run, step);
+  Instant before = run.started;
+  for (const PathStep& step : run.path) {
+    put_step(out, run, step, before);
+    before = step.at;
+  }
 }
 
 Result<Run> decode_run(RunKey key, ContactKey contact, std::string_view bytes) {
   Run empty;
   empty.key = key;
   empty.contact = contact;
-  return decoded("run", bytes, std::move(empty), [](Decoder& in, Run& run) {
+  const auto read = [](Decoder& in, Run& run, std::uint8_t format) {
     const std::uint8_t bits = in.byte();
     run.test = has(bits, 0);
     run.scenario.value = in.small_number();
@@ -283,28 +355,34 @@ Result<Run> decode_run(RunKey key, ContactKey contact, std::string_view bytes) {
       run.event = std::make_shared<const Event>(std::move(event));
     }
     run.path.resize(in.count());
-    for (PathStep& step : run.path) step = get_step(in, run);
-  });
+    Instant before = run.started;
+    for (PathStep& step : run.path) {
+      step = format < kShort ? get_long_step(in, run) : get_step(in, run, before);
+      before = step.at;
+    }
+  };
+  return decoded("run", bytes, std::move(empty), read, kShort);
 }
 
 void encode(Encoder& out, const Delivery& delivery) {
   const Delivery& d = delivery;
   const bool more = d.parked_since || d.batch || !d.members.empty();
-  out.byte(kFormat);
+  const bool usual = d.deadline == usual_deadline(d.created);
+  out.byte(kShort);
   out.byte(flags({d.test, d.parked, d.due.has_value(), d.settled.has_value(), d.last.has_value(),
                   !d.reason.empty(), d.series != 0 || d.series_from != 0, more}));
-  out.byte(static_cast<std::uint8_t>(d.state));
+  out.byte(static_cast<std::uint8_t>(static_cast<int>(d.state) | (usual ? kUsualBit : 0)));
   out.number(d.endpoint.scenario.value);
   out.number(d.endpoint.node.value);
   out.number(d.endpoint.version);
   out.number(d.contact.value);
   put_near(out, d.key.value, d.run.value);
   out.instant(d.created);
-  put_when(out, d.created, d.deadline);
+  if (!usual) put_when(out, d.created, d.deadline);
   out.number(d.attempts);
   put_when(out, d.created, d.due);
   put_when(out, d.created, d.settled);
-  if (d.last) put_attempt(out, *d.last);
+  if (d.last) put_last(out, d);
   if (!d.reason.empty()) out.text(d.reason);
   if (d.series != 0 || d.series_from != 0) {
     out.number(d.series);
@@ -319,22 +397,24 @@ void encode(Encoder& out, const Delivery& delivery) {
 }
 
 Result<Delivery> decode_delivery(DeliveryKey key, std::string_view bytes) {
-  return decoded("delivery", bytes, Delivery{.key = key}, [](Decoder& in, Delivery& d) {
+  const auto read = [](Decoder& in, Delivery& d, std::uint8_t format) {
     const std::uint8_t bits = in.byte();
     d.test = has(bits, 0);
     d.parked = has(bits, 1);
-    d.state = enumerator(in, DeliveryState::Cancelled);
+    const std::uint8_t state = in.byte();
+    const bool usual = format >= kShort && (state & kUsualBit) != 0;
+    d.state = enumerator(in, usual ? state & ~kUsualBit : state, DeliveryState::Cancelled);
     d.endpoint.scenario.value = in.small_number();
     d.endpoint.node.value = in.small_number();
     d.endpoint.version = in.small_number();
     d.contact.value = in.number();
     d.run.value = get_near(in, d.key.value);
     d.created = in.instant();
-    d.deadline = *get_when(in, d.created, true);
+    d.deadline = usual ? usual_deadline(d.created) : *get_when(in, d.created, true);
     d.attempts = in.small_number();
     d.due = get_when(in, d.created, has(bits, 2));
     d.settled = get_when(in, d.created, has(bits, 3));
-    if (has(bits, 4)) d.last = get_attempt(in);
+    if (has(bits, 4)) d.last = format < kShort ? get_attempt(in) : get_last(in, d);
     if (has(bits, 5)) d.reason = in.string();
     if (has(bits, 6)) {
       d.series = in.small_number();
@@ -346,7 +426,8 @@ Result<Delivery> decode_delivery(DeliveryKey key, std::string_view bytes) {
     if (has(more, 1)) d.batch = DeliveryKey{get_near(in, d.key.value)};
     d.members.resize(in.count());
     for (DeliveryKey& member : d.members) member.value = get_near(in, d.key.value);
-  });
+  };
+  return decoded("delivery", bytes, Delivery{.key = key}, read, kShort);
 }
 
 void encode(Encoder& out, const Request& request) {

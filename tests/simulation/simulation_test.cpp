@@ -139,6 +139,25 @@ TEST_CASE("a receiver that never accepts gets its last attempt at the window's e
   CHECK(check_counters(world.simulation->engine().counters()).empty());
 }
 
+TEST_CASE("numbers and clock are the same where answers are taken together", "[simulation]") {
+  const auto run = [](std::size_t together) {
+    World world{{std::string{kReminder}, std::string{kHook}},
+                {{.node = "tell", .replies = {{.status = 503}}, .until = kStart + 2h}}};
+    world.receiver.answer_together(together);
+    for (int i = 0; i < 9; ++i) {
+      REQUIRE(world.simulation->run_until(kStart + i * 1h).has_value());
+      world.event("c" + std::to_string(i % 4), "opened");
+      world.event("c" + std::to_string(i), "asked");
+    }
+    CHECK(world.simulation->run_out(kStart + 365 * 24h).value());
+    CHECK(world.counts("reminder", "remind")[Counter::Accepted] == 9);
+    return std::pair{world.simulation->engine().counters(), world.clock.now()};
+  };
+  const auto alone = run(0);
+  CHECK(run(3) == alone);
+  CHECK(run(1'000) == alone);
+}
+
 TEST_CASE("the same inputs come to the same end, ids and jitter included", "[simulation]") {
   const auto run = [] {
     World world{{std::string{kHook}}, {{.node = "tell", .replies = {{.status = 503}}}}};

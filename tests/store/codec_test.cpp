@@ -126,6 +126,48 @@ TEST_CASE("what rows learnt later comes back as well", "[store][codec]") {
   CHECK(must(decode_activity(bytes_of(activity))) == activity);
 }
 
+TEST_CASE("runs and deliveries of the first format are read as they were", "[store][codec]") {
+  using namespace std::literals;
+  const Instant begin{Duration{1'777'000'010'000}};
+  const auto run =
+      must(decode_run({7 * 256}, {5},
+                      "\x01\x02\x01\x02\x01\xa0\xc4\xa2\xd7\xb7\x67\xa0\x9c\x01\x03\x00"
+                      "\x01\x00\x04next\x02\x02\x00\x03yes\x0c"
+                      "email is set\x01\x03\xa0\x9c\x01\x05later\x80\x08"sv));
+  CHECK(run.state == RunState::Done);
+  CHECK(run.ended == begin + 10s);
+  const std::vector<PathStep> path{
+      {.node = {1}, .at = begin, .port = "next"},
+      {.node = {2}, .at = begin, .port = "yes", .note = "email is set"},
+      {.node = {3}, .at = begin + 10s, .port = "later", .delivery = DeliveryKey{9 * 256}}};
+  CHECK(run.path == path);
+  const std::string newer = bytes_of(run);
+  CHECK(newer.size() < 56);
+  CHECK(must(decode_run(run.key, run.contact, newer)).path == path);
+
+  const auto delivery = must(
+      decode_delivery({9 * 256},
+                      "\x01\x18\x01\x01\x03\x02\x05\xff\x07\xa0\xc4\xa2\xd7\xb7\x67\x80\xb8\x99\x29"
+                      "\x01\xd0\x0f\x01\xa6\xc4\xa2\xd7\xb7\x67\x18\x90\x03\x00\x00\x00"sv));
+  CHECK(delivery.state == DeliveryState::Accepted);
+  CHECK(delivery.deadline == begin + 12h);
+  REQUIRE(delivery.last);
+  CHECK(delivery.last->started == begin + 3ms);
+  CHECK(delivery.last->status == 200);
+  CHECK(must(decode_delivery(delivery.key, bytes_of(delivery))) == delivery);
+  CHECK(bytes_of(delivery).size() < 35);
+}
+
+TEST_CASE("a delivery comes back whatever its last attempt was", "[store][codec]") {
+  Delivery delivery = a_delivery(300, 1, 5);
+  delivery.deadline = at(70);
+  delivery.attempts = 4;
+  delivery.last = Attempt{.number = 3, .started = at(30), .code = "timeout", .error = "no answer"};
+  CHECK(must(decode_delivery({300}, bytes_of(delivery))) == delivery);
+  delivery.last = Attempt{.number = 4, .started = at(5), .status = 503, .response = "busy"};
+  CHECK(must(decode_delivery({300}, bytes_of(delivery))) == delivery);
+}
+
 TEST_CASE("an ended run is kept without its event", "[store][codec]") {
   Run run = a_run(1, 2, RunState::Done);
   run.event = std::make_shared<const Event>(Event{.type = "order"});

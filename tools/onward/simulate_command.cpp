@@ -27,6 +27,9 @@ namespace {
 /// How long after the last event a simulation goes on where something never ends.
 constexpr Duration kPatience = std::chrono::days{366};
 constexpr std::size_t kContactsAtOnce = 1'000;
+/// Where nobody looks at single deliveries.
+constexpr std::size_t kAnswersTogether = 256;
+constexpr std::size_t kEventsTogether = 256;
 constexpr std::size_t kRefusedShown = 20;
 /// Output is handed on in pieces of this size.
 constexpr std::size_t kPieceBytes = 1u << 16;
@@ -186,7 +189,8 @@ class Simulator {
       }
       item.value = {};  // A large file is not kept twice.
     }
-    std::ranges::stable_sort(events_, {}, &Arrival::at);
+    if (!std::ranges::is_sorted(events_, {}, &Arrival::at))
+      std::ranges::stable_sort(events_, {}, &Arrival::at);
     const Instant last = events_.empty() ? start_ : events_.back().at;
     until_ = last + kPatience;
     if (!options_.until.empty()) {
@@ -219,7 +223,8 @@ class Simulator {
       rules.push_back(std::move(*rule));
     }
     clock_.set(start_);
-    std::unique_ptr<Store> store = make_memory_store("SIMULATION00");
+    std::unique_ptr<Store> store =
+        make_memory_store("SIMULATION00", RuntimeOptions{}.dedupe_for, /*history=*/false);
     if (!options_.summary)
       store = make_watched_store(std::move(store),
                                  [this](const Commit& commit) { trace_.take(commit); });
@@ -232,6 +237,7 @@ class Simulator {
     simulation_ = std::move(*opened);
     if (const int code = check_rules(rules); code != kExitOk) return code;
     receiver_.set_rules(std::move(rules), engine().book());
+    if (options_.summary) receiver_.answer_together(kAnswersTogether);
     return kExitOk;
   }
 
@@ -278,25 +284,42 @@ class Simulator {
 
   int take_events() {
     begun_ = std::chrono::steady_clock::now();
-    for (Arrival& arrival : events_) {
-      if (arrival.at > until_) break;
-      if (const Status done = simulation_->run_until(arrival.at); !done)
-        return refuse(done.error());
-      if (!options_.summary)
-        trace_.about(arrival.input.who.id ? arrival.input.who.id->text : arrival.input.who.email);
-      ++totals_.events;
-      std::vector<EventInput> one;
-      one.push_back(std::move(arrival.input));
-      const auto answers = simulation_->send(std::move(one));
-      if (!answers) return refuse(answers.error());
-      take_answer(answers->front(), arrival);
-      trace_.about({});
+    for (std::span<Arrival> rest{events_}; !rest.empty() && rest.front().at <= until_;) {
+      const std::span<Arrival> next = rest.first(together(rest));
+      rest = rest.subspan(next.size());
+      if (const int code = take_together(next); code != kExitOk) return code;
       if (!options_.summary) hand_on(kPieceBytes);
     }
     const auto done = simulation_->run_out(until_);
     if (!done) return refuse(done.error());
     ended_ = *done;
     took_ = std::chrono::steady_clock::now() - begun_;
+    return kExitOk;
+  }
+
+  /// How many of the next events are taken in one post: one that is traced, else those of one
+  /// instant, which time cannot tell apart.
+  std::size_t together(std::span<const Arrival> rest) const {
+    if (!options_.summary) return 1;
+    const auto later =
+        std::ranges::find_if(rest.first(std::min(rest.size(), kEventsTogether)),
+                             [&](const Arrival& arrival) { return arrival.at != rest.front().at; });
+    return static_cast<std::size_t>(later - rest.begin());
+  }
+
+  int take_together(std::span<Arrival> arrivals) {
+    const ContactRef& who = arrivals.front().input.who;
+    if (const Status done = simulation_->run_until(arrivals.front().at); !done)
+      return refuse(done.error());
+    if (!options_.summary) trace_.about(who.id ? who.id->text : who.email);
+    std::vector<EventInput> inputs;
+    inputs.reserve(arrivals.size());
+    for (Arrival& arrival : arrivals) inputs.push_back(std::move(arrival.input));
+    totals_.events += inputs.size();
+    const auto answers = simulation_->send(std::move(inputs));
+    if (!answers) return refuse(answers.error());
+    for (std::size_t i = 0; i < answers->size(); ++i) take_answer((*answers)[i], arrivals[i]);
+    trace_.about({});
     return kExitOk;
   }
 
