@@ -21,7 +21,7 @@ constexpr std::int64_t kBusyPause = kSecond / 50;       // after a 429: shorter 
 constexpr std::int64_t kAnswerPatience = 30 * kSecond;  // for the last answers
 
 std::mt19937_64& random_source() {
-  static std::mt19937_64 source{std::random_device{}()};
+  thread_local std::mt19937_64 source{std::random_device{}()};
   return source;
 }
 

@@ -1,0 +1,15 @@
+#include "tools/bench/parts.h"
+
+#include <array>
+
+namespace onward::bench {
+std::span<const Part> parts() {
+  static constexpr std::array<Part, 4> kParts{{
+      {"e2e", "single posts, a condition, a webhook each, end to end", measure_end_to_end},
+      {"intake", "intake alone: the condition says no", measure_intake},
+      {"latency", "from the post to the webhook", measure_latency},
+      {"slow", "a receiver that takes 200 ms, and a fast one beside it", measure_slow_receiver},
+  }};
+  return kParts;
+}
+}  // namespace onward::bench
