@@ -28,6 +28,7 @@ Finished run_command(const std::string& binary, const std::vector<std::string>& 
   if (child == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::dup2(output, 1);
+    ::dup2(output, 2);
     ::execv(pointers[0], pointers.data());
     ::_exit(127);
   }

@@ -8,7 +8,7 @@ struct Finished {
   int code = 0;
   double seconds = 0;    ///< From its start to its end.
   double memory_mb = 0;  ///< Resident at most.
-  std::string output;    ///< Standard output.
+  std::string output;    ///< All that it said, complaints among it.
 };
 /// Gives up where it cannot be started.
 Finished run_command(const std::string& binary, const std::vector<std::string>& arguments);

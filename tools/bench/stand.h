@@ -48,10 +48,11 @@ class Stand {
 
   /// Applies and activates. Gives up where the server refuses.
   void apply(const std::string& id, const std::string& text);
-  /// Makes contacts c0 … known, without starting anything; how many a second.
+  /// Makes contacts c0 … known, without starting anything; how many a second. Events are of these.
   double load_contacts(int count);
 
   /// Single posts on the plan's connections for the plan's seconds, of random known contacts.
+  /// `stream` must live as long as what is returned here.
   LoadPlan single_posts(const Stream& stream) const;
   /// NDJSON on four connections for the plan's seconds.
   LoadPlan ndjson(const Stream& stream) const;
@@ -63,7 +64,8 @@ class Stand {
   Rates rates(Stream& stream, const LoadPlan& load);
   /// Waits until every acknowledged event's webhook has arrived.
   void drain(const Stream& stream);
-  /// Gives the server the time to write its journal into tables, a second after the last input.
+  /// Waits until the server has written its journal into tables, which begins a second after the
+  /// last input, and is idle.
   void settle();
 
   /// A number of the statistics: of the scenario where `node` is empty, else of the node. A fault
@@ -82,6 +84,7 @@ class Stand {
  private:
   Round& round_;
   ServerProcess server_;
+  int contacts_;
 };
 
 /// One processor second is so many microseconds per event.
