@@ -48,6 +48,9 @@ TEST_CASE("the readings of several runs are one figure, judged by their median",
   CHECK(written->find("min")->number() == 90);
   CHECK(written->find("ratio")->number() == 0.55);
   CHECK(to_table(report, {}).find("1 of 1 goals met") != std::string::npos);
+  CHECK(to_markdown(report, {})
+            .find("| posts | 110 /s | 90.0..120 | >= 100 met | 0.55 of the machine (200) |") !=
+        std::string::npos);
 }
 
 TEST_CASE("a goal that moves with the machine is the median of what it was", "[bench]") {

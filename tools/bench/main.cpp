@@ -1,11 +1,9 @@
 // onward_bench: how fast Onward is on this machine, beside what the machine can do at most.
-#include <sched.h>
 #include <signal.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "tools/bench/command.h"
+#include "tools/bench/cores.h"
 #include "tools/bench/parts.h"
 #include "tools/bench/wire.h"
 
@@ -35,6 +34,7 @@ constexpr std::string_view kUsage =
   --many N          contacts of many (10000000: 4 GB of disk, minutes)
   --cores N         that all of it shares; 0: all there are (2)
   --json FILE       also write the figures as JSON, after each run
+  --markdown FILE   and as the tables of docs/performance.md
   --binary FILE     the server (build/onward)
   --folder DIR      where data is put, on the disk to be measured
 Parts:
@@ -43,7 +43,7 @@ Parts:
 struct Arguments {
   Plan plan;
   std::vector<std::string> only;
-  std::string json;
+  std::string json, markdown;
   int cores = 2;
 };
 
@@ -108,6 +108,8 @@ Arguments parse(int count, char** words) {
       plan.folder = value;
     } else if (word == "--json") {
       arguments.json = value;
+    } else if (word == "--markdown") {
+      arguments.markdown = value;
     } else {
       show_usage(64, fmt::format("unknown option {}", word));
     }
@@ -115,18 +117,6 @@ Arguments parse(int count, char** words) {
   if (plan.seconds <= 0 || plan.fsync_extra_ms <= 0) show_usage(64, "a number is out of range");
   if (plan.folder.empty()) show_usage(64, "--folder is missing");
   return arguments;
-}
-
-/// This process and all that it starts share so many cores, as on a machine that has no more.
-void stay_on(int cores) {
-  cpu_set_t allowed, chosen;
-  CPU_ZERO(&allowed);
-  CPU_ZERO(&chosen);
-  ::sched_getaffinity(0, sizeof allowed, &allowed);
-  for (int core = 0; core < CPU_SETSIZE && CPU_COUNT(&chosen) < cores; ++core) {
-    if (CPU_ISSET(core, &allowed)) CPU_SET(core, &chosen);
-  }
-  if (cores > 0) ::sched_setaffinity(0, sizeof chosen, &chosen);
 }
 
 bool wanted(const Arguments& arguments, const Part& part) {
@@ -157,7 +147,8 @@ int main(int count, char** words) {
       std::filesystem::create_directories(round.folder);
       part.measure(round);
       std::filesystem::remove_all(round.folder);
-      if (!arguments.json.empty()) std::ofstream{arguments.json} << to_json_text(report, machine);
+      if (!arguments.json.empty()) write_file(arguments.json, to_json_text(report, machine));
+      if (!arguments.markdown.empty()) write_file(arguments.markdown, to_markdown(report, machine));
     }
   }
   fmt::print("{}", to_table(report, machine));

@@ -48,25 +48,41 @@ Value as_value(const Figure& figure) {
   return one;
 }
 
-std::string line_of(const Figure& figure) {
+/// A figure as words, for any kind of table.
+struct Row {
+  std::string value, range, goal, limit;
+};
+Row row_of(const Figure& figure) {
   const Spread spread = spread_of(figure.values);
-  const std::string range = figure.values.size() < 2
-                                ? std::string{}
-                                : fmt::format("{}..{}", number(spread.least), number(spread.most));
-  std::string goal, limit;
+  Row row{.value = number(spread.median), .range = {}, .goal = {}, .limit = {}};
+  if (figure.values.size() > 1) {
+    row.range = fmt::format("{}..{}", number(spread.least), number(spread.most));
+  }
   if (figure.first.goal) {
-    goal = fmt::format("{} {} {}", sign_of(figure.first.goal->sense),
-                       number(spread_of(figure.bounds).median), *figure.met() ? "met" : "MISSED");
+    row.goal =
+        fmt::format("{} {} {}", sign_of(figure.first.goal->sense),
+                    number(spread_of(figure.bounds).median), *figure.met() ? "met" : "MISSED");
   }
   if (!figure.limits.empty()) {
     const double most = spread_of(figure.limits).median;
-    limit = fmt::format("{:.2f} of {} ({})", spread.median / most, figure.first.limit_text,
-                        number(most));
+    row.limit = fmt::format("{:.2f} of {} ({})", spread.median / most, figure.first.limit_text,
+                            number(most));
   }
+  return row;
+}
+
+std::string line_of(const Figure& figure) {
+  const Row row = row_of(figure);
   std::string line = fmt::format("  {:<50} {:>9} {:<4} {:<17} {:<18} {}", figure.first.text,
-                                 number(spread.median), figure.first.unit, range, goal, limit);
+                                 row.value, figure.first.unit, row.range, row.goal, row.limit);
   line.erase(line.find_last_not_of(' ') + 1);
   return line + "\n";
+}
+
+std::string words_of(const Machine& machine) {
+  return fmt::format("{}, {} cores of it used, {:.0f} GB, {}; {}; {}", machine.processor,
+                     machine.cores, machine.memory_gb, machine.system, machine.version,
+                     machine.date);
 }
 
 /// The text behind "key :" in a file of /proc.
@@ -146,9 +162,7 @@ Machine this_machine(std::string version) {
 }
 
 std::string to_table(const Report& report, const Machine& machine) {
-  std::string out =
-      fmt::format("{}, {} cores of it used, {:.0f} GB, {}; {}; {}\n", machine.processor,
-                  machine.cores, machine.memory_gb, machine.system, machine.version, machine.date);
+  std::string out = words_of(machine) + "\n";
   int goals = 0, reached = 0;
   for (const Section& section : report.sections()) {
     out += fmt::format("\n{}: {}\n", section.name, section.title);
@@ -163,6 +177,24 @@ std::string to_table(const Report& report, const Machine& machine) {
   }
   if (goals > 0) out += fmt::format("\n{} of {} goals met\n", reached, goals);
   if (report.has_faults()) out += "There are faults: figures beside them mean nothing.\n";
+  return out;
+}
+
+std::string to_markdown(const Report& report, const Machine& machine) {
+  std::string out = words_of(machine) + ".\n";
+  for (const Section& section : report.sections()) {
+    out += fmt::format("\n### {}: {}\n", section.name, section.title);
+    out += "| | Median | Least..most | Goal | Share of the limit |\n|---|---|---|---|---|\n";
+    for (const Figure& figure : section.figures) {
+      const Row row = row_of(figure);
+      const std::string& text = figure.first.text;
+      out += fmt::format("| {} | {}{}{} | {} | {} | {} |\n",
+                         text.substr(std::min(text.find_first_not_of(' '), text.size())), row.value,
+                         figure.first.unit.empty() ? "" : " ", figure.first.unit, row.range,
+                         row.goal, row.limit);
+    }
+    for (const std::string& fault : section.faults) out += "\nFAULT: " + fault + "\n";
+  }
   return out;
 }
 

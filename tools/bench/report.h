@@ -72,5 +72,7 @@ struct Machine {
 Machine this_machine(std::string version);
 
 std::string to_table(const Report& report, const Machine& machine);
+/// The same as tables of a document, one a part.
+std::string to_markdown(const Report& report, const Machine& machine);
 std::string to_json_text(const Report& report, const Machine& machine);
 }  // namespace onward::bench

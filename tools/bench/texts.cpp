@@ -20,6 +20,14 @@ void append_event(std::string& out, std::string_view type, std::uint64_t contact
                  random_uuid(), type, contact, mark(number, sent_ns));
 }
 
+void append_event_with_email(std::string& out, std::string_view type, std::uint64_t contact,
+                             std::uint64_t number, std::int64_t sent_ns) {
+  fmt::format_to(std::back_inserter(out),
+                 R"({{"id":"{}","type":"{}","contact":{{"id":"c{}","email":"person{}{}"}},)"
+                 R"("data":{{"mark":"{}"}}}})",
+                 random_uuid(), type, contact, contact, kKnownDomain, mark(number, sent_ns));
+}
+
 void append_contact(std::string& out, std::uint64_t contact) {
   fmt::format_to(std::back_inserter(out),
                  R"({{"type":"loaded","contact":{{"id":"c{0}",)"

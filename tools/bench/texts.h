@@ -12,6 +12,9 @@ inline constexpr std::string_view kKnownDomain = "@bench.example.org";
 /// An event of contact c<contact> under a new id.
 void append_event(std::string& out, std::string_view type, std::uint64_t contact,
                   std::uint64_t number, std::int64_t sent_ns);
+/// The same, and the event brings the contact's address, for those who know no contacts.
+void append_event_with_email(std::string& out, std::string_view type, std::uint64_t contact,
+                             std::uint64_t number, std::int64_t sent_ns);
 /// An event that makes contact c<contact> known, for `?mode=history`.
 void append_contact(std::string& out, std::uint64_t contact);
 

@@ -102,6 +102,15 @@ std::uint16_t closed_port() {
   return listener.port;
 }
 
+bool is_open(std::uint16_t port) {
+  const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const sockaddr_in address = loopback(port);
+  const int refused =
+      ::connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  ::close(descriptor);
+  return refused == 0;
+}
+
 int connect_to_loopback(std::uint16_t port) {
   const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const sockaddr_in address = loopback(port);

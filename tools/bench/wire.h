@@ -36,6 +36,8 @@ struct Listener {
   std::uint16_t port = 0;
 };
 Listener listen_on_loopback(std::uint16_t port = 0);
+/// Whether somebody listens on that port of 127.0.0.1.
+bool is_open(std::uint16_t port);
 /// A port on which nobody listens.
 std::uint16_t closed_port();
 /// A connected, non-blocking socket.
