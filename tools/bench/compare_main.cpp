@@ -219,6 +219,10 @@ int main(int count, char** words) {
       report.begin(std::string{kind.name}, std::string{kind.text});
       const std::string folder = fmt::format("{}/{}-{}", arguments.folder, kind.name, run);
       std::filesystem::create_directories(folder);
+      report.add({.name = "limit_fsync_p50_us",
+                  .text = "the machine: a small fsync, p50",
+                  .value = measure_fsync(folder, 500).p50_us,
+                  .unit = "us"});
       Trial{arguments, kind, folder, report}.run();
       std::filesystem::remove_all(folder);
     }
