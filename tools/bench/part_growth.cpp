@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
@@ -13,6 +14,7 @@
 
 #include "tools/bench/parts.h"
 #include "tools/bench/path.h"
+#include "tools/bench/site.h"
 #include "tools/bench/texts.h"
 #include "tools/bench/wire.h"
 
@@ -22,41 +24,39 @@ using namespace std::chrono_literals;
 
 constexpr int kPathNodes = 200;
 
-/// Webhooks a second of one scenario that matches, where `others` more are active; they listen for
-/// the same event and find that it is not theirs, or for events of their own.
-double rate_beside(Round& round, int others, bool same_event, const std::string& name) {
-  Receiver receiver;
-  Stream stream{.scenario = "bench", .event = "measured", .receiver = &receiver};
-  Stand stand{round, {receiver.port()}, 0, name};
-  stand.apply(stream.scenario, webhook_scenario(stream.scenario, stream.event, receiver.port()));
-  for (int i = 0; i < others; ++i) {
+/// Makes `count` more scenarios active, which listen for the event that is posted and find that it
+/// is not theirs, or for events of their own.
+void add_others(Stand& stand, int count, bool same_event) {
+  for (int i = 0; i < count; ++i) {
     const std::string id = fmt::format("other-{}", i);
     stand.apply(id, unmatched_scenario(id, same_event ? "measured" : fmt::format("other_{}", i)));
   }
-  stand.load_contacts(round.plan.contacts);
-  stand.settle();
-  const Rates rates = stand.rates(stream, stand.single_posts(stream));
-  stand.check(stream);
-  stand.finish();
-  return rates.received;
 }
 
 void measure_scenarios(Round& round) {
-  const int others = round.plan.scenarios - 1;
-  const double one = rate_beside(round, 0, false, "one");
-  const double many = rate_beside(round, others, false, "many");
-  const double shared = rate_beside(round, others, true, "shared");
+  const Plan& plan = round.plan;
+  Site one{round, "one", plan.contacts};
+  Site many{round, "many", plan.contacts};
+  Site shared{round, "shared", plan.contacts};
+  add_others(many.stand(), plan.scenarios - 1, false);
+  add_others(shared.stand(), plan.scenarios - 1, true);
+  const std::array sites{&one, &many, &shared};
+  measure_in_turn(sites, plan.connections, plan.seconds);
+  for (Site* site : sites) site->finish();
   round.report.add({.name = "one_scenario_per_s",
                     .text = "webhooks received, one scenario active",
-                    .value = one,
+                    .value = one.rate(),
                     .unit = "/s"});
   round.report.add({.name = "scenarios_share",
-                    .text = fmt::format("  of that with {} active, one matches", others + 1),
-                    .value = many / one,
+                    .text = fmt::format("  of that with {} active, one matches", plan.scenarios),
+                    .value = many.rate() / one.rate(),
                     .goal = at_least(0.9)});
+  round.report.add({.name = "scenarios_processor",
+                    .text = "  processor time per event, times that with one",
+                    .value = many.processor_us() / one.processor_us()});
   round.report.add({.name = "scenarios_same_event_share",
                     .text = "  and if all of them listen for the same event",
-                    .value = shared / one});
+                    .value = shared.rate() / one.rate()});
 }
 
 /// "2026-05-01T09:00:00Z"
@@ -127,25 +127,6 @@ void measure_due_timers(Round& round) {
                     .unit = "us",
                     .goal = at_most(100'000)});
 }
-
-/// Webhooks a second with so many contacts known.
-double rate_with_contacts(Round& round, int contacts, const std::string& name) {
-  Receiver receiver;
-  Stream stream{.scenario = "bench", .event = "measured", .receiver = &receiver};
-  Stand stand{round, {receiver.port()}, 0, name};
-  stand.apply(stream.scenario, webhook_scenario(stream.scenario, stream.event, receiver.port()));
-  stand.load_contacts(contacts);
-  stand.settle();
-  const Rates rates = stand.rates(stream, stand.single_posts(stream));
-  stand.check(stream);
-  round.report.add({.name = "memory_mb_" + name,
-                    .text = fmt::format("memory at most, {} contacts", contacts),
-                    .value = stand.server().figures().memory_peak_mb,
-                    .unit = "MB"});
-  stand.finish();
-  std::filesystem::remove_all(round.folder + "/" + name);
-  return rates.received;
-}
 }  // namespace
 
 void measure_growth(Round& round) {
@@ -166,19 +147,32 @@ void measure_many_contacts(Round& round) {
     return round.report.fault(
         fmt::format("{:.1f} GB of disk are wanted, {:.1f} are free", wanted / 1e9, room / 1e9));
   }
-  const double few = rate_with_contacts(round, round.plan.contacts, "few");
-  const double many = rate_with_contacts(round, round.plan.many, "many");
-  round.report.add({.name = "few_per_s",
-                    .text = fmt::format("webhooks received, {} contacts", round.plan.contacts),
-                    .value = few,
-                    .unit = "/s"});
-  round.report.add({.name = "many_per_s",
-                    .text = fmt::format("webhooks received, {} contacts", round.plan.many),
-                    .value = many,
-                    .unit = "/s"});
+  const Plan& plan = round.plan;
+  Site few{round, "few", plan.contacts};
+  Site many{round, "many", plan.many};
+  const std::array sites{&few, &many};
+  measure_in_turn(sites, plan.connections, plan.seconds);
+  const double few_mb = few.stand().server().figures().memory_peak_mb;
+  const double many_mb = many.stand().server().figures().memory_peak_mb;
+  for (Site* site : sites) site->finish();
+  const auto add = [&](const char* name, int contacts, double rate, double mb) {
+    round.report.add({.name = fmt::format("{}_per_s", name),
+                      .text = fmt::format("webhooks received, {} contacts", contacts),
+                      .value = rate,
+                      .unit = "/s"});
+    round.report.add({.name = fmt::format("{}_memory_mb", name),
+                      .text = "  memory at most",
+                      .value = mb,
+                      .unit = "MB"});
+  };
+  add("few", plan.contacts, few.rate(), few_mb);
+  add("many", plan.many, many.rate(), many_mb);
+  round.report.add({.name = "many_processor",
+                    .text = "processor time per event, times that with few",
+                    .value = many.processor_us() / few.processor_us()});
   round.report.add({.name = "many_share",
-                    .text = "  what the growth leaves",
-                    .value = many / few,
+                    .text = "what the growth leaves of the rate",
+                    .value = many.rate() / few.rate(),
                     .goal = at_least(0.6)});
 }
 }  // namespace onward::bench
