@@ -44,6 +44,7 @@ TEST_CASE("the readings of several runs are one figure, judged by their median",
   REQUIRE(json);
   const Value* written = json->find_path("parts.part.figures.rate");
   REQUIRE(written);
+  CHECK(*written->find("text")->text() == "posts");
   CHECK(written->find("value")->number() == 110);
   CHECK(written->find("min")->number() == 90);
   CHECK(written->find("ratio")->number() == 0.55);

@@ -27,6 +27,7 @@ const char* sign_of(Goal::Sense sense) { return sense == Goal::Sense::AtLeast ? 
 Value as_value(const Figure& figure) {
   const Spread spread = spread_of(figure.values);
   Value one{ValueMap{}};
+  one.set("text", figure.first.text);
   one.set("value", rounded(spread.median));
   one.set("min", rounded(spread.least));
   one.set("max", rounded(spread.most));
