@@ -1,10 +1,12 @@
 #include "tools/bench/site.h"
 
+#include <algorithm>
+
 #include "tools/bench/texts.h"
 
 namespace onward::bench {
 namespace {
-constexpr int kSlices = 8;
+constexpr int kSlicesMax = 8;  // of a second at least
 constexpr double kWarmUp = 1;  // seconds
 }  // namespace
 
@@ -41,11 +43,12 @@ void measure_in_turn(std::span<Site* const> sites, int connections, double secon
     site->turn(connections, kWarmUp);
   }
   for (Site* site : sites) site->forget_turns();
-  for (int slice = 0; slice < kSlices; ++slice) {
+  const int slices = std::clamp(static_cast<int>(seconds), 2, kSlicesMax);
+  for (int slice = 0; slice < slices; ++slice) {
     // There and back, so that none always comes after the same one.
     for (std::size_t i = 0; i < sites.size(); ++i) {
       const std::size_t at = slice % 2 == 0 ? i : sites.size() - 1 - i;
-      sites[at]->turn(connections, seconds / kSlices);
+      sites[at]->turn(connections, seconds / slices);
     }
   }
 }
