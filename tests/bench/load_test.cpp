@@ -1,11 +1,13 @@
 #include "tools/bench/load.h"
 
+#include <atomic>
 #include <set>
 #include <string>
 #include <thread>
 
 #include <catch2/catch.hpp>
 
+#include "tests/support/local_receiver.h"
 #include "tools/bench/receiver.h"
 #include "tools/bench/wire.h"
 
@@ -51,6 +53,24 @@ TEST_CASE("a receiver tells repeats from first arrivals", "[bench]") {
   wait_for(receiver, 2'000);
   CHECK(receiver.requests() == 2'000);
   CHECK(receiver.distinct() == 1'000);
+}
+
+TEST_CASE("a post put off with 429 is posted again, as it was", "[bench]") {
+  std::atomic<int> asked{0};
+  onward::LocalReceiver busy{[&](onward::Peer& peer) {
+    while (peer.read()) {
+      peer.send(onward::http_reply(++asked % 3 == 0 ? 429 : 200, R"({"accepted":1})"));
+    }
+  }};
+  LoadPlan plan = thousand_events(busy.port());
+  plan.events_max = 20;
+  const LoadResult result = run_load(plan);
+  CHECK(result.accepted == 20);
+  CHECK(result.busy > 0);
+  CHECK(result.refused == 0);
+  std::set<std::string> bodies;
+  for (const onward::ReceivedRequest& request : busy.requests()) bodies.insert(request.body);
+  CHECK(bodies.size() == 20);
 }
 
 TEST_CASE("event ids are random UUIDs of version 4", "[bench]") {

@@ -11,11 +11,16 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include "tools/bench/load.h"
+#include "tools/bench/receiver.h"
+#include "tools/bench/texts.h"
 #include "tools/bench/wire.h"
 
 namespace onward::bench {
 namespace {
 constexpr double kSecond = 1e9;
+constexpr double kLimitSeconds = 3;         // of each limit, at most
+constexpr std::size_t kJournalBytes = 700;  // about what one event's changes take in the journal
 
 double seconds_since(std::int64_t start_ns) {
   return static_cast<double>(now_ns() - start_ns) / kSecond;
@@ -145,5 +150,63 @@ double measure_curl(std::uint16_t port, int in_flight, const std::string& body, 
   curl_multi_cleanup(multi);
   curl_slist_free_all(headers);
   return static_cast<double>(done) / took;
+}
+
+SyncLimit Limits::fsync() {
+  if (fsync_) return *fsync_;
+  fsync_ = measure_fsync(plan_.folder, 1'000);
+  report_.add({.name = "limit_fsync_p50_us",
+               .text = "the machine: a small fsync, p50",
+               .value = fsync_->p50_us,
+               .unit = "us"});
+  report_.add({.name = "limit_fsync_p99_us",
+               .text = "the machine: a small fsync, p99",
+               .value = fsync_->p99_us,
+               .unit = "us"});
+  return *fsync_;
+}
+
+double Limits::sqlite() {
+  if (sqlite_) return *sqlite_;
+  const double seconds = std::min(plan_.seconds, kLimitSeconds);
+  sqlite_ = measure_sqlite(plan_.folder, 1'000, kJournalBytes, seconds);
+  report_.add({.name = "limit_sqlite_per_s",
+               .text = "the machine: SQLite alone, 1,000 events a commit",
+               .value = *sqlite_,
+               .unit = "/s"});
+  return *sqlite_;
+}
+
+double Limits::curl() {
+  if (curl_) return *curl_;
+  const double seconds = std::min(plan_.seconds, kLimitSeconds);
+  Receiver receiver;
+  const std::string body = webhook_like_ours();
+  measure_curl(receiver.port(), plan_.connections, body, seconds / 4);  // warms up
+  curl_ = measure_curl(receiver.port(), plan_.connections, body, seconds);
+  report_.add({.name = "limit_curl_per_s",
+               .text = fmt::format("the machine: libcurl multi, {} in flight", plan_.connections),
+               .value = *curl_,
+               .unit = "/s"});
+  return *curl_;
+}
+
+double Limits::load_generator() {
+  if (load_generator_) return *load_generator_;
+  Receiver receiver;
+  LoadPlan load;
+  load.port = receiver.port();
+  load.connections = plan_.connections;
+  load.seconds = std::min(plan_.seconds, kLimitSeconds);
+  load.write_event = [this](std::string& out, std::uint64_t number, std::int64_t sent_ns) {
+    append_event(out, "measured", random_below(static_cast<std::uint64_t>(plan_.contacts)), number,
+                 sent_ns);
+  };
+  load_generator_ = static_cast<double>(run_load(load).accepted_in_time) / load.seconds;
+  report_.add({.name = "limit_load_generator_per_s",
+               .text = "the machine: the load generator alone",
+               .value = *load_generator_,
+               .unit = "/s"});
+  return *load_generator_;
 }
 }  // namespace onward::bench

@@ -21,7 +21,7 @@ constexpr std::int64_t kBusyPause = kSecond / 50;       // after a 429: shorter 
 constexpr std::int64_t kAnswerPatience = 30 * kSecond;  // for the last answers
 
 std::mt19937_64& random_source() {
-  static std::mt19937_64 source{std::random_device{}()};
+  thread_local std::mt19937_64 source{std::random_device{}()};
   return source;
 }
 
@@ -40,11 +40,13 @@ class Load {
     bool waiting = false;      // for an answer
     bool wants_write = false;  // registered for EPOLLOUT
     std::int64_t posted_ns = 0;
+    bool put_off = false;  // to be posted again, as it is, when the rest is over
     std::int64_t rests_until = 0;
   };
 
   bool done_posting(std::int64_t now) const;
   void post_what_is_due(std::int64_t now);
+  void post_again(std::int64_t now);
   void post(Connection& connection, std::int64_t sent_ns);
   void write(Connection& connection);
   void read(Connection& connection);
@@ -56,7 +58,8 @@ class Load {
   std::vector<Connection> connections_;
   std::string body_;  // reused
   int epoll_ = -1;
-  std::size_t outstanding_ = 0;
+  std::size_t outstanding_ = 0;  // posts without a final answer, those put off among them
+  std::size_t put_off_ = 0;
   std::uint64_t posted_ = 0;  // posts
   std::uint64_t number_ = 0;
   std::int64_t started_ns_ = 0;
@@ -85,6 +88,7 @@ LoadResult Load::run() {
   std::int64_t posting_ended = 0;
   while (true) {
     const std::int64_t now = now_ns();
+    post_again(now);
     if (!done_posting(now)) {
       post_what_is_due(now);
     } else {
@@ -116,7 +120,7 @@ void Load::post_what_is_due(std::int64_t now) {
   const std::size_t first = posted_ % connections_.size();
   for (std::size_t i = 0; i < connections_.size(); ++i) {
     Connection& connection = connections_[(first + i) % connections_.size()];
-    if (connection.waiting || connection.rests_until > now || done_posting(now)) continue;
+    if (connection.waiting || connection.put_off || done_posting(now)) continue;
     if (plan_.rate <= 0) {
       post(connection, now_ns());
       continue;
@@ -127,6 +131,18 @@ void Load::post_what_is_due(std::int64_t now) {
     // A post that had to wait for a free connection counts from when it was due.
     const bool late = now - due > kSecond / 200;
     post(connection, late ? due : now_ns());
+  }
+}
+
+void Load::post_again(std::int64_t now) {
+  if (put_off_ == 0) return;
+  for (Connection& connection : connections_) {
+    if (!connection.put_off || connection.rests_until > now) continue;
+    connection.put_off = false;
+    --put_off_;
+    connection.waiting = true;
+    connection.written = 0;
+    write(connection);
   }
 }
 
@@ -187,13 +203,15 @@ void Load::read(Connection& connection) {
 void Load::answered(Connection& connection, std::string_view head, std::string_view body) {
   const std::int64_t now = now_ns();
   connection.waiting = false;
-  --outstanding_;
   const auto status = number_after(head, "HTTP/1.1 ").value_or(0);
   if (status == 429 || status == 503) {
     ++result_.busy;
+    ++put_off_;
+    connection.put_off = true;
     connection.rests_until = now + kBusyPause;
     return;
   }
+  --outstanding_;
   if (status < 200 || status > 299) {
     if (result_.refused++ == 0) result_.first_refusal = fmt::format("{}{}", head, body);
     return;
@@ -213,7 +231,7 @@ std::int64_t Load::next_wake(std::int64_t now) const {
     wake = std::min(wake, started_ns_ + static_cast<std::int64_t>(next));
   }
   for (const Connection& connection : connections_) {
-    if (connection.rests_until > now) wake = std::min(wake, connection.rests_until);
+    if (connection.put_off) wake = std::min(wake, connection.rests_until);
   }
   return std::max<std::int64_t>(wake - now, 0);
 }

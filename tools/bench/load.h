@@ -22,14 +22,14 @@ struct LoadPlan {
 };
 
 struct LoadResult {
-  std::uint64_t posts = 0;             ///< That were answered with a 2xx.
-  std::uint64_t accepted = 0;          ///< Events, by the answers' own count.
-  std::uint64_t accepted_in_time = 0;  ///< Those answered before the time was up.
-  std::uint64_t busy = 0;              ///< Posts answered 429 or 503; their events are given up.
-  std::uint64_t refused = 0;           ///< Posts with any other answer.
-  std::string first_refusal;           ///< Its text.
-  double seconds = 0;                  ///< From the first post to the end of posting.
-  std::uint64_t next_number = 0;       ///< For the marks of a following load.
+  std::uint64_t posts = 0;                 ///< That were answered with a 2xx.
+  std::uint64_t accepted = 0;              ///< Events, by the answers' own count.
+  std::uint64_t accepted_in_time = 0;      ///< Those answered before the time was up.
+  std::uint64_t busy = 0;                  ///< Posts put off with 429 or 503, and posted again.
+  std::uint64_t refused = 0;               ///< Posts with any other answer.
+  std::string first_refusal;               ///< Its text.
+  double seconds = 0;                      ///< From the first post to the end of posting.
+  std::uint64_t next_number = 0;           ///< For the marks of a following load.
   std::vector<std::uint32_t> answered_us;  ///< From post to answer.
 };
 

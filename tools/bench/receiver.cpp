@@ -18,8 +18,8 @@ constexpr std::string_view kAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r
 constexpr std::uint64_t kMarksMax = 1u << 28;
 }  // namespace
 
-Receiver::Receiver(int delay_ms)
-    : listener_{listen_on_loopback()},
+Receiver::Receiver(int delay_ms, std::uint16_t port)
+    : listener_{listen_on_loopback(port)},
       epoll_{::epoll_create1(EPOLL_CLOEXEC)},
       delay_ns_{std::int64_t{delay_ms} * 1'000'000} {
   epoll_event event{.events = EPOLLIN, .data = {.fd = listener_.descriptor}};
@@ -131,6 +131,7 @@ void Receiver::answer_late() {
 void Receiver::note(std::string_view body, std::int64_t now) {
   ++batch_.requests;
   batch_.last_ns = now;
+  body_bytes_.store(body.size(), std::memory_order_relaxed);
   const auto mark = find_mark(body);
   if (!mark || mark->number >= kMarksMax) return;
   if (mark->number >= seen_.size()) {

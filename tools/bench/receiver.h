@@ -25,13 +25,15 @@ struct Arrivals {
 /// Owns its thread from construction to destruction. All members may be called from any thread.
 class Receiver {
  public:
-  /// Each answer waits for `delay_ms` first.
-  explicit Receiver(int delay_ms = 0);
+  /// Each answer waits for `delay_ms` first. `port` 0 takes any free one.
+  explicit Receiver(int delay_ms = 0, std::uint16_t port = 0);
   ~Receiver();
   std::uint16_t port() const { return listener_.port; }
   /// Counted just after they were answered.
   std::uint64_t requests() const { return requests_.load(); }
   std::uint64_t distinct() const { return distinct_.load(); }
+  /// Of the last request's body.
+  std::size_t body_bytes() const { return body_bytes_.load(); }
   Arrivals take();
 
  private:
@@ -66,6 +68,7 @@ class Receiver {
   Arrivals arrivals_;  // guarded by mutex_
   std::atomic<std::uint64_t> requests_{0};
   std::atomic<std::uint64_t> distinct_{0};
+  std::atomic<std::size_t> body_bytes_{0};
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

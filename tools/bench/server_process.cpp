@@ -23,6 +23,8 @@ namespace onward::bench {
 namespace {
 using namespace std::chrono_literals;
 
+constexpr std::int64_t kStartPatience = 120'000'000'000;
+
 std::string read_file(const std::string& path) {
   std::ifstream file{path};
   std::ostringstream text;
@@ -56,15 +58,15 @@ std::size_t append_to(char* data, std::size_t size, std::size_t count, void* out
 }
 }  // namespace
 
-ServerProcess::ServerProcess(std::string binary, std::string data_folder,
-                             const std::vector<std::uint16_t>& receivers, long fsync_extra_us,
-                             const std::string& slow_fsync)
-    : data_folder_{std::move(data_folder)} {
-  const std::string port_file = data_folder_ + ".port";
-  const std::string log_file = data_folder_ + ".log";
-  std::vector<std::string> words{binary,     "serve",       "--data",      data_folder_,
-                                 "--listen", "127.0.0.1:0", "--port-file", port_file};
-  for (const std::uint16_t receiver : receivers) {
+ServerProcess::ServerProcess(ServerPlan plan) : plan_{std::move(plan)} { start(); }
+
+void ServerProcess::start() {
+  const std::string port_file = plan_.data_folder + ".port";
+  const std::string log_file = plan_.data_folder + ".log";
+  std::filesystem::remove(port_file);
+  std::vector<std::string> words{plan_.binary, "serve",       "--data",      plan_.data_folder,
+                                 "--listen",   "127.0.0.1:0", "--port-file", port_file};
+  for (const std::uint16_t receiver : plan_.receivers) {
     words.push_back("--allow-host");
     words.push_back(fmt::format("127.0.0.1:{}", receiver));
   }
@@ -72,15 +74,17 @@ ServerProcess::ServerProcess(std::string binary, std::string data_folder,
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   // All made before the fork: the child of a process with threads may not allocate.
-  std::string preload = "LD_PRELOAD=" + slow_fsync;
-  std::string extra = fmt::format("ONWARD_FSYNC_EXTRA_US={}", fsync_extra_us);
+  std::string preload = "LD_PRELOAD=" + plan_.slow_fsync;
+  std::string extra =
+      fmt::format("ONWARD_FSYNC_EXTRA_US={}", static_cast<long>(plan_.fsync_extra_ms * 1'000));
   std::vector<char*> environment;
   for (char** entry = environ; *entry; ++entry) environment.push_back(*entry);
-  if (fsync_extra_us > 0) {
+  if (plan_.fsync_extra_ms > 0) {
     environment.push_back(preload.data());
     environment.push_back(extra.data());
   }
   environment.push_back(nullptr);
+  const std::int64_t started_ns = now_ns();
   pid_ = ::fork();
   if (pid_ < 0) give_up("cannot start a process");
   if (pid_ == 0) {
@@ -91,32 +95,42 @@ ServerProcess::ServerProcess(std::string binary, std::string data_folder,
     ::execve(arguments[0], arguments.data(), environment.data());
     ::_exit(127);
   }
-  wait_until_it_listens(port_file);
-  token_ = first_line(data_folder_ + "/token");
+  wait_until_ready(port_file);
+  seconds_to_ready_ = static_cast<double>(now_ns() - started_ns) / 1e9;
+  token_ = first_line(plan_.data_folder + "/token");
 }
 
-ServerProcess::~ServerProcess() {
+ServerProcess::~ServerProcess() { kill(); }
+
+void ServerProcess::kill() {
   if (pid_ <= 0) return;
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
+  pid_ = -1;
 }
 
-void ServerProcess::wait_until_it_listens(const std::string& port_file) {
-  for (int i = 0; i < 6'000; ++i) {
-    const std::string text = first_line(port_file);
-    // The file holds the port, alone or after the address.
-    const std::size_t digits = text.find_last_not_of("0123456789") + 1;
-    if (digits < text.size()) {
-      port_ = static_cast<std::uint16_t>(std::stoul(text.substr(digits)));
-      return;
-    }
+bool ServerProcess::listens(const std::string& port_file) {
+  const std::string text = first_line(port_file);
+  // The file holds the port, alone or after the address.
+  const std::size_t digits = text.find_last_not_of("0123456789") + 1;
+  if (digits >= text.size()) return false;
+  port_ = static_cast<std::uint16_t>(std::stoul(text.substr(digits)));
+  return true;
+}
+
+void ServerProcess::wait_until_ready(const std::string& port_file) {
+  const std::int64_t until = now_ns() + kStartPatience;
+  bool listening = false;
+  while (now_ns() < until) {
+    listening = listening || listens(port_file);
+    if (listening && request("GET", "/readyz", "").status == 200) return;
     if (::waitpid(pid_, nullptr, WNOHANG) != 0) {
       pid_ = -1;
-      give_up("the server ended at its start:\n" + read_file(data_folder_ + ".log"));
+      give_up("the server ended at its start:\n" + read_file(plan_.data_folder + ".log"));
     }
-    std::this_thread::sleep_for(5ms);
+    std::this_thread::sleep_for(2ms);
   }
-  give_up("the server did not listen within 30 s");
+  give_up("the server was not ready within two minutes");
 }
 
 ProcessFigures ServerProcess::figures() const {
@@ -137,7 +151,8 @@ ProcessFigures ServerProcess::figures() const {
 std::uint64_t ServerProcess::bytes_on_disk() const {
   std::uint64_t bytes = 0;
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator{data_folder_, ignored}) {
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator{plan_.data_folder, ignored}) {
     struct stat about {};
     if (::stat(entry.path().c_str(), &about) == 0 && S_ISREG(about.st_mode)) {
       bytes += static_cast<std::uint64_t>(about.st_blocks) * 512;

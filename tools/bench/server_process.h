@@ -20,14 +20,20 @@ struct Answer {
   std::string body;
 };
 
-/// Started by the constructor, killed by the destructor at the latest.
+/// What a server is started with.
+struct ServerPlan {
+  std::string binary;
+  std::string data_folder;
+  std::vector<std::uint16_t> receivers;  ///< Ports of 127.0.0.1 that webhooks may go to.
+  double fsync_extra_ms = 0;             ///< Each fsync of the server takes so much longer …
+  std::string slow_fsync;                ///< … through this library (not used where that is 0).
+};
+
+/// Started by the constructor, which returns when the server is ready to take events; killed by the
+/// destructor at the latest. Made and started again by one thread.
 class ServerProcess {
  public:
-  /// Requests to each of `receivers` (ports of 127.0.0.1) are allowed; every fsync of the server
-  /// takes `fsync_extra_us` longer, through the library `slow_fsync` (used where that is not 0).
-  ServerProcess(std::string binary, std::string data_folder,
-                const std::vector<std::uint16_t>& receivers, long fsync_extra_us,
-                const std::string& slow_fsync);
+  explicit ServerProcess(ServerPlan plan);
   ~ServerProcess();
   ServerProcess(const ServerProcess&) = delete;
   ServerProcess& operator=(const ServerProcess&) = delete;
@@ -42,13 +48,21 @@ class ServerProcess {
                  const std::string& content_type = "application/json") const;
   /// SIGTERM, then waits; the exit code.
   int stop();
+  /// SIGKILL, as when the machine fails.
+  void kill();
+  /// After `stop` or `kill`: on the same data folder, on another port.
+  void start();
+  /// From the last start until it took events.
+  double seconds_to_ready() const { return seconds_to_ready_; }
 
  private:
-  void wait_until_it_listens(const std::string& port_file);
+  bool listens(const std::string& port_file);
+  void wait_until_ready(const std::string& port_file);
 
-  std::string data_folder_;
+  ServerPlan plan_;
   pid_t pid_ = -1;
   std::uint16_t port_ = 0;
   std::string token_;
+  double seconds_to_ready_ = 0;
 };
 }  // namespace onward::bench

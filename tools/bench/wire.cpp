@@ -82,9 +82,11 @@ std::optional<Message> first_message(std::string_view buffer) {
   return Message{head, buffer.substr(blank + 4, length), size};
 }
 
-Listener listen_on_loopback() {
+Listener listen_on_loopback(std::uint16_t port) {
   const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  sockaddr_in address = loopback(0);
+  const int on = 1;
+  ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  sockaddr_in address = loopback(port);
   socklen_t size = sizeof address;
   if (descriptor < 0 || ::bind(descriptor, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
       ::listen(descriptor, 4096) != 0 ||
@@ -92,6 +94,21 @@ Listener listen_on_loopback() {
     give_up(fmt::format("cannot listen on 127.0.0.1: {}", std::strerror(errno)));
   }
   return {descriptor, ntohs(address.sin_port)};
+}
+
+std::uint16_t closed_port() {
+  const Listener listener = listen_on_loopback();
+  ::close(listener.descriptor);
+  return listener.port;
+}
+
+bool is_open(std::uint16_t port) {
+  const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const sockaddr_in address = loopback(port);
+  const int refused =
+      ::connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  ::close(descriptor);
+  return refused == 0;
 }
 
 int connect_to_loopback(std::uint16_t port) {

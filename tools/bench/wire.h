@@ -30,12 +30,16 @@ std::optional<std::int64_t> number_after(std::string_view text, std::string_view
 /// A benchmark that cannot go on says why and ends.
 [[noreturn]] void give_up(const std::string& why);
 
-/// A listening, non-blocking socket on a free port of 127.0.0.1.
+/// A listening, non-blocking socket on a port of 127.0.0.1; 0 takes any free one.
 struct Listener {
   int descriptor = -1;
   std::uint16_t port = 0;
 };
-Listener listen_on_loopback();
+Listener listen_on_loopback(std::uint16_t port = 0);
+/// Whether somebody listens on that port of 127.0.0.1.
+bool is_open(std::uint16_t port);
+/// A port on which nobody listens.
+std::uint16_t closed_port();
 /// A connected, non-blocking socket.
 int connect_to_loopback(std::uint16_t port);
 

@@ -1,0 +1,45 @@
+// How many events a second are taken where nothing is to be sent.
+#include <fmt/format.h>
+
+#include "tools/bench/parts.h"
+#include "tools/bench/texts.h"
+#include "tools/bench/wire.h"
+
+namespace onward::bench {
+void measure_intake(Round& round) {
+  const double generator = round.limits.load_generator();
+  const double sqlite = round.limits.sqlite();
+  Stream stream{.scenario = "bench", .event = "measured"};
+  Stand stand{round, {}};
+  stand.apply(stream.scenario, webhook_scenario(stream.scenario, stream.event, closed_port(),
+                                                "@nobody.example.org"));
+  const double loaded = stand.load_contacts(round.plan.contacts);
+  stand.settle();
+  const Rates single = stand.rates(stream, stand.single_posts(stream));
+  stand.settle();
+  const Rates lines = stand.rates(stream, stand.ndjson(stream));
+  stand.check(stream);
+  stand.finish();
+
+  round.report.add({.name = "single_per_s",
+                    .text = fmt::format("single posts, {} connections", round.plan.connections),
+                    .value = single.acknowledged,
+                    .unit = "/s",
+                    .limit = generator,
+                    .limit_text = "the load generator alone",
+                    .goal = at_least(20'000)});
+  round.report.add({.name = "ndjson_per_s",
+                    .text = fmt::format("events as NDJSON of {}", round.plan.events_per_post),
+                    .value = lines.acknowledged,
+                    .unit = "/s",
+                    .limit = sqlite,
+                    .limit_text = "bare SQLite",
+                    .goal = at_least(40'000)});
+  round.report.add({.name = "history_per_s",
+                    .text = "contacts made by events of ?mode=history",
+                    .value = loaded,
+                    .unit = "/s",
+                    .limit = sqlite,
+                    .limit_text = "bare SQLite"});
+}
+}  // namespace onward::bench

@@ -1,0 +1,20 @@
+#include "tools/bench/parts.h"
+
+#include <array>
+
+namespace onward::bench {
+std::span<const Part> parts() {
+  static constexpr std::array<Part, 9> kParts{{
+      {"e2e", "single posts, a condition, a webhook each, end to end", measure_end_to_end},
+      {"intake", "intake alone: the condition says no", measure_intake},
+      {"latency", "from the post to the webhook", measure_latency},
+      {"slow", "a receiver that takes 200 ms, and a fast one beside it", measure_slow_receiver},
+      {"size", "memory, disk, and a start with much in hand", measure_size},
+      {"growth", "many scenarios, long paths, many timers at once", measure_growth},
+      {"many", "ten million contacts against a hundred thousand", measure_many_contacts, true},
+      {"simulate", "onward simulate", measure_simulate},
+      {"authoring", "onward validate", measure_authoring},
+  }};
+  return kParts;
+}
+}  // namespace onward::bench
