@@ -38,8 +38,9 @@ namespace {
 /// WAL pages that make a checkpoint worth its fsync: while commits press, and at rest.
 constexpr int kCheckpointPages = 4096;
 constexpr int kCheckpointPagesAtRest = 512;
-/// Rows that a slice folds whatever the time. More than a commit brings: a fold that has begun ends
-/// before as much again has come in.
+/// Rows that ride in a small commit.
+constexpr std::size_t kRidersMin = 16;
+/// Rows that a slice of its own folds whatever the time.
 constexpr std::size_t kSliceRowsMin = 64;
 /// Rows that one transaction of `fold` writes, so that none grows without bound.
 constexpr std::size_t kFoldRowsMax = 50'000;
@@ -344,14 +345,13 @@ void SqliteStore::write(const Commit& commit) {
     return write_plain_rows(std::move(bytes));
   }
 
-  // More rows than this commit adds: so memory is bounded.
-  const std::size_t added = size_of(commit);
+  // A quarter more rows than this commit adds: a fold that has begun ends before as much again has
+  // come in, so memory is bounded; and no commit takes much longer than the others.
+  const std::size_t riders = std::max(kRidersMin, size_of(commit) * 5 / 4);
   transact([&] {
     writer_.append_journal(next_journal_, *bytes);
     write_rare_rows();
-    if (fold_)
-      fold_done_ =
-          fold_rows(std::max(kSliceRowsMin, added + added / 4), SIZE_MAX, options_.fold_slice);
+    if (fold_) fold_done_ = fold_rows(riders, riders, {});
   });
   const bool applied = overlay_.apply(*bytes);
   assert(applied);

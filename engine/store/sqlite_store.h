@@ -11,7 +11,7 @@ struct SqliteOptions {
   Duration dedupe_for = std::chrono::hours{24 * 7};
   std::size_t fold_after = 40'000;  ///< Changes since the last fold that start the next.
   Duration fold_age = std::chrono::seconds{1};         ///< So does an unfolded commit of this age.
-  Duration fold_slice = std::chrono::milliseconds{1};  ///< Work that rides in one commit.
+  Duration fold_slice = std::chrono::milliseconds{1};  ///< Work of one call of `fold_slice`.
   std::uint64_t bytes_max =
       0;                    ///< The most that onward.db may take; then "disk_full". 0: no bound.
   bool durable = true;      ///< false: no fsync; for tests of other things only.

@@ -226,7 +226,9 @@ void Load::answered(Connection& connection, std::string_view head, std::string_v
 
 std::int64_t Load::next_wake(std::int64_t now) const {
   std::int64_t wake = now + kSecond / 20;
-  if (plan_.rate > 0) {
+  // What is due waits for a connection where all of them are busy.
+  const bool any_free = static_cast<std::size_t>(outstanding_) < connections_.size();
+  if (plan_.rate > 0 && any_free) {
     const double next = static_cast<double>(posted_) * kSecond / plan_.rate;
     wake = std::min(wake, started_ns_ + static_cast<std::int64_t>(next));
   }
