@@ -24,6 +24,10 @@ constexpr std::chrono::seconds kQuiet{1};
 constexpr std::chrono::milliseconds kMoment{3};
 /// The engine looks at the clock at least this often, in case somebody moved it.
 constexpr std::chrono::seconds kNapMax{60};
+/// Nobody waits for the outcome of an attempt to be written down, so it waits a moment for inputs
+/// to be written with; many do not wait.
+constexpr std::chrono::milliseconds kResultsWait{2};
+constexpr std::size_t kResultsMany = 256;
 /// Calls (not events) that may wait.
 constexpr std::size_t kCallsMax = 10'000;
 
@@ -82,6 +86,7 @@ struct Runtime::Impl final : DeliverySink {
   std::condition_variable wake;
   std::vector<Job> jobs;  // guarded by mutex, as all below
   std::vector<AttemptResult> results;
+  Steady::time_point results_since{};  // when the first of them came
   std::size_t events_waiting = 0;
   bool asleep = false;
   bool started = false;   // may take jobs
@@ -130,11 +135,14 @@ Status Runtime::Impl::push(Job job, std::size_t events) {
 
 void Runtime::Impl::take_results(std::vector<AttemptResult> finished) {
   const std::lock_guard lock{mutex};
-  if (results.empty())
+  const bool first = results.empty();
+  if (first) {
     results = std::move(finished);
-  else
+    results_since = Steady::now();
+  } else {
     std::move(finished.begin(), finished.end(), std::back_inserter(results));
-  if (asleep) {
+  }
+  if (asleep && (first || results.size() >= kResultsMany)) {
     asleep = false;
     wake.notify_one();
   }
@@ -215,12 +223,18 @@ bool Runtime::Impl::wait_for_work(std::vector<Job>& taken, std::vector<AttemptRe
       }
       const bool folds = engine->fold_pending();
       if (folds) until = std::min(until, fold_from());
-      if (jobs.empty() && results.empty() && !stopping && !due) {
+      const auto pressing = [&] {
+        return stopping || unsynced || !jobs.empty() || results.size() >= kResultsMany;
+      };
+      if (!due && !pressing() && results.empty()) {
         asleep = true;
-        wake.wait_until(lock, until,
-                        [&] { return stopping || unsynced || !jobs.empty() || !results.empty(); });
-        asleep = false;
+        wake.wait_until(lock, until, [&] { return pressing() || !results.empty(); });
       }
+      if (!due && !pressing() && !results.empty()) {
+        asleep = true;
+        wake.wait_until(lock, std::min(until, results_since + kResultsWait), pressing);
+      }
+      asleep = false;
       if (unsynced) return false;
       taken.swap(jobs);
       settled.swap(results);
