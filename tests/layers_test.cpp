@@ -51,7 +51,7 @@ const std::map<string, std::vector<string>> kHomes{
     {"boost/asio", {"engine/api"}},
     {"boost/graph/", {"engine/core/scenario_graph.cpp"}},
     {"nlohmann/", {"engine/core/value.cpp"}},
-    {"simdjson.h", {"engine/api"}},
+    {"simdjson.h", {"engine/core/json_reader.cpp"}},
     {"re2/", {"engine/core/pattern.cpp"}},
     {"date/", {"engine/core/time_zone.cpp"}},
     {"CLI/", {"tools/onward"}},

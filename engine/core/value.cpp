@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
+#include "engine/core/json_reader.h"
+
 namespace onward {
 namespace {
 /// Walks over the text and tells where it is, so that refusals of our own have a place too.
@@ -315,6 +317,7 @@ Result<Value> parse_json(std::string_view text, JsonLimits limits) {
   if (text.empty()) return refuse(0, "nothing where a value should be");
   // The parser would take a NUL byte for the end of its input.
   if (const auto nul = text.find('\0'); nul != text.npos) return refuse(nul, "a NUL byte");
+  if (auto value = read_sound_json(text, limits)) return std::move(*value);
   Builder builder{limits, text.data()};
   const Cursor begin{text.data(), builder.reached()};
   const Cursor end{text.data() + text.size(), builder.reached()};
