@@ -8,11 +8,18 @@
 namespace onward {
 namespace {
 constexpr std::string_view kMovedPort = "moved";
+
+/// Whether `node` is among the first steps of the run's path.
+bool visited(const Run& run, std::size_t steps, NodeNumber node) {
+  const auto end = run.path.begin() + static_cast<std::ptrdiff_t>(steps);
+  return std::ranges::find(run.path.begin(), end, node, &PathStep::node) != end;
+}
 }  // namespace
 
 void Cascade::walk(Run& run, const CatalogScenario& home, const Scenario& scenario,
                    std::size_t at) {
   mark(run);
+  const std::size_t came = run.path.size();
   while (at != kEnd) {
     const ScenarioNode& node = scenario.nodes[at];
     if (visits_ >= kCascadeVisits || depth_ > kCascadeDepth) {
@@ -21,6 +28,9 @@ void Cascade::walk(Run& run, const CatalogScenario& home, const Scenario& scenar
       park_run(run, kCascadeReason);
       return;
     }
+    // A version is acyclic, so that only what the run met before this walk could come again.
+    assert(!visited(run, came, node.number));
+    assert(run.path.size() - came < scenario.nodes.size());
     arrive(run, node);
     const bool trigger = node.kind->family == NodeFamily::Trigger;
     std::string delivery_id;
@@ -41,9 +51,6 @@ void Cascade::walk(Run& run, const CatalogScenario& home, const Scenario& scenar
 
 void Cascade::arrive(Run& run, const ScenarioNode& node) {
   ++visits_;
-  // A node is entered at most once in a run, since versions are acyclic.
-  assert(
-      std::ranges::none_of(run.path, [&](const auto& step) { return step.node == node.number; }));
   run.path.push_back({.node = node.number, .at = now_.at});
   const Tally counted = counters(run, node.number);
   counted.add(Counter::Visits, 1);
