@@ -4,6 +4,7 @@
 #include <cassert>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
@@ -333,6 +334,18 @@ constexpr auto kEscaped = [] {
   escaped['"'] = escaped['\\'] = true;
   return escaped;
 }();
+
+/// Whether the eight bytes at `text` certainly stand in a JSON string as they are.
+bool eight_plain(const char* text) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101u;
+  std::uint64_t bytes;
+  std::memcpy(&bytes, text, sizeof bytes);
+  // The high bit of a byte is set where it is zero; rarely, where the one below it is.
+  const auto zeros = [](std::uint64_t of) { return (of - kOnes) & ~of; };
+  const std::uint64_t controls = (bytes - kOnes * 0x20) & ~bytes;
+  return ((controls | zeros(bytes ^ kOnes * '"') | zeros(bytes ^ kOnes * '\\')) & kOnes * 0x80) ==
+         0;
+}
 }  // namespace
 
 void append_json_string(std::string& out, std::string_view text) {
@@ -340,6 +353,8 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
   std::size_t plain = 0;  // everything before it is written
   for (std::size_t i = 0; i < text.size(); ++i) {
+    while (text.size() - i >= 8 && eight_plain(text.data() + i)) i += 8;
+    if (i == text.size()) break;
     const auto c = static_cast<unsigned char>(text[i]);
     if (!kEscaped[c]) continue;
     out.append(text, plain, i - plain);

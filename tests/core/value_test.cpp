@@ -114,6 +114,20 @@ TEST_CASE("what JSON parsers let pass is refused with its place", "[core][value]
   }
 }
 
+TEST_CASE("what JSON escapes is escaped wherever it stands", "[core][value]") {
+  const std::pair<char, std::string_view> cases[] = {
+      {'"', "\\\""}, {'\\', "\\\\"}, {'\x01', "\\u0001"}, {'\x1f', "\\u001f"},
+      {'\n', "\\n"}, {' ', " "},     {'!', "!"},          {'\x7f', "\x7f"}};
+  for (const auto& [c, escaped] : cases)
+    for (std::size_t before = 0; before < 20; ++before)
+      for (std::size_t after = 0; after < 12; ++after) {
+        const std::string head(before, 'a'), tail(after, '~');
+        const std::string text = head + c + tail;
+        CHECK(to_json(Value{text}) == '"' + head + std::string{escaped} + tail + '"');
+        CHECK(parse_json(to_json(Value{text})).value() == Value{text});
+      }
+}
+
 TEST_CASE("a value may nest as deep as the limit, not deeper", "[core][value]") {
   CHECK(parse_json(nested(32)));
   CHECK(refusal(nested(33)) == "byte 32: nested deeper than 32 levels");
