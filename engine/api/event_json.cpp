@@ -14,6 +14,7 @@ namespace onward {
 namespace {
 constexpr std::array<std::string_view, 6> kMembers{"id", "source", "type", "at", "contact", "data"};
 constexpr std::size_t kIdMax = 256;
+constexpr std::size_t kUsualBytes = 512;  ///< Of an event, as JSON.
 
 Status check_members(const ValueMap& object) {
   for (const auto& [name, value] : object) {
@@ -54,6 +55,7 @@ Result<Instant> read_at(const Value* value, Instant now) {
 /// them stays in the sender's.
 Result<Hash128> fingerprint_of(const Value& object) {
   std::string bytes;
+  bytes.reserve(kUsualBytes);
   for (const std::string_view member : {"type", "at", "contact", "data"}) {
     if (const Value* value = object.find(member)) append_json(bytes, *value);
     bytes += '\n';

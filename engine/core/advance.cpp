@@ -116,12 +116,13 @@ void Cascade::take(const CommandInput& input) {
 Changes Cascade::finish() {
   std::shared_ptr<const Event> kept;
   for (Run& run : state_.live) {
-    if (std::ranges::find(changed_runs_, run.key) == changed_runs_.end()) continue;
+    const auto changed = std::ranges::find(changes_.live, run.key);
+    if (changed == changes_.live.end()) continue;
     if (!run.live()) {
+      changes_.live.erase(changed);
       changes_.ended.push_back(std::move(run));
       continue;
     }
-    changes_.live.push_back(run.key);
     if (run.event == nullptr || run.event.get() != borrowed_) continue;
     if (kept == nullptr) kept = std::make_shared<const Event>(*borrowed_);
     run.event = kept;
@@ -398,8 +399,8 @@ Cascade::Tally Cascade::counters(const Run& run, NodeNumber node) {
 }
 
 void Cascade::mark(const Run& run) {
-  if (std::ranges::find(changed_runs_, run.key) == changed_runs_.end())
-    changed_runs_.push_back(run.key);
+  if (std::ranges::find(changes_.live, run.key) == changes_.live.end())
+    changes_.live.push_back(run.key);
 }
 
 Run* Cascade::live_run(RunKey key) {

@@ -188,7 +188,6 @@ class Cascade {
   Changes changes_;
   std::vector<Caused> caused_;  ///< First in, first out; those before `worked_off_` are done.
   std::size_t worked_off_ = 0;
-  std::vector<RunKey> changed_runs_;
   int depth_ = 0;
   int visits_ = 0;
   std::uint32_t runs_ = 0;

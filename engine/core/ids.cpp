@@ -34,7 +34,9 @@ std::optional<RunKey> parse_run(std::string_view text) {
 }
 
 std::string format_delivery(std::string_view epoch, DeliveryKey delivery) {
-  std::string text = "evt_";
+  std::string text;
+  text.reserve(4 + epoch.size() + kNumberLength);
+  text += "evt_";
   text += epoch;
   text += to_base32(delivery.value);
   return text;

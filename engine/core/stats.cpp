@@ -26,6 +26,8 @@ void CounterRow::add(const CounterRow& other) {
 
 std::size_t CounterDeltas::row_of(const CounterKey& key) {
   if (last_ < rows_.size() && rows_[last_].key == key) return last_;
+  // Many go the same way, from row to row.
+  if (last_ + 1 < rows_.size() && rows_[last_ + 1].key == key) return ++last_;
   if (rows_.empty()) rows_.reserve(kSearched / 2);
   if (rows_.size() < kSearched) {
     last_ = 0;

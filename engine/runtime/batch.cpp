@@ -6,7 +6,9 @@
 
 namespace onward {
 Hash128 seen_key(const SourceId& source, const EventId& id) {
-  std::string bytes = source;
+  std::string bytes;
+  bytes.reserve(source.size() + 1 + id.size());
+  bytes += source;
   bytes += '\0';
   bytes += id;
   return hash128(bytes);
@@ -116,7 +118,7 @@ Status Batch::prefetch(std::span<const Work> work) {
       place->second.load = loads.size();
       loads.push_back({.contact = contact});
     }
-    const Needs needs = needs_of(*item.input);
+    const Needs& needs = needs_of(*item.input);
     LoadQuery& load = loads[place->second.load];
     for (const ScenarioKey key : needs.ledger) add_new(load.ledger, key);
     for (const auto& key : needs.keyed) add_new(load.keyed, key);
@@ -176,11 +178,12 @@ std::vector<std::string_view> Batch::groups_of(const Input& input, const Contact
 
 /// The ledger rows that an input can touch: its own event's scenarios, and those of events it
 /// causes.
-Batch::Needs Batch::needs_of(const Input& input, const Contact* contact) const {
+const Batch::Needs& Batch::needs_of(const Input& input, const Contact* contact) {
   const auto* event = std::get_if<EventInput>(&input);
   const auto touched =
       catalog_.touched_by(event == nullptr ? std::string_view{} : event->event.type);
-  Needs needs;
+  Needs& needs = needs_;
+  needs.keyed.clear();
   needs.ledger.assign(touched.begin(), touched.end());
   if (const auto* timer = std::get_if<TimerInput>(&input);
       timer != nullptr &&
@@ -598,6 +601,9 @@ Commit Batch::finish() {
   commit.at = now_;
   commit.last_seq = last_seq_;
   commit.last_contact = last_contact_;
+  commit.runs.reserve(working_.size() + ended_.size());
+  commit.timers_set.reserve(timers_.size());
+  commit.timers_cleared.reserve(timers_.size());
   for (auto& [key, working] : working_) {
     if (working.forgotten) {
       commit.forgotten.push_back(key);

@@ -102,7 +102,8 @@ class Batch {
   };
 
   Status look_up();
-  Needs needs_of(const Input& input, const Contact* contact = nullptr) const;
+  /// Valid until the next call.
+  const Needs& needs_of(const Input& input, const Contact* contact = nullptr);
   std::vector<std::string_view> groups_of(const Input& input, const Contact* contact) const;
   Resolved resolve(const ContactRef& who) const;
   Status ensure(ContactKey contact, Working& working, const Needs& needs);
@@ -132,6 +133,7 @@ class Batch {
   Asked<std::string_view, std::vector<IdentityMatch::Holder>> by_email_;
   Asked<Hash128, std::optional<Hash128>> seen_;
   std::unordered_map<ContactKey, Working> working_;
+  Needs needs_;
   std::vector<Run> ended_;
   std::vector<StandingTimer> timers_;  ///< The last word counts.
   std::vector<NewDelivery> deliveries_;

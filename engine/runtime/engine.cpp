@@ -273,16 +273,16 @@ Status Engine::commit_once(std::span<const Work> work, std::span<const AttemptRe
   for (const Work& item : work)
     if (Status done = batch.take(item); !done) return done;
   for (const AttemptResult& result : results) {
-    std::optional<Delivery> delivery;
-    if (const Delivery* out = dispatcher_.find(result.delivery)) {
-      delivery = *out;
-    } else {
+    const Delivery* delivery = dispatcher_.find(result.delivery);
+    std::optional<LoadedDelivery> stored;
+    if (delivery == nullptr) {
       // It was parked while the attempt was under way; the answer counts all the same.
       auto loaded = store_->deliveries({&result.delivery, 1});
       if (!loaded) return tl::make_unexpected(loaded.error());
-      if (loaded->front()) delivery = std::move(loaded->front()->delivery);
+      stored = std::move(loaded->front());
+      if (stored) delivery = &stored->delivery;
     }
-    if (!delivery || !delivery->pending()) continue;
+    if (delivery == nullptr || !delivery->pending()) continue;
     if (Status done = batch.settle_attempt(*delivery, result, policy_of(*delivery)); !done)
       return done;
   }

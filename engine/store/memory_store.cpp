@@ -142,6 +142,7 @@ std::optional<ContactState> State::load(const LoadQuery& query) const {
   ContactState state{
       .contact = *known->contact, .engagement = known->engagement, .live = known->live};
   std::vector<std::pair<ScenarioKey, std::string_view>> wanted;
+  wanted.reserve(query.keyed.size() + query.ledger.size() + known->live.size());
   for (const auto& [scenario, key] : query.keyed) wanted.emplace_back(scenario, key);
   for (const ScenarioKey scenario : query.ledger) wanted.emplace_back(scenario, "");
   for (const Run& run : known->live) wanted.emplace_back(run.scenario, "");
@@ -453,6 +454,7 @@ class MemoryStore final : public Store {
   Result<std::vector<IdentityMatch>> identify(std::span<const IdentityQuery> queries) override {
     const std::lock_guard lock{state_->mutex};
     std::vector<IdentityMatch> matches;
+    matches.reserve(queries.size());
     for (const IdentityQuery& query : queries) matches.push_back(state_->identify(query));
     return matches;
   }
@@ -474,6 +476,7 @@ class MemoryStore final : public Store {
       std::span<const LoadQuery> queries) override {
     const std::lock_guard lock{state_->mutex};
     std::vector<std::optional<ContactState>> states;
+    states.reserve(queries.size());
     for (const LoadQuery& query : queries) states.push_back(state_->load(query));
     return states;
   }
