@@ -12,7 +12,7 @@ namespace {
 constexpr Duration kProbePause = std::chrono::seconds{1};
 constexpr Duration kVersionPause = std::chrono::minutes{5};
 constexpr std::size_t kCancelChunk = 1'000;
-constexpr std::size_t kTimersAtOnce = 1'000;
+constexpr std::size_t kTimersAtOnce = 500;
 constexpr std::size_t kPassContacts = 500;  // of one step
 
 EventAnswer refused(const Error& error) {
