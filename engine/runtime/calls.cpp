@@ -1,0 +1,264 @@
+// More of the engine: what people and their tools ask of it, between two batches.
+#include "engine/runtime/engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace onward {
+Activity Engine::activity_of(std::string what, const std::string& scenario, const std::string& who,
+                             std::string text) const {
+  return {.at = clock_.now(),
+          .what = std::move(what),
+          .scenario = scenario,
+          .who = who.empty() ? "engine" : who,
+          .text = std::move(text)};
+}
+
+Status Engine::note(Activity activity) {
+  return commit_rows({.at = clock_.now(),
+                      .last_seq = last_seq_,
+                      .last_contact = last_contact_,
+                      .activity = {std::move(activity)}});
+}
+
+Status Engine::commit_change(const BookChange& change, std::vector<AdminRecord> admin) {
+  if (change.scenarios.empty() && change.versions.empty() && admin.empty()) return {};
+  Commit commit{.at = clock_.now(),
+                .last_seq = last_seq_,
+                .last_contact = last_contact_,
+                .scenarios = change.scenarios,
+                .versions = change.versions,
+                .admin = std::move(admin),
+                .activity = change.activity};
+  for (const ScenarioRecord& record : change.scenarios) {
+    const CatalogScenario* known = catalog_.find(record.key);
+    const Scenario* current = !change.versions.empty() ? change.built.get()
+                              : known == nullptr       ? nullptr
+                                                       : known->version(record.newest);
+    if (current == nullptr) continue;
+    for (AdminRecord& row :
+         passes_.on_change(book_.find(record.key), record, *current, last_contact_, clock_.now()))
+      commit.admin.push_back(std::move(row));
+  }
+  if (Status done = commit_rows(commit); !done) return done;
+  passes_.adopt(commit.admin);
+  book_.adopt(change);
+  rebuild_catalog();
+  for (const AdminRecord& row : commit.admin) follow_switch(row);
+  return {};
+}
+
+Result<ApplyAnswer> Engine::apply(const std::string& id, const std::string& text,
+                                  const MigrationRequest& migration, const std::string& who) {
+  if (scenario_passes_.contains(pass_name(ScenarioPass::Kind::Migrate, id)))
+    return fail(ErrorKind::Conflict, "migrating",
+                fmt::format("runs of \"{}\" are still going over to its newest version; apply "
+                            "again when they have",
+                            id));
+  auto applied = book_.apply(id, text, clock_.now());
+  if (!applied) return tl::make_unexpected(std::move(applied.error()));
+  if (applied->answer.refused) return std::move(applied->answer);
+  std::optional<ScenarioPass> pass;
+  if (migration.wanted) {
+    auto planned = plan_migration(id, *applied, migration);
+    if (!planned) return tl::make_unexpected(std::move(planned.error()));
+    pass = std::move(*planned);
+  }
+  applied->answer.migrating = pass.has_value();
+  if (applied->answer.changed)
+    applied->change.activity.push_back(
+        activity_of("scenario.applied", id, who,
+                    fmt::format("version {}", applied->change.versions.front().version)));
+  std::vector<AdminRecord> admin = first_switches(id, applied->change);
+  if (pass) admin.push_back(record_of(*pass));
+  if (Status done = commit_change(applied->change, std::move(admin)); !done)
+    return tl::make_unexpected(done.error());
+  if (pass) scenario_passes_[pass->name()] = std::move(*pass);
+  if (Status done = take_transitions(); !done) return tl::make_unexpected(done.error());
+  auto info = book_.info(id, /*with_text=*/false);
+  if (!info) return tl::make_unexpected(std::move(info.error()));
+  applied->answer.scenario = std::move(*info);
+  if (applied->answer.changed)
+    log(fmt::format("scenario.applied scenario={} version={}", id,
+                    applied->answer.scenario.version));
+  return std::move(applied->answer);
+}
+
+Result<ScenarioInfo> Engine::duplicate(const std::string& id, const std::string& new_id,
+                                       const std::string& who) {
+  auto applied = book_.duplicate(id, new_id, clock_.now());
+  if (!applied) return tl::make_unexpected(std::move(applied.error()));
+  if (applied->answer.refused)
+    return fail(ErrorKind::Conflict, "not_valid_any_more",
+                fmt::format("scenario \"{}\" was accepted by an earlier version of Onward, but is "
+                            "not valid now; apply a corrected file under the new id",
+                            id));
+  applied->change.activity.push_back(
+      activity_of("scenario.duplicated", new_id, who, fmt::format("from \"{}\"", id)));
+  if (Status done = commit_change(applied->change, first_switches(new_id, applied->change)); !done)
+    return tl::make_unexpected(done.error());
+  return info(new_id, /*with_text=*/false);
+}
+
+namespace {
+Result<ScenarioInfo> changed(const Engine& engine, const std::string& id, const Status& done) {
+  if (!done) return tl::make_unexpected(done.error());
+  return engine.info(id, /*with_text=*/false);
+}
+
+/// "test mode for jane@example.org, joe@example.org"
+std::string test_mode_text(const std::optional<std::vector<std::string>>& emails) {
+  if (!emails || emails->empty()) return {};
+  std::string text = "test mode for ";
+  for (const std::string& email : *emails) text += (&email == &emails->front() ? "" : ", ") + email;
+  return text;
+}
+}  // namespace
+
+Result<ScenarioInfo> Engine::activate(const std::string& id,
+                                      const std::optional<std::vector<std::string>>& test_emails,
+                                      const std::string& who) {
+  if (Status ready = check_secrets_of(id); !ready) return tl::make_unexpected(ready.error());
+  auto change = book_.activate(id, test_emails, clock_.now());
+  if (!change) return tl::make_unexpected(std::move(change.error()));
+  const bool waits =
+      !change->scenarios.empty() && change->scenarios.front().state == ScenarioState::Scheduled;
+  change->activity.push_back(activity_of(waits ? "scenario.scheduled" : "scenario.activated", id,
+                                         who, test_mode_text(test_emails)));
+  return changed(*this, id, commit_change(*change));
+}
+
+Result<ScenarioInfo> Engine::hold(const std::string& id, const std::string& who) {
+  auto change = book_.hold(id);
+  if (!change) return tl::make_unexpected(std::move(change.error()));
+  change->activity.push_back(activity_of("scenario.held", id, who));
+  return changed(*this, id, commit_change(*change));
+}
+
+Result<ScenarioInfo> Engine::archive(const std::string& id, bool with_pending,
+                                     const std::string& who) {
+  auto change = book_.archive(id, clock_.now());
+  if (!change) return tl::make_unexpected(std::move(change.error()));
+  change->activity.push_back(
+      activity_of("scenario.archived", id, who, with_pending ? "pending requests cancelled" : ""));
+  Status done = commit_change(*change);
+  if (done && with_pending) done = cancel_pending(book_.find(id)->key);
+  return changed(*this, id, done);
+}
+
+Result<ScenarioInfo> Engine::remove_draft(const std::string& id, const std::string& who) {
+  auto change = book_.remove_draft(id);
+  if (!change) return tl::make_unexpected(std::move(change.error()));
+  auto info = book_.info(id, /*with_text=*/false);
+  change->activity.push_back(activity_of("scenario.deleted", id, who));
+  if (Status done = commit_change(*change); !done) return tl::make_unexpected(done.error());
+  return info;
+}
+
+Result<ScenarioStats> Engine::stats(const std::string& id, Version version) const {
+  auto stats = book_.stats(id, version, counters_, clock_.now());
+  const ScenarioRecord* record = stats ? book_.find(id) : nullptr;
+  if (record == nullptr || switches_.empty()) return stats;
+  for (const auto& [name, number] : record->nodes) {
+    if (!is_paused(switches_, {record->key, number})) continue;
+    for (StatsSide* side : {&stats->live, &stats->test})
+      for (NodeStats& node : side->nodes)
+        if (node.id == name) node.paused = true;
+  }
+  return stats;
+}
+
+Result<std::optional<ContactKey>> Engine::find_contact(const ContactName& name) {
+  const IdentityQuery query{.id = name.id, .email = name.email};
+  const auto matches = store_->identify({&query, 1});
+  if (!matches) return tl::make_unexpected(matches.error());
+  const IdentityMatch& match = matches->front();
+  if (!name.id.empty()) return match.by_id;
+  if (match.by_email.empty()) return std::optional<ContactKey>{};
+  return std::optional{match.by_email.front().contact};
+}
+
+Result<ContactAnswer> Engine::contact(const ContactName& name) {
+  const auto key = find_contact(name);
+  if (!key) return tl::make_unexpected(key.error());
+  if (*key) {
+    const LoadQuery query{.contact = **key};
+    auto states = store_->load({&query, 1});
+    if (!states) return tl::make_unexpected(states.error());
+    if (auto& state = states->front())
+      return ContactAnswer{.contact = std::move(state->contact),
+                           .engagement = std::move(state->engagement)};
+  }
+  return fail(
+      ErrorKind::NotFound, "unknown_contact",
+      fmt::format("there is no contact {}", name.id.empty() ? "with the address " + name.email
+                                                            : "with the id \"" + name.id + "\""));
+}
+
+Status Engine::add_token(const TokenRecord& token) {
+  if (Status done = commit_rows({.at = clock_.now(),
+                                 .last_seq = last_seq_,
+                                 .last_contact = last_contact_,
+                                 .tokens = {token}});
+      !done)
+    return done;
+  tokens_.push_back(token);
+  return {};
+}
+
+// ---- declared fields ----
+
+void Engine::take_fields(CustomFields fields) {
+  fields_ = std::make_shared<const CustomFields>(std::move(fields));
+  book_.know_fields(fields_);
+}
+
+Status Engine::commit_admin(AdminRecord record) {
+  return commit_rows({.at = clock_.now(),
+                      .last_seq = last_seq_,
+                      .last_contact = last_contact_,
+                      .admin = {std::move(record)}});
+}
+
+Result<bool> Engine::declare_field(const CustomField& field) {
+  const bool fresh = fields_->find(field.name) == nullptr;
+  if (fresh && fields_->all().size() >= kCustomFieldsMax)
+    return fail(ErrorKind::Conflict, "too_many",
+                fmt::format("at most {} custom fields can be declared", kCustomFieldsMax));
+  if (Status done = commit_admin(
+          {.kind = AdminKind::Field, .name = field.name, .content = to_json(to_value(field))});
+      !done)
+    return tl::make_unexpected(done.error());
+  std::vector<CustomField> all = fields_->all();
+  all.push_back(field);
+  take_fields(CustomFields{std::move(all)});
+  return fresh;
+}
+
+Result<bool> Engine::remove_field(const std::string& name) {
+  if (fields_->find(name) == nullptr)
+    return fail(ErrorKind::NotFound, "unknown_field",
+                fmt::format("there is no declared field \"{}\"", name));
+  if (Status done = commit_admin({.kind = AdminKind::Field, .name = name, .removed = true}); !done)
+    return tl::make_unexpected(done.error());
+  std::vector<CustomField> all = fields_->all();
+  std::erase_if(all, [&](const CustomField& field) { return field.name == name; });
+  take_fields(CustomFields{std::move(all)});
+  return true;
+}
+
+Result<std::vector<WorkAnswer>> Engine::rehearse(std::span<const Input> inputs) {
+  std::vector<WorkAnswer> answers(inputs.size());
+  std::vector<Work> work;
+  work.reserve(inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    work.push_back({.input = &inputs[i], .answer = &answers[i]});
+  Batch batch = new_batch();
+  if (Status done = batch.prefetch(work); !done) return tl::make_unexpected(done.error());
+  for (const Work& item : work)
+    if (Status done = batch.take(item); !done) return tl::make_unexpected(done.error());
+  return answers;
+}
+}  // namespace onward

@@ -1,0 +1,93 @@
+// More of the engine: what it counts and tells of its work.
+#include "engine/runtime/engine.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace onward {
+void Engine::count(std::span<const Work> work) {
+  for (const Work& item : work) {
+    ++figures_.inputs;
+    if (!std::holds_alternative<EventInput>(*item.input) || item.answer == nullptr) continue;
+    switch (item.answer->event.kind) {
+      case EventAnswer::Kind::Accepted:
+        ++figures_.events_accepted;
+        break;
+      case EventAnswer::Kind::Duplicate:
+        ++figures_.events_duplicate;
+        break;
+      case EventAnswer::Kind::Conflict:
+      case EventAnswer::Kind::Rejected:
+      case EventAnswer::Kind::Unavailable:
+        ++figures_.events_rejected;
+        break;
+    }
+  }
+}
+
+void Engine::count(std::span<const Settled> settled) {
+  for (const Settled& one : settled) {
+    if (one.result.local)
+      ++figures_.attempts_local;
+    else if (one.settlement.accepted)
+      ++figures_.attempts_accepted;
+    else
+      ++figures_.attempts_refused;
+    if (one.settlement.accepted) continue;
+    log_attempt(one);
+    note_settled(one);
+  }
+}
+
+void Engine::log_attempt(const Settled& settled) const {
+  if (!options_.log) return;
+  const Delivery& delivery = settled.settlement.delivery;
+  const AttemptResult& result = settled.result;
+  const ScenarioRecord* record = book_.find(delivery.endpoint.scenario);
+  log(fmt::format(
+      "delivery.attempted delivery={} scenario={} attempt={} status={} code={} "
+      "took_ms={} state={}{}{}",
+      format_delivery(epoch_, delivery.key), record == nullptr ? "?" : record->id, result.number,
+      result.status, result.code.empty() ? "-" : result.code, result.took.count(),
+      to_string(delivery.state), delivery.due ? " next_at=" + format_instant(*delivery.due) : "",
+      delivery.reason.empty() ? "" : " reason=" + delivery.reason));
+}
+
+void Engine::note_settled(const Settled& settled) {
+  const Delivery& delivery = settled.settlement.delivery;
+  const AttemptResult& result = settled.result;
+  const ScenarioRecord* record = book_.find(delivery.endpoint.scenario);
+  std::string text = fmt::format("attempt {}: {}", result.number,
+                                 result.status != 0 ? std::to_string(result.status) : result.code);
+  if (!result.error.empty()) text += ", " + result.error;
+  if (!delivery.members.empty()) text += fmt::format(", batch of {}", delivery.members.size());
+  if (settled.settlement.failed) text += ", failed for good: " + delivery.reason;
+  if (delivery.due) text += ", next at " + format_instant(*delivery.due);
+  const char* what = settled.settlement.failed ? "delivery.failed"
+                     : result.local            ? "delivery.deferred"
+                                               : "delivery.refused";
+  recent_->add({.at = clock_.now(),
+                .what = what,
+                .scenario = record == nullptr ? "" : record->id,
+                .node = name_of({delivery.endpoint.scenario, delivery.endpoint.node}).value_or(""),
+                .who = "engine",
+                .text = std::move(text),
+                .delivery = delivery.key});
+}
+
+void Engine::note_born_failed(const Delivery& delivery) {
+  const ScenarioRecord* record = book_.find(delivery.endpoint.scenario);
+  recent_->add({.at = clock_.now(),
+                .what = "delivery.failed",
+                .scenario = record == nullptr ? "" : record->id,
+                .node = name_of({delivery.endpoint.scenario, delivery.endpoint.node}).value_or(""),
+                .who = "engine",
+                .text = "never sent: " + delivery.reason,
+                .delivery = delivery.key});
+}
+
+void Engine::log(const std::string& line) const {
+  if (options_.log) options_.log(line);
+}
+}  // namespace onward
