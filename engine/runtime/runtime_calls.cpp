@@ -1,0 +1,529 @@
+// What the edges ask of the runtime: each call goes to the engine thread or to the reader.
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+#include "engine/runtime/runtime_impl.h"
+#include "engine/runtime/webhook_test.h"
+#include "engine/secrets/bytes.h"
+
+namespace onward {
+// ---- events and contacts ----
+
+Status Runtime::events(std::vector<EventInput> events, Done<std::vector<EventAnswer>> done) {
+  const std::size_t count = events.size();
+  EventsJob job{.done = std::move(done)};
+  job.inputs.reserve(count);
+  for (EventInput& event : events) job.inputs.emplace_back(std::move(event));
+  return impl_->push(std::move(job), std::max<std::size_t>(count, 1));
+}
+
+namespace {
+ContactAnswer answer_of(WorkAnswer answer) {
+  return answer.state ? std::move(*answer.state) : ContactAnswer{};
+}
+}  // namespace
+
+Status Runtime::patch_contact(ContactRef who, ContactPatch patch, bool create,
+                              Done<Result<ContactAnswer>> done) {
+  ContactJob job{.input = PatchInput{.who = std::move(who), .patch = std::move(patch)},
+                 .create = create};
+  job.done = [done = std::move(done)](Result<WorkAnswer> answer) {
+    if (!answer) return done(tl::make_unexpected(std::move(answer.error())));
+    if (!answer->found)
+      return done(fail(ErrorKind::NotFound, "unknown_contact", "there is no such contact"));
+    if (answer->event.kind == EventAnswer::Kind::Unavailable ||
+        answer->event.kind == EventAnswer::Kind::Rejected)
+      return done(fail(ErrorKind::Unavailable, answer->event.code, answer->event.message));
+    done(answer_of(std::move(*answer)));
+  };
+  return impl_->push(std::move(job), 1);
+}
+
+namespace {
+ImportAnswer import_answer_of(WorkAnswer answer) {
+  using Kind = ImportAnswer::Kind;
+  ImportAnswer shown{.kind = Kind::Unchanged,
+                     .code = std::move(answer.event.code),
+                     .message = std::move(answer.event.message),
+                     .warnings = std::move(answer.event.warnings)};
+  if (answer.event.kind == EventAnswer::Kind::Unavailable)
+    shown.kind = Kind::Unavailable;
+  else if (answer.event.kind != EventAnswer::Kind::Accepted)
+    shown.kind = Kind::Refused;
+  else if (answer.created)
+    shown.kind = Kind::Created;
+  else if (answer.changed)
+    shown.kind = Kind::Updated;
+  return shown;
+}
+
+std::vector<ImportAnswer> import_answers_of(std::vector<WorkAnswer> answers) {
+  std::vector<ImportAnswer> shown;
+  shown.reserve(answers.size());
+  for (WorkAnswer& answer : answers) shown.push_back(import_answer_of(std::move(answer)));
+  return shown;
+}
+}  // namespace
+
+Status Runtime::import_contacts(std::vector<ContactInput> contacts, ImportMode mode,
+                                Done<Result<std::vector<ImportAnswer>>> done) {
+  std::vector<Input> inputs;
+  inputs.reserve(contacts.size());
+  for (ContactInput& contact : contacts)
+    inputs.emplace_back(PatchInput{
+        .who = std::move(contact.who), .patch = std::move(contact.patch), .quiet = !mode.trigger});
+  const std::size_t count = std::max<std::size_t>(inputs.size(), 1);
+  if (!mode.dry_run)
+    return impl_->push(ImportJob{.inputs = std::move(inputs),
+                                 .done =
+                                     [done = std::move(done)](std::vector<WorkAnswer> answers) {
+                                       done(import_answers_of(std::move(answers)));
+                                     }},
+                       count);
+  return impl_->push(
+      CallJob{[inputs = std::move(inputs), done = std::move(done)](Engine& engine) -> Status {
+        auto answers = engine.rehearse(inputs);
+        if (answers) {
+          done(import_answers_of(std::move(*answers)));
+          return {};
+        }
+        Error error = std::move(answers.error());
+        done(tl::make_unexpected(error));
+        if (error.kind != ErrorKind::Io) return {};
+        return tl::make_unexpected(std::move(error));
+      }},
+      count);
+}
+
+Status Runtime::forget_contact(ContactName who, Done<Result<bool>> done) {
+  return impl_->call([this, who = std::move(who),
+                      done = std::move(done)](Engine& engine) -> Status {
+    auto key = engine.find_contact(who);
+    if (!key) {
+      done(tl::make_unexpected(key.error()));
+      return tl::make_unexpected(key.error());
+    }
+    if (!*key) {
+      done(fail(ErrorKind::NotFound, "unknown_contact", "there is no such contact"));
+      return {};
+    }
+    std::vector<Job> jobs;
+    jobs.emplace_back(ContactJob{.input = CommandInput{.contact = **key, .command = Forget{}},
+                                 .done = [done](Result<WorkAnswer> answer) {
+                                   if (!answer)
+                                     return done(tl::make_unexpected(std::move(answer.error())));
+                                   if (answer->event.kind == EventAnswer::Kind::Unavailable ||
+                                       answer->event.kind == EventAnswer::Kind::Rejected)
+                                     return done(fail(ErrorKind::Unavailable, answer->event.code,
+                                                      answer->event.message));
+                                   done(answer->found);
+                                 }});
+    return engine.work_ahead(std::move(jobs), {});
+  });
+}
+
+Status Runtime::contact(ContactName who, Done<Result<ContactAnswer>> done) {
+  return impl_->call([who = std::move(who), done = std::move(done)](Engine& engine) -> Status {
+    done(engine.contact(who));
+    return {};
+  });
+}
+
+// ---- scenarios ----
+
+namespace {
+/// A fault of the store ends the engine; one of the asker is only answered.
+template <class T>
+Status answered(const Result<T>& result) {
+  if (!result && result.error().kind == ErrorKind::Io) return tl::make_unexpected(result.error());
+  return {};
+}
+
+/// The call that answers `done` with what `act` finds.
+///
+/// `seen` is called in between: what the act changed is shown to other threads before it is
+/// answered.
+template <class T, class Act>
+std::function<Status(Engine&)> asking(std::function<void()> seen, Done<Result<T>> done, Act act) {
+  return [seen = std::move(seen), done = std::move(done),
+          act = std::move(act)](Engine& engine) mutable -> Status {
+    Result<T> result = act(engine);
+    Status status = answered(result);
+    seen();
+    done(std::move(result));
+    return status;
+  };
+}
+}  // namespace
+
+Status Runtime::apply(std::string id, std::string text, Done<Result<ApplyAnswer>> done,
+                      MigrationRequest migration, std::string who) {
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [id = std::move(id), text = std::move(text), migration = std::move(migration),
+              who = std::move(who)](Engine& of) { return of.apply(id, text, migration, who); }));
+}
+
+Status Runtime::plan(std::string id, std::string text, MigrationRequest migration,
+                     Done<Result<ScenarioPlan>> done) {
+  return impl_->call(asking(
+      impl_->showing(), std::move(done),
+      [id = std::move(id), text = std::move(text), migration = std::move(migration)](Engine& of) {
+        return of.plan(id, text, migration);
+      }));
+}
+
+Status Runtime::purge(std::string id, Done<Result<ScenarioInfo>> done) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [id = std::move(id)](Engine& of) { return of.purge(id); }));
+}
+
+Status Runtime::versions(std::string id, Done<Result<ScenarioVersions>> done) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [id = std::move(id)](Engine& of) { return of.versions(id); }));
+}
+
+Status Runtime::version_text(std::string id, Version version, Done<Result<VersionText>> done) {
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [id = std::move(id), version](Engine& of) { return of.book().text(id, version); }));
+}
+
+Status Runtime::activate(std::string id, std::optional<std::vector<std::string>> test_emails,
+                         Done<Result<ScenarioInfo>> done, std::string who) {
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [id = std::move(id), emails = std::move(test_emails),
+              who = std::move(who)](Engine& of) { return of.activate(id, emails, who); }));
+}
+
+Status Runtime::hold(std::string id, Done<Result<ScenarioInfo>> done, std::string who) {
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [id = std::move(id), who = std::move(who)](Engine& of) { return of.hold(id, who); }));
+}
+
+Status Runtime::archive(std::string id, bool cancel_pending, Done<Result<ScenarioInfo>> done,
+                        std::string who) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [id = std::move(id), cancel_pending, who = std::move(who)](Engine& of) {
+                              return of.archive(id, cancel_pending, who);
+                            }));
+}
+
+Status Runtime::duplicate(std::string id, std::string new_id, Done<Result<ScenarioInfo>> done,
+                          std::string who) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [id = std::move(id), new_id = std::move(new_id), who = std::move(who)](
+                                Engine& of) { return of.duplicate(id, new_id, who); }));
+}
+
+Status Runtime::remove_draft(std::string id, Done<Result<ScenarioInfo>> done, std::string who) {
+  return impl_->call(asking(
+      impl_->showing(), std::move(done),
+      [id = std::move(id), who = std::move(who)](Engine& of) { return of.remove_draft(id, who); }));
+}
+
+// ---- by hand ----
+
+Status Runtime::switch_node(std::string scenario, std::string node, bool pause,
+                            Done<Result<SwitchAnswer>> done, std::string who) {
+  return impl_->call(asking(
+      impl_->showing(), std::move(done),
+      [scenario = std::move(scenario), node = std::move(node), pause,
+       who = std::move(who)](Engine& of) { return of.switch_node(scenario, node, pause, who); }));
+}
+
+Status Runtime::by_hand(ByHand act, DeliveryKey delivery, Done<Result<ByHandAnswer>> done,
+                        std::string who) {
+  return impl_->call(
+      asking(impl_->showing(), std::move(done), [act, delivery, who = std::move(who)](Engine& of) {
+        return of.by_hand(act, delivery, who);
+      }));
+}
+
+Status Runtime::by_hand(ByHand act, DeliveryQuery which, bool dry_run,
+                        Done<Result<ByHandAnswer>> done, std::string who) {
+  return impl_->call([act, which = std::move(which), dry_run, done = std::move(done),
+                      who = std::move(who)](Engine& of) -> Status {
+    of.by_hand(act, which, dry_run, who, done);
+    return {};
+  });
+}
+
+/// The reader finds them, the engine resumes them.
+struct Runtime::Impl::Resuming {
+  RunQuery which;
+  RunKey one;
+  std::string cursor, who;
+  std::size_t count = 0;
+  Done<Result<std::size_t>> done;
+};
+namespace {
+constexpr std::size_t kRunsAtOnce = 500;
+}  // namespace
+
+/// The next page; the engine answers each command, and the last answer asks for the page after it.
+void Runtime::Impl::resume_some(const std::shared_ptr<Resuming>& work) {
+  const auto refuse = [work](const Error& error) { work->done(tl::make_unexpected(error)); };
+  const auto found = [this, work, refuse](StoreReader& from, const Directory& names) {
+    auto filter = filter_of(names, work->which);
+    if (!filter) return refuse(filter.error());
+    filter->state = RunState::Parked;
+    filter->run = work->one;
+    auto list = from.live_runs(*filter, kRunsAtOnce, work->cursor);
+    if (!list) return refuse(list.error());
+    work->cursor = list->next;
+    if (Status taken = call([this, work, runs = std::move(list->runs)](Engine& of) -> Status {
+          return resume_page(of, work, runs);
+        });
+        !taken)
+      refuse(taken.error());
+  };
+  // Folded, so that what was parked a moment ago is found.
+  if (Status taken = read(/*fresh=*/work->cursor.empty(), found); !taken) refuse(taken.error());
+}
+
+Status Runtime::Impl::resume_page(Engine& of, const std::shared_ptr<Resuming>& work,
+                                  const std::vector<Run>& runs) {
+  if (runs.empty()) return resume_next(of, work);
+  std::vector<Job> resumed;
+  for (const Run& run : runs)
+    resumed.emplace_back(ContactJob{
+        .input = CommandInput{.contact = run.contact, .command = ResumeRun{run.key}},
+        .done = [this, work, last = &run == &runs.back()](Result<WorkAnswer> answer) {
+          const bool taken =
+              answer && answer->found && answer->event.kind == EventAnswer::Kind::Accepted;
+          if (taken) ++work->count;
+          if (!last) return;
+          if (Status next =
+                  call([this, work](Engine& engine) { return resume_next(engine, work); });
+              !next)
+            work->done(tl::make_unexpected(next.error()));
+        }});
+  return of.work_ahead(std::move(resumed), {});
+}
+
+Status Runtime::Impl::resume_next(Engine& of, const std::shared_ptr<Resuming>& work) {
+  if (!work->cursor.empty() && !(work->one && work->count > 0)) {
+    resume_some(work);
+    return {};
+  }
+  if (work->count > 0)
+    if (Status noted = of.note(
+            {.at = of.now(),
+             .what = "runs.resumed",
+             .scenario = work->which.scenario,
+             .node = work->which.node,
+             .who = work->who.empty() ? "engine" : work->who,
+             .text = work->one ? format_run(work->one) : std::to_string(work->count) + " runs"});
+        !noted && noted.error().kind == ErrorKind::Io)
+      return noted;
+  work->done(work->count);
+  return {};
+}
+
+Status Runtime::resume_run(RunKey run, Done<Result<bool>> done, std::string who) {
+  auto work = std::make_shared<Impl::Resuming>(
+      Impl::Resuming{.one = run,
+                     .who = std::move(who),
+                     .done = [done = std::move(done)](Result<std::size_t> count) {
+                       if (!count) return done(tl::make_unexpected(std::move(count.error())));
+                       done(*count > 0);
+                     }});
+  impl_->resume_some(work);
+  return {};
+}
+
+Status Runtime::resume_runs(RunQuery which, Done<Result<std::size_t>> done, std::string who) {
+  auto work = std::make_shared<Impl::Resuming>(
+      Impl::Resuming{.which = std::move(which), .who = std::move(who), .done = std::move(done)});
+  impl_->resume_some(work);
+  return {};
+}
+
+Status Runtime::scenario(std::string id, Done<Result<ScenarioInfo>> done) {
+  return impl_->call(asking(impl_->showing(), std::move(done), [id = std::move(id)](Engine& of) {
+    return of.info(id, /*with_text=*/true);
+  }));
+}
+
+Status Runtime::scenarios(Done<Result<std::vector<ScenarioInfo>>> done) {
+  return impl_->call(asking(impl_->showing(), std::move(done), [](Engine& of) {
+    return Result<std::vector<ScenarioInfo>>{of.scenarios()};
+  }));
+}
+
+Status Runtime::stats(std::string id, Version version, Done<Result<ScenarioStats>> done) {
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [id = std::move(id), version](Engine& of) { return of.stats(id, version); }));
+}
+
+// ---- lists ----
+
+Status Runtime::runs(ContactName who, std::size_t limit, std::string cursor, bool fresh,
+                     Done<Result<RunPage>> done) {
+  return impl_->read(fresh, [who = std::move(who), limit, cursor = std::move(cursor),
+                             done = std::move(done)](StoreReader& from, const Directory& names) {
+    done(query_runs(from, names, who, limit, cursor));
+  });
+}
+
+Status Runtime::live_runs(RunQuery which, std::size_t limit, std::string cursor, bool fresh,
+                          Done<Result<RunPage>> done) {
+  return impl_->read(fresh, [which = std::move(which), limit, cursor = std::move(cursor),
+                             done = std::move(done)](StoreReader& from, const Directory& names) {
+    done(query_live_runs(from, names, which, limit, cursor));
+  });
+}
+
+Status Runtime::deliveries(DeliveryQuery which, std::size_t limit, std::string cursor, bool fresh,
+                           Done<Result<DeliveryPage>> done) {
+  return impl_->read(fresh, [which = std::move(which), limit, cursor = std::move(cursor),
+                             done = std::move(done)](StoreReader& from, const Directory& names) {
+    done(query_deliveries(from, names, which, limit, cursor));
+  });
+}
+
+Status Runtime::logs(std::string scenario, std::optional<Instant> since, std::size_t limit,
+                     std::string cursor, Done<Result<LogPage>> done) {
+  return impl_->read(false, [recent = impl_->recent, scenario = std::move(scenario), since, limit,
+                             cursor = std::move(cursor),
+                             done = std::move(done)](StoreReader& from, const Directory& names) {
+    if (!scenario.empty() && !names.by_id.contains(scenario))
+      return done(fail(ErrorKind::NotFound, "unknown_scenario",
+                       "there is no scenario \"" + scenario + "\""));
+    done(query_logs(from, *recent, scenario, since, limit, cursor));
+  });
+}
+
+Status Runtime::delivery(DeliveryKey key, bool fresh, Done<Result<DeliveryView>> done) {
+  return impl_->read(fresh,
+                     [key, done = std::move(done)](StoreReader& from, const Directory& names) {
+                       done(query_delivery(from, names, key));
+                     });
+}
+
+Status Runtime::contacts(std::string group, std::size_t limit, std::string cursor, bool fresh,
+                         Done<Result<ContactPage>> done) {
+  return impl_->read(fresh, [group = std::move(group), limit, cursor = std::move(cursor),
+                             done = std::move(done)](StoreReader& from, const Directory&) {
+    done(query_contacts(from, group, limit, cursor));
+  });
+}
+
+// ---- figures and tokens ----
+
+RuntimeFigures Runtime::figures() const {
+  RuntimeFigures shown;
+  shown.delivery = impl_->deliverer->figures();
+  const std::lock_guard lock{impl_->mutex};
+  const EngineFigures& from = impl_->figures;
+  shown.events_accepted = from.events_accepted;
+  shown.events_duplicate = from.events_duplicate;
+  shown.events_rejected = from.events_rejected;
+  shown.attempts_accepted = from.attempts_accepted;
+  shown.attempts_refused = from.attempts_refused;
+  shown.attempts_local = from.attempts_local;
+  shown.commits = from.commits;
+  shown.inputs = from.inputs;
+  shown.commit_micros_total = from.commit_micros_total;
+  shown.pending = static_cast<std::size_t>(std::max<std::int64_t>(from.pending, 0));
+  shown.oldest_due = impl_->oldest_due;
+  shown.queued = impl_->events_waiting;
+  shown.queued_max = impl_->options.intake_max;
+  shown.bytes_on_disk = impl_->bytes_on_disk;
+  return shown;
+}
+
+const std::string& Runtime::epoch() const { return impl_->epoch; }
+
+std::optional<TokenRecord> Runtime::find_token(std::string_view sha256) const {
+  const std::lock_guard lock{impl_->mutex};
+  const auto found = impl_->tokens.find(sha256);
+  if (found == impl_->tokens.end()) return std::nullopt;
+  return found->second;
+}
+
+bool Runtime::has_tokens() const {
+  const std::lock_guard lock{impl_->mutex};
+  return !impl_->tokens.empty();
+}
+
+Status Runtime::add_token(TokenRecord token, Done<Status> done) {
+  return impl_->call(
+      [this, token = std::move(token), done = std::move(done)](Engine& engine) -> Status {
+        Status added = engine.add_token(token);
+        impl_->refresh();
+        done(added);
+        return added;
+      });
+}
+
+std::shared_ptr<const CustomFields> Runtime::custom_fields() const {
+  const std::lock_guard lock{impl_->mutex};
+  return impl_->fields;
+}
+
+Status Runtime::declare_field(CustomField field, Done<Result<bool>> done) {
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [field = std::move(field)](Engine& of) { return of.declare_field(field); }));
+}
+
+Status Runtime::remove_field(std::string name, Done<Result<bool>> done) {
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [name = std::move(name)](Engine& of) { return of.remove_field(name); }));
+}
+
+// ---- secrets ----
+
+Status Runtime::secrets(SecretKind kind, Done<Result<std::vector<SecretInfo>>> done) {
+  return impl_->call(asking(impl_->showing(), std::move(done), [kind](Engine& of) {
+    return Result<std::vector<SecretInfo>>{of.list_secrets(kind)};
+  }));
+}
+
+Status Runtime::set_secret(SecretKind kind, std::string name, SecretChange change,
+                           Done<Result<SecretAnswer>> done, std::string who) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [kind, name = std::move(name), change = std::move(change),
+                             who = std::move(who)](Engine& of) mutable {
+                              auto answer = of.set_secret(kind, name, change, who);
+                              wipe(change.value);
+                              return answer;
+                            }));
+}
+
+Status Runtime::remove_secret(SecretKind kind, std::string name, bool force,
+                              Done<Result<SecretAnswer>> done, std::string who) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [kind, name = std::move(name), force, who = std::move(who)](
+                                Engine& of) { return of.remove_secret(kind, name, force, who); }));
+}
+
+Status Runtime::rekey(Done<Result<RekeyAnswer>> done, std::string who) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [who = std::move(who)](Engine& of) { return of.rekey(who); }));
+}
+
+Status Runtime::test_webhook(std::string scenario, std::string node,
+                             Done<Result<WebhookTestAnswer>> done) {
+  return impl_->call([this, scenario = std::move(scenario), node = std::move(node),
+                      done = std::move(done)](Engine& engine) -> Status {
+    auto task = engine.webhook_test(scenario, node);
+    if (!task) {
+      done(tl::make_unexpected(std::move(task.error())));
+      return {};
+    }
+    const Status taken = impl_->deliverer->probe(*task, [task = *task, done](AttemptResult result) {
+      done(judge_webhook_test(task, std::move(result)));
+    });
+    if (!taken) done(tl::make_unexpected(taken.error()));
+    return {};
+  });
+}
+}  // namespace onward
