@@ -13,6 +13,8 @@
 
 namespace onward {
 namespace {
+using namespace std::chrono_literals;
+
 /// Idle handles that are kept; each is some 6 KB.
 constexpr std::size_t kIdleMax = 512;
 
@@ -25,10 +27,12 @@ class CurlHttpClient final : public HttpClient {
         connections_max_{static_cast<long>(options.connections_max)},
         options_{.guard = &guard_,
                  .sockets = &sockets_,
+                 .alarms = &alarms_,
                  .user_agent =
                      options.user_agent.empty() ? "Onward/" ONWARD_VERSION : options.user_agent,
                  .ca_file = options.ca_file,
-                 .https_only = options.https_only} {
+                 .https_only = options.https_only},
+        resolver_{waking(options.names)} {
     init_curl();
     open_multi();
   }
@@ -37,7 +41,8 @@ class CurlHttpClient final : public HttpClient {
     for (const auto& [handle, transfer] : active_) curl_multi_remove_handle(multi_, handle);
     active_.clear();
     idle_.clear();
-    curl_multi_cleanup(multi_);
+    const std::lock_guard lock{multi_swap_};  // A look-up may end just now.
+    curl_multi_cleanup(std::exchange(multi_, nullptr));
   }
 
   void start(HttpRequest request) override {
@@ -49,17 +54,21 @@ class CurlHttpClient final : public HttpClient {
       return;
     }
     CURL* handle = transfer->handle();
-    active_.emplace(handle, std::move(transfer));
-    if (curl_multi_add_handle(multi_, handle) != CURLM_OK) end(handle, CURLE_FAILED_INIT);
+    Transfer& kept = *active_.emplace(handle, std::move(transfer)).first->second;
+    if (kept.name().empty()) return add(handle);
+    if (Resolver::Found found = resolver_.find(kept.name())) return go_to(handle, std::move(found));
+    waiting_[kept.name()].push_back(handle);
+    const HttpRequest& limits = kept.request();
+    alarms_.set(handle, kept.begun() + std::min({resolver_.patience(), limits.connect_timeout,
+                                                 limits.timeout}));
   }
 
   void poll(Duration longest, std::vector<HttpReply>& done) override {
-    perform();
-    if (ready_.empty() && longest > Duration::zero()) {
-      constexpr Duration kLongest = std::chrono::hours{1};
-      const int wait = static_cast<int>(std::min(longest, kLongest).count());
-      if (curl_multi_poll(multi_, nullptr, 0, wait, nullptr) != CURLM_OK) rebuild();
-      perform();
+    work();
+    if (const Duration wait = std::min(longest, until_alarm()); ready_.empty() && wait > 0ms) {
+      if (curl_multi_poll(multi_, nullptr, 0, static_cast<int>(wait.count()), nullptr) != CURLM_OK)
+        rebuild();
+      work();
     }
     std::move(ready_.begin(), ready_.end(), std::back_inserter(done));
     ready_.clear();
@@ -70,8 +79,14 @@ class CurlHttpClient final : public HttpClient {
     const std::lock_guard lock{multi_swap_};
     curl_multi_wakeup(multi_);
   }
+  NameFigures names() const override { return resolver_.figures(); }
 
  private:
+  ResolverOptions waking(ResolverOptions options) {
+    options.answered = [this] { wake(); };
+    return options;
+  }
+
   void open_multi() {
     multi_ = curl_multi_init();
     if (!multi_) throw std::bad_alloc{};
@@ -90,6 +105,56 @@ class CurlHttpClient final : public HttpClient {
     if (idle_.size() < kIdleMax) idle_.push_back(std::move(transfer));
   }
 
+  /// Hands it to libcurl.
+  void add(CURL* handle) {
+    if (curl_multi_add_handle(multi_, handle) != CURLM_OK) end(handle, CURLE_FAILED_INIT);
+  }
+
+  /// Its name has been looked up.
+  void go_to(CURL* handle, Resolver::Found found) {
+    HttpReply reply;
+    if (Transfer::of(handle)->go_to(std::move(found), reply)) return add(handle);
+    take(handle, std::move(reply));
+  }
+
+  void take(CURL* handle, HttpReply reply) {
+    alarms_.clear(handle);
+    ready_.push_back(std::move(reply));
+    give_back(std::move(active_.extract(handle).mapped()));
+  }
+
+  Duration until_alarm() const {
+    constexpr Duration kLongest = std::chrono::hours{1};
+    if (!alarms_.next()) return kLongest;
+    const auto left = *alarms_.next() - Transfer::Clock::now();
+    return std::clamp(std::chrono::ceil<Duration>(left), Duration{}, kLongest);
+  }
+
+  void work() {
+    for (auto& [name, found] : resolver_.take()) {
+      auto node = waiting_.extract(name);
+      if (!node) continue;
+      for (CURL* handle : node.mapped()) {
+        alarms_.clear(handle);
+        go_to(handle, found);
+      }
+    }
+    if (alarms_.next())
+      for (CURL* handle : alarms_.take(Transfer::Clock::now())) alarm(handle);
+    perform();
+  }
+
+  /// A look-up lasts too long, or there is another address to go to.
+  void alarm(CURL* handle) {
+    const Transfer& transfer = *Transfer::of(handle);
+    const auto at = waiting_.find(transfer.name());
+    if (at != waiting_.end() && std::erase(at->second, handle) > 0) {
+      if (at->second.empty()) waiting_.erase(at);
+      return go_to(handle, resolver_.late());
+    }
+    if (transfer.connecting()) end(handle, CURLE_OPERATION_TIMEDOUT);
+  }
+
   void perform() {
     int running = 0;
     if (curl_multi_perform(multi_, &running) != CURLM_OK) return rebuild();
@@ -101,17 +166,19 @@ class CurlHttpClient final : public HttpClient {
   }
 
   void end(CURL* handle, CURLcode code) {
+    Transfer& transfer = *Transfer::of(handle);
     curl_multi_remove_handle(multi_, handle);
-    if (Transfer::of(handle)->again() && curl_multi_add_handle(multi_, handle) == CURLM_OK) return;
-    auto node = active_.extract(handle);
-    std::unique_ptr<Transfer> transfer = std::move(node.mapped());
-    ready_.push_back(transfer->finish(code));
-    give_back(std::move(transfer));
+    alarms_.clear(handle);
+    if (transfer.address() && transfer.unreached(code))
+      resolver_.demote(transfer.name(), *transfer.address());
+    if (transfer.again(code) && curl_multi_add_handle(multi_, handle) == CURLM_OK) return;
+    take(handle, transfer.finish(code));
   }
 
   /// libcurl has lost its way (it lacks memory, as a rule): nothing in flight is known to have
   /// failed by the receiver's fault.
   void rebuild() {
+    waiting_.clear();
     while (!active_.empty()) end(active_.begin()->first, CURLE_FAILED_INIT);
     const std::lock_guard lock{multi_swap_};
     curl_multi_cleanup(multi_);
@@ -121,12 +188,15 @@ class CurlHttpClient final : public HttpClient {
   AddressGuard guard_;
   long connections_max_;
   OpenSockets sockets_;
+  Alarms<CURL*> alarms_;
   TransferOptions options_;
   std::mutex multi_swap_;  ///< Held while `multi_` is replaced, and while another thread uses it.
   CURLM* multi_ = nullptr;
   std::unordered_map<CURL*, std::unique_ptr<Transfer>> active_;
   std::vector<std::unique_ptr<Transfer>> idle_;
+  std::unordered_map<std::string, std::vector<CURL*>> waiting_;  ///< For their names.
   std::vector<HttpReply> ready_;
+  Resolver resolver_;
 };
 }  // namespace
 

@@ -67,13 +67,19 @@ class Peer {
   std::string buffer_;
 };
 
-/// Listens on a free port of 127.0.0.1 and runs the script for each connection, in a thread of its
+/// Where a receiver listens.
+struct ListenAt {
+  std::string address = "127.0.0.1";  ///< Another of this machine: "127.0.0.2".
+  std::uint16_t port = 0;             ///< 0: any that is free.
+};
+
+/// Listens and runs the script for each connection, in a thread of its
 /// own, until the receiver is destroyed.
 class LocalReceiver {
  public:
   using Script = std::function<void(Peer&)>;
   /// Without a script every request is answered 200.
-  explicit LocalReceiver(Script script = {});
+  explicit LocalReceiver(Script script = {}, ListenAt at = {});
   ~LocalReceiver();
   LocalReceiver(const LocalReceiver&) = delete;
   LocalReceiver& operator=(const LocalReceiver&) = delete;
@@ -93,6 +99,7 @@ class LocalReceiver {
   void accept_all();
 
   Script script_;
+  std::string address_;
   int listener_ = -1;
   int stop_[2] = {-1, -1};  ///< A pipe whose closing ends all threads.
   std::uint16_t port_ = 0;
