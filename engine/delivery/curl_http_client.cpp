@@ -4,11 +4,10 @@
 
 #include <algorithm>
 #include <iterator>
-#include <mutex>
-#include <new>
 #include <unordered_map>
 #include <utility>
 
+#include "engine/delivery/multi_loop.h"
 #include "engine/delivery/transfer.h"
 
 namespace onward {
@@ -18,13 +17,11 @@ using namespace std::chrono_literals;
 /// Idle handles that are kept; each is some 6 KB.
 constexpr std::size_t kIdleMax = 512;
 
-/// Drives libcurl's multi interface with curl_multi_poll: as quick as any other way up to some
-/// hundreds in flight. Another way would change `poll` alone.
+/// Transfers on one multi loop, and those that wait for their names.
 class CurlHttpClient final : public HttpClient {
  public:
   explicit CurlHttpClient(const CurlOptions& options)
       : guard_{options.guard},
-        connections_max_{static_cast<long>(options.connections_max)},
         options_{.guard = &guard_,
                  .sockets = &sockets_,
                  .alarms = &alarms_,
@@ -32,17 +29,13 @@ class CurlHttpClient final : public HttpClient {
                      options.user_agent.empty() ? "Onward/" ONWARD_VERSION : options.user_agent,
                  .ca_file = options.ca_file,
                  .https_only = options.https_only},
+        loop_{options.connections_max},
         resolver_{waking(options.names)} {
-    init_curl();
-    open_multi();
+    sockets_.on_close([this](int socket) { loop_.forget(socket); });
   }
 
   ~CurlHttpClient() override {
-    for (const auto& [handle, transfer] : active_) curl_multi_remove_handle(multi_, handle);
-    active_.clear();
-    idle_.clear();
-    const std::lock_guard lock{multi_swap_};  // A look-up may end just now.
-    curl_multi_cleanup(std::exchange(multi_, nullptr));
+    for (const auto& [handle, transfer] : active_) loop_.remove(handle);
   }
 
   void start(HttpRequest request) override {
@@ -64,34 +57,22 @@ class CurlHttpClient final : public HttpClient {
   }
 
   void poll(Duration longest, std::vector<HttpReply>& done) override {
-    work();
-    if (const Duration wait = std::min(longest, until_alarm()); ready_.empty() && wait > 0ms) {
-      if (curl_multi_poll(multi_, nullptr, 0, static_cast<int>(wait.count()), nullptr) != CURLM_OK)
-        rebuild();
-      work();
-    }
+    take_names();
+    collect(loop_.run());
+    collect(loop_.wait(ready_.empty() ? std::min(longest, until_alarm()) : 0ms));
+    take_alarms();
     std::move(ready_.begin(), ready_.end(), std::back_inserter(done));
     ready_.clear();
   }
 
   std::size_t in_flight() const override { return active_.size() + ready_.size(); }
-  void wake() override {
-    const std::lock_guard lock{multi_swap_};
-    curl_multi_wakeup(multi_);
-  }
+  void wake() override { loop_.wake(); }
   NameFigures names() const override { return resolver_.figures(); }
 
  private:
   ResolverOptions waking(ResolverOptions options) {
     options.answered = [this] { wake(); };
     return options;
-  }
-
-  void open_multi() {
-    multi_ = curl_multi_init();
-    if (!multi_) throw std::bad_alloc{};
-    curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, connections_max_);
-    curl_multi_setopt(multi_, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_NOTHING));
   }
 
   std::unique_ptr<Transfer> take_idle() {
@@ -107,7 +88,7 @@ class CurlHttpClient final : public HttpClient {
 
   /// Hands it to libcurl.
   void add(CURL* handle) {
-    if (curl_multi_add_handle(multi_, handle) != CURLM_OK) end(handle, CURLE_FAILED_INIT);
+    if (!loop_.add(handle)) end(handle, CURLE_FAILED_INIT);
   }
 
   /// Its name has been looked up.
@@ -130,7 +111,7 @@ class CurlHttpClient final : public HttpClient {
     return std::clamp(std::chrono::ceil<Duration>(left), Duration{}, kLongest);
   }
 
-  void work() {
+  void take_names() {
     for (auto& [name, found] : resolver_.take()) {
       auto node = waiting_.extract(name);
       if (!node) continue;
@@ -139,9 +120,11 @@ class CurlHttpClient final : public HttpClient {
         go_to(handle, found);
       }
     }
-    if (alarms_.next())
-      for (CURL* handle : alarms_.take(Transfer::Clock::now())) alarm(handle);
-    perform();
+  }
+
+  void take_alarms() {
+    if (!alarms_.next()) return;
+    for (CURL* handle : alarms_.take(Transfer::Clock::now())) alarm(handle);
   }
 
   /// A look-up lasts too long, or there is another address to go to.
@@ -155,11 +138,9 @@ class CurlHttpClient final : public HttpClient {
     if (transfer.connecting()) end(handle, CURLE_OPERATION_TIMEDOUT);
   }
 
-  void perform() {
-    int running = 0;
-    if (curl_multi_perform(multi_, &running) != CURLM_OK) return rebuild();
-    int left = 0;
-    while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+  void collect(bool fine) {
+    if (!fine) return rebuild();
+    while (const CURLMsg* message = loop_.next_message()) {
       // The message is gone with its handle.
       if (message->msg == CURLMSG_DONE) end(message->easy_handle, message->data.result);
     }
@@ -167,11 +148,11 @@ class CurlHttpClient final : public HttpClient {
 
   void end(CURL* handle, CURLcode code) {
     Transfer& transfer = *Transfer::of(handle);
-    curl_multi_remove_handle(multi_, handle);
+    loop_.remove(handle);
     alarms_.clear(handle);
     if (transfer.address() && transfer.unreached(code))
       resolver_.demote(transfer.name(), *transfer.address());
-    if (transfer.again(code) && curl_multi_add_handle(multi_, handle) == CURLM_OK) return;
+    if (transfer.again(code) && loop_.add(handle)) return;
     take(handle, transfer.finish(code));
   }
 
@@ -180,18 +161,14 @@ class CurlHttpClient final : public HttpClient {
   void rebuild() {
     waiting_.clear();
     while (!active_.empty()) end(active_.begin()->first, CURLE_FAILED_INIT);
-    const std::lock_guard lock{multi_swap_};
-    curl_multi_cleanup(multi_);
-    open_multi();
+    loop_.reopen();
   }
 
   AddressGuard guard_;
-  long connections_max_;
   OpenSockets sockets_;
   Alarms<CURL*> alarms_;
   TransferOptions options_;
-  std::mutex multi_swap_;  ///< Held while `multi_` is replaced, and while another thread uses it.
-  CURLM* multi_ = nullptr;
+  MultiLoop loop_;
   std::unordered_map<CURL*, std::unique_ptr<Transfer>> active_;
   std::vector<std::unique_ptr<Transfer>> idle_;
   std::unordered_map<std::string, std::vector<CURL*>> waiting_;  ///< For their names.

@@ -10,6 +10,7 @@
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <thread>
 
 #include "tests/delivery/calls.h"
 #include "tests/support/local_receiver.h"
@@ -488,6 +489,28 @@ TEST_CASE("a wake ends the waiting", "[delivery][client]") {
   std::vector<HttpReply> replies;
   client->poll(1h, replies);
   CHECK(replies.empty());
+}
+
+TEST_CASE("a kept connection that is closed, or brings what nobody asked for, wakes no one twice",
+          "[delivery][client]") {
+  const bool closes = GENERATE(true, false);
+  std::atomic<bool> done = false;
+  LocalReceiver receiver{[&](Peer& peer) {
+    if (!peer.read() || !peer.send(http_reply(200)) || !peer.wait_until_read()) return;
+    closes ? peer.shut_sending() : static_cast<void>(peer.send("stray"));
+    done = true;
+    peer.wait_for_close();
+  }};
+  const auto client = open_client();
+  CHECK(call(*client, request_to(receiver.url())).status == 200);
+  while (!done) std::this_thread::yield();
+  std::vector<HttpReply> replies;
+  int returns = 0;
+  for (const auto end = std::chrono::steady_clock::now() + 200ms;
+       std::chrono::steady_clock::now() < end; ++returns)
+    client->poll(100ms, replies);
+  CHECK(returns <= 4);
+  CHECK(call(*client, request_to(receiver.url())).status == 200);
 }
 
 TEST_CASE("a client ends with requests in flight", "[delivery][client]") {
