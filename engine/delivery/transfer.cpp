@@ -373,11 +373,19 @@ std::size_t Transfer::header_line(std::string_view line) {
     const std::string_view code = trim(line.substr(space)).substr(0, 3);
     std::from_chars(code.data(), code.data() + code.size(), answer_.block_status);
   } else if (line == "\r\n" || line == "\n") {
-    answer_.complete = answer_.block_status >= 200;
+    return end_block() ? line.size() : 0;
   } else {
     header_field(line);
   }
   return line.size();
+}
+
+/// False where nothing more is to be read. Nobody asked to switch protocols. And where two headers
+/// tell the length of a body, whatever follows it may be taken for either: the status counts, but
+/// the connection is not used again (RFC 9112 6.3).
+bool Transfer::end_block() {
+  answer_.complete = answer_.block_status >= 200;
+  return answer_.block_status != 101 && !(answer_.sized && answer_.chunked);
 }
 
 void Transfer::header_field(std::string_view line) {
@@ -389,6 +397,10 @@ void Transfer::header_field(std::string_view line) {
     answer_.date = value;
   } else if (same_name(name, "Content-Type")) {
     answer_.content_type = value;
+  } else if (same_name(name, "Content-Length")) {
+    answer_.sized = true;
+  } else if (same_name(name, "Transfer-Encoding")) {
+    answer_.chunked = true;
   } else if (same_name(name, "Retry-After")) {
     ++answer_.retry_afters;
     answer_.retry_after = value;

@@ -82,8 +82,9 @@ class Transfer {
 
   /// What is kept of an answer.
   struct Answer {
-    int block_status = 0;   ///< Of the header block being read.
-    bool complete = false;  ///< The final block was read to its end.
+    int block_status = 0;                 ///< Of the header block being read.
+    bool complete = false;                ///< The final block was read to its end.
+    bool sized = false, chunked = false;  ///< The two ways to tell the length of a body.
     bool body_began = false;
     bool header_limit = false;
     std::size_t header_bytes = 0, body_bytes = 0;
@@ -109,6 +110,7 @@ class Transfer {
   void set_method_and_body();
 
   std::size_t header_line(std::string_view line);
+  bool end_block();
   void header_field(std::string_view line);
   std::size_t body_part(std::string_view bytes);
   curl_socket_t open_socket(curl_sockaddr* address);

@@ -1,5 +1,7 @@
 #pragma once
 // A receiver of webhooks on this machine whose every byte a test decides.
+#include <poll.h>
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -49,6 +51,8 @@ class Peer {
   bool drip(std::string_view bytes, std::chrono::milliseconds pause);
   /// Reads and throws away until the other side closes.
   void wait_for_close();
+  /// The same, but reads nothing.
+  void wait_for_close_unread() { wait(POLLRDHUP, -1); }
   /// Until the other side's system has all that was sent.
   bool wait_until_read();
   /// No more from us, while the other side may go on.
