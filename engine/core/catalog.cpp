@@ -1,9 +1,10 @@
 #include "engine/core/catalog.h"
-#include "engine/core/sorted.h"
 
 #include <algorithm>
 #include <array>
 #include <utility>
+
+#include "engine/core/sorted.h"
 
 namespace onward {
 namespace {

@@ -1,9 +1,10 @@
 #include "engine/runtime/batch.h"
-#include "engine/core/sorted.h"
 
 #include <algorithm>
 #include <cassert>
 #include <utility>
+
+#include "engine/core/sorted.h"
 
 namespace onward {
 Hash128 seen_key(const SourceId& source, const EventId& id) {
