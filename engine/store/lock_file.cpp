@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -12,8 +13,14 @@
 
 namespace onward {
 namespace {
-// The file: a line with the pid, then perhaps one of these.
+// The file: a line with the pid, then perhaps one of these. What stands behind it means nothing.
 constexpr std::string_view kOpen = "open\n", kClosed = "closed\n";
+
+Left left_by(std::string_view content) {
+  content.remove_prefix(std::min(content.find('\n'), content.size() - 1) + 1);
+  if (content.starts_with(kOpen)) return Left::Open;
+  return content.starts_with(kClosed) ? Left::Closed : Left::Nothing;
+}
 
 std::string content_of(int descriptor) {
   char text[64];
@@ -44,8 +51,7 @@ Result<LockFile> LockFile::take(const std::filesystem::path& file) {
     return no_access("lock " + file.string());
   }
   const std::string before = content_of(descriptor);
-  if (before.ends_with(kOpen)) lock.left_ = Left::Open;
-  if (before.ends_with(kClosed)) lock.left_ = Left::Closed;
+  if (!before.empty()) lock.left_ = left_by(before);
   if (!lock.write()) return no_access("write " + file.string());
   return lock;
 }
@@ -64,7 +70,7 @@ Status LockFile::leave(Left left, bool durable) {
   return written;
 }
 
-/// Written over before it is cut: at every moment the last line is one of the states.
+/// Written over in one piece, then cut: at every moment the first two lines are right.
 Status LockFile::write() {
   std::string content = std::to_string(getpid()) + "\n";
   if (left_ == Left::Open) content += kOpen;

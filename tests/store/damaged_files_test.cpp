@@ -110,6 +110,16 @@ TEST_CASE("a log that was taken away is missed", "[store][damage]") {
   CHECK(wrong_after(folder.path(), history, {history.size(), history.size()}) == "");
 }
 
+TEST_CASE("a log that is emptied when all stands in it leaves no new database", "[store][damage]") {
+  const History history{3};
+  const TempFolder folder;
+  kill_after(folder.path(), history, 0);
+  write(folder.path() / "onward.db-wal", "");
+  const Error error = error_of({.folder = folder.path()});
+  CHECK(error.code == "damaged");
+  CHECK(error.message.find("holds nothing, and did") != std::string::npos);
+}
+
 TEST_CASE("a database that is emptied or taken away is no new one", "[store][damage]") {
   const History history{4};
   const TempFolder folder;

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,20 @@ struct Recording {
   /// How far it had come when so many events had happened.
   std::map<std::size_t, Progress> progress{{0, {}}};
 
+  std::set<std::size_t> opened;  ///< After so many events the lock file said "open".
+
   Progress at(std::size_t events_done) const {
     return std::prev(progress.upper_bound(events_done))->second;
+  }
+  /// What the lock file says by then; that it is closed, at the latest when the WAL goes.
+  std::string lock_at(std::size_t events_done) const {
+    std::string lock;
+    for (std::size_t i = 0; i < events_done; ++i) {
+      if (opened.contains(i)) lock = "1\nopen\n";
+      if (events[i].kind == DiskEvent::Kind::Delete && events[i].name.ends_with("-wal"))
+        lock = "1\nclosed\n";
+    }
+    return lock;
   }
 };
 
@@ -37,7 +50,12 @@ Recording record(const History& history, FaultyDisk& disk, SqliteOptions options
   Progress now;
   const auto mark = [&] { recording.progress[disk.events_so_far()] = now; };
   disk.remember();
-  auto store = must(open_sqlite_store(options));
+  const auto open = [&] {
+    auto opened = must(open_sqlite_store(options));
+    recording.opened.insert(disk.events_so_far());
+    return opened;
+  };
+  auto store = open();
   for (std::size_t next = 0; next < history.size(); ++next) {
     now.begun = next + 1;
     mark();
@@ -51,7 +69,7 @@ Recording record(const History& history, FaultyDisk& disk, SqliteOptions options
     mark();
     if (next == history.size() / 2) {
       store.reset();
-      store = must(open_sqlite_store(options));
+      store = open();
     }
   }
   store.reset();
@@ -88,6 +106,8 @@ std::string fail_at_every_moment(
 std::string fail_at_every_moment(const History& history, const Recording& recording) {
   return fail_at_every_moment(recording.events,
                               [&](const std::filesystem::path& folder, std::size_t done) {
+                                if (const std::string lock = recording.lock_at(done); !lock.empty())
+                                  write_files(folder, {{"onward.lock", lock}});
                                 return wrong_after(folder, history, recording.at(done));
                               });
 }
