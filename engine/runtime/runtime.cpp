@@ -203,14 +203,14 @@ void Runtime::Impl::refresh() {
   const bool look = moment >= last_look + kQuiet;
   if (look) last_look = moment;
   const std::uint64_t bytes = look ? engine->store().size_on_disk() : 0;
-  const std::uint64_t wal = look ? engine->store().wal_bytes() : 0;
-  if (look) watch_wal(wal);
+  const std::uint64_t log = look ? engine->store().log_bytes() : 0;
+  if (look) watch_log(log);
   const std::optional<Instant> oldest = look ? engine->oldest_due() : std::nullopt;
 
   const std::lock_guard lock{mutex};
   if (look) {
     bytes_on_disk = bytes;
-    wal_bytes = wal;
+    log_bytes = log;
     oldest_due = oldest;
   }
   if (names) directory = std::move(names);
@@ -222,21 +222,23 @@ void Runtime::Impl::refresh() {
 }
 
 /// The log is used again when all of it is in the database and nobody reads it: one that grows is
-/// held by a reader that does not end.
-void Runtime::Impl::watch_wal(std::uint64_t bytes) {
-  const bool large = bytes >= options.wal_warned;
-  if (large == wal_large) return;
-  wal_large = large;
+/// held by a reader that does not end. Told with each doubling, and when it is as usual again.
+void Runtime::Impl::watch_log(std::uint64_t bytes) {
+  if (bytes < options.log_long) {
+    if (std::exchange(log_told, 0) > 0 && options.log)
+      options.log({"store.log_usual", {{"bytes", count_value(bytes)}}, LogLevel::Warning});
+    return;
+  }
+  if (bytes < 2 * log_told) return;
+  log_told = bytes;
   if (!options.log) return;
-  LogRecord record{large ? "store.wal_grows" : "store.wal_used_again",
-                   {{"bytes", count_value(bytes)}},
-                   LogLevel::Warning};
-  if (large)
-    record.fields.emplace_back(
-        "hint",
-        "another program keeps the database open for reading, such as a backup or a shell: until "
-        "it ends the log takes ever more of the disk");
-  options.log(record);
+  options.log({"store.log_growing",
+               {{"bytes", count_value(bytes)},
+                {"hint",
+                 "another program keeps the database open for reading, such as a backup or a "
+                 "shell, or there is no room: no checkpoint can pass it, and the log takes ever "
+                 "more of the disk"}},
+               LogLevel::Warning});
 }
 
 /// The store is gone: going on in memory would be lying.

@@ -216,17 +216,17 @@ TEST_CASE("a log that a reader holds shows in its size, and is used again when t
     }
   };
   commit_some();
-  const std::uint64_t usual = store->wal_bytes();
+  const std::uint64_t usual = store->log_bytes();
   sqlite3* other = nullptr;
   REQUIRE(sqlite3_open((folder.path() / "onward.db").c_str(), &other) == SQLITE_OK);
   REQUIRE(sqlite3_exec(other, "BEGIN; SELECT * FROM journal", nullptr, nullptr, nullptr) ==
           SQLITE_OK);
   for (int i = 0; i < 4; ++i) commit_some();
-  CHECK(store->wal_bytes() > 4 * usual);
+  CHECK(store->log_bytes() > 4 * usual);
   sqlite3_exec(other, "ROLLBACK", nullptr, nullptr, nullptr);
   sqlite3_close(other);
   commit_some();
-  CHECK(store->wal_bytes() < 2 * usual);
+  CHECK(store->log_bytes() < 2 * usual);
 }
 
 TEST_CASE("a data folder on a network file system is warned of at the start", "[store][damage]") {

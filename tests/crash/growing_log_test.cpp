@@ -24,7 +24,7 @@ class GrownStore final : public PassingStore {
  public:
   GrownStore(std::shared_ptr<Store> store, std::shared_ptr<const std::atomic<std::uint64_t>> wal)
       : PassingStore{std::move(store)}, wal_{std::move(wal)} {}
-  std::uint64_t wal_bytes() const override { return *wal_; }
+  std::uint64_t log_bytes() const override { return *wal_; }
 
  private:
   std::shared_ptr<const std::atomic<std::uint64_t>> wal_;
@@ -48,7 +48,7 @@ TEST_CASE("a log that grows is warned of once, shown, and told of when it is use
   const auto wal = std::make_shared<std::atomic<std::uint64_t>>(5000);
   Lines lines;
   RuntimeOptions options;
-  options.wal_warned = 4000;
+  options.log_long = 4000;
   options.log = [&](const LogRecord& record) {
     const std::lock_guard lock{lines.mutex};
     lines.all.push_back(to_line(record, {}));
@@ -58,15 +58,15 @@ TEST_CASE("a log that grows is warned of once, shown, and told of when it is use
       std::make_unique<GrownStore>(std::shared_ptr<Store>{make_memory_store()}, wal), node_kinds(),
       std::make_unique<FakeHttpClient>(), {}, system_clock(), std::move(options));
   REQUIRE(runtime);
-  CHECK(lines.has("store.wal_grows level=warning bytes=5000"));
+  CHECK(lines.has("store.log_growing level=warning bytes=5000"));
   CHECK(lines.all.size() == 1);
-  CHECK((*runtime)->figures().wal_bytes == 5000);
+  CHECK((*runtime)->figures().log_bytes == 5000);
 
   *wal = 100;
   (*runtime)->start();
   // It looks once a second, when it has worked.
   const crash::Nanos patience = crash::now_nanos() + 20'000'000'000;
-  while (!lines.has("store.wal_used_again") && crash::now_nanos() < patience) {
+  while (!lines.has("store.log_usual") && crash::now_nanos() < patience) {
     auto answered = std::make_shared<std::promise<void>>();
     REQUIRE((*runtime)->scenarios(
         [answered](const Result<std::vector<ScenarioInfo>>&) { answered->set_value(); }));
@@ -74,7 +74,7 @@ TEST_CASE("a log that grows is warned of once, shown, and told of when it is use
     std::unique_lock lock{lines.mutex};
     lines.more.wait_for(lock, std::chrono::milliseconds{100});
   }
-  CHECK(lines.has("store.wal_used_again level=warning bytes=100"));
+  CHECK(lines.has("store.log_usual level=warning bytes=100"));
   CHECK((*runtime)->stop(Duration{0}));
 }
 }  // namespace onward
