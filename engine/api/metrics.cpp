@@ -90,6 +90,9 @@ void write_engine(Exposition& to, const RuntimeFigures& figures, Instant now) {
   to.one("oldest_due_seconds", "gauge", "How long the oldest due delivery has been due.",
          static_cast<double>(overdue.count()) / 1e3);
   to.one("store_bytes", "gauge", "Bytes that the data folder takes.", figures.bytes_on_disk);
+  to.one("store_log_bytes", "gauge",
+         "Bytes of the write-ahead log in use; grows while another program reads the database.",
+         figures.log_bytes);
 }
 
 void write_origins(Exposition& to, std::vector<Scheduler::OriginState> origins) {

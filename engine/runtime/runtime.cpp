@@ -212,11 +212,14 @@ void Runtime::Impl::refresh() {
   const bool look = moment >= last_look + kQuiet;
   if (look) last_look = moment;
   const std::uint64_t bytes = look ? engine->store().size_on_disk() : 0;
+  const std::uint64_t log = look ? engine->store().log_bytes() : 0;
+  if (look) watch_log(log);
   const std::optional<Instant> oldest = look ? engine->oldest_due() : std::nullopt;
 
   const std::lock_guard lock{mutex};
   if (look) {
     bytes_on_disk = bytes;
+    log_bytes = log;
     oldest_due = oldest;
   }
   if (names) directory = std::move(names);
@@ -225,6 +228,26 @@ void Runtime::Impl::refresh() {
   figures = engine->figures();
   for (std::size_t i = tokens.size(); i < engine->tokens().size(); ++i)
     tokens.emplace(engine->tokens()[i].sha256, engine->tokens()[i]);
+}
+
+/// The log is used again when all of it is in the database and nobody reads it: one that grows is
+/// held by a reader that does not end. Told with each doubling, and when it is as usual again.
+void Runtime::Impl::watch_log(std::uint64_t bytes) {
+  if (bytes < options.log_long) {
+    if (std::exchange(log_told, 0) > 0 && options.log)
+      options.log({"store.log_usual", {{"bytes", count_value(bytes)}}, LogLevel::Warning});
+    return;
+  }
+  if (bytes < 2 * log_told) return;
+  log_told = bytes;
+  if (!options.log) return;
+  options.log({"store.log_growing",
+               {{"bytes", count_value(bytes)},
+                {"hint",
+                 "another program keeps the database open for reading, such as a backup or a "
+                 "shell, or there is no room: no checkpoint can pass it, and the log takes ever "
+                 "more of the disk"}},
+               LogLevel::Warning});
 }
 
 /// The store is gone: going on in memory would be lying.

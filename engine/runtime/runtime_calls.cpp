@@ -435,6 +435,7 @@ RuntimeFigures Runtime::figures() const {
   shown.queued = impl_->events_waiting;
   shown.queued_max = impl_->options.intake_max;
   shown.bytes_on_disk = impl_->bytes_on_disk;
+  shown.log_bytes = impl_->log_bytes;
   return shown;
 }
 
