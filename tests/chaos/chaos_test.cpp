@@ -14,6 +14,14 @@ TEST_CASE("whatever happens, every promise holds", "[chaos]") {
   CHECK(report.figures.store_failures > 300);
 }
 
+TEST_CASE("each contact goes the way that a model foretells", "[chaos]") {
+  const Report report = run_campaign({.first = 1, .last = 60, .routes = true});
+  INFO(as_table(report));
+  CHECK(report.findings.empty());
+  CHECK(report.figures.crashes > 500);
+  CHECK(report.figures.runs > 3'000);
+}
+
 TEST_CASE("a process may die at every place at which it can", "[chaos]") {
   const Report report = run_campaign({.first = 1, .last = 3, .steps = 6, .every_place = true});
   INFO(as_table(report));
@@ -28,6 +36,8 @@ TEST_CASE("the same seed is the same world", "[chaos]") {
     CHECK(first.trace_hash == again.trace_hash);
     CHECK(first.figures.attempts == again.figures.attempts);
     CHECK(first.trace_hash != run_world({.seed = seed + 100}).trace_hash);
+    const WorldOptions routes{.seed = seed, .routes = true};
+    CHECK(run_world(routes).trace_hash == run_world(routes).trace_hash);
   }
 }
 

@@ -53,6 +53,14 @@ class DiskStore final : public PassingStore {
     if (disk_.faults.full) return fail(ErrorKind::Unavailable, "disk_full", "no room left");
     return store_->forget_seen(before);
   }
+  Result<std::vector<std::optional<ContactState>>> load(
+      std::span<const LoadQuery> queries) override {
+    auto found = store_->load(queries);
+    if (!found || disk_.plant_ != Plant::StaleContact) return found;
+    for (std::size_t i = 0; i < queries.size(); ++i)
+      if (found->at(i) && !queries[i].ledger.empty()) found->at(i)->contact.custom.clear();
+    return found;
+  }
   Result<std::vector<std::optional<Hash128>>> seen(std::span<const Hash128> keys,
                                                    Instant now) override {
     if (disk_.plant_ == Plant::TakeTwice) return std::vector<std::optional<Hash128>>(keys.size());
@@ -193,6 +201,8 @@ std::string_view to_string(Plant plant) {
       return "other_body";
     case Plant::LoseOutcome:
       return "lose_outcome";
+    case Plant::StaleContact:
+      return "stale_contact";
     case Plant::TwoDeliveries:
       return "two_deliveries";
   }

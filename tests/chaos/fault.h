@@ -27,6 +27,7 @@ enum class Plant : std::uint8_t {
   EarlyRetry,        ///< Refused deliveries are told ten minutes before they are due.
   OtherBody,         ///< A retry sends something else.
   LoseOutcome,       ///< What a receiver answered is acknowledged by the disk, and gone.
+  StaleContact,      ///< A contact is read without what was last written of it.
   TwoDeliveries,     ///< A visit asks for two deliveries.
 };
 std::string_view to_string(Plant plant);

@@ -10,14 +10,15 @@ using namespace onward::chaos;
 
 namespace {
 /// The first finding among a few worlds with the mistake.
-std::optional<Finding> first_finding(Plant plant) {
+std::optional<Finding> first_finding(Plant plant, bool routes) {
   for (std::uint64_t seed = 1; seed <= 40; ++seed)
-    if (auto end = run_world({.seed = seed, .plant = plant}); end.finding) return end.finding;
+    if (auto end = run_world({.seed = seed, .plant = plant, .routes = routes}); end.finding)
+      return end.finding;
   return std::nullopt;
 }
 
-void finds(Plant plant, std::initializer_list<std::string_view> promises) {
-  const auto finding = first_finding(plant);
+void finds(Plant plant, std::initializer_list<std::string_view> promises, bool routes = false) {
+  const auto finding = first_finding(plant, routes);
   REQUIRE(finding);
   INFO(finding->broken.promise << ": " << finding->broken.detail);
   CHECK(std::ranges::find(promises, finding->broken.promise) != promises.end());
@@ -53,6 +54,9 @@ TEST_CASE("finds: a retry with another body", "[chaos]") {
 }
 TEST_CASE("finds: an outcome that a start forgets", "[chaos]") {
   finds(Plant::LoseOutcome, {promise::kDurable, promise::kRepeat});
+}
+TEST_CASE("finds: a contact that is not up to date", "[chaos]") {
+  finds(Plant::StaleContact, {promise::kPath}, /*routes=*/true);
 }
 TEST_CASE("finds: a visit with two deliveries", "[chaos]") {
   finds(Plant::TwoDeliveries, {promise::kOneDelivery});

@@ -234,6 +234,12 @@ void Promises::started(Engine& engine) {
   if (found != shadow_.live.size())
     broken(promise::kDurable,
            fmt::format("{} runs under way were written, {} are found", shadow_.live.size(), found));
+  for (const auto& [key, contact] : shadow_.contacts) {
+    const LoadQuery query{.contact = key};
+    const auto loaded = rows.load({&query, 1});
+    if (!loaded || !loaded->front() || loaded->front()->contact != contact)
+      broken(promise::kDurable, fmt::format("contact {} is not as it was written", key.value));
+  }
   const std::vector<DeliveryKey> keys{shadow_.pending.begin(), shadow_.pending.end()};
   const auto pending = rows.deliveries(keys);
   if (!pending) broken(promise::kSurvives, pending.error().message);
@@ -310,7 +316,11 @@ void Promises::at_end() const {
   for (const auto& [key, known] : shadow_.deliveries) {
     const Delivery& row = known.row;
     if (row.pending() && row.created + 24h < clock_.now())
-      broken(promise::kWindow, text_of(row) + " never ended");
+      broken(promise::kWindow,
+             fmt::format("{} of node \"{}\", made at {}, never ended: {}due {}", text_of(row),
+                         shadow_.name_of(row.endpoint.scenario, row.endpoint.node),
+                         format_instant(row.created), row.parked ? "it is parked, " : "",
+                         row.due ? format_instant(*row.due) : "never"));
     if (row.state == DeliveryState::Accepted && !was_seen(key))
       broken(promise::kAnswers, text_of(row) + " was accepted by nobody");
   }

@@ -16,7 +16,10 @@ using Steady = std::chrono::steady_clock;
 void note(Report& report, const WorldOptions& options, const Finding& finding) {
   fmt::print(stderr, "seed {} step {}: broken: {}: {}\n", finding.seed, finding.step,
              finding.broken.promise, finding.broken.detail);
-  Found found{.finding = finding, .steps = options.steps, .crash_at = options.crash_at};
+  Found found{.finding = finding,
+              .steps = options.steps,
+              .crash_at = options.crash_at,
+              .routes = options.routes};
   if (!options.only) found.kept = shrink(options, finding);
   report.findings.push_back(std::move(found));
 }
@@ -43,7 +46,7 @@ double years(Duration time) {
 std::string again(const Found& found) {
   std::string text = fmt::format("--seed {} --steps {}", found.finding.seed, found.steps);
   if (!found.kept.empty()) text += fmt::format(" --only {}", fmt::join(found.kept, ","));
-  return text + " --trace";
+  return text + (found.routes ? " --routes --trace" : " --trace");
 }
 }  // namespace
 
@@ -54,7 +57,8 @@ Report run_campaign(const Campaign& campaign) {
     const bool over = campaign.minutes == 0 ? seed > campaign.last : Steady::now() >= until;
     if (over || report.findings.size() >= campaign.findings_max) break;
     report.last = seed;
-    WorldOptions options{.seed = seed, .steps = campaign.steps, .only = campaign.only};
+    WorldOptions options{
+        .seed = seed, .steps = campaign.steps, .only = campaign.only, .routes = campaign.routes};
     if (campaign.trace) options.trace = [](std::string_view line) { fmt::print("{}\n", line); };
     if (campaign.every_place) {
       run_every_place(report, options, campaign.findings_max);

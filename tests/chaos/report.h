@@ -16,6 +16,7 @@ struct Campaign {
   int steps = 60;
   std::optional<std::set<int>> only;
   bool every_place = false;
+  bool routes = false;  ///< See WorldOptions.
   bool trace = false;
   std::size_t findings_max = 20;
 };
@@ -24,6 +25,7 @@ struct Found {
   Finding finding;
   int steps = 0;
   std::uint64_t crash_at = 0;
+  bool routes = false;
   std::set<int> kept;  ///< Steps that suffice.
 };
 

@@ -146,7 +146,10 @@ void Shadow::take(const Delivery& delivery) {
 void Shadow::apply(const Commit& commit) {
   ++commits;
   for (const ScenarioRecord& row : commit.scenarios) scenarios[row.key] = row;
-  for (const Contact& row : commit.contacts) emails[row.key] = row.email();
+  for (const Contact& row : commit.contacts) {
+    contacts[row.key] = row;
+    if (row.id) ids[row.key] = row.id->text;
+  }
   for (const Run& run : commit.runs) take(run);
   for (const Delivery& delivery : commit.deliveries) take(delivery);
   for (const RequestRow& row : commit.requests) {
@@ -160,7 +163,10 @@ void Shadow::apply(const Commit& commit) {
   for (const Timer& timer : commit.timers_cleared) timers.erase(timer);
   timers.insert(commit.timers_set.begin(), commit.timers_set.end());
   for (const auto& [key, row] : commit.counters) counters[key] = row;
-  forgotten.insert(commit.forgotten.begin(), commit.forgotten.end());
+  for (const ContactKey contact : commit.forgotten) {
+    forgotten.insert(contact);
+    contacts.erase(contact);
+  }
 }
 
 namespace {

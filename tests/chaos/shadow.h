@@ -46,7 +46,9 @@ struct Shadow {
   std::set<Timer> timers;
   std::set<RunKey> live;
   std::map<ScenarioKey, ScenarioRecord> scenarios;
-  std::unordered_map<ContactKey, std::string> emails;
+  std::unordered_map<ContactKey, Contact> contacts;
+  std::unordered_map<ContactKey, std::string>
+      ids;  ///< The caller's own, of contacts that have one.
   std::set<ContactKey> forgotten;
   std::map<std::int64_t, int> effects;  ///< Deliveries of kAudit, by the number of their event.
 

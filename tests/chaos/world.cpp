@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "tests/chaos/play.h"
 #include "tests/chaos/stage_world.h"
 
 namespace onward::chaos {
@@ -185,25 +186,9 @@ void WorldFigures::add(const WorldFigures& other) {
 }
 
 WorldEnd run_world(const WorldOptions& options) {
+  if (options.routes) return run_route_world(options);
   World world{options};
-  WorldEnd end;
-  int step = 0;
-  try {
-    world.begin();
-    for (step = 1; step <= options.steps; ++step) {
-      if (options.only && !options.only->contains(step)) continue;
-      world.step(step);
-      ++end.figures.steps;
-    }
-    world.end();
-  } catch (const Broken& broken) {
-    end.finding = Finding{.seed = options.seed, .step = step, .broken = broken};
-  }
-  const std::uint64_t steps = end.figures.steps;
-  end.figures = world.figures();
-  end.figures.steps = steps;
-  end.trace_hash = world.trace_hash();
-  return end;
+  return play(world, options);
 }
 
 std::set<int> shrink(const WorldOptions& options, const Finding& finding) {

@@ -18,6 +18,7 @@ struct WorldOptions {
   int steps = 60;
   std::optional<std::set<int>> only;  ///< The steps that happen; the others are left out.
   Plant plant = Plant::None;
+  bool routes = false;         ///< Of the restricted family, whose ways are foretold.
   bool crashes = true;         ///< At random places.
   std::uint64_t crash_at = 0;  ///< At this one; 0: nowhere in particular.
   std::function<void(std::string_view)> trace;
@@ -44,6 +45,8 @@ struct WorldEnd {
 
 /// Lets a world run to its end, or to the first broken promise.
 WorldEnd run_world(const WorldOptions& options);
+/// One of the restricted family.
+WorldEnd run_route_world(const WorldOptions& options);
 /// The fewest steps found that break the same promise.
 std::set<int> shrink(const WorldOptions& options, const Finding& finding);
 }  // namespace onward::chaos
