@@ -212,6 +212,7 @@ void Promises::died() {
   for (auto& [id, letter] : letters_) {
     letter.in_flight = false;
     letter.disturbed = true;
+    letter.not_before = {};  // The answer may be lost.
   }
 }
 
@@ -346,6 +347,8 @@ std::uint64_t Promises::leaves(const HttpRequest& request) {
   if (alone && !changed_since && first.row.due && clock_.latest() < *first.row.due)
     broken(promise::kEarly, text_of(first.row) + " is sent before it is due");
   Letter& letter = letters_[id];
+  if (alone && letter.series == first.row.series && clock_.latest() < letter.not_before)
+    broken(promise::kEarly, id + " is sent before its receiver wants it");
   const Hash128 body = hash128(request.request->body);
   if (letter.left == 0) {
     letter.body = body;
@@ -371,7 +374,12 @@ void Promises::decided(const HttpRequest& request, const Verdicted& verdict) {
 void Promises::reported(const AttemptResult& result) {
   auto& greatest = reported_[result.delivery];
   greatest = std::max(greatest, result.number);
-  letters_[letter_of(result.delivery)].in_flight = false;
+  Letter& letter = letters_[letter_of(result.delivery)];
+  letter.in_flight = false;
+  const auto known = shadow_.deliveries.find(result.delivery);
+  if (!result.retry_after || known == shadow_.deliveries.end()) return;
+  letter.not_before = std::min(clock_.now() + *result.retry_after, known->second.row.deadline);
+  letter.series = known->second.row.series;
 }
 
 void Promises::withdrawn(DeliveryKey delivery) { letters_[letter_of(delivery)].disturbed = true; }

@@ -76,6 +76,8 @@ class Promises final : public AttemptWatch {
     std::uint64_t left = 0, seen = 0;
     bool in_flight = false, disturbed = false;
     DeliveryKey delivery;
+    Instant not_before{};  ///< As its receiver asked, in this series of attempts.
+    std::uint32_t series = 0;
   };
   void trace(std::string_view text);
   void trace(const Commit& commit);
