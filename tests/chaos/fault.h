@@ -8,6 +8,10 @@ namespace onward::chaos {
 /// The process dies here: nothing of it runs on.
 struct Crash {};
 
+/// The world feeds itself (a run changes its contact, which starts the next one, each second for
+/// months): it is left as it is.
+struct Enough {};
+
 /// Something that Onward promises did not hold.
 struct Broken {
   std::string promise;  ///< One of the names in promises.h.

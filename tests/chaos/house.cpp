@@ -11,6 +11,8 @@ namespace onward::chaos {
 namespace {
 /// Rounds at one instant. More means that the engine asks to be woken and then does nothing.
 constexpr int kRoundsAtOnce = 20'000;
+/// Rounds of one world.
+constexpr std::uint64_t kRounds = 100'000;
 }  // namespace
 
 House::House(const Options& options, WorldClock& clock, const Receivers& receivers,
@@ -78,7 +80,7 @@ void House::flush() {
 
 void House::round(std::vector<Job> jobs) {
   if (!engine_) return;
-  ++figures.rounds;
+  if (++figures.rounds > kRounds) throw Enough{};
   try {
     courier_->step();
     const Status done = engine_->work_ahead(std::move(jobs), courier_->take_results());

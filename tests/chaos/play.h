@@ -16,11 +16,15 @@ WorldEnd play(AnyWorld& world, const WorldOptions& options) {
       ++steps;
     }
     world.end();
+  } catch (const Enough&) {
+    end.figures.unfinished = 1;
   } catch (const Broken& broken) {
     end.finding = Finding{.seed = options.seed, .step = step, .broken = broken};
   }
+  const std::uint64_t unfinished = end.figures.unfinished;
   end.figures = world.figures();
   end.figures.steps = steps;
+  end.figures.unfinished = unfinished;
   end.trace_hash = world.trace_hash();
   return end;
 }

@@ -74,13 +74,14 @@ Report run_campaign(const Campaign& campaign) {
 std::string as_table(const Report& report) {
   const WorldFigures& sum = report.figures;
   std::string text = fmt::format(
-      "seeds            {}..{}\nworlds           {}\nsteps            {}\nvirtual years    {:.1f}\n"
+      "seeds            {}..{}\nworlds           {} ({} given up: they feed themselves)\nsteps     "
+      "       {}\nvirtual years    {:.1f}\n"
       "crashes          {}\nevents           {}\nruns             {}\ndeliveries       {}\n"
       "attempts         {}\ncommits          {}\nstore failures   {}\nchecks           {}\n"
       "findings         {}\n",
-      report.first, report.last, sum.worlds, sum.steps, years(sum.virtual_time), sum.crashes,
-      sum.events, sum.runs, sum.deliveries, sum.attempts, sum.commits, sum.store_failures,
-      sum.checks, report.findings.size());
+      report.first, report.last, sum.worlds, sum.unfinished, sum.steps, years(sum.virtual_time),
+      sum.crashes, sum.events, sum.runs, sum.deliveries, sum.attempts, sum.commits,
+      sum.store_failures, sum.checks, report.findings.size());
   for (const Found& found : report.findings)
     text +=
         fmt::format("\n{}\n  {}\n  step {}; again with {}{}\n", found.finding.broken.promise,

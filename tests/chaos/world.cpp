@@ -182,6 +182,7 @@ void WorldFigures::add(const WorldFigures& other) {
   store_failures += other.store_failures;
   checks += other.checks;
   places += other.places;
+  unfinished += other.unfinished;
   virtual_time += other.virtual_time;
 }
 
