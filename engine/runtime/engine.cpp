@@ -28,6 +28,10 @@ Status survivable(Status status) {
   return status;
 }
 
+/// `at` is a pause of ours from some moment on. Where it is further away than that, the clock was
+/// set back meanwhile, and nobody waits for it to come there again.
+Instant paused_until(Instant at, Instant now) { return at - now > kProbePause ? now : at; }
+
 /// What the store holds of declared fields; one that cannot be read is left out.
 CustomFields stored_fields(const std::vector<AdminRecord>& records) {
   std::vector<CustomField> fields;
@@ -109,7 +113,7 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
 }
 
 Status Engine::work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> results) {
-  if (full_ && clock_.now() >= probe_at_) {
+  if (full_ && clock_.now() >= paused_until(probe_at_, clock_.now())) {
     Status probed = store_->probe();
     full_ = !probed;
     if (!probed) probe_at_ = clock_.now() + kProbePause;
@@ -335,7 +339,7 @@ Status Engine::take_due() {
   while (true) {
     const Instant now = clock_.now();
     const auto next = store_->next_timer();
-    if (full_ || !next || *next > now || now < timers_from_) return {};
+    if (full_ || !next || *next > now || now < paused_until(timers_from_, now)) return {};
     const auto timers = store_->timers_due(now, kTimersAtOnce);
     if (!timers) return tl::make_unexpected(timers.error());
     if (timers->empty()) return {};
@@ -400,11 +404,11 @@ Status Engine::step_pass() {
 }
 
 std::optional<Instant> Engine::next_wake() const {
-  if (full_) return probe_at_;
+  if (full_) return paused_until(probe_at_, clock_.now());
   if (!held_.empty() || !chores_.empty() || !scenario_passes_.empty() || passes_.any())
     return clock_.now();
   std::optional<Instant> next = store_->next_timer();
-  if (next) next = std::max(*next, timers_from_);
+  if (next) next = std::max(*next, paused_until(timers_from_, clock_.now()));
   if (next_check_ && (!next || *next_check_ < *next)) next = next_check_;
   if (const auto due = dispatcher_.next(); due && (!next || *due < *next)) next = due;
   if (scenario_due_ && (!next || *scenario_due_ < *next)) next = scenario_due_;
