@@ -25,6 +25,7 @@ Result<std::unique_ptr<Server>> Server::listen(Runtime& runtime, ServerOptions o
   access.no_auth = options.no_auth;
   access.find_token = [&runtime](std::string_view sha256) { return runtime.find_token(sha256); };
   const Clock& clock = options.clock ? *options.clock : system_clock();
+  access.clock = &clock;
   auto impl = std::make_unique<Impl>(
       Api{all_routes(runtime, clock, options.intake_secrets), Access{std::move(access)}});
 

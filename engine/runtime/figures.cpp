@@ -87,6 +87,12 @@ void Engine::note_born_failed(const Delivery& delivery) {
                 .delivery = delivery.key});
 }
 
+/// Without their texts: those may name people.
+void Engine::log_changes(const std::vector<Activity>& changes) const {
+  for (const Activity& change : changes)
+    log(fmt::format("{} scenario={} by={}", change.what, change.scenario, change.who));
+}
+
 void Engine::log(const std::string& line) const {
   if (options_.log) options_.log(line);
 }

@@ -61,6 +61,7 @@ struct CommandLine {
   SecretOptions secret;
   RemoveSecretOptions removed;
   CredentialOptions credential;
+  TokenOptions token;
   WebhookTestOptions webhook;
   ContactImportOptions contacts_in;
   ContactExportOptions contacts_out;
@@ -470,6 +471,25 @@ void add_fields(CommandLine& line) {
   fields->require_subcommand(1);
   CLI::App* declare = client_command(line, *fields, "declare", "Declare a custom field", [&line] {
     return run_field_declare(line.client, line.field);
+void add_tokens(CommandLine& line) {
+  CLI::App* token = line.app.add_subcommand("token", "Say who may call this server, and for what");
+  token->require_subcommand(1);
+  CLI::App* create = client_command(line, *token, "create", "Issue a token and print it, once",
+                                    [&line] { return run_token_create(line.client, line.token); });
+  create->add_option("name", line.token.name, "Its name, as the log will show it")->required();
+  create->add_option("--role", line.token.role, "read, ingest, author or admin")
+      ->required()
+      ->check(CLI::IsMember({"read", "ingest", "author", "admin"}));
+  create->add_option(
+      "--expires", line.token.expires,
+      "When it ends: a time, a day, or how long from now (90d); never where missing");
+  client_command(line, *token, "list", "The tokens that were issued, never themselves",
+                 [&line] { return run_token_list(line.client); });
+  CLI::App* revoke = client_command(line, *token, "revoke", "From now on it opens nothing",
+                                    [&line] { return run_token_revoke(line.client, line.name); });
+  revoke->add_option("name", line.name, "Its name")->required();
+}
+
   });
   declare->add_option("field", line.field.name, "Its name: plan, or custom.plan")->required();
   declare->add_option("--type", line.field.type, "text, number, date, instant, flag or list")
@@ -781,6 +801,7 @@ void add_all(CommandLine& line) {
                            [&line] { return print_help(line.app, line.topic); });
   help->add_option("command", line.topic, "Its name; all of them where none is named");
   CLI::App* version = command(line, line.app, "version", "Print the version",
+  add_tokens(line);
                               [&line] { return print_version(line.as_json); });
   version->add_flag("--json", line.as_json, "Print it as JSON");
 }

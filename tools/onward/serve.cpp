@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <openssl/x509.h>
 #include <pthread.h>
 #include <signal.h>
@@ -12,7 +11,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
@@ -37,7 +35,6 @@
 namespace onward {
 namespace fs = std::filesystem;
 namespace {
-constexpr std::size_t kTokenBytes = 32;
 constexpr std::size_t kTokenLengthMin = 16;
 constexpr Duration kDoorPatience = std::chrono::seconds{5};
 
@@ -90,15 +87,6 @@ class StopSignal {
   sigset_t set_{};
 };
 
-Result<std::string> new_token() {
-  std::array<unsigned char, kTokenBytes> bytes{};
-  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1)
-    return fail(ErrorKind::Io, "no_random", "The system gives no random bytes for a token.");
-  std::string token = "onw_";
-  for (const unsigned char byte : bytes) token += fmt::format("{:02x}", byte);
-  return token;
-}
-
 /// The first token stands in DATA/token and its hash in the store. The file is written first: a
 /// crash between the two is mended by the next start, which finds the file and no token at all.
 Status ensure_first_token(Runtime& runtime, const fs::path& file, bool store_has_tokens) {
@@ -114,9 +102,11 @@ Status ensure_first_token(Runtime& runtime, const fs::path& file, bool store_has
   // Shared with the callback: where the engine ends without an answer, its last copy says so.
   auto added = std::make_shared<std::promise<Status>>();
   auto answer = added->get_future();
-  const Status taken = runtime.add_token(
-      {sha256_hex(*token), "first", Role::Admin, system_clock().now()},
-      [promise = std::move(added)](const Status& done) { promise->set_value(done); });
+  const Status taken = runtime.issue_token(
+      {.sha256 = sha256_hex(*token), .name = "first", .role = Role::Admin},
+      [promise = std::move(added)](const Result<TokenRecord>& issued) {
+        promise->set_value(issued ? Status{} : tl::make_unexpected(issued.error()));
+      });
   if (!taken) return taken;
   try {
     return answer.get();
@@ -253,7 +243,7 @@ Status open_engine(const ServeOptions& options, const NodeKinds& kinds, Service&
     StopSignal::raise();
   });
   service.runtime->start();
-  const bool has_tokens = service.runtime->has_tokens();
+  const bool has_tokens = !service.runtime->tokens().empty();
   if (const Status sound = check_token_file(*service.runtime, data / "token", has_tokens); !sound)
     return sound;
   return ensure_first_token(*service.runtime, data / "token", has_tokens);
