@@ -37,6 +37,7 @@ Result<std::unique_ptr<Server>> Server::listen(Runtime& runtime, ServerOptions o
   http.body_timeout = options.body_timeout;
   http.idle_timeout = options.idle_timeout;
   http.body_max = options.body_max;
+  http.tls = options.tls;
   http.handle = [api = &impl->api](ApiRequest& request, Reply reply) {
     api->handle(request, std::move(reply));
   };

@@ -96,6 +96,9 @@ CLI::App* client_command(CommandLine& line, CLI::App& parent, const std::string&
                   "The server's URL; else ONWARD_SERVER, else the one on this machine");
   sub->add_option("--token", line.client.token,
                   "The token; better in ONWARD_TOKEN, or found by itself for a local server");
+  sub->add_option("--ca", line.client.ca,
+                  "Whose certificates are believed (PEM), of an https server; else ONWARD_CA, else "
+                  "the system's");
   sub->add_option("--data", line.client.data, "The data folder of a local server");
   sub->add_flag("--json", line.client.json, "Print the result as JSON");
   return sub;
@@ -133,6 +136,9 @@ void add_serve(CommandLine& line) {
                "A private network that webhooks may call, such as 10.0.0.0/8; may be repeated");
   sub->add_flag("--https-only", serve.https_only, "Refuse webhooks over plain http");
   sub->add_option("--ca-file", serve.ca_file, "Trusted certificates (PEM) instead of the system's");
+  sub->add_option("--tls-cert", serve.tls_cert,
+                  "Speak https with this certificate (PEM), its chain behind it");
+  sub->add_option("--tls-key", serve.tls_key, "The key of --tls-cert (PEM, no passphrase)");
   sub->add_flag("--no-auth", serve.no_auth, "Ask for no token; on loopback only");
   add_repeated(sub, "--intake-secret-file", serve.intake_secret_files,
                "ADAPTER=FILE: posts to /v1/intake/ADAPTER (egoi, taguchi, cloudevents) that prove "
@@ -465,12 +471,6 @@ void add_contact_files(CommandLine& line, CLI::App& contacts) {
   export_->add_flag("--quiet", out.quiet, "Show no progress");
 }
 
-void add_fields(CommandLine& line) {
-  CLI::App* fields =
-      line.app.add_subcommand("fields", "Declare the custom fields that contacts may have");
-  fields->require_subcommand(1);
-  CLI::App* declare = client_command(line, *fields, "declare", "Declare a custom field", [&line] {
-    return run_field_declare(line.client, line.field);
 void add_tokens(CommandLine& line) {
   CLI::App* token = line.app.add_subcommand("token", "Say who may call this server, and for what");
   token->require_subcommand(1);
@@ -490,6 +490,12 @@ void add_tokens(CommandLine& line) {
   revoke->add_option("name", line.name, "Its name")->required();
 }
 
+void add_fields(CommandLine& line) {
+  CLI::App* fields =
+      line.app.add_subcommand("fields", "Declare the custom fields that contacts may have");
+  fields->require_subcommand(1);
+  CLI::App* declare = client_command(line, *fields, "declare", "Declare a custom field", [&line] {
+    return run_field_declare(line.client, line.field);
   });
   declare->add_option("field", line.field.name, "Its name: plan, or custom.plan")->required();
   declare->add_option("--type", line.field.type, "text, number, date, instant, flag or list")
@@ -795,13 +801,13 @@ void add_all(CommandLine& line) {
   add_deliveries(line);
   add_watching(line);
   add_secrets(line);
+  add_tokens(line);
   add_webhook(line);
   add_fields(line);
   CLI::App* help = command(line, line.app, "help", "List the commands, or explain one",
                            [&line] { return print_help(line.app, line.topic); });
   help->add_option("command", line.topic, "Its name; all of them where none is named");
   CLI::App* version = command(line, line.app, "version", "Print the version",
-  add_tokens(line);
                               [&line] { return print_version(line.as_json); });
   version->add_flag("--json", line.as_json, "Print it as JSON");
 }

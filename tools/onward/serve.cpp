@@ -261,20 +261,45 @@ std::string reachable_host(const std::string& address) {
   return url_host(address);
 }
 
+/// Nothing given: null, plain HTTP.
+Result<std::shared_ptr<const TlsContext>> read_tls(const ServeOptions& options) {
+  if (options.tls_cert.empty() && options.tls_key.empty())
+    return std::shared_ptr<const TlsContext>{};
+  if (options.tls_cert.empty() || options.tls_key.empty())
+    return fail(ErrorKind::Invalid, "bad_option",
+                options.tls_key.empty() ? "--tls-cert wants --tls-key beside it."
+                                        : "--tls-key wants --tls-cert beside it.");
+  return TlsContext::make(options.tls_cert, options.tls_key);
+}
+
+/// How clients on this machine find what listens.
+LocalServer local_server(const ServeOptions& options, const ListenAddress& listen,
+                         const TlsContext* tls, std::uint16_t port) {
+  const std::string host = reachable_host(listen.address);
+  LocalServer server{.data = fs::absolute(options.data), .pid = ::getpid()};
+  server.url =
+      fmt::format("{}://{}:{}", tls ? "https" : "http", tls ? tls->name_for(host) : host, port);
+  if (!tls) return server;
+  server.certificate = fs::absolute(options.tls_cert).string();
+  server.address = fmt::format("{}:{}", host, port);
+  return server;
+}
+
 Status open_door(const ServeOptions& options, const ListenAddress& listen,
-                 const IntakeSecrets& secrets, Service& service) {
+                 const IntakeSecrets& secrets, const std::shared_ptr<const TlsContext>& tls,
+                 Service& service) {
   ServerOptions api;
   api.address = listen.address;
   api.port = listen.port;
   api.no_auth = options.no_auth;
   api.connections_max = options.connections_max;
   api.intake_secrets = secrets;
+  api.tls = tls;
   auto listening = Server::listen(*service.runtime, api);
   if (!listening) return tl::make_unexpected(listening.error());
   service.server = std::move(*listening);
   const std::uint16_t port = service.server->port();
-  const std::string url = fmt::format("http://{}:{}", reachable_host(listen.address), port);
-  auto announced = Announcement::make({url, fs::absolute(options.data), ::getpid()}, port);
+  auto announced = Announcement::make(local_server(options, listen, tls.get(), port), port);
   if (announced)
     service.announcement = std::move(*announced);
   else
@@ -282,12 +307,14 @@ Status open_door(const ServeOptions& options, const ListenAddress& listen,
   service.server->start();
   const std::string host = url_host(listen.address);
   // Not `print`: a closed output is no failure of a server.
-  std::fputs(fmt::format("listening on http://{}:{}\n", host, port).c_str(), stdout);
+  std::fputs(fmt::format("listening on {}://{}:{}\n", tls ? "https" : "http", host, port).c_str(),
+             stdout);
   std::fflush(stdout);
-  if (!names_loopback(host))
+  if (!names_loopback(host) && !tls)
     log_line(
         fmt::format("server.public address={} hint=\"whoever reaches this machine reaches it, and "
-                    "tokens travel in clear: put a TLS proxy in front\"",
+                    "tokens travel in clear: give it --tls-cert and --tls-key, or put a TLS proxy "
+                    "in front\"",
                     listen.address));
   if (options.port_file.empty()) return {};
   return write_file(options.port_file, fmt::format("{}\n", port), 0644);
@@ -334,12 +361,14 @@ int run_serve(const ServeOptions& options, const NodeKinds& kinds) {
     return startup_failed(sound.error());
   const auto secrets = read_intake_secrets(options.intake_secret_files);
   if (!secrets) return startup_failed(secrets.error());
+  const auto tls = read_tls(options);
+  if (!tls) return startup_failed(tls.error());
   const StopSignal signal;
   const rlim_t descriptors = raise_descriptor_limit();
   Service service;
   if (const Status opened = open_engine(options, kinds, service); !opened)
     return startup_failed(opened.error());
-  if (const Status opened = open_door(options, *listen, *secrets, service); !opened) {
+  if (const Status opened = open_door(options, *listen, *secrets, *tls, service); !opened) {
     if (service.server) service.server->stop(Duration{0});
     (void)service.runtime->stop(Duration{0});
     return startup_failed(opened.error());
