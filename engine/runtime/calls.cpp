@@ -82,8 +82,10 @@ Result<ApplyAnswer> Engine::apply(const std::string& id, const std::string& text
   if (!info) return tl::make_unexpected(std::move(info.error()));
   applied->answer.scenario = std::move(*info);
   if (applied->answer.changed)
-    log(fmt::format("scenario.applied scenario={} version={} by={}", id,
-                    applied->answer.scenario.version, who.empty() ? "engine" : who));
+    log({"scenario.applied",
+         {{"scenario", id},
+          {"version", count_value(applied->answer.scenario.version)},
+          {"by", who.empty() ? "engine" : who}}});
   return std::move(applied->answer);
 }
 

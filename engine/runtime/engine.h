@@ -259,7 +259,7 @@ class Engine {
   void count(std::span<const Settled> settled);
   void log_attempt(const Settled& settled) const;
   void log_changes(const std::vector<Activity>& changes) const;
-  void log(const std::string& line) const;
+  void log(const LogRecord& record) const;
   Status commit_secrets(const SecretBookChange& change);
   Status commit_token(const TokenRecord& token, std::string what, const std::string& who);
   Status finish_rekey();

@@ -229,7 +229,7 @@ void Runtime::Impl::fail_for_good(const Error& error) {
     tell = on_failure;
   }
   refuse(orphans, error);
-  if (options.log) options.log("engine.stopped message=\"" + error.message + "\"");
+  if (options.log) options.log({"engine.stopped", {{"message", error.message}}, LogLevel::Error});
   if (tell) tell(error.message);
 }
 

@@ -23,8 +23,10 @@ Status Engine::commit_token(const TokenRecord& token, std::string what, const st
     return done;
   tokens_ = std::make_shared<const TokenBook>(token.removed ? tokens_->without(token.name)
                                                             : tokens_->with(token));
-  log(fmt::format("{} name={} role={} by={}", what, token.name, to_string(token.role),
-                  who.empty() ? "engine" : who));
+  log({what,
+       {{"name", token.name},
+        {"role", to_string(token.role)},
+        {"by", who.empty() ? "engine" : who}}});
   return {};
 }
 
