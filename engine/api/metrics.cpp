@@ -66,6 +66,12 @@ void write_engine(Exposition& to, const RuntimeFigures& figures, Instant now) {
          figures.delivery.started);
   to.one("connections_reused_total", "counter", "Requests that went over a used connection.",
          figures.delivery.reused);
+  to.family("name_lookups_total", "counter", "Look-ups of receivers' names.");
+  to.sample(figures.delivery.names.found, "result=\"found\"");
+  to.sample(figures.delivery.names.failed, "result=\"failed\"");
+  to.sample(figures.delivery.names.late, "result=\"late\"");
+  to.one("name_lookups_under_way", "gauge", "Look-ups that have not ended.",
+         figures.delivery.names.under_way);
   to.one("commits_total", "counter", "Commits made durable.", figures.commits);
   to.one("inputs_total", "counter", "Inputs that those commits held.", figures.inputs);
   to.one("commit_seconds_total", "counter", "Time spent in commits.",
