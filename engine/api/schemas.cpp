@@ -477,6 +477,25 @@ constexpr Row kRows[] = {
     {"CredentialChanged", R"({"allOf": [{"$ref": "#/components/schemas/Credential"},
       {"type": "object", "required": ["created", "changed"], "properties": {
         "created": {"type": "boolean"}, "changed": {"type": "boolean"}}}]})"},
+    {"Token", R"({"type": "object", "description": "All that is ever told of one again.",
+      "required": ["name", "role", "created_at", "expires_at", "expired", "hash"], "properties": {
+        "name": {"type": "string"},
+        "role": {"enum": ["read", "ingest", "author", "admin"]},
+        "created_at": {"type": "string", "format": "date-time"},
+        "expires_at": {"type": ["string", "null"], "format": "date-time"},
+        "expired": {"type": "boolean"},
+        "hash": {"type": "string", "description": "The first 8 hex digits of its SHA-256."}}})"},
+    {"Tokens", R"({"type": "object", "required": ["tokens"], "properties": {
+      "tokens": {"type": "array", "items": {"$ref": "#/components/schemas/Token"}}}})"},
+    {"NewToken", R"({"type": "object", "required": ["name", "role"], "properties": {
+      "name": {"type": "string", "description": "1 to 64 letters, digits, -, _ and .; no other has it.",
+        "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+      "role": {"enum": ["read", "ingest", "author", "admin"]},
+      "expires_at": {"type": ["string", "null"], "format": "date-time",
+        "description": "From then on it opens nothing; without it, until it is revoked."}}})"},
+    {"TokenCreated", R"({"allOf": [{"$ref": "#/components/schemas/Token"},
+      {"type": "object", "required": ["token"], "properties": {
+        "token": {"type": "string", "description": "The token itself, shown this once."}}}]})"},
     {"Rekeyed", R"({"type": "object", "required": ["sealed", "unreadable"], "properties": {
       "sealed": {"type": "integer"},
       "unreadable": {"type": "integer",

@@ -78,7 +78,7 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       last_seq_{snapshot.last_seq},
       last_contact_{snapshot.last_contact},
       counters_{snapshot.counters},
-      tokens_{snapshot.tokens},
+      tokens_{std::make_shared<const TokenBook>(snapshot.tokens)},
       secrets_{std::move(vault), snapshot},
       book_{kinds, snapshot, [this](const LogRecord& record) { log(record); }},
       passes_{snapshot.admin},

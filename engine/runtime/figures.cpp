@@ -92,6 +92,12 @@ void Engine::note_born_failed(const Delivery& delivery) {
                 .delivery = delivery.key});
 }
 
+/// Without their texts: those may name people.
+void Engine::log_changes(const std::vector<Activity>& changes) const {
+  for (const Activity& change : changes)
+    log({change.what, {{"scenario", change.scenario}, {"by", change.who}}});
+}
+
 void Engine::log(const LogRecord& record) const {
   if (options_.log) options_.log(record);
 }

@@ -226,8 +226,7 @@ void Runtime::Impl::refresh() {
   full = engine->full();
   fields = engine->custom_fields();
   figures = engine->figures();
-  for (std::size_t i = tokens.size(); i < engine->tokens().size(); ++i)
-    tokens.emplace(engine->tokens()[i].sha256, engine->tokens()[i]);
+  tokens = engine->tokens();
 }
 
 /// The log is used again when all of it is in the database and nobody reads it: one that grows is

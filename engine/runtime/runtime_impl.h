@@ -57,6 +57,8 @@ struct Runtime::Impl final : DeliverySink {
   Status resume_page(Engine& of, const std::shared_ptr<Resuming>& work,
                      const std::vector<Run>& runs);
   Status resume_next(Engine& of, const std::shared_ptr<Resuming>& work);
+  void answer_import(std::vector<ImportAnswer> answers, const std::string& who,
+                     const Done<Result<std::vector<ImportAnswer>>>& done);
 
   RuntimeOptions options;
   SecretBox secrets;  // The deliverer's; it must outlive it.
@@ -83,7 +85,7 @@ struct Runtime::Impl final : DeliverySink {
   std::optional<Error> unsynced;  // why nothing can be made durable any more
   std::string failure;
   std::function<void(std::string)> on_failure;
-  std::map<std::string, TokenRecord, std::less<>> tokens;
+  std::shared_ptr<const TokenBook> tokens;
   std::shared_ptr<const Directory> directory;
   std::shared_ptr<const CustomFields> fields;
   EngineFigures figures;

@@ -287,7 +287,12 @@ void State::apply(const Commit& commit) {
   for (const auto& [key, row] : commit.counters) counters[key] = row;
   for (const ScenarioRecord& row : commit.scenarios) scenarios[row.key] = row;
   for (const VersionRecord& row : commit.versions) versions[{row.scenario, row.version}] = row;
-  for (const TokenRecord& row : commit.tokens) tokens[row.sha256] = row;
+  for (const TokenRecord& row : commit.tokens) {
+    if (row.removed)
+      tokens.erase(row.sha256);
+    else
+      tokens[row.sha256] = row;
+  }
   for (const AdminRecord& row : commit.admin) {
     if (row.removed)
       admin.erase({row.kind, row.name});

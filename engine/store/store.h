@@ -80,6 +80,8 @@ struct TokenRecord {
   std::string name;
   Role role = Role::Read;
   Instant created{};
+  std::optional<Instant> expires = {};  ///< From then on it opens nothing.
+  bool removed = false;                 ///< In a commit: the row goes.
   bool operator==(const TokenRecord&) const = default;
 };
 

@@ -418,6 +418,18 @@ TEST_CASE("scenarios, versions and tokens are in the snapshot", "[store]") {
   CHECK(snapshot.tokens == std::vector{token});
 }
 
+TEST_CASE("a token is in the snapshot, with its end, until it is removed", "[store]") {
+  SUBJECT(subject);
+  TokenRecord ci{.sha256 = "ab12", .name = "ci", .role = Role::Author, .created = at(3)};
+  const TokenRecord guest{
+      .sha256 = "cd34", .name = "guest", .role = Role::Read, .created = at(4), .expires = at(90)};
+  subject.commit({.tokens = {ci, guest}});
+  CHECK(must(subject->snapshot()).tokens == std::vector{ci, guest});
+  ci.removed = true;
+  subject.commit({.tokens = {ci}});
+  CHECK(must(subject->snapshot()).tokens == std::vector{guest});
+}
+
 TEST_CASE("administrative records are in the snapshot until they are removed", "[store]") {
   SUBJECT(subject);
   AdminRecord secret{

@@ -61,6 +61,7 @@ struct CommandLine {
   SecretOptions secret;
   RemoveSecretOptions removed;
   CredentialOptions credential;
+  TokenOptions token;
   WebhookTestOptions webhook;
   ContactImportOptions contacts_in;
   ContactExportOptions contacts_out;
@@ -95,6 +96,9 @@ CLI::App* client_command(CommandLine& line, CLI::App& parent, const std::string&
                   "The server's URL; else ONWARD_SERVER, else the one on this machine");
   sub->add_option("--token", line.client.token,
                   "The token; better in ONWARD_TOKEN, or found by itself for a local server");
+  sub->add_option("--ca", line.client.ca,
+                  "Whose certificates are believed (PEM), of an https server; else ONWARD_CA, else "
+                  "the system's");
   sub->add_option("--data", line.client.data, "The data folder of a local server");
   sub->add_flag("--json", line.client.json, "Print the result as JSON");
   return sub;
@@ -132,6 +136,9 @@ void add_serve(CommandLine& line) {
                "A private network that webhooks may call, such as 10.0.0.0/8; may be repeated");
   sub->add_flag("--https-only", serve.https_only, "Refuse webhooks over plain http");
   sub->add_option("--ca-file", serve.ca_file, "Trusted certificates (PEM) instead of the system's");
+  sub->add_option("--tls-cert", serve.tls_cert,
+                  "Speak https with this certificate (PEM), its chain behind it");
+  sub->add_option("--tls-key", serve.tls_key, "The key of --tls-cert (PEM, no passphrase)");
   sub->add_flag("--no-auth", serve.no_auth, "Ask for no token; on loopback only");
   add_repeated(sub, "--intake-secret-file", serve.intake_secret_files,
                "ADAPTER=FILE: posts to /v1/intake/ADAPTER (egoi, taguchi, cloudevents) that prove "
@@ -468,6 +475,25 @@ void add_contact_files(CommandLine& line, CLI::App& contacts) {
   export_->add_flag("--quiet", out.quiet, "Show no progress");
 }
 
+void add_tokens(CommandLine& line) {
+  CLI::App* token = line.app.add_subcommand("token", "Say who may call this server, and for what");
+  token->require_subcommand(1);
+  CLI::App* create = client_command(line, *token, "create", "Issue a token and print it, once",
+                                    [&line] { return run_token_create(line.client, line.token); });
+  create->add_option("name", line.token.name, "Its name, as the log will show it")->required();
+  create->add_option("--role", line.token.role, "read, ingest, author or admin")
+      ->required()
+      ->check(CLI::IsMember({"read", "ingest", "author", "admin"}));
+  create->add_option(
+      "--expires", line.token.expires,
+      "When it ends: a time, a day, or how long from now (90d); never where missing");
+  client_command(line, *token, "list", "The tokens that were issued, never themselves",
+                 [&line] { return run_token_list(line.client); });
+  CLI::App* revoke = client_command(line, *token, "revoke", "From now on it opens nothing",
+                                    [&line] { return run_token_revoke(line.client, line.name); });
+  revoke->add_option("name", line.name, "Its name")->required();
+}
+
 void add_fields(CommandLine& line) {
   CLI::App* fields =
       line.app.add_subcommand("fields", "Declare the custom fields that contacts may have");
@@ -779,6 +805,7 @@ void add_all(CommandLine& line) {
   add_deliveries(line);
   add_watching(line);
   add_secrets(line);
+  add_tokens(line);
   add_webhook(line);
   add_fields(line);
   CLI::App* help = command(line, line.app, "help", "List the commands, or explain one",
