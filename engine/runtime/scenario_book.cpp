@@ -62,8 +62,7 @@ void remember_nodes(ScenarioRecord& record, Scenario& scenario) {
 }
 }  // namespace
 
-ScenarioBook::ScenarioBook(const NodeKinds& kinds, const Snapshot& snapshot,
-                           LogSink log)
+ScenarioBook::ScenarioBook(const NodeKinds& kinds, const Snapshot& snapshot, LogSink log)
     : kinds_{kinds}, log_{std::move(log)} {
   for (const ScenarioRecord& record : snapshot.scenarios) {
     entries_[record.id].record = record;
