@@ -70,7 +70,7 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       sink_{sink},
       clock_{clock},
       options_{options},
-      epoch_{snapshot.epoch},
+      epochs_{snapshot.epochs},
       last_seq_{snapshot.last_seq},
       last_contact_{snapshot.last_contact},
       counters_{snapshot.counters},
@@ -89,7 +89,7 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
 }
 
 void Engine::rebuild_catalog() {
-  catalog_ = book_.catalog(counters_, epoch_, options_.account_id);
+  catalog_ = book_.catalog(counters_, epochs_.newest(), options_.account_id);
   scenario_due_ = book_.next_due();
   next_check_ = passes_.next_check(catalog_);
   ++generation_;
@@ -487,7 +487,7 @@ void Engine::hand_out(std::vector<Dispatcher::Handout>& handouts) {
          .request = std::move(handout.request),
          .owner = version->second,
          .policy = node->node->delivery_policy(),
-         .webhook_id = format_delivery(epoch_, delivery.batch.value_or(delivery.key))});
+         .webhook_id = format_delivery(epochs_, delivery.batch.value_or(delivery.key))});
   }
 }
 

@@ -154,7 +154,7 @@ class Engine {
   const std::shared_ptr<const CustomFields>& custom_fields() const { return fields_; }
   const ScenarioBook& book() const { return book_; }
   const Counters& counters() const { return counters_; }
-  const std::string& epoch() const { return epoch_; }
+  const Epochs& epochs() const { return epochs_; }
   const std::vector<TokenRecord>& tokens() const { return tokens_; }
   const EngineFigures& figures() const { return figures_; }
   std::optional<Instant> oldest_due() const { return dispatcher_.oldest_due(); }
@@ -267,7 +267,7 @@ class Engine {
   Release release_;
   const Clock& clock_;
   RuntimeOptions options_;
-  std::string epoch_;
+  Epochs epochs_;
   Sequence last_seq_ = 0;
   ContactKey last_contact_;
   Counters counters_;

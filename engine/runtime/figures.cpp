@@ -48,7 +48,7 @@ void Engine::log_attempt(const Settled& settled) const {
   log(fmt::format(
       "delivery.attempted delivery={} scenario={} attempt={} status={} code={} "
       "took_ms={} state={}{}{}",
-      format_delivery(epoch_, delivery.key), record == nullptr ? "?" : record->id, result.number,
+      format_delivery(epochs_, delivery.key), record == nullptr ? "?" : record->id, result.number,
       result.status, result.code.empty() ? "-" : result.code, result.took.count(),
       to_string(delivery.state), delivery.due ? " next_at=" + format_instant(*delivery.due) : "",
       delivery.reason.empty() ? "" : " reason=" + delivery.reason));

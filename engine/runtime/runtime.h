@@ -420,7 +420,7 @@ class Runtime {
                   Done<Result<ContactPage>> done);
 
   RuntimeFigures figures() const;
-  const std::string& epoch() const;
+  const Epochs& epochs() const;
   /// Tokens known at start and added since, by SHA-256 in hex. Any thread.
   std::optional<TokenRecord> find_token(std::string_view sha256) const;
   bool has_tokens() const;

@@ -438,7 +438,7 @@ RuntimeFigures Runtime::figures() const {
   return shown;
 }
 
-const std::string& Runtime::epoch() const { return impl_->epoch; }
+const Epochs& Runtime::epochs() const { return impl_->epochs; }
 
 std::optional<TokenRecord> Runtime::find_token(std::string_view sha256) const {
   const std::lock_guard lock{impl_->mutex};

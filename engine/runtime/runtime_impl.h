@@ -61,7 +61,7 @@ struct Runtime::Impl final : DeliverySink {
   std::unique_ptr<Engine> engine;
   std::unique_ptr<ReaderThread> reader;
   std::unique_ptr<ReleaseThread> releases;
-  std::string epoch;
+  Epochs epochs;
   std::shared_ptr<const RecentLog> recent;
   std::thread thread;
 

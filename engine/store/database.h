@@ -122,6 +122,10 @@ class ReadScope {
 /// `bytes_max` bounds the file; 0: no bound. Throws SQLite::Exception and Fault.
 std::unique_ptr<SQLite::Database> open_writer(const std::filesystem::path& file, bool durable,
                                               std::uint64_t bytes_max);
+/// Throws what is no database of ours, or one of a newer schema.
+void check_known(SQLite::Database& database, const std::filesystem::path& file);
+/// 12 characters of 60 bits from the operating system.
+std::string random_epoch();
 /// Opens a connection that only reads and never checkpoints. Throws SQLite::Exception.
 std::unique_ptr<SQLite::Database> open_readonly(const std::filesystem::path& file);
 
