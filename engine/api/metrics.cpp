@@ -84,6 +84,9 @@ void write_engine(Exposition& to, const RuntimeFigures& figures, Instant now) {
   to.one("oldest_due_seconds", "gauge", "How long the oldest due delivery has been due.",
          static_cast<double>(overdue.count()) / 1e3);
   to.one("store_bytes", "gauge", "Bytes that the data folder takes.", figures.bytes_on_disk);
+  to.one("store_log_bytes", "gauge", "Bytes of the write-ahead log in use.", figures.log_bytes);
+  to.one("sending_held", "gauge", "1 while a restored copy sends nothing.",
+         figures.held_since ? 1 : 0);
 }
 
 void write_origins(Exposition& to, std::vector<Scheduler::OriginState> origins) {

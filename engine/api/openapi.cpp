@@ -27,6 +27,7 @@ constexpr Tag kTags[] = {
     {"deliveries", "The webhook requests that nodes asked for, and what came of them."},
     {"secrets", "What headers and signatures need, kept sealed; no answer ever shows a value."},
     {"credentials", "What receivers know callers by, kept the same way."},
+    {"sending", "Whether requests leave at all: a restored copy holds them until it is told."},
     {"logs", "What was changed lately, and what requests met."},
     {kServerTag, "The process itself, for whoever watches it."},
 };

@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/runtime/sending.h"
+
 namespace onward {
 namespace {
 constexpr Duration kProbePause = std::chrono::seconds{1};
@@ -60,6 +62,7 @@ Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<Store> store, const
   engine->dispatcher_.restore(*endpoints);
   if (Status done = engine->finish_rekey(); !done) return tl::make_unexpected(done.error());
   engine->restore_switches(*snapshot);
+  if (const auto since = onward::held_since(snapshot->admin)) engine->hold_sending(*since);
   return engine;
 }
 
@@ -334,7 +337,7 @@ Status Engine::take_due() {
   while (true) {
     const Instant now = clock_.now();
     const auto next = store_->next_timer();
-    if (full_ || !next || *next > now || now < timers_from_) return {};
+    if (full_ || held_since_ || !next || *next > now || now < timers_from_) return {};
     const auto timers = store_->timers_due(now, kTimersAtOnce);
     if (!timers) return tl::make_unexpected(timers.error());
     if (timers->empty()) return {};
@@ -365,7 +368,7 @@ Status Engine::take_due() {
 
 /// Checks at a set time whose time has come.
 Status Engine::begin_checks() {
-  if (full_ || !next_check_ || *next_check_ > clock_.now()) return {};
+  if (full_ || held_since_ || !next_check_ || *next_check_ > clock_.now()) return {};
   const TriggerPasses::DueChecks due = passes_.due_checks(catalog_, last_contact_, clock_.now());
   Commit commit{
       .at = clock_.now(), .last_seq = last_seq_, .last_contact = last_contact_, .admin = due.rows};
@@ -402,9 +405,12 @@ std::optional<Instant> Engine::next_wake() const {
   if (full_) return probe_at_;
   if (!held_.empty() || !chores_.empty() || !scenario_passes_.empty() || passes_.any())
     return clock_.now();
-  std::optional<Instant> next = store_->next_timer();
-  if (next) next = std::max(*next, timers_from_);
-  if (next_check_ && (!next || *next_check_ < *next)) next = next_check_;
+  std::optional<Instant> next;
+  if (!held_since_) {
+    next = store_->next_timer();
+    if (next) next = std::max(*next, timers_from_);
+    if (next_check_ && (!next || *next_check_ < *next)) next = next_check_;
+  }
   if (const auto due = dispatcher_.next(); due && (!next || *due < *next)) next = due;
   if (scenario_due_ && (!next || *scenario_due_ < *next)) next = scenario_due_;
   return next;

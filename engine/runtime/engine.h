@@ -164,6 +164,11 @@ class Engine {
   std::uint64_t catalog_generation() const { return generation_; }
   Store& store() { return *store_; }
 
+  /// Since when nothing is sent (sending.h); nothing: requests leave.
+  const std::optional<Instant>& held_since() const { return held_since_; }
+  /// False: it was not held.
+  Result<bool> resume_sending(const std::string& who = {});
+
   // Secrets and credentials.
   const SecretBook& secrets() const { return secrets_; }
   std::vector<SecretInfo> list_secrets(SecretKind kind) const;
@@ -224,6 +229,8 @@ class Engine {
   // Chores: long work, done a chunk at a time between two batches. True: done.
   using Chore = std::function<Result<bool>(Engine&)>;
   Status do_chore();
+
+  void hold_sending(Instant since);
 
   // Switches (switches.cpp).
   void restore_switches(const Snapshot& snapshot);
@@ -292,6 +299,7 @@ class Engine {
   std::shared_ptr<RecentLog> recent_;
   std::vector<AttemptResult> held_;  // results that a full disk could not take yet
   bool full_ = false;
+  std::optional<Instant> held_since_;
   Instant probe_at_{};
   Instant timers_from_{};  // none is taken before
   Date seen_swept_{};

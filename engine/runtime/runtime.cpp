@@ -18,6 +18,8 @@ constexpr std::chrono::seconds kNapMax{60};
 /// to be written with; many do not wait.
 constexpr std::chrono::milliseconds kResultsWait{2};
 constexpr std::size_t kResultsMany = 256;
+/// A write-ahead log of this length is told of: several times what a checkpoint lets grow.
+constexpr std::uint64_t kLogLong = std::uint64_t{128} << 20;
 /// Calls (not events) that may wait.
 constexpr std::size_t kCallsMax = 10'000;
 
@@ -204,18 +206,37 @@ void Runtime::Impl::refresh() {
   if (look) last_look = moment;
   const std::uint64_t bytes = look ? engine->store().size_on_disk() : 0;
   const std::optional<Instant> oldest = look ? engine->oldest_due() : std::nullopt;
+  const std::uint64_t log = look ? engine->store().log_bytes() : 0;
+  if (look) watch_log(log);
 
   const std::lock_guard lock{mutex};
   if (look) {
     bytes_on_disk = bytes;
     oldest_due = oldest;
+    log_bytes = log;
   }
   if (names) directory = std::move(names);
   full = engine->full();
+  held_since = engine->held_since();
   fields = engine->custom_fields();
   figures = engine->figures();
   for (std::size_t i = tokens.size(); i < engine->tokens().size(); ++i)
     tokens.emplace(engine->tokens()[i].sha256, engine->tokens()[i]);
+}
+
+/// Tells of a write-ahead log that grows because somebody reads: with each doubling, and when it is
+/// as usual again.
+void Runtime::Impl::watch_log(std::uint64_t bytes) {
+  if (bytes < kLogLong) {
+    if (std::exchange(log_told, 0) > 0 && options.log) options.log("store.log_usual");
+    return;
+  }
+  if (bytes < 2 * log_told) return;
+  log_told = bytes;
+  if (options.log)
+    options.log("store.log_growing bytes=" + std::to_string(bytes) +
+                " hint=\"a backup or another reader is under way, or there is no room: no "
+                "checkpoint can pass it\"");
 }
 
 /// The store is gone: going on in memory would be lying.

@@ -225,7 +225,9 @@ struct RuntimeFigures {
   std::uint64_t commit_micros_total = 0;
   std::size_t queued = 0, pending = 0, queued_max = 0;
   std::uint64_t bytes_on_disk = 0;
+  std::uint64_t log_bytes = 0;  ///< Of the write-ahead log that no checkpoint has taken yet.
   std::optional<Instant> oldest_due;
+  std::optional<Instant> held_since;  ///< Since when nothing is sent.
   DelivererFigures delivery;
 };
 
@@ -425,6 +427,11 @@ class Runtime {
   std::optional<TokenRecord> find_token(std::string_view sha256) const;
   bool has_tokens() const;
   Status add_token(TokenRecord token, Done<Status> done);
+
+  /// Since when nothing is sent; nothing: requests leave. Any thread.
+  std::optional<Instant> held_since() const;
+  /// False: nothing was held.
+  Status resume_sending(Done<Result<bool>> done, std::string who = {});
 
   Status secrets(SecretKind kind, Done<Result<std::vector<SecretInfo>>> done);
   Status set_secret(SecretKind kind, std::string name, SecretChange change,

@@ -435,6 +435,8 @@ RuntimeFigures Runtime::figures() const {
   shown.queued = impl_->events_waiting;
   shown.queued_max = impl_->options.intake_max;
   shown.bytes_on_disk = impl_->bytes_on_disk;
+  shown.log_bytes = impl_->log_bytes;
+  shown.held_since = impl_->held_since;
   return shown;
 }
 
@@ -477,6 +479,19 @@ Status Runtime::remove_field(std::string name, Done<Result<bool>> done) {
   return impl_->call(
       asking(impl_->showing(), std::move(done),
              [name = std::move(name)](Engine& of) { return of.remove_field(name); }));
+}
+
+// ---- sending ----
+
+std::optional<Instant> Runtime::held_since() const {
+  const std::lock_guard lock{impl_->mutex};
+  return impl_->held_since;
+}
+
+Status Runtime::resume_sending(Done<Result<bool>> done, std::string who) {
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [who = std::move(who)](Engine& of) { return of.resume_sending(who); }));
 }
 
 // ---- secrets ----

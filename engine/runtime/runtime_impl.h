@@ -45,6 +45,7 @@ struct Runtime::Impl final : DeliverySink {
   /// for a moment. While something comes, folds ride in its commits.
   Steady::time_point fold_from() const;
   void refresh();
+  void watch_log(std::uint64_t bytes);
   std::function<void()> showing() {
     return [this] { refresh(); };
   }
@@ -84,12 +85,14 @@ struct Runtime::Impl final : DeliverySink {
   std::shared_ptr<const Directory> directory;
   std::shared_ptr<const CustomFields> fields;
   EngineFigures figures;
-  std::uint64_t bytes_on_disk = 0;
+  std::uint64_t bytes_on_disk = 0, log_bytes = 0;
+  std::optional<Instant> held_since;
   std::optional<Instant> oldest_due;
 
   // The engine thread's own.
   std::uint64_t generation = 0;  // of the directory
   std::shared_ptr<const SecretValues> shown_secrets;
   Steady::time_point unfolded_since{}, last_work{}, last_look{};
+  std::uint64_t log_told = 0;  // how long the write-ahead log was when it was told of last
 };
 }  // namespace onward

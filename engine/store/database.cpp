@@ -14,7 +14,6 @@ namespace onward {
 namespace {
 /// "ONWD", so that `file` and we know the file.
 constexpr int kApplicationId = 0x4f4e5744;
-constexpr std::uint64_t kPageSize = 4096;
 /// For outside tools that hold a lock for a moment (a backup, the sqlite3 shell).
 constexpr int kBusyTimeoutMs = 5'000;
 

@@ -118,6 +118,7 @@ class ReadScope {
   Query& commit_;
 };
 
+inline constexpr std::uint64_t kPageSize = 4096;
 /// Opens the one connection that writes and checkpoints, and makes the file where there is none.
 /// `bytes_max` bounds the file; 0: no bound. Throws SQLite::Exception and Fault.
 std::unique_ptr<SQLite::Database> open_writer(const std::filesystem::path& file, bool durable,

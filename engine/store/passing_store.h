@@ -62,6 +62,7 @@ class PassingStore : public Store {
   Status forget_seen(Instant before) override { return store_->forget_seen(before); }
   Result<std::unique_ptr<StoreReader>> open_reader() override { return store_->open_reader(); }
   std::uint64_t size_on_disk() const override { return store_->size_on_disk(); }
+  std::uint64_t log_bytes() const override { return store_->log_bytes(); }
 
  protected:
   std::shared_ptr<Store> store_;

@@ -12,7 +12,7 @@
 
 namespace onward {
 /// Rows in which something is wrong: how many, and the first of them by its name.
-struct Findings {
+struct OddRows {
   std::uint64_t count = 0;
   std::string first;
   void add(const std::string& name) {
@@ -30,12 +30,12 @@ struct Recount {
   std::uint64_t contacts = 0;
   std::uint64_t live_runs = 0, pending = 0, timers = 0;
 
-  Findings without_request;  ///< Pending deliveries whose body is gone.
-  Findings overdue;          ///< Pending ones that have been due for more than a minute.
+  OddRows without_request;  ///< Pending deliveries whose body is gone.
+  OddRows overdue;          ///< Pending ones that have been due for more than a minute.
   Instant overdue_since = Instant::max();
-  Findings without_timer;    ///< Waiting runs whose instant nothing will tell.
-  Findings without_run;      ///< Timers of runs that are not under way.
-  Findings without_version;  ///< Live runs and pending deliveries of versions that are not stored.
+  OddRows without_timer;    ///< Waiting runs whose instant nothing will tell.
+  OddRows without_run;      ///< Timers of runs that are not under way.
+  OddRows without_version;  ///< Live runs and pending deliveries of versions that are not stored.
   Instant newest = Instant::min();  ///< When the youngest delivery or run was made.
 };
 

@@ -179,6 +179,9 @@ class SqliteStore final : public Store {
     return open_sqlite_reader(options_.folder / "onward.db");
   }
   std::uint64_t size_on_disk() const override;
+  std::uint64_t log_bytes() const override {
+    return static_cast<std::uint64_t>(wal_pages_) * kPageSize;
+  }
 
  private:
   template <class Read>

@@ -333,5 +333,8 @@ class Store {
   virtual Result<std::unique_ptr<StoreReader>> open_reader() = 0;
   /// Bytes on disk; 0 in memory.
   virtual std::uint64_t size_on_disk() const = 0;
+  /// Bytes of the write-ahead log that is in use: it grows while a reader keeps checkpoints from
+  /// passing.
+  virtual std::uint64_t log_bytes() const { return 0; }
 };
 }  // namespace onward

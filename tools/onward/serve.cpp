@@ -31,6 +31,7 @@
 #include "engine/runtime/runtime.h"
 #include "engine/store/sqlite_store.h"
 #include "tools/onward/exit_codes.h"
+#include "tools/onward/file_system.h"
 #include "tools/onward/server_file.h"
 #include "tools/onward/terminal.h"
 
@@ -354,6 +355,11 @@ int run_serve(const ServeOptions& options, const NodeKinds& kinds) {
     (void)service.runtime->stop(Duration{0});
     return startup_failed(opened.error());
   }
+  if (const std::string network = network_file_system(options.data); !network.empty())
+    log_line(
+        fmt::format("store.on_network kind={} hint=\"locks and fsync of network file systems "
+                    "cannot be relied on: move the data folder to a local disk\"",
+                    network));
   if (!options.quiet)
     log_line(fmt::format("server.started version={} pid={} data={} descriptors={}", ONWARD_VERSION,
                          ::getpid(), options.data, descriptors));
