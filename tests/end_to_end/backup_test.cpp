@@ -48,7 +48,9 @@ void author(const fs::path& data, const Receiver& receiver) {
   const std::string scenario = fmt::format(R"(scenario: welcome
 nodes:
   joined: {{ kind: trigger, event: subscription, next: tell }}
-  tell:   {{ kind: send_webhook, url: "{}", retry: {{ delays: [1s] }}, next: end }}
+  tell:   {{ kind: send_webhook, url: "{}", retry: {{ delays: [1s] }}, next: pause }}
+  pause:  {{ kind: wait, for: 30d, next: reply }}
+  reply:  {{ kind: wait_until, event: answered, timeout: 3d, next: end, on_timeout: end }}
 )",
                                            receiver.local.url());
   REQUIRE(on(data, {"apply", "-"}, scenario).code == 0);
@@ -69,6 +71,19 @@ std::int64_t count(const fs::path& data, const std::string& what) {
     if (*node.find("id")->text() == "tell") return *node.find(what)->get_if<std::int64_t>();
   FAIL("no node tell");
   return 0;
+}
+
+/// What the doctor says of a check: "sound", "warning" or "fault"; of none, nothing.
+std::string doctor_on(const fs::path& data, const std::string& check) {
+  const CommandResult result = on(data, {"doctor", "--json"});
+  INFO(result.out);
+  const Value told = parse_json(result.out).value();
+  // A machine of tests may have little room, which is a warning.
+  CHECK(*told.find("faults") == Value{0});
+  CHECK((result.code == 0 || result.code == 1));
+  for (const Value& one : *told.find("checks")->list())
+    if (*one.find("check")->text() == check) return *one.find("result")->text();
+  return {};
 }
 
 /// Asks the server in between, so that it has its turn.
@@ -110,8 +125,10 @@ TEST_CASE("a copy drawn under load is whole, is restored, and sends nothing unti
     CHECK_FALSE(fs::exists(backup / "secret.key"));
     CHECK_FALSE(fs::exists(backup / "token"));
     CHECK(on(data, {"backup", backup.string()}).err.find("is there already") != std::string::npos);
+    CHECK(doctor_on(data, "ready") == "sound");
     CHECK(server.stop() == 0);
   }
+  CHECK(doctor_on(data, "server").empty());
   const auto sent = receiver.ids();
   receiver.accepts = true;
 
@@ -134,6 +151,8 @@ TEST_CASE("a copy drawn under load is whole, is restored, and sends nothing unti
   subscribe(copy, "new");
   CHECK(count(copy, "pending") == visits + 1);
   CHECK(receiver.local.requests().size() == before);
+  CHECK(doctor_on(copy, "sending") == "warning");
+  CHECK(doctor_on(copy, "ready") == "warning");
 
   REQUIRE(on(copy, {"resume-sending"}).code != 0);  // nobody there to say yes
   REQUIRE(on(copy, {"resume-sending", "--yes"}).code == 0);
@@ -159,6 +178,7 @@ TEST_CASE("a stopped folder is backed up as well, and a changed copy is not rest
     subscribe(data, "c1");
     server.kill();  // with its write-ahead log
   }
+  CHECK(doctor_on(data, "secrets") == "sound");
   REQUIRE(on(data, {"backup", backup.string(), "--with-key"}).code == 0);
   CHECK(fs::exists(backup / "secret.key"));
   CHECK(fs::exists(backup / "token"));

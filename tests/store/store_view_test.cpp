@@ -129,6 +129,25 @@ TEST_CASE("a copy drawn while its store works on answers as the store did at tha
   CHECK(twin_world.difference(*copy, *twin) == "");
 }
 
+TEST_CASE("while somebody reads the write-ahead log grows, and then it is begun anew",
+          "[store][view]") {
+  const TempFolder folder;
+  auto store = must(open_sqlite_store({.folder = folder.path()}));
+  const std::string text(std::size_t{2} << 20, 'x');
+  Version version = 0;
+  const auto write = [&](int count) {
+    for (int i = 0; i < count; ++i)
+      REQUIRE(store->commit({.last_seq = ++version, .versions = {{{1}, version, text, {}}}}));
+  };
+  auto view = must(StoreView::open(folder.path()));
+  write(20);
+  CHECK(store->log_bytes() > std::uint64_t{40} << 20);
+  view.reset();
+  write(12);  // one checkpoint takes all of it
+  write(1);
+  CHECK(store->log_bytes() < std::uint64_t{32} << 20);
+}
+
 TEST_CASE("a copy that is ended, or whose place is taken, says so", "[store][view]") {
   const TempFolder folder;
   World world;

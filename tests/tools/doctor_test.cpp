@@ -234,7 +234,8 @@ TEST_CASE("what SQLite finds wrong is a fault", "[doctor]") {
       "INSERT INTO t VALUES (1); UPDATE sqlite_schema SET sql = 'CREATE INDEX i ON t (a, a)'"
       " WHERE name = 'i'");
   const auto found = complaints(folder.examine(), Grade::Fault);
-  REQUIRE_FALSE(found.empty());
+  for (const std::string& one : found) UNSCOPED_INFO(one);
+  CHECK(std::ranges::any_of(found, [](const auto& one) { return one.starts_with("database: "); }));
 }
 
 TEST_CASE("what is no data folder, or of a newer version, is said to be so", "[doctor]") {
