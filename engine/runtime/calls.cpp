@@ -81,8 +81,8 @@ Result<ApplyAnswer> Engine::apply(const std::string& id, const std::string& text
   if (!info) return tl::make_unexpected(std::move(info.error()));
   applied->answer.scenario = std::move(*info);
   if (applied->answer.changed)
-    log(fmt::format("scenario.applied scenario={} version={}", id,
-                    applied->answer.scenario.version));
+    log({"scenario.applied",
+         {{"scenario", id}, {"version", count_value(applied->answer.scenario.version)}}});
   return std::move(applied->answer);
 }
 

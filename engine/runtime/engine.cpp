@@ -79,7 +79,7 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       counters_{snapshot.counters},
       tokens_{snapshot.tokens},
       secrets_{std::move(vault), snapshot},
-      book_{kinds, snapshot, [this](std::string_view line) { log(std::string{line}); }},
+      book_{kinds, snapshot, [this](const LogRecord& record) { log(record); }},
       passes_{snapshot.admin},
       dispatcher_{{.endpoint = options.endpoint_window, .total = options.window}},
       recent_{std::make_shared<RecentLog>(clock.now())} {
@@ -116,7 +116,7 @@ Status Engine::work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> resu
     Status probed = store_->probe();
     full_ = !probed;
     if (!probed) probe_at_ = clock_.now() + kProbePause;
-    if (probed) log("store.writable");
+    if (probed) log({"store.writable", {}, LogLevel::Warning});
     if (probed = survivable(std::move(probed)); !probed) return probed;
   }
   if (!held_.empty() && !full_) {
@@ -217,8 +217,9 @@ Status Engine::commit_one_by_one(std::span<const Work> work,
     if (done.error().kind == ErrorKind::Io) return done;
     if (done.error().kind == ErrorKind::Unavailable)
       held_.insert(held_.end(), result.begin(), result.end());
-    log(fmt::format("input.refused code={} message=\"{}\"", done.error().code,
-                    done.error().message));
+    log({"input.refused",
+         {{"code", done.error().code}, {"message", done.error().message}},
+         LogLevel::Warning});
     answer_all(one, done.error());
     return {};
   };
@@ -282,7 +283,7 @@ Status Engine::commit_rows(const Commit& commit, Durable when) {
   if (done && when == Durable::Now) done = store_->sync();
   if (!done) {
     if (done.error().kind == ErrorKind::Unavailable) {
-      if (!full_) log(fmt::format("store.full message=\"{}\"", done.error().message));
+      if (!full_) log({"store.full", {{"message", done.error().message}}, LogLevel::Error});
       full_ = true;
       probe_at_ = clock_.now() + kProbePause;
     }
@@ -379,7 +380,7 @@ Status Engine::begin_checks() {
     CounterRow row = known == counters_.end() ? CounterRow{} : known->second;
     row.add("missed", 1);
     commit.counters.emplace_back(of, std::move(row));
-    log(fmt::format("trigger.missed scenario={}", scenario->id));
+    log({"trigger.missed", {{"scenario", scenario->id}}, LogLevel::Warning});
   }
   if (!commit.empty()) {
     if (Status done = commit_rows(commit); !done) return done;
@@ -479,7 +480,7 @@ void Engine::hand_out(std::vector<Dispatcher::Handout>& handouts) {
       auto whole = whole_request(delivery);
       if (!whole) {
         // The store's fault shows in its next call; until then the batch stays where it is.
-        log(fmt::format("batch.unreadable message=\"{}\"", whole.error().message));
+        log({"batch.unreadable", {{"message", whole.error().message}}, LogLevel::Error});
         dispatcher_.settled(delivery);
         continue;
       }

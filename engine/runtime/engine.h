@@ -263,7 +263,7 @@ class Engine {
   void count(std::span<const Work> work);
   void count(std::span<const Settled> settled);
   void log_attempt(const Settled& settled) const;
-  void log(const std::string& line) const;
+  void log(const LogRecord& record) const;
   Status commit_secrets(const SecretBookChange& change);
   Status finish_rekey();
   Status check_secrets_of(const std::string& id) const;

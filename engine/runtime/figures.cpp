@@ -45,13 +45,18 @@ void Engine::log_attempt(const Settled& settled) const {
   const Delivery& delivery = settled.settlement.delivery;
   const AttemptResult& result = settled.result;
   const ScenarioRecord* record = book_.find(delivery.endpoint.scenario);
-  log(fmt::format(
-      "delivery.attempted delivery={} scenario={} attempt={} status={} code={} "
-      "took_ms={} state={}{}{}",
-      format_delivery(epochs_, delivery.key), record == nullptr ? "?" : record->id, result.number,
-      result.status, result.code.empty() ? "-" : result.code, result.took.count(),
-      to_string(delivery.state), delivery.due ? " next_at=" + format_instant(*delivery.due) : "",
-      delivery.reason.empty() ? "" : " reason=" + delivery.reason));
+  LogRecord line{"delivery.attempted",
+                 {{"delivery", format_delivery(epochs_, delivery.key)},
+                  {"scenario", record == nullptr ? "?" : record->id},
+                  {"attempt", count_value(result.number)},
+                  {"status", result.status},
+                  {"code", result.code.empty() ? "-" : result.code},
+                  {"took_ms", count_value(result.took.count())},
+                  {"state", to_string(delivery.state)}}};
+  if (delivery.due) line.fields.emplace_back("next_at", *delivery.due);
+  if (!delivery.reason.empty()) line.fields.emplace_back("reason", delivery.reason);
+  if (settled.settlement.failed || result.local) line.level = LogLevel::Warning;
+  log(line);
 }
 
 void Engine::note_settled(const Settled& settled) {
@@ -87,7 +92,7 @@ void Engine::note_born_failed(const Delivery& delivery) {
                 .delivery = delivery.key});
 }
 
-void Engine::log(const std::string& line) const {
-  if (options_.log) options_.log(line);
+void Engine::log(const LogRecord& record) const {
+  if (options_.log) options_.log(record);
 }
 }  // namespace onward

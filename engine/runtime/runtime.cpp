@@ -228,15 +228,19 @@ void Runtime::Impl::refresh() {
 /// as usual again.
 void Runtime::Impl::watch_log(std::uint64_t bytes) {
   if (bytes < kLogLong) {
-    if (std::exchange(log_told, 0) > 0 && options.log) options.log("store.log_usual");
+    if (std::exchange(log_told, 0) > 0 && options.log) options.log({"store.log_usual", {}});
     return;
   }
   if (bytes < 2 * log_told) return;
   log_told = bytes;
   if (options.log)
-    options.log("store.log_growing bytes=" + std::to_string(bytes) +
-                " hint=\"a backup or another reader is under way, or there is no room: no "
-                "checkpoint can pass it\"");
+    options.log(
+        {"store.log_growing",
+         {{"bytes", count_value(bytes)},
+          {"hint",
+           "a backup or another reader is under way, or there is no room: no checkpoint can "
+           "pass it"}},
+         LogLevel::Warning});
 }
 
 /// The store is gone: going on in memory would be lying.
@@ -251,7 +255,7 @@ void Runtime::Impl::fail_for_good(const Error& error) {
     tell = on_failure;
   }
   refuse(orphans, error);
-  if (options.log) options.log("engine.stopped message=\"" + error.message + "\"");
+  if (options.log) options.log({"engine.stopped", {{"message", error.message}}, LogLevel::Error});
   if (tell) tell(error.message);
 }
 

@@ -15,6 +15,7 @@
 #include "engine/core/advance.h"
 #include "engine/core/custom_fields.h"
 #include "engine/core/diagnostic.h"
+#include "engine/core/log_record.h"
 #include "engine/core/node.h"
 #include "engine/core/result.h"
 #include "engine/core/scenario_diff.h"
@@ -291,7 +292,7 @@ struct RuntimeOptions {
   std::filesystem::path key_file;  ///< Of the master key; empty: in memory, gone with the process.
   bool own_key_file = true;        ///< See KeyFile.
   bool any_secret = false;         ///< Scenarios may name secrets that are not there: simulations.
-  std::function<void(std::string_view line)> log;  ///< One structured line, no newline; any thread.
+  LogSink log;                     ///< May be empty.
 };
 
 /// Owns the threads of the engine, of the reader and of releases. The store and the deliverer are

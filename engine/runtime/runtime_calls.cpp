@@ -489,9 +489,8 @@ std::optional<Instant> Runtime::held_since() const {
 }
 
 Status Runtime::resume_sending(Done<Result<bool>> done, std::string who) {
-  return impl_->call(
-      asking(impl_->showing(), std::move(done),
-             [who = std::move(who)](Engine& of) { return of.resume_sending(who); }));
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [who = std::move(who)](Engine& of) { return of.resume_sending(who); }));
 }
 
 // ---- secrets ----

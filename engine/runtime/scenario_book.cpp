@@ -63,7 +63,7 @@ void remember_nodes(ScenarioRecord& record, Scenario& scenario) {
 }  // namespace
 
 ScenarioBook::ScenarioBook(const NodeKinds& kinds, const Snapshot& snapshot,
-                           std::function<void(std::string_view)> log)
+                           LogSink log)
     : kinds_{kinds}, log_{std::move(log)} {
   for (const ScenarioRecord& record : snapshot.scenarios) {
     entries_[record.id].record = record;
@@ -305,9 +305,11 @@ std::shared_ptr<const Scenario> ScenarioBook::build(const Entry& entry, Version 
   if (record == entry.versions.end()) return nullptr;
   Loaded loaded = load_scenario(record->second.text, kinds_, {.check_tests = false});
   if (!loaded.scenario) {
-    log_(fmt::format("scenario.unreadable scenario={} version={} first=\"{}\"", entry.record.id,
-                     version,
-                     loaded.diagnostics.empty() ? "" : loaded.diagnostics.front().message));
+    log_({"scenario.unreadable",
+          {{"scenario", entry.record.id},
+           {"version", count_value(version)},
+           {"first", loaded.diagnostics.empty() ? "" : loaded.diagnostics.front().message}},
+          LogLevel::Error});
     return nullptr;
   }
   std::vector<std::pair<std::string, NodeNumber>> numbers = entry.record.nodes;

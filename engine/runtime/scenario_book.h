@@ -30,8 +30,7 @@ struct BookChange {
 class ScenarioBook {
  public:
   /// `log` is told of a stored version that this program cannot read.
-  ScenarioBook(const NodeKinds& kinds, const Snapshot& snapshot,
-               std::function<void(std::string_view)> log);
+  ScenarioBook(const NodeKinds& kinds, const Snapshot& snapshot, LogSink log);
 
   struct Applied {
     ApplyAnswer answer;
@@ -110,7 +109,7 @@ class ScenarioBook {
   std::shared_ptr<const Scenario> build(const Entry& entry, Version version) const;
 
   const NodeKinds& kinds_;
-  std::function<void(std::string_view)> log_;
+  LogSink log_;
   std::map<std::string, Entry, std::less<>> entries_;  // by id
   std::map<ScenarioKey, std::string> ids_;
   AuthorContext context_;

@@ -54,7 +54,7 @@ Status Engine::take_transitions() {
     if (!done && done.error().kind == ErrorKind::Unavailable) return {};  // when there is room
     if (!done) return done;
     const Activity& what = change->activity.front();
-    log(fmt::format("{} scenario={} by=engine why=\"{}\"", what.what, what.scenario, what.text));
+    log({what.what, {{"scenario", what.scenario}, {"by", "engine"}, {"why", what.text}}});
   }
   return {};
 }
@@ -181,8 +181,8 @@ Status Engine::end_migration(const ScenarioPass& pass, const std::string& why) {
   if (Status done = commit_admin({record_of(pass, /*removed=*/true)}, {std::move(activity)}); !done)
     return done;
   scenario_passes_.erase(pass.name());
-  log(fmt::format("scenario.migrated scenario={} version={} text=\"{}\"", pass.scenario, pass.to,
-                  text));
+  log({"scenario.migrated",
+       {{"scenario", pass.scenario}, {"version", count_value(pass.to)}, {"text", text}}});
   rebuild_catalog();  // versions that nobody is on any more are let go
   return {};
 }
@@ -237,7 +237,7 @@ Status Engine::end_purge(const ScenarioPass& pass) {
   }
   if (Status done = commit_change(change, std::move(admin)); !done) return done;
   scenario_passes_.erase(pass.name());
-  log(fmt::format("scenario.purged scenario={} runs={}", pass.scenario, pass.done));
+  log({"scenario.purged", {{"scenario", pass.scenario}, {"runs", count_value(pass.done)}}});
   return {};
 }
 

@@ -37,7 +37,7 @@ Result<SecretAnswer> Engine::set_secret(SecretKind kind, const std::string& name
   if (Status done = commit_secrets(changed->change); !done)
     return tl::make_unexpected(done.error());
   const bool new_value = !changed->change.empty();
-  if (new_value) log(fmt::format("{} name={}", changed->change.activity.front().what, name));
+  if (new_value) log({changed->change.activity.front().what, {{"name", name}, {"by", who}}});
   return SecretAnswer{.info = with_users(kind, *secrets_.info(kind, name)),
                       .created = changed->created,
                       .changed = new_value};
@@ -58,7 +58,7 @@ Result<SecretAnswer> Engine::remove_secret(SecretKind kind, const std::string& n
                     "it is set again. Apply files that do without it, or remove it by force",
                     to_string(kind), name, fmt::join(live, ", ")));
   if (Status done = commit_secrets(*change); !done) return tl::make_unexpected(done.error());
-  log(fmt::format("{} name={}", change->activity.front().what, name));
+  log({change->activity.front().what, {{"name", name}, {"by", who}}});
   return answer;
 }
 
@@ -66,7 +66,7 @@ Result<RekeyAnswer> Engine::rekey(std::string_view who) {
   auto change = secrets_.rekey(who, clock_.now());
   if (!change) return tl::make_unexpected(std::move(change.error()));
   if (Status done = commit_secrets(*change); !done) return tl::make_unexpected(done.error());
-  log(fmt::format("secret.rekeyed sealed={}", change->rows.size()));
+  log({"secret.rekeyed", {{"sealed", count_value(change->rows.size())}, {"by", who}}});
   RekeyAnswer answer{.sealed = change->rows.size(), .unreadable = secrets_.unreadable()};
   if (answer.unreadable == 0)
     if (Status done = secrets_.drop_old_keys(); !done) return tl::make_unexpected(done.error());
@@ -77,10 +77,12 @@ Result<RekeyAnswer> Engine::rekey(std::string_view who) {
 /// to its end. Without room on the disk it waits for the next start: the file opens everything.
 Status Engine::finish_rekey() {
   if (const std::size_t lost = secrets_.unreadable(); lost > 0)
-    log(
-        fmt::format("secrets.unreadable count={} hint=\"their master key is not here: put the key "
-                    "file back, or set them anew; until then their deliveries wait\"",
-                    lost));
+    log({"secrets.unreadable",
+         {{"count", count_value(lost)},
+          {"hint",
+           "their master key is not here: put the key file back, or set them anew; until then "
+           "their deliveries wait"}},
+         LogLevel::Warning});
   if (secrets_.old_keys() == 0) return {};
   const auto change = secrets_.reseal();
   if (!change) return tl::make_unexpected(change.error());
@@ -88,10 +90,10 @@ Status Engine::finish_rekey() {
     return done.error().kind == ErrorKind::Unavailable ? Status{} : done;
   if (secrets_.unreadable() > 0) return {};
   if (const Status done = secrets_.drop_old_keys(); !done)
-    log(fmt::format(
-        "secrets.old_key_stays reason=\"{}\" hint=\"take all lines but the first out of "
-        "the key file\"",
-        done.error().message));
+    log({"secrets.old_key_stays",
+         {{"reason", done.error().message},
+          {"hint", "take all lines but the first out of the key file"}},
+         LogLevel::Warning});
   return {};
 }
 

@@ -1,7 +1,5 @@
 #include "engine/runtime/sending.h"
 
-#include <fmt/format.h>
-
 #include "engine/runtime/engine.h"
 
 namespace onward {
@@ -31,10 +29,12 @@ std::optional<Instant> held_since(const std::vector<AdminRecord>& records) {
 void Engine::hold_sending(Instant since) {
   held_since_ = since;
   dispatcher_.hold_all(true);
-  log(
-      fmt::format("sending.held since={} hint=\"this folder was restored: nothing is sent and no "
-                  "timer fires until `onward resume-sending`\"",
-                  format_instant(since)));
+  log({"sending.held",
+       {{"since", since},
+        {"hint",
+         "this folder was restored: nothing is sent and no timer fires until `onward "
+         "resume-sending`"}},
+       LogLevel::Warning});
 }
 
 Result<bool> Engine::resume_sending(const std::string& who) {
@@ -43,7 +43,7 @@ Result<bool> Engine::resume_sending(const std::string& who) {
   if (!done) return tl::make_unexpected(done.error());
   held_since_.reset();
   dispatcher_.hold_all(false);
-  log("sending.resumed");
+  log({"sending.resumed", {{"by", who}}});
   return true;
 }
 }  // namespace onward

@@ -88,9 +88,9 @@ struct House {
     sqlite.folder = folder;
     RuntimeOptions options;
     options.key_file = folder / "secret.key";
-    options.log = [this](std::string_view line) {
+    options.log = [this](const LogRecord& record) {
       const std::lock_guard lock{mutex};
-      seen += line;
+      seen += to_line(record, system_clock().now());
       seen += '\n';
     };
     auto opened =

@@ -173,6 +173,7 @@ TEST_CASE("words that mean nothing end with 64", "[tools]") {
   CHECK(run({"apply", "--sever", "x"}) == kExitUsage);
   CHECK(run({"apply"}) == kExitUsage);
   CHECK(run({"stats", "welcome", "--version", "x"}) == kExitUsage);
+  CHECK(run({"serve", "--data", "/nonexistent", "--log-format", "xml"}) == kExitUsage);
   CHECK(run({"serve", "--data", "/nonexistent", "--listen", "nowhere"}) == kExitUsage);
   CHECK(run({"help", "aply"}) == kExitUsage);
   CHECK(run({"apply", "scenarios/welcome.yaml", "--map", "a=b"}) == kExitUsage);

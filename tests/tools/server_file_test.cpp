@@ -44,6 +44,18 @@ TEST_CASE("a server makes itself known while it lives", "[tools]") {
   CHECK(local_servers().empty());
 }
 
+TEST_CASE("a service makes itself known where systemd gave it a folder", "[tools]") {
+  const Scratch scratch;
+  ::setenv("RUNTIME_DIRECTORY", (scratch.path / "run").c_str(), 1);
+  {
+    const auto known = Announcement::make({"http://127.0.0.1:7", scratch.path, ::getpid()}, 7);
+    REQUIRE(known);
+    CHECK(std::filesystem::exists(scratch.path / "run/servers/7.json"));
+    CHECK(local_servers().size() == 1);
+  }
+  ::unsetenv("RUNTIME_DIRECTORY");
+}
+
 TEST_CASE("the file of a server that died is passed over, and so is nonsense", "[tools]") {
   const Scratch scratch;
   std::filesystem::create_directories(*servers_folder());

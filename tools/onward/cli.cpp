@@ -158,7 +158,11 @@ void add_serve(CommandLine& line) {
       ->check(CLI::Range(1, 1'000'000));
   sub->add_option("--patience", line.patience, "How long to wait for requests in flight at the end")
       ->capture_default_str();
-  sub->add_flag("--quiet", serve.quiet, "Log failures only");
+  sub->add_flag("--quiet", serve.quiet, "Log warnings and errors only");
+  sub->add_option_function<std::string>(
+         "--log-format", [&serve](const std::string& format) { serve.json_log = format == "json"; },
+         "How the log on standard error is written: text or json, a record a line")
+      ->check(CLI::IsMember({"text", "json"}));
 }
 
 int listen_with(CommandLine& line) {

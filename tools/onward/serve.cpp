@@ -27,6 +27,7 @@
 #include "engine/api/intake_check.h"
 #include "engine/api/server.h"
 #include "engine/core/diagnostic.h"
+#include "engine/core/log_record.h"
 #include "engine/delivery/curl_http_client.h"
 #include "engine/runtime/runtime.h"
 #include "engine/store/sqlite_store.h"
@@ -42,10 +43,15 @@ constexpr std::size_t kTokenBytes = 32;
 constexpr std::size_t kTokenLengthMin = 16;
 constexpr Duration kDoorPatience = std::chrono::seconds{5};
 
-/// One structured line to standard error, in one write, so that lines never mix.
-void log_line(std::string_view line) {
-  const std::string text = fmt::format("{} {}\n", format_instant(system_clock().now()), line);
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+/// A record a line on standard error, each in one write, so that lines never mix.
+LogSink make_log(const ServeOptions& options) {
+  const LogLevel least = options.quiet ? LogLevel::Warning : LogLevel::Info;
+  return [least, json = options.json_log](const LogRecord& record) {
+    if (record.level < least) return;
+    const Instant now = system_clock().now();
+    const std::string text = (json ? to_json_line(record, now) : to_line(record, now)) + '\n';
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+  };
 }
 
 /// A server holds a descriptor for each connection, in and out: as many as the machine allows.
@@ -58,6 +64,12 @@ rlim_t raise_descriptor_limit() {
     ::getrlimit(RLIMIT_NOFILE, &limit);
   }
   return limit.rlim_cur;
+}
+
+/// Values of secrets are in memory, and a core file would show them to whoever reads it.
+void forbid_core_files() {
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
 }
 
 /// Signals that end the server are taken by `wait` alone: blocked in all threads, so construct it
@@ -128,7 +140,8 @@ Status ensure_first_token(Runtime& runtime, const fs::path& file, bool store_has
 
 /// Refuses a token that can be guessed, and tells of a file that opens no door: the command line
 /// would be sent away without a word of why.
-Status check_token_file(const Runtime& runtime, const fs::path& file, bool store_has_tokens) {
+Status check_token_file(const Runtime& runtime, const fs::path& file, bool store_has_tokens,
+                        const LogSink& log) {
   const auto token = read_token_file(file);
   if (token && token->size() < kTokenLengthMin)
     return fail(ErrorKind::Invalid, "weak_token",
@@ -136,10 +149,11 @@ Status check_token_file(const Runtime& runtime, const fs::path& file, bool store
                             "take the file away before the first start and one is made.",
                             file.string(), kTokenLengthMin));
   if (!store_has_tokens || (token && runtime.find_token(sha256_hex(*token)))) return {};
-  log_line(
-      fmt::format("token.no_use file={} reason=\"{}\" hint=\"commands on this machine need "
-                  "--token or ONWARD_TOKEN\"",
-                  file.string(), token ? "it is none of this data folder's" : "it cannot be read"));
+  log({"token.no_use",
+       {{"file", file.string()},
+        {"reason", token ? "it is none of this data folder's" : "it cannot be read"},
+        {"hint", "commands on this machine need --token or ONWARD_TOKEN"}},
+       LogLevel::Warning});
   return {};
 }
 
@@ -160,7 +174,7 @@ Status check_ca_file(const std::string& file) {
 }
 
 /// A secret as its file holds it, without the line's end.
-Result<std::string> read_secret_file(const fs::path& file) {
+Result<std::string> read_secret_file(const fs::path& file, const LogSink& log) {
   constexpr std::size_t kSecretMax = 4096;
   errno = 0;
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in{std::fopen(file.c_str(), "re"),
@@ -178,12 +192,15 @@ Result<std::string> read_secret_file(const fs::path& file) {
                             file.string(), text.size(), kIntakeSecretMin, kSecretMax));
   struct stat about {};
   if (::fstat(::fileno(in.get()), &about) == 0 && (about.st_mode & (S_IRGRP | S_IROTH)) != 0)
-    log_line(fmt::format("secret.readable_by_others file={} hint=\"chmod 600\"", file.string()));
+    log({"secret.readable_by_others",
+         {{"file", file.string()}, {"hint", "chmod 600"}},
+         LogLevel::Warning});
   return text;
 }
 
 /// "egoi=FILE" and so on, read.
-Result<IntakeSecrets> read_intake_secrets(const std::vector<std::string>& given) {
+Result<IntakeSecrets> read_intake_secrets(const std::vector<std::string>& given,
+                                          const LogSink& log) {
   IntakeSecrets secrets;
   for (const std::string& pair : given) {
     const std::size_t equals = pair.find('=');
@@ -199,7 +216,7 @@ Result<IntakeSecrets> read_intake_secrets(const std::vector<std::string>& given)
                               adapter, fmt::join(known, ", "),
                               nearest.empty() ? "" : "; perhaps \"" + nearest + "\""));
     }
-    auto secret = read_secret_file(pair.substr(equals + 1));
+    auto secret = read_secret_file(pair.substr(equals + 1), log);
     if (!secret) return tl::make_unexpected(secret.error());
     secrets.emplace_back(adapter, *std::move(secret));
   }
@@ -225,7 +242,8 @@ Result<std::unique_ptr<HttpClient>> make_client(const ServeOptions& options) {
   return make_curl_client(curl);
 }
 
-Status open_engine(const ServeOptions& options, const NodeKinds& kinds, Service& service) {
+Status open_engine(const ServeOptions& options, const NodeKinds& kinds, const LogSink& log,
+                   Service& service) {
   const fs::path data{options.data};
   SqliteOptions sqlite;
   sqlite.folder = data;
@@ -244,18 +262,16 @@ Status open_engine(const ServeOptions& options, const NodeKinds& kinds, Service&
   const char* key_file = std::getenv("ONWARD_KEY_FILE");
   runtime.own_key_file = !key_file || !*key_file;
   runtime.key_file = runtime.own_key_file ? data / "secret.key" : fs::path{key_file};
-  if (!options.quiet) runtime.log = log_line;
+  runtime.log = log;
   auto opened = Runtime::open(std::move(*store), kinds, std::move(*client), limits, system_clock(),
                               std::move(runtime));
   if (!opened) return tl::make_unexpected(opened.error());
   service.runtime = std::move(*opened);
-  service.runtime->on_failure([](const std::string& reason) {
-    log_line(fmt::format("engine.failed reason=\"{}\"", reason));
-    StopSignal::raise();
-  });
+  service.runtime->on_failure([](const std::string&) { StopSignal::raise(); });
   service.runtime->start();
   const bool has_tokens = service.runtime->has_tokens();
-  if (const Status sound = check_token_file(*service.runtime, data / "token", has_tokens); !sound)
+  if (const Status sound = check_token_file(*service.runtime, data / "token", has_tokens, log);
+      !sound)
     return sound;
   return ensure_first_token(*service.runtime, data / "token", has_tokens);
 }
@@ -273,7 +289,7 @@ std::string reachable_host(const std::string& address) {
 }
 
 Status open_door(const ServeOptions& options, const ListenAddress& listen,
-                 const IntakeSecrets& secrets, Service& service) {
+                 const IntakeSecrets& secrets, const LogSink& log, Service& service) {
   ServerOptions api;
   api.address = listen.address;
   api.port = listen.port;
@@ -289,17 +305,19 @@ Status open_door(const ServeOptions& options, const ListenAddress& listen,
   if (announced)
     service.announcement = std::move(*announced);
   else
-    log_line(fmt::format("server.not_announced reason=\"{}\"", announced.error().message));
+    log({"server.not_announced", {{"reason", announced.error().message}}, LogLevel::Warning});
   service.server->start();
   const std::string host = url_host(listen.address);
   // Not `print`: a closed output is no failure of a server.
   std::fputs(fmt::format("listening on http://{}:{}\n", host, port).c_str(), stdout);
   std::fflush(stdout);
   if (!names_loopback(host))
-    log_line(
-        fmt::format("server.public address={} hint=\"whoever reaches this machine reaches it, and "
-                    "tokens travel in clear: put a TLS proxy in front\"",
-                    listen.address));
+    log({"server.public",
+         {{"address", listen.address},
+          {"hint",
+           "whoever reaches this machine reaches it, and tokens travel in clear: put a TLS proxy "
+           "in front"}},
+         LogLevel::Warning});
   if (options.port_file.empty()) return {};
   return write_file(options.port_file, fmt::format("{}\n", port), 0644);
 }
@@ -343,36 +361,42 @@ int run_serve(const ServeOptions& options, const NodeKinds& kinds) {
   if (!listen) return complain(listen.error().message, kExitUsage);
   if (const Status sound = check_ca_file(options.ca_file); !sound)
     return startup_failed(sound.error());
-  const auto secrets = read_intake_secrets(options.intake_secret_files);
+  const LogSink log = make_log(options);
+  const auto secrets = read_intake_secrets(options.intake_secret_files, log);
   if (!secrets) return startup_failed(secrets.error());
   const StopSignal signal;
+  forbid_core_files();
   const rlim_t descriptors = raise_descriptor_limit();
   Service service;
-  if (const Status opened = open_engine(options, kinds, service); !opened)
+  if (const Status opened = open_engine(options, kinds, log, service); !opened)
     return startup_failed(opened.error());
-  if (const Status opened = open_door(options, *listen, *secrets, service); !opened) {
+  if (const Status opened = open_door(options, *listen, *secrets, log, service); !opened) {
     if (service.server) service.server->stop(Duration{0});
     (void)service.runtime->stop(Duration{0});
     return startup_failed(opened.error());
   }
   if (const std::string network = network_file_system(options.data); !network.empty())
-    log_line(
-        fmt::format("store.on_network kind={} hint=\"locks and fsync of network file systems "
-                    "cannot be relied on: move the data folder to a local disk\"",
-                    network));
-  if (!options.quiet)
-    log_line(fmt::format("server.started version={} pid={} data={} descriptors={}", ONWARD_VERSION,
-                         ::getpid(), options.data, descriptors));
+    log({"store.on_network",
+         {{"kind", network},
+          {"hint",
+           "locks and fsync of network file systems cannot be relied on: move the data folder to a "
+           "local disk"}},
+         LogLevel::Warning});
+  log({"server.started",
+       {{"version", ONWARD_VERSION},
+        {"pid", ::getpid()},
+        {"data", options.data},
+        {"descriptors", count_value(descriptors)}}});
 
   signal.wait();
   signal.hurry();
   const std::string failure = service.runtime->failure();
-  if (!options.quiet) log_line("server.stopping");
+  log({"server.stopping", {}});
   service.server->stop(kDoorPatience);
   const Status stopped = service.runtime->stop(options.patience);
   if (!failure.empty()) return complain(failure, kExitIo);
   if (!stopped) return complain(stopped.error());
-  if (!options.quiet) log_line("server.stopped");
+  log({"server.stopped", {}});
   return kExitOk;
 }
 }  // namespace onward

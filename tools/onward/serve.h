@@ -19,7 +19,8 @@ struct ServeOptions {
   std::string ca_file;
   bool no_auth = false;
   std::vector<std::string> intake_secret_files;  ///< "ADAPTER=FILE"
-  bool quiet = false;
+  bool quiet = false;                            ///< Log warnings and errors only.
+  bool json_log = false;                         ///< A JSON object a line.
   std::int64_t account_id = 1;
   Duration dedupe_for = std::chrono::hours{24 * 7};
   Duration patience = std::chrono::seconds{20};  ///< For what is in flight when it is to stop.

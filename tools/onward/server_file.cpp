@@ -18,6 +18,9 @@
 namespace onward {
 namespace fs = std::filesystem;
 namespace {
+/// Where the service of `onward.service` makes itself known.
+constexpr const char* kServiceFolder = "/run/onward/servers";
+
 std::optional<fs::path> folder_from(const char* variable, const char* below) {
   const char* value = std::getenv(variable);
   if (!value || *value != '/') return std::nullopt;
@@ -37,9 +40,22 @@ std::optional<LocalServer> read_server(const fs::path& file) {
     return std::nullopt;
   return LocalServer{*url->text(), *data->text(), *pid->get_if<std::int64_t>()};
 }
+
+void add_servers(const fs::path& folder, std::vector<LocalServer>& servers) {
+  std::error_code error;
+  for (fs::directory_iterator entry{folder, error}; !error && entry != fs::directory_iterator{};
+       entry.increment(error)) {
+    if (entry->path().extension() != ".json") continue;
+    auto server = read_server(entry->path());
+    const bool alive = server && server->pid > 0 &&
+                       (::kill(static_cast<pid_t>(server->pid), 0) == 0 || errno == EPERM);
+    if (alive) servers.push_back(std::move(*server));
+  }
+}
 }  // namespace
 
 std::optional<fs::path> servers_folder() {
+  if (auto folder = folder_from("RUNTIME_DIRECTORY", "servers")) return folder;
   if (auto folder = folder_from("XDG_STATE_HOME", "onward/servers")) return folder;
   return folder_from("HOME", ".local/state/onward/servers");
 }
@@ -109,17 +125,9 @@ Announcement& Announcement::operator=(Announcement&& other) noexcept {
 
 std::vector<LocalServer> local_servers() {
   std::vector<LocalServer> servers;
-  const auto folder = servers_folder();
-  if (!folder) return servers;
-  std::error_code error;
-  for (fs::directory_iterator entry{*folder, error}; !error && entry != fs::directory_iterator{};
-       entry.increment(error)) {
-    if (entry->path().extension() != ".json") continue;
-    auto server = read_server(entry->path());
-    const bool alive = server && server->pid > 0 &&
-                       (::kill(static_cast<pid_t>(server->pid), 0) == 0 || errno == EPERM);
-    if (alive) servers.push_back(std::move(*server));
-  }
+  const auto own = servers_folder();
+  if (own) add_servers(*own, servers);
+  if (own != fs::path{kServiceFolder}) add_servers(kServiceFolder, servers);
   return servers;
 }
 

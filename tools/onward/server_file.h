@@ -19,7 +19,8 @@ struct LocalServer {
   std::filesystem::path token_file() const { return data / "token"; }
 };
 
-/// `$XDG_STATE_HOME/onward/servers`, else `~/.local/state/onward/servers`; nothing without either.
+/// Where a server makes itself known: `$RUNTIME_DIRECTORY/servers` under systemd, else
+/// `$XDG_STATE_HOME/onward/servers`, else `~/.local/state/onward/servers`; nothing without any.
 std::optional<std::filesystem::path> servers_folder();
 
 /// Makes itself known; the file (0600) is taken away with the object.
@@ -35,7 +36,8 @@ class Announcement {
   std::filesystem::path file_;
 };
 
-/// Those that made themselves known and still run.
+/// Those of this user that made themselves known and still run, then those of the machine's service
+/// where this user may read of them.
 std::vector<LocalServer> local_servers();
 
 /// The first line of a token file, without blanks; nothing where it cannot be read.
