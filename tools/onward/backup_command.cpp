@@ -42,6 +42,7 @@ Status copy_private(const fs::path& from, const fs::path& to) {
 }
 
 Result<Manifest> draw(const BackupOptions& options, const fs::path& data, DraftFolder& draft) {
+  const Instant now = system_clock().now();  // What was acknowledged before is in the copy.
   auto view = StoreView::open(data);
   if (!view) return tl::make_unexpected(view.error());
   const auto snapshot = (*view)->snapshot();
@@ -50,7 +51,7 @@ Result<Manifest> draw(const BackupOptions& options, const fs::path& data, DraftF
                     .schema = (*view)->schema(),
                     .sequence = snapshot->last_seq,
                     .epoch = snapshot->epochs.newest(),
-                    .at = system_clock().now()};
+                    .at = now};
   if (const Status room = check_room(draft.path(), (*view)->size()); !room)
     return tl::make_unexpected(room.error());
   const bool tells = !options.quiet && stderr_is_terminal();
