@@ -4,6 +4,7 @@
 
 #include "engine/core/cascade.h"
 #include "engine/core/date_trigger.h"
+#include "engine/core/sorted.h"
 #include "engine/core/template.h"
 
 namespace onward {
@@ -49,9 +50,7 @@ void Cascade::cross_edges(bool quiet) {
   const auto place = [](const CatalogTrigger& trigger) {
     return std::pair{std::string_view{trigger.scenario->id}, trigger.node};
   };
-  std::ranges::sort(watching, {}, place);
-  const auto same = std::ranges::unique(watching, {}, place);
-  watching.erase(same.begin(), same.end());
+  sort_unique(watching, place);
 
   for (const CatalogTrigger& trigger : watching) {
     const ScenarioNode& node = trigger.at();

@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "engine/core/sorted.h"
+
 namespace onward {
 namespace {
 constexpr std::array kStates{ScenarioState::Draft, ScenarioState::Scheduled, ScenarioState::Active,
@@ -56,9 +58,7 @@ Catalog::Catalog(std::vector<std::shared_ptr<const CatalogScenario>> scenarios, 
   for (auto& [event, listed] : triggers_) {
     if (event == kAnyEvent) continue;
     listed.insert(listed.end(), any.begin(), any.end());
-    std::ranges::sort(listed, {}, place);
-    const auto same = std::ranges::unique(listed, {}, place);
-    listed.erase(same.begin(), same.end());
+    sort_unique(listed, place);
   }
   for (const auto& [event, listed] : triggers_) touched_.emplace(event, find_touched(event));
   touched_by_others_ = find_touched(kAnyEvent);
@@ -122,9 +122,7 @@ std::vector<ScenarioKey> Catalog::find_touched(std::string_view event) const {
   for (const std::string_view name :
        {event, kGroupJoinedEvent, kGroupLeftEvent, kContactUpdatedEvent})
     for (const CatalogTrigger& trigger : triggers(name)) touched.push_back(trigger.scenario->key);
-  std::ranges::sort(touched);
-  const auto same = std::ranges::unique(touched);
-  touched.erase(same.begin(), same.end());
+  sort_unique(touched);
   return touched;
 }
 }  // namespace onward

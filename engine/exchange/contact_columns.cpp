@@ -364,8 +364,7 @@ Result<Value> contact_of_object(Value object, const ColumnMap& map) {
     return fail(ErrorKind::Invalid, "wrong_type", "a contact is a JSON object");
   Draft contact;
   for (const auto& [name, value] : *members) {
-    const auto mapped = std::find_if(map.begin(), map.end(),
-                                     [&](const auto& entry) { return entry.first == name; });
+    const auto mapped = std::ranges::find(map, name, &ColumnMap::value_type::first);
     std::string field = name;
     if (mapped == map.end()) {
       if (is_kept_by_server(name)) continue;

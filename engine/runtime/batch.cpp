@@ -4,6 +4,8 @@
 #include <cassert>
 #include <utility>
 
+#include "engine/core/sorted.h"
+
 namespace onward {
 Hash128 seen_key(const SourceId& source, const EventId& id) {
   std::string bytes;
@@ -77,10 +79,7 @@ namespace {
 /// Puts what was asked for into order, each once.
 template <class Asked>
 void put_in_order(Asked& asked) {
-  const auto key = &Asked::value_type::first;
-  std::ranges::sort(asked, {}, key);
-  const auto same = std::ranges::unique(asked, {}, key);
-  asked.erase(same.begin(), same.end());
+  sort_unique(asked, &Asked::value_type::first);
 }
 
 /// The place of `key`; null where it was not asked for.

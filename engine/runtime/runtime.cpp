@@ -134,6 +134,7 @@ void Runtime::Impl::cannot_sync(const Error& error) {
 /// False: stop. Sleeps until there is something to do; uses quiet moments to fold.
 bool Runtime::Impl::wait_for_work(std::vector<Job>& taken, std::vector<AttemptResult>& settled) {
   while (true) {
+    watch_clock();
     {
       std::unique_lock lock{mutex};
       auto until = std::chrono::steady_clock::now() + kNapMax;
@@ -170,6 +171,14 @@ bool Runtime::Impl::wait_for_work(std::vector<Job>& taken, std::vector<AttemptRe
     }
     if (!fold_in_quiet()) return false;
   }
+}
+
+/// Back, timers fire later; forward, what is overdue comes at the usual pace. The operator should
+/// know.
+void Runtime::Impl::watch_clock() {
+  const auto moved = clock_watch.look(engine->now(), time_since_boot());
+  if (moved && options.log)
+    options.log({"clock.moved", {{"by_ms", count_value(moved->count())}}, LogLevel::Warning});
 }
 
 /// One slice, where a second of quiet has passed. False: the store failed.

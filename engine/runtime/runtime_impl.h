@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/runtime/clock_watch.h"
 #include "engine/runtime/engine.h"
 #include "engine/runtime/queries.h"
 #include "engine/runtime/release_thread.h"
@@ -40,6 +41,7 @@ struct Runtime::Impl final : DeliverySink {
   void take_results(std::vector<AttemptResult> finished);
   void run();
   bool wait_for_work(std::vector<Job>& taken, std::vector<AttemptResult>& settled);
+  void watch_clock();
   bool fold_in_quiet();
   /// When the engine may fold by itself: what was committed is a second old, and nothing has come
   /// for a moment. While something comes, folds ride in its commits.
@@ -94,5 +96,6 @@ struct Runtime::Impl final : DeliverySink {
   std::shared_ptr<const SecretValues> shown_secrets;
   Steady::time_point unfolded_since{}, last_work{}, last_look{};
   std::uint64_t log_told = 0;  // how long the write-ahead log was when it was told of last
+  ClockWatch clock_watch;
 };
 }  // namespace onward

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "engine/core/sorted.h"
 #include "engine/store/cursor.h"
 
 namespace onward {
@@ -23,8 +24,7 @@ class KeyList {
   /// From `first` on.
   std::span<const Key> from(const Key& first) {
     if (!in_order_) {
-      std::ranges::sort(keys_);
-      keys_.erase(std::ranges::unique(keys_).begin(), keys_.end());
+      sort_unique(keys_);
       in_order_ = true;
     }
     return {std::ranges::lower_bound(keys_, first), keys_.end()};
@@ -146,15 +146,15 @@ std::optional<ContactState> State::load(const LoadQuery& query) const {
   for (const auto& [scenario, key] : query.keyed) wanted.emplace_back(scenario, key);
   for (const ScenarioKey scenario : query.ledger) wanted.emplace_back(scenario, "");
   for (const Run& run : known->live) wanted.emplace_back(run.scenario, "");
-  std::ranges::sort(wanted);
-  const auto same = std::ranges::unique(wanted);
-  wanted.erase(same.begin(), same.end());
+  sort_unique(wanted);
   const auto place_of = [](const LedgerRow& row) {
     return std::pair{row.scenario, std::string_view{row.key}};
   };
   for (const auto& place : wanted) {
-    const auto rows = std::ranges::equal_range(known->ledger, place, {}, place_of);
-    state.ledger.insert(state.ledger.end(), rows.begin(), rows.end());
+    const auto end = known->ledger.end();
+    for (auto row = std::ranges::lower_bound(known->ledger, place, {}, place_of);
+         row != end && place_of(*row) == place; ++row)
+      state.ledger.push_back(*row);
   }
   return state;
 }
