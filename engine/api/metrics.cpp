@@ -66,6 +66,12 @@ void write_engine(Exposition& to, const RuntimeFigures& figures, Instant now) {
          figures.delivery.started);
   to.one("connections_reused_total", "counter", "Requests that went over a used connection.",
          figures.delivery.reused);
+  to.family("name_lookups_total", "counter", "Look-ups of receivers' names.");
+  to.sample(figures.delivery.names.found, "result=\"found\"");
+  to.sample(figures.delivery.names.failed, "result=\"failed\"");
+  to.sample(figures.delivery.names.late, "result=\"late\"");
+  to.one("name_lookups_under_way", "gauge", "Look-ups that have not ended.",
+         figures.delivery.names.under_way);
   to.one("commits_total", "counter", "Commits made durable.", figures.commits);
   to.one("inputs_total", "counter", "Inputs that those commits held.", figures.inputs);
   to.one("commit_seconds_total", "counter", "Time spent in commits.",
@@ -84,7 +90,9 @@ void write_engine(Exposition& to, const RuntimeFigures& figures, Instant now) {
   to.one("oldest_due_seconds", "gauge", "How long the oldest due delivery has been due.",
          static_cast<double>(overdue.count()) / 1e3);
   to.one("store_bytes", "gauge", "Bytes that the data folder takes.", figures.bytes_on_disk);
-  to.one("store_log_bytes", "gauge", "Bytes of the write-ahead log in use.", figures.log_bytes);
+  to.one("store_log_bytes", "gauge",
+         "Bytes of the write-ahead log in use; grows while another program reads the database.",
+         figures.log_bytes);
   to.one("sending_held", "gauge", "1 while a restored copy sends nothing.",
          figures.held_since ? 1 : 0);
 }

@@ -4,40 +4,38 @@
 
 #include <algorithm>
 #include <iterator>
-#include <mutex>
-#include <new>
 #include <unordered_map>
 #include <utility>
 
+#include "engine/delivery/multi_loop.h"
 #include "engine/delivery/transfer.h"
 
 namespace onward {
 namespace {
+using namespace std::chrono_literals;
+
 /// Idle handles that are kept; each is some 6 KB.
 constexpr std::size_t kIdleMax = 512;
 
-/// Drives libcurl's multi interface with curl_multi_poll: as quick as any other way up to some
-/// hundreds in flight. Another way would change `poll` alone.
+/// Transfers on one multi loop, and those that wait for their names.
 class CurlHttpClient final : public HttpClient {
  public:
   explicit CurlHttpClient(const CurlOptions& options)
       : guard_{options.guard},
-        connections_max_{static_cast<long>(options.connections_max)},
         options_{.guard = &guard_,
                  .sockets = &sockets_,
+                 .alarms = &alarms_,
                  .user_agent =
                      options.user_agent.empty() ? "Onward/" ONWARD_VERSION : options.user_agent,
                  .ca_file = options.ca_file,
-                 .https_only = options.https_only} {
-    init_curl();
-    open_multi();
+                 .https_only = options.https_only},
+        loop_{options.connections_max},
+        resolver_{waking(options.names)} {
+    sockets_.on_close([this](int socket) { loop_.forget(socket); });
   }
 
   ~CurlHttpClient() override {
-    for (const auto& [handle, transfer] : active_) curl_multi_remove_handle(multi_, handle);
-    active_.clear();
-    idle_.clear();
-    curl_multi_cleanup(multi_);
+    for (const auto& [handle, transfer] : active_) loop_.remove(handle);
   }
 
   void start(HttpRequest request) override {
@@ -49,34 +47,32 @@ class CurlHttpClient final : public HttpClient {
       return;
     }
     CURL* handle = transfer->handle();
-    active_.emplace(handle, std::move(transfer));
-    if (curl_multi_add_handle(multi_, handle) != CURLM_OK) end(handle, CURLE_FAILED_INIT);
+    Transfer& kept = *active_.emplace(handle, std::move(transfer)).first->second;
+    if (kept.name().empty()) return add(handle);
+    if (Resolver::Found found = resolver_.find(kept.name())) return go_to(handle, std::move(found));
+    waiting_[kept.name()].push_back(handle);
+    const HttpRequest& limits = kept.request();
+    alarms_.set(handle, kept.begun() + std::min({resolver_.patience(), limits.connect_timeout,
+                                                 limits.timeout}));
   }
 
   void poll(Duration longest, std::vector<HttpReply>& done) override {
-    perform();
-    if (ready_.empty() && longest > Duration::zero()) {
-      constexpr Duration kLongest = std::chrono::hours{1};
-      const int wait = static_cast<int>(std::min(longest, kLongest).count());
-      if (curl_multi_poll(multi_, nullptr, 0, wait, nullptr) != CURLM_OK) rebuild();
-      perform();
-    }
+    take_names();
+    collect(loop_.run());
+    collect(loop_.wait(ready_.empty() ? std::min(longest, until_alarm()) : 0ms));
+    take_alarms();
     std::move(ready_.begin(), ready_.end(), std::back_inserter(done));
     ready_.clear();
   }
 
   std::size_t in_flight() const override { return active_.size() + ready_.size(); }
-  void wake() override {
-    const std::lock_guard lock{multi_swap_};
-    curl_multi_wakeup(multi_);
-  }
+  void wake() override { loop_.wake(); }
+  NameFigures names() const override { return resolver_.figures(); }
 
  private:
-  void open_multi() {
-    multi_ = curl_multi_init();
-    if (!multi_) throw std::bad_alloc{};
-    curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, connections_max_);
-    curl_multi_setopt(multi_, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_NOTHING));
+  ResolverOptions waking(ResolverOptions options) {
+    options.answered = [this] { wake(); };
+    return options;
   }
 
   std::unique_ptr<Transfer> take_idle() {
@@ -90,43 +86,94 @@ class CurlHttpClient final : public HttpClient {
     if (idle_.size() < kIdleMax) idle_.push_back(std::move(transfer));
   }
 
-  void perform() {
-    int running = 0;
-    if (curl_multi_perform(multi_, &running) != CURLM_OK) return rebuild();
-    int left = 0;
-    while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+  /// Hands it to libcurl.
+  void add(CURL* handle) {
+    if (!loop_.add(handle)) end(handle, CURLE_FAILED_INIT);
+  }
+
+  /// Its name has been looked up.
+  void go_to(CURL* handle, Resolver::Found found) {
+    HttpReply reply;
+    if (Transfer::of(handle)->go_to(std::move(found), reply)) return add(handle);
+    take(handle, std::move(reply));
+  }
+
+  void take(CURL* handle, HttpReply reply) {
+    alarms_.clear(handle);
+    ready_.push_back(std::move(reply));
+    give_back(std::move(active_.extract(handle).mapped()));
+  }
+
+  Duration until_alarm() const {
+    constexpr Duration kLongest = std::chrono::hours{1};
+    if (!alarms_.next()) return kLongest;
+    const auto left = *alarms_.next() - Transfer::Clock::now();
+    return std::clamp(std::chrono::ceil<Duration>(left), Duration{}, kLongest);
+  }
+
+  void take_names() {
+    for (auto& [name, found] : resolver_.take()) {
+      auto node = waiting_.extract(name);
+      if (!node) continue;
+      for (CURL* handle : node.mapped()) {
+        alarms_.clear(handle);
+        go_to(handle, found);
+      }
+    }
+  }
+
+  void take_alarms() {
+    if (!alarms_.next()) return;
+    for (CURL* handle : alarms_.take(Transfer::Clock::now())) alarm(handle);
+  }
+
+  /// A look-up lasts too long, or there is another address to go to.
+  void alarm(CURL* handle) {
+    const Transfer& transfer = *Transfer::of(handle);
+    const auto at = waiting_.find(transfer.name());
+    if (at != waiting_.end() && std::erase(at->second, handle) > 0) {
+      if (at->second.empty()) waiting_.erase(at);
+      return go_to(handle, resolver_.late());
+    }
+    if (transfer.connecting()) end(handle, CURLE_OPERATION_TIMEDOUT);
+  }
+
+  void collect(bool fine) {
+    if (!fine) return rebuild();
+    while (const CURLMsg* message = loop_.next_message()) {
       // The message is gone with its handle.
       if (message->msg == CURLMSG_DONE) end(message->easy_handle, message->data.result);
     }
   }
 
   void end(CURL* handle, CURLcode code) {
-    curl_multi_remove_handle(multi_, handle);
-    if (Transfer::of(handle)->again() && curl_multi_add_handle(multi_, handle) == CURLM_OK) return;
-    auto node = active_.extract(handle);
-    std::unique_ptr<Transfer> transfer = std::move(node.mapped());
-    ready_.push_back(transfer->finish(code));
-    give_back(std::move(transfer));
+    Transfer& transfer = *Transfer::of(handle);
+    loop_.remove(handle);
+    alarms_.clear(handle);
+    if (transfer.address() && transfer.unreached(code))
+      resolver_.demote(transfer.name(), *transfer.address());
+    if (transfer.again(code) && loop_.add(handle)) return;
+    take(handle, transfer.finish(code));
   }
 
   /// libcurl has lost its way (it lacks memory, as a rule): nothing in flight is known to have
   /// failed by the receiver's fault.
   void rebuild() {
+    waiting_.clear();
     while (!active_.empty()) end(active_.begin()->first, CURLE_FAILED_INIT);
-    const std::lock_guard lock{multi_swap_};
-    curl_multi_cleanup(multi_);
-    open_multi();
+    loop_.reopen();
   }
 
   AddressGuard guard_;
-  long connections_max_;
   OpenSockets sockets_;
+  Alarms<CURL*> alarms_;
   TransferOptions options_;
-  std::mutex multi_swap_;  ///< Held while `multi_` is replaced, and while another thread uses it.
-  CURLM* multi_ = nullptr;
+  MultiLoop loop_;
   std::unordered_map<CURL*, std::unique_ptr<Transfer>> active_;
   std::vector<std::unique_ptr<Transfer>> idle_;
+  std::unordered_map<std::string, std::vector<CURL*>> waiting_;  ///< For their names.
   std::vector<HttpReply> ready_;
+  Resolver resolver_;
 };
 }  // namespace
 

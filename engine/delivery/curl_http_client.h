@@ -7,6 +7,7 @@
 #include "engine/core/result.h"
 #include "engine/delivery/address_guard.h"
 #include "engine/delivery/http_client.h"
+#include "engine/delivery/resolver.h"
 
 namespace onward {
 struct CurlOptions {
@@ -14,7 +15,8 @@ struct CurlOptions {
   std::string user_agent;  ///< Empty: "Onward/" and the version. A request's own header wins.
   std::size_t connections_max = 2048;
   bool https_only = false;
-  std::string ca_file;  ///< PEM; empty: the system's.
+  std::string ca_file;    ///< PEM; empty: the system's.
+  ResolverOptions names;  ///< `answered` is the client's own.
 };
 std::unique_ptr<HttpClient> make_curl_client(const CurlOptions& options);
 

@@ -348,6 +348,7 @@ DelivererFigures Deliverer::figures() const {
           .started = impl_->started,
           .reused = impl_->reused,
           .blocked = impl_->blocked,
+          .names = impl_->client->names(),
           .origins = impl_->scheduler.origins()};
 }
 

@@ -26,6 +26,7 @@ struct DelivererOptions {
 struct DelivererFigures {
   std::size_t in_flight = 0, waiting = 0;
   std::uint64_t started = 0, reused = 0, blocked = 0;
+  NameFigures names;
   std::vector<Scheduler::OriginState> origins;
 };
 

@@ -41,7 +41,14 @@ struct HttpReply {
   bool reused = false;  ///< The connection had been used before.
 };
 
-/// Used by one thread, except `wake`.
+/// How receivers' names were looked up.
+struct NameFigures {
+  std::uint64_t found = 0, failed = 0;  ///< Look-ups that ended.
+  std::uint64_t late = 0;               ///< Answers "not in time".
+  std::size_t under_way = 0;            ///< Begun, or waiting for a thread.
+};
+
+/// Used by one thread, except `wake` and `names`.
 class HttpClient {
  public:
   virtual ~HttpClient() = default;
@@ -51,5 +58,7 @@ class HttpClient {
   virtual std::size_t in_flight() const = 0;
   /// Any thread.
   virtual void wake() = 0;
+  /// Any thread.
+  virtual NameFigures names() const { return {}; }
 };
 }  // namespace onward

@@ -29,6 +29,7 @@ int OpenSockets::close(int socket) {
     if (at != sockets_.end() && at->second == socket) sockets_.erase(at);
     names_.erase(known);
   }
+  if (closing_) closing_(socket);
   return ::close(socket);
 }
 

@@ -1,8 +1,10 @@
 #pragma once
 // Which socket stands for which connection: libcurl does not say, just before it sends a request.
+#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 namespace onward {
 /// Both ends of a connection, as libcurl names them.
@@ -18,12 +20,15 @@ class OpenSockets {
   void connected(int socket, const ConnectionEnds& ends);
   /// The socket of a connection; -1 where it is not known.
   int find(const ConnectionEnds& ends) const;
+  /// Who is to be told before a socket is closed.
+  void on_close(std::function<void(int)> closing) { closing_ = std::move(closing); }
   /// Closes a socket and forgets its connection.
   int close(int socket);
 
  private:
   std::unordered_map<std::string, int> sockets_;
   std::unordered_map<int, std::string> names_;
+  std::function<void(int)> closing_;
 };
 
 /// The local port of a socket; 0 where it has none.

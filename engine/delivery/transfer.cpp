@@ -1,8 +1,6 @@
 #include "engine/delivery/transfer.h"
 
-#include <arpa/inet.h>
 #include <fmt/core.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -13,8 +11,7 @@
 #include <cstring>
 #include <mutex>
 #include <new>
-
-#include "engine/delivery/failure.h"
+#include <utility>
 
 namespace onward {
 namespace {
@@ -127,9 +124,10 @@ Transfer* Transfer::of(CURL* handle) {
 
 bool Transfer::prepare(HttpRequest request, HttpReply& reply) {
   request_ = std::move(request);
+  begun_ = Clock::now();
+  earlier_.reset();
   answer_ = {};
   way_ = {};
-  message_[0] = '\0';
 
   reply = {};
   reply.token = request_.token;
@@ -146,17 +144,68 @@ bool Transfer::prepare(HttpRequest request, HttpReply& reply) {
     return false;
   }
   set_method_and_body();
-  set(easy_.get(), CURLOPT_CONNECTTIMEOUT_MS, limit_of(request_.connect_timeout));
-  set(easy_.get(), CURLOPT_TIMEOUT_MS, limit_of(request_.timeout));
   set(easy_.get(), CURLOPT_FRESH_CONNECT, 0L);
+  waited_ = {};
+  aim();
   return true;
 }
 
-bool Transfer::again() {
-  if (!way_.stale) return false;
+/// What has gone by of an attempt when libcurl gets it is taken off its limits.
+void Transfer::aim() {
+  CURL* easy = easy_.get();
+  const Duration gone = std::chrono::floor<Duration>(waited_);
+  message_[0] = '\0';
+  set(easy, CURLOPT_CONNECT_TO, route_.connect_to());
+  set(easy, CURLOPT_CONNECTTIMEOUT_MS, limit_of(request_.connect_timeout - gone));
+  set(easy, CURLOPT_TIMEOUT_MS, limit_of(request_.timeout - gone));
+}
+
+bool Transfer::go_to(Resolver::Found found, HttpReply& reply) {
+  if (found->addresses.empty()) {
+    reply = refused({.code = found->local ? "local" : "dns",
+                     .error = fmt::format("the name in {} {}", route_.where(), found->error),
+                     .local = found->local});
+    return false;
+  }
+  std::string refusal = route_.begin(std::move(found), options_.guard);
+  if (!refusal.empty()) {
+    reply = refused({.code = "blocked_policy", .error = std::move(refusal), .blocked = true});
+    return false;
+  }
+  waited_ = Clock::now() - begun_;
+  aim();
+  return true;
+}
+
+bool Transfer::unreached(CURLcode code) const {
+  if (way_.requested || way_.stale || !way_.refusal.empty() || way_.socket_errno != 0) return false;
+  if (code == CURLE_COULDNT_CONNECT) return true;
+  long local_port = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_LOCAL_PORT, &local_port);
+  return code == CURLE_OPERATION_TIMEDOUT && local_port <= 0;
+}
+
+bool Transfer::connecting() const {
+  sockaddr_storage peer{};
+  socklen_t size = sizeof peer;
+  return !way_.requested && !way_.sockets.empty() &&
+         getpeername(way_.sockets.back(), reinterpret_cast<sockaddr*>(&peer), &size) != 0;
+}
+
+bool Transfer::again(CURLcode code) {
+  if (way_.stale) {
+    set(easy_.get(), CURLOPT_FRESH_CONNECT, 1L);
+  } else {
+    if (!unreached(code) || !route_.more()) return false;
+    const Clock::duration gone = Clock::now() - begun_;
+    if (gone >= std::min(request_.connect_timeout, request_.timeout)) return false;
+    earlier_ = failure_of(code);
+    waited_ = gone;
+    route_.next();
+  }
   way_ = {};
   answer_ = {};
-  set(easy_.get(), CURLOPT_FRESH_CONNECT, 1L);
+  aim();
   return true;
 }
 
@@ -179,8 +228,9 @@ std::string Transfer::set_url(const std::string& text) {
     return fmt::format("only http and https URLs may be called, found {}", scheme);
   }
   const std::string port = url_part(url_.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
-  host_ = url_part(url_.get(), CURLUPART_HOST);
-  std::from_chars(port.data(), port.data() + port.size(), port_);
+  std::uint16_t number = 0;
+  std::from_chars(port.data(), port.data() + port.size(), number);
+  route_.set_target(url_part(url_.get(), CURLUPART_HOST), number);
   set(easy_.get(), CURLOPT_URL, text.c_str());
   url_text_ = text;
   return {};
@@ -237,52 +287,63 @@ void Transfer::set_method_and_body() {
   set(easy, CURLOPT_CUSTOMREQUEST, method == "POST" ? nullptr : method.c_str());
 }
 
-std::string Transfer::where() const { return fmt::format("{}:{}", host_, port_); }
+HttpReply Transfer::refused(Failure failure) {
+  HttpReply reply;
+  reply.token = request_.token;
+  reply.code = std::move(failure.code);
+  reply.error = std::move(failure.error);
+  reply.blocked = failure.blocked;
+  reply.local = failure.local;
+  reply.took = std::chrono::floor<Duration>(Clock::now() - begun_);
+  request_ = {};
+  return reply;
+}
+
+Failure Transfer::failure_of(CURLcode code) const {
+  CURL* easy = easy_.get();
+  long os_errno = 0, local_port = 0;
+  curl_off_t looked_up = 0;
+  curl_easy_getinfo(easy, CURLINFO_LOCAL_PORT, &local_port);
+  curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_errno);
+  curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &looked_up);
+  return name_failure({.code = code,
+                       .where = route_.where(),
+                       .message = message_,
+                       .refusal = way_.refusal,
+                       .socket_opened = !way_.sockets.empty(),
+                       .ipv6 = way_.ipv6,
+                       .socket_errno = way_.socket_errno,
+                       .os_errno = static_cast<int>(os_errno),
+                       .resolved = address() || looked_up > 0,
+                       .connected = local_port > 0,
+                       .requested = way_.requested,
+                       .header_limit = answer_.header_limit,
+                       .provisional = answer_.block_status,
+                       .connect_timeout = request_.connect_timeout,
+                       .timeout = request_.timeout});
+}
 
 HttpReply Transfer::finish(CURLcode code) {
-  CURL* easy = easy_.get();
-  const auto time_of = [&](CURLINFO info) {
-    curl_off_t micros = 0;
-    curl_easy_getinfo(easy, info, &micros);
-    return micros;
-  };
-  long connects = 0, os_errno = 0, local_port = 0;
-  curl_easy_getinfo(easy, CURLINFO_LOCAL_PORT, &local_port);
-  curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
-  curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_errno);
+  if (!answer_.complete) {
+    Failure failure = failure_of(code);
+    // That we have no way to one address says less than what was met at another.
+    if (failure.code == "unreachable" && earlier_) failure = std::move(*earlier_);
+    return refused(std::move(failure));
+  }
+  long connects = 0;
+  curl_off_t micros = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_NUM_CONNECTS, &connects);
+  curl_easy_getinfo(easy_.get(), CURLINFO_TOTAL_TIME_T, &micros);
 
   HttpReply reply;
   reply.token = request_.token;
-  reply.took =
-      std::chrono::floor<Duration>(std::chrono::microseconds{time_of(CURLINFO_TOTAL_TIME_T)});
+  reply.took = std::chrono::floor<Duration>(waited_ + std::chrono::microseconds{micros});
   reply.reused = way_.requested && connects == 0;
-  if (answer_.complete) {
-    reply.status = answer_.block_status;
-    reply.body_truncated = code != CURLE_OK;
-    if (answer_.retry_afters == 1) reply.retry_after = std::move(answer_.retry_after);
-    reply.date = std::move(answer_.date);
-    reply.body = std::move(answer_.body);
-  } else {
-    Failure failure = name_failure({.code = code,
-                                    .where = where(),
-                                    .message = message_,
-                                    .refusal = std::move(way_.refusal),
-                                    .socket_opened = !way_.sockets.empty(),
-                                    .ipv6 = way_.ipv6,
-                                    .socket_errno = way_.socket_errno,
-                                    .os_errno = static_cast<int>(os_errno),
-                                    .resolved = time_of(CURLINFO_NAMELOOKUP_TIME_T) > 0,
-                                    .connected = local_port > 0,
-                                    .requested = way_.requested,
-                                    .header_limit = answer_.header_limit,
-                                    .provisional = answer_.block_status,
-                                    .connect_timeout = request_.connect_timeout,
-                                    .timeout = request_.timeout});
-    reply.code = std::move(failure.code);
-    reply.error = std::move(failure.error);
-    reply.blocked = failure.blocked;
-    reply.local = failure.local;
-  }
+  reply.status = answer_.block_status;
+  reply.body_truncated = code != CURLE_OK;
+  if (answer_.retry_afters == 1) reply.retry_after = std::move(answer_.retry_after);
+  reply.date = std::move(answer_.date);
+  reply.body = std::move(answer_.body);
   request_ = {};  // Bodies and resolved secrets are not kept by an idle handle.
   return reply;
 }
@@ -312,11 +373,19 @@ std::size_t Transfer::header_line(std::string_view line) {
     const std::string_view code = trim(line.substr(space)).substr(0, 3);
     std::from_chars(code.data(), code.data() + code.size(), answer_.block_status);
   } else if (line == "\r\n" || line == "\n") {
-    answer_.complete = answer_.block_status >= 200;
+    return end_block() ? line.size() : 0;
   } else {
     header_field(line);
   }
   return line.size();
+}
+
+/// False where nothing more is to be read. Nobody asked to switch protocols. And where two headers
+/// tell the length of a body, whatever follows it may be taken for either: the status counts, but
+/// the connection is not used again (RFC 9112 6.3).
+bool Transfer::end_block() {
+  answer_.complete = answer_.block_status >= 200;
+  return answer_.block_status != 101 && !(answer_.sized && answer_.chunked);
 }
 
 void Transfer::header_field(std::string_view line) {
@@ -328,6 +397,10 @@ void Transfer::header_field(std::string_view line) {
     answer_.date = value;
   } else if (same_name(name, "Content-Type")) {
     answer_.content_type = value;
+  } else if (same_name(name, "Content-Length")) {
+    answer_.sized = true;
+  } else if (same_name(name, "Transfer-Encoding")) {
+    answer_.chunked = true;
   } else if (same_name(name, "Retry-After")) {
     ++answer_.retry_afters;
     answer_.retry_after = value;
@@ -348,10 +421,10 @@ curl_socket_t Transfer::on_open_socket(void* self, curlsocktype, curl_sockaddr* 
   return static_cast<Transfer*>(self)->open_socket(address);
 }
 
-/// Called for each address of the host that is tried; a refused one lets libcurl try the next.
+/// Called for each new connection; half of the time that is left is for each address but the last.
 curl_socket_t Transfer::open_socket(curl_sockaddr* address) {
   if (options_.guard) {
-    std::string refusal = options_.guard->refuse(&address->addr, host_, port_);
+    std::string refusal = options_.guard->refuse(&address->addr, route_.host(), route_.port());
     if (!refusal.empty()) {
       way_.refusal = std::move(refusal);
       return CURL_SOCKET_BAD;
@@ -364,6 +437,10 @@ curl_socket_t Transfer::open_socket(curl_sockaddr* address) {
   }
   way_.sockets.push_back(opened);
   way_.ipv6 = address->family == AF_INET6;
+  if (options_.alarms && route_.more()) {
+    const Clock::time_point now = Clock::now();
+    options_.alarms->set(easy_.get(), now + (begun_ + request_.connect_timeout - now) / 2);
+  }
   return opened;
 }
 
@@ -400,16 +477,9 @@ int Transfer::before_request(const ConnectionEnds& ends) {
   }
   way_.requested = true;
   if (!options_.guard) return CURL_PREREQFUNC_OK;
-  sockaddr_storage storage{};
-  auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
-  auto* v6 = reinterpret_cast<sockaddr_in6*>(&storage);
-  const std::string address{ends.remote};
-  if (inet_pton(AF_INET, address.c_str(), &v4->sin_addr) == 1) {
-    storage.ss_family = AF_INET;
-  } else if (inet_pton(AF_INET6, address.c_str(), &v6->sin6_addr) == 1) {
-    storage.ss_family = AF_INET6;
-  }
-  way_.refusal = options_.guard->refuse(reinterpret_cast<const sockaddr*>(&storage), host_, port_);
+  const auto address = IpAddress::parse(std::string{ends.remote});
+  way_.refusal = address ? options_.guard->refuse(address->get(), route_.host(), route_.port())
+                         : "the connection has no known address";
   return way_.refusal.empty() ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
 }  // namespace onward

@@ -2,20 +2,28 @@
 // One HTTP attempt on one libcurl handle: what is sent, and what is kept of the answer.
 #include <curl/curl.h>
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/delivery/address_guard.h"
+#include "engine/delivery/alarms.h"
+#include "engine/delivery/failure.h"
 #include "engine/delivery/http_client.h"
 #include "engine/delivery/open_sockets.h"
+#include "engine/delivery/route.h"
 
 namespace onward {
 /// What is the same for all transfers of a client.
 struct TransferOptions {
   const AddressGuard* guard = nullptr;  ///< Null: any address may be called.
   OpenSockets* sockets = nullptr;       ///< Null: connections are not used again.
+  /// Where a handle says when it should be over with connecting, if it has another address to go
+  /// to: see `connecting`. Null: it never has.
+  Alarms<CURL*>* alarms = nullptr;
   std::string user_agent;
   std::string ca_file;
   bool https_only = false;
@@ -26,6 +34,8 @@ struct TransferOptions {
 /// A handle and its state, used for one attempt after another. Never moves: libcurl points to it.
 class Transfer {
  public:
+  using Clock = std::chrono::steady_clock;
+
   /// `options` must outlive it.
   explicit Transfer(const TransferOptions& options);
   Transfer(const Transfer&) = delete;
@@ -34,9 +44,23 @@ class Transfer {
   /// Makes the handle ready. False where the request may not be sent as it stands: `reply` says
   /// why, and nothing is to be performed.
   bool prepare(HttpRequest request, HttpReply& reply);
-  /// The connection that libcurl would have used again turned out to be out of step. The handle is
-  /// then ready to be performed once more, on a new connection; true at most once an attempt.
-  bool again();
+  /// The name that is to be looked up before it is performed; empty where there is none.
+  const std::string& name() const { return route_.name(); }
+  Clock::time_point begun() const { return begun_; }
+  const HttpRequest& request() const { return request_; }
+  /// Sends it to the addresses of its name, one after another. False where there is none to go to:
+  /// `reply` says why, and nothing is to be performed.
+  bool go_to(Resolver::Found found, HttpReply& reply);
+
+  /// Nobody was reached at the address that it went to.
+  bool unreached(CURLcode code) const;
+  /// The address that it went to, of its name; null where the URL holds it.
+  const IpAddress* address() const { return route_.address(); }
+  /// It has not reached anybody yet.
+  bool connecting() const;
+  /// The handle is to be performed once more: on a new connection, since the one that libcurl would
+  /// have used again was out of step (at most once an attempt), or at the next address.
+  bool again(CURLcode code);
   /// What came of it, once libcurl is done with the handle.
   HttpReply finish(CURLcode code);
 
@@ -58,8 +82,9 @@ class Transfer {
 
   /// What is kept of an answer.
   struct Answer {
-    int block_status = 0;   ///< Of the header block being read.
-    bool complete = false;  ///< The final block was read to its end.
+    int block_status = 0;                 ///< Of the header block being read.
+    bool complete = false;                ///< The final block was read to its end.
+    bool sized = false, chunked = false;  ///< The two ways to tell the length of a body.
     bool body_began = false;
     bool header_limit = false;
     std::size_t header_bytes = 0, body_bytes = 0;
@@ -77,17 +102,20 @@ class Transfer {
   };
 
   void set_constants();
+  void aim();
+  HttpReply refused(Failure failure);
+  Failure failure_of(CURLcode code) const;
   std::string set_url(const std::string& text);
   std::string set_headers();
   void set_method_and_body();
 
   std::size_t header_line(std::string_view line);
+  bool end_block();
   void header_field(std::string_view line);
   std::size_t body_part(std::string_view bytes);
   curl_socket_t open_socket(curl_sockaddr* address);
   int before_request(const ConnectionEnds& ends);
   bool out_of_step(const ConnectionEnds& ends);
-  std::string where() const;
 
   static std::size_t on_header(char* data, std::size_t one, std::size_t size, void* self);
   static std::size_t on_body(char* data, std::size_t one, std::size_t size, void* self);
@@ -99,12 +127,14 @@ class Transfer {
   std::unique_ptr<CURL, EasyDelete> easy_;
   std::unique_ptr<CURLU, UrlDelete> url_;
   std::string url_text_;  ///< What was set last: mostly the next one is the same.
-  std::string host_;
-  std::uint16_t port_ = 0;
+  Route route_;
   HeaderList headers_;
   char message_[CURL_ERROR_SIZE] = {};
 
   HttpRequest request_;
+  Clock::time_point begun_;
+  Clock::duration waited_{};        ///< Until libcurl was handed it last.
+  std::optional<Failure> earlier_;  ///< At the address before.
   Answer answer_;
   Way way_;
 };

@@ -18,8 +18,6 @@ constexpr std::chrono::seconds kNapMax{60};
 /// to be written with; many do not wait.
 constexpr std::chrono::milliseconds kResultsWait{2};
 constexpr std::size_t kResultsMany = 256;
-/// A write-ahead log of this length is told of: several times what a checkpoint lets grow.
-constexpr std::uint64_t kLogLong = std::uint64_t{128} << 20;
 /// Calls (not events) that may wait.
 constexpr std::size_t kCallsMax = 10'000;
 
@@ -214,15 +212,15 @@ void Runtime::Impl::refresh() {
   const bool look = moment >= last_look + kQuiet;
   if (look) last_look = moment;
   const std::uint64_t bytes = look ? engine->store().size_on_disk() : 0;
-  const std::optional<Instant> oldest = look ? engine->oldest_due() : std::nullopt;
   const std::uint64_t log = look ? engine->store().log_bytes() : 0;
   if (look) watch_log(log);
+  const std::optional<Instant> oldest = look ? engine->oldest_due() : std::nullopt;
 
   const std::lock_guard lock{mutex};
   if (look) {
     bytes_on_disk = bytes;
-    oldest_due = oldest;
     log_bytes = log;
+    oldest_due = oldest;
   }
   if (names) directory = std::move(names);
   full = engine->full();
@@ -233,23 +231,24 @@ void Runtime::Impl::refresh() {
     tokens.emplace(engine->tokens()[i].sha256, engine->tokens()[i]);
 }
 
-/// Tells of a write-ahead log that grows because somebody reads: with each doubling, and when it is
-/// as usual again.
+/// The log is used again when all of it is in the database and nobody reads it: one that grows is
+/// held by a reader that does not end. Told with each doubling, and when it is as usual again.
 void Runtime::Impl::watch_log(std::uint64_t bytes) {
-  if (bytes < kLogLong) {
-    if (std::exchange(log_told, 0) > 0 && options.log) options.log({"store.log_usual", {}});
+  if (bytes < options.log_long) {
+    if (std::exchange(log_told, 0) > 0 && options.log)
+      options.log({"store.log_usual", {{"bytes", count_value(bytes)}}, LogLevel::Warning});
     return;
   }
   if (bytes < 2 * log_told) return;
   log_told = bytes;
-  if (options.log)
-    options.log(
-        {"store.log_growing",
-         {{"bytes", count_value(bytes)},
-          {"hint",
-           "a backup or another reader is under way, or there is no room: no checkpoint can "
-           "pass it"}},
-         LogLevel::Warning});
+  if (!options.log) return;
+  options.log({"store.log_growing",
+               {{"bytes", count_value(bytes)},
+                {"hint",
+                 "another program keeps the database open for reading, such as a backup or a "
+                 "shell, or there is no room: no checkpoint can pass it, and the log takes ever "
+                 "more of the disk"}},
+               LogLevel::Warning});
 }
 
 /// The store is gone: going on in memory would be lying.

@@ -225,8 +225,7 @@ struct RuntimeFigures {
   std::uint64_t commits = 0, inputs = 0;
   std::uint64_t commit_micros_total = 0;
   std::size_t queued = 0, pending = 0, queued_max = 0;
-  std::uint64_t bytes_on_disk = 0;
-  std::uint64_t log_bytes = 0;  ///< Of the write-ahead log that no checkpoint has taken yet.
+  std::uint64_t bytes_on_disk = 0, log_bytes = 0;
   std::optional<Instant> oldest_due;
   std::optional<Instant> held_since;  ///< Since when nothing is sent.
   DelivererFigures delivery;
@@ -291,8 +290,9 @@ struct RuntimeOptions {
   std::size_t window = 20'000;          ///< Deliveries of all endpoints in memory.
   std::filesystem::path key_file;  ///< Of the master key; empty: in memory, gone with the process.
   bool own_key_file = true;        ///< See KeyFile.
-  bool any_secret = false;         ///< Scenarios may name secrets that are not there: simulations.
-  LogSink log;                     ///< May be empty.
+  std::uint64_t log_long = std::uint64_t{128} << 20;  ///< Bytes of the store's log worth a line.
+  bool any_secret = false;  ///< Scenarios may name secrets that are not there: simulations.
+  LogSink log;              ///< May be empty.
 };
 
 /// Owns the threads of the engine, of the reader and of releases. The store and the deliverer are

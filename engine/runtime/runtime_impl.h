@@ -94,8 +94,8 @@ struct Runtime::Impl final : DeliverySink {
   // The engine thread's own.
   std::uint64_t generation = 0;  // of the directory
   std::shared_ptr<const SecretValues> shown_secrets;
-  Steady::time_point unfolded_since{}, last_work{}, last_look{};
   std::uint64_t log_told = 0;  // how long the write-ahead log was when it was told of last
+  Steady::time_point unfolded_since{}, last_work{}, last_look{};
   ClockWatch clock_watch;
 };
 }  // namespace onward

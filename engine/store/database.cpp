@@ -126,7 +126,7 @@ ReadScope::~ReadScope() {
 }
 
 std::unique_ptr<SQLite::Database> open_writer(const std::filesystem::path& file, bool durable,
-                                              std::uint64_t bytes_max) {
+                                              std::uint64_t bytes_max, bool known) {
   auto database = std::make_unique<SQLite::Database>(
       file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX,
       kBusyTimeoutMs);
@@ -134,7 +134,13 @@ std::unique_ptr<SQLite::Database> open_writer(const std::filesystem::path& file,
   // page goes into the WAL whole. Larger ones were a gain for no table.
   database->exec("PRAGMA page_size = " + std::to_string(kPageSize));
   check_owner(*database, file);
-  if (database->execAndGet("PRAGMA journal_mode = WAL").getString() != "wal")
+  if (known && user_version(*database) == 0)
+    throw io_fault("damaged", file.string() +
+                                  " holds nothing, and did: it, or its write-ahead log, was cut "
+                                  "off or taken away. Restore both, or a backup");
+  // To its end, where it is committed, and only then asked what came of it.
+  database->exec("PRAGMA journal_mode = WAL");
+  if (database->execAndGet("PRAGMA journal_mode").getString() != "wal")
     throw io_fault("no_wal", file.string() +
                                  " cannot use a write-ahead log: is the folder on a "
                                  "network file system?");

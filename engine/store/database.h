@@ -119,10 +119,12 @@ class ReadScope {
 };
 
 inline constexpr std::uint64_t kPageSize = 4096;
+
 /// Opens the one connection that writes and checkpoints, and makes the file where there is none.
-/// `bytes_max` bounds the file; 0: no bound. Throws SQLite::Exception and Fault.
+/// `bytes_max` bounds the file; 0: no bound. One that is `known` to hold something is not taken for
+/// a new one when it holds nothing. Throws SQLite::Exception and Fault.
 std::unique_ptr<SQLite::Database> open_writer(const std::filesystem::path& file, bool durable,
-                                              std::uint64_t bytes_max);
+                                              std::uint64_t bytes_max, bool known = false);
 /// Throws what is no database of ours, or one of a newer schema.
 void check_known(SQLite::Database& database, const std::filesystem::path& file);
 /// 12 characters of 60 bits from the operating system.

@@ -1,10 +1,18 @@
 #pragma once
-// Who owns a data folder: one process at a time.
+// Who owns a data folder: one process at a time. And how the last owner left it.
+#include <cstdint>
 #include <filesystem>
 
 #include "engine/core/result.h"
 
 namespace onward {
+/// What a lock file knows of the database beside it.
+enum class Left : std::uint8_t {
+  Nothing,  ///< None was made yet, so far as is known.
+  Open,     ///< It is in use, or its owner died: the write-ahead log belongs to it.
+  Closed,   ///< All is in the database file.
+};
+
 /// An exclusive lock on a file that holds the owner's pid. The kernel lets go of it when the
 /// process ends, however that comes; the file itself stays.
 class LockFile {
@@ -18,8 +26,15 @@ class LockFile {
   LockFile& operator=(LockFile&&) = delete;
   ~LockFile();
 
+  /// How the owner before left it; how this one does, once `leave` was called.
+  Left left() const { return left_; }
+  /// On disk when it returns, where `durable`.
+  Status leave(Left left, bool durable);
+
  private:
   explicit LockFile(int descriptor) : descriptor_{descriptor} {}
+  Status write();
   int descriptor_;
+  Left left_ = Left::Nothing;
 };
 }  // namespace onward

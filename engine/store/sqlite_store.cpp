@@ -36,9 +36,8 @@
 
 namespace onward {
 namespace {
-/// WAL pages that make a checkpoint worth its fsync: while commits press, and at rest.
-constexpr int kCheckpointPages = 4096;
-constexpr int kCheckpointPagesAtRest = 512;
+/// At rest so much less of a WAL is worth a checkpoint.
+constexpr int kAtRest = 8;
 /// Rows that ride in a small commit.
 constexpr std::size_t kRidersMin = 16;
 /// Rows that a slice of its own folds whatever the time.
@@ -71,7 +70,11 @@ class SqliteStore final : public Store {
         newest_{overlay_, tables_} {
     sqlite3_wal_hook(database_->getHandle(), &SqliteStore::on_wal, this);
     sqlite3_file_control(database_->getHandle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal_);
+    if (wal_ == nullptr || wal_->pMethods == nullptr)
+      throw Fault{{ErrorKind::Io, "no_wal", "the database has no write-ahead log"}};
+    own();
   }
+  ~SqliteStore() override;
 
   /// Reads the journal into the overlay.
   void replay();
@@ -192,6 +195,7 @@ class SqliteStore final : public Store {
     });
   }
 
+  void own();
   template <class Work>
   Status writing(Work work);
   template <class Work>
@@ -231,6 +235,27 @@ class SqliteStore final : public Store {
   std::optional<Error> sync_failed_;  ///< After it nothing may be told of any more.
   std::atomic<bool> sync_broken_ = false;
 };
+
+/// From now on the folder says that its WAL must be there: on disk, and only then said so.
+void SqliteStore::own() {
+  if (options_.durable && wal_->pMethods->xSync(wal_, SQLITE_SYNC_NORMAL) != SQLITE_OK)
+    throw Fault{{ErrorKind::Io, "store_io", "the write-ahead log cannot be synced"}};
+  if (Status told = lock_.leave(Left::Open, options_.durable); !told)
+    throw Fault{std::move(told.error())};
+}
+
+/// Where all of the WAL is in the database, closing takes it away, and the folder says first that
+/// it may be missing. Else it stays for the next start; after a fault nothing more is written.
+SqliteStore::~SqliteStore() {
+  int pages = 0, copied = -1;
+  const bool whole =
+      !failed_ && !sync_broken_ &&
+      sqlite3_wal_checkpoint_v2(database_->getHandle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages,
+                                &copied) == SQLITE_OK &&
+      pages == copied && lock_.leave(Left::Closed, options_.durable);
+  if (!whole)
+    sqlite3_db_config(database_->getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+}
 
 void SqliteStore::replay() {
   journal_ = onward::replay(*database_, tables_, overlay_);
@@ -305,7 +330,7 @@ Status SqliteStore::commit(const Commit& commit) {
     write(commit);
     const bool old = !journal_.empty() && journal_.front().at + options_.fold_age <= commit.at;
     if (!fold_ && (old || overlay_.changes >= options_.fold_after)) begin_fold();
-    checkpoint(kCheckpointPages);
+    checkpoint(options_.checkpoint_pages);
   });
 }
 
@@ -389,7 +414,7 @@ void SqliteStore::fold_everything() {
 Status SqliteStore::fold() {
   const Status done = writing([&] {
     fold_everything();
-    checkpoint(kCheckpointPagesAtRest);
+    checkpoint(options_.checkpoint_pages / kAtRest);
   });
   return done ? sync() : done;
 }
@@ -399,7 +424,7 @@ Result<bool> SqliteStore::fold_slice() {
     if (!fold_ && !journal_.empty()) begin_fold();
     if (fold_)
       transact([&] { fold_done_ = fold_rows(kSliceRowsMin, SIZE_MAX, options_.fold_slice); });
-    if (journal_.empty()) checkpoint(kCheckpointPagesAtRest);
+    if (journal_.empty()) checkpoint(options_.checkpoint_pages / kAtRest);
   });
   if (!status) return tl::make_unexpected(status.error());
   return !journal_.empty();
@@ -455,26 +480,72 @@ std::uint64_t SqliteStore::size_on_disk() const {
   return size;
 }
 
+/// A new name is durable when its folder is.
+void sync_folder(const std::filesystem::path& folder) {
+  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  fsync(descriptor);
+  close(descriptor);
+}
+
+tl::unexpected<Error> lost(const std::string& what) { return fail(ErrorKind::Io, "damaged", what); }
+
 /// The folder, for its owner only, and an empty database file with the same rights where there is
-/// none. A missing one beside a WAL is no new folder: someone lost it.
+/// none. A missing one beside a WAL or a lock file is no new folder: someone lost it.
 Status prepare(const std::filesystem::path& folder) {
   std::error_code error;
-  if (std::filesystem::create_directories(folder, error))
+  if (std::filesystem::create_directories(folder, error)) {
     std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
+    sync_folder(folder.parent_path());
+  }
   if (error)
     return fail(ErrorKind::Io, "no_access",
                 "cannot make the data folder " + folder.string() + ": " + error.message());
   const std::filesystem::path file = folder / "onward.db";
-  if (!std::filesystem::exists(file, error) &&
-      std::filesystem::exists(folder / "onward.db-wal", error))
-    return fail(ErrorKind::Io, "damaged",
-                file.string() + " is missing, but its write-ahead log is there: restore both");
+  if (!std::filesystem::exists(file, error)) {
+    if (std::filesystem::exists(folder / "onward.db-wal", error))
+      return lost(file.string() + " is missing, but its write-ahead log is there: restore both");
+    if (std::filesystem::exists(folder / "onward.lock", error))
+      return lost(file.string() +
+                  " is missing, but it was there: restore it from a backup; to begin anew, remove "
+                  "onward.lock as well");
+  }
   const int descriptor = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (descriptor < 0)
     return fail(ErrorKind::Io, "no_access",
                 "cannot open " + file.string() + ": " + std::strerror(errno));
   close(descriptor);
   return {};
+}
+/// SQLite takes an empty file, and one without its WAL, for what they seem to be: a database
+/// without anything, or without its latest commits.
+Status check_files(const std::filesystem::path& folder, Left left) {
+  const std::filesystem::path file = folder / "onward.db", wal = folder / "onward.db-wal";
+  std::error_code missing;
+  const bool empty = std::filesystem::file_size(file, missing) == 0;
+  const bool has_wal = std::filesystem::exists(wal, missing);
+  if (empty && (left != Left::Nothing || (has_wal && std::filesystem::file_size(wal, missing) > 0)))
+    return lost(file.string() + " is empty, and was not: restore it from a backup");
+  if (left == Left::Open && !has_wal)
+    return lost(wal.string() +
+                " is missing, and whoever used the database last did not close it: what was "
+                "committed last is in that file. Put it back, or restore a backup. If another "
+                "program has closed the database since (the sqlite3 shell), nothing is lost: "
+                "remove onward.lock and start again");
+  return {};
+}
+
+void warn_of_network(const SqliteOptions& options) {
+  if (!options.log) return;
+  const auto network = network_file_system(options.file_system(options.folder));
+  if (!network) return;
+  options.log({"store.network_file_system",
+               {{"type", *network},
+                {"data", options.folder.string()},
+                {"hint",
+                 "its locks and its fsync may not hold what they promise, and then events are lost "
+                 "or the database is damaged: use a disk of this machine"}},
+               LogLevel::Warning});
 }
 }  // namespace
 
@@ -486,10 +557,14 @@ Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteOptions& options) {
     return tl::make_unexpected(ready.error());
   auto lock = LockFile::take(absolute.folder / "onward.lock");
   if (!lock) return tl::make_unexpected(lock.error());
+  if (const Status sound = check_files(absolute.folder, lock->left()); !sound)
+    return tl::make_unexpected(sound.error());
+  warn_of_network(absolute);
 
   const std::filesystem::path file = absolute.folder / "onward.db";
   auto store = guarded([&]() -> Result<std::unique_ptr<Store>> {
-    auto database = open_writer(file, options.durable, options.bytes_max);
+    auto database =
+        open_writer(file, options.durable, options.bytes_max, lock->left() != Left::Nothing);
     auto opened =
         std::make_unique<SqliteStore>(std::move(absolute), std::move(*lock), std::move(database));
     opened->replay();

@@ -1,8 +1,12 @@
 #pragma once
 // The embedded durable store: SQLite with a journal and a fold (docs/store.md).
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 
+#include "engine/core/log_record.h"
+#include "engine/store/file_system.h"
 #include "engine/store/store.h"
 
 namespace onward {
@@ -12,9 +16,13 @@ struct SqliteOptions {
   std::size_t fold_after = 40'000;  ///< Changes since the last fold that start the next.
   Duration fold_age = std::chrono::seconds{1};         ///< So does an unfolded commit of this age.
   Duration fold_slice = std::chrono::milliseconds{1};  ///< Work of one call of `fold_slice`.
+  int checkpoint_pages =
+      4096;  ///< Growth of the WAL that is worth a checkpoint; at rest an eighth.
   std::uint64_t bytes_max =
-      0;                    ///< The most that onward.db may take; then "disk_full". 0: no bound.
-  bool durable = true;      ///< false: no fsync; for tests of other things only.
+      0;                ///< The most that onward.db may take; then "disk_full". 0: no bound.
+  bool durable = true;  ///< false: no fsync; for tests of other things only.
+  LogSink log;          ///< What an operator should know of the folder.
+  std::function<std::uint64_t(const std::filesystem::path& folder)> file_system = file_system_type;
   bool plain_rows = false;  ///< For the benchmark only: no journal, each commit writes its rows.
 };
 

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "engine/delivery/curl_http_client.h"
+#include "tests/delivery/calls.h"
 #include "tests/support/local_receiver.h"
 
 namespace onward {
@@ -72,20 +73,17 @@ class TlsReceiver {
   }
   ~TlsReceiver() { std::filesystem::remove(file_); }
 
-  /// Calls it, believing its own certificate or the system's.
-  HttpReply call(bool believe) const {
-    const auto client =
-        make_curl_client({.guard = *AddressGuard::make({.allow_networks = {"127.0.0.0/8"}}),
-                          .ca_file = believe ? file_ : std::string{}});
-    HttpRequest request;
-    request.request = std::make_shared<Request>(
-        Request{.url = fmt::format("https://127.0.0.1:{}/", receiver_.port()), .body = "{}"});
-    request.connect_timeout = request.timeout = 10s;
-    client->start(std::move(request));
-    std::vector<HttpReply> replies;
-    while (replies.empty()) client->poll(10s, replies);
-    return replies.front();
+  /// Calls it by `name`, believing its own certificate or the system's.
+  HttpReply call(bool believe, std::string_view name = "127.0.0.1") const {
+    const auto client = make_curl_client({.guard = open_guard(),
+                                          .ca_file = believe ? file_ : std::string{},
+                                          .names = {.look_up = [](const std::string&) {
+                                            return LookUp{{*IpAddress::parse("127.0.0.1")}, {}};
+                                          }}});
+    return onward::call(*client,
+                        request_to(fmt::format("https://{}:{}/", name, receiver_.port()), 10s));
   }
+  SSL_CTX* context() const { return context_.get(); }
 
  private:
   void serve(Peer& peer) {
@@ -125,6 +123,32 @@ TEST_CASE("fault 27: a certificate that is not believed, whatever the reason",
   refused(TlsReceiver{}.call(/*believe=*/false), "self-signed");
   refused(TlsReceiver("IP:127.0.0.1", -60).call(/*believe=*/true), "expired");
   refused(TlsReceiver("DNS:other.example.com").call(/*believe=*/true), "127.0.0.1");
+}
+
+TEST_CASE("fault 28: TLS of the day before yesterday, and one that hangs up with an alert",
+          "[delivery][client][tls][faults]") {
+  const TlsReceiver receiver;
+  SSL_CTX_set_security_level(receiver.context(), 0);
+  SSL_CTX_set_cipher_list(receiver.context(), "ALL:@SECLEVEL=0");
+  SSL_CTX_set_max_proto_version(receiver.context(), TLS1_VERSION);
+  const HttpReply old = receiver.call(/*believe=*/true);
+  CHECK(old.status == 0);
+  CHECK(old.code == "tls");
+
+  LocalReceiver alert{[](Peer& peer) {
+    peer.send({"\x15\x03\x03\x00\x02\x02\x28", 7});  // Fatal: handshake_failure.
+    peer.wait_for_close();
+  }};
+  const auto client = open_client();
+  CHECK(call(*client, request_to(fmt::format("https://127.0.0.1:{}/", alert.port()))).code ==
+        "tls");
+}
+
+TEST_CASE("a certificate is asked for the name, though the connection goes to an address",
+          "[delivery][client][tls]") {
+  const TlsReceiver receiver{"DNS:crm.test"};
+  CHECK(receiver.call(/*believe=*/true, "crm.test").status == 200);
+  CHECK(receiver.call(/*believe=*/true, "other.test").code == "tls_cert");
 }
 
 TEST_CASE("fault 29: a receiver that demands a certificate of ours",

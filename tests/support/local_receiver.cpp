@@ -142,12 +142,14 @@ void Peer::reset() {
   socket_ = -1;
 }
 
-LocalReceiver::LocalReceiver(Script script) : script_{std::move(script)} {
+LocalReceiver::LocalReceiver(Script script, ListenAt at)
+    : script_{std::move(script)}, address_{std::move(at.address)} {
   if (!script_) script_ = answers({http_reply(200)});
   listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(at.port);
+  inet_pton(AF_INET, address_.c_str(), &address.sin_addr);
   socklen_t size = sizeof address;
   auto* generic = reinterpret_cast<sockaddr*>(&address);
   if (listener_ < 0 || bind(listener_, generic, size) != 0 || listen(listener_, 512) != 0 ||
@@ -185,7 +187,7 @@ void LocalReceiver::accept_all() {
   }
 }
 
-std::string LocalReceiver::origin() const { return fmt::format("http://127.0.0.1:{}", port_); }
+std::string LocalReceiver::origin() const { return fmt::format("http://{}:{}", address_, port_); }
 
 std::string LocalReceiver::url(std::string_view path) const {
   return fmt::format("{}{}", origin(), path);

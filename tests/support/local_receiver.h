@@ -1,5 +1,7 @@
 #pragma once
 // A receiver of webhooks on this machine whose every byte a test decides.
+#include <poll.h>
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -49,6 +51,8 @@ class Peer {
   bool drip(std::string_view bytes, std::chrono::milliseconds pause);
   /// Reads and throws away until the other side closes.
   void wait_for_close();
+  /// The same, but reads nothing.
+  void wait_for_close_unread() { wait(POLLRDHUP, -1); }
   /// Until the other side's system has all that was sent.
   bool wait_until_read();
   /// No more from us, while the other side may go on.
@@ -67,13 +71,19 @@ class Peer {
   std::string buffer_;
 };
 
-/// Listens on a free port of 127.0.0.1 and runs the script for each connection, in a thread of its
+/// Where a receiver listens.
+struct ListenAt {
+  std::string address = "127.0.0.1";  ///< Another of this machine: "127.0.0.2".
+  std::uint16_t port = 0;             ///< 0: any that is free.
+};
+
+/// Listens and runs the script for each connection, in a thread of its
 /// own, until the receiver is destroyed.
 class LocalReceiver {
  public:
   using Script = std::function<void(Peer&)>;
   /// Without a script every request is answered 200.
-  explicit LocalReceiver(Script script = {});
+  explicit LocalReceiver(Script script = {}, ListenAt at = {});
   ~LocalReceiver();
   LocalReceiver(const LocalReceiver&) = delete;
   LocalReceiver& operator=(const LocalReceiver&) = delete;
@@ -93,6 +103,7 @@ class LocalReceiver {
   void accept_all();
 
   Script script_;
+  std::string address_;
   int listener_ = -1;
   int stop_[2] = {-1, -1};  ///< A pipe whose closing ends all threads.
   std::uint16_t port_ = 0;

@@ -248,6 +248,7 @@ Status open_engine(const ServeOptions& options, const NodeKinds& kinds, const Lo
   SqliteOptions sqlite;
   sqlite.folder = data;
   sqlite.dedupe_for = options.dedupe_for;
+  sqlite.log = log;
   auto store = open_sqlite_store(sqlite);
   if (!store) return tl::make_unexpected(store.error());
   auto client = make_client(options);

@@ -1,0 +1,292 @@
+#include "tests/crash/harness.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <set>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+#include "engine/core/value.h"
+#include "tests/crash/load.h"
+#include "tests/crash/receiver.h"
+#include "tests/crash/victim.h"
+#include "tests/support/first_schema.h"
+
+namespace onward::crash {
+namespace {
+namespace fs = std::filesystem;
+constexpr Nanos kMs = 1'000'000;
+constexpr Nanos kPatience = 60'000 * kMs;
+
+/// Where a life ends.
+struct Point {
+  const char* name;
+  const char* call;  ///< See killer.cpp; null: at a random moment.
+  const char* when;
+  std::uint32_t at_most;  ///< Of the calls; milliseconds where there is none.
+  enum { Loaded, Idle, Stopping, OldSchema, Starting } life = Loaded;
+  int weight = 1;
+};
+constexpr Point kPoints[] = {
+    {"random moment", nullptr, nullptr, 200, Point::Loaded, 4},
+    {"before a commit's write", "wal_write", "before", 300, Point::Loaded, 2},
+    {"after a commit's write", "wal_write", "after", 300, Point::Loaded, 2},
+    {"before a sync", "wal_sync", "before", 30, Point::Loaded, 2},
+    {"after a sync", "wal_sync", "after", 30, Point::Loaded, 2},
+    {"after a request was sent", "send", "after", 60, Point::Loaded, 3},
+    {"in a fold", "wal_write", "after", 60, Point::Idle, 2},
+    {"in a checkpoint", "db_write", "after", 20, Point::Stopping, 2},
+    {"in a migration", "wal_write", "after", 12, Point::OldSchema, 1},
+    {"in a start", nullptr, nullptr, 25, Point::Starting, 1},
+};
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string pattern = (fs::temp_directory_path() / "onward-crash-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder");
+    path = pattern;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+  fs::path path;
+};
+
+std::string scenario_for(std::uint16_t port) {
+  return fmt::format(R"(scenario: crash
+reentry: parallel
+nodes:
+  joined: {{ kind: trigger, event: subscription, next: known }}
+  known:  {{ kind: condition, if: {{ email: {{ ends_with: "@example.org" }} }}, yes: tell, no: pause }}
+  tell:
+    kind: send_webhook
+    url: "http://127.0.0.1:{0}/tell"
+    additional: {{ n: "{{{{ event.n }}}}" }}
+    retry: {{ delays: [1s] }}
+    next: end
+  pause:  {{ kind: wait, for: 1s, next: late }}
+  late:
+    kind: send_webhook
+    url: "http://127.0.0.1:{0}/late"
+    additional: {{ n: "{{{{ event.n }}}}" }}
+    retry: {{ delays: [1s] }}
+    next: end
+)",
+                     port);
+}
+
+std::int64_t number(const Value& from, const std::string& path) {
+  const Value* found = from.find_path(path);
+  const auto* count = found ? std::get_if<std::int64_t>(&found->rep()) : nullptr;
+  if (!count) throw std::runtime_error("the statistics have no " + path);
+  return *count;
+}
+
+class Harness {
+ public:
+  explicit Harness(const HarnessOptions& options)
+      : options_{options}, random_{options.seed}, receiver_{options.seed}, load_{data()} {}
+
+  Summary run() {
+    const Nanos started = now_nanos();
+    set_up();
+    for (int life = 0; summary_.kills_in_all() < options_.kills; ++life) {
+      if (life > 2 * options_.kills + 20) throw std::runtime_error("too few lives end by a kill");
+      live(any_point());
+    }
+    catch_up();
+    record_.events = load_.acknowledged();
+    record_.arrivals = receiver_.arrivals();
+    summary_.verdict = judge(record_, options_.allowed);
+    for (const std::string& surprise : load_.surprises())
+      summary_.verdict.findings.push_back({"refused_post", surprise});
+    summary_.events = record_.events.size();
+    std::set<int> contacts;
+    for (const auto& [event, about] : record_.events) contacts.insert(about.contact);
+    summary_.contacts = contacts.size();
+    summary_.seconds = static_cast<double>(now_nanos() - started) / 1e9;
+    return std::move(summary_);
+  }
+
+ private:
+  fs::path data() const { return folder_.path / "data"; }
+  std::uint32_t below(std::uint32_t bound) { return static_cast<std::uint32_t>(random_() % bound); }
+
+  const Point& any_point() {
+    int all = 0;
+    for (const Point& point : kPoints) all += point.weight;
+    int place = static_cast<int>(below(static_cast<std::uint32_t>(all)));
+    for (const Point& point : kPoints)
+      if ((place -= point.weight) < 0) return point;
+    return kPoints[0];
+  }
+
+  VictimOptions options(std::string kill = {}) const {
+    return {.data = data(),
+            .arguments = {"--quiet", "--allow-host", fmt::format("127.0.0.1:{}", receiver_.port())},
+            .kill = std::move(kill),
+            .note = folder_.path / "note",
+            .faults = {}};
+  }
+
+  std::string must_listen(Victim& victim) {
+    if (auto url = victim.wait_for_url(now_nanos() + kPatience)) return *url;
+    victim.kill();
+    throw std::runtime_error("the server does not start: " + victim.said());
+  }
+
+  void must(const Result<HttpAnswer>& answer) {
+    if (!answer) throw std::runtime_error(answer.error().message);
+    if (answer->status / 100 != 2) throw std::runtime_error(answer->body);
+  }
+
+  void set_up() {
+    Victim victim{options()};
+    const std::string url = must_listen(victim);
+    must(call(data(), url, "PUT", "/v1/scenarios/crash", scenario_for(receiver_.port()),
+              "application/yaml"));
+    must(call(data(), url, "POST", "/v1/scenarios/crash/activate"));
+    victim.terminate();
+    if (!victim.wait_for_end(now_nanos() + kPatience)) throw std::runtime_error("it does not stop");
+    end(victim, "");
+    summary_.clean_stops = 0;
+  }
+
+  void live(const Point& point) {
+    if (point.life == Point::OldSchema) make_old();
+    fs::remove(folder_.path / "note");
+    std::string kill;
+    if (point.call != nullptr)
+      kill = fmt::format("{}:{}:{}", point.call, point.when, 1 + below(point.at_most));
+    Victim victim{options(kill)};
+    const Nanos started = now_nanos();
+    if (point.life == Point::Starting) {
+      victim.wait_for_end(started + below(point.at_most) * kMs);
+      return end(victim, point.name);
+    }
+    const auto url = victim.wait_for_url(started + kPatience);
+    if (!url) {
+      // It died by its point before it listened, or it does not start.
+      if (!victim.wait_for_end(now_nanos() + 1000 * kMs) || !WIFSIGNALED(victim.status()))
+        throw std::runtime_error("the server does not start: " + victim.said());
+      return end(victim, point.name);
+    }
+    const bool loaded = point.life == Point::Loaded || point.life == Point::Stopping;
+    if (loaded) load_.start(*url, 40);
+    const bool at_random = point.call == nullptr;
+    const Nanos left = (at_random ? 5 + below(point.at_most) : 50 + below(250)) * kMs;
+    victim.wait_for_end(now_nanos() + left);
+    if (point.life == Point::Stopping) {
+      victim.terminate();
+      victim.wait_for_end(now_nanos() + kPatience);
+    }
+    end(victim, at_random ? point.name : std::string{point.name});
+    load_.join();
+  }
+
+  /// Kills what still lives, and counts how it died.
+  void end(Victim& victim, const std::string& point) {
+    const Nanos own = victim.kill();
+    receiver_.next_life();
+    if (WIFEXITED(victim.status())) {
+      if (WEXITSTATUS(victim.status()) != 0)
+        throw std::runtime_error(fmt::format("the server ended with {}: {}",
+                                             WEXITSTATUS(victim.status()), victim.said()));
+      ++summary_.clean_stops;
+      record_.kills.push_back(
+          {own, "a stop in good order"});  // a stop may cut off what is in flight
+      return;
+    }
+    Nanos noted = 0;
+    std::ifstream{folder_.path / "note"} >> noted;
+    const bool reached = noted != 0 || point == "random moment" || point == "in a start";
+    const std::string reached_point = reached ? point : "random moment";
+    record_.kills.push_back({noted != 0 ? noted : own, reached_point});
+    ++summary_.kills[reached_point];
+  }
+
+  void make_old() {
+    back_to_first_schema(data() / "onward.db");
+    fs::remove(data() / "onward.lock");  // the other program closed the database
+  }
+
+  void catch_up() {
+    Victim victim{options()};
+    const std::string url = must_listen(victim);
+    for (const Nanos patience = now_nanos() + kPatience; !load_.finish(url);)
+      if (now_nanos() > patience) throw std::runtime_error("not all events are taken");
+    for (const Nanos patience = now_nanos() + kPatience; !read_counts(url);) {
+      if (now_nanos() > patience) break;
+      victim.wait_for_end(now_nanos() + 50 * kMs);
+    }
+    victim.terminate();
+    victim.wait_for_end(now_nanos() + kPatience);
+  }
+
+  /// Whether nothing is under way any more.
+  bool read_counts(const std::string& url) {
+    const auto answer = call(data(), url, "GET", "/v1/scenarios/crash/stats");
+    must(answer);
+    const Value stats = parse_json(answer->body).value();
+    record_.entered = number(stats, "live.entered");
+    record_.done = number(stats, "live.done");
+    record_.inside = number(stats, "live.inside");
+    std::int64_t pending = record_.inside;
+    for (const Value& node : *stats.find_path("live.nodes")->list()) {
+      const std::string id = to_text(*node.find("id"));
+      if (id != "tell" && id != "late") continue;
+      record_.counts[id] = {.visits = number(node, "visits"),
+                            .unique = number(node, "unique_contacts"),
+                            .requests = number(node, "requests"),
+                            .accepted = number(node, "accepted"),
+                            .pending = number(node, "pending"),
+                            .failed = number(node, "failed"),
+                            .cancelled = number(node, "cancelled")};
+      pending += record_.counts[id].pending;
+    }
+    return pending == 0;
+  }
+
+  HarnessOptions options_;
+  std::mt19937_64 random_;
+  TemporaryFolder folder_;
+  Receiver receiver_;
+  Load load_;
+  Record record_;
+  Summary summary_;
+};
+}  // namespace
+
+int Summary::kills_in_all() const {
+  int all = 0;
+  for (const auto& [point, count] : kills) all += count;
+  return all;
+}
+
+Summary run(const HarnessOptions& options) { return Harness{options}.run(); }
+
+std::string to_text(const Summary& summary) {
+  std::string text = fmt::format("{} kills in {:.0f} s\n", summary.kills_in_all(), summary.seconds);
+  for (const auto& [point, count] : summary.kills) text += fmt::format("  {:4} {}\n", count, point);
+  const Figures& figures = summary.verdict.figures;
+  text += fmt::format(
+      "{} stops in good order\n{} events of {} contacts acknowledged\n{} requests, {} of them cut "
+      "off, {} repeated after they were accepted; the longest known for {:.1f} ms{}\n",
+      summary.clean_stops, summary.events, summary.contacts, figures.requests, figures.unanswered,
+      figures.repeats, static_cast<double>(figures.longest) / 1e6,
+      figures.longest_at.empty() ? "" : " (" + figures.longest_at + ")");
+  for (const Finding& finding : summary.verdict.findings)
+    text += fmt::format("{}: {}\n", finding.what, finding.text);
+  text += summary.verdict.findings.empty()
+              ? "nothing lost, nothing twice, all counted\n"
+              : fmt::format("{} findings\n", summary.verdict.findings.size());
+  return text;
+}
+}  // namespace onward::crash

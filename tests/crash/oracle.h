@@ -1,0 +1,67 @@
+#pragma once
+// Whether what a client was told, what a receiver was sent and what a server counted fit together,
+// whatever happened to the server in between. Pure.
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace onward::crash {
+/// Nanoseconds of one steady clock, of all that is recorded.
+using Nanos = std::int64_t;
+
+/// A request as the receiver saw it.
+struct Arrival {
+  std::string webhook_id;
+  int event = 0;           ///< Its number, from the body.
+  std::uint64_t body = 0;  ///< Hash of it.
+  Nanos arrived = 0;
+  Nanos answered = 0;  ///< 0: never; the connection broke.
+  int status = 0;
+  std::size_t life = 0;  ///< Of the server that sent it, from 0.
+  bool accepted() const { return answered != 0 && status == 200; }
+};
+
+/// Of one node, or with `entered` of the scenario.
+struct Counts {
+  std::int64_t visits = 0, unique = 0, requests = 0, accepted = 0, pending = 0, failed = 0,
+               cancelled = 0;
+};
+struct Event {
+  int contact = 0;
+  std::string node;  ///< The one that asks for its delivery.
+};
+
+/// The end of a life.
+struct Kill {
+  Nanos at = 0;
+  std::string point;
+};
+
+struct Record {
+  std::map<int, Event> events;  ///< Those acknowledged, by number: in the end all.
+  std::vector<Arrival> arrivals;
+  std::vector<Kill> kills;  ///< Of every life but the last, in order.
+  std::int64_t entered = 0, done = 0, inside = 0;
+  std::map<std::string, Counts> counts;  ///< By node, as the server tells them.
+};
+
+struct Finding {
+  std::string what;  ///< "lost_event", "body_differs", "second_id", "needless_repeat", "counter", …
+  std::string text;
+};
+struct Figures {
+  std::size_t requests = 0, repeats = 0, unanswered = 0;
+  std::string longest_at;  ///< The point of that kill.
+  Nanos longest = 0;       ///< From an answer that was asked for again to the kill after it.
+};
+struct Verdict {
+  std::vector<Finding> findings;
+  Figures figures;
+};
+
+/// `allowed`: how long before a kill an answer may have come that is not known after it, since the
+/// server had not read, written down and synced it.
+Verdict judge(const Record& record, Nanos allowed);
+}  // namespace onward::crash

@@ -1,0 +1,91 @@
+// The judge of the crash harness can say no: each planted fault is found, by its name.
+#include "tests/crash/oracle.h"
+
+#include <catch2/catch.hpp>
+
+namespace onward::crash {
+namespace {
+constexpr Nanos kMs = 1'000'000, kAllowed = 10 * kMs;
+
+/// Three events of two contacts; a kill, and a request that it caught in flight.
+Record sound() {
+  Record record;
+  record.events = {{1, {1, "tell"}}, {2, {1, "tell"}}, {3, {2, "late"}}};
+  record.kills = {{100 * kMs, "before a sync"}};
+  record.arrivals = {
+      {"evt_1", 1, 11, 10 * kMs, 11 * kMs, 200},
+      {"evt_2", 2, 22, 20 * kMs, 21 * kMs, 500},  // refused: comes again
+      {"evt_2", 2, 22, 40 * kMs, 41 * kMs, 200},
+      {"evt_3", 3, 33, 95 * kMs, 97 * kMs, 200},  // not yet written down at the kill
+      {"evt_3", 3, 33, 150 * kMs, 151 * kMs, 200, 1},
+  };
+  record.entered = record.done = 3;
+  record.counts = {{"tell", {.visits = 2, .unique = 1, .requests = 2, .accepted = 2}},
+                   {"late", {.visits = 1, .unique = 1, .requests = 1, .accepted = 1}}};
+  return record;
+}
+
+std::string found(const Record& record) {
+  std::string names;
+  for (const Finding& finding : judge(record, kAllowed).findings) names += finding.what + ";";
+  return names;
+}
+}  // namespace
+
+TEST_CASE("a sound record is found sound, and what it cost is told", "[crash][oracle]") {
+  const Verdict verdict = judge(sound(), kAllowed);
+  CHECK(verdict.findings.empty());
+  CHECK(verdict.figures.requests == 5);
+  CHECK(verdict.figures.repeats == 1);
+  CHECK(verdict.figures.longest == 3 * kMs);
+}
+
+TEST_CASE("an acknowledged event without its request is found", "[crash][oracle]") {
+  Record record = sound();
+  record.arrivals.erase(record.arrivals.begin());
+  CHECK(found(record) == "lost_event;");
+  record = sound();
+  record.arrivals[0].status = 500;
+  CHECK(found(record) == "lost_event;");
+}
+
+TEST_CASE("another body under one id is found", "[crash][oracle]") {
+  Record record = sound();
+  record.arrivals[2].body = 23;
+  CHECK(found(record) == "body_differs;");
+}
+
+TEST_CASE("a second id for one event is found", "[crash][oracle]") {
+  Record record = sound();
+  record.arrivals[4].webhook_id = "evt_4";
+  CHECK(found(record) == "second_id;");
+}
+
+TEST_CASE("a repeat that no kill explains is found", "[crash][oracle]") {
+  Record record = sound();
+  record.arrivals.push_back({"evt_1", 1, 11, 60 * kMs, 61 * kMs, 200});
+  CHECK(found(record) == "needless_repeat;");
+  record = sound();
+  record.arrivals.push_back({"evt_1", 1, 11, 160 * kMs, 161 * kMs, 200, 1});  // known for 89 ms
+  CHECK(found(record) == "needless_repeat;");
+}
+
+TEST_CASE("a request of an event that nobody sent is found", "[crash][oracle]") {
+  Record record = sound();
+  record.arrivals.push_back({"evt_9", 9, 99, 60 * kMs, 61 * kMs, 200});
+  CHECK(found(record) == "unknown_event;");
+}
+
+TEST_CASE("a counter that is off by one is found", "[crash][oracle]") {
+  for (std::int64_t Counts::*counter :
+       {&Counts::visits, &Counts::unique, &Counts::requests, &Counts::accepted, &Counts::pending,
+        &Counts::failed, &Counts::cancelled}) {
+    Record record = sound();
+    ++(record.counts["tell"].*counter);
+    CHECK(found(record) == "counter;");
+  }
+  Record record = sound();
+  --record.entered;
+  CHECK(found(record) == "counter;");
+}
+}  // namespace onward::crash
