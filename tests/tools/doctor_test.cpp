@@ -305,8 +305,8 @@ TEST_CASE("room, descriptors, a long log and network file systems are judged", "
   CHECK(judge_room(std::uint64_t{20} << 30).grade == Grade::Sound);
   CHECK(judge_descriptors(1'024, true).grade == Grade::Warning);
   CHECK(judge_descriptors(524'288, false).grade == Grade::Sound);
-  CHECK(network_file_system(0x6969UL) == "NFS");
-  CHECK(network_file_system(0xEF53UL).empty());
+  CHECK(network_kind(0x6969UL) == "NFS");
+  CHECK(network_kind(0xEF53UL).empty());
 
   const Folder folder;
   std::ofstream{folder.path() / "onward.db-wal"} << "x";

@@ -49,7 +49,7 @@ Finding room(const fs::path& data) {
 }
 
 Finding file_system(const fs::path& data) {
-  const std::string network = network_file_system(data);
+  const std::string network = network_kind(data);
   if (network.empty()) return {"file_system", Grade::Sound, "a local one", {}};
   return {"file_system", Grade::Warning, fmt::format("{} is on {}", data.string(), network),
           "Move the folder to a local disk: locks and fsync of network file systems cannot be "

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 namespace onward {
-std::string network_file_system(unsigned long type) {
+std::string network_kind(unsigned long type) {
   switch (static_cast<std::uint32_t>(type)) {
     case NFS_SUPER_MAGIC:
       return "NFS";
@@ -27,9 +27,9 @@ std::string network_file_system(unsigned long type) {
   }
 }
 
-std::string network_file_system(const std::filesystem::path& path) {
+std::string network_kind(const std::filesystem::path& path) {
   struct statfs about {};
   if (::statfs(path.c_str(), &about) != 0) return {};
-  return network_file_system(static_cast<unsigned long>(about.f_type));
+  return network_kind(static_cast<unsigned long>(about.f_type));
 }
 }  // namespace onward

@@ -5,7 +5,7 @@
 
 namespace onward {
 /// What kind of network file system `path` is on ("NFS"); empty: none that is known.
-std::string network_file_system(const std::filesystem::path& path);
+std::string network_kind(const std::filesystem::path& path);
 /// The same of a number of statfs(2).
-std::string network_file_system(unsigned long type);
+std::string network_kind(unsigned long type);
 }  // namespace onward
