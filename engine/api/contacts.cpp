@@ -110,7 +110,7 @@ void list_runs(Runtime& runtime, const Call& call) {
   if (!page) return call.reply(problem_of(page.error()));
   const auto render = [&runtime](const Runtime::RunPage& found) {
     ValueList runs;
-    for (const auto& run : found.runs) runs.push_back(view_of(run, runtime.epoch()));
+    for (const auto& run : found.runs) runs.push_back(view_of(run, runtime.epochs()));
     ValueList refused;
     for (const auto& one : found.refused) refused.push_back(view_of(one));
     return json_reply(200, ValueMap{{"runs", std::move(runs)},

@@ -28,6 +28,7 @@ constexpr Tag kTags[] = {
     {"secrets", "What headers and signatures need, kept sealed; no answer ever shows a value."},
     {"credentials", "What receivers know callers by, kept the same way."},
     {"tokens", "Who may call: each with a role; a token is shown once, when it is made."},
+    {"sending", "Whether requests leave at all: a restored copy holds them until it is told."},
     {"logs", "What was changed lately, and what requests met."},
     {kServerTag, "The process itself, for whoever watches it."},
 };

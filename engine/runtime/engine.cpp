@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/runtime/sending.h"
+
 namespace onward {
 namespace {
 constexpr Duration kProbePause = std::chrono::seconds{1};
@@ -64,6 +66,7 @@ Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<Store> store, const
   engine->dispatcher_.restore(*endpoints);
   if (Status done = engine->finish_rekey(); !done) return tl::make_unexpected(done.error());
   engine->restore_switches(*snapshot);
+  if (const auto since = onward::held_since(snapshot->admin)) engine->hold_sending(*since);
   return engine;
 }
 
@@ -74,7 +77,7 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       sink_{sink},
       clock_{clock},
       options_{options},
-      epoch_{snapshot.epoch},
+      epochs_{snapshot.epochs},
       last_seq_{snapshot.last_seq},
       last_contact_{snapshot.last_contact},
       counters_{snapshot.counters},
@@ -93,7 +96,7 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
 }
 
 void Engine::rebuild_catalog() {
-  catalog_ = book_.catalog(counters_, epoch_, options_.account_id);
+  catalog_ = book_.catalog(counters_, epochs_.newest(), options_.account_id);
   scenario_due_ = book_.next_due();
   next_check_ = passes_.next_check(catalog_);
   ++generation_;
@@ -339,7 +342,8 @@ Status Engine::take_due() {
   while (true) {
     const Instant now = clock_.now();
     const auto next = store_->next_timer();
-    if (full_ || !next || *next > now || now < paused_until(timers_from_, now)) return {};
+    if (full_ || held_since_ || !next || *next > now || now < paused_until(timers_from_, now))
+      return {};
     const auto timers = store_->timers_due(now, kTimersAtOnce);
     if (!timers) return tl::make_unexpected(timers.error());
     if (timers->empty()) return {};
@@ -370,7 +374,7 @@ Status Engine::take_due() {
 
 /// Checks at a set time whose time has come.
 Status Engine::begin_checks() {
-  if (full_ || !next_check_ || *next_check_ > clock_.now()) return {};
+  if (full_ || held_since_ || !next_check_ || *next_check_ > clock_.now()) return {};
   const TriggerPasses::DueChecks due = passes_.due_checks(catalog_, last_contact_, clock_.now());
   Commit commit{
       .at = clock_.now(), .last_seq = last_seq_, .last_contact = last_contact_, .admin = due.rows};
@@ -407,9 +411,12 @@ std::optional<Instant> Engine::next_wake() const {
   if (full_) return paused_until(probe_at_, clock_.now());
   if (!held_.empty() || !chores_.empty() || !scenario_passes_.empty() || passes_.any())
     return clock_.now();
-  std::optional<Instant> next = store_->next_timer();
-  if (next) next = std::max(*next, paused_until(timers_from_, clock_.now()));
-  if (next_check_ && (!next || *next_check_ < *next)) next = next_check_;
+  std::optional<Instant> next;
+  if (!held_since_) {
+    next = store_->next_timer();
+    if (next) next = std::max(*next, paused_until(timers_from_, clock_.now()));
+    if (next_check_ && (!next || *next_check_ < *next)) next = next_check_;
+  }
   if (const auto due = dispatcher_.next(); due && (!next || *due < *next)) next = due;
   if (scenario_due_ && (!next || *scenario_due_ < *next)) next = scenario_due_;
   return next;
@@ -492,7 +499,7 @@ void Engine::hand_out(std::vector<Dispatcher::Handout>& handouts) {
          .request = std::move(handout.request),
          .owner = version->second,
          .policy = node->node->delivery_policy(),
-         .webhook_id = format_delivery(epoch_, delivery.batch.value_or(delivery.key))});
+         .webhook_id = format_delivery(epochs_, delivery.batch.value_or(delivery.key))});
   }
 }
 

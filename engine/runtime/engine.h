@@ -159,7 +159,7 @@ class Engine {
   const std::shared_ptr<const CustomFields>& custom_fields() const { return fields_; }
   const ScenarioBook& book() const { return book_; }
   const Counters& counters() const { return counters_; }
-  const std::string& epoch() const { return epoch_; }
+  const Epochs& epochs() const { return epochs_; }
   const std::shared_ptr<const TokenBook>& tokens() const { return tokens_; }
   const EngineFigures& figures() const { return figures_; }
   std::optional<Instant> oldest_due() const { return dispatcher_.oldest_due(); }
@@ -168,6 +168,11 @@ class Engine {
   /// Grows with every change of a scenario, so that others know when to look again.
   std::uint64_t catalog_generation() const { return generation_; }
   Store& store() { return *store_; }
+
+  /// Since when nothing is sent (sending.h); nothing: requests leave.
+  const std::optional<Instant>& held_since() const { return held_since_; }
+  /// False: it was not held.
+  Result<bool> resume_sending(const std::string& who = {});
 
   // Secrets and credentials.
   const SecretBook& secrets() const { return secrets_; }
@@ -227,6 +232,8 @@ class Engine {
   using Chore = std::function<Result<bool>(Engine&)>;
   Status do_chore();
 
+  void hold_sending(Instant since);
+
   // Switches (switches.cpp).
   void restore_switches(const Snapshot& snapshot);
   std::vector<AdminRecord> first_switches(const std::string& scenario,
@@ -271,7 +278,7 @@ class Engine {
   Release release_;
   const Clock& clock_;
   RuntimeOptions options_;
-  std::string epoch_;
+  Epochs epochs_;
   Sequence last_seq_ = 0;
   ContactKey last_contact_;
   Counters counters_;
@@ -296,6 +303,7 @@ class Engine {
   std::shared_ptr<RecentLog> recent_;
   std::vector<AttemptResult> held_;  // results that a full disk could not take yet
   bool full_ = false;
+  std::optional<Instant> held_since_;
   Instant probe_at_{};
   Instant timers_from_{};  // none is taken before
   Date seen_swept_{};

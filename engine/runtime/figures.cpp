@@ -46,7 +46,7 @@ void Engine::log_attempt(const Settled& settled) const {
   const AttemptResult& result = settled.result;
   const ScenarioRecord* record = book_.find(delivery.endpoint.scenario);
   LogRecord line{"delivery.attempted",
-                 {{"delivery", format_delivery(epoch_, delivery.key)},
+                 {{"delivery", format_delivery(epochs_, delivery.key)},
                   {"scenario", record == nullptr ? "?" : record->id},
                   {"attempt", count_value(result.number)},
                   {"status", result.status},

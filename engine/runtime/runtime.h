@@ -227,6 +227,7 @@ struct RuntimeFigures {
   std::size_t queued = 0, pending = 0, queued_max = 0;
   std::uint64_t bytes_on_disk = 0, log_bytes = 0;
   std::optional<Instant> oldest_due;
+  std::optional<Instant> held_since;  ///< Since when nothing is sent.
   DelivererFigures delivery;
 };
 
@@ -423,7 +424,7 @@ class Runtime {
                   Done<Result<ContactPage>> done);
 
   RuntimeFigures figures() const;
-  const std::string& epoch() const;
+  const Epochs& epochs() const;
   /// By SHA-256 in hex, as things stand now: expired ones too. Any thread.
   std::optional<TokenRecord> find_token(std::string_view sha256) const;
   /// Those that were issued and not revoked, expired ones too. Any thread.
@@ -433,6 +434,11 @@ class Runtime {
   Status issue_token(TokenRecord token, Done<Result<TokenRecord>> done, std::string who = {});
   /// Conflict for the last admin's token.
   Status revoke_token(std::string name, Done<Result<TokenRecord>> done, std::string who = {});
+
+  /// Since when nothing is sent; nothing: requests leave. Any thread.
+  std::optional<Instant> held_since() const;
+  /// False: nothing was held.
+  Status resume_sending(Done<Result<bool>> done, std::string who = {});
 
   Status secrets(SecretKind kind, Done<Result<std::vector<SecretInfo>>> done);
   Status set_secret(SecretKind kind, std::string name, SecretChange change,

@@ -463,10 +463,11 @@ RuntimeFigures Runtime::figures() const {
   shown.queued_max = impl_->options.intake_max;
   shown.bytes_on_disk = impl_->bytes_on_disk;
   shown.log_bytes = impl_->log_bytes;
+  shown.held_since = impl_->held_since;
   return shown;
 }
 
-const std::string& Runtime::epoch() const { return impl_->epoch; }
+const Epochs& Runtime::epochs() const { return impl_->epochs; }
 
 std::optional<TokenRecord> Runtime::find_token(std::string_view sha256) const {
   const std::lock_guard lock{impl_->mutex};
@@ -510,6 +511,18 @@ Status Runtime::remove_field(std::string name, Done<Result<bool>> done, std::str
                             [name = std::move(name), who = std::move(who)](Engine& of) {
                               return of.remove_field(name, who);
                             }));
+}
+
+// ---- sending ----
+
+std::optional<Instant> Runtime::held_since() const {
+  const std::lock_guard lock{impl_->mutex};
+  return impl_->held_since;
+}
+
+Status Runtime::resume_sending(Done<Result<bool>> done, std::string who) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [who = std::move(who)](Engine& of) { return of.resume_sending(who); }));
 }
 
 // ---- secrets ----

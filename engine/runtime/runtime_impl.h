@@ -66,7 +66,7 @@ struct Runtime::Impl final : DeliverySink {
   std::unique_ptr<Engine> engine;
   std::unique_ptr<ReaderThread> reader;
   std::unique_ptr<ReleaseThread> releases;
-  std::string epoch;
+  Epochs epochs;
   std::shared_ptr<const RecentLog> recent;
   std::thread thread;
 
@@ -90,6 +90,7 @@ struct Runtime::Impl final : DeliverySink {
   std::shared_ptr<const CustomFields> fields;
   EngineFigures figures;
   std::uint64_t bytes_on_disk = 0, log_bytes = 0;
+  std::optional<Instant> held_since;
   std::optional<Instant> oldest_due;
 
   // The engine thread's own.

@@ -445,7 +445,7 @@ class MemoryStore final : public Store {
 
   Result<Snapshot> snapshot() override {
     const std::lock_guard lock{state_->mutex};
-    Snapshot snapshot{.epoch = state_->epoch,
+    Snapshot snapshot{.epochs = Epochs{state_->epoch},
                       .last_seq = state_->last_seq,
                       .last_contact = state_->last_contact,
                       .counters = state_->counters};

@@ -560,6 +560,25 @@ Result<TokenRecord> decode_token(std::string sha256, std::string_view bytes) {
   return decoded("token", bytes, TokenRecord{.sha256 = std::move(sha256)}, read, kTokenThatExpires);
 }
 
+void encode(Encoder& out, const std::vector<Epochs::Past>& past) {
+  out.byte(kFormat);
+  out.number(past.size());
+  for (const Epochs::Past& one : past) {
+    out.number(one.last.value);
+    out.text(one.epoch);
+  }
+}
+
+Result<std::vector<Epochs::Past>> decode_past_epochs(std::string_view bytes) {
+  return decoded("list of epochs", bytes, std::vector<Epochs::Past>{}, [](Decoder& in, auto& past) {
+    past.resize(in.count());
+    for (Epochs::Past& one : past) {
+      one.last.value = in.number();
+      one.epoch = in.string();
+    }
+  });
+}
+
 void encode(Encoder& out, const Activity& activity) {
   out.byte(kFormat);
   out.instant(activity.at);

@@ -173,7 +173,7 @@ struct Commit {
 
 /// What the engine needs in memory at start.
 struct Snapshot {
-  std::string epoch;  ///< 12 characters, random, new at create and restore.
+  Epochs epochs;  ///< The newest is of what is made from now on.
   Sequence last_seq = 0;
   ContactKey last_contact;
   Counters counters;

@@ -45,7 +45,7 @@ using Keys = std::vector<std::uint64_t>;
 TEST_CASE("an empty store knows nobody and has an epoch", "[store]") {
   SUBJECT(subject);
   const Snapshot snapshot = must(subject->snapshot());
-  CHECK(snapshot.epoch.size() == 12);
+  CHECK(snapshot.epochs.newest().size() == 12);
   CHECK(snapshot.last_seq == 0);
   CHECK(!load(subject, {.contact = {1}}));
   CHECK(!who(subject, "c1", "a@example.org").by_id);
@@ -469,10 +469,10 @@ TEST_CASE("the activity log is listed newest first, whole or of one scenario", "
 
 TEST_CASE("the epoch stays the store's", "[store]") {
   SUBJECT(subject);
-  const std::string epoch = must(subject->snapshot()).epoch;
+  const std::string epoch = must(subject->snapshot()).epochs.newest();
   subject.commit({.last_seq = 1, .contacts = {a_contact(1)}});
   subject.reopen();
-  CHECK(must(subject->snapshot()).epoch == epoch);
+  CHECK(must(subject->snapshot()).epochs.newest() == epoch);
 }
 
 TEST_CASE("a forgotten contact leaves numbers and lists, no word of itself", "[store]") {

@@ -13,7 +13,9 @@
 #include "engine/core/scenario.h"
 #include "engine/core/time.h"
 #include "engine/core/value.h"
+#include "tools/onward/backup.h"
 #include "tools/onward/commands.h"
+#include "tools/onward/doctor.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/listen.h"
 #include "tools/onward/scenario_files.h"
@@ -78,6 +80,9 @@ struct CommandLine {
   PlanOptions plan;
   DiffOptions diff;
   PurgeOptions purge;
+  BackupOptions backup;
+  RestoreOptions restore;
+  DoctorOptions doctor;
 };
 
 /// A command that ends in `run`.
@@ -693,6 +698,41 @@ void add_webhook(CommandLine& line) {
       ->check(CLI::Range(std::int64_t{0}, kAccountMax));
 }
 
+void add_operating(CommandLine& line) {
+  BackupOptions& backup = line.backup;
+  CLI::App* draw =
+      command(line, line.app, "backup", "Copy a data folder, whether or not a server works on it",
+              [&line] { return run_backup(line.backup); });
+  draw->add_option("to", backup.to, "The folder to make")->required();
+  draw->add_option("--data", backup.data,
+                   "The data folder; else that of the server on this machine");
+  draw->add_flag("--with-key", backup.with_key, "Take the master key and the token along");
+  draw->add_flag("--quiet", backup.quiet, "Print the result only");
+  draw->add_flag("--json", backup.json, "Print the result as JSON");
+
+  RestoreOptions& restore = line.restore;
+  CLI::App* back = command(line, line.app, "restore", "Make a data folder of a backup",
+                           [&line] { return run_restore(line.restore); });
+  back->add_option("from", restore.from, "The folder that `backup` made")->required();
+  back->add_option("--data", restore.data, "The data folder to make; missing or empty")->required();
+  back->add_flag("--release", restore.release,
+                 "Let it send from its first start on: the server it was drawn of is gone");
+  back->add_flag("--json", restore.json, "Print the result as JSON");
+
+  CLI::App* resume = client_command(line, line.app, "resume-sending", "Let a restored copy send",
+                                    [&line] { return run_resume_sending(line.client, line.yes); });
+  resume->add_flag("--yes", line.yes, "Do not ask");
+
+  CLI::App* doctor =
+      command(line, line.app, "doctor", "Find out whether a data folder and its server are sound",
+              [&line] { return run_doctor(line.doctor); });
+  doctor->add_option("--data", line.doctor.data,
+                     "The data folder; else that of the server on this machine");
+  doctor->add_option("--server", line.doctor.server,
+                     "Ask only the server at this URL, where there is no --data");
+  doctor->add_flag("--json", line.doctor.json, "Print the result as JSON");
+}
+
 CLI::App* find_command(const CLI::App& parent, const std::string& name) {
   for (const CLI::App* sub : parent.get_subcommands([](const CLI::App*) { return true; }))
     if (sub->get_name() == name) return const_cast<CLI::App*>(sub);
@@ -808,6 +848,7 @@ void add_all(CommandLine& line) {
   add_tokens(line);
   add_webhook(line);
   add_fields(line);
+  add_operating(line);
   CLI::App* help = command(line, line.app, "help", "List the commands, or explain one",
                            [&line] { return print_help(line.app, line.topic); });
   help->add_option("command", line.topic, "Its name; all of them where none is named");
