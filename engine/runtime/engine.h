@@ -265,6 +265,7 @@ class Engine {
   void count(std::span<const Work> work);
   void count(std::span<const Settled> settled);
   void log_attempt(const Settled& settled) const;
+  void log_deferred(const AttemptResult& result);
   void log_changes(const std::vector<Activity>& changes) const;
   void log(const LogRecord& record) const;
   Status commit_secrets(const SecretBookChange& change);
@@ -308,6 +309,13 @@ class Engine {
   Instant timers_from_{};  // none is taken before
   Date seen_swept_{};
   EngineFigures figures_;
+  /// Attempts that trouble of our own put off, by code: when that was last told, and how many
+  /// since.
+  struct Deferred {
+    std::optional<Instant> told;
+    std::size_t attempts = 0;
+  };
+  std::map<std::string, Deferred> deferred_;
   std::optional<Instant> scenario_due_;                  // when a scenario starts or ends by itself
   std::map<std::string, ScenarioPass> scenario_passes_;  // under way, by name
   std::shared_ptr<const CustomFields> fields_;           // never null

@@ -343,8 +343,14 @@ void Runtime::around_answers(std::function<void(bool begins)> call) {
   impl_->releases->around_answers(std::move(call));
 }
 
-bool Runtime::ready() const {
+Status Runtime::ready() const {
   const std::lock_guard lock{impl_->mutex};
-  return impl_->started && !impl_->closing && !impl_->ended && !impl_->full;
+  if (!impl_->started || impl_->closing || impl_->ended)
+    return fail(ErrorKind::Unavailable, "not_ready",
+                "The engine is starting, stopping or has failed.");
+  if (impl_->full)
+    return fail(ErrorKind::Unavailable, "disk_full",
+                "There is no room left on the disk; events are taken again when there is.");
+  return {};
 }
 }  // namespace onward

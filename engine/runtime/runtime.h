@@ -312,7 +312,8 @@ class Runtime {
   std::string failure() const;
   /// Called once, on the engine thread, when that happens.
   void on_failure(std::function<void(std::string)> call);
-  bool ready() const;
+  /// Whether events are taken now; else `not_ready` or `disk_full`. Any thread.
+  Status ready() const;
   /// `call` is called around the answers that were made durable together, on the thread that gives
   /// them: with `true` before the first, `false` after the last. One at most, for good.
   void around_answers(std::function<void(bool begins)> call);
