@@ -141,6 +141,10 @@ class SqliteStore final : public Store {
     return reading([&] { return newest_.ended_runs(scenario, after, limit); });
   }
 
+  Result<StoredBodies> stored_bodies(DeliveryKey after, std::size_t limit) override {
+    return reading([&] { return newest_.stored_bodies(after, limit); });
+  }
+
   Result<std::vector<Timer>> timers_due(Instant until, std::size_t limit) override {
     return reading([&] { return newest_.timers(until, limit); });
   }
