@@ -87,13 +87,15 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       passes_{snapshot.admin},
       dispatcher_{{.endpoint = options.endpoint_window, .total = options.window}},
       recent_{std::make_shared<RecentLog>(clock.now())},
-      keep_bodies_{KeepWalk::Of::Bodies, options.keep_bodies, clock.now()} {
+      keep_bodies_{KeepWalk::Of::Bodies, options.keep_bodies, clock.now()},
+      keep_runs_{KeepWalk::Of::Runs, options.keep_runs, clock.now()} {
   for (const auto& [key, row] : counters_) figures_.pending += row[Counter::Pending];
   book_.know(secrets_.context());
   take_fields(stored_fields(snapshot.admin));
   for (const AdminRecord& record : snapshot.admin)
     if (auto pass = read_pass(record)) scenario_passes_.emplace(record.name, std::move(*pass));
-  for (const AdminRecord& record : snapshot.admin) keep_bodies_.restore(record);
+  for (const AdminRecord& record : snapshot.admin)
+    for (KeepWalk* walk : {&keep_bodies_, &keep_runs_}) walk->restore(record);
   rebuild_catalog();
 }
 
@@ -422,8 +424,8 @@ std::optional<Instant> Engine::next_wake() const {
   }
   if (const auto due = dispatcher_.next(); due && (!next || *due < *next)) next = due;
   if (scenario_due_ && (!next || *scenario_due_ < *next)) next = scenario_due_;
-  if (const auto look = keep_bodies_.wake(clock_.now()); look && (!next || *look < *next))
-    next = look;
+  for (const KeepWalk* walk : {&keep_bodies_, &keep_runs_})
+    if (const auto look = walk->wake(clock_.now()); look && (!next || *look < *next)) next = look;
   return next;
 }
 

@@ -223,7 +223,10 @@ class Engine {
   // retention.cpp
   Status step_retention();
   Status drop_bodies(KeepWalk walk);
+  Status drop_runs(KeepWalk walk);
   Result<bool> take_body(std::set<DeliveryKey>& taken, const Delivery& delivery, Instant before);
+  Result<bool> take_deliveries(Commit& commit, std::set<DeliveryKey>& taken,
+                               std::span<const DeliveryKey> keys, Instant before);
   Status commit_walk(KeepWalk walk, Commit commit, const std::set<DeliveryKey>& bodies);
   void take_fields(CustomFields fields);
   Status cancel_pending(ScenarioKey scenario);
@@ -316,7 +319,7 @@ class Engine {
   EngineFigures figures_;
   std::optional<Instant> scenario_due_;                  // when a scenario starts or ends by itself
   std::map<std::string, ScenarioPass> scenario_passes_;  // under way, by name
-  KeepWalk keep_bodies_;
+  KeepWalk keep_bodies_, keep_runs_;
   std::shared_ptr<const CustomFields> fields_;  // never null
 };
 }  // namespace onward

@@ -34,9 +34,7 @@ KeepWalk::KeepWalk(Of of, std::optional<Duration> keep, Instant now)
     : of_{of}, keep_{keep}, round_{now}, look_{now} {}
 
 std::string_view KeepWalk::name() const { return of_ == Of::Bodies ? "keep/bodies" : "keep/runs"; }
-Duration KeepWalk::wait() const {
-  return *keep_ + (of_ == Of::Bodies ? kSettledWithin : Duration{0});
-}
+Duration KeepWalk::wait() const { return *keep_ + kSettledWithin; }
 
 AdminRecord KeepWalk::record() const {
   return {.kind = AdminKind::Pass,
@@ -83,6 +81,7 @@ Status Engine::step_retention() {
   const Instant now = clock_.now();
   if (const auto look = keep_bodies_.wake(now); look && *look <= now)
     return drop_bodies(keep_bodies_);
+  if (const auto look = keep_runs_.wake(now); look && *look <= now) return drop_runs(keep_runs_);
   return {};
 }
 
@@ -131,9 +130,62 @@ Status Engine::drop_bodies(KeepWalk walk) {
   return commit_walk(std::move(walk), {}, taken);
 }
 
+/// A run goes when it has ended long enough ago, and all of its requests have. Their bodies go with
+/// it where they are left, since a contact that is forgotten finds them through its runs.
+Status Engine::drop_runs(KeepWalk walk) {
+  const Instant now = clock_.now();
+  walk.begin(now);
+  const auto found = store_->ended_runs({}, {walk.after()}, kRowsAtOnce);
+  if (!found) return tl::make_unexpected(found.error());
+  const Instant before = walk.ended_before(now);
+  Commit commit;
+  std::set<DeliveryKey> taken;
+  std::optional<Instant> young;
+  for (const Run& run : found->runs) {
+    if (run.started > walk.made_before(now)) {
+      young = run.started;
+      break;
+    }
+    walk.pass(run.key.value);
+    if (run.ended.value_or(run.started) > before) continue;
+    std::vector<DeliveryKey> keys;
+    for (const PathStep& step : run.path)
+      if (step.delivery) keys.push_back(*step.delivery);
+    const auto gone = take_deliveries(commit, taken, keys, before);
+    if (!gone) return tl::make_unexpected(gone.error());
+    if (*gone) commit.purged_runs.push_back({.run = run.key, .contact = run.contact});
+  }
+  if (young) {
+    walk.rest_until_old(*young, now);
+  } else {
+    walk.pass(found->last.value);
+    if (found->end) walk.rest_at_end(now);
+  }
+  walk.count(commit.purged_runs.size());
+  return commit_walk(std::move(walk), std::move(commit), taken);
+}
+
+/// Whether all of a run's requests may go with it.
+Result<bool> Engine::take_deliveries(Commit& commit, std::set<DeliveryKey>& taken,
+                                     std::span<const DeliveryKey> keys, Instant before) {
+  const auto loaded = store_->deliveries(keys);
+  if (!loaded) return tl::make_unexpected(loaded.error());
+  for (const auto& one : *loaded)
+    if (one && !ended_by(one->delivery, before)) return false;
+  for (const auto& one : *loaded) {
+    if (!one) continue;
+    if (one->request != nullptr) {
+      const auto gone = take_body(taken, one->delivery, before);
+      if (!gone || !*gone) return gone;
+    }
+    commit.purged_attempts.push_back(one->delivery.key);
+  }
+  return true;
+}
+
 /// Nobody is told of it, so it need not be durable at once: what a crash undoes is done again.
 Status Engine::commit_walk(KeepWalk walk, Commit commit, const std::set<DeliveryKey>& bodies) {
-  KeepWalk& known = keep_bodies_;
+  KeepWalk& known = walk.of() == KeepWalk::Of::Bodies ? keep_bodies_ : keep_runs_;
   commit.at = clock_.now();
   commit.last_seq = last_seq_;
   commit.last_contact = last_contact_;

@@ -305,6 +305,9 @@ void State::apply(const Commit& commit) {
   }
   for (const Commit::PurgedRun& purged : commit.purged_runs) erase(purged);
   for (const DeliveryKey key : commit.purged_deliveries) erase_bodies(key);
+  for (const DeliveryKey key : commit.purged_attempts)
+    if (const auto row = deliveries.find(key); row != deliveries.end())
+      row->second.superseded.clear();
   for (const ContactKey contact : commit.forgotten) forget(contact);
 }
 

@@ -163,6 +163,8 @@ struct Commit {
   };
   std::vector<PurgedRun> purged_runs;
   std::vector<DeliveryKey> purged_deliveries;
+  std::vector<DeliveryKey>
+      purged_attempts;  ///< Settled ones, of which only the last attempt stays.
   /// Erased after all else in the commit: contact, identities, engagement, ledger. Its runs (ended,
   /// in this commit or before) and deliveries stay, without path, event, entry key, request and
   /// response; the deliveries that its runs' paths name and those that are pending are its own.

@@ -1,6 +1,7 @@
 // How long bodies and runs are kept, and what stays of them.
 #include <catch2/catch.hpp>
 
+#include "engine/store/store_view.h"
 #include "tests/runtime/stores.h"
 
 using namespace onward;
@@ -27,6 +28,21 @@ nodes:
     next: end
 )";
 
+constexpr std::string_view kWaiting = R"(scenario: spring
+reentry: never
+nodes:
+  joined: { kind: trigger, event: subscription, next: tell }
+  tell:   { kind: send_webhook, url: "https://crm.example.com/in", next: which }
+  which:  { kind: condition, if: { event.long: true }, yes: pause, no: end }
+  pause:  { kind: wait, for: 30d, next: end }
+)";
+
+RuntimeOptions runs_for(Duration keep) {
+  RuntimeOptions options;
+  options.keep_runs = keep;
+  return options;
+}
+
 RuntimeOptions bodies_for(std::optional<Duration> keep) {
   RuntimeOptions options;
   options.keep_bodies = keep;
@@ -38,6 +54,17 @@ std::size_t bodies(Stage& stage) {
   for (const Delivery& delivery : stage.deliveries())
     count += stage.request_of(delivery.key) != nullptr ? 1 : 0;
   return count;
+}
+
+/// What the doctor would find: rows that are gone are no fault.
+void check_folder(LastingStage& stage) {
+  if (stage.folder().empty()) return;
+  const auto view = StoreView::open(stage.folder());
+  REQUIRE(view);
+  const Recount rows = (*view)->recount(stage->clock().now()).value();
+  CHECK(differences((*view)->snapshot().value(), rows).empty());
+  CHECK(rows.without_request.count == 0);
+  CHECK((*view)->integrity().value().empty());
 }
 
 /// Nothing is asked for at this moment: what is waited for lies ahead.
@@ -55,16 +82,17 @@ TEST_CASE("bodies go a while after their requests ended, and the numbers stay",
   stage->reply(200);
   stage->event("bob", "subscription");
   stage->reply(410);
-  const Counters before = stage->engine().counters();
   const std::vector<Delivery> old = stage->deliveries();
 
   stage->pass(30 * kDay + kLongest - 1s);
   CHECK(bodies(*stage) == 2);
   stage->event("eve", "subscription");
   stage->reply(200);
+  const Counters before = stage->engine().counters();
   stage->pass(2h);
   CHECK(bodies(*stage) == 1);
   CHECK(idle(*stage));
+  CHECK(stage->engine().counters() == before);
 
   CHECK(stage->deliveries().size() == 3);
   for (const Delivery& delivery : old) {
@@ -91,6 +119,7 @@ TEST_CASE("bodies go a while after their requests ended, and the numbers stay",
   CHECK(bodies(*stage) == 1);
   stage->pass(35 * kDay);
   CHECK(bodies(*stage) == 0);
+  check_folder(stage);
 }
 
 TEST_CASE("what is pending keeps its body, and loses it once it has ended long enough ago",
@@ -153,6 +182,82 @@ TEST_CASE("a batch loses its bodies whole", "[runtime][retention]") {
   }
   CHECK(bodies(*stage) == 0);
   CHECK(stage->counts("tell")[Counter::Failed] == 3);
+}
+
+TEST_CASE("ended runs go a while after their end, and what counts them stays",
+          "[runtime][retention]") {
+  LastingStage stage{kWaiting, GENERATE(false, true), runs_for(20 * kDay)};
+  stage->event("ada", "subscription", R"({"long": false})");
+  stage->event("bob", "subscription", R"({"long": true})");
+  stage->reply(503);
+  stage->pass(10s);
+  REQUIRE(stage->reply(200) == 2);
+  const auto first = stage->deliveries().at(0);
+  CHECK(first.attempts == 2);
+
+  stage->pass(20 * kDay + kLongest - 11s);
+  CHECK(stage->runs_of("ada").size() == 1);
+  stage->pass(2h);
+  CHECK(stage->runs_of("ada").empty());
+  CHECK(stage->place_of("bob") == "pause");  // under way: whatever its age
+  const auto detail = stage->reader()->delivery(first.key).value().value();
+  CHECK(detail.delivery.state == DeliveryState::Accepted);
+  CHECK(detail.delivery.attempts == 2);
+  REQUIRE(detail.attempts.size() == 1);
+  CHECK(detail.attempts[0].status == 200);
+
+  stage.restart();
+  stage->pass(10 * kDay);
+  CHECK(stage->place_of("bob") == "done");  // it ended ten days after the walk had passed it
+  stage->pass(15 * kDay);
+  CHECK(stage->runs_of("bob").size() == 1);
+  stage->pass(11 * kDay);
+  CHECK(stage->runs_of("bob").empty());
+  check_folder(stage);
+
+  CHECK(stage->counts("")[Counter::Entered] == 2);
+  CHECK(stage->counts("")[Counter::Done] == 2);
+  CHECK(stage->counts("tell")[Counter::Accepted] == 2);
+  CHECK(stage->counts("tell")[Counter::UniqueContacts] == 2);
+  CHECK(stage->broken() == "");
+  stage->event("ada", "subscription", R"({"long": false})");
+  CHECK(stage->counts("")[Counter::Entered] == 2);  // never twice: the ledger remembers
+  CHECK(stage->runs_of("ada").empty());
+}
+
+TEST_CASE("a run stays while a request of it is pending", "[runtime][retention]") {
+  LastingStage stage{kText, GENERATE(false, true), runs_for(8 * kDay)};
+  stage->event("ada", "subscription");
+  stage->sink().tasks.clear();
+  REQUIRE(stage->engine().switch_node("spring", "tell", /*pause=*/true));
+  stage->pass(50 * kDay);
+  CHECK(stage->runs_of("ada").size() == 1);
+  REQUIRE(stage->engine().switch_node("spring", "tell", /*pause=*/false));
+  stage->pass(0s);
+  REQUIRE(stage->reply(200) == 1);
+  stage->pass(8 * kDay - 1s);
+  CHECK(stage->runs_of("ada").size() == 1);
+  stage->pass(2 * kDay + 2h);
+  CHECK(stage->runs_of("ada").empty());
+  CHECK(bodies(*stage) == 0);  // a contact that is forgotten would not find it any more
+  CHECK(stage->counts("tell")[Counter::Accepted] == 1);
+}
+
+TEST_CASE("a contact whose old runs are gone is forgotten whole", "[runtime][retention]") {
+  RuntimeOptions options = runs_for(20 * kDay);
+  options.keep_bodies = 20 * kDay;
+  LastingStage stage{kText, GENERATE(false, true), options};
+  stage->event("ada", "subscription");
+  stage->reply(200);
+  const auto contact = stage->engine().find_contact({.id = "ada"}).value().value();
+  stage->pass(30 * kDay);
+  CHECK(stage->runs_of("ada").empty());
+  CHECK(bodies(*stage) == 0);
+  stage->command(contact, Forget{});
+  stage.restart();
+  CHECK(stage->deliveries().size() == 1);
+  CHECK(stage->counts("tell")[Counter::Accepted] == 1);
+  CHECK(stage->broken() == "");
 }
 
 TEST_CASE("what is kept for ever makes no work", "[runtime][retention]") {

@@ -162,6 +162,13 @@ TEST_CASE("a purge takes runs and bodies, and leaves deliveries and numbers", "[
   CHECK(detail->attempts[1].response.empty());
   CHECK(must(subject->snapshot()).counters.at(counter) == counts);
 
+  // Of its attempts the last one stays, in its own row.
+  subject.commit({.attempts = {{{513}, first}}, .purged_attempts = {{257}}});
+  CHECK(must(subject.reader()->delivery({257}))->attempts.size() == 1);
+  CHECK(must(subject.reader()->delivery({513}))->attempts.size() == 1);
+  subject.commit({.purged_deliveries = {{257}}});
+  CHECK(must(subject.reader()->delivery({257}))->attempts.size() == 1);
+
   // A contact that is forgotten later has nothing left of it to blank.
   subject.commit({.forgotten = {{7}}});
   CHECK(keys_of(must(subject.reader()->runs({7}, 10, "")).runs) == Keys{512});
