@@ -44,6 +44,11 @@ TEST_CASE("a held engine takes events, and neither sends nor fires timers until 
   CHECK((!stage.engine().next_wake() || *stage.engine().next_wake() > stage.clock().now()));
 
   REQUIRE(stage.engine().resume_sending("jane").value());
+  const auto told = stage.reader()->activity("", 1, {});
+  REQUIRE(told);
+  REQUIRE(told->rows.size() == 1);
+  CHECK(told->rows[0].second.what == "sending.resumed");
+  CHECK(told->rows[0].second.who == "jane");
   stage.pass(0s);
   CHECK(stage.reply(200) == 4);
   CHECK(stage.place_of("ada") == "done");
