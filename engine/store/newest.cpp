@@ -118,7 +118,8 @@ EndedRuns Newest::ended_runs(ScenarioKey scenario, RunKey after, std::size_t lim
       if (row->body.empty()) continue;  // purged
       run = intact(decode_run(key, row->contact, row->body));
     }
-    if ((!scenario || run.scenario == scenario) && !run.live()) found.runs.push_back(std::move(run));
+    if ((!scenario || run.scenario == scenario) && !run.live())
+      found.runs.push_back(std::move(run));
   }
   found.end = !more;
   return found;

@@ -93,8 +93,7 @@ class Tables : public SharedTables {
  private:
   SQLite::Database& database_;
   Query engagement_, ledger_, keyed_, ledger_of_, keyed_of_, ended_, pending_, of_node_, timers_,
-      due_, next_endpoint_, meta_, ended_after_, live_after_,
-      requests_after_;
+      due_, next_endpoint_, meta_, ended_after_, live_after_, requests_after_;
   std::map<Date, Query> seen_;
 };
 
