@@ -86,12 +86,16 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       book_{kinds, snapshot, [this](const LogRecord& record) { log(record); }},
       passes_{snapshot.admin},
       dispatcher_{{.endpoint = options.endpoint_window, .total = options.window}},
-      recent_{std::make_shared<RecentLog>(clock.now())} {
+      recent_{std::make_shared<RecentLog>(clock.now())},
+      keep_bodies_{KeepWalk::Of::Bodies, options.keep_bodies, clock.now()},
+      keep_runs_{KeepWalk::Of::Runs, options.keep_runs, clock.now()} {
   for (const auto& [key, row] : counters_) figures_.pending += row[Counter::Pending];
   book_.know(secrets_.context());
   take_fields(stored_fields(snapshot.admin));
   for (const AdminRecord& record : snapshot.admin)
     if (auto pass = read_pass(record)) scenario_passes_.emplace(record.name, std::move(*pass));
+  for (const AdminRecord& record : snapshot.admin)
+    for (KeepWalk* walk : {&keep_bodies_, &keep_runs_}) walk->restore(record);
   rebuild_catalog();
 }
 
@@ -146,6 +150,7 @@ Status Engine::work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> resu
   if (Status done = take_inputs({}, results); !done) return done;
   if (Status done = step_scenario_passes(); !done) return done;
   if (Status done = step_pass(); !done) return done;
+  if (Status done = survivable(step_retention()); !done) return done;
   if (const Date today = date_of(clock_.now()); today != seen_swept_) {
     Status done = store_->forget_seen(clock_.now() - options_.dedupe_for);
     if (!done && done.error().kind != ErrorKind::Unavailable) return done;
@@ -419,6 +424,8 @@ std::optional<Instant> Engine::next_wake() const {
   }
   if (const auto due = dispatcher_.next(); due && (!next || *due < *next)) next = due;
   if (scenario_due_ && (!next || *scenario_due_ < *next)) next = scenario_due_;
+  for (const KeepWalk* walk : {&keep_bodies_, &keep_runs_})
+    if (const auto look = walk->wake(clock_.now()); look && (!next || *look < *next)) next = look;
   return next;
 }
 

@@ -21,6 +21,7 @@
 #include "engine/runtime/batch.h"
 #include "engine/runtime/dispatcher.h"
 #include "engine/runtime/recent_log.h"
+#include "engine/runtime/retention.h"
 #include "engine/runtime/runtime.h"
 #include "engine/runtime/scenario_book.h"
 #include "engine/runtime/scenario_pass.h"
@@ -219,6 +220,14 @@ class Engine {
   Status step_purge(ScenarioPass pass);
   Status end_purge(const ScenarioPass& pass);
   void complete(ScenarioInfo& info) const;
+  // retention.cpp
+  Status step_retention();
+  Status drop_bodies(KeepWalk walk);
+  Status drop_runs(KeepWalk walk);
+  Result<bool> take_body(std::set<DeliveryKey>& taken, const Delivery& delivery, Instant before);
+  Result<bool> take_deliveries(Commit& commit, std::set<DeliveryKey>& taken,
+                               std::span<const DeliveryKey> keys, Instant before);
+  Status commit_walk(KeepWalk walk, Commit commit, const std::set<DeliveryKey>& bodies);
   void take_fields(CustomFields fields);
   Status cancel_pending(ScenarioKey scenario);
   void rebuild_catalog();
@@ -318,6 +327,7 @@ class Engine {
   std::map<std::string, Deferred> deferred_;
   std::optional<Instant> scenario_due_;                  // when a scenario starts or ends by itself
   std::map<std::string, ScenarioPass> scenario_passes_;  // under way, by name
-  std::shared_ptr<const CustomFields> fields_;           // never null
+  KeepWalk keep_bodies_, keep_runs_;
+  std::shared_ptr<const CustomFields> fields_;  // never null
 };
 }  // namespace onward

@@ -284,6 +284,9 @@ const Clock& system_clock();
 struct RuntimeOptions {
   std::int64_t account_id = 1;
   Duration dedupe_for = std::chrono::hours{24 * 7};
+  /// How long after its end what a request said is kept, and a run; nothing: for ever. Runs are
+  /// kept no shorter than bodies: a contact's are found through them when it is forgotten.
+  std::optional<Duration> keep_bodies, keep_runs;
   std::size_t intake_max = 20'000;      ///< Events that wait; beyond: Busy.
   std::size_t batch_max = 1'000;        ///< Inputs in one commit.
   std::size_t endpoint_window = 1'000;  ///< Deliveries of one endpoint in memory.

@@ -182,6 +182,19 @@ TEST_CASE("unique contacts are held to the ledger, less whom it forgot", "[docto
   CHECK(complaints(folder.examine(), Grade::Fault).empty());
 }
 
+TEST_CASE("a folder without runs under way and requests has nothing to hold the clock against",
+          "[doctor]") {
+  const Folder folder;
+  REQUIRE(folder.open()->fold());
+  folder.exec("DELETE FROM deliveries");
+  folder.exec("DELETE FROM runs_live");
+  const Findings found = folder.examine();
+  const auto clock = std::find_if(found.begin(), found.end(),
+                                  [](const Finding& one) { return one.check == "clock"; });
+  REQUIRE(clock != found.end());
+  CHECK(clock->grade == Grade::Sound);
+}
+
 TEST_CASE("a pending request without its body is a fault", "[doctor]") {
   const Folder folder;
   folder.commit({.last_seq = 2, .requests = {{kDelivery, nullptr}}});

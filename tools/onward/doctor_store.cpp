@@ -176,7 +176,7 @@ class StoreExamination {
   }
 
   void clock(const Recount& rows) {
-    if (rows.newest - kClockBack <= now_)
+    if (rows.newest <= now_ + kClockBack)  // without rows it is the earliest instant there is
       return sound("clock", fmt::format("{}, not before what is stored", format_instant(now_)));
     warning("clock",
             fmt::format("it is {}, but the youngest row is of {}", format_instant(now_),

@@ -249,6 +249,8 @@ Status open_engine(const ServeOptions& options, const NodeKinds& kinds, const Lo
   RuntimeOptions runtime;
   runtime.account_id = options.account_id;
   runtime.dedupe_for = options.dedupe_for;
+  runtime.keep_bodies = options.keep_bodies;
+  runtime.keep_runs = options.keep_runs;
   const char* key_file = std::getenv("ONWARD_KEY_FILE");
   runtime.own_key_file = !key_file || !*key_file;
   runtime.key_file = runtime.own_key_file ? data / "secret.key" : fs::path{key_file};
