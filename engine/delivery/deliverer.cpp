@@ -143,7 +143,8 @@ void Deliverer::Impl::start_probes(Instant now) {
 void Deliverer::Impl::start_tasks() {
   const Instant now = options.clock();
   start_probes(now);
-  if (held_until && now < *held_until) return;
+  // A clock that is set back makes it no longer.
+  if (held_until && now < *held_until && *held_until - now <= kHoldLongest) return;
   held_until.reset();
   for (DeliveryTask& task : scheduler.start(now)) {
     const Noted noted{options.note, task.delivery};
@@ -193,7 +194,8 @@ void Deliverer::Impl::hold(Instant now) {
 
 Duration Deliverer::Impl::until_next() const {
   std::optional<Instant> next = scheduler.next_change();
-  if (held_until && scheduler.waiting() > 0) next = held_until;
+  if (held_until && scheduler.waiting() > 0)
+    next = std::min(*held_until, options.clock() + kHoldLongest);
   if (!next) return kIdle;
   return std::clamp<Duration>(*next - options.clock(), 0ms, kIdle);
 }

@@ -115,7 +115,7 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
 }
 
 Status Engine::work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> results) {
-  if (full_ && clock_.now() >= probe_at_) {
+  if (full_ && clock_.now() >= end_of_pause(probe_at_)) {
     Status probed = store_->probe();
     full_ = !probed;
     if (!probed) probe_at_ = clock_.now() + kProbePause;
@@ -359,7 +359,7 @@ Status Engine::take_due() {
   while (true) {
     const Instant now = clock_.now();
     const auto next = store_->next_timer();
-    if (full_ || !next || *next > now || now < timers_from_) return {};
+    if (full_ || !next || *next > now || now < end_of_pause(timers_from_)) return {};
     const std::size_t most = at_once(kTimersAtOnce);
     const auto timers = store_->timers_due(now, most);
     if (!timers) return tl::make_unexpected(timers.error());
@@ -424,12 +424,17 @@ Status Engine::step_pass() {
   return commit_batch(work, {}, {&step->row, 1});
 }
 
+/// Where the clock was set back, no pause is longer for it.
+Instant Engine::end_of_pause(Instant at) const {
+  return at > clock_.now() + kProbePause ? clock_.now() : at;
+}
+
 std::optional<Instant> Engine::next_wake() const {
-  if (full_) return probe_at_;
+  if (full_) return end_of_pause(probe_at_);
   if (!held_.empty() || !chores_.empty() || !scenario_passes_.empty() || passes_.any())
     return clock_.now();
   std::optional<Instant> next = store_->next_timer();
-  if (next) next = std::max(*next, timers_from_);
+  if (next) next = std::max(*next, end_of_pause(timers_from_));
   if (next_check_ && (!next || *next_check_ < *next)) next = next_check_;
   if (const auto due = dispatcher_.next(); due && (!next || *due < *next)) next = due;
   if (scenario_due_ && (!next || *scenario_due_ < *next)) next = scenario_due_;

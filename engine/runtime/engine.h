@@ -190,6 +190,7 @@ class Engine {
   Status commit_rows(const Commit& commit, Durable when = Durable::Now);
   void adopt(Batch& batch, const Commit& commit);
   Status take_due();
+  Instant end_of_pause(Instant at) const;
   Status begin_checks();
   Status step_pass();
   Status refill();
