@@ -55,16 +55,23 @@ TEST_CASE("every page is reached from the README, and every link leads somewhere
   }
 }
 
-TEST_CASE("every test that shows a feature of the seeds exists", "[docs]") {
-  const string text = text_of("docs/seeds.md");
-  const auto named = matches(text, R"re(`([a-z_]+/[a-z_]+_test\.cpp)` "([^"]+)")re");
-  CHECK(named.size() > 50);
-  for (const std::smatch& match : named) {
-    CAPTURE(match[1].str(), match[2].str());
-    const fs::path path = fs::path{"tests"} / match[1].str();
-    // A long name goes on in another literal.
-    const string source =
-        std::regex_replace(text_of(path), std::regex{"\"\\s*\\n\\s*\""}, string{});
-    CHECK(source.find("TEST_CASE(\"" + match[2].str() + "\"") != string::npos);
+TEST_CASE("every test that the documentation names exists", "[docs]") {
+  for (const char* page : {"docs/seeds.md", "docs/reliability.md"}) {
+    const string text = text_of(page);
+    const auto named =
+        matches(text, R"re(`([a-z_]+/(?:[a-z_]+_test\.cpp|CMakeLists\.txt))` "([^"]+)")re");
+    CHECK(named.size() > 50);
+    for (const std::smatch& match : named) {
+      CAPTURE(page, match[1].str(), match[2].str());
+      const fs::path path = fs::path{"tests"} / match[1].str();
+      // A long name goes on in another literal.
+      const string source =
+          std::regex_replace(text_of(path), std::regex{"\"\\s*\\n\\s*\""}, string{});
+      const std::regex spaces{"\\(\\s+\""};
+      const string whole = std::regex_replace(source, spaces, "(\"");
+      const string name = "\"" + match[2].str() + "\"";
+      CHECK((whole.find("TEST_CASE(" + name) != string::npos ||
+             whole.find("add_test(NAME " + name) != string::npos));
+    }
   }
 }

@@ -8,10 +8,12 @@
 #include <memory>
 
 #include "engine/api/problem.h"
+#include "engine/secrets/bytes.h"
 
 namespace onward {
 namespace {
 constexpr std::size_t kTokenMax = 512;
+constexpr std::size_t kTokenBytes = 32;
 
 /// A page of another site, opened in a browser on this machine, must not reach a server that asks
 /// for no token: browsers name the page in Origin, and rebound names stay visible in Host.
@@ -67,14 +69,13 @@ std::string sha256_hex(std::string_view bytes) {
   const int ok = EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, kSha256, nullptr);
   assert(ok == 1 && size == 32);
   (void)ok;
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::string hex;
-  hex.reserve(2 * size);
-  for (unsigned int i = 0; i < size; ++i) {
-    hex += kHex[digest[i] >> 4];
-    hex += kHex[digest[i] & 15];
-  }
-  return hex;
+  return hex_encode({reinterpret_cast<const char*>(digest.data()), size});
+}
+
+Result<std::string> new_token() {
+  const auto bytes = random_bytes(kTokenBytes);
+  if (!bytes) return bytes;
+  return "onw_" + hex_encode(*bytes);
 }
 
 std::optional<std::string_view> bearer_token(std::string_view authorization) {
@@ -95,6 +96,9 @@ std::optional<ApiReply> Access::refuse(const ApiRequest& request, Need need) con
   if (!token) return problem(401, "no_token", "Send a token: \"Authorization: Bearer TOKEN\".");
   const auto record = options_.find_token(sha256_hex(*token));
   if (!record) return problem(401, "wrong_token", "This token is not known here.");
+  if (expired(*record))
+    return problem(401, "expired_token",
+                   fmt::format("This token has expired at {}.", format_instant(*record->expires)));
   if (allows(record->role, need)) return std::nullopt;
   return problem(403, "wrong_role",
                  fmt::format("This needs a token with the role {}; yours has the role {}.",
@@ -104,7 +108,12 @@ std::optional<ApiReply> Access::refuse(const ApiRequest& request, Need need) con
 std::string Access::name_of(const ApiRequest& request) const {
   const auto token = bearer_token(request.header("authorization"));
   const auto record = token ? options_.find_token(sha256_hex(*token)) : std::nullopt;
-  return record ? record->name : "anyone";
+  return record && !expired(*record) ? record->name : "anyone";
+}
+
+bool Access::expired(const TokenRecord& token) const {
+  const Clock& clock = options_.clock ? *options_.clock : system_clock();
+  return token.expires && *token.expires <= clock.now();
 }
 
 bool names_loopback(std::string_view host) {

@@ -17,6 +17,8 @@ bool allows(Role role, Need need);
 
 /// Lower-case hex.
 std::string sha256_hex(std::string_view bytes);
+/// A new one: "onw_" and 64 hex digits that nobody can guess.
+Result<std::string> new_token();
 /// The token of an Authorization header; nothing where it is not of the Bearer form.
 std::optional<std::string_view> bearer_token(std::string_view authorization);
 
@@ -27,6 +29,7 @@ struct AccessOptions {
   /// loopback host and come from no foreign web page, or any site in a browser on this machine
   /// could drive the server.
   bool no_auth = false;
+  const Clock* clock = nullptr;  ///< Of tokens that expire; null: the system's.
 };
 
 /// Immutable; any thread.
@@ -35,11 +38,12 @@ class Access {
   explicit Access(AccessOptions options) : options_{std::move(options)} {}
   /// The refusal (401, 403, 421), or nothing where the caller may pass.
   std::optional<ApiReply> refuse(const ApiRequest& request, Need need) const;
-  /// The name of the token behind a request that may pass; "anyone" where none is asked for.
+  /// The name of the token behind a request that may pass; "anyone" where none was asked for.
   std::string name_of(const ApiRequest& request) const;
   bool asks_for_tokens() const { return !options_.no_auth; }
 
  private:
+  bool expired(const TokenRecord& token) const;
   AccessOptions options_;
 };
 

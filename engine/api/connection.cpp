@@ -18,6 +18,16 @@ namespace http = boost::beast::http;
 constexpr std::size_t kReadFirst = 4u << 10;
 constexpr std::size_t kReadMost = 64u << 10;
 constexpr Duration kLinger = std::chrono::seconds{2};
+/// Of TLS: what is read at once, a record's length; what is sealed at once; and how much may wait
+/// for a caller who keeps asking without reading.
+constexpr std::size_t kSealedRead = 17u << 10;
+constexpr std::size_t kSealedWrite = 64u << 10;
+constexpr std::size_t kSealedWaitMost = 1u << 20;
+
+/// For a caller who speaks plain HTTP where TLS is spoken.
+constexpr std::string_view kSpeakTls =
+    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 35\r\n"
+    "Connection: close\r\n\r\nThis port speaks https, not http.\r\n";
 
 std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
@@ -31,6 +41,18 @@ std::string_view http_date() {
     made = now;
   }
   return text;
+}
+
+/// Whether a line of the header that `raw` begins with goes on in the next one. The parser would
+/// join them; who stands in front of the server may have understood two headers.
+bool has_folded_line(std::string_view raw) {
+  for (std::size_t end = raw.find('\n'); end != raw.npos && end + 1 < raw.size();
+       end = raw.find('\n', end + 1)) {
+    const char next = raw[end + 1];
+    if (next == ' ' || next == '\t') return true;
+    if (next == '\r') return false;  // The empty line.
+  }
+  return false;
 }
 
 /// The status, code and sentence of what the parser refuses.
@@ -95,7 +117,11 @@ Connection::Connection(asio::ip::tcp::socket socket, const HttpServerOptions& op
       options_{options},
       outbox_{std::move(outbox)},
       closed_{std::move(closed)},
-      in_(kReadFirst) {}
+      in_(kReadFirst) {
+  if (!options.tls) return;
+  tls_.emplace(*options.tls);
+  sealed_in_.resize(kSealedRead);
+}
 
 void Connection::start() {
   boost::system::error_code ignored;
@@ -133,18 +159,46 @@ void Connection::read() {
     begin_ = 0;
   }
   if (end_ == in_.size()) in_.resize(in_.size() * 2);  // bounded: see process()
+  if (tls_ && phase_ != Phase::Lingering) {
+    // What was sealed together comes out in several pieces.
+    if (const std::size_t count = tls_->read(in_.data() + end_, in_.size() - end_); count > 0)
+      return on_read(count);
+    if (!keep_session()) return;
+  }
   reading_ = true;
   socket_.async_read_some(
-      asio::buffer(in_.data() + end_, in_.size() - end_),
+      tls_ ? asio::buffer(sealed_in_) : asio::buffer(in_.data() + end_, in_.size() - end_),
       [self = shared_from_this()](boost::system::error_code error, std::size_t count) {
         self->reading_ = false;
         if (self->closed_already_) return;
         if (error) return self->close();
-        self->on_read(count);
+        if (!self->tls_) return self->on_read(count);
+        if (self->phase_ != Phase::Lingering) self->tls_->take({self->sealed_in_.data(), count});
+        if (self->phase_ != Phase::Writing) self->read();
       });
 }
 
+/// Sends what shaking hands asks for. False: the session is over.
+bool Connection::keep_session() {
+  if (tls_->plain_http()) {
+    boost::system::error_code ignored;
+    socket_.write_some(asio::buffer(kSpeakTls.data(), kSpeakTls.size()), ignored);
+    linger();
+    return false;
+  }
+  write_sealed();
+  if (closed_already_) return false;
+  if (tls_->ended())
+    linger();  // Else the alert that says why would be taken away with the connection.
+  else if (tls_->pending().size() > kSealedWaitMost)
+    close();
+  else
+    return true;
+  return false;
+}
+
 void Connection::on_read(std::size_t count) {
+  if (phase_ == Phase::Writing) return;  // A refusal after a time-out: nothing more is taken.
   if (phase_ == Phase::Lingering) {
     begin_ = end_ = 0;
     return read();
@@ -169,10 +223,12 @@ void Connection::process() {
     begin_ += used;
     if (fault == http::error::need_more) break;
     if (fault) return refuse(fault);
-    if (parser_->is_header_done() && !header_seen_ && !header_arrived()) return;
+    const std::string_view parsed{in_.data() + begin_ - used, used};
+    if (parser_->is_header_done() && !header_seen_ && !header_arrived(parsed)) return;
     if (parser_->is_done()) return dispatch();
   }
-  if (!parser_->is_header_done() && end_ - begin_ > options_.header_max)
+  // Of a header, or of what frames a chunk: nothing else is left unparsed.
+  if (end_ - begin_ > options_.header_max)
     return refuse(http::make_error_code(http::error::header_limit));
   if (phase_ == Phase::Idle) {
     phase_ = Phase::Header;
@@ -182,8 +238,10 @@ void Connection::process() {
 }
 
 /// Refuses what would leave in doubt where the body ends, what it holds or who sends it.
-std::optional<ApiReply> Connection::judge_header() const {
+std::optional<ApiReply> Connection::judge_header(std::string_view raw) const {
   const auto& message = parser_->get();
+  if (has_folded_line(raw))
+    return problem(400, "folded_header", "A line of the header goes on in the next one.");
   const auto count = message.count(http::field::transfer_encoding);
   if (count > 1 ||
       (count == 1 && !same_name(view(message[http::field::transfer_encoding]), "chunked")))
@@ -197,10 +255,11 @@ std::optional<ApiReply> Connection::judge_header() const {
   return std::nullopt;
 }
 
-/// Once per request, when its header is there. False where that was the end of it.
-bool Connection::header_arrived() {
+/// Once per request, when its header is there; `raw` begins with it. False where that was the end
+/// of it.
+bool Connection::header_arrived(std::string_view raw) {
   header_seen_ = true;
-  if (auto refusal = judge_header()) {
+  if (auto refusal = judge_header(raw)) {
     refuse(std::move(*refusal));
     return false;
   }
@@ -220,8 +279,8 @@ bool Connection::header_arrived() {
       return false;
     }
     constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-    boost::system::error_code ignored;  // Where it does not fit the caller sends anyway, later.
-    socket_.write_some(asio::buffer(kContinue.data(), kContinue.size()), ignored);
+    send_ahead(kContinue);
+    if (closed_already_) return false;
   }
   phase_ = Phase::Body;
   set_deadline(options_.body_timeout);
@@ -297,8 +356,19 @@ void Connection::send(const ApiReply& reply) {
   write();
 }
 
+/// Before the answer.
+void Connection::send_ahead(std::string_view text) {
+  if (tls_) {
+    tls_->write(text);
+    return write_sealed();
+  }
+  boost::system::error_code ignored;  // Where it does not fit the caller sends anyway, later.
+  socket_.write_some(asio::buffer(text.data(), text.size()), ignored);
+}
+
 /// Writes at once what the socket takes, which is nearly always all: no wait, no handler.
 void Connection::write() {
+  if (tls_) return write_sealed();
   boost::system::error_code error;
   std::size_t count =
       socket_.write_some(asio::buffer(out_.data() + sent_, out_.size() - sent_), error);
@@ -315,6 +385,35 @@ void Connection::write() {
                        if (self->closed_already_) return;
                        if (failed) return self->close();
                        self->write();
+                     });
+}
+
+/// The same under TLS, a piece of the reply after the other; and what the session itself has to
+/// say.
+void Connection::write_sealed() {
+  boost::system::error_code error;
+  while (!error) {
+    if (tls_->pending().empty()) {
+      if (phase_ != Phase::Writing) return;
+      if (sent_ == out_.size()) return reply_written();
+      const std::string_view piece = std::string_view{out_}.substr(sent_, kSealedWrite);
+      tls_->write(piece);
+      sent_ += piece.size();
+      if (tls_->ended()) return close();
+    }
+    const std::string_view sealed = tls_->pending();
+    tls_->sent(socket_.write_some(asio::buffer(sealed.data(), sealed.size()), error));
+  }
+  if (error != asio::error::would_block && error != asio::error::try_again) return close();
+  if (phase_ == Phase::Writing) set_deadline(options_.body_timeout);
+  if (flushing_) return;
+  flushing_ = true;
+  socket_.async_wait(asio::ip::tcp::socket::wait_write,
+                     [self = shared_from_this()](boost::system::error_code failed) {
+                       self->flushing_ = false;
+                       if (self->closed_already_) return;
+                       if (failed) return self->close();
+                       self->write_sealed();
                      });
 }
 
@@ -336,6 +435,11 @@ void Connection::linger() {
   phase_ = Phase::Lingering;
   parser_.reset();
   begin_ = end_ = 0;
+  if (tls_) {
+    tls_->close();
+    write_sealed();
+    if (closed_already_) return;
+  }
   boost::system::error_code error;
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, error);
   if (error) return close();

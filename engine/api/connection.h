@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/api/http_server.h"
@@ -65,14 +66,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void read();
   void on_read(std::size_t count);
   void process();
-  bool header_arrived();
-  std::optional<ApiReply> judge_header() const;
+  bool header_arrived(std::string_view raw);
+  std::optional<ApiReply> judge_header(std::string_view raw) const;
   void dispatch();
   ApiRequest view_request();
   void refuse(ApiReply reply);
   void refuse(boost::system::error_code fault);
   void send(const ApiReply& reply);
   void write();
+  void write_sealed();
+  void send_ahead(std::string_view text);
+  bool keep_session();
   void reply_written();
   void linger();
   void set_deadline(Duration from_now);
@@ -87,6 +91,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::function<void(Connection*)> closed_;
 
   std::optional<Parser> parser_;
+  std::optional<TlsSession> tls_;  // Nothing: plain HTTP.
+  std::vector<char> sealed_in_;    // of it: what is read and not yet opened
+  bool flushing_ = false;          // of it: the socket will take more soon
+
   std::vector<char> in_;
   std::size_t begin_ = 0, end_ = 0;  // what is read and not yet parsed
   std::string out_;

@@ -91,11 +91,16 @@ void get_contact(Runtime& runtime, const Call& call) {
 void forget_contact(Runtime& runtime, const Call& call) {
   const auto name = name_of(call);
   if (!name) return call.reply(problem_of(name.error()));
-  unless_taken(call.reply,
-               runtime.forget_contact(*name, answer_with<bool>(call.reply, [](bool found) {
-                 return found ? ApiReply{204, "", ""}
-                              : problem(404, "unknown_contact", "There is no such contact.");
-               })));
+  unless_taken(call.reply, runtime.forget_contact(
+                               *name,
+                               answer_with<bool>(call.reply,
+                                                 [](bool found) {
+                                                   return found ? ApiReply{204, "", ""}
+                                                                : problem(
+                                                                      404, "unknown_contact",
+                                                                      "There is no such contact.");
+                                                 }),
+                               call.who()));
 }
 
 void list_runs(Runtime& runtime, const Call& call) {
@@ -105,7 +110,7 @@ void list_runs(Runtime& runtime, const Call& call) {
   if (!page) return call.reply(problem_of(page.error()));
   const auto render = [&runtime](const Runtime::RunPage& found) {
     ValueList runs;
-    for (const auto& run : found.runs) runs.push_back(view_of(run, runtime.epoch()));
+    for (const auto& run : found.runs) runs.push_back(view_of(run, runtime.epochs()));
     ValueList refused;
     for (const auto& one : found.refused) refused.push_back(view_of(one));
     return json_reply(200, ValueMap{{"runs", std::move(runs)},
@@ -200,14 +205,15 @@ void import_contacts(Runtime& runtime, const Call& call) {
   if (post->contacts.empty()) return call.reply(render_import(*post, {}, mode.dry_run));
   std::vector<ContactInput> contacts = std::exchange(post->contacts, {});
   const auto places = std::make_shared<const ImportPost>(std::move(*post));
-  unless_taken(
-      call.reply,
-      runtime.import_contacts(
-          std::move(contacts), mode,
-          answer_with<std::vector<ImportAnswer>>(
-              call.reply, [places, dry = mode.dry_run](const std::vector<ImportAnswer>& answers) {
-                return render_import(*places, answers, dry);
-              })));
+  unless_taken(call.reply,
+               runtime.import_contacts(
+                   std::move(contacts), mode,
+                   answer_with<std::vector<ImportAnswer>>(
+                       call.reply,
+                       [places, dry = mode.dry_run](const std::vector<ImportAnswer>& answers) {
+                         return render_import(*places, answers, dry);
+                       }),
+                   call.who()));
 }
 
 /// Whether the caller asks for a line each.

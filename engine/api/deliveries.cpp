@@ -46,7 +46,7 @@ void answer_list(Runtime& runtime, const Call& call, DeliveryQuery query) {
   const auto render = [&runtime](const Runtime::DeliveryPage& found) {
     ValueList deliveries;
     for (const auto& delivery : found.deliveries)
-      deliveries.push_back(view_of(delivery, runtime.epoch(), /*whole=*/false));
+      deliveries.push_back(view_of(delivery, runtime.epochs(), /*whole=*/false));
     return json_reply(200, ValueMap{{"deliveries", std::move(deliveries)},
                                     {"next", found.next.empty() ? Value{} : Value{found.next}}});
   };
@@ -74,7 +74,7 @@ Result<DeliveryKey> key_of(Runtime& runtime, const Call& call) {
   const std::string& id = call.params.front();
   const auto key = parse_delivery(id);
   // The number alone names another delivery where the id comes from another store.
-  if (key && id == format_delivery(runtime.epoch(), *key)) return *key;
+  if (key && id == format_delivery(runtime.epochs(), *key)) return *key;
   return fail(ErrorKind::NotFound, "unknown_delivery",
               fmt::format("There is no delivery \"{}\" here; one is named evt_….", id));
 }
@@ -85,7 +85,7 @@ void get(Runtime& runtime, const Call& call) {
   const auto fresh = parse_flag(call, "fresh");
   if (!fresh) return call.reply(problem_of(fresh.error()));
   const auto render = [&runtime](const Runtime::DeliveryView& found) {
-    return json_reply(200, view_of(found, runtime.epoch(), /*whole=*/true));
+    return json_reply(200, view_of(found, runtime.epochs(), /*whole=*/true));
   };
   unless_taken(
       call.reply,

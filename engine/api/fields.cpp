@@ -35,15 +35,18 @@ void put_field(Runtime& runtime, const Call& call) {
   const auto render = [view = std::move(view)](bool fresh) {
     return json_reply(fresh ? 201 : 200, view);
   };
-  unless_taken(call.reply,
-               runtime.declare_field(std::move(*field), answer_with<bool>(call.reply, render)));
+  unless_taken(
+      call.reply,
+      runtime.declare_field(std::move(*field), answer_with<bool>(call.reply, render), call.who()));
 }
 
 void delete_field(Runtime& runtime, const Call& call) {
-  unless_taken(call.reply,
-               runtime.remove_field(call.params.front(), answer_with<bool>(call.reply, [](bool) {
-                                      return ApiReply{204, "", ""};
-                                    })));
+  unless_taken(call.reply, runtime.remove_field(call.params.front(),
+                                                answer_with<bool>(call.reply,
+                                                                  [](bool) {
+                                                                    return ApiReply{204, "", ""};
+                                                                  }),
+                                                call.who()));
 }
 }  // namespace
 

@@ -12,7 +12,8 @@ void live(Runtime& runtime, const Call& call) {
 void ready(Runtime& runtime, const Call& call) {
   if (!runtime.ready())
     return call.reply(problem(503, "not_ready", "The engine is starting, stopping or has failed."));
-  call.reply(json_reply(200, ValueMap{{"status", "ready"}}));
+  call.reply(json_reply(
+      200, ValueMap{{"status", "ready"}, {"sending", runtime.held_since() ? "held" : "on"}}));
 }
 }  // namespace
 

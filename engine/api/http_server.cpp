@@ -47,6 +47,7 @@ struct HttpServer::Impl {
 
   void take(tcp::socket socket) {
     if (connections.size() >= options.connections_max) {
+      if (options.tls) return;  // Shaking hands first is what there is no room for.
       boost::system::error_code ignored;
       socket.non_blocking(true, ignored);
       socket.write_some(asio::buffer(kFull.data(), kFull.size()), ignored);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "engine/api/http.h"
+#include "engine/api/tls.h"
 #include "engine/core/result.h"
 #include "engine/core/time.h"
 
@@ -21,6 +22,9 @@ struct HttpServerOptions {
   Duration idle_timeout = std::chrono::minutes{5};
   std::size_t header_max = 16u << 10;
   std::size_t body_max = 8u << 20;
+
+  /// Null: plain HTTP. Else callers shake hands first, within `header_timeout`.
+  std::shared_ptr<const TlsContext> tls = nullptr;
 
   /// Answers a request; called on the io thread, must not block.
   std::function<void(ApiRequest&, Reply)> handle;

@@ -1,7 +1,6 @@
 #include "engine/api/intake_check.h"
 
 #include <fmt/format.h>
-#include <openssl/crypto.h>
 
 #include "engine/secrets/bytes.h"
 #include "engine/secrets/signature.h"
@@ -17,11 +16,6 @@ tl::unexpected<Error> refuse(std::string_view code, std::string message) {
   return fail(ErrorKind::Forbidden, std::string{code}, std::move(message));
 }
 
-/// Takes as long whatever differs; only the lengths show.
-bool equal(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
-}
-
 bool has(const ApiRequest& request, std::string_view name) {
   for (const auto& [key, value] : request.headers)
     if (same_name(key, name)) return true;
@@ -31,7 +25,7 @@ bool has(const ApiRequest& request, std::string_view name) {
 Status check_secret(std::span<const std::string> secrets, const ApiRequest& request) {
   bool known = false;
   for (const std::string& secret : secrets)  // All of them, so that time tells nothing.
-    known |= equal(secret, request.header(kSecretHeader));
+    known |= same_secret(secret, request.header(kSecretHeader));
   if (known) return {};
   return refuse("wrong_secret", "X-Onward-Secret holds another secret than this route's.");
 }
@@ -71,7 +65,7 @@ Status check_hub(std::span<const std::string> secrets, const ApiRequest& request
     if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
   bool known = false;
   for (const std::string& secret : secrets)
-    known |= equal(hex, hex_encode(hmac_sha256(secret, request.body)));
+    known |= same_secret(hex, hex_encode(hmac_sha256(secret, request.body)));
   if (known) return {};
   return refuse("wrong_signature",
                 "X-Hub-Signature-256 is not this route's signature of the body.");

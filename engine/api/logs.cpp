@@ -11,7 +11,7 @@ void list(Runtime& runtime, const Call& call) {
   if (!since) return call.reply(problem_of(since.error()));
   const auto render = [&runtime](const LogPage& found) {
     ValueList lines;
-    for (const LogLine& line : found.lines) lines.push_back(view_of(line, runtime.epoch()));
+    for (const LogLine& line : found.lines) lines.push_back(view_of(line, runtime.epochs()));
     return json_reply(
         200, ValueMap{{"lines", std::move(lines)}, {"next", found.next}, {"more", found.more}});
   };

@@ -93,6 +93,8 @@ void write_engine(Exposition& to, const RuntimeFigures& figures, Instant now) {
   to.one("store_log_bytes", "gauge",
          "Bytes of the write-ahead log in use; grows while another program reads the database.",
          figures.log_bytes);
+  to.one("sending_held", "gauge", "1 while a restored copy sends nothing.",
+         figures.held_since ? 1 : 0);
 }
 
 void write_origins(Exposition& to, std::vector<Scheduler::OriginState> origins) {

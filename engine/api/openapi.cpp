@@ -27,6 +27,8 @@ constexpr Tag kTags[] = {
     {"deliveries", "The webhook requests that nodes asked for, and what came of them."},
     {"secrets", "What headers and signatures need, kept sealed; no answer ever shows a value."},
     {"credentials", "What receivers know callers by, kept the same way."},
+    {"tokens", "Who may call: each with a role; a token is shown once, when it is made."},
+    {"sending", "Whether requests leave at all: a restored copy holds them until it is told."},
     {"logs", "What was changed lately, and what requests met."},
     {kServerTag, "The process itself, for whoever watches it."},
 };
@@ -247,7 +249,7 @@ std::vector<std::pair<int, std::vector<std::string_view>>> faults_of(const Route
   add(faults, 403, "foreign_origin");  // Of a server without tokens.
   add(faults, 421, "foreign_host");
   if (route.need != Need::Nothing) {
-    add(faults, 401, "no_token wrong_token");
+    add(faults, 401, "no_token wrong_token expired_token");
     if (route.guard) add(faults, 401, "wrong_secret wrong_signature bad_signature stale_signature");
     add(faults, 403, "wrong_role");
     add(faults, 429, "busy");

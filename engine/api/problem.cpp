@@ -1,5 +1,8 @@
 #include "engine/api/problem.h"
 
+#include <algorithm>
+#include <chrono>
+
 namespace onward {
 int status_of(ErrorKind kind) {
   switch (kind) {
@@ -21,19 +24,32 @@ int status_of(ErrorKind kind) {
   return 500;
 }
 
-ApiReply problem(int status, std::string_view code, std::string_view detail, ValueMap extra) {
+namespace {
+ApiReply make_problem(int status, std::string_view code, std::string_view detail, ValueMap extra,
+                      std::int64_t retry_after) {
   ValueMap members{{"type", "urn:onward:problem:" + std::string{code}},
                    {"title", reason_phrase(status)},
                    {"status", status},
                    {"detail", detail},
                    {"code", code}};
-  const int retry_after = status == 429 ? 1 : status == 503 ? 5 : 0;
   if (retry_after > 0) members.emplace_back("retry_after", retry_after);
   for (auto& member : extra) members.push_back(std::move(member));
   ApiReply reply{status, "application/problem+json", to_json(Value{std::move(members)})};
   if (retry_after > 0) reply.headers.emplace_back("Retry-After", std::to_string(retry_after));
   if (status == 401) reply.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"onward\"");
   return reply;
+}
+}  // namespace
+
+ApiReply problem(int status, std::string_view code, std::string_view detail, ValueMap extra) {
+  const int retry_after = status == 429 ? 1 : status == 503 ? 5 : 0;
+  return make_problem(status, code, detail, std::move(extra), retry_after);
+}
+
+ApiReply problem_for_now(int status, std::string_view code, std::string_view detail,
+                         Duration wait) {
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
+  return make_problem(status, code, detail, {}, std::max<std::int64_t>(seconds, 1));
 }
 
 ApiReply problem_of(const Error& error) {

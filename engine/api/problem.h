@@ -5,6 +5,7 @@
 
 #include "engine/api/http.h"
 #include "engine/core/result.h"
+#include "engine/core/time.h"
 #include "engine/core/value.h"
 
 namespace onward {
@@ -12,6 +13,8 @@ namespace onward {
 /// and the same in seconds as the member "retry_after".
 ApiReply problem(int status, std::string_view code, std::string_view detail, ValueMap extra = {});
 ApiReply problem_of(const Error& error);
+/// The same of what will be possible again after `wait`, told in whole seconds.
+ApiReply problem_for_now(int status, std::string_view code, std::string_view detail, Duration wait);
 
 /// Invalid 400, NotFound 404, Conflict 409, Forbidden 403, Busy 429, Unavailable 503, Io 500.
 int status_of(ErrorKind kind);

@@ -20,7 +20,8 @@ std::vector<Route> all_routes(Runtime& runtime, const Clock& clock, const Intake
        {intake_routes(runtime, clock, door, secrets), contact_routes(runtime),
         field_routes(runtime), scenario_routes(runtime), scenario_life_routes(runtime),
         delivery_routes(runtime), run_routes(runtime), log_routes(runtime), placeholder_routes(),
-        health_routes(runtime), metrics_routes(runtime, clock, door), secret_routes(runtime)})
+        health_routes(runtime), metrics_routes(runtime, clock, door), secret_routes(runtime, clock),
+        token_routes(runtime, clock), sending_routes(runtime)})
     routes.insert(routes.end(), more.begin(), more.end());
   routes.push_back(openapi_route(routes));
   return routes;

@@ -43,7 +43,9 @@ std::vector<Route> health_routes(Runtime& runtime);
 std::vector<Route> metrics_routes(Runtime& runtime, const Clock& clock,
                                   std::shared_ptr<const DoorFigures> door);
 
-std::vector<Route> secret_routes(Runtime& runtime);
+std::vector<Route> secret_routes(Runtime& runtime, const Clock& clock);
+std::vector<Route> token_routes(Runtime& runtime, const Clock& clock);
+std::vector<Route> sending_routes(Runtime& runtime);
 /// The description of `routes` and of itself, made once.
 Route openapi_route(const std::vector<Route>& routes);
 

@@ -36,6 +36,7 @@ const PathRow kPath[] = {
     {"fields", {"name", "A custom field's name, without custom. before it."}},
     {"secrets", {"name", "The secret's name, as in {{ secret.NAME }}."}},
     {"credentials", {"name", "The credential's name, as in auth: { credential: NAME }."}},
+    {"tokens", {"name", "The token's name, as the log shows it."}},
     {"deliveries", {"id", "The delivery's id, evt_…, which is its webhook-id."}},
     {"runs", {"id", "The run's id, run_…."}},
 };

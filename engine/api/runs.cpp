@@ -27,7 +27,7 @@ void list(Runtime& runtime, const Call& call) {
                  .reason = call.parameter("reason").value_or("")};
   const auto render = [&runtime](const Runtime::RunPage& found) {
     ValueList runs;
-    for (const auto& run : found.runs) runs.push_back(view_of(run, runtime.epoch()));
+    for (const auto& run : found.runs) runs.push_back(view_of(run, runtime.epochs()));
     return json_reply(200, ValueMap{{"runs", std::move(runs)},
                                     {"next", found.next.empty() ? Value{} : Value{found.next}}});
   };

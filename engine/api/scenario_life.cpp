@@ -43,7 +43,8 @@ void plan(Runtime& runtime, const Call& call) {
 void purge(Runtime& runtime, const Call& call) {
   const auto render = [](const ScenarioInfo& info) { return json_reply(202, view_of(info)); };
   unless_taken(call.reply,
-               runtime.purge(call.params.front(), answer_with<ScenarioInfo>(call.reply, render)));
+               runtime.purge(call.params.front(), answer_with<ScenarioInfo>(call.reply, render),
+                             call.who()));
 }
 }  // namespace
 

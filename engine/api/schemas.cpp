@@ -38,7 +38,13 @@ constexpr Row kRows[] = {
         "message": {"type": "string"},
         "nearest": {"type": "string", "description": "The known name nearest to a wrong one."}}})"},
     {"Status", R"({"type": "object", "required": ["status"],
-      "properties": {"status": {"type": "string"}}})"},
+      "properties": {"status": {"type": "string"},
+        "sending": {"enum": ["on", "held"], "description": "Of /readyz; held: see /v1/sending."}}})"},
+    {"Sending", R"({"type": "object", "required": ["sending"],
+      "properties": {"sending": {"enum": ["on", "held"]},
+        "held_since": {"type": "string", "format": "date-time",
+          "description": "When the copy was restored; while nothing is sent."},
+        "pending": {"type": "integer", "description": "Requests that are not settled."}}})"},
 
     {"Event", R"({"type": "object", "required": ["type", "contact"],
       "description": "Something a contact did, or that happened to one.",
@@ -477,6 +483,25 @@ constexpr Row kRows[] = {
     {"CredentialChanged", R"({"allOf": [{"$ref": "#/components/schemas/Credential"},
       {"type": "object", "required": ["created", "changed"], "properties": {
         "created": {"type": "boolean"}, "changed": {"type": "boolean"}}}]})"},
+    {"Token", R"({"type": "object", "description": "All that is ever told of one again.",
+      "required": ["name", "role", "created_at", "expires_at", "expired", "hash"], "properties": {
+        "name": {"type": "string"},
+        "role": {"enum": ["read", "ingest", "author", "admin"]},
+        "created_at": {"type": "string", "format": "date-time"},
+        "expires_at": {"type": ["string", "null"], "format": "date-time"},
+        "expired": {"type": "boolean"},
+        "hash": {"type": "string", "description": "The first 8 hex digits of its SHA-256."}}})"},
+    {"Tokens", R"({"type": "object", "required": ["tokens"], "properties": {
+      "tokens": {"type": "array", "items": {"$ref": "#/components/schemas/Token"}}}})"},
+    {"NewToken", R"({"type": "object", "required": ["name", "role"], "properties": {
+      "name": {"type": "string", "description": "1 to 64 letters, digits, -, _ and .; no other has it.",
+        "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+      "role": {"enum": ["read", "ingest", "author", "admin"]},
+      "expires_at": {"type": ["string", "null"], "format": "date-time",
+        "description": "From then on it opens nothing; without it, until it is revoked."}}})"},
+    {"TokenCreated", R"({"allOf": [{"$ref": "#/components/schemas/Token"},
+      {"type": "object", "required": ["token"], "properties": {
+        "token": {"type": "string", "description": "The token itself, shown this once."}}}]})"},
     {"Rekeyed", R"({"type": "object", "required": ["sealed", "unreadable"], "properties": {
       "sealed": {"type": "integer"},
       "unreadable": {"type": "integer",

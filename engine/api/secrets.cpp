@@ -6,11 +6,16 @@
 #include <initializer_list>
 
 #include "engine/api/access.h"
+#include "engine/api/rate_limit.h"
 #include "engine/api/resources.h"
 #include "engine/api/views.h"
 
 namespace onward {
 namespace {
+/// Of the test button, for each token.
+constexpr std::size_t kTestsMost = 30;
+constexpr Duration kTestsWindow = std::chrono::minutes{1};
+
 ApiReply wrong_type(std::string_view member, std::string_view wants) {
   return problem(400, "wrong_type", fmt::format("\"{}\" wants {}.", member, wants));
 }
@@ -130,19 +135,28 @@ void rekey(Runtime& runtime, const Call& call) {
   unless_taken(call.reply, runtime.rekey(answer_with<RekeyAnswer>(call.reply, render), call.who()));
 }
 
-void test_webhook(Runtime& runtime, const Call& call) {
+/// Whoever writes scenarios may call receivers, but a button is pressed by hand: a program that
+/// presses it is looking for open doors.
+void test_webhook(Runtime& runtime, const Clock& clock, RateLimit& limit, const Call& call) {
   const auto object = parse_object(call.request.body, {});
   if (!object) return call.reply(problem_of(object.error()));
+  const std::string who = call.who();
+  if (const auto wait = limit.take(who, clock.now()))
+    return call.reply(problem_for_now(
+        429, "too_often",
+        fmt::format("A token may send {} tests a minute; wait for the next one.", kTestsMost),
+        *wait));
   const auto render = [](const WebhookTestAnswer& answer) {
     return json_reply(200, view_of(answer));
   };
   unless_taken(call.reply,
                runtime.test_webhook(call.params[0], call.params[1],
-                                    answer_with<WebhookTestAnswer>(call.reply, render)));
+                                    answer_with<WebhookTestAnswer>(call.reply, render), who));
 }
 }  // namespace
 
-std::vector<Route> secret_routes(Runtime& runtime) {
+std::vector<Route> secret_routes(Runtime& runtime, const Clock& clock) {
+  const auto limit = std::make_shared<RateLimit>(kTestsMost, kTestsWindow);
   constexpr std::string_view kForce = "Also where deliveries will wait for it.";
   constexpr auto kSecret = SecretKind::Secret;
   constexpr auto kCredential = SecretKind::Credential;
@@ -218,9 +232,9 @@ std::vector<Route> secret_routes(Runtime& runtime) {
       {"POST",
        "/v1/scenarios/{id}/nodes/{node}/test",
        Need::Author,
-       "Sends test data as the node would, and tells what came of it; nothing is kept.",
+       "Sends test data as the node would, and tells what came of it; nothing else is kept.",
        {},
-       [&](const Call& call) { test_webhook(runtime, call); },
+       [&runtime, &clock, limit](const Call& call) { test_webhook(runtime, clock, *limit, call); },
        {.id = "testWebhook",
         .body = {{R"({"type": "object"})"}},
         .body_optional = true,
@@ -228,7 +242,8 @@ std::vector<Route> secret_routes(Runtime& runtime) {
         .faults = {{400, kJsonCodes},
                    {400, "cannot_be_sent sends_nothing"},
                    {404, "unknown_node unknown_scenario"},
-                   {409, "not_valid_any_more"}}}},
+                   {409, "not_valid_any_more"},
+                   {429, "too_often"}}}},
   };
 }
 }  // namespace onward

@@ -25,6 +25,7 @@ Result<std::unique_ptr<Server>> Server::listen(Runtime& runtime, ServerOptions o
   access.no_auth = options.no_auth;
   access.find_token = [&runtime](std::string_view sha256) { return runtime.find_token(sha256); };
   const Clock& clock = options.clock ? *options.clock : system_clock();
+  access.clock = &clock;
   auto impl = std::make_unique<Impl>(
       Api{all_routes(runtime, clock, options.intake_secrets), Access{std::move(access)}});
 
@@ -36,6 +37,7 @@ Result<std::unique_ptr<Server>> Server::listen(Runtime& runtime, ServerOptions o
   http.body_timeout = options.body_timeout;
   http.idle_timeout = options.idle_timeout;
   http.body_max = options.body_max;
+  http.tls = options.tls;
   http.handle = [api = &impl->api](ApiRequest& request, Reply reply) {
     api->handle(request, std::move(reply));
   };

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "engine/api/intake_check.h"
+#include "engine/api/tls.h"
 #include "engine/core/result.h"
 #include "engine/runtime/runtime.h"
 
@@ -19,8 +20,9 @@ struct ServerOptions {
   Duration body_timeout = std::chrono::seconds{30};
   Duration idle_timeout = std::chrono::minutes{5};
   std::size_t body_max = 8u << 20;
-  IntakeSecrets intake_secrets = {};  ///< Of adapters: another way in than a token.
-  const Clock* clock = nullptr;       ///< Of arriving events; null: the system's.
+  std::shared_ptr<const TlsContext> tls = nullptr;  ///< Null: plain HTTP.
+  IntakeSecrets intake_secrets = {};                ///< Of adapters: another way in than a token.
+  const Clock* clock = nullptr;                     ///< Of arriving events; null: the system's.
 };
 
 /// Owns its thread from `start` to `stop`. The runtime must outlive it.

@@ -152,7 +152,7 @@ Value view_of(const ScenarioStats& stats) {
                   {"test", view_side(stats.test)}};
 }
 
-Value view_of(const Runtime::RunView& view, std::string_view epoch) {
+Value view_of(const Runtime::RunView& view, const Epochs& epochs) {
   const Run& run = view.run;
   ValueList path;
   for (std::size_t i = 0; i < run.path.size(); ++i) {
@@ -160,7 +160,7 @@ Value view_of(const Runtime::RunView& view, std::string_view epoch) {
     Value shown = ValueMap{{"node", i < view.node_ids.size() ? view.node_ids[i] : std::string{}},
                            {"at", format_instant(step.at)},
                            {"port", step.port.empty() ? Value{} : Value{step.port}}};
-    if (step.delivery) shown.set("delivery", format_delivery(epoch, *step.delivery));
+    if (step.delivery) shown.set("delivery", format_delivery(epochs, *step.delivery));
     if (i < view.deliveries.size() && view.deliveries[i]) {
       const Delivery& delivery = *view.deliveries[i];
       shown.set("delivery_state", to_string(delivery.state));
@@ -182,9 +182,9 @@ Value view_of(const Runtime::RunView& view, std::string_view epoch) {
   return shown;
 }
 
-Value view_of(const Runtime::DeliveryView& view, std::string_view epoch, bool whole) {
+Value view_of(const Runtime::DeliveryView& view, const Epochs& epochs, bool whole) {
   const Delivery& delivery = view.delivery;
-  Value shown = ValueMap{{"id", format_delivery(epoch, delivery.key)},
+  Value shown = ValueMap{{"id", format_delivery(epochs, delivery.key)},
                          {"scenario", view.scenario},
                          {"node", view.node},
                          {"version", number(delivery.endpoint.version)},
@@ -203,7 +203,7 @@ Value view_of(const Runtime::DeliveryView& view, std::string_view epoch, bool wh
   if (delivery.parked_since) shown.set("parked_since", format_instant(*delivery.parked_since));
   if (delivery.series > 0) shown.set("series", number(delivery.series));
   // What goes out is under this id; its attempts stand there.
-  if (delivery.batch) shown.set("batch", format_delivery(epoch, *delivery.batch));
+  if (delivery.batch) shown.set("batch", format_delivery(epochs, *delivery.batch));
   if (!delivery.members.empty()) shown.set("batch_size", number(delivery.members.size()));
   if (!whole) return shown;
   shown.set("request", view.request ? view_request(*view.request) : Value{});
@@ -213,13 +213,13 @@ Value view_of(const Runtime::DeliveryView& view, std::string_view epoch, bool wh
   return shown;
 }
 
-Value view_of(const LogLine& line, std::string_view epoch) {
+Value view_of(const LogLine& line, const Epochs& epochs) {
   Value shown = ValueMap{{"at", format_instant(line.at)}, {"what", line.what}};
   for (const auto& [name, text] :
        {std::pair{"scenario", &line.scenario}, std::pair{"node", &line.node},
         std::pair{"who", &line.who}, std::pair{"text", &line.text}})
     if (!text->empty()) shown.set(name, inert_text(*text));
-  if (line.delivery) shown.set("delivery", format_delivery(epoch, *line.delivery));
+  if (line.delivery) shown.set("delivery", format_delivery(epochs, *line.delivery));
   return shown;
 }
 

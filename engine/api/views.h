@@ -24,10 +24,10 @@ Value view_of(const VersionText& text);
 Value view_of(const ScenarioPlan& plan);
 /// {"entered", …, "nodes": […]} for live and for test traffic.
 Value view_of(const ScenarioStats& stats);
-Value view_of(const Runtime::RunView& run, std::string_view epoch);
+Value view_of(const Runtime::RunView& run, const Epochs& epochs);
 /// `whole`: with the request and all attempts.
-Value view_of(const Runtime::DeliveryView& delivery, std::string_view epoch, bool whole);
-Value view_of(const LogLine& line, std::string_view epoch);
+Value view_of(const Runtime::DeliveryView& delivery, const Epochs& epochs, bool whole);
+Value view_of(const LogLine& line, const Epochs& epochs);
 /// {"scenario", "test", "reason", "count", "last"}
 Value view_of(const Runtime::RefusedView& refused);
 /// {"name", "set_at", "rotating_since", "used_by", "readable"}, of a credential also "scheme" and

@@ -42,6 +42,16 @@ std::string format_delivery(std::string_view epoch, DeliveryKey delivery) {
   return text;
 }
 
+const std::string& Epochs::of(DeliveryKey delivery) const {
+  for (const Past& past : past_)
+    if (delivery <= past.last) return past.epoch;
+  return newest_;
+}
+
+std::string format_delivery(const Epochs& epochs, DeliveryKey delivery) {
+  return format_delivery(std::string_view{epochs.of(delivery)}, delivery);
+}
+
 std::optional<DeliveryKey> parse_delivery(std::string_view text) {
   if (!text.starts_with("evt_") || text.size() != 4 + kEpochLength + kNumberLength)
     return std::nullopt;

@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace onward {
 /// A number that names one thing of kind `Tag`. 0 names nothing.
@@ -44,6 +46,34 @@ std::optional<RunKey> parse_run(std::string_view text);
 /// The `webhook-id` of a delivery: "evt_", the store's epoch (12 characters) and 13 characters.
 /// Names a delivery towards people as well.
 std::string format_delivery(std::string_view epoch, DeliveryKey delivery);
+
+/// The epochs of a store, 12 random characters each. A copy that is restored goes on in a new one:
+/// what it makes is never named like anything that was made after the copy was drawn, and what it
+/// has made before keeps its names.
+class Epochs {
+ public:
+  struct Past {
+    DeliveryKey last;  ///< That was made in it.
+    std::string epoch;
+    bool operator==(const Past&) const = default;
+  };
+  Epochs() = default;
+  /// `past`: oldest first.
+  explicit Epochs(std::string newest, std::vector<Past> past = {})
+      : newest_{std::move(newest)}, past_{std::move(past)} {}
+
+  const std::string& newest() const { return newest_; }
+  const std::vector<Past>& past() const { return past_; }
+  /// The one in which `delivery` was made.
+  const std::string& of(DeliveryKey delivery) const;
+  bool operator==(const Epochs&) const = default;
+
+ private:
+  std::string newest_;
+  std::vector<Past> past_;
+};
+std::string format_delivery(const Epochs& epochs, DeliveryKey delivery);
+
 /// Reads such a name back, whatever its epoch; nothing where it is none.
 std::optional<DeliveryKey> parse_delivery(std::string_view text);
 }  // namespace onward

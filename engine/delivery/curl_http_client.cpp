@@ -192,10 +192,11 @@ std::unique_ptr<HttpClient> make_curl_client(const CurlOptions& options) {
   return std::make_unique<CurlHttpClient>(options);
 }
 
-Result<HttpAnswer> http_call(const Request& request, Duration timeout) {
+Result<HttpAnswer> http_call(const Request& request, Duration timeout, const HttpWay& way) {
   init_curl();
   constexpr std::size_t kAnswerMax = 256 * 1024 * 1024;
   const TransferOptions options{.user_agent = "Onward/" ONWARD_VERSION,
+                                .ca_file = way.ca_file,
                                 .body_read_max = kAnswerMax,
                                 .body_keep_max = kAnswerMax};
   Transfer transfer{options};
@@ -204,8 +205,12 @@ Result<HttpAnswer> http_call(const Request& request, Duration timeout) {
   attempt.connect_timeout = attempt.timeout = timeout;
   attempt.want_body = true;
 
+  const std::unique_ptr<curl_slist, void (*)(curl_slist*)> to{
+      way.address.empty() ? nullptr : curl_slist_append(nullptr, ("::" + way.address).c_str()),
+      &curl_slist_free_all};
   HttpReply reply;
   if (transfer.prepare(std::move(attempt), reply)) {
+    if (to) curl_easy_setopt(transfer.handle(), CURLOPT_CONNECT_TO, to.get());
     reply = transfer.finish(curl_easy_perform(transfer.handle()));
   }
   if (reply.status == 0) return fail(ErrorKind::Unavailable, reply.code, reply.error);

@@ -28,5 +28,9 @@ struct HttpAnswer {
   std::string content_type;
   std::string body;
 };
-Result<HttpAnswer> http_call(const Request& request, Duration timeout);
+struct HttpWay {
+  std::string ca_file = {};  ///< PEM; empty: the system's.
+  std::string address = {};  ///< "127.0.0.1:8787", whatever the URL's host; empty: where that is.
+};
+Result<HttpAnswer> http_call(const Request& request, Duration timeout, const HttpWay& way = {});
 }  // namespace onward

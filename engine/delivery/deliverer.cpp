@@ -42,7 +42,8 @@ struct Deliverer::Impl {
   void finish(HttpReply reply);
   void end(const DeliveryTask& task, AttemptResult result);
   void hold(Instant now);
-  Duration until_next() const;
+  Instant pace();
+  Duration until_next();
   void wait(Duration longest, std::vector<HttpReply>& replies);
   void drain();
   void report();
@@ -85,9 +86,19 @@ struct Deliverer::Impl {
   std::vector<std::function<void()>> answers;  ///< Of probes; called without the lock.
   std::vector<AttemptResult> results;
   std::vector<HttpReply> replies;
+  Instant paced{}, seen{};  ///< See `pace`; the clock when it was last asked.
   std::optional<Instant> held_until;
   Duration held_for{};
 };
+
+/// Time for pauses: as the clock goes, but never back. Were the clock set back by a day, a pause of
+/// a second would last one.
+Instant Deliverer::Impl::pace() {
+  const Instant now = options.clock();
+  paced = seen == Instant{} ? now : paced + std::max(now - seen, Duration::zero());
+  seen = now;
+  return paced;
+}
 
 /// Adds to a list of the inbox, and wakes a sleeper.
 void Deliverer::Impl::name(std::vector<DeliveryKey>& list,
@@ -143,10 +154,10 @@ void Deliverer::Impl::start_probes(Instant now) {
 void Deliverer::Impl::start_tasks() {
   const Instant now = options.clock();
   start_probes(now);
-  // A clock that is set back makes it no longer.
-  if (held_until && now < *held_until && *held_until - now <= kHoldLongest) return;
+  const Instant paced_now = pace();
+  if (held_until && paced_now < *held_until) return;
   held_until.reset();
-  for (DeliveryTask& task : scheduler.start(now)) {
+  for (DeliveryTask& task : scheduler.start(paced_now)) {
     const Noted noted{options.note, task.delivery};
     auto request = request_of(task, options.secrets, now);
     if (!request) {
@@ -173,7 +184,7 @@ void Deliverer::Impl::finish(HttpReply reply) {
   reused += was_reused;
   blocked += was_blocked;
   if (result.code == "local") {
-    hold(now);
+    hold(pace());
   } else {
     held_for = {};
   }
@@ -181,7 +192,7 @@ void Deliverer::Impl::finish(HttpReply reply) {
 }
 
 void Deliverer::Impl::end(const DeliveryTask& task, AttemptResult result) {
-  scheduler.finished(task, verdict_of(result), result.took, options.clock());
+  scheduler.finished(task, verdict_of(result), result.took, pace());
   results.push_back(std::move(result));
 }
 
@@ -192,12 +203,11 @@ void Deliverer::Impl::hold(Instant now) {
   held_until = now + held_for;
 }
 
-Duration Deliverer::Impl::until_next() const {
+Duration Deliverer::Impl::until_next() {
   std::optional<Instant> next = scheduler.next_change();
-  if (held_until && scheduler.waiting() > 0)
-    next = std::min(*held_until, options.clock() + kHoldLongest);
+  if (held_until && scheduler.waiting() > 0) next = held_until;
   if (!next) return kIdle;
-  return std::clamp<Duration>(*next - options.clock(), 0ms, kIdle);
+  return std::clamp<Duration>(*next - pace(), 0ms, kIdle);
 }
 
 /// The flag goes up before the inbox is looked at again, so that whoever puts something in after

@@ -98,8 +98,6 @@ struct Wakeup {
 struct Scheduler::Impl {
   explicit Impl(const ConcurrencyLimits& given);
 
-  Instant steady(Instant now);
-  std::optional<Instant> shown(std::optional<Instant> at) const;
   Endpoint& endpoint_of(const DeliveryTask& task);
   void offer(Endpoint& endpoint);
   void offer(Origin& origin);
@@ -123,23 +121,7 @@ struct Scheduler::Impl {
   std::unordered_map<std::string, std::unique_ptr<Origin>> origins;
   std::unordered_map<EndpointKey, Endpoint*, KeyHash> by_key;
   std::set<Wakeup> wakeups;
-  Instant latest = Instant::min();  ///< That was told.
-  Duration set_back{};              ///< By how much, in all.
 };
-
-/// Time that never goes back: where the clock is set back, pauses last no longer for it. All that
-/// is kept here is in this time.
-Instant Scheduler::Impl::steady(Instant now) {
-  if (now < latest) set_back += latest - now;
-  latest = now;
-  return now + set_back;
-}
-
-/// The same by the clock.
-std::optional<Instant> Scheduler::Impl::shown(std::optional<Instant> at) const {
-  if (at) *at -= set_back;
-  return at;
-}
 
 Scheduler::Impl::Impl(const ConcurrencyLimits& given) : limits{given} {
   limits.first = std::max<std::size_t>(1, limits.first);
@@ -405,7 +387,6 @@ void Scheduler::expedite(const std::vector<DeliveryKey>& deliveries) {
 
 std::vector<DeliveryTask> Scheduler::start(Instant now) {
   Impl& impl = *impl_;
-  now = impl.steady(now);
   impl.end_pauses(now);
   std::vector<DeliveryTask> started;
   for (bool any = true; any;) {
@@ -425,7 +406,6 @@ std::vector<DeliveryTask> Scheduler::start(Instant now) {
 void Scheduler::finished(const DeliveryTask& task, const Verdict& verdict, Duration took,
                          Instant now) {
   Impl& impl = *impl_;
-  now = impl.steady(now);
   Endpoint& endpoint = impl.endpoint_of(task);
   Origin& origin = *endpoint.origin;
   assert(endpoint.in_flight > 0 && origin.in_flight > 0);
@@ -440,7 +420,7 @@ void Scheduler::finished(const DeliveryTask& task, const Verdict& verdict, Durat
 
 std::optional<Instant> Scheduler::next_change() const {
   if (impl_->waiting == 0 || impl_->wakeups.empty()) return std::nullopt;
-  return impl_->shown(impl_->wakeups.begin()->at);
+  return impl_->wakeups.begin()->at;
 }
 
 std::size_t Scheduler::waiting() const { return impl_->waiting; }
@@ -455,7 +435,7 @@ std::vector<Scheduler::OriginState> Scheduler::origins() const {
                       .in_flight = origin->in_flight,
                       .waiting = origin->waiting,
                       .healthy = origin->trust != kUnhealthy,
-                      .paused_until = impl_->shown(origin->breaker.paused_until)});
+                      .paused_until = origin->breaker.paused_until});
   }
   return states;
 }

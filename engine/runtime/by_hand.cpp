@@ -112,7 +112,7 @@ Result<ByHandAnswer> Engine::by_hand(ByHand act, DeliveryKey key, const std::str
   const ScenarioRecord* record = book_.find(delivery.endpoint.scenario);
   Activity activity = activity_of(fmt::format("deliveries.{}", verb(act)),
                                   record == nullptr ? std::string{} : record->id, who,
-                                  format_delivery(epoch_, key));
+                                  format_delivery(epochs_, key));
   activity.node = name_of({delivery.endpoint.scenario, delivery.endpoint.node}).value_or("");
   batch.rows().activity.push_back(std::move(activity));
   if (Status done = commit_and_adopt(batch); !done) return tl::make_unexpected(done.error());

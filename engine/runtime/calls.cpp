@@ -67,6 +67,7 @@ Result<ApplyAnswer> Engine::apply(const std::string& id, const std::string& text
     pass = std::move(*planned);
   }
   applied->answer.migrating = pass.has_value();
+  if (pass) pass->who = who;
   if (applied->answer.changed)
     applied->change.activity.push_back(
         activity_of("scenario.applied", id, who,
@@ -82,7 +83,9 @@ Result<ApplyAnswer> Engine::apply(const std::string& id, const std::string& text
   applied->answer.scenario = std::move(*info);
   if (applied->answer.changed)
     log({"scenario.applied",
-         {{"scenario", id}, {"version", count_value(applied->answer.scenario.version)}}});
+         {{"scenario", id},
+          {"version", count_value(applied->answer.scenario.version)},
+          {"by", who.empty() ? "engine" : who}}});
   return std::move(applied->answer);
 }
 
@@ -99,6 +102,7 @@ Result<ScenarioInfo> Engine::duplicate(const std::string& id, const std::string&
       activity_of("scenario.duplicated", new_id, who, fmt::format("from \"{}\"", id)));
   if (Status done = commit_change(applied->change, first_switches(new_id, applied->change)); !done)
     return tl::make_unexpected(done.error());
+  log_changes(applied->change.activity);
   return info(new_id, /*with_text=*/false);
 }
 
@@ -127,14 +131,18 @@ Result<ScenarioInfo> Engine::activate(const std::string& id,
       !change->scenarios.empty() && change->scenarios.front().state == ScenarioState::Scheduled;
   change->activity.push_back(activity_of(waits ? "scenario.scheduled" : "scenario.activated", id,
                                          who, test_mode_text(test_emails)));
-  return changed(*this, id, commit_change(*change));
+  const Status done = commit_change(*change);
+  if (done) log_changes(change->activity);
+  return changed(*this, id, done);
 }
 
 Result<ScenarioInfo> Engine::hold(const std::string& id, const std::string& who) {
   auto change = book_.hold(id);
   if (!change) return tl::make_unexpected(std::move(change.error()));
   change->activity.push_back(activity_of("scenario.held", id, who));
-  return changed(*this, id, commit_change(*change));
+  const Status done = commit_change(*change);
+  if (done) log_changes(change->activity);
+  return changed(*this, id, done);
 }
 
 Result<ScenarioInfo> Engine::archive(const std::string& id, bool with_pending,
@@ -144,6 +152,7 @@ Result<ScenarioInfo> Engine::archive(const std::string& id, bool with_pending,
   change->activity.push_back(
       activity_of("scenario.archived", id, who, with_pending ? "pending requests cancelled" : ""));
   Status done = commit_change(*change);
+  if (done) log_changes(change->activity);
   if (done && with_pending) done = cancel_pending(book_.find(id)->key);
   return changed(*this, id, done);
 }
@@ -154,6 +163,7 @@ Result<ScenarioInfo> Engine::remove_draft(const std::string& id, const std::stri
   auto info = book_.info(id, /*with_text=*/false);
   change->activity.push_back(activity_of("scenario.deleted", id, who));
   if (Status done = commit_change(*change); !done) return tl::make_unexpected(done.error());
+  log_changes(change->activity);
   return info;
 }
 
@@ -197,17 +207,6 @@ Result<ContactAnswer> Engine::contact(const ContactName& name) {
                                                             : "with the id \"" + name.id + "\""));
 }
 
-Status Engine::add_token(const TokenRecord& token) {
-  if (Status done = commit_rows({.at = clock_.now(),
-                                 .last_seq = last_seq_,
-                                 .last_contact = last_contact_,
-                                 .tokens = {token}});
-      !done)
-    return done;
-  tokens_.push_back(token);
-  return {};
-}
-
 // ---- declared fields ----
 
 void Engine::take_fields(CustomFields fields) {
@@ -215,20 +214,15 @@ void Engine::take_fields(CustomFields fields) {
   book_.know_fields(fields_);
 }
 
-Status Engine::commit_admin(AdminRecord record) {
-  return commit_rows({.at = clock_.now(),
-                      .last_seq = last_seq_,
-                      .last_contact = last_contact_,
-                      .admin = {std::move(record)}});
-}
-
-Result<bool> Engine::declare_field(const CustomField& field) {
+Result<bool> Engine::declare_field(const CustomField& field, const std::string& who) {
   const bool fresh = fields_->find(field.name) == nullptr;
   if (fresh && fields_->all().size() >= kCustomFieldsMax)
     return fail(ErrorKind::Conflict, "too_many",
                 fmt::format("at most {} custom fields can be declared", kCustomFieldsMax));
   if (Status done = commit_admin(
-          {.kind = AdminKind::Field, .name = field.name, .content = to_json(to_value(field))});
+          {{.kind = AdminKind::Field, .name = field.name, .content = to_json(to_value(field))}},
+          {activity_of("field.declared", {}, who,
+                       fmt::format("custom.{}, {}", field.name, to_string(field.type)))});
       !done)
     return tl::make_unexpected(done.error());
   std::vector<CustomField> all = fields_->all();
@@ -237,11 +231,14 @@ Result<bool> Engine::declare_field(const CustomField& field) {
   return fresh;
 }
 
-Result<bool> Engine::remove_field(const std::string& name) {
+Result<bool> Engine::remove_field(const std::string& name, const std::string& who) {
   if (fields_->find(name) == nullptr)
     return fail(ErrorKind::NotFound, "unknown_field",
                 fmt::format("there is no declared field \"{}\"", name));
-  if (Status done = commit_admin({.kind = AdminKind::Field, .name = name, .removed = true}); !done)
+  if (Status done =
+          commit_admin({{.kind = AdminKind::Field, .name = name, .removed = true}},
+                       {activity_of("field.removed", {}, who, fmt::format("custom.{}", name))});
+      !done)
     return tl::make_unexpected(done.error());
   std::vector<CustomField> all = fields_->all();
   std::erase_if(all, [&](const CustomField& field) { return field.name == name; });

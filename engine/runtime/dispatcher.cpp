@@ -13,7 +13,7 @@ void Dispatcher::created(const Delivery& delivery, std::shared_ptr<const Request
   Endpoint& endpoint = endpoints_[delivery.endpoint];
   // Older ones that wait in the store go first.
   const bool queued = endpoint.next && *endpoint.next <= *delivery.due;
-  if (queued || !has_room(endpoint)) {
+  if (queued || all_held_ || !has_room(endpoint)) {
     if (!queued) expect(delivery.endpoint, endpoint, delivery.due);
     return;
   }

@@ -38,6 +38,8 @@ class Dispatcher {
   void settled(const Delivery& delivery);
   /// Whether nothing of a node is handed out for now.
   void hold(ScenarioKey scenario, NodeNumber node, bool held);
+  /// Whether nothing at all is handed out; what is out already stays out.
+  void hold_all(bool held) { all_held_ = held; }
   /// Takes back the deliveries of a node that are out: they wait in the store again. Their keys.
   std::vector<DeliveryKey> recall(ScenarioKey scenario, NodeNumber node);
   /// Endpoints of which something is due, held ones aside.
@@ -73,7 +75,7 @@ class Dispatcher {
   void take_out(const Delivery& delivery, Endpoint& endpoint);
   void forget_if_done(const EndpointKey& key);
   bool is_held(const EndpointKey& key) const {
-    return !held_.empty() && held_.contains({key.scenario, key.node});
+    return all_held_ || (!held_.empty() && held_.contains({key.scenario, key.node}));
   }
 
   static constexpr std::size_t kShare = 16;
@@ -84,5 +86,6 @@ class Dispatcher {
   std::set<std::pair<Instant, EndpointKey>> queue_;      // endpoints by `next`
   std::set<std::pair<Instant, DeliveryKey>> deadlines_;  // of those out, until overdue
   std::set<std::pair<ScenarioKey, NodeNumber>> held_;
+  bool all_held_ = false;
 };
 }  // namespace onward

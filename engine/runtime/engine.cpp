@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "engine/runtime/poison.h"
+#include "engine/runtime/sending.h"
 
 namespace onward {
 namespace {
@@ -30,6 +31,10 @@ Status survivable(Status status) {
   if (!status && status.error().kind == ErrorKind::Unavailable) return {};
   return status;
 }
+
+/// `at` is a pause of ours from some moment on. Where it is further away than that, the clock was
+/// set back meanwhile, and nobody waits for it to come there again.
+Instant paused_until(Instant at, Instant now) { return at - now > kProbePause ? now : at; }
 
 /// What the store holds of declared fields; one that cannot be read is left out.
 CustomFields stored_fields(const std::vector<AdminRecord>& records) {
@@ -64,6 +69,7 @@ Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<Store> store, const
   if (Status done = engine->finish_rekey(); !done) return tl::make_unexpected(done.error());
   engine->restore_switches(*snapshot);
   if (Status done = engine->meet_suspects(); !done) return tl::make_unexpected(done.error());
+  if (const auto since = onward::held_since(snapshot->admin)) engine->hold_sending(*since);
   return engine;
 }
 
@@ -74,11 +80,11 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       sink_{sink},
       clock_{clock},
       options_{options},
-      epoch_{snapshot.epoch},
+      epochs_{snapshot.epochs},
       last_seq_{snapshot.last_seq},
       last_contact_{snapshot.last_contact},
       counters_{snapshot.counters},
-      tokens_{snapshot.tokens},
+      tokens_{std::make_shared<const TokenBook>(snapshot.tokens)},
       secrets_{std::move(vault), snapshot},
       book_{kinds, snapshot, [this](const LogRecord& record) { log(record); }},
       passes_{snapshot.admin},
@@ -95,7 +101,7 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
 }
 
 void Engine::rebuild_catalog() {
-  catalog_ = book_.catalog(counters_, epoch_, options_.account_id);
+  catalog_ = book_.catalog(counters_, epochs_.newest(), options_.account_id);
   scenario_due_ = book_.next_due();
   next_check_ = passes_.next_check(catalog_);
   ++generation_;
@@ -115,7 +121,7 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
 }
 
 Status Engine::work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> results) {
-  if (full_ && clock_.now() >= end_of_pause(probe_at_)) {
+  if (full_ && clock_.now() >= paused_until(probe_at_, clock_.now())) {
     Status probed = store_->probe();
     full_ = !probed;
     if (!probed) probe_at_ = clock_.now() + kProbePause;
@@ -359,7 +365,8 @@ Status Engine::take_due() {
   while (true) {
     const Instant now = clock_.now();
     const auto next = store_->next_timer();
-    if (full_ || !next || *next > now || now < end_of_pause(timers_from_)) return {};
+    if (full_ || held_since_ || !next || *next > now || now < paused_until(timers_from_, now))
+      return {};
     const std::size_t most = at_once(kTimersAtOnce);
     const auto timers = store_->timers_due(now, most);
     if (!timers) return tl::make_unexpected(timers.error());
@@ -391,7 +398,7 @@ Status Engine::take_due() {
 
 /// Checks at a set time whose time has come.
 Status Engine::begin_checks() {
-  if (full_ || !next_check_ || *next_check_ > clock_.now()) return {};
+  if (full_ || held_since_ || !next_check_ || *next_check_ > clock_.now()) return {};
   const TriggerPasses::DueChecks due = passes_.due_checks(catalog_, last_contact_, clock_.now());
   Commit commit{
       .at = clock_.now(), .last_seq = last_seq_, .last_contact = last_contact_, .admin = due.rows};
@@ -424,18 +431,16 @@ Status Engine::step_pass() {
   return commit_batch(work, {}, {&step->row, 1});
 }
 
-/// Where the clock was set back, no pause is longer for it.
-Instant Engine::end_of_pause(Instant at) const {
-  return at > clock_.now() + kProbePause ? clock_.now() : at;
-}
-
 std::optional<Instant> Engine::next_wake() const {
-  if (full_) return end_of_pause(probe_at_);
+  if (full_) return paused_until(probe_at_, clock_.now());
   if (!held_.empty() || !chores_.empty() || !scenario_passes_.empty() || passes_.any())
     return clock_.now();
-  std::optional<Instant> next = store_->next_timer();
-  if (next) next = std::max(*next, end_of_pause(timers_from_));
-  if (next_check_ && (!next || *next_check_ < *next)) next = next_check_;
+  std::optional<Instant> next;
+  if (!held_since_) {
+    next = store_->next_timer();
+    if (next) next = std::max(*next, paused_until(timers_from_, clock_.now()));
+    if (next_check_ && (!next || *next_check_ < *next)) next = next_check_;
+  }
   if (const auto due = dispatcher_.next(); due && (!next || *due < *next)) next = due;
   if (scenario_due_ && (!next || *scenario_due_ < *next)) next = scenario_due_;
   return next;
@@ -522,7 +527,7 @@ void Engine::hand_out(std::vector<Dispatcher::Handout>& handouts) {
          .request = std::move(handout.request),
          .owner = version->second,
          .policy = node->node->delivery_policy(),
-         .webhook_id = format_delivery(epoch_, delivery.batch.value_or(delivery.key))});
+         .webhook_id = format_delivery(epochs_, delivery.batch.value_or(delivery.key))});
   }
 }
 

@@ -26,6 +26,7 @@
 #include "engine/runtime/scenario_pass.h"
 #include "engine/runtime/secret_book.h"
 #include "engine/runtime/switches.h"
+#include "engine/runtime/token_book.h"
 #include "engine/runtime/trigger_passes.h"
 #include "engine/store/store.h"
 
@@ -119,7 +120,7 @@ class Engine {
   Result<ScenarioPlan> plan(const std::string& id, const std::string& text,
                             const MigrationRequest& migration) const;
   /// Begins it; the pieces are done by `work`.
-  Result<ScenarioInfo> purge(const std::string& id);
+  Result<ScenarioInfo> purge(const std::string& id, const std::string& who = {});
   Result<ScenarioVersions> versions(const std::string& id) const;
   Result<ScenarioInfo> info(const std::string& id, bool with_text) const;
   std::vector<ScenarioInfo> scenarios() const;
@@ -140,22 +141,26 @@ class Engine {
                Done<Result<ByHandAnswer>> done);
   /// Tells people of a change that nothing else in the store shows.
   Status note(Activity activity);
+  Activity activity_of(std::string what, const std::string& scenario, const std::string& who,
+                       std::string text = {}) const;
   std::shared_ptr<const RecentLog> recent() const { return recent_; }
   const Switches& switches() const { return switches_; }
   Result<ScenarioStats> stats(const std::string& id, Version version) const;
   Result<ContactAnswer> contact(const ContactName& name);
   Result<std::optional<ContactKey>> find_contact(const ContactName& name);
-  Status add_token(const TokenRecord& token);
+  /// `token` has a hash, a name, a role and perhaps an end.
+  Result<TokenRecord> issue_token(TokenRecord token, const std::string& who = {});
+  Result<TokenRecord> revoke_token(const std::string& name, const std::string& who = {});
   /// What `inputs` would do, one after the other, were they taken now; nothing is kept.
   Result<std::vector<WorkAnswer>> rehearse(std::span<const Input> inputs);
   /// Whether the field is a new one.
-  Result<bool> declare_field(const CustomField& field);
-  Result<bool> remove_field(const std::string& name);
+  Result<bool> declare_field(const CustomField& field, const std::string& who = {});
+  Result<bool> remove_field(const std::string& name, const std::string& who = {});
   const std::shared_ptr<const CustomFields>& custom_fields() const { return fields_; }
   const ScenarioBook& book() const { return book_; }
   const Counters& counters() const { return counters_; }
-  const std::string& epoch() const { return epoch_; }
-  const std::vector<TokenRecord>& tokens() const { return tokens_; }
+  const Epochs& epochs() const { return epochs_; }
+  const std::shared_ptr<const TokenBook>& tokens() const { return tokens_; }
   const EngineFigures& figures() const { return figures_; }
   std::optional<Instant> oldest_due() const { return dispatcher_.oldest_due(); }
   /// Whether the disk is full: intake is refused until a commit succeeds again.
@@ -163,6 +168,11 @@ class Engine {
   /// Grows with every change of a scenario, so that others know when to look again.
   std::uint64_t catalog_generation() const { return generation_; }
   Store& store() { return *store_; }
+
+  /// Since when nothing is sent (sending.h); nothing: requests leave.
+  const std::optional<Instant>& held_since() const { return held_since_; }
+  /// False: it was not held.
+  Result<bool> resume_sending(const std::string& who = {});
 
   // Secrets and credentials.
   const SecretBook& secrets() const { return secrets_; }
@@ -190,13 +200,10 @@ class Engine {
   Status commit_rows(const Commit& commit, Durable when = Durable::Now);
   void adopt(Batch& batch, const Commit& commit);
   Status take_due();
-  Instant end_of_pause(Instant at) const;
   Status begin_checks();
   Status step_pass();
   Status refill();
   void hand_out(std::vector<Dispatcher::Handout>& handouts);
-  Activity activity_of(std::string what, const std::string& scenario, const std::string& who,
-                       std::string text = {}) const;
   Status commit_change(const BookChange& change, std::vector<AdminRecord> admin = {});
   Status commit_admin(std::vector<AdminRecord> records, std::vector<Activity> activity);
   // scenario_life.cpp
@@ -212,7 +219,6 @@ class Engine {
   Status step_purge(ScenarioPass pass);
   Status end_purge(const ScenarioPass& pass);
   void complete(ScenarioInfo& info) const;
-  Status commit_admin(AdminRecord record);
   void take_fields(CustomFields fields);
   Status cancel_pending(ScenarioKey scenario);
   void rebuild_catalog();
@@ -225,6 +231,8 @@ class Engine {
   // Chores: long work, done a chunk at a time between two batches. True: done.
   using Chore = std::function<Result<bool>(Engine&)>;
   Status do_chore();
+
+  void hold_sending(Instant since);
 
   // Switches (switches.cpp).
   void restore_switches(const Snapshot& snapshot);
@@ -266,8 +274,10 @@ class Engine {
   void count(std::span<const Work> work);
   void count(std::span<const Settled> settled);
   void log_attempt(const Settled& settled) const;
+  void log_changes(const std::vector<Activity>& changes) const;
   void log(const LogRecord& record) const;
   Status commit_secrets(const SecretBookChange& change);
+  Status commit_token(const TokenRecord& token, std::string what, const std::string& who);
   Status finish_rekey();
   Status check_secrets_of(const std::string& id) const;
   SecretInfo with_users(SecretKind kind, SecretInfo info) const;
@@ -277,11 +287,11 @@ class Engine {
   Release release_;
   const Clock& clock_;
   RuntimeOptions options_;
-  std::string epoch_;
+  Epochs epochs_;
   Sequence last_seq_ = 0;
   ContactKey last_contact_;
   Counters counters_;
-  std::vector<TokenRecord> tokens_;
+  std::shared_ptr<const TokenBook> tokens_;  // never null
   SecretBook secrets_;
   ScenarioBook book_;
   Catalog catalog_;
@@ -303,6 +313,7 @@ class Engine {
   std::size_t careful_ = 0;          // so many inputs are taken one by one
   std::vector<AttemptResult> held_;  // results that a full disk could not take yet
   bool full_ = false;
+  std::optional<Instant> held_since_;
   Instant probe_at_{};
   Instant timers_from_{};  // none is taken before
   Date seen_swept_{};

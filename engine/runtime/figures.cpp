@@ -46,7 +46,7 @@ void Engine::log_attempt(const Settled& settled) const {
   const AttemptResult& result = settled.result;
   const ScenarioRecord* record = book_.find(delivery.endpoint.scenario);
   LogRecord line{"delivery.attempted",
-                 {{"delivery", format_delivery(epoch_, delivery.key)},
+                 {{"delivery", format_delivery(epochs_, delivery.key)},
                   {"scenario", record == nullptr ? "?" : record->id},
                   {"attempt", count_value(result.number)},
                   {"status", result.status},
@@ -90,6 +90,12 @@ void Engine::note_born_failed(const Delivery& delivery) {
                 .who = "engine",
                 .text = "never sent: " + delivery.reason,
                 .delivery = delivery.key});
+}
+
+/// Without their texts: those may name people.
+void Engine::log_changes(const std::vector<Activity>& changes) const {
+  for (const Activity& change : changes)
+    log({change.what, {{"scenario", change.scenario}, {"by", change.who}}});
 }
 
 void Engine::log(const LogRecord& record) const {

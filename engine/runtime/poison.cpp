@@ -92,7 +92,7 @@ RunKey run_of(const WorkItem& item) {
   return {of_run ? item.key.low & kSubject : 0};
 }
 
-std::string describe(const Suspect& suspect, std::string_view epoch) {
+std::string describe(const Suspect& suspect, const Epochs& epochs) {
   const WorkItem& item = suspect.item;
   const std::uint64_t kind = item.key.low >> kKindShift;
   switch (item.kind) {
@@ -112,7 +112,7 @@ std::string describe(const Suspect& suspect, std::string_view epoch) {
       return fmt::format("the command \"{}\" for contact number {}",
                          kind < std::size(kCommands) ? kCommands[kind] : "?", item.key.high);
     case WorkKind::Delivery:
-      return fmt::format("delivery {}", format_delivery(epoch, {item.key.high}));
+      return fmt::format("delivery {}", format_delivery(epochs, {item.key.high}));
     case WorkKind::Scenario:
       return fmt::format("the text of scenario \"{}\"", suspect.label);
   }
@@ -184,7 +184,7 @@ Status Engine::meet_suspects() {
     const bool poison = suspect.crashes >= WorkingFile::kCrashesMax;
     if (suspect.fresh)
       log({poison ? "poison.set_aside" : "crash.at_work",
-           {{"what", describe(suspect, epoch_)},
+           {{"what", describe(suspect, epochs_)},
             {"crashes", count_value(suspect.crashes)},
             {"of", count_value(WorkingFile::kCrashesMax)}},
            poison ? LogLevel::Error : LogLevel::Warning});
@@ -208,7 +208,7 @@ Status Engine::set_aside(const Suspect& suspect) {
   if (!suspect.fresh) return {};
   const bool of_scenario = suspect.item.kind == WorkKind::Scenario;
   Status done = note(activity_of("poison.set_aside", of_scenario ? suspect.label : "", {},
-                                 poison_message(describe(suspect, epoch_))));
+                                 poison_message(describe(suspect, epochs_))));
   // A disk that is full is told of where it matters.
   return !done && done.error().kind == ErrorKind::Unavailable ? Status{} : done;
 }
@@ -226,7 +226,7 @@ AttemptResult Engine::poisoned(const Delivery& delivery) const {
 Status Engine::take_aside(Batch& batch, const Work& work) const {
   const WorkItem item = work_item(*work.input);
   return batch.take_aside(
-      work, describe({.item = item, .label = std::string{label_of(*work.input)}}, epoch_));
+      work, describe({.item = item, .label = std::string{label_of(*work.input)}}, epochs_));
 }
 
 /// What is set aside in the store from now on may be tried again by hand. Inputs stay refused.

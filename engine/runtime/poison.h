@@ -15,7 +15,7 @@ WorkItem work_item_of_text(std::string_view scenario_text);
 /// The run that such a timer or command is about; 0 of others.
 RunKey run_of(const WorkItem& item);
 /// "event web/e-17", "the timer of run_…", "delivery evt_…".
-std::string describe(const Suspect& suspect, std::string_view epoch);
+std::string describe(const Suspect& suspect, const Epochs& epochs);
 /// A sentence for whoever asked for it.
 std::string poison_message(std::string_view what);
 

@@ -224,10 +224,10 @@ void Runtime::Impl::refresh() {
   }
   if (names) directory = std::move(names);
   full = engine->full();
+  held_since = engine->held_since();
   fields = engine->custom_fields();
   figures = engine->figures();
-  for (std::size_t i = tokens.size(); i < engine->tokens().size(); ++i)
-    tokens.emplace(engine->tokens()[i].sha256, engine->tokens()[i]);
+  tokens = engine->tokens();
 }
 
 /// The log is used again when all of it is in the database and nobody reads it: one that grows is
@@ -292,7 +292,7 @@ Result<std::unique_ptr<Runtime>> Runtime::open(std::unique_ptr<Store> store, con
   auto engine = Engine::open(std::move(store), kinds, *impl, clock, impl->options);
   if (!engine) return tl::make_unexpected(std::move(engine.error()));
   impl->engine = std::move(*engine);
-  impl->epoch = impl->engine->epoch();
+  impl->epochs = impl->engine->epochs();
   impl->recent = impl->engine->recent();
   impl->reader = std::make_unique<ReaderThread>(std::move(*reader));
   impl->releases = std::make_unique<ReleaseThread>(

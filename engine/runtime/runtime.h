@@ -231,6 +231,7 @@ struct RuntimeFigures {
   std::size_t queued = 0, pending = 0, queued_max = 0;
   std::uint64_t bytes_on_disk = 0, log_bytes = 0;
   std::optional<Instant> oldest_due;
+  std::optional<Instant> held_since;  ///< Since when nothing is sent.
   DelivererFigures delivery;
 };
 
@@ -328,7 +329,8 @@ class Runtime {
   /// `create`: makes the contact where there is none (PUT); else NotFound.
   Status patch_contact(ContactRef who, ContactPatch patch, bool create,
                        Done<Result<ContactAnswer>> done);
-  Status forget_contact(ContactName who, Done<Result<bool>> done);
+  /// `by` is the name of the token behind it, for the log.
+  Status forget_contact(ContactName who, Done<Result<bool>> done, std::string by = {});
   Status contact(ContactName who, Done<Result<ContactAnswer>> done);
 
   // `who` of a change is the name of the token behind it, for the log.
@@ -338,7 +340,7 @@ class Runtime {
   Status plan(std::string id, std::string text, MigrationRequest migration,
               Done<Result<ScenarioPlan>> done);
   /// Answered when the purge is on its way.
-  Status purge(std::string id, Done<Result<ScenarioInfo>> done);
+  Status purge(std::string id, Done<Result<ScenarioInfo>> done, std::string who = {});
   Status versions(std::string id, Done<Result<ScenarioVersions>> done);
   Status version_text(std::string id, Version version, Done<Result<VersionText>> done);
   Status activate(std::string id, std::optional<std::vector<std::string>> test_emails,
@@ -416,7 +418,7 @@ class Runtime {
   /// Makes and changes many contacts, each alone; `patch_contact` of each, but in one job. Answered
   /// after the commit, in the order given; bounded by the same queue as events.
   Status import_contacts(std::vector<ContactInput> contacts, ImportMode mode,
-                         Done<Result<std::vector<ImportAnswer>>> done);
+                         Done<Result<std::vector<ImportAnswer>>> done, std::string who = {});
   struct ContactPage {
     std::vector<ContactAnswer> contacts;  ///< Oldest first.
     std::string next;
@@ -427,11 +429,21 @@ class Runtime {
                   Done<Result<ContactPage>> done);
 
   RuntimeFigures figures() const;
-  const std::string& epoch() const;
-  /// Tokens known at start and added since, by SHA-256 in hex. Any thread.
+  const Epochs& epochs() const;
+  /// By SHA-256 in hex, as things stand now: expired ones too. Any thread.
   std::optional<TokenRecord> find_token(std::string_view sha256) const;
-  bool has_tokens() const;
-  Status add_token(TokenRecord token, Done<Status> done);
+  /// Those that were issued and not revoked, expired ones too. Any thread.
+  std::vector<TokenRecord> tokens() const;
+  /// `token` has a hash, a name that no other has, a role and perhaps an end. It opens the door
+  /// when `done` is called; so does a revoked one open nothing any more.
+  Status issue_token(TokenRecord token, Done<Result<TokenRecord>> done, std::string who = {});
+  /// Conflict for the last admin's token.
+  Status revoke_token(std::string name, Done<Result<TokenRecord>> done, std::string who = {});
+
+  /// Since when nothing is sent; nothing: requests leave. Any thread.
+  std::optional<Instant> held_since() const;
+  /// False: nothing was held.
+  Status resume_sending(Done<Result<bool>> done, std::string who = {});
 
   Status secrets(SecretKind kind, Done<Result<std::vector<SecretInfo>>> done);
   Status set_secret(SecretKind kind, std::string name, SecretChange change,
@@ -441,15 +453,17 @@ class Runtime {
                        Done<Result<SecretAnswer>> done, std::string who = {});
   /// A new master key; every secret is sealed anew.
   Status rekey(Done<Result<RekeyAnswer>> done, std::string who = {});
-  /// Sends test data as the node of the newest version would; nothing is kept of it. Busy where
+  /// Sends test data as the node of the newest version would; nothing is kept but that
+  /// it was done. Busy where
   /// eight such tests are under way.
-  Status test_webhook(std::string scenario, std::string node, Done<Result<WebhookTestAnswer>> done);
+  Status test_webhook(std::string scenario, std::string node, Done<Result<WebhookTestAnswer>> done,
+                      std::string who = {});
 
   /// The declared custom fields as they are now; never null. Any thread.
   std::shared_ptr<const CustomFields> custom_fields() const;
   /// Answers whether it is a new one. What is stored already stays as it is.
-  Status declare_field(CustomField field, Done<Result<bool>> done);
-  Status remove_field(std::string name, Done<Result<bool>> done);
+  Status declare_field(CustomField field, Done<Result<bool>> done, std::string who = {});
+  Status remove_field(std::string name, Done<Result<bool>> done, std::string who = {});
 
  private:
   struct Impl;

@@ -3,6 +3,8 @@
 #include <mutex>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "engine/runtime/runtime_impl.h"
 #include "engine/runtime/webhook_test.h"
 #include "engine/secrets/bytes.h"
@@ -72,8 +74,27 @@ std::vector<ImportAnswer> import_answers_of(std::vector<WorkAnswer> answers) {
 }
 }  // namespace
 
+/// Answers once the log has it too; at once where the engine takes nothing any more.
+void Runtime::Impl::answer_import(std::vector<ImportAnswer> answers, const std::string& who,
+                                  const Done<Result<std::vector<ImportAnswer>>>& done) {
+  using Kind = ImportAnswer::Kind;
+  const auto count = [&](Kind kind) {
+    return std::ranges::count(answers, kind, &ImportAnswer::kind);
+  };
+  std::string text =
+      fmt::format("{} created, {} updated, {} unchanged, {} refused", count(Kind::Created),
+                  count(Kind::Updated), count(Kind::Unchanged), count(Kind::Refused));
+  const auto shared = std::make_shared<std::vector<ImportAnswer>>(std::move(answers));
+  const Status taken = call([who, text = std::move(text), shared, done](Engine& of) -> Status {
+    Status noted = of.note(of.activity_of("contacts.imported", {}, who, text));
+    done(std::move(*shared));
+    return noted;
+  });
+  if (!taken) done(std::move(*shared));
+}
+
 Status Runtime::import_contacts(std::vector<ContactInput> contacts, ImportMode mode,
-                                Done<Result<std::vector<ImportAnswer>>> done) {
+                                Done<Result<std::vector<ImportAnswer>>> done, std::string who) {
   std::vector<Input> inputs;
   inputs.reserve(contacts.size());
   for (ContactInput& contact : contacts)
@@ -83,8 +104,10 @@ Status Runtime::import_contacts(std::vector<ContactInput> contacts, ImportMode m
   if (!mode.dry_run)
     return impl_->push(ImportJob{.inputs = std::move(inputs),
                                  .done =
-                                     [done = std::move(done)](std::vector<WorkAnswer> answers) {
-                                       done(import_answers_of(std::move(answers)));
+                                     [impl = impl_.get(), done = std::move(done),
+                                      who = std::move(who)](std::vector<WorkAnswer> answers) {
+                                       impl->answer_import(import_answers_of(std::move(answers)),
+                                                           who, done);
                                      }},
                        count);
   return impl_->push(
@@ -102,9 +125,9 @@ Status Runtime::import_contacts(std::vector<ContactInput> contacts, ImportMode m
       count);
 }
 
-Status Runtime::forget_contact(ContactName who, Done<Result<bool>> done) {
-  return impl_->call([this, who = std::move(who),
-                      done = std::move(done)](Engine& engine) -> Status {
+Status Runtime::forget_contact(ContactName who, Done<Result<bool>> done, std::string by) {
+  return impl_->call([this, who = std::move(who), done = std::move(done),
+                      by = std::move(by)](Engine& engine) -> Status {
     auto key = engine.find_contact(who);
     if (!key) {
       done(tl::make_unexpected(key.error()));
@@ -123,7 +146,10 @@ Status Runtime::forget_contact(ContactName who, Done<Result<bool>> done) {
                                      return done(tl::make_unexpected(*refusal));
                                    done(answer->found);
                                  }});
-    return engine.work_ahead(std::move(jobs), {});
+    if (Status worked = engine.work_ahead(std::move(jobs), {}); !worked) return worked;
+    // The number alone: the log must not remember whom nobody else does.
+    return engine.note(engine.activity_of("contact.forgotten", {}, by,
+                                          fmt::format("contact number {}", (*key)->value)));
   });
 }
 
@@ -178,9 +204,10 @@ Status Runtime::plan(std::string id, std::string text, MigrationRequest migratio
       }));
 }
 
-Status Runtime::purge(std::string id, Done<Result<ScenarioInfo>> done) {
-  return impl_->call(asking(impl_->showing(), std::move(done),
-                            [id = std::move(id)](Engine& of) { return of.purge(id); }));
+Status Runtime::purge(std::string id, Done<Result<ScenarioInfo>> done, std::string who) {
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [id = std::move(id), who = std::move(who)](Engine& of) { return of.purge(id, who); }));
 }
 
 Status Runtime::versions(std::string id, Done<Result<ScenarioVersions>> done) {
@@ -440,31 +467,35 @@ RuntimeFigures Runtime::figures() const {
   shown.queued_max = impl_->options.intake_max;
   shown.bytes_on_disk = impl_->bytes_on_disk;
   shown.log_bytes = impl_->log_bytes;
+  shown.held_since = impl_->held_since;
   return shown;
 }
 
-const std::string& Runtime::epoch() const { return impl_->epoch; }
+const Epochs& Runtime::epochs() const { return impl_->epochs; }
 
 std::optional<TokenRecord> Runtime::find_token(std::string_view sha256) const {
   const std::lock_guard lock{impl_->mutex};
-  const auto found = impl_->tokens.find(sha256);
-  if (found == impl_->tokens.end()) return std::nullopt;
-  return found->second;
+  const TokenRecord* found = impl_->tokens->find(sha256);
+  return found ? std::optional{*found} : std::nullopt;
 }
 
-bool Runtime::has_tokens() const {
+std::vector<TokenRecord> Runtime::tokens() const {
   const std::lock_guard lock{impl_->mutex};
-  return !impl_->tokens.empty();
+  return impl_->tokens->all();
 }
 
-Status Runtime::add_token(TokenRecord token, Done<Status> done) {
-  return impl_->call(
-      [this, token = std::move(token), done = std::move(done)](Engine& engine) -> Status {
-        Status added = engine.add_token(token);
-        impl_->refresh();
-        done(added);
-        return added;
-      });
+Status Runtime::issue_token(TokenRecord token, Done<Result<TokenRecord>> done, std::string who) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [token = std::move(token), who = std::move(who)](Engine& of) mutable {
+                              return of.issue_token(std::move(token), who);
+                            }));
+}
+
+Status Runtime::revoke_token(std::string name, Done<Result<TokenRecord>> done, std::string who) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [name = std::move(name), who = std::move(who)](Engine& of) {
+                              return of.revoke_token(name, who);
+                            }));
 }
 
 std::shared_ptr<const CustomFields> Runtime::custom_fields() const {
@@ -472,16 +503,30 @@ std::shared_ptr<const CustomFields> Runtime::custom_fields() const {
   return impl_->fields;
 }
 
-Status Runtime::declare_field(CustomField field, Done<Result<bool>> done) {
-  return impl_->call(
-      asking(impl_->showing(), std::move(done),
-             [field = std::move(field)](Engine& of) { return of.declare_field(field); }));
+Status Runtime::declare_field(CustomField field, Done<Result<bool>> done, std::string who) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [field = std::move(field), who = std::move(who)](Engine& of) {
+                              return of.declare_field(field, who);
+                            }));
 }
 
-Status Runtime::remove_field(std::string name, Done<Result<bool>> done) {
-  return impl_->call(
-      asking(impl_->showing(), std::move(done),
-             [name = std::move(name)](Engine& of) { return of.remove_field(name); }));
+Status Runtime::remove_field(std::string name, Done<Result<bool>> done, std::string who) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [name = std::move(name), who = std::move(who)](Engine& of) {
+                              return of.remove_field(name, who);
+                            }));
+}
+
+// ---- sending ----
+
+std::optional<Instant> Runtime::held_since() const {
+  const std::lock_guard lock{impl_->mutex};
+  return impl_->held_since;
+}
+
+Status Runtime::resume_sending(Done<Result<bool>> done, std::string who) {
+  return impl_->call(asking(impl_->showing(), std::move(done),
+                            [who = std::move(who)](Engine& of) { return of.resume_sending(who); }));
 }
 
 // ---- secrets ----
@@ -516,13 +561,19 @@ Status Runtime::rekey(Done<Result<RekeyAnswer>> done, std::string who) {
 }
 
 Status Runtime::test_webhook(std::string scenario, std::string node,
-                             Done<Result<WebhookTestAnswer>> done) {
+                             Done<Result<WebhookTestAnswer>> done, std::string who) {
   return impl_->call([this, scenario = std::move(scenario), node = std::move(node),
-                      done = std::move(done)](Engine& engine) -> Status {
+                      done = std::move(done), who = std::move(who)](Engine& engine) -> Status {
     auto task = engine.webhook_test(scenario, node);
     if (!task) {
       done(tl::make_unexpected(std::move(task.error())));
       return {};
+    }
+    Activity activity = engine.activity_of("node.tested", scenario, who, task->webhook_id);
+    activity.node = node;
+    if (Status noted = engine.note(std::move(activity)); !noted) {
+      done(tl::make_unexpected(noted.error()));
+      return noted;
     }
     const Status taken = impl_->deliverer->probe(*task, [task = *task, done](AttemptResult result) {
       done(judge_webhook_test(task, std::move(result)));

@@ -57,6 +57,8 @@ struct Runtime::Impl final : DeliverySink {
   Status resume_page(Engine& of, const std::shared_ptr<Resuming>& work,
                      const std::vector<Run>& runs);
   Status resume_next(Engine& of, const std::shared_ptr<Resuming>& work);
+  void answer_import(std::vector<ImportAnswer> answers, const std::string& who,
+                     const Done<Result<std::vector<ImportAnswer>>>& done);
 
   RuntimeOptions options;
   SecretBox secrets;  // The deliverer's; it must outlive it.
@@ -64,7 +66,7 @@ struct Runtime::Impl final : DeliverySink {
   std::unique_ptr<Engine> engine;
   std::unique_ptr<ReaderThread> reader;
   std::unique_ptr<ReleaseThread> releases;
-  std::string epoch;
+  Epochs epochs;
   std::shared_ptr<const RecentLog> recent;
   std::thread thread;
 
@@ -83,11 +85,12 @@ struct Runtime::Impl final : DeliverySink {
   std::optional<Error> unsynced;  // why nothing can be made durable any more
   std::string failure;
   std::function<void(std::string)> on_failure;
-  std::map<std::string, TokenRecord, std::less<>> tokens;
+  std::shared_ptr<const TokenBook> tokens;
   std::shared_ptr<const Directory> directory;
   std::shared_ptr<const CustomFields> fields;
   EngineFigures figures;
   std::uint64_t bytes_on_disk = 0, log_bytes = 0;
+  std::optional<Instant> held_since;
   std::optional<Instant> oldest_due;
 
   // The engine thread's own.

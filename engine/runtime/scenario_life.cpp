@@ -176,7 +176,7 @@ Status Engine::end_migration(const ScenarioPass& pass, const std::string& why) {
   Activity activity{.at = clock_.now(),
                     .what = "scenario.migrated",
                     .scenario = pass.scenario,
-                    .who = "engine",
+                    .who = pass.who.empty() ? "engine" : pass.who,
                     .text = text};
   if (Status done = commit_admin({record_of(pass, /*removed=*/true)}, {std::move(activity)}); !done)
     return done;
@@ -232,7 +232,7 @@ Status Engine::end_purge(const ScenarioPass& pass) {
     change.activity.push_back({.at = clock_.now(),
                                .what = "scenario.purged",
                                .scenario = pass.scenario,
-                               .who = "engine",
+                               .who = pass.who.empty() ? "engine" : pass.who,
                                .text = fmt::format("{} runs", pass.done)});
   }
   if (Status done = commit_change(change, std::move(admin)); !done) return done;
@@ -243,7 +243,7 @@ Status Engine::end_purge(const ScenarioPass& pass) {
 
 // ---- calls ----
 
-Result<ScenarioInfo> Engine::purge(const std::string& id) {
+Result<ScenarioInfo> Engine::purge(const std::string& id, const std::string& who) {
   auto info = book_.info(id, /*with_text=*/false);
   if (!info) return info;
   if (info->state != ScenarioState::Archived)
@@ -262,9 +262,12 @@ Result<ScenarioInfo> Engine::purge(const std::string& id) {
                             pending == 1 ? "it" : "them", id));
   ScenarioPass pass{.kind = ScenarioPass::Kind::Purge,
                     .scenario = id,
-                    .base = sum_of(counters_, record.key, 0, Counter::Stopped)};
-  if (Status done = commit_admin({record_of(pass)}, {}); !done)
+                    .base = sum_of(counters_, record.key, 0, Counter::Stopped),
+                    .who = who};
+  std::vector<Activity> begun{activity_of("scenario.purging", id, who)};
+  if (Status done = commit_admin({record_of(pass)}, begun); !done)
     return tl::make_unexpected(done.error());
+  log_changes(begun);
   scenario_passes_[pass.name()] = pass;
   return this->info(id, /*with_text=*/false);
 }

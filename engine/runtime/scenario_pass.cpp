@@ -27,10 +27,14 @@ AdminRecord record_of(const ScenarioPass& pass, bool removed) {
   ValueList map;
   for (const auto& [from, to] : pass.map)
     map.push_back(ValueList{number(from.value), number(to.value)});
-  const Value content = ValueMap{
-      {"to", number(pass.to)},        {"map", std::move(map)},       {"base", pass.base},
-      {"ended", pass.ended},          {"after", number(pass.after)}, {"done", number(pass.done)},
-      {"stayed", number(pass.stayed)}};
+  const Value content = ValueMap{{"to", number(pass.to)},
+                                 {"map", std::move(map)},
+                                 {"base", pass.base},
+                                 {"ended", pass.ended},
+                                 {"after", number(pass.after)},
+                                 {"done", number(pass.done)},
+                                 {"stayed", number(pass.stayed)},
+                                 {"who", pass.who}};
   return {.kind = AdminKind::Pass,
           .name = pass.name(),
           .content = to_json(content),
@@ -67,6 +71,8 @@ std::optional<ScenarioPass> read_pass(const AdminRecord& record) {
   pass.after = number_in(*content, "after");
   pass.done = number_in(*content, "done");
   pass.stayed = number_in(*content, "stayed");
+  const Value* who = content->find("who");  // not in records of earlier versions
+  if (who != nullptr && who->text() != nullptr) pass.who = *who->text();
   return pass;
 }
 }  // namespace onward

@@ -21,6 +21,7 @@ struct ScenarioPass {
   std::uint64_t after = 0;   ///< The last contact, or ended run, that it has dealt with.
   std::uint64_t done = 0;    ///< Runs purged.
   std::uint64_t stayed = 0;  ///< Runs that could not go over.
+  std::string who;           ///< Asked for it: the name of a token; empty: the engine itself.
 
   std::string name() const;  ///< "migrate/welcome"
 };

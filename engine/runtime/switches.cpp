@@ -99,11 +99,16 @@ Result<SwitchAnswer> Engine::switch_node(const std::string& scenario, const std:
   const auto stats = book_.stats(scenario, 0, counters_, clock_.now());
   if (!stats) return tl::make_unexpected(stats.error());
   std::vector<std::string> sending;
-  for (const NodeStats& one : stats->live.nodes)
-    if (one.sends) sending.push_back(one.id);
+  // Of a node that the newest version does not have any more, perhaps only tests have requests, or
+  // runs of older versions are still on their way to it.
+  for (const StatsSide* side : {&stats->live, &stats->test})
+    for (const NodeStats& one : side->nodes)
+      if (one.sends && std::ranges::find(sending, one.id) == sending.end())
+        sending.push_back(one.id);
   std::optional<NodePlace> place;
   for (const auto& [id, number] : record->nodes)
     if (id == node) place = NodePlace{record->key, number};
+  if (place && switches_.contains(*place)) sending.push_back(node);
   if (!place || std::ranges::find(sending, node) == sending.end()) {
     const std::string nearest = nearest_name(node, sending);
     return fail(

@@ -15,6 +15,9 @@ Result<std::string> random_letters(std::size_t count);
 /// Overwrites the bytes before they are given back, and leaves the text empty.
 void wipe(std::string& text);
 
+/// Whether two texts are the same; takes as long whatever differs, only the lengths show.
+bool same_secret(std::string_view a, std::string_view b);
+
 /// RFC 4648, section 4, with padding.
 std::string base64_encode(std::string_view bytes);
 /// Strict: no blanks, padding complete; nothing where the text is no base64.

@@ -1,7 +1,6 @@
 #include "engine/secrets/signature.h"
 
 #include <fmt/format.h>
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -15,10 +14,6 @@ namespace onward {
 namespace {
 constexpr std::string_view kPrefix = "whsec_";
 constexpr std::string_view kVersion = "v1,";
-
-bool same(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
-}
 }  // namespace
 
 Result<std::string> signing_key(std::string_view secret) {
@@ -71,7 +66,7 @@ Status verify_webhook(const std::vector<std::string>& keys, const SignedHeaders&
     const std::string expected = sign_webhook(key, headers.id, seconds, body);
     for (std::string_view rest = headers.signature; !rest.empty();) {
       const std::size_t blank = rest.find(' ');
-      if (same(rest.substr(0, blank), expected)) return {};
+      if (same_secret(rest.substr(0, blank), expected)) return {};
       rest = blank == std::string_view::npos ? std::string_view{} : rest.substr(blank + 1);
     }
   }

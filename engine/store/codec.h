@@ -95,6 +95,9 @@ Result<ScenarioRecord> decode_scenario(ScenarioKey key, std::string_view bytes);
 void encode(Encoder& out, const TokenRecord& record);  ///< Without its hash.
 Result<TokenRecord> decode_token(std::string sha256, std::string_view bytes);
 
+void encode(Encoder& out, const std::vector<Epochs::Past>& past);
+Result<std::vector<Epochs::Past>> decode_past_epochs(std::string_view bytes);
+
 void encode(Encoder& out, const Activity& activity);
 Result<Activity> decode_activity(std::string_view bytes);
 }  // namespace onward

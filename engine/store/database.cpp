@@ -21,26 +21,22 @@ Fault io_fault(std::string code, std::string message) {
   return {{ErrorKind::Io, std::move(code), std::move(message)}};
 }
 
-/// 12 characters of 60 bits from the operating system.
-std::string random_epoch() {
-  std::uint64_t number = 0;
-  if (getrandom(&number, sizeof number, 0) != static_cast<ssize_t>(sizeof number))
-    throw io_fault("no_random",
-                   std::string{"the system gives no random bytes: "} + std::strerror(errno));
-  return to_base32(number >> 4).substr(1);
-}
-
 int user_version(SQLite::Database& database) {
   return database.execAndGet("PRAGMA user_version").getInt();
 }
 
-void migrate(SQLite::Database& database, const std::filesystem::path& file) {
+void check_schema(SQLite::Database& database, const std::filesystem::path& file) {
   const int version = user_version(database);
   if (version > migrations().back().version)
     throw io_fault("newer_schema", file.string() + " was written by a newer version (schema " +
                                        std::to_string(version) + ", this program knows up to " +
                                        std::to_string(migrations().back().version) +
                                        "): use that version");
+}
+
+void migrate(SQLite::Database& database, const std::filesystem::path& file) {
+  check_schema(database, file);
+  const int version = user_version(database);
   for (const Migration& migration : migrations()) {
     if (migration.version <= version) continue;
     database.exec("BEGIN IMMEDIATE");
@@ -67,6 +63,19 @@ void check_owner(SQLite::Database& database, const std::filesystem::path& file) 
     throw io_fault("not_ours", file.string() + " is a database of another program");
 }
 }  // namespace
+
+std::string random_epoch() {
+  std::uint64_t number = 0;
+  if (getrandom(&number, sizeof number, 0) != static_cast<ssize_t>(sizeof number))
+    throw io_fault("no_random",
+                   std::string{"the system gives no random bytes: "} + std::strerror(errno));
+  return to_base32(number >> 4).substr(1);
+}
+
+void check_known(SQLite::Database& database, const std::filesystem::path& file) {
+  check_owner(database, file);
+  check_schema(database, file);
+}
 
 Error to_error(const SQLite::Exception& exception) {
   const std::string what = exception.what();

@@ -125,6 +125,10 @@ inline constexpr std::uint64_t kPageSize = 4096;
 /// a new one when it holds nothing. Throws SQLite::Exception and Fault.
 std::unique_ptr<SQLite::Database> open_writer(const std::filesystem::path& file, bool durable,
                                               std::uint64_t bytes_max, bool known = false);
+/// Throws what is no database of ours, or one of a newer schema.
+void check_known(SQLite::Database& database, const std::filesystem::path& file);
+/// 12 characters of 60 bits from the operating system.
+std::string random_epoch();
 /// Opens a connection that only reads and never checkpoints. Throws SQLite::Exception.
 std::unique_ptr<SQLite::Database> open_readonly(const std::filesystem::path& file);
 

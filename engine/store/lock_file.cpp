@@ -56,6 +56,20 @@ Result<LockFile> LockFile::take(const std::filesystem::path& file) {
   return lock;
 }
 
+Result<LockFile> LockFile::share(const std::filesystem::path& file) {
+  const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0 && errno == ENOENT)
+    return fail(ErrorKind::NotFound, "no_lock_file", file.string() + " does not exist");
+  if (descriptor < 0)
+    return fail(ErrorKind::Io, "no_access",
+                "cannot open " + file.string() + ": " + std::strerror(errno));
+  LockFile lock{descriptor};
+  if (flock(descriptor, LOCK_SH | LOCK_NB) == 0) return lock;
+  if (errno == EWOULDBLOCK) return fail(ErrorKind::Conflict, "in_use", owner_of(descriptor));
+  return fail(ErrorKind::Io, "no_access",
+              "cannot lock " + file.string() + ": " + std::strerror(errno));
+}
+
 LockFile::LockFile(LockFile&& other) noexcept
     : descriptor_{std::exchange(other.descriptor_, -1)}, left_{other.left_} {}
 

@@ -19,6 +19,9 @@ class LockFile {
  public:
   /// Refused with Conflict ("in_use") and the owner's pid where another one holds it.
   static Result<LockFile> take(const std::filesystem::path& file);
+  /// For whoever only reads: keeps owners away, other readers not, and changes nothing. Refused in
+  /// the same way while there is an owner; NotFound ("no_lock_file") where nobody ever was.
+  static Result<LockFile> share(const std::filesystem::path& file);
   LockFile(LockFile&& other) noexcept;
   LockFile& operator=(LockFile&&) = delete;
   ~LockFile();

@@ -287,7 +287,12 @@ void State::apply(const Commit& commit) {
   for (const auto& [key, row] : commit.counters) counters[key] = row;
   for (const ScenarioRecord& row : commit.scenarios) scenarios[row.key] = row;
   for (const VersionRecord& row : commit.versions) versions[{row.scenario, row.version}] = row;
-  for (const TokenRecord& row : commit.tokens) tokens[row.sha256] = row;
+  for (const TokenRecord& row : commit.tokens) {
+    if (row.removed)
+      tokens.erase(row.sha256);
+    else
+      tokens[row.sha256] = row;
+  }
   for (const AdminRecord& row : commit.admin) {
     if (row.removed)
       admin.erase({row.kind, row.name});
@@ -440,7 +445,7 @@ class MemoryStore final : public Store {
 
   Result<Snapshot> snapshot() override {
     const std::lock_guard lock{state_->mutex};
-    Snapshot snapshot{.epoch = state_->epoch,
+    Snapshot snapshot{.epochs = Epochs{state_->epoch},
                       .last_seq = state_->last_seq,
                       .last_contact = state_->last_contact,
                       .counters = state_->counters};

@@ -12,6 +12,7 @@ namespace onward {
 namespace {
 constexpr std::uint8_t kFormat = 1;
 constexpr std::uint8_t kLedgerWithRefusals = 2;
+constexpr std::uint8_t kTokenThatExpires = 2;
 /// Of runs and deliveries: what is as usual is a bit.
 constexpr std::uint8_t kShort = 2;
 
@@ -542,19 +543,40 @@ Result<ScenarioRecord> decode_scenario(ScenarioKey key, std::string_view bytes) 
 }
 
 void encode(Encoder& out, const TokenRecord& record) {
-  out.byte(kFormat);
+  out.byte(record.expires ? kTokenThatExpires : kFormat);
   out.text(record.name);
   out.byte(static_cast<std::uint8_t>(record.role));
   out.instant(record.created);
+  if (record.expires) out.instant(*record.expires);
 }
 
 Result<TokenRecord> decode_token(std::string sha256, std::string_view bytes) {
-  return decoded("token", bytes, TokenRecord{.sha256 = std::move(sha256)},
-                 [](Decoder& in, TokenRecord& record) {
-                   record.name = in.string();
-                   record.role = enumerator(in, Role::Admin);
-                   record.created = in.instant();
-                 });
+  const auto read = [](Decoder& in, TokenRecord& record, std::uint8_t format) {
+    record.name = in.string();
+    record.role = enumerator(in, Role::Admin);
+    record.created = in.instant();
+    if (format == kTokenThatExpires) record.expires = in.instant();
+  };
+  return decoded("token", bytes, TokenRecord{.sha256 = std::move(sha256)}, read, kTokenThatExpires);
+}
+
+void encode(Encoder& out, const std::vector<Epochs::Past>& past) {
+  out.byte(kFormat);
+  out.number(past.size());
+  for (const Epochs::Past& one : past) {
+    out.number(one.last.value);
+    out.text(one.epoch);
+  }
+}
+
+Result<std::vector<Epochs::Past>> decode_past_epochs(std::string_view bytes) {
+  return decoded("list of epochs", bytes, std::vector<Epochs::Past>{}, [](Decoder& in, auto& past) {
+    past.resize(in.count());
+    for (Epochs::Past& one : past) {
+      one.last.value = in.number();
+      one.epoch = in.string();
+    }
+  });
 }
 
 void encode(Encoder& out, const Activity& activity) {

@@ -20,6 +20,7 @@
 #include "engine/store/lock_file.h"
 #include "engine/store/newest.h"
 #include "engine/store/overlay.h"
+#include "engine/store/replay.h"
 #include "engine/store/sqlite_reader.h"
 #include "engine/store/tables.h"
 
@@ -186,12 +187,6 @@ class SqliteStore final : public Store {
   }
 
  private:
-  struct JournalRow {
-    std::uint64_t id = 0;
-    std::unique_ptr<const std::string> bytes;  ///< The overlay's rows are views into it.
-    Instant at{};                              ///< Of its commit; of one replayed, long ago.
-  };
-
   template <class Read>
   auto reading(Read read) -> Result<decltype(read())> {
     return guarded([&]() -> Result<decltype(read())> {
@@ -263,23 +258,8 @@ SqliteStore::~SqliteStore() {
 }
 
 void SqliteStore::replay() {
-  overlay_.last_seq = tables_.meta("last_seq").value_or(0);
-  overlay_.last_contact.value = tables_.meta("last_contact").value_or(0);
-  overlay_.last_run.value = tables_.meta("last_run").value_or(0);
-  overlay_.replaying = true;
-  Query rows_of_journal{*database_, "SELECT id, body FROM journal ORDER BY id"};
-  auto rows = rows_of_journal();
-  while (rows.next()) {
-    JournalRow row{.id = static_cast<std::uint64_t>(rows.number(0)),
-                   .bytes = std::make_unique<const std::string>(rows.bytes(1))};
-    if (!overlay_.apply(*row.bytes))
-      throw Fault{{ErrorKind::Io, "damaged",
-                   "the database is damaged: journal row " + std::to_string(row.id) +
-                       " cannot be read; restore it from a backup"}};
-    next_journal_ = row.id + 1;
-    journal_.push_back(std::move(row));
-  }
-  overlay_.replaying = false;
+  journal_ = onward::replay(*database_, tables_, overlay_);
+  if (!journal_.empty()) next_journal_ = journal_.back().id + 1;
 }
 
 /// Runs `work` in a transaction. What is thrown in it leaves the store as it was.

@@ -80,6 +80,8 @@ struct TokenRecord {
   std::string name;
   Role role = Role::Read;
   Instant created{};
+  std::optional<Instant> expires = {};  ///< From then on it opens nothing.
+  bool removed = false;                 ///< In a commit: the row goes.
   bool operator==(const TokenRecord&) const = default;
 };
 
@@ -171,7 +173,7 @@ struct Commit {
 
 /// What the engine needs in memory at start.
 struct Snapshot {
-  std::string epoch;  ///< 12 characters, random, new at create and restore.
+  Epochs epochs;  ///< The newest is of what is made from now on.
   Sequence last_seq = 0;
   ContactKey last_contact;
   Counters counters;

@@ -56,6 +56,7 @@ TableWriter::TableWriter(SQLite::Database& database, const std::vector<Date>& da
       version_{database,
                "REPLACE INTO versions (scenario, version, created, text) VALUES (?, ?, ?, ?)"},
       token_{database, "REPLACE INTO tokens (sha256, body) VALUES (?, ?)"},
+      token_erase_{database, "DELETE FROM tokens WHERE sha256 = ?"},
       admin_{database, "REPLACE INTO admin (kind, name, content) VALUES (?, ?, ?)"},
       admin_erase_{database, "DELETE FROM admin WHERE kind = ? AND name = ?"},
       activity_{database, "INSERT INTO activity (scenario, body) VALUES (?, ?)"},
@@ -216,6 +217,7 @@ void TableWriter::version(const VersionRecord& record) {
 }
 
 void TableWriter::token(const TokenRecord& record) {
+  if (record.removed) return token_erase_.run(record.sha256);
   scratch_.clear();
   Encoder out{scratch_};
   encode(out, record);

@@ -196,11 +196,19 @@ std::optional<std::uint64_t> Tables::meta(const std::string& name) {
   return rows.number(0);
 }
 
+Epochs Tables::epochs() {
+  const std::string newest_name = "epoch", past_name = "past_epochs";
+  std::string newest;
+  if (auto rows = meta_(newest_name); rows.next()) newest = rows.bytes(0);
+  std::vector<Epochs::Past> past;
+  if (auto rows = meta_(past_name); rows.next()) past = intact(decode_past_epochs(rows.bytes(0)));
+  return Epochs{std::move(newest), std::move(past)};
+}
+
 Snapshot Tables::snapshot() {
   Snapshot snapshot{.last_seq = meta("last_seq").value_or(0),
                     .last_contact = {meta("last_contact").value_or(0)}};
-  const std::string epoch = "epoch";
-  if (auto rows = meta_(epoch); rows.next()) snapshot.epoch = rows.bytes(0);
+  snapshot.epochs = epochs();
 
   Query counters{database_, "SELECT scenario, node, version, test, body FROM counters"};
   for (auto rows = counters(); rows.next();) {

@@ -86,6 +86,7 @@ class Tables : public SharedTables {
 
   /// Everything that the engine needs in memory.
   Snapshot snapshot();
+  Epochs epochs();
   std::optional<std::uint64_t> meta(const std::string& name);
 
  private:

@@ -60,6 +60,29 @@ TEST_CASE("without, with a wrong and with a weak token the door stays shut", "[a
   CHECK(status_for(access, "", Need::Nothing) == 0);
 }
 
+TEST_CASE("a token that has expired opens nothing, and its holder is told so", "[api][access]") {
+  class Stopped final : public Clock {
+   public:
+    Instant now() const override { return at; }
+    Instant at{std::chrono::seconds{100}};
+  } clock;
+  AccessOptions options;
+  options.clock = &clock;
+  options.find_token = [](std::string_view) {
+    return std::optional{TokenRecord{
+        .name = "guest", .role = Role::Read, .expires = Instant{std::chrono::seconds{200}}}};
+  };
+  const Access access{std::move(options)};
+  CHECK(status_for(access, "Bearer x", Need::Read) == 0);
+  clock.at = Instant{std::chrono::seconds{200}};
+  CHECK(status_for(access, "Bearer x", Need::Read) == 401);
+  CHECK(status_for(access, "Bearer x", Need::Nothing) == 0);
+  ApiRequest request;
+  request.headers = {{"Authorization", "Bearer x"}};
+  CHECK(access.refuse(request, Need::Read)->body.find("expired_token") != std::string::npos);
+  CHECK(access.name_of(request) == "anyone");
+}
+
 TEST_CASE("a server without tokens answers no foreign page and no rebound name", "[api][access]") {
   const Access open{{nullptr, /*no_auth=*/true}};
   const auto status = [&](std::string_view host, std::string_view origin) {

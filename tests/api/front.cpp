@@ -28,17 +28,22 @@ Front::Front(bool start) {
       Runtime::open(make_memory_store(), node_kinds(), std::move(client), {}, system_clock(), {});
   if (!opened) throw std::runtime_error(opened.error().message);
   runtime_ = std::move(*opened);
+  api_ = std::make_unique<Api>(another({}));
+  contract_ = std::make_unique<Contract>(api_->router().routes());
+  if (start) runtime_->start();
+}
+
+Api Front::another(const IntakeSecrets& secrets) const {
   AccessOptions access;
-  access.find_token = [](std::string_view hash) -> std::optional<TokenRecord> {
+  access.find_token = [this](std::string_view hash) -> std::optional<TokenRecord> {
     for (const auto& [token, role] :
          {std::pair{"read", Role::Read}, std::pair{"ingest", Role::Ingest},
           std::pair{"author", Role::Author}, std::pair{"admin", Role::Admin}})
-      if (sha256_hex(token) == hash) return TokenRecord{std::string{hash}, token, role, {}};
-    return std::nullopt;
+      if (sha256_hex(token) == hash)
+        return TokenRecord{.sha256 = std::string{hash}, .name = token, .role = role};
+    return runtime_->find_token(hash);
   };
-  api_ = std::make_unique<Api>(all_routes(*runtime_, system_clock()), Access{std::move(access)});
-  contract_ = std::make_unique<Contract>(api_->router().routes());
-  if (start) runtime_->start();
+  return Api{all_routes(*runtime_, system_clock(), secrets), Access{std::move(access)}};
 }
 
 Front::~Front() { (void)runtime_->stop(std::chrono::seconds{5}); }

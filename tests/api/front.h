@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/api/intake_check.h"
 #include "engine/api/router.h"
 #include "engine/core/value.h"
 #include "engine/runtime/runtime.h"
@@ -43,6 +44,8 @@ class Front {
   Told settled(const std::string& scenario) const;
 
   const Api& api() const { return *api_; }
+  /// The same on the same engine, with secrets for the adapters.
+  Api another(const IntakeSecrets& secrets) const;
   void receivers_answer(int status) { *status_ = status; }
 
  private:

@@ -1,106 +1,12 @@
 // The server at its socket: what a well-behaved, a hasty and a hostile caller get.
-#include "engine/api/http_server.h"
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
-
 #include <future>
 
 #include <catch2/catch.hpp>
 
-#include "engine/api/problem.h"
+#include "tests/api/stand.h"
 
 namespace onward {
 namespace {
-/// A blocking connection to the server; reads give up after ten seconds instead of hanging.
-class Caller {
- public:
-  explicit Caller(std::uint16_t port) : socket_{::socket(AF_INET, SOCK_STREAM, 0)} {
-    const timeval patience{10, 0};
-    ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    REQUIRE(::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-  }
-  ~Caller() { ::close(socket_); }
-  Caller(const Caller&) = delete;
-  Caller& operator=(const Caller&) = delete;
-
-  void send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const auto sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent <= 0) return;  // The server may have ended the connection already.
-      bytes.remove_prefix(static_cast<std::size_t>(sent));
-    }
-  }
-  /// Reads until `end` stands in what came, or the connection ends.
-  std::string until(std::string_view end) {
-    while (read_.find(end) == std::string::npos && more()) {
-    }
-    const std::size_t at = read_.find(end);
-    const std::string part = read_.substr(0, at == std::string::npos ? at : at + end.size());
-    read_.erase(0, part.size());
-    return part;
-  }
-  std::string rest() {
-    while (more()) {
-    }
-    return std::move(read_);
-  }
-
- private:
-  bool more() {
-    char buffer[4096];
-    const auto count = ::recv(socket_, buffer, sizeof buffer, 0);
-    if (count > 0) read_.append(buffer, static_cast<std::size_t>(count));
-    return count > 0;
-  }
-  int socket_;
-  std::string read_;
-};
-
-/// A server whose handler tells method, path, query and body back; "/later" is answered by
-/// `release`.
-class Stand {
- public:
-  explicit Stand(HttpServerOptions options = {}) {
-    options.handle = [this](ApiRequest& request, Reply reply) {
-      if (request.path == "/later") return held_.set_value(std::move(reply));
-      std::string text{request.method};
-      text.append(" ").append(request.path).append(" ").append(request.query);
-      text.append(" ").append(std::to_string(request.body.size())).append(".");
-      reply(ApiReply{200, "text/plain", text});
-    };
-    options.admit = [](const ApiRequest& request) -> std::optional<ApiReply> {
-      if (request.path != "/closed") return std::nullopt;
-      return problem(401, "no_token", "");
-    };
-    auto listening = HttpServer::listen(std::move(options));
-    REQUIRE(listening);
-    server = std::move(*listening);
-    server->start();
-  }
-  std::uint16_t port() const { return server->port(); }
-  Reply held() { return held_.get_future().get(); }
-
- private:
-  std::promise<Reply> held_;  // outlives the server's thread
-
- public:
-  std::unique_ptr<HttpServer> server;
-};
-
-constexpr std::string_view kHost = "Host: localhost\r\n";
-std::string get(std::string_view target) {
-  return "GET " + std::string{target} + " HTTP/1.1\r\n" + std::string{kHost} + "\r\n";
-}
-
 TEST_CASE("one connection serves many requests", "[api][server]") {
   Stand stand;
   Caller caller{stand.port()};

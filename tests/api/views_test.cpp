@@ -45,12 +45,12 @@ TEST_CASE("a delivery shows the secret's name, never more, and inert answers", "
   attempt.response = std::string{"\x1b[31mno\xff <b>"};
   view.attempts = {attempt};
 
-  const Value shown = view_of(view, "EPOCHEPOCH00", /*whole=*/true);
+  const Value shown = view_of(view, Epochs{"EPOCHEPOCH00"}, /*whole=*/true);
   CHECK(*shown.find("id") == Value{"evt_EPOCHEPOCH00" + to_base32(numbered(7, 0))});
   CHECK(*shown.find_path("request.headers.0.value") == Value{"{{ secret.crm_key }}"});
   CHECK(*shown.find_path("request.body") == Value{R"({"id":"evt_1"})"});
   CHECK(*shown.find_path("attempts.0.response") == Value{"\\x1b[31mno\\xff <b>"});
-  CHECK_FALSE(view_of(view, "EPOCHEPOCH00", /*whole=*/false).find("request"));
+  CHECK_FALSE(view_of(view, Epochs{"EPOCHEPOCH00"}, /*whole=*/false).find("request"));
 }
 
 TEST_CASE("references show as an author writes them", "[api][views]") {

@@ -224,6 +224,23 @@ TEST_CASE("without descriptors nothing is started for a moment", "[delivery][del
   CHECK(stage.reports.all().size() == 100);
 }
 
+TEST_CASE("a clock that is set back makes no pause longer", "[delivery][deliverer]") {
+  Stage stage;
+  stage.client->decide([](const HttpRequest&) {
+    return FakeHttpClient::Answer{.status = 0, .code = "local", .local = true};
+  });
+  stage.submit(1, 20);
+  stage.step();
+  REQUIRE(stage.reports.all().size() == 8);
+  stage.client->decide({});
+  stage.now -= 26h;
+  stage.step();
+  CHECK(stage.reports.all().size() == 8);
+  stage.now += 100ms;
+  stage.step();
+  CHECK(stage.reports.all().size() == 20);
+}
+
 TEST_CASE("submitting wakes the thread only while it sleeps", "[delivery][deliverer]") {
   Stage stage;
   stage.submit(1, 1);

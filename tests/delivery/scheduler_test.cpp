@@ -306,29 +306,6 @@ TEST_CASE("an endpoint that flaps is neither shut for ever nor starved", "[deliv
   CHECK(world.ended.size() == 3000);
 }
 
-TEST_CASE(
-    "fault 54: a clock that is set back by a day prolongs no pause, and limits go on adapting",
-    "[delivery][scheduler]") {
-  Receivers world;
-  world.reply = [&](const DeliveryTask&) { return Receivers::Reply{{Kind::Unreachable}, 1ms}; };
-  for (std::uint64_t i = 1; i <= 20; ++i) world.scheduler.add(task(i));
-  world.run(10s);
-  REQUIRE(world.scheduler.start(world.now).empty());  // looked at the clock
-  const Scheduler::OriginState before = world.state("http://a:80");
-  REQUIRE(before.paused_until);
-  REQUIRE(before.waiting > 0);
-  const Duration left = *before.paused_until - world.now;
-  const std::size_t ended = world.ended.size();
-
-  world.now -= 24h;
-  CHECK(world.scheduler.start(world.now).empty());
-  CHECK(world.scheduler.next_change() == world.now + left);
-  CHECK(world.state("http://a:80").paused_until == world.now + left);
-  world.reply = [&](const DeliveryTask&) { return Receivers::Reply{{Kind::Good}, 1ms}; };
-  world.run(world.now - Receivers::kBegin + left + 1s);
-  CHECK(world.ended.size() == ended + before.waiting);
-}
-
 TEST_CASE("last attempts pass every pause, within the limits", "[delivery][scheduler]") {
   Receivers world;
   world.reply = [](const DeliveryTask& t) {

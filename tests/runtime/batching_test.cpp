@@ -78,7 +78,7 @@ TEST_CASE("every attempt of a batch has the same bytes under one webhook-id, in 
   REQUIRE(stage->sink().tasks.size() == 1);
   const std::string body = stage->sink().tasks[0].request->body;
   const std::string id = stage->sink().tasks[0].webhook_id;
-  CHECK(id == format_delivery(stage->engine().epoch(), stage->deliveries().at(0).key));
+  CHECK(id == format_delivery(stage->engine().epochs(), stage->deliveries().at(0).key));
   for (int round = 0; round < 4; ++round) {
     if (round % 2 == 0) stage.restart();
     // What comes meanwhile joins no batch that is fixed.

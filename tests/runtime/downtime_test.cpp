@@ -39,17 +39,16 @@ class Receiver final : public DeliverySink {
   void expedite(std::vector<DeliveryKey> deliveries) override { scheduler_.expedite(deliveries); }
 
   void start(Instant now) {
-    for (DeliveryTask& task : scheduler_.start(now)) {
+    for (DeliveryTask& task : scheduler_.start(pace(now))) {
       ++attempts[task.delivery];
-      if (most == 0) most_at_first = 0;
-      flying_.emplace(now + latency, Flight{std::move(task), now});
+      flying_.emplace(paced_ + latency, Flight{std::move(task), now});
     }
     most = std::max(most, scheduler_.in_flight());
-    if (most_at_first == 0) most_at_first = scheduler_.in_flight();
   }
   std::vector<AttemptResult> take(Instant now) {
     std::vector<AttemptResult> results;
-    while (!flying_.empty() && flying_.begin()->first <= now) {
+    pace(now);
+    while (!flying_.empty() && flying_.begin()->first <= paced_) {
       const Flight flight = std::move(flying_.extract(flying_.begin()).mapped());
       AttemptResult result{.delivery = flight.task.delivery,
                            .number = flight.task.number,
@@ -57,7 +56,7 @@ class Receiver final : public DeliverySink {
                            .took = latency,
                            .status = status,
                            .code = status == 0 ? "connect_refused" : ""};
-      scheduler_.finished(flight.task, verdict_of(result), result.took, now);
+      scheduler_.finished(flight.task, verdict_of(result), result.took, paced_);
       results.push_back(std::move(result));
     }
     return results;
@@ -66,19 +65,28 @@ class Receiver final : public DeliverySink {
     std::optional<Instant> next = scheduler_.next_change();
     if (!flying_.empty() && (!next || flying_.begin()->first < *next))
       next = flying_.begin()->first;
+    if (next) *next -= paced_ - seen_;
     return next;
   }
 
   int status = 200;  ///< 0: refuses connections.
   Duration latency = 20ms;
   std::map<DeliveryKey, int> attempts;
-  std::size_t most = 0, most_at_first = 0;
+  std::size_t most = 0;  ///< In flight at once.
 
  private:
   struct Flight {
     DeliveryTask task;
     Instant started;
   };
+  /// As the deliverer reckons: by the clock, but never back.
+  Instant pace(Instant now) {
+    paced_ = seen_ == Instant{} ? now : paced_ + std::max(now - seen_, Duration::zero());
+    seen_ = now;
+    return paced_;
+  }
+
+  Instant paced_{}, seen_{};
   Scheduler scheduler_{ConcurrencyLimits{}};
   std::multimap<Instant, Flight> flying_;
 };

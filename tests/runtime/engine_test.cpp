@@ -50,6 +50,19 @@ TEST_CASE("a full disk refuses, sends nothing, and goes on when there is room",
   CHECK(stage.event("bob", "opened").kind == EventAnswer::Kind::Accepted);
 }
 
+TEST_CASE("a clock that is set back keeps no disk full", "[runtime][engine]") {
+  auto faults = std::make_shared<Faults>();
+  Stage stage{kRelay, make_faulty_store(make_memory_store(), faults)};
+  faults->full = true;
+  stage.event("ada", "opened");
+  REQUIRE(stage.engine().full());
+  faults->full = false;
+  stage.clock().pass(-26h);
+  stage.pass(0s);
+  CHECK_FALSE(stage.engine().full());
+  CHECK(stage.event("bob", "opened").kind == EventAnswer::Kind::Accepted);
+}
+
 TEST_CASE("a failed write or fsync stops the engine, and nobody is told yes", "[runtime][engine]") {
   auto faults = std::make_shared<Faults>();
   Stage stage{kRelay, make_faulty_store(make_memory_store(), faults)};

@@ -213,3 +213,45 @@ TEST_CASE("parked deliveries are taken back like others", "[runtime][switches]")
   CHECK(parked(stage) == 0);
   CHECK(stage.broken().empty());
 }
+
+TEST_CASE("a node that only tests reached is resumed when no version has it any more",
+          "[runtime][switches]") {
+  Stage stage{kRelay};
+  stage.activate("relay", {"ada@example.org"});
+  pause(stage);
+  stage.event("ada", "opened", "{}", R"({"email": "ada@example.org"})");
+  REQUIRE(stage.counts("tell", /*test=*/true)[Counter::PendingParked] == 1);
+  stage.apply(R"(scenario: relay
+reentry: parallel
+nodes:
+  opened: { kind: trigger, event: opened, next: other }
+  other: { kind: send_webhook, url: "https://crm.example.com/other", next: end }
+)");
+  pause(stage, false);
+  stage.pass(0s);
+  CHECK(stage.sink().tasks.size() == 1);
+  stage.reply(200);
+  CHECK(stage.counts("tell", /*test=*/true)[Counter::Accepted] == 1);
+}
+
+TEST_CASE("a paused node is resumed although no version has it any more and nobody came yet",
+          "[runtime][switches]") {
+  Stage stage{R"(scenario: relay
+reentry: parallel
+nodes:
+  opened: { kind: trigger, event: opened, next: rest }
+  rest: { kind: wait, for: 1d, next: tell }
+  tell: { kind: send_webhook, url: "https://crm.example.com/in", next: end }
+)"};
+  stage.event("ada", "opened");
+  pause(stage);
+  stage.apply(R"(scenario: relay
+reentry: parallel
+nodes:
+  opened: { kind: trigger, event: opened, next: other }
+  other: { kind: send_webhook, url: "https://crm.example.com/other", next: end }
+)");
+  pause(stage, false);
+  stage.pass(25h);
+  CHECK(stage.sink().tasks.size() == 1);
+}

@@ -45,7 +45,7 @@ using Keys = std::vector<std::uint64_t>;
 TEST_CASE("an empty store knows nobody and has an epoch", "[store]") {
   SUBJECT(subject);
   const Snapshot snapshot = must(subject->snapshot());
-  CHECK(snapshot.epoch.size() == 12);
+  CHECK(snapshot.epochs.newest().size() == 12);
   CHECK(snapshot.last_seq == 0);
   CHECK(!load(subject, {.contact = {1}}));
   CHECK(!who(subject, "c1", "a@example.org").by_id);
@@ -418,6 +418,18 @@ TEST_CASE("scenarios, versions and tokens are in the snapshot", "[store]") {
   CHECK(snapshot.tokens == std::vector{token});
 }
 
+TEST_CASE("a token is in the snapshot, with its end, until it is removed", "[store]") {
+  SUBJECT(subject);
+  TokenRecord ci{.sha256 = "ab12", .name = "ci", .role = Role::Author, .created = at(3)};
+  const TokenRecord guest{
+      .sha256 = "cd34", .name = "guest", .role = Role::Read, .created = at(4), .expires = at(90)};
+  subject.commit({.tokens = {ci, guest}});
+  CHECK(must(subject->snapshot()).tokens == std::vector{ci, guest});
+  ci.removed = true;
+  subject.commit({.tokens = {ci}});
+  CHECK(must(subject->snapshot()).tokens == std::vector{guest});
+}
+
 TEST_CASE("administrative records are in the snapshot until they are removed", "[store]") {
   SUBJECT(subject);
   AdminRecord secret{
@@ -457,10 +469,10 @@ TEST_CASE("the activity log is listed newest first, whole or of one scenario", "
 
 TEST_CASE("the epoch stays the store's", "[store]") {
   SUBJECT(subject);
-  const std::string epoch = must(subject->snapshot()).epoch;
+  const std::string epoch = must(subject->snapshot()).epochs.newest();
   subject.commit({.last_seq = 1, .contacts = {a_contact(1)}});
   subject.reopen();
-  CHECK(must(subject->snapshot()).epoch == epoch);
+  CHECK(must(subject->snapshot()).epochs.newest() == epoch);
 }
 
 TEST_CASE("a forgotten contact leaves numbers and lists, no word of itself", "[store]") {

@@ -71,7 +71,7 @@ TEST_CASE("a new folder is for its owner only", "[store][sqlite]") {
 TEST_CASE("two stores have two epochs of 12 letters", "[store][sqlite]") {
   const TempFolder one, two;
   const auto epoch = [](const TempFolder& folder) {
-    return must(must(open_sqlite_store({.folder = folder.path()}))->snapshot()).epoch;
+    return must(must(open_sqlite_store({.folder = folder.path()}))->snapshot()).epochs.newest();
   };
   CHECK(epoch(one) != epoch(two));
   CHECK(epoch(one) == epoch(one));

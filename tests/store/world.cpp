@@ -223,7 +223,8 @@ void World::author(Random& random, Commit& commit) {
                               .created = now()});
   commit.versions.push_back(
       {key, 1 + below(random, 3), std::string(below(random, 99), 'y'), now()});
-  commit.tokens.push_back({.sha256 = std::to_string(below(random, 3)), .name = "t"});
+  commit.tokens.push_back(
+      {.sha256 = std::to_string(below(random, 3)), .name = "t", .removed = chance(random, 30)});
   commit.admin.push_back({.kind = AdminKind::Field,
                           .name = std::to_string(below(random, 4)),
                           .content = std::string(below(random, 9), 'z'),

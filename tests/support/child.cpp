@@ -105,7 +105,7 @@ ServerChild::ServerChild(const std::filesystem::path& data, std::vector<std::str
   ::close(child.in);
   // It says where it listens on one of its outputs; the other one is for its log.
   std::string said;
-  constexpr std::string_view kSign = "http://127.0.0.1:";
+  constexpr std::string_view kSign = "://127.0.0.1:";
   while (true) {
     std::array<pollfd, 2> wanted{pollfd{child.out, POLLIN, 0}, pollfd{child.err, POLLIN, 0}};
     if (::poll(wanted.data(), wanted.size(), kPatienceMs) <= 0) break;
@@ -116,7 +116,8 @@ ServerChild::ServerChild(const std::filesystem::path& data, std::vector<std::str
     const std::size_t end =
         sign == said.npos ? said.npos : said.find_first_not_of("0123456789", sign + kSign.size());
     if (end != said.npos) {
-      url_ = said.substr(sign, end - sign);
+      const bool sealed = sign > 0 && said[sign - 1] == 's';
+      url_ = (sealed ? "https" : "http") + said.substr(sign, end - sign);
       break;
     }
     if (!open) break;

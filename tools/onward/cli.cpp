@@ -13,7 +13,9 @@
 #include "engine/core/scenario.h"
 #include "engine/core/time.h"
 #include "engine/core/value.h"
+#include "tools/onward/backup.h"
 #include "tools/onward/commands.h"
+#include "tools/onward/doctor.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/listen.h"
 #include "tools/onward/scenario_files.h"
@@ -61,6 +63,7 @@ struct CommandLine {
   SecretOptions secret;
   RemoveSecretOptions removed;
   CredentialOptions credential;
+  TokenOptions token;
   WebhookTestOptions webhook;
   ContactImportOptions contacts_in;
   ContactExportOptions contacts_out;
@@ -77,6 +80,9 @@ struct CommandLine {
   PlanOptions plan;
   DiffOptions diff;
   PurgeOptions purge;
+  BackupOptions backup;
+  RestoreOptions restore;
+  DoctorOptions doctor;
 };
 
 /// A command that ends in `run`.
@@ -95,6 +101,9 @@ CLI::App* client_command(CommandLine& line, CLI::App& parent, const std::string&
                   "The server's URL; else ONWARD_SERVER, else the one on this machine");
   sub->add_option("--token", line.client.token,
                   "The token; better in ONWARD_TOKEN, or found by itself for a local server");
+  sub->add_option("--ca", line.client.ca,
+                  "Whose certificates are believed (PEM), of an https server; else ONWARD_CA, else "
+                  "the system's");
   sub->add_option("--data", line.client.data, "The data folder of a local server");
   sub->add_flag("--json", line.client.json, "Print the result as JSON");
   return sub;
@@ -132,6 +141,9 @@ void add_serve(CommandLine& line) {
                "A private network that webhooks may call, such as 10.0.0.0/8; may be repeated");
   sub->add_flag("--https-only", serve.https_only, "Refuse webhooks over plain http");
   sub->add_option("--ca-file", serve.ca_file, "Trusted certificates (PEM) instead of the system's");
+  sub->add_option("--tls-cert", serve.tls_cert,
+                  "Speak https with this certificate (PEM), its chain behind it");
+  sub->add_option("--tls-key", serve.tls_key, "The key of --tls-cert (PEM, no passphrase)");
   sub->add_flag("--no-auth", serve.no_auth, "Ask for no token; on loopback only");
   add_repeated(sub, "--intake-secret-file", serve.intake_secret_files,
                "ADAPTER=FILE: posts to /v1/intake/ADAPTER (egoi, taguchi, cloudevents) that prove "
@@ -468,6 +480,25 @@ void add_contact_files(CommandLine& line, CLI::App& contacts) {
   export_->add_flag("--quiet", out.quiet, "Show no progress");
 }
 
+void add_tokens(CommandLine& line) {
+  CLI::App* token = line.app.add_subcommand("token", "Say who may call this server, and for what");
+  token->require_subcommand(1);
+  CLI::App* create = client_command(line, *token, "create", "Issue a token and print it, once",
+                                    [&line] { return run_token_create(line.client, line.token); });
+  create->add_option("name", line.token.name, "Its name, as the log will show it")->required();
+  create->add_option("--role", line.token.role, "read, ingest, author or admin")
+      ->required()
+      ->check(CLI::IsMember({"read", "ingest", "author", "admin"}));
+  create->add_option(
+      "--expires", line.token.expires,
+      "When it ends: a time, a day, or how long from now (90d); never where missing");
+  client_command(line, *token, "list", "The tokens that were issued, never themselves",
+                 [&line] { return run_token_list(line.client); });
+  CLI::App* revoke = client_command(line, *token, "revoke", "From now on it opens nothing",
+                                    [&line] { return run_token_revoke(line.client, line.name); });
+  revoke->add_option("name", line.name, "Its name")->required();
+}
+
 void add_fields(CommandLine& line) {
   CLI::App* fields =
       line.app.add_subcommand("fields", "Declare the custom fields that contacts may have");
@@ -667,6 +698,41 @@ void add_webhook(CommandLine& line) {
       ->check(CLI::Range(std::int64_t{0}, kAccountMax));
 }
 
+void add_operating(CommandLine& line) {
+  BackupOptions& backup = line.backup;
+  CLI::App* draw =
+      command(line, line.app, "backup", "Copy a data folder, whether or not a server works on it",
+              [&line] { return run_backup(line.backup); });
+  draw->add_option("to", backup.to, "The folder to make")->required();
+  draw->add_option("--data", backup.data,
+                   "The data folder; else that of the server on this machine");
+  draw->add_flag("--with-key", backup.with_key, "Take the master key and the token along");
+  draw->add_flag("--quiet", backup.quiet, "Print the result only");
+  draw->add_flag("--json", backup.json, "Print the result as JSON");
+
+  RestoreOptions& restore = line.restore;
+  CLI::App* back = command(line, line.app, "restore", "Make a data folder of a backup",
+                           [&line] { return run_restore(line.restore); });
+  back->add_option("from", restore.from, "The folder that `backup` made")->required();
+  back->add_option("--data", restore.data, "The data folder to make; missing or empty")->required();
+  back->add_flag("--release", restore.release,
+                 "Let it send from its first start on: the server it was drawn of is gone");
+  back->add_flag("--json", restore.json, "Print the result as JSON");
+
+  CLI::App* resume = client_command(line, line.app, "resume-sending", "Let a restored copy send",
+                                    [&line] { return run_resume_sending(line.client, line.yes); });
+  resume->add_flag("--yes", line.yes, "Do not ask");
+
+  CLI::App* doctor =
+      command(line, line.app, "doctor", "Find out whether a data folder and its server are sound",
+              [&line] { return run_doctor(line.doctor); });
+  doctor->add_option("--data", line.doctor.data,
+                     "The data folder; else that of the server on this machine");
+  doctor->add_option("--server", line.doctor.server,
+                     "Ask only the server at this URL, where there is no --data");
+  doctor->add_flag("--json", line.doctor.json, "Print the result as JSON");
+}
+
 CLI::App* find_command(const CLI::App& parent, const std::string& name) {
   for (const CLI::App* sub : parent.get_subcommands([](const CLI::App*) { return true; }))
     if (sub->get_name() == name) return const_cast<CLI::App*>(sub);
@@ -779,8 +845,10 @@ void add_all(CommandLine& line) {
   add_deliveries(line);
   add_watching(line);
   add_secrets(line);
+  add_tokens(line);
   add_webhook(line);
   add_fields(line);
+  add_operating(line);
   CLI::App* help = command(line, line.app, "help", "List the commands, or explain one",
                            [&line] { return print_help(line.app, line.topic); });
   help->add_option("command", line.topic, "Its name; all of them where none is named");

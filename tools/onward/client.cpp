@@ -7,9 +7,7 @@
 
 #include "engine/api/access.h"
 #include "engine/core/template.h"
-#include "engine/delivery/curl_http_client.h"
 #include "tools/onward/exit_codes.h"
-#include "tools/onward/server_file.h"
 #include "tools/onward/terminal.h"
 
 namespace onward {
@@ -33,15 +31,21 @@ std::string_view authority_of(std::string_view url) {
 
 bool on_this_machine(std::string_view url) { return names_loopback(authority_of(url)); }
 
-/// The same URL, or two names of this machine with one port.
-bool same_server(std::string_view a, std::string_view b) {
-  if (a == b) return true;
-  const auto port = [](std::string_view url) {
-    const std::string_view authority = authority_of(url);
-    const std::size_t colon = authority.rfind(':');
-    return colon == std::string_view::npos ? std::string_view{"80"} : authority.substr(colon + 1);
-  };
-  return on_this_machine(a) && on_this_machine(b) && port(a) == port(b);
+bool speaks_tls(std::string_view url) { return url.starts_with("https://"); }
+
+std::string_view port_of(std::string_view url) {
+  const std::string_view authority = authority_of(url);
+  const std::size_t colon = authority.rfind(':');
+  if (colon != std::string_view::npos) return authority.substr(colon + 1);
+  return speaks_tls(url) ? "443" : "80";
+}
+
+/// The same URL, or two names of this machine with one port. A server with TLS is known by the name
+/// in its certificate, and is on this machine all the same.
+bool same_server(const LocalServer& server, std::string_view url) {
+  if (server.url == url) return true;
+  const bool here = !server.address.empty() || on_this_machine(server.url);
+  return here && on_this_machine(url) && port_of(server.url) == port_of(url);
 }
 
 std::optional<LocalServer> server_on(const std::vector<LocalServer>& servers,
@@ -55,7 +59,7 @@ std::optional<LocalServer> server_on(const std::vector<LocalServer>& servers,
 std::optional<LocalServer> server_at(const std::vector<LocalServer>& servers,
                                      std::string_view url) {
   for (const LocalServer& server : servers)
-    if (same_server(server.url, url)) return server;
+    if (same_server(server, url)) return server;
   return std::nullopt;
 }
 
@@ -105,7 +109,7 @@ void Client::choose_server(const ClientOptions& options) {
       return;
     }
     if (!local && !servers.empty()) local = servers.front();
-    if (local && (servers.size() > 1 || !same_server(local->url, kDefaultServer)))
+    if (local && (servers.size() > 1 || !same_server(*local, kDefaultServer)))
       choice_ = fmt::format("Writing to {} ({}).", local->url, local->data.string());
   }
   if (local) server_ = local->url;
@@ -113,13 +117,23 @@ void Client::choose_server(const ClientOptions& options) {
   while (server_.ends_with('/')) server_.pop_back();
   if (server_.find("://") == std::string::npos) server_ = "http://" + server_;
 
-  // A token of this machine is for this machine's servers alone.
-  if (!token_.empty() || !on_this_machine(server_)) return;
   if (!local) local = server_at(servers, server_);
+  take_way(options, local ? &*local : nullptr);
+  // A token of this machine is for this machine's servers alone.
+  if (!token_.empty() || !(on_this_machine(server_) || !way_.address.empty())) return;
   if (!options.data.empty())
     token_ = read_token_file(std::filesystem::path{options.data} / "token").value_or(std::string{});
   else if (local)
     token_ = read_token_file(local->token_file()).value_or(std::string{});
+}
+
+/// How a server that speaks TLS is reached, and whose certificate is believed.
+void Client::take_way(const ClientOptions& options, const LocalServer* local) {
+  way_.ca_file = options.ca.empty() ? environment("ONWARD_CA") : options.ca;
+  if (!local || local->certificate.empty() || !speaks_tls(server_)) return;
+  server_ = local->url;
+  way_.address = local->address;
+  if (options.ca.empty()) way_.ca_file = local->certificate;
 }
 
 /// Who writes to a server that nobody named is told which one it is, once.
@@ -140,7 +154,12 @@ Result<Answer> Client::call(std::string_view method, std::string_view path, std:
   if (!token_.empty()) request.headers.emplace_back("Authorization", "Bearer " + token_);
   if (!body.empty()) request.headers.emplace_back("Content-Type", std::string{content_type});
   request.body = std::move(body);
-  auto reply = http_call(request, kPatience);
+  auto reply = http_call(request, kPatience, way_);
+  if (!reply && reply.error().code == "tls_cert")
+    return fail(ErrorKind::Unavailable, reply.error().code,
+                fmt::format("The certificate of {} is not believed: {}\nName the authority that "
+                            "signed it with --ca FILE or ONWARD_CA.",
+                            server_, reply.error().message));
   if (!reply)
     return fail(ErrorKind::Unavailable, reply.error().code,
                 fmt::format("No answer from {}: {}\nIs the server running? Start one with `onward "

@@ -8,12 +8,15 @@
 
 #include "engine/core/result.h"
 #include "engine/core/value.h"
+#include "engine/delivery/curl_http_client.h"
+#include "tools/onward/server_file.h"
 
 namespace onward {
 /// What every client command understands.
 struct ClientOptions {
   std::string server;  ///< URL; empty: ONWARD_SERVER, else a local one.
   std::string token;   ///< Empty: ONWARD_TOKEN, else that of the local server.
+  std::string ca;      ///< PEM of who is believed, of https; empty: ONWARD_CA, else the system's.
   std::string data;    ///< Data folder of a local server; may be empty.
   bool json = false;   ///< Results as JSON.
 };
@@ -49,12 +52,14 @@ class Client {
 
  private:
   void choose_server(const ClientOptions& options);
+  void take_way(const ClientOptions& options, const LocalServer* local);
   void tell_choice(std::string_view method) const;
 
   std::optional<Error> fault_;  // Why there is no server to call.
   mutable std::string choice_;  // Who is written to, until that has been told.
   std::string server_;
   std::string token_;
+  HttpWay way_;
   bool json_ = false;
 };
 

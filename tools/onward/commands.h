@@ -222,12 +222,26 @@ struct ContactListOptions {
 int run_contact_list(const ClientOptions& client, const ContactListOptions& options);
 int run_contact_forget(const ClientOptions& client, const std::string& contact, bool yes);
 
+int run_resume_sending(const ClientOptions& client, bool yes);
+
 struct FieldOptions {
   std::string name, type = "text", summary;
 };
 int run_field_declare(const ClientOptions& client, const FieldOptions& options);
 int run_fields(const ClientOptions& client);
 int run_field_remove(const ClientOptions& client, const std::string& name);
+
+struct TokenOptions {
+  std::string name, role;
+  std::string expires;  ///< "90d" from now, a day or a time; empty: never.
+};
+/// Prints the token, which nobody can ask for again.
+int run_token_create(const ClientOptions& client, const TokenOptions& options);
+int run_token_list(const ClientOptions& client);
+int run_token_revoke(const ClientOptions& client, const std::string& name);
+/// "90d" from `now`, a day or an instant, as RFC 3339; an error says what --expires wants.
+Result<std::string> end_of(const std::string& text, Instant now);
+
 struct GraphOptions {
   std::string scenario;         ///< A file, or an id on the server.
   std::string format = "text";  ///< text, mermaid or dot

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <openssl/x509.h>
 #include <pthread.h>
 #include <signal.h>
@@ -12,7 +11,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
@@ -38,7 +36,6 @@
 namespace onward {
 namespace fs = std::filesystem;
 namespace {
-constexpr std::size_t kTokenBytes = 32;
 constexpr std::size_t kTokenLengthMin = 16;
 constexpr Duration kDoorPatience = std::chrono::seconds{5};
 
@@ -102,15 +99,6 @@ class StopSignal {
   sigset_t set_{};
 };
 
-Result<std::string> new_token() {
-  std::array<unsigned char, kTokenBytes> bytes{};
-  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1)
-    return fail(ErrorKind::Io, "no_random", "The system gives no random bytes for a token.");
-  std::string token = "onw_";
-  for (const unsigned char byte : bytes) token += fmt::format("{:02x}", byte);
-  return token;
-}
-
 /// The first token stands in DATA/token and its hash in the store. The file is written first: a
 /// crash between the two is mended by the next start, which finds the file and no token at all.
 Status ensure_first_token(Runtime& runtime, const fs::path& file, bool store_has_tokens) {
@@ -126,9 +114,11 @@ Status ensure_first_token(Runtime& runtime, const fs::path& file, bool store_has
   // Shared with the callback: where the engine ends without an answer, its last copy says so.
   auto added = std::make_shared<std::promise<Status>>();
   auto answer = added->get_future();
-  const Status taken = runtime.add_token(
-      {sha256_hex(*token), "first", Role::Admin, system_clock().now()},
-      [promise = std::move(added)](const Status& done) { promise->set_value(done); });
+  const Status taken = runtime.issue_token(
+      {.sha256 = sha256_hex(*token), .name = "first", .role = Role::Admin},
+      [promise = std::move(added)](const Result<TokenRecord>& issued) {
+        promise->set_value(issued ? Status{} : tl::make_unexpected(issued.error()));
+      });
   if (!taken) return taken;
   try {
     return answer.get();
@@ -277,7 +267,7 @@ Status open_engine(const ServeOptions& options, const NodeKinds& kinds, const Lo
   service.runtime = std::move(*opened);
   service.runtime->on_failure([](const std::string&) { StopSignal::raise(); });
   service.runtime->start();
-  const bool has_tokens = service.runtime->has_tokens();
+  const bool has_tokens = !service.runtime->tokens().empty();
   if (const Status sound = check_token_file(*service.runtime, data / "token", has_tokens, log);
       !sound)
     return sound;
@@ -296,20 +286,45 @@ std::string reachable_host(const std::string& address) {
   return url_host(address);
 }
 
+/// Nothing given: null, plain HTTP.
+Result<std::shared_ptr<const TlsContext>> read_tls(const ServeOptions& options) {
+  if (options.tls_cert.empty() && options.tls_key.empty())
+    return std::shared_ptr<const TlsContext>{};
+  if (options.tls_cert.empty() || options.tls_key.empty())
+    return fail(ErrorKind::Invalid, "bad_option",
+                options.tls_key.empty() ? "--tls-cert wants --tls-key beside it."
+                                        : "--tls-key wants --tls-cert beside it.");
+  return TlsContext::make(options.tls_cert, options.tls_key);
+}
+
+/// How clients on this machine find what listens.
+LocalServer local_server(const ServeOptions& options, const ListenAddress& listen,
+                         const TlsContext* tls, std::uint16_t port) {
+  const std::string host = reachable_host(listen.address);
+  LocalServer server{.data = fs::absolute(options.data), .pid = ::getpid()};
+  server.url =
+      fmt::format("{}://{}:{}", tls ? "https" : "http", tls ? tls->name_for(host) : host, port);
+  if (!tls) return server;
+  server.certificate = fs::absolute(options.tls_cert).string();
+  server.address = fmt::format("{}:{}", host, port);
+  return server;
+}
+
 Status open_door(const ServeOptions& options, const ListenAddress& listen,
-                 const IntakeSecrets& secrets, const LogSink& log, Service& service) {
+                 const IntakeSecrets& secrets, const std::shared_ptr<const TlsContext>& tls,
+                 const LogSink& log, Service& service) {
   ServerOptions api;
   api.address = listen.address;
   api.port = listen.port;
   api.no_auth = options.no_auth;
   api.connections_max = options.connections_max;
   api.intake_secrets = secrets;
+  api.tls = tls;
   auto listening = Server::listen(*service.runtime, api);
   if (!listening) return tl::make_unexpected(listening.error());
   service.server = std::move(*listening);
   const std::uint16_t port = service.server->port();
-  const std::string url = fmt::format("http://{}:{}", reachable_host(listen.address), port);
-  auto announced = Announcement::make({url, fs::absolute(options.data), ::getpid()}, port);
+  auto announced = Announcement::make(local_server(options, listen, tls.get(), port), port);
   if (announced)
     service.announcement = std::move(*announced);
   else
@@ -317,14 +332,16 @@ Status open_door(const ServeOptions& options, const ListenAddress& listen,
   service.server->start();
   const std::string host = url_host(listen.address);
   // Not `print`: a closed output is no failure of a server.
-  std::fputs(fmt::format("listening on http://{}:{}\n", host, port).c_str(), stdout);
+  std::fputs(fmt::format("listening on {}://{}:{}\n", tls ? "https" : "http", host, port).c_str(),
+             stdout);
   std::fflush(stdout);
-  if (!names_loopback(host))
+  if (!names_loopback(host) && !tls)
     log({"server.public",
          {{"address", listen.address},
           {"hint",
-           "whoever reaches this machine reaches it, and tokens travel in clear: put a TLS proxy "
-           "in front"}},
+           "whoever reaches this machine reaches it, and tokens travel in clear: give it "
+           "--tls-cert "
+           "and --tls-key, or put a TLS proxy in front"}},
          LogLevel::Warning});
   if (options.port_file.empty()) return {};
   return write_file(options.port_file, fmt::format("{}\n", port), 0644);
@@ -372,13 +389,15 @@ int run_serve(const ServeOptions& options, const NodeKinds& kinds) {
   const LogSink log = make_log(options);
   const auto secrets = read_intake_secrets(options.intake_secret_files, log);
   if (!secrets) return startup_failed(secrets.error());
+  const auto tls = read_tls(options);
+  if (!tls) return startup_failed(tls.error());
   const StopSignal signal;
   forbid_core_files();
   const rlim_t descriptors = raise_descriptor_limit();
   Service service;
   if (const Status opened = open_engine(options, kinds, log, service); !opened)
     return startup_failed(opened.error());
-  if (const Status opened = open_door(options, *listen, *secrets, log, service); !opened) {
+  if (const Status opened = open_door(options, *listen, *secrets, *tls, log, service); !opened) {
     if (service.server) service.server->stop(Duration{0});
     (void)service.runtime->stop(Duration{0});
     return startup_failed(opened.error());

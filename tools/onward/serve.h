@@ -17,6 +17,7 @@ struct ServeOptions {
   std::vector<std::string> allow_hosts, allow_networks;
   bool https_only = false;
   std::string ca_file;
+  std::string tls_cert, tls_key;  ///< Empty: plain HTTP.
   bool no_auth = false;
   std::vector<std::string> intake_secret_files;  ///< "ADAPTER=FILE"
   bool quiet = false;                            ///< Log warnings and errors only.

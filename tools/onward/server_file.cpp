@@ -38,7 +38,12 @@ std::optional<LocalServer> read_server(const fs::path& file) {
   const Value* pid = value->find("pid");
   if (!url || !url->text() || !data || !data->text() || !pid || !pid->get_if<std::int64_t>())
     return std::nullopt;
-  return LocalServer{*url->text(), *data->text(), *pid->get_if<std::int64_t>()};
+  LocalServer server{*url->text(), *data->text(), *pid->get_if<std::int64_t>()};
+  const Value* certificate = value->find("certificate");
+  const Value* address = value->find("address");
+  if (certificate && certificate->text()) server.certificate = *certificate->text();
+  if (address && address->text()) server.address = *address->text();
+  return server;
 }
 
 void add_servers(const fs::path& folder, std::vector<LocalServer>& servers) {
@@ -102,9 +107,11 @@ Result<Announcement> Announcement::make(const LocalServer& server, std::uint16_t
   ::chmod(folder->c_str(), 0700);
   Announcement announcement;
   announcement.file_ = *folder / fmt::format("{}.json", port);
-  const Value value = ValueMap{{"url", server.url},
-                               {"data", server.data.string()},
-                               {"pid", static_cast<std::int64_t>(server.pid)}};
+  Value value = ValueMap{{"url", server.url},
+                         {"data", server.data.string()},
+                         {"pid", static_cast<std::int64_t>(server.pid)}};
+  if (!server.certificate.empty()) value.set("certificate", server.certificate);
+  if (!server.address.empty()) value.set("address", server.address);
   const Status written = write_file(announcement.file_, to_json(value) + "\n", 0600);
   if (!written) {
     announcement.file_.clear();

@@ -16,6 +16,9 @@ struct LocalServer {
   std::string url;             ///< "http://127.0.0.1:8787"
   std::filesystem::path data;  ///< Its data folder.
   std::int64_t pid = 0;
+  // Of one that speaks TLS, whose certificate names perhaps another host than this machine.
+  std::string certificate = {};  ///< Its file: nothing else is believed.
+  std::string address = {};      ///< Where it is reached: "127.0.0.1:8787".
   std::filesystem::path token_file() const { return data / "token"; }
 };
 

@@ -1,0 +1,26 @@
+#include "engine/store/replay.h"
+
+#include <utility>
+
+namespace onward {
+std::deque<JournalRow> replay(SQLite::Database& database, Tables& tables, Overlay& overlay) {
+  std::deque<JournalRow> journal;
+  overlay.last_seq = tables.meta("last_seq").value_or(0);
+  overlay.last_contact.value = tables.meta("last_contact").value_or(0);
+  overlay.last_run.value = tables.meta("last_run").value_or(0);
+  overlay.replaying = true;
+  Query rows_of_journal{database, "SELECT id, body FROM journal ORDER BY id"};
+  auto rows = rows_of_journal();
+  while (rows.next()) {
+    JournalRow row{.id = rows.number(0),
+                   .bytes = std::make_unique<const std::string>(rows.bytes(1))};
+    if (!overlay.apply(*row.bytes))
+      throw Fault{{ErrorKind::Io, "damaged",
+                   "the database is damaged: journal row " + std::to_string(row.id) +
+                       " cannot be read; restore it from a backup"}};
+    journal.push_back(std::move(row));
+  }
+  overlay.replaying = false;
+  return journal;
+}
+}  // namespace onward

@@ -1,0 +1,304 @@
+#include "engine/store/store_view.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <deque>
+#include <optional>
+#include <unordered_set>
+#include <utility>
+
+#include "engine/store/codec.h"
+#include "engine/store/database.h"
+#include "engine/store/lock_file.h"
+#include "engine/store/migrations/migrations.h"
+#include "engine/store/newest.h"
+#include "engine/store/replay.h"
+
+namespace onward {
+namespace fs = std::filesystem;
+namespace {
+/// Pages of one step of a copy, after which somebody may end it.
+constexpr int kCopyPages = 1'024;
+constexpr int kFaultsShown = 20;
+constexpr Duration kOverdue = std::chrono::minutes{1};
+
+/// A path as SQLite reads it behind "file:".
+std::string uri_of(const fs::path& file, const char* parameters) {
+  std::string uri = "file:";
+  for (const char c : file.string()) {
+    if (c == '%' || c == '?' || c == '#') {
+      static constexpr char kDigits[] = "0123456789ABCDEF";
+      uri += {'%', kDigits[static_cast<unsigned char>(c) >> 4], kDigits[c & 15]};
+    } else {
+      uri += c;
+    }
+  }
+  return uri + parameters;
+}
+
+/// Of a folder that nobody works on, so that not even the files beside the database change. A
+/// write-ahead log that was left behind is read without its index file; where there is none, the
+/// database is whole in itself.
+std::unique_ptr<SQLite::Database> open_at_rest(const fs::path& file) {
+  const int flags = SQLite::OPEN_READONLY | SQLite::OPEN_NOMUTEX;
+  std::error_code missing;
+  const auto log = fs::file_size(file.string() + "-wal", missing);
+  std::unique_ptr<SQLite::Database> database;
+  if (missing || log == 0) {
+    database =
+        std::make_unique<SQLite::Database>(uri_of(file, "?immutable=1"), flags | SQLite::OPEN_URI);
+  } else {
+    database = std::make_unique<SQLite::Database>(file.string(), flags, 0, "unix-none");
+    database->exec("PRAGMA locking_mode = EXCLUSIVE");
+  }
+  sqlite3_db_config(database->getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  database->exec("PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF");
+  return database;
+}
+
+class View final : public StoreView {
+ public:
+  View(std::unique_ptr<SQLite::Database> database, std::optional<LockFile> lock, std::string owner)
+      : lock_{std::move(lock)},
+        owner_{std::move(owner)},
+        database_{std::move(database)},
+        begin_{*database_, "BEGIN"},
+        schema_{(begin_.run(), database_->execAndGet("PRAGMA user_version").getInt())},
+        tables_{*database_},
+        journal_{replay(*database_, tables_, overlay_)},
+        newest_{overlay_, tables_} {}
+
+  const std::string& owner() const override { return owner_; }
+  int schema() const override { return schema_; }
+
+  Result<Snapshot> snapshot() override {
+    return guarded([&]() -> Result<Snapshot> { return newest_.snapshot(); });
+  }
+
+  Result<std::vector<std::string>> integrity() override {
+    return guarded([&]() -> Result<std::vector<std::string>> {
+      std::vector<std::string> faults;
+      Query check{*database_, "PRAGMA integrity_check(" + std::to_string(kFaultsShown) + ")"};
+      for (auto rows = check(); rows.next();) faults.emplace_back(rows.bytes(0));
+      if (faults == std::vector<std::string>{"ok"}) faults.clear();
+      return faults;
+    });
+  }
+
+  Journal journal() const override {
+    Journal journal{.rows = journal_.size()};
+    if (!journal_.empty())
+      journal.missing = journal_.back().id - journal_.front().id + 1 - journal_.size();
+    return journal;
+  }
+
+  Result<Recount> recount(Instant now) override;
+
+  std::uint64_t size() override {
+    const auto pages = database_->execAndGet("PRAGMA page_count").getInt64();
+    return static_cast<std::uint64_t>(pages * database_->execAndGet("PRAGMA page_size").getInt64());
+  }
+
+  Status copy_to(const fs::path& file, const std::function<bool(std::uint64_t)>& goes_on) override;
+
+ private:
+  void count_contacts(Recount& count);
+  void count_ledger(Recount& count);
+  void count_runs(Recount& count);
+  void count_deliveries(Recount& count, Instant now);
+  bool copy_pages(SQLite::Database& to, const std::function<bool(std::uint64_t)>& goes_on);
+
+  std::optional<LockFile> lock_;
+  std::string owner_;
+  std::unique_ptr<SQLite::Database> database_;
+  Query begin_;
+  int schema_;
+  Tables tables_;
+  Overlay overlay_;
+  std::deque<JournalRow> journal_;
+  Newest newest_;
+  std::set<std::pair<ScenarioKey, Version>> versions_;
+};
+
+void View::count_contacts(Recount& count) {
+  Query all{*database_, "SELECT key, body FROM contacts WHERE body IS NOT NULL"};
+  for (auto rows = all(); rows.next();) {
+    const ContactKey key{rows.number(0)};
+    if (overlay_.contacts.find(key) != nullptr || rows.bytes(1).empty()) continue;
+    (void)intact(decode_contact(key, rows.bytes(1)));
+    ++count.contacts;
+  }
+  for (const auto& entry : overlay_.contacts.map)
+    if (!entry.second.row.body.empty()) ++count.contacts;
+}
+
+void View::count_ledger(Recount& count) {
+  const auto take = [&](ScenarioKey scenario, bool test, std::string_view body) {
+    const LedgerRow row = intact(decode_ledger(scenario, {}, test, body));
+    const auto& words = row.visited.words();
+    for (std::uint32_t node = 0; node < words.size() * 64; ++node)
+      if ((words[node / 64] >> (node % 64) & 1) != 0)
+        ++count.unique[{.scenario = scenario, .node = {node}, .test = test}];
+  };
+  Query all{*database_, "SELECT contact, scenario, test, body FROM ledger"};
+  for (auto rows = all(); rows.next();) {
+    const LedgerKey key{.contact = {rows.number(0)},
+                        .scenario = {rows.small_number(1)},
+                        .key = {},
+                        .test = rows.number(2) != 0};
+    if (overlay_.ledger.find(key) == nullptr) take(key.scenario, key.test, rows.bytes(3));
+  }
+  for (const auto& [key, entry] : overlay_.ledger.map)
+    if (key.key.empty() && !entry.row.body.empty()) take(key.scenario, key.test, entry.row.body);
+}
+
+void View::count_runs(Recount& count) {
+  struct ByTimer {
+    std::size_t operator()(const Timer& timer) const { return OverlayHash{}(timer); }
+  };
+  std::unordered_set<Timer, ByTimer> timers;
+  for (const Timer& timer : newest_.timers(Instant::max(), SIZE_MAX)) {
+    ++count.timers;
+    if (timer.key.kind == TimerKind::Wait || timer.key.kind == TimerKind::RunRecheck)
+      timers.insert(timer);
+  }
+  const auto told = [&](const Run& run, TimerKind kind, std::optional<Instant> at) {
+    return !at || timers.erase({*at, run.contact, {kind, run.key.value}}) > 0;
+  };
+  const auto take = [&](const Run& run) {
+    ++count.live_runs;
+    count.newest = std::max(count.newest, run.started);
+    const CounterKey key{.scenario = run.scenario, .version = run.version, .test = run.test};
+    ++count.inside[key];
+    if (!versions_.contains({run.scenario, run.version}))
+      count.without_version.add(format_run(run.key));
+    const bool woken = told(run, TimerKind::Wait, run.wake_at);
+    if (!told(run, TimerKind::RunRecheck, run.recheck_at) || !woken)
+      count.without_timer.add(format_run(run.key));
+    if (run.state == RunState::Parked) {
+      ++count.parked[key];
+      return;
+    }
+    CounterKey at = key;
+    at.node = run.place();
+    ++count.waiting[at];
+  };
+  Query all{*database_, "SELECT contact, run, body FROM runs_live"};
+  for (auto rows = all(); rows.next();) {
+    const RunKey key{rows.number(1)};
+    if (overlay_.runs.find(key) == nullptr)
+      take(intact(decode_run(key, {rows.number(0)}, rows.bytes(2))));
+  }
+  for (const auto& [key, entry] : overlay_.runs.map)
+    if (entry.row.live) take(intact(decode_run(key, entry.row.contact, entry.row.body)));
+  for (const Timer& left : timers) count.without_run.add(format_run({left.key.subject}));
+}
+
+void View::count_deliveries(Recount& count, Instant now) {
+  const Epochs epochs = tables_.epochs();
+  const auto take = [&](const Delivery& delivery) {
+    const EndpointKey& of = delivery.endpoint;
+    const CounterKey key{
+        .scenario = of.scenario, .node = of.node, .version = of.version, .test = delivery.test};
+    ++count.deliveries[key][static_cast<std::size_t>(delivery.state)];
+    count.newest = std::max(count.newest, delivery.created);
+    if (!delivery.pending()) return;
+    ++count.pending;
+    if (delivery.parked) ++count.parked_deliveries[key];
+    const std::string name = format_delivery(epochs, delivery.key);
+    if (!versions_.contains({of.scenario, of.version})) count.without_version.add(name);
+    const auto loaded = newest_.delivery(delivery.key);
+    if (!loaded || loaded->request == nullptr) count.without_request.add(name);
+    if (delivery.parked || !delivery.due || *delivery.due + kOverdue >= now) return;
+    count.overdue.add(name);
+    count.overdue_since = std::min(count.overdue_since, *delivery.due);
+  };
+  Query all{*database_, "SELECT key, body FROM deliveries"};
+  for (auto rows = all(); rows.next();) {
+    const DeliveryKey key{rows.number(0)};
+    if (overlay_.deliveries.find(key) == nullptr) take(intact(decode_delivery(key, rows.bytes(1))));
+  }
+  for (const auto& [key, entry] : overlay_.deliveries.map)
+    take(intact(decode_delivery(key, entry.row.body)));
+}
+
+Result<Recount> View::recount(Instant now) {
+  return guarded([&]() -> Result<Recount> {
+    Recount count;
+    for (const VersionRecord& version : newest_.snapshot().versions)
+      versions_.emplace(version.scenario, version.version);
+    count_contacts(count);
+    count_ledger(count);
+    count_runs(count);
+    count_deliveries(count, now);
+    return count;
+  });
+}
+
+/// False: ended by whoever asked for it.
+bool View::copy_pages(SQLite::Database& to, const std::function<bool(std::uint64_t)>& goes_on) {
+  const std::uint64_t bytes = size();
+  sqlite3_backup* backup =
+      sqlite3_backup_init(to.getHandle(), "main", database_->getHandle(), "main");
+  if (backup == nullptr) throw SQLite::Exception{to.getHandle()};
+  int result = SQLITE_OK;
+  bool wanted = true;
+  while (wanted && (result = sqlite3_backup_step(backup, kCopyPages)) == SQLITE_OK) {
+    const auto all = static_cast<std::uint64_t>(sqlite3_backup_pagecount(backup));
+    const auto left = static_cast<std::uint64_t>(sqlite3_backup_remaining(backup));
+    wanted = !goes_on || goes_on(all == 0 ? 0 : bytes / all * (all - left));
+  }
+  const int finished = sqlite3_backup_finish(backup);
+  if (!wanted) return false;
+  if (result != SQLITE_DONE || finished != SQLITE_OK)
+    throw SQLite::Exception{to.getHandle(), result == SQLITE_DONE ? finished : result};
+  return true;
+}
+
+Status View::copy_to(const fs::path& file, const std::function<bool(std::uint64_t)>& goes_on) {
+  const int made = ::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (made < 0)
+    return fail(ErrorKind::Io, "no_access",
+                "cannot make " + file.string() + ": " + std::strerror(errno));
+  Status copied = guarded([&]() -> Status {
+    SQLite::Database to{file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX};
+    to.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");
+    if (!copy_pages(to, goes_on)) return fail(ErrorKind::Busy, "cancelled", "the copy was ended");
+    // One file, whole in itself: whoever opens it needs no log beside it.
+    if (to.execAndGet("PRAGMA journal_mode = DELETE").getString() != "delete")
+      return fail(ErrorKind::Io, "store_io", file.string() + " keeps a write-ahead log");
+    return {};
+  });
+  if (copied && ::fsync(made) != 0)
+    copied = fail(ErrorKind::Io, "store_io",
+                  "cannot sync " + file.string() + ": " + std::strerror(errno));
+  ::close(made);
+  return copied;
+}
+}  // namespace
+
+int newest_schema() { return migrations().back().version; }
+
+Result<std::unique_ptr<StoreView>> StoreView::open(const fs::path& folder) {
+  const fs::path file = folder / "onward.db";
+  std::error_code error;
+  if (!fs::is_regular_file(file, error))
+    return fail(ErrorKind::NotFound, "no_store",
+                folder.string() + " is no data folder: there is no onward.db in it");
+  auto lock = LockFile::share(folder / "onward.lock");
+  if (!lock && lock.error().kind == ErrorKind::Io) return tl::make_unexpected(lock.error());
+  const bool owned = !lock && lock.error().kind == ErrorKind::Conflict;
+  return guarded([&]() -> Result<std::unique_ptr<StoreView>> {
+    auto database = owned ? open_readonly(file) : open_at_rest(file);
+    check_known(*database, file);
+    std::optional<LockFile> guard;
+    if (lock) guard.emplace(std::move(*lock));
+    return std::make_unique<View>(std::move(database), std::move(guard),
+                                  owned ? lock.error().message : std::string{});
+  });
+}
+}  // namespace onward

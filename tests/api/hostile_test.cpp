@@ -1,0 +1,181 @@
+// Callers who mean harm, at the socket and in what they say. The numbers are those of
+// docs/reliability.md.
+#include <catch2/catch.hpp>
+
+#include "tests/api/front.h"
+#include "tests/api/stand.h"
+
+namespace onward {
+namespace {
+std::string answer_to(Stand& stand, const std::string& bytes) {
+  Caller caller{stand.port()};
+  caller.send(bytes);
+  return caller.rest();
+}
+int status_of_answer(const std::string& answer) {
+  return answer.starts_with("HTTP/1.1 ") ? std::stoi(answer.substr(9, 3)) : 0;
+}
+
+TEST_CASE("fault 73: a body that never ends, or lies about its length, is cut off",
+          "[api][server][faults]") {
+  HttpServerOptions options;
+  options.body_max = 100'000;
+  options.body_timeout = Duration{50};
+  Stand stand{std::move(options)};
+  const std::string head = "POST / HTTP/1.1\r\nHost: a\r\n";
+  const std::string chunked = head + "Transfer-Encoding: chunked\r\n\r\n";
+
+  // Chunks without end: as soon as they are too many.
+  Caller endless{stand.port()};
+  endless.send(chunked);
+  const std::string chunk = "1000\r\n" + std::string(0x1000, 'x') + "\r\n";
+  for (int i = 0; i < 30; ++i) endless.send(chunk);
+  CHECK(status_of_answer(endless.rest()) == 413);
+  // A chunk whose size, extension or trailer never ends is no body at all: as soon as a header
+  // would be too long.
+  CHECK(status_of_answer(answer_to(stand, chunked + "5;" + std::string(200'000, 'x'))) >= 400);
+  CHECK(status_of_answer(answer_to(stand, chunked + std::string(200'000, '0'))) >= 400);
+  CHECK(status_of_answer(answer_to(stand, chunked + "0\r\nA: " + std::string(200'000, 'x'))) >=
+        400);
+  CHECK(status_of_answer(answer_to(stand, chunked + "ffffffffffffffff\r\nx")) >= 400);
+  CHECK(status_of_answer(answer_to(stand, chunked + "fffffffffffffffff\r\nx")) == 400);
+  CHECK(status_of_answer(answer_to(stand, chunked + "-5\r\nxxxxx\r\n")) == 400);
+  // Less than was promised: when its time is up. More: the rest is taken for another request.
+  CHECK(status_of_answer(answer_to(stand, head + "Content-Length: 10\r\n\r\nabc")) == 408);
+  const std::string more = answer_to(stand, head + "Content-Length: 3\r\n\r\nabcdefgh\r\n\r\n");
+  CHECK(status_of_answer(more) == 200);
+  CHECK(more.find("HTTP/1.1 400") != std::string::npos);
+  CHECK(status_of_answer(answer_to(stand, head + "Content-Length: 100001\r\n\r\n")) == 413);
+  CHECK(status_of_answer(answer_to(stand, head + "Content-Length: 18446744073709551616\r\n\r\n")) ==
+        400);
+  CHECK(status_of_answer(answer_to(stand, head + "Content-Length: -1\r\n\r\n")) == 400);
+  // The door is still open.
+  CHECK(status_of_answer(answer_to(stand, "GET /x HTTP/1.0\r\n\r\n")) == 200);
+}
+
+TEST_CASE("fault 74: a header that trickles has one deadline, however often a byte comes",
+          "[api][server][faults]") {
+  HttpServerOptions options;
+  options.header_timeout = Duration{100};
+  Stand stand{std::move(options)};
+  Caller slow{stand.port()};
+  slow.send("GET / HTTP/1.1\r\nHost: a\r\nX: ");
+  // Were the deadline to begin anew with each byte, this would go on to the end of the loop.
+  int sent = 0;
+  while (sent < 10'000 && !slow.has_answer(/*wait_ms=*/5)) {
+    slow.send("x");
+    ++sent;
+  }
+  CHECK(sent < 10'000);
+  CHECK(status_of_answer(slow.rest()) == 408);
+}
+
+TEST_CASE("fault 74: callers beyond the cap are sent away while those inside are served",
+          "[api][server][faults]") {
+  HttpServerOptions options;
+  options.connections_max = 50;
+  Stand stand{std::move(options)};
+  Caller served{stand.port()};
+  served.send(get("/first"));
+  CHECK(served.until("/first  0.").find("200") != std::string::npos);
+  std::vector<std::unique_ptr<Caller>> idle;
+  for (int i = 0; i < 49; ++i) idle.push_back(std::make_unique<Caller>(stand.port()));
+  for (int i = 0; i < 100; ++i) {
+    Caller late{stand.port()};
+    CHECK(late.rest().find("HTTP/1.1 503") == 0);
+  }
+  served.send(get("/second"));
+  CHECK(served.until("/second  0.").find("HTTP/1.1 200") == 0);
+}
+
+TEST_CASE(
+    "fault 84: what two readers could understand differently is refused and the connection ends",
+    "[api][server][faults]") {
+  Stand stand;
+  const std::string post = "POST / HTTP/1.1\r\nHost: a\r\n";
+  const std::string hidden = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
+  const std::string cases[] = {
+      // Two ways of telling the body's end.
+      post + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + hidden,
+      post + "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" + hidden,
+      post + "Content-Length: 0\r\nContent-Length: 40\r\n\r\n" + hidden,
+      post + "Content-Length: 40\r\nContent-Length: 0\r\n\r\n" + hidden,
+      post + "Content-Length: 0, 40\r\n\r\n" + hidden,
+      post + "Content-Length: +0\r\n\r\n" + hidden,
+      post + "Content-Length: 0x10\r\n\r\n" + hidden,
+      post + "Content-Length: 1 0\r\n\r\n" + hidden,
+      post + "Content-Length: \r\n\r\n" + hidden,
+      post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" + hidden,
+      post + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + hidden,
+      post + "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" + hidden,
+      post + "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" + hidden,
+      // Lines that end otherwise, and lines that go on.
+      "GET / HTTP/1.1\nHost: a\n\n" + hidden,
+      post + "X: a\nContent-Length: 40\r\n\r\n" + hidden,
+      post + "X: a\r\n\tContent-Length: 40\r\n\r\n" + hidden,
+      post + "X: a\r\n Content-Length: 40\r\n\r\n" + hidden,
+      " " + post + "\r\n" + hidden,
+      "\r\n\r\n" + post + "X: a\r\n Content-Length: 40\r\n\r\n" + hidden,
+      "GET / HTTP/1.1\r\n Host: a\r\nHost: a\r\n\r\n" + hidden,
+      // What is no token, or no text.
+      post + "X\x01: a\r\n\r\n" + hidden,
+      post + std::string("X: a\0b\r\n\r\n", 10) + hidden,
+      post + "Content-Length\x0b: 40\r\n\r\n" + hidden,
+      "GET  / HTTP/1.1\r\nHost: a\r\n\r\n" + hidden,
+      "GET / x HTTP/1.1\r\nHost: a\r\n\r\n" + hidden,
+      std::string("GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", 28) + hidden,
+  };
+  for (const std::string& bytes : cases) {
+    CAPTURE(bytes);
+    const std::string answer = answer_to(stand, bytes);
+    const int status = status_of_answer(answer);
+    CHECK((status == 400 || status == 431 || status == 501 || status == 505));
+    CHECK(answer.find("/hidden") == std::string::npos);
+    CHECK(answer.find("Connection: close\r\n") != std::string::npos);
+  }
+}
+
+TEST_CASE("fault 75: JSON that is none, or holds what nothing can, is refused with its place",
+          "[api][faults]") {
+  const Front front;
+  struct Row {
+    std::string bad;
+    const char* says;
+  };
+  const Row rows[] = {
+      {R"("a": )", "byte"},
+      {R"("a": 1, "a": 2)", "byte"},
+      {R"("a": 1e400)", "byte"},
+      {R"("a": -1e400)", "byte"},
+      {R"("a": "\ud800")", "byte"},
+      {R"("a": "\udc00\ud800")", "byte"},
+      {R"("a": "\u0000")", ""},
+      {std::string(R"("a": "x)") + '\0' + "\"", "byte"},
+      {"\"a\": \"\xff\"", "byte"},
+      {"\"a\": \"\xed\xa0\x80\"", "byte"},
+      {R"("a": NaN)", "byte"},
+      {R"("a": 01)", "byte"},
+      {R"("a": 'x')", "byte"},
+      {"\"a\": \"line\nend\"", "byte"},
+      {"\"a\": " + std::string(100'000, '['), ""},
+      {"\"a\": " + std::string(40, '[') + std::string(40, ']'), ""},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.bad.substr(0, 60));
+    const std::string event =
+        R"({"type": "opened", "contact": {"id": "c1"}, "data": {)" + row.bad + "}}";
+    const Told told = front.post("/v1/events", event);
+    CHECK(told.status == 400);
+    CHECK(told.body.find(row.says) != std::string::npos);
+    const Told contact = front.put("/v1/contacts/c2", R"({"custom": {)" + row.bad + "}}");
+    CHECK(contact.status == 400);
+    CHECK(contact.body.find(row.says) != std::string::npos);
+    CHECK(front.put("/v1/fields/plan", "{" + row.bad + "}").status == 400);
+    CHECK(front.post("/v1/tokens", "{" + row.bad + "}").status == 400);
+    CHECK(front.post("/v1/deliveries/retry", "{" + row.bad + "}").status == 400);
+  }
+  CHECK(front.get("/v1/contacts/c1").status == 404);
+  CHECK(front.get("/v1/contacts/c2").status == 404);
+}
+}  // namespace
+}  // namespace onward

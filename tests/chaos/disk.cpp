@@ -1,0 +1,211 @@
+#include "tests/chaos/disk.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "engine/store/memory_store.h"
+#include "engine/store/passing_store.h"
+
+namespace onward::chaos {
+namespace {
+constexpr Duration kEarly = std::chrono::minutes{10};
+
+Instant sooner(Instant at) { return at < Instant::min() + kEarly ? at : at - kEarly; }
+
+/// The commit as a store with the planted mistake keeps it.
+Commit spoilt(Commit commit, Plant plant) {
+  if (plant == Plant::DropTimer)
+    std::erase_if(commit.timers_set,
+                  [](const Timer& timer) { return timer.key.kind == TimerKind::Wait; });
+  return commit;
+}
+
+/// Each new delivery twice.
+Commit doubled(Commit commit) {
+  const std::size_t rows = commit.requests.size();
+  for (std::size_t i = 0; i < rows; ++i) {
+    RequestRow request = commit.requests[i];
+    const auto made = std::ranges::find(commit.deliveries, request.delivery, &Delivery::key);
+    if (made == commit.deliveries.end() || request.request == nullptr) continue;
+    Delivery again = *made;
+    request.delivery.value += kOrdinals / 2;
+    again.key = request.delivery;
+    commit.deliveries.push_back(std::move(again));
+    commit.requests.push_back(std::move(request));
+  }
+  return commit;
+}
+}  // namespace
+
+/// What one process holds of the disk.
+class DiskStore final : public PassingStore {
+ public:
+  DiskStore(std::shared_ptr<Store> rows, Disk& disk) : PassingStore{std::move(rows)}, disk_{disk} {}
+
+  Status commit(const Commit& commit) override { return disk_.commit(commit); }
+  Status sync() override { return disk_.sync(); }
+  Status probe() override {
+    if (disk_.faults.full) return fail(ErrorKind::Unavailable, "disk_full", "no room left");
+    return {};
+  }
+  Status forget_seen(Instant before) override {
+    if (disk_.faults.full) return fail(ErrorKind::Unavailable, "disk_full", "no room left");
+    return store_->forget_seen(before);
+  }
+  Result<std::vector<std::optional<ContactState>>> load(
+      std::span<const LoadQuery> queries) override {
+    auto found = store_->load(queries);
+    if (!found || disk_.plant_ != Plant::StaleContact) return found;
+    for (std::size_t i = 0; i < queries.size(); ++i)
+      if (found->at(i) && !queries[i].ledger.empty()) found->at(i)->contact.custom.clear();
+    return found;
+  }
+  Result<std::vector<std::optional<Hash128>>> seen(std::span<const Hash128> keys,
+                                                   Instant now) override {
+    if (disk_.plant_ == Plant::TakeTwice) return std::vector<std::optional<Hash128>>(keys.size());
+    return store_->seen(keys, now);
+  }
+  Result<std::vector<Timer>> timers_due(Instant until, std::size_t limit) override {
+    return store_->timers_due(disk_.plant_ == Plant::EarlyTimer ? until + kEarly : until, limit);
+  }
+  std::optional<Instant> next_timer() override {
+    std::optional<Instant> next = store_->next_timer();
+    if (next && disk_.plant_ == Plant::EarlyTimer) next = sooner(*next);
+    return next;
+  }
+  Result<std::vector<DueDelivery>> due(const EndpointKey& endpoint, Instant until,
+                                       std::size_t limit) override {
+    const bool early = disk_.plant_ == Plant::EarlyRetry;
+    auto found = store_->due(endpoint, early ? until + kEarly : until, limit);
+    if (found && disk_.plant_ == Plant::DropRetry)
+      std::erase_if(*found, [&](const DueDelivery& due) {
+        const auto rows = store_->deliveries({&due.delivery, 1});
+        return rows && rows->front() && rows->front()->delivery.attempts > 0;
+      });
+    return found;
+  }
+  Result<std::vector<std::optional<LoadedDelivery>>> deliveries(
+      std::span<const DeliveryKey> keys) override {
+    auto found = store_->deliveries(keys);
+    if (!found || disk_.plant_ != Plant::OtherBody) return found;
+    for (auto& one : *found) {
+      if (!one || !one->request || one->delivery.attempts == 0) continue;
+      auto other = std::make_shared<Request>(*one->request);
+      other->body += " ";
+      one->request = std::move(other);
+    }
+    return found;
+  }
+
+ private:
+  Disk& disk_;
+};
+
+std::unique_ptr<Store> Disk::open() {
+  rows_ = make_memory_store("CHAOSEPOCH00");
+  for (std::size_t i = 0; i < log_.size(); ++i) {
+    if (plant_ == Plant::LoseCommit && i + 2 == log_.size()) continue;
+    Commit commit = spoilt(log_[i], plant_);
+    if (plant_ == Plant::LoseOutcome) {
+      const auto accepted = [](const Delivery& row) {
+        return row.state == DeliveryState::Accepted;
+      };
+      std::erase_if(commit.deliveries, accepted);
+    }
+    if (plant_ == Plant::CountTwice && i + 1 == log_.size())
+      for (auto& [key, row] : commit.counters)
+        for (std::int64_t& count : row.counts) count *= 2;
+    (void)rows_->commit(commit);
+  }
+  return std::make_unique<DiskStore>(rows_, *this);
+}
+
+void Disk::place() {
+  if (++places_ != crash_at_) return;
+  crash_at_ = 0;
+  throw Crash{};
+}
+
+Status Disk::commit(const Commit& given) {
+  const Commit commit = plant_ == Plant::TwoDeliveries ? doubled(given) : given;
+  if (faults.full) {
+    ++figures.refused;
+    return fail(ErrorKind::Unavailable, "disk_full", "no room left");
+  }
+  if (std::exchange(faults.unwritable, false)) {
+    ++figures.refused;
+    return fail(ErrorKind::Io, "io", "the disk failed to write");
+  }
+  const bool refused = std::ranges::any_of(commit.contacts, [&](const Contact& contact) {
+    return contact.id && contact.id->text == faults.refuse_contact_id;
+  });
+  if (refused) {
+    ++figures.refused;
+    return fail(ErrorKind::Conflict, "too_big", "a row is too big");
+  }
+  place();
+  if (Status done = rows_->commit(spoilt(commit, plant_)); !done) return done;
+  unsynced_.push_back(commit);
+  ++figures.commits;
+  listener_(commit);
+  place();
+  return {};
+}
+
+Status Disk::sync() {
+  place();
+  if (std::exchange(faults.unsyncable, false)) {
+    ++figures.refused;
+    return fail(ErrorKind::Io, "io", "the disk lost what it was given");
+  }
+  std::ranges::move(unsynced_, std::back_inserter(log_));
+  unsynced_.clear();
+  ++figures.syncs;
+  place();
+  return {};
+}
+
+void Disk::die(Chance& chance) {
+  const std::size_t kept =
+      plant_ == Plant::AnswerBeforeSync ? 0 : chance.roll(unsynced_.size() + 1);
+  unsynced_.resize(kept);
+  std::ranges::move(unsynced_, std::back_inserter(log_));
+  unsynced_.clear();
+  rows_.reset();
+  faults = {};
+  crash_at_ = 0;
+}
+
+std::string_view to_string(Plant plant) {
+  switch (plant) {
+    case Plant::None:
+      return "none";
+    case Plant::AnswerBeforeSync:
+      return "answer_before_sync";
+    case Plant::LoseCommit:
+      return "lose_commit";
+    case Plant::CountTwice:
+      return "count_twice";
+    case Plant::TakeTwice:
+      return "take_twice";
+    case Plant::DropRetry:
+      return "drop_retry";
+    case Plant::DropTimer:
+      return "drop_timer";
+    case Plant::EarlyTimer:
+      return "early_timer";
+    case Plant::EarlyRetry:
+      return "early_retry";
+    case Plant::OtherBody:
+      return "other_body";
+    case Plant::LoseOutcome:
+      return "lose_outcome";
+    case Plant::StaleContact:
+      return "stale_contact";
+    case Plant::TwoDeliveries:
+      return "two_deliveries";
+  }
+  return "?";
+}
+}  // namespace onward::chaos

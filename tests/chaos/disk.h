@@ -1,0 +1,62 @@
+#pragma once
+// The disk of a world: what was committed, what of it is durable, and how it fails. A process that
+// starts gets a store that is built anew from the durable commits alone.
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/store/store.h"
+#include "tests/chaos/chance.h"
+#include "tests/chaos/fault.h"
+
+namespace onward::chaos {
+struct DiskFaults {
+  bool full = false;              ///< No room: commits and probes are refused.
+  bool unsyncable = false;        ///< The next fsync fails, once.
+  bool unwritable = false;        ///< The next commit fails, once.
+  std::string refuse_contact_id;  ///< A commit with this contact breaks a constraint.
+};
+
+class Disk {
+ public:
+  /// Told of each commit once the store has it.
+  using Listener = std::function<void(const Commit&)>;
+  Disk(Plant plant, Listener listener) : plant_{plant}, listener_{std::move(listener)} {}
+
+  /// What a process finds when it starts.
+  std::unique_ptr<Store> open();
+  /// The process is dead: of what was not synced a beginning survives, `chance` says how much.
+  void die(Chance& chance);
+  /// The durable commits, in order.
+  const std::vector<Commit>& log() const { return log_; }
+  std::size_t committed() const { return log_.size() + unsynced_.size(); }
+  std::size_t durable() const { return log_.size(); }
+  /// What the present process reads and writes, for recounts.
+  Store& rows() { return *rows_; }
+
+  /// Places at which a process may die are numbered from 1; it dies at `place`, 0: nowhere.
+  void crash_at(std::uint64_t place) { crash_at_ = place; }
+  std::uint64_t places() const { return places_; }
+  /// One of them; throws Crash where it is the one.
+  void place();
+
+  DiskFaults faults;
+  struct Figures {
+    std::uint64_t commits = 0, syncs = 0, refused = 0;
+  } figures;
+
+ private:
+  friend class DiskStore;
+  Status commit(const Commit& commit);
+  Status sync();
+
+  Plant plant_;
+  Listener listener_;
+  std::vector<Commit> log_, unsynced_;
+  std::shared_ptr<Store> rows_;
+  std::uint64_t places_ = 0, crash_at_ = 0;
+};
+}  // namespace onward::chaos

@@ -1,0 +1,38 @@
+#pragma once
+// What the harness throws: the death of the process, and a promise that was broken.
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace onward::chaos {
+/// The process dies here: nothing of it runs on.
+struct Crash {};
+
+/// The world feeds itself (a run changes its contact, which starts the next one, each second for
+/// months): it is left as it is.
+struct Enough {};
+
+/// Something that Onward promises did not hold.
+struct Broken {
+  std::string promise;  ///< One of the names in promises.h.
+  std::string detail;
+};
+
+/// Mistakes that are made on purpose, to see that they are found.
+enum class Plant : std::uint8_t {
+  None,
+  AnswerBeforeSync,  ///< Answers and requests leave before the disk has what caused them.
+  LoseCommit,        ///< A start skips a commit that was durable.
+  CountTwice,        ///< A start applies the numbers of a commit twice.
+  TakeTwice,         ///< A repeated event is not recognised.
+  DropRetry,         ///< A delivery that was refused is not found again when it is due.
+  DropTimer,         ///< The timer of a wait is not kept.
+  EarlyTimer,        ///< Timers are told ten minutes before they are due.
+  EarlyRetry,        ///< Refused deliveries are told ten minutes before they are due.
+  OtherBody,         ///< A retry sends something else.
+  LoseOutcome,       ///< What a receiver answered is acknowledged by the disk, and gone.
+  StaleContact,      ///< A contact is read without what was last written of it.
+  TwoDeliveries,     ///< A visit asks for two deliveries.
+};
+std::string_view to_string(Plant plant);
+}  // namespace onward::chaos

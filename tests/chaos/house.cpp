@@ -1,0 +1,152 @@
+#include "tests/chaos/house.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "nodes/nodes.h"
+
+namespace onward::chaos {
+namespace {
+/// Rounds at one instant. More means that the engine asks to be woken and then does nothing.
+constexpr int kRoundsAtOnce = 20'000;
+/// Rounds of one world.
+constexpr std::uint64_t kRounds = 100'000;
+}  // namespace
+
+House::House(const Options& options, WorldClock& clock, const Receivers& receivers,
+             Promises& promises)
+    : options_{options},
+      clock_{clock},
+      receivers_{receivers},
+      promises_{promises},
+      disk_{options.plant, [&promises](const Commit& commit) { promises.committed(commit); }} {
+  promises.watch(disk_);
+}
+
+void House::start() {
+  restart_at_.reset();
+  ++figures.starts;
+  disturb();
+  courier_ = std::make_unique<Courier>(clock_, receivers_, promises_);
+  auto engine = Engine::open(disk_.open(), node_kinds(), *courier_, clock_, options_.runtime);
+  if (!engine) broken(promise::kSurvives, "it does not start: " + engine.error().message);
+  engine_ = std::move(*engine);
+  promises_.started(*engine_);
+  round({});
+}
+
+void House::die() {
+  engine_.reset();
+  courier_.reset();
+  releases_.clear();
+  ++figures.crashes;
+  disk_.die(chance_);
+  promises_.died();
+  if (on_death_) on_death_();
+  disturb();
+  restart_at_ = clock_.steady();
+  if (options_.downtime_max > Duration::zero() && chance_.one_in(2))
+    *restart_at_ += Duration{static_cast<Duration::rep>(
+        chance_.next() % static_cast<std::uint64_t>(options_.downtime_max.count()))};
+}
+
+void House::let_all_go() {
+  for (Release& release : std::exchange(releases_, {})) {
+    disk_.place();
+    Release answers;
+    answers.answered = std::exchange(release.answered, {});
+    let_go(std::move(answers), *courier_);
+    disk_.place();
+    let_go(std::move(release), *courier_);
+  }
+}
+
+void House::flush() {
+  if (!engine_) return;
+  try {
+    if (options_.plant == Plant::AnswerBeforeSync) let_all_go();
+    if (const Status synced = engine_->store().sync(); !synced) {
+      for (Release& release : releases_) refuse(release.answered, synced.error());
+      return die();
+    }
+    let_all_go();
+    courier_->step();
+  } catch (const Crash&) {
+    die();
+  }
+}
+
+void House::round(std::vector<Job> jobs) {
+  if (!engine_) return;
+  if (++figures.rounds > kRounds) throw Enough{};
+  try {
+    courier_->step();
+    const Status done = engine_->work_ahead(std::move(jobs), courier_->take_results());
+    releases_.push_back(engine_->take_release());
+    if (!done) {
+      if (done.error().code != "io") broken(promise::kSurvives, done.error().message);
+      for (Release& release : releases_) refuse(release.answered, done.error());
+      return die();
+    }
+  } catch (const Crash&) {
+    return die();
+  }
+  if (!options_.lag || !chance_.one_in(3)) flush();
+}
+
+void House::work(std::vector<Job> jobs) { round(std::move(jobs)); }
+
+void House::call(std::function<Status(Engine&)> call) {
+  std::vector<Job> jobs;
+  jobs.emplace_back(CallJob{std::move(call)});
+  round(std::move(jobs));
+}
+
+std::optional<Instant> House::next() {
+  std::optional<Instant> next;
+  if (const auto wake = engine_->next_wake()) next = clock_.steady_of(*wake);
+  if (const auto end = courier_->next(); end && (!next || *end < *next)) next = end;
+  return next;
+}
+
+void House::pass(Duration length) {
+  const Instant target = clock_.steady() + length;
+  int same = 0;
+  while (true) {
+    if (!engine_) {
+      if (restart_at_ && *restart_at_ > target) return clock_.go_to(target);
+      clock_.go_to(restart_at_.value_or(clock_.steady()));
+      start();
+      continue;
+    }
+    if (!releases_.empty()) {
+      flush();
+      continue;
+    }
+    const auto at = next();
+    if (!at || *at > target) break;
+    if (*at > clock_.steady())
+      same = 0;
+    else if (++same == kRoundsAtOnce)
+      broken(promise::kSurvives, "the engine asks to be woken again and again");
+    clock_.go_to(*at);
+    round({});
+  }
+  if (clock_.steady() == target) return;
+  clock_.go_to(target);
+  round({});
+  flush();
+}
+
+void House::check() {
+  if (!engine_) return;
+  const auto wake = engine_->next_wake();
+  const DiskFaults& faults = disk_.faults;
+  const bool failing = faults.full || !faults.refuse_contact_id.empty();
+  const bool idle = !failing && (!wake || *wake > clock_.now());
+  promises_.at_rest(*engine_, *courier_, receivers_,
+                    idle ? clock_.steady() - calm_since_ : Duration::zero());
+}
+}  // namespace onward::chaos

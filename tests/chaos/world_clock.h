@@ -1,0 +1,36 @@
+#pragma once
+// Virtual time: one clock that only goes forward, and the clock on the wall, which may be wrong.
+#include <algorithm>
+
+#include "engine/runtime/runtime.h"
+
+namespace onward::chaos {
+class WorldClock final : public Clock {
+ public:
+  explicit WorldClock(Instant start) : steady_{start}, latest_{start} {}
+  /// The wall's.
+  Instant now() const override { return steady_ + offset_; }
+  Instant steady() const { return steady_; }
+  void go_to(Instant steady) {
+    steady_ = std::max(steady_, steady);
+    latest_ = std::max(latest_, now());
+  }
+  /// Somebody sets the clock, or the machine slept.
+  void jump(Duration by) {
+    offset_ += by;
+    latest_ = std::max(latest_, now());
+  }
+  /// When it will be `wall`, if nobody sets the clock.
+  Instant steady_of(Instant wall) const {
+    return offset_ < Duration::zero() && wall > Instant::max() + offset_ ? Instant::max()
+                                                                         : wall - offset_;
+  }
+  /// The latest that the wall ever showed.
+  Instant latest() const { return latest_; }
+
+ private:
+  Instant steady_;
+  Duration offset_{};
+  Instant latest_;
+};
+}  // namespace onward::chaos

@@ -1,0 +1,137 @@
+// Who may call the real server, and how: tokens of every role, and TLS.
+#include <catch2/catch.hpp>
+
+#include <fstream>
+
+#include "engine/core/value.h"
+#include "engine/delivery/curl_http_client.h"
+#include "tests/support/certificate.h"
+#include "tests/support/child.h"
+
+using namespace onward;
+
+namespace {
+using Words = std::vector<std::string>;
+
+Words with(Words words, const std::filesystem::path& data, const Words& more = {}) {
+  words.insert(words.end(), {"--data", data.string()});
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+std::string line_of(const std::string& text) { return text.substr(0, text.find('\n')); }
+std::string file_text(const std::filesystem::path& file) {
+  std::ifstream in{file};
+  return {std::istreambuf_iterator<char>{in}, {}};
+}
+}  // namespace
+
+TEST_CASE("tokens are issued, told of, used, and revoked, across a kill", "[end_to_end][access]") {
+  TemporaryFolder folder;
+  const auto data = folder.path() / "data";
+  std::string reader, guest;
+  {
+    ServerChild server{data};
+    const auto onward = [&](const Words& words, const Words& more = {}) {
+      return run_onward(with(words, data, more));
+    };
+    const CommandResult made = onward({"token", "create", "wall", "--role", "read"});
+    REQUIRE(made.code == 0);
+    reader = line_of(made.out);
+    CHECK(made.out == reader + "\n");  // The token and nothing else, for scripts.
+    CHECK(reader.starts_with("onw_"));
+    CHECK(made.err.find("not shown again") != std::string::npos);
+    guest =
+        line_of(onward({"token", "create", "guest", "--role", "author", "--expires", "90d"}).out);
+    CHECK(onward({"scenarios"}, {"--token", reader}).code == 0);
+    CHECK(onward({"token", "list"}, {"--token", reader}).code != 0);
+    CHECK(onward({"token", "create", "wall", "--role", "read"}).err.find("already") !=
+          std::string::npos);
+    CHECK(onward({"token", "create", "x", "--role", "boss"}).code != 0);
+    CHECK(onward({"token", "create", "x", "--role", "read", "--expires", "soon"}).code != 0);
+    server.kill();
+  }
+  ServerChild server{data};
+  const auto onward = [&](const Words& words, const Words& more = {}) {
+    return run_onward(with(words, data, more));
+  };
+  CHECK(onward({"scenarios"}, {"--token", reader}).code == 0);
+  const CommandResult list = onward({"token", "list", "--json"});
+  const Value tokens = parse_json(list.out).value();
+  CHECK(tokens.find_path("tokens")->list()->size() == 3);
+  CHECK(onward({"token", "list"}).out.find("guest") != std::string::npos);
+
+  const CommandResult last = onward({"token", "revoke", "first"});
+  CHECK(last.code != 0);
+  CHECK(last.err.find("last admin token") != std::string::npos);
+  CHECK(onward({"token", "revoke", "wall"}).code == 0);
+  CHECK(onward({"scenarios"}, {"--token", reader}).code != 0);
+  server.kill();
+
+  ServerChild again{data};
+  CHECK(onward({"scenarios"}, {"--token", reader}).code != 0);
+  CHECK(onward({"scenarios"}, {"--token", guest}).code == 0);
+  const std::string log = onward({"logs"}).out;
+  CHECK(log.find("token.created") != std::string::npos);
+  CHECK(log.find("token.revoked") != std::string::npos);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator{data})
+    if (entry.is_regular_file()) CHECK(file_text(entry.path()).find(guest) == std::string::npos);
+}
+
+TEST_CASE("the command line finds and believes a server under TLS by itself",
+          "[end_to_end][access]") {
+  TemporaryFolder folder;
+  const auto data = folder.path() / "data";
+  const std::string certificate = folder.path() / "cert.pem";
+  const std::string key = folder.path() / "key.pem";
+  // A name that leads nowhere: the command line must not ask for it.
+  write_certificate(certificate, key, "DNS:onward.invalid");
+  {
+    const ServerChild server{data, {"--tls-cert", certificate, "--tls-key", key}};
+    CHECK(server.url().starts_with("https://127.0.0.1:"));
+    CHECK(run_onward(with({"scenarios", "--json"}, data)).code == 0);
+    CHECK(run_onward(with({"events", "send", "opened", "--contact", "c1"}, data)).code == 0);
+    const std::string token = line_of(file_text(data / "token"));
+    // By its address as well, where it is known; and not in clear.
+    CHECK(run_onward({"scenarios", "--server", server.url()}).code == 0);
+    const CommandResult clear =
+        run_onward({"scenarios", "--token", token, "--server", "http" + server.url().substr(5)});
+    CHECK(clear.code != 0);
+  }
+  write_certificate(certificate, key, "IP:127.0.0.1");
+  const ServerChild server{data, {"--tls-cert", certificate, "--tls-key", key}};
+  const std::string token = line_of(file_text(data / "token"));
+  const Request ready{.method = "GET", .url = server.url() + "/readyz"};
+  const auto call = [&](const std::string& ca) {
+    return http_call(ready, std::chrono::seconds{10}, {.ca_file = ca});
+  };
+  const auto believed = call(certificate);
+  REQUIRE(believed);
+  CHECK(believed->status == 200);
+  const auto unknown = call("");
+  REQUIRE_FALSE(unknown);
+  CHECK(unknown.error().code == "tls_cert");
+}
+
+TEST_CASE("a certificate that does not fit ends the start with its path", "[end_to_end][access]") {
+  TemporaryFolder folder;
+  const std::string certificate = folder.path() / "cert.pem";
+  const std::string key = folder.path() / "key.pem";
+  const std::string other = folder.path() / "other.pem";
+  write_certificate(certificate, other);
+  write_certificate(certificate, key);
+  const auto serve = [&](const Words& more) {
+    Words words{"serve", "--data", (folder.path() / "data").string(), "--listen", "127.0.0.1:0"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_onward(words);
+  };
+  const CommandResult half = serve({"--tls-cert", certificate});
+  CHECK(half.code != 0);
+  CHECK(half.err.find("--tls-key") != std::string::npos);
+  const CommandResult missing = serve({"--tls-cert", certificate, "--tls-key", key + "x"});
+  CHECK(missing.err.find(key + "x") != std::string::npos);
+  const CommandResult mismatch = serve({"--tls-cert", certificate, "--tls-key", other});
+  CHECK(mismatch.code != 0);
+  CHECK(mismatch.err.find(other) != std::string::npos);
+  // Before anything is made of the data folder.
+  CHECK_FALSE(std::filesystem::exists(folder.path() / "data"));
+}

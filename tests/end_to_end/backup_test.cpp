@@ -1,0 +1,209 @@
+// backup and restore through the real binary, as docs/backup.md tells it.
+#include <atomic>
+#include <map>
+#include <set>
+#include <thread>
+
+#include <fmt/format.h>
+#include <catch2/catch.hpp>
+
+#include "engine/core/value.h"
+#include "engine/delivery/curl_http_client.h"
+#include "tests/support/child.h"
+#include "tests/support/local_receiver.h"
+
+using namespace onward;
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+namespace {
+/// Refuses or accepts, as the test says.
+struct Receiver {
+  std::atomic<bool> accepts = false;
+  LocalReceiver local{[this](Peer& peer) {
+    while (peer.read())
+      if (!peer.send(http_reply(accepts ? 200 : 503))) return;
+  }};
+  std::vector<std::string> allowed() const {
+    return {"--allow-host", fmt::format("127.0.0.1:{}", local.port())};
+  }
+  /// Contact -> webhook-ids.
+  std::map<std::string, std::set<std::string>> ids() const {
+    std::map<std::string, std::set<std::string>> ids;
+    for (const ReceivedRequest& request : local.requests()) {
+      const Value body = parse_json(request.body).value();
+      ids[to_text(*body.find_path("data.id"))].insert(request.header("webhook-id").value_or(""));
+    }
+    return ids;
+  }
+};
+
+CommandResult on(const fs::path& data, std::vector<std::string> words,
+                 const std::string& input = {}) {
+  words.insert(words.end(), {"--data", data.string()});
+  return run_onward(words, input);
+}
+
+void author(const fs::path& data, const Receiver& receiver) {
+  const std::string scenario = fmt::format(R"(scenario: welcome
+nodes:
+  joined: {{ kind: trigger, event: subscription, next: tell }}
+  tell:   {{ kind: send_webhook, url: "{}", retry: {{ delays: [1s] }}, next: pause }}
+  pause:  {{ kind: wait, for: 30d, next: reply }}
+  reply:  {{ kind: wait_until, event: answered, timeout: 3d, next: end, on_timeout: end }}
+)",
+                                           receiver.local.url());
+  REQUIRE(on(data, {"apply", "-"}, scenario).code == 0);
+  REQUIRE(on(data, {"activate", "welcome"}).code == 0);
+}
+
+void subscribe(const fs::path& data, const std::string& contact) {
+  REQUIRE(
+      on(data, {"events", "send", "subscription", "--contact", contact, "--id", contact}).code ==
+      0);
+}
+
+std::int64_t count(const fs::path& data, const std::string& what) {
+  const CommandResult result = on(data, {"stats", "welcome", "--json"});
+  REQUIRE(result.code == 0);
+  const Value stats = parse_json(result.out).value();
+  for (const Value& node : *stats.find_path("live.nodes")->list())
+    if (*node.find("id")->text() == "tell") return *node.find(what)->get_if<std::int64_t>();
+  FAIL("no node tell");
+  return 0;
+}
+
+/// What the doctor says of a check: "sound", "warning" or "fault"; of none, nothing.
+std::string doctor_on(const fs::path& data, const std::string& check) {
+  const CommandResult result = on(data, {"doctor", "--json"});
+  INFO(result.out);
+  const Value told = parse_json(result.out).value();
+  // A machine of tests may have little room, which is a warning.
+  CHECK(*told.find("faults") == Value{0});
+  CHECK((result.code == 0 || result.code == 1));
+  for (const Value& one : *told.find("checks")->list())
+    if (*one.find("check")->text() == check) return *one.find("result")->text();
+  return {};
+}
+
+/// Asks the server in between, so that it has its turn.
+template <class Holds>
+void until(const fs::path& data, Holds holds) {
+  const auto patience = std::chrono::steady_clock::now() + 30s;
+  while (!holds()) {
+    (void)count(data, "visits");
+    REQUIRE(std::chrono::steady_clock::now() < patience);
+  }
+}
+}  // namespace
+
+TEST_CASE("a copy drawn under load is whole, is restored, and sends nothing until it is told to",
+          "[end_to_end][backup]") {
+  TemporaryFolder folder;
+  const fs::path data = folder.path() / "data", backup = folder.path() / "monday",
+                 copy = folder.path() / "copy";
+  Receiver receiver;
+  std::int64_t acknowledged = 0;
+  {
+    ServerChild server{data, receiver.allowed()};
+    author(data, receiver);
+    for (int i = 0; i < 5; ++i) subscribe(data, fmt::format("c{}", i));
+    until(data, [&] { return receiver.ids().size() == 5; });
+    acknowledged = count(data, "visits");
+    // Others go on sending while the copy is drawn.
+    std::atomic<bool> enough = false;
+    std::thread sender{[&] {
+      for (int i = 0; !enough; ++i)
+        on(data, {"events", "send", "subscription", "--contact", fmt::format("late{}", i)});
+    }};
+    const CommandResult drawn = on(data, {"backup", backup.string(), "--json"});
+    enough = true;
+    sender.join();
+    INFO(drawn.err);
+    REQUIRE(drawn.code == 0);
+    CHECK(*parse_json(drawn.out)->find("sequence")->get_if<std::int64_t>() >= acknowledged);
+    CHECK_FALSE(fs::exists(backup / "secret.key"));
+    CHECK_FALSE(fs::exists(backup / "token"));
+    CHECK(on(data, {"backup", backup.string()}).err.find("is there already") != std::string::npos);
+    CHECK(doctor_on(data, "ready") == "sound");
+    CHECK(server.stop() == 0);
+  }
+  CHECK(doctor_on(data, "server").empty());
+  const auto sent = receiver.ids();
+  receiver.accepts = true;
+
+  const CommandResult refused = run_onward({"restore", backup.string(), "--data", data.string()});
+  CHECK(refused.code != 0);
+  CHECK(refused.err.find("nothing is written over") != std::string::npos);
+  const CommandResult restored = run_onward({"restore", backup.string(), "--data", copy.string()});
+  INFO(restored.err);
+  REQUIRE(restored.code == 0);
+  CHECK(restored.err.find("resume-sending") != std::string::npos);
+  fs::copy_file(data / "token", copy / "token");  // the operator's own
+  const std::size_t before = receiver.local.requests().size();
+
+  ServerChild server{copy, receiver.allowed()};
+  CHECK(count(copy, "visits") >= acknowledged);
+  const auto ready = http_call({.method = "GET", .url = server.url() + "/readyz"}, 10s);
+  REQUIRE(ready);
+  CHECK(ready->body.find(R"("sending":"held")") != std::string::npos);
+  const std::int64_t visits = count(copy, "visits");
+  subscribe(copy, "new");
+  CHECK(count(copy, "pending") == visits + 1);
+  CHECK(receiver.local.requests().size() == before);
+  CHECK(doctor_on(copy, "sending") == "warning");
+  CHECK(doctor_on(copy, "ready") == "warning");
+
+  REQUIRE(on(copy, {"resume-sending"}).code != 0);  // nobody there to say yes
+  REQUIRE(on(copy, {"resume-sending", "--yes"}).code == 0);
+  until(copy, [&] { return count(copy, "pending") == 0; });
+  const auto ids = receiver.ids();
+  REQUIRE(ids.at("new").size() == 1);
+  const std::string epoch = sent.at("c0").begin()->substr(0, 16);
+  CHECK(ids.at("new").begin()->substr(0, 16) != epoch);
+  for (const auto& [contact, names] : sent) CHECK(ids.at(contact) == names);
+  CHECK(server.stop() == 0);
+}
+
+TEST_CASE("a stopped folder is backed up as well, and a changed copy is not restored",
+          "[end_to_end][backup]") {
+  TemporaryFolder folder;
+  const fs::path data = folder.path() / "data", backup = folder.path() / "b";
+  Receiver receiver;
+  receiver.accepts = true;
+  {
+    ServerChild server{data, receiver.allowed()};
+    author(data, receiver);
+    REQUIRE(on(data, {"secret", "set", "crm_key"}, "shhh").code == 0);
+    subscribe(data, "c1");
+    server.kill();  // with its write-ahead log
+  }
+  CHECK(doctor_on(data, "secrets") == "sound");
+  REQUIRE(on(data, {"backup", backup.string(), "--with-key"}).code == 0);
+  CHECK(fs::exists(backup / "secret.key"));
+  CHECK(fs::exists(backup / "token"));
+
+  const fs::path copy = folder.path() / "copy";
+  REQUIRE(run_onward({"restore", backup.string(), "--data", copy.string(), "--release"}).code == 0);
+  {
+    ServerChild server{copy, receiver.allowed()};
+    until(copy, [&] { return count(copy, "accepted") == 1; });
+    CHECK(on(copy, {"secret", "list"}).out.find("crm_key") != std::string::npos);
+    CHECK(on(copy, {"resume-sending"}).out.find("Nothing is held") != std::string::npos);
+    CHECK(server.stop() == 0);
+  }
+
+  FILE* database = std::fopen((backup / "onward.db").c_str(), "r+");
+  REQUIRE(database != nullptr);
+  std::fseek(database, 5'000, SEEK_SET);
+  std::fputs("flipped", database);
+  std::fclose(database);
+  const fs::path other = folder.path() / "other";
+  const CommandResult wrong = run_onward({"restore", backup.string(), "--data", other.string()});
+  CHECK(wrong.code == 65);
+  CHECK(wrong.err.find("SHA-256") != std::string::npos);
+  CHECK_FALSE(fs::exists(other));
+  CHECK(
+      run_onward({"restore", data.string(), "--data", other.string()}).err.find("manifest.json") !=
+      std::string::npos);
+}

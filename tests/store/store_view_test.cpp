@@ -1,0 +1,225 @@
+// A data folder seen from outside: beside a server or without one, nothing in it changes; and the
+// copy that is drawn of it.
+#include "engine/store/store_view.h"
+
+#include <SQLiteCpp/Database.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "engine/store/restored.h"
+#include "engine/store/sqlite_store.h"
+#include "tests/store/conformance.h"
+#include "tests/store/world.h"
+
+namespace onward {
+namespace {
+namespace fs = std::filesystem;
+
+/// Every file of a folder and what is in it.
+std::map<std::string, std::string> content_of(const fs::path& folder) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : fs::directory_iterator{folder}) {
+    std::ostringstream text;
+    text << std::ifstream{entry.path(), std::ios::binary}.rdbuf();
+    files[entry.path().filename()] = text.str();
+  }
+  return files;
+}
+
+/// The folder as a crash would leave it: without the index of the write-ahead log.
+void copy_crashed(const fs::path& from, const fs::path& to) {
+  fs::create_directories(to);
+  for (const char* name : {"onward.db", "onward.db-wal", "onward.lock"})
+    fs::copy_file(from / name, to / name);
+}
+
+void exec(const fs::path& folder, const std::string& sql) {
+  SQLite::Database{(folder / "onward.db").string(), SQLite::OPEN_READWRITE}.exec(sql);
+}
+
+/// Commits of a world, half of them folded.
+void fill(Store& store, World& world, std::uint32_t seed) {
+  for (std::uint32_t i = 0; i < 40; ++i) {
+    REQUIRE(store.commit(world.next(seed + i)));
+    if (i == 20) REQUIRE(store.fold());
+  }
+  REQUIRE(store.sync());
+}
+}  // namespace
+
+TEST_CASE("a view sees what is committed, journal and all, and changes nothing at rest",
+          "[store][view]") {
+  const TempFolder folder;
+  World world;
+  {
+    auto store = must(open_sqlite_store({.folder = folder.path() / "live"}));
+    fill(*store, world, 100);
+    copy_crashed(folder.path() / "live", folder.path() / "crashed");
+  }
+  for (const char* name : {"live", "crashed"}) {
+    INFO(name);
+    const fs::path data = folder.path() / name;
+    const auto before = content_of(data);
+    auto view = must(StoreView::open(data));
+    CHECK(view->owner().empty());
+    CHECK(view->schema() == newest_schema());
+    CHECK(must(view->integrity()).empty());
+    CHECK(view->journal().missing == 0);
+    const Snapshot seen = must(view->snapshot());
+    const Recount rows = must(view->recount(world.now()));
+    view.reset();
+    CHECK(content_of(data) == before);
+
+    auto store = must(open_sqlite_store({.folder = data}));
+    const Snapshot snapshot = must(store->snapshot());
+    CHECK(seen.last_seq == snapshot.last_seq);
+    CHECK(seen.epochs == snapshot.epochs);
+    CHECK(seen.counters == snapshot.counters);
+    CHECK(rows.timers == must(store->timers_due(Instant::max(), SIZE_MAX)).size());
+  }
+}
+
+TEST_CASE("beside its owner a view names it and keeps to one moment", "[store][view]") {
+  const TempFolder folder;
+  World world;
+  auto store = must(open_sqlite_store({.folder = folder.path()}));
+  fill(*store, world, 1);
+  const Sequence then = must(store->snapshot()).last_seq;
+  auto view = must(StoreView::open(folder.path()));
+  CHECK(view->owner().find("process ") == 0);
+  fill(*store, world, 200);
+  CHECK(must(view->snapshot()).last_seq == then);
+  CHECK(must(store->snapshot()).last_seq > then);
+}
+
+TEST_CASE("while a view is open no owner can begin where there was none", "[store][view]") {
+  const TempFolder folder;
+  must(open_sqlite_store({.folder = folder.path()}));
+  auto view = must(StoreView::open(folder.path()));
+  CHECK(must(StoreView::open(folder.path()))->owner().empty());
+  CHECK(open_sqlite_store({.folder = folder.path()}).error().code == "in_use");
+  view.reset();
+  CHECK(open_sqlite_store({.folder = folder.path()}));
+}
+
+TEST_CASE("a copy drawn while its store works on answers as the store did at that moment",
+          "[store][view]") {
+  const TempFolder folder;
+  World world;
+  auto store = must(open_sqlite_store({.folder = folder.path() / "data"}));
+  fill(*store, world, 1);
+  // The twin stays where the copy is drawn.
+  World twin_world;
+  auto twin = must(open_sqlite_store({.folder = folder.path() / "twin"}));
+  fill(*twin, twin_world, 1);
+
+  auto view = must(StoreView::open(folder.path() / "data"));
+  fs::create_directories(folder.path() / "copy");
+  bool worked = false;
+  REQUIRE(view->copy_to(folder.path() / "copy" / "onward.db", [&](std::uint64_t) {
+    if (!std::exchange(worked, true)) fill(*store, world, 300);
+    return true;
+  }));
+  view.reset();
+  CHECK(fs::exists(folder.path() / "copy" / "onward.db-wal") == false);
+  auto copy = must(open_sqlite_store({.folder = folder.path() / "copy"}));
+  CHECK(twin_world.difference(*copy, *twin) == "");
+}
+
+TEST_CASE("while somebody reads the write-ahead log grows, and then it is begun anew",
+          "[store][view]") {
+  const TempFolder folder;
+  auto store = must(open_sqlite_store({.folder = folder.path()}));
+  const std::string text(std::size_t{2} << 20, 'x');
+  Version version = 0;
+  const auto write = [&](int count) {
+    for (int i = 0; i < count; ++i)
+      REQUIRE(store->commit({.last_seq = ++version, .versions = {{{1}, version, text, {}}}}));
+  };
+  auto view = must(StoreView::open(folder.path()));
+  write(20);
+  CHECK(store->log_bytes() > std::uint64_t{40} << 20);
+  view.reset();
+  write(12);  // one checkpoint takes all of it
+  write(1);
+  CHECK(store->log_bytes() < std::uint64_t{32} << 20);
+}
+
+TEST_CASE("a copy that is ended, or whose place is taken, says so", "[store][view]") {
+  const TempFolder folder;
+  World world;
+  auto store = must(open_sqlite_store({.folder = folder.path()}));
+  std::string text(std::size_t{8} << 20, 'x');
+  REQUIRE(store->commit({.last_seq = 1, .versions = {{{1}, 1, text, world.now()}}}));
+  auto view = must(StoreView::open(folder.path()));
+  const auto file = folder.path() / "copy.db";
+  CHECK(view->copy_to(file, [](std::uint64_t) { return false; }).error().code == "cancelled");
+  CHECK(view->copy_to(file, {}).error().code == "no_access");
+}
+
+TEST_CASE("a new epoch keeps the names of what was made, and gives others to what comes",
+          "[store][view]") {
+  const TempFolder folder;
+  World world;
+  Epochs before;
+  Sequence last = 0;
+  {
+    auto store = must(open_sqlite_store({.folder = folder.path()}));
+    fill(*store, world, 1);
+    const Snapshot snapshot = must(store->snapshot());
+    before = snapshot.epochs;
+    last = snapshot.last_seq;
+  }
+  const Commit marks{.admin = {{.kind = AdminKind::Setting, .name = "mark", .content = "x"}}};
+  const Epochs once = must(begin_new_epoch(folder.path(), marks));
+  CHECK(once.newest() != before.newest());
+  CHECK(once.newest().size() == 12);
+  const Epochs twice = must(begin_new_epoch(folder.path(), {}));
+  const Snapshot snapshot = must(must(open_sqlite_store({.folder = folder.path()}))->snapshot());
+  CHECK(snapshot.epochs == twice);
+  CHECK(snapshot.last_seq == last);
+  CHECK(std::count_if(snapshot.admin.begin(), snapshot.admin.end(),
+                      [](const AdminRecord& record) { return record.name == "mark"; }) == 1);
+  CHECK(twice.of({numbered(last, 7)}) == before.newest());
+  CHECK(twice.of({numbered(last + 1, 0)}) == twice.newest());
+}
+
+TEST_CASE("a row that cannot be read and a file that is no store are told, not survived",
+          "[store][view]") {
+  const TempFolder folder;
+  CHECK(StoreView::open(folder.path()).error().code == "no_store");
+  World world;
+  {
+    auto store = must(open_sqlite_store({.folder = folder.path()}));
+    fill(*store, world, 1);
+    REQUIRE(store->fold());
+  }
+  exec(folder.path(),
+       "UPDATE deliveries SET body = x'ff' WHERE key = (SELECT min(key) FROM deliveries)");
+  CHECK(must(StoreView::open(folder.path()))->recount(world.now()).error().code == "damaged");
+  exec(folder.path(), "INSERT INTO journal VALUES (7, x'0102')");
+  CHECK(StoreView::open(folder.path()).error().message.find("journal row 7") != std::string::npos);
+  exec(folder.path(), "PRAGMA user_version = 99");
+  CHECK(StoreView::open(folder.path()).error().code == "newer_schema");
+  std::ofstream{folder.path() / "onward.db"} << "no database at all, but long enough to be one....";
+  CHECK(StoreView::open(folder.path()).error().code == "damaged");
+}
+
+TEST_CASE("a gap in the journal is counted", "[store][view]") {
+  const TempFolder folder;
+  World world;
+  {
+    auto store = must(open_sqlite_store({.folder = folder.path() / "a"}));
+    for (std::uint32_t i = 0; i < 5; ++i) REQUIRE(store->commit(world.next(i)));
+    REQUIRE(store->sync());
+    copy_crashed(folder.path() / "a", folder.path() / "b");
+  }
+  exec(folder.path() / "b", "DELETE FROM journal WHERE id = 3");
+  const auto journal = must(StoreView::open(folder.path() / "b"))->journal();
+  CHECK(journal.rows == 4);
+  CHECK(journal.missing == 1);
+}
+}  // namespace onward

@@ -1,0 +1,336 @@
+// The doctor: a sound folder, and each fault that it is to find, planted.
+#include "tools/onward/doctor.h"
+
+#include <SQLiteCpp/Database.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <optional>
+
+#include "engine/runtime/secret_book.h"
+#include "engine/runtime/sending.h"
+#include "engine/store/sqlite_store.h"
+#include "tools/onward/exit_codes.h"
+#include "tools/onward/file_system.h"
+
+using namespace std::chrono_literals;
+
+namespace onward {
+namespace {
+namespace fs = std::filesystem;
+const Instant kNow = std::chrono::sys_days{std::chrono::year{2026} / 5 / 1} + 9h;
+constexpr DeliveryKey kDelivery{numbered(1, 1)};
+constexpr RunKey kRun{numbered(1, 0)};
+const Timer kTimer{kNow + 1h, {1}, {TimerKind::Wait, kRun.value}};
+
+CounterRow counts(std::initializer_list<Counter> ones, bool left) {
+  CounterRow row;
+  for (const Counter one : ones) row.add(one, 1);
+  if (left) row.add("next", 1);
+  return row;
+}
+
+/// One contact that waits, with one pending request.
+Commit sound_rows() {
+  Commit rows{.at = kNow, .last_seq = 1, .last_contact = {1}};
+  rows.scenarios.push_back({.key = {1},
+                            .id = "welcome",
+                            .state = ScenarioState::Active,
+                            .newest = 1,
+                            .nodes = {{"joined", {1}}, {"tell", {2}}, {"pause", {3}}}});
+  rows.versions.push_back({.scenario = {1}, .version = 1, .text = "scenario: welcome\n"});
+  rows.contacts.push_back({.key = {1}, .id = ExternalId{.text = "c1"}});
+  Run run{.key = kRun, .scenario = {1}, .version = 1, .contact = {1}, .started = kNow};
+  run.wake_at = kTimer.at;
+  run.path = {{.node = {1}, .at = kNow, .port = "next"},
+              {.node = {2}, .at = kNow, .port = "next", .delivery = kDelivery},
+              {.node = {3}, .at = kNow}};
+  rows.runs.push_back(run);
+  rows.timers_set.push_back(kTimer);
+  rows.deliveries.push_back({.key = kDelivery,
+                             .endpoint = {{1}, {2}, 1},
+                             .contact = {1},
+                             .run = kRun,
+                             .created = kNow,
+                             .deadline = kNow + 12h,
+                             .due = kNow});
+  rows.requests.push_back({kDelivery, std::make_shared<const Request>()});
+  LedgerRow ledger{.scenario = {1}, .entries = 1, .last_entry = kNow};
+  for (std::uint32_t node = 1; node <= 3; ++node) ledger.visited.insert({node});
+  rows.ledger.push_back({{1}, ledger});
+  const auto at = [](std::uint32_t node) { return CounterKey{{1}, {node}, 1}; };
+  using enum Counter;
+  rows.counters = {{at(0), counts({Entered, Inside}, false)},
+                   {at(1), counts({Visits, UniqueContacts}, true)},
+                   {at(2), counts({Visits, UniqueContacts, Requests, Pending}, true)},
+                   {at(3), counts({Visits, UniqueContacts, Waiting}, false)}};
+  return rows;
+}
+
+class Folder {
+ public:
+  Folder() {
+    std::string pattern = fs::temp_directory_path() / "onward-doctor-XXXXXX";
+    path_ = ::mkdtemp(pattern.data());
+    commit(sound_rows());
+  }
+  ~Folder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  const fs::path& path() const { return path_; }
+  std::unique_ptr<Store> open() const {
+    auto store = open_sqlite_store({.folder = path_});
+    REQUIRE(store);
+    return std::move(*store);
+  }
+  void commit(const Commit& rows) const {
+    const auto store = open();
+    REQUIRE(store->commit(rows));
+    REQUIRE(store->sync());
+  }
+  void exec(const std::string& sql) const {
+    SQLite::Database{(path_ / "onward.db").string(), SQLite::OPEN_READWRITE}.exec(sql);
+  }
+  void write(const std::string& name, const std::string& text, unsigned mode) const {
+    std::ofstream{path_ / name} << text;
+    ::chmod((path_ / name).c_str(), mode);
+  }
+  Findings examine(Instant now = kNow) const {
+    pid_t owner = 0;
+    Findings all = examine_store(path_, {}, now, owner);
+    for (Finding& one : examine_machine(path_, owner)) all.push_back(std::move(one));
+    return all;
+  }
+
+ private:
+  fs::path path_;
+};
+
+/// What is not sound, as "check: found".
+std::vector<std::string> complaints(const Findings& findings, Grade grade) {
+  std::vector<std::string> found;
+  for (const Finding& one : findings)
+    // The machine that tests run on may have little room, and few descriptors.
+    if (one.grade == grade && one.check != "disk" && one.check != "descriptors" &&
+        one.check != "file_system")
+      found.push_back(one.check + ": " + one.found);
+  return found;
+}
+
+/// The one fault (or warning) that `findings` hold.
+std::string only(const Findings& findings, Grade grade = Grade::Fault) {
+  const auto found = complaints(findings, grade);
+  for (const std::string& one : found) UNSCOPED_INFO(one);
+  REQUIRE(found.size() == 1);
+  for (const Finding& one : findings)
+    if (one.grade == grade) CHECK_FALSE(one.advice.empty());
+  return found.front();
+}
+
+bool has(const std::string& text, std::string_view part) {
+  INFO(text);
+  CHECK(text.find(part) != std::string::npos);
+  return text.find(part) != std::string::npos;
+}
+}  // namespace
+
+TEST_CASE("a sound folder has neither faults nor warnings, unfolded and folded", "[doctor]") {
+  const Folder folder;
+  for (const bool folded : {false, true}) {
+    if (folded) REQUIRE(folder.open()->fold());
+    const Findings found = folder.examine();
+    CHECK(complaints(found, Grade::Fault).empty());
+    CHECK(complaints(found, Grade::Warning).empty());
+  }
+}
+
+TEST_CASE("numbers that do not equal the rows are named by scenario and node", "[doctor]") {
+  const Folder folder;
+  Commit rows = sound_rows();
+  rows.counters[2].second.add(Counter::Pending, 1);
+  folder.commit({.last_seq = 2, .counters = {rows.counters[2]}});
+  const std::string found = only(folder.examine());
+  has(found, "numbers: ");
+  has(found, "accepted + pending + failed + cancelled = requests");
+  has(found, "scenario welcome, node tell, version 1: pending counted 2, rows 1");
+}
+
+TEST_CASE("unique contacts are held to the ledger, less whom it forgot", "[doctor]") {
+  const Folder folder;
+  Commit rows = sound_rows();
+  rows.counters[2].second.add(Counter::UniqueContacts, -1);
+  folder.commit({.last_seq = 2, .counters = {rows.counters[2]}});
+  has(only(folder.examine()), "node tell: unique contacts counted 0, in the ledger 1");
+
+  rows.counters[2].second.add(Counter::UniqueContacts, 2);
+  rows.counters[2].second.add(Counter::Visits, 1);
+  rows.counters[2].second.add(Counter::Requests, 1);
+  rows.counters[2].second.add(Counter::Accepted, 1);
+  Delivery other = rows.deliveries.front();
+  other.key = {numbered(2, 0)};
+  other.contact = {2};
+  other.state = DeliveryState::Accepted;
+  other.due.reset();
+  // Contact 2 was, and is forgotten.
+  folder.commit(
+      {.last_seq = 2, .last_contact = {2}, .deliveries = {other}, .counters = {rows.counters[2]}});
+  CHECK(complaints(folder.examine(), Grade::Fault).empty());
+}
+
+TEST_CASE("a pending request without its body is a fault", "[doctor]") {
+  const Folder folder;
+  folder.commit({.last_seq = 2, .requests = {{kDelivery, nullptr}}});
+  has(only(folder.examine()), "requests: 1 pending one has nothing to send any more, evt_");
+}
+
+TEST_CASE("a run that waits for a lost timer is a fault, a timer without a run a warning",
+          "[doctor]") {
+  const Folder folder;
+  folder.commit({.last_seq = 2, .timers_cleared = {kTimer}});
+  has(only(folder.examine()), "timers: 1 run waits for a time that nothing will tell, run_");
+  folder.commit(
+      {.last_seq = 3, .timers_set = {kTimer, {kNow, {1}, {TimerKind::Wait, numbered(9, 9)}}}});
+  CHECK(complaints(folder.examine(), Grade::Fault).empty());
+  has(only(folder.examine(), Grade::Warning), "idle_timers: 1 timer stands");
+}
+
+TEST_CASE("a version that is not stored any more is a fault", "[doctor]") {
+  const Folder folder;
+  folder.exec("DELETE FROM versions");
+  has(only(folder.examine()), "versions: 2 rows belong to a version");
+}
+
+TEST_CASE("a gap in the journal, damaged rows and a damaged file are faults", "[doctor]") {
+  const Folder folder;
+  {
+    const auto store = folder.open();
+    for (Sequence seq = 2; seq < 6; ++seq)
+      REQUIRE(store->commit(
+          {.last_seq = seq, .contacts = {{.key = {1}, .id = ExternalId{.text = "c1"}}}}));
+    REQUIRE(store->sync());
+  }
+  folder.exec("DELETE FROM journal WHERE id = 3");
+  has(only(folder.examine()), "journal: 1 row is missing");
+  folder.exec("UPDATE journal SET body = x'0100' WHERE id = 4");
+  has(only(folder.examine()), "store: the database is damaged: journal row 4");
+  folder.exec("DELETE FROM journal WHERE id = 4");
+  REQUIRE(folder.open()->fold());
+  folder.exec("UPDATE deliveries SET body = x'ff'");
+  const auto found = complaints(folder.examine(), Grade::Fault);
+  CHECK(std::ranges::any_of(found, [](const auto& one) { return one.starts_with("rows: "); }));
+}
+
+TEST_CASE("what SQLite finds wrong is a fault", "[doctor]") {
+  const Folder folder;
+  REQUIRE(folder.open()->fold());
+  // An index that says other than its table.
+  folder.exec(
+      "PRAGMA writable_schema = ON; CREATE TABLE t (a); CREATE INDEX i ON t (a);"
+      "INSERT INTO t VALUES (1); UPDATE sqlite_schema SET sql = 'CREATE INDEX i ON t (a, a)'"
+      " WHERE name = 'i'");
+  const auto found = complaints(folder.examine(), Grade::Fault);
+  for (const std::string& one : found) UNSCOPED_INFO(one);
+  CHECK(std::ranges::any_of(found, [](const auto& one) { return one.starts_with("database: "); }));
+}
+
+TEST_CASE("what is no data folder, or of a newer version, is said to be so", "[doctor]") {
+  const Folder folder;
+  pid_t owner = 0;
+  const Findings none = examine_store(folder.path() / "no", {}, kNow, owner);
+  has(only(none), "is no data folder");
+  CHECK(doctor_exit_code(none) == kExitData);
+  folder.exec("PRAGMA user_version = 99");
+  has(only(folder.examine()), "newer version");
+}
+
+TEST_CASE("secrets whose key is gone or another are faults", "[doctor]") {
+  const Folder folder;
+  const fs::path key = folder.path() / "secret.key";
+  {
+    const auto store = folder.open();
+    const Snapshot snapshot = store->snapshot().value();
+    SecretBook book{Vault::open({.path = key}).value(), snapshot};
+    auto set = book.set(SecretKind::Secret, "crm_key", {.value = "shhhh"}, "test", kNow);
+    REQUIRE(set);
+    REQUIRE(store->commit({.last_seq = 2, .admin = set->change.rows}));
+  }
+  CHECK(complaints(folder.examine(), Grade::Fault).empty());
+  fs::rename(key, folder.path() / "elsewhere");
+  has(only(folder.examine()), "secrets: 1 of 1 cannot be opened: the master key is missing");
+  CHECK_FALSE(fs::exists(key));
+  folder.write("secret.key", std::string(64, 'a') + "\n", 0600);
+  has(only(folder.examine()), "another master key");
+}
+
+TEST_CASE("files that others may read are a fault", "[doctor]") {
+  const Folder folder;
+  folder.write("token", "onw_1234567890123456\n", 0644);
+  has(only(folder.examine()), "mode 644");
+}
+
+TEST_CASE("a restored copy that holds its sending is a warning", "[doctor]") {
+  const Folder folder;
+  folder.commit({.last_seq = 2, .admin = {sending_held(kNow)}});
+  const Findings found = folder.examine();
+  has(only(found, Grade::Warning), "sending: restored at 2026-05-01T09:00:00");
+  CHECK(complaints(found, Grade::Fault).empty());
+}
+
+TEST_CASE("requests overdue while a server works are a warning, at rest they are not", "[doctor]") {
+  const Folder folder;
+  CHECK(complaints(folder.examine(kNow + 10min), Grade::Warning).empty());
+  const auto server = folder.open();
+  const Findings found = folder.examine(kNow + 10min);
+  has(only(found, Grade::Warning), "overdue: 1 request has been due");
+  CHECK(std::ranges::any_of(found, [](const Finding& one) {
+    return one.check == "owner" && one.found.find(std::to_string(::getpid())) != std::string::npos;
+  }));
+  REQUIRE(server->commit({.last_seq = 2, .admin = {sending_held(kNow)}}));
+  has(only(folder.examine(kNow + 10min), Grade::Warning), "sending: ");
+}
+
+TEST_CASE("a clock before what is stored is a warning", "[doctor]") {
+  const Folder folder;
+  has(only(folder.examine(kNow - 1h), Grade::Warning), "clock: it is 2026-05-01T08:00:00");
+}
+
+TEST_CASE("room, descriptors, a long log and network file systems are judged", "[doctor]") {
+  CHECK(judge_room(std::uint64_t{10} << 20).grade == Grade::Fault);
+  CHECK(judge_room(std::uint64_t{200} << 20).grade == Grade::Warning);
+  CHECK(judge_room(std::uint64_t{20} << 30).grade == Grade::Sound);
+  CHECK(judge_descriptors(1'024, true).grade == Grade::Warning);
+  CHECK(judge_descriptors(524'288, false).grade == Grade::Sound);
+  CHECK(network_kind(0x6969UL) == "NFS");
+  CHECK(network_kind(0xEF53UL).empty());
+
+  const Folder folder;
+  std::ofstream{folder.path() / "onward.db-wal"} << "x";
+  fs::resize_file(folder.path() / "onward.db-wal", std::uintmax_t{600} << 20);
+  has(only(examine_machine(folder.path(), 0), Grade::Warning), "log: ");
+}
+
+TEST_CASE("a server that does not answer is a fault", "[doctor]") {
+  has(only(examine_server("http://127.0.0.1:1")), "server: no answer from http://127.0.0.1:1");
+}
+
+TEST_CASE("the worst stands last, and the exit code follows it", "[doctor]") {
+  const Findings found{{"b", Grade::Fault, "is broken", "mend it"},
+                       {"a", Grade::Sound, "fine", ""},
+                       {"c", Grade::Warning, "soon\x1b", "look"}};
+  CHECK(doctor_text(found, false) ==
+        "sound    a            fine\n"
+        "warning  c            soon\\x1b\n"
+        "                      look\n"
+        "fault    b            is broken\n"
+        "                      mend it\n"
+        "3 looked at: 1 faults, 1 warnings\n");
+  CHECK(doctor_exit_code(found) == kExitData);
+  CHECK(doctor_exit_code({found[2]}) == 1);
+  CHECK(doctor_exit_code({found[1]}) == kExitOk);
+}
+}  // namespace onward

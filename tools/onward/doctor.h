@@ -1,0 +1,48 @@
+#pragma once
+// doctor: what a data folder, its server and its machine show of what is promised, and what to do.
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "engine/core/result.h"
+#include "engine/core/time.h"
+#include "engine/core/value.h"
+
+namespace onward {
+enum class Grade : std::uint8_t { Sound, Warning, Fault };
+/// One thing that was looked at.
+struct Finding {
+  std::string check;  ///< "database"; stable.
+  Grade grade = Grade::Sound;
+  std::string found;   ///< What was seen, a sentence.
+  std::string advice;  ///< What to do; empty where nothing is.
+};
+using Findings = std::vector<Finding>;
+
+/// What the rows of a folder's store say; `owner` becomes the pid of who works on it, or 0.
+/// `key_file`: of the master key; empty: the folder's own.
+Findings examine_store(const std::filesystem::path& data, const std::filesystem::path& key_file,
+                       Instant now, pid_t& owner);
+/// Rights, room, file system, the log beside the database. `owner` as above.
+Findings examine_machine(const std::filesystem::path& data, pid_t owner);
+Finding judge_room(std::uint64_t bytes_free);
+Finding judge_descriptors(std::uint64_t limit, bool running);
+/// Whether the server at `url` does its work.
+Findings examine_server(const std::string& url);
+
+/// A line or two for each, the worst last.
+std::string doctor_text(const Findings& findings, bool colour);
+Value doctor_value(const Findings& findings);
+/// 0 where all is sound, 1 with warnings, 65 with faults.
+int doctor_exit_code(const Findings& findings);
+
+struct DoctorOptions {
+  std::string data;    ///< Empty: that of the one server on this machine, unless:
+  std::string server;  ///< Only this server is asked, from outside.
+  bool json = false;
+};
+int run_doctor(const DoctorOptions& options);
+}  // namespace onward

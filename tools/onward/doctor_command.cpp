@@ -1,0 +1,113 @@
+// doctor: looks at everything, tells it, changes nothing.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iterator>
+#include <optional>
+#include <system_error>
+
+#include "engine/runtime/runtime.h"
+#include "tools/onward/backup.h"
+#include "tools/onward/client.h"
+#include "tools/onward/doctor.h"
+#include "tools/onward/exit_codes.h"
+#include "tools/onward/server_file.h"
+#include "tools/onward/terminal.h"
+
+namespace onward {
+namespace {
+std::string_view word_of(Grade grade) {
+  switch (grade) {
+    case Grade::Sound:
+      return "sound";
+    case Grade::Warning:
+      return "warning";
+    case Grade::Fault:
+      return "fault";
+  }
+  return "fault";
+}
+
+std::size_t count(const Findings& findings, Grade grade) {
+  return static_cast<std::size_t>(std::ranges::count(findings, grade, &Finding::grade));
+}
+
+/// The URL of the server that works on `data`, as it made itself known.
+std::optional<std::string> url_of(const std::filesystem::path& data) {
+  std::error_code error;
+  for (const LocalServer& server : local_servers())
+    if (std::filesystem::equivalent(server.data, data, error)) return server.url;
+  return std::nullopt;
+}
+
+Findings examine(const std::filesystem::path& data) {
+  const char* key_file = std::getenv("ONWARD_KEY_FILE");
+  pid_t owner = 0;
+  Findings all =
+      examine_store(data, key_file && *key_file ? key_file : "", system_clock().now(), owner);
+  const auto take = [&](Findings more) {
+    std::move(more.begin(), more.end(), std::back_inserter(all));
+  };
+  if (std::filesystem::is_directory(data)) take(examine_machine(data, owner));
+  if (owner == 0) return all;
+  if (const auto url = url_of(data))
+    take(examine_server(*url));
+  else
+    all.push_back({"server", Grade::Warning, "it did not make itself known to this user",
+                   "Ask it with --server URL."});
+  return all;
+}
+}  // namespace
+
+std::string doctor_text(const Findings& findings, bool colour) {
+  Findings sorted = findings;
+  std::ranges::stable_sort(sorted, {}, &Finding::grade);
+  std::string text;
+  for (const Finding& one : sorted) {
+    const std::string_view paint = one.grade == Grade::Fault     ? "\x1b[31m"
+                                   : one.grade == Grade::Warning ? "\x1b[33m"
+                                                                 : "";
+    const bool painted = colour && !paint.empty();
+    text += fmt::format("{}{:<8}{} {:<12} {}\n", painted ? paint : "", word_of(one.grade),
+                        painted ? "\x1b[0m" : "", one.check, printable(one.found));
+    if (!one.advice.empty()) text += fmt::format("{:22}{}\n", "", printable(one.advice));
+  }
+  text += fmt::format("{} looked at: {} faults, {} warnings\n", findings.size(),
+                      count(findings, Grade::Fault), count(findings, Grade::Warning));
+  return text;
+}
+
+Value doctor_value(const Findings& findings) {
+  ValueList checks;
+  for (const Finding& one : findings)
+    checks.push_back(ValueMap{{"check", one.check},
+                              {"result", word_of(one.grade)},
+                              {"found", one.found},
+                              {"advice", one.advice}});
+  return ValueMap{{"faults", static_cast<std::int64_t>(count(findings, Grade::Fault))},
+                  {"warnings", static_cast<std::int64_t>(count(findings, Grade::Warning))},
+                  {"checks", std::move(checks)}};
+}
+
+int doctor_exit_code(const Findings& findings) {
+  if (count(findings, Grade::Fault) > 0) return kExitData;
+  return count(findings, Grade::Warning) > 0 ? kExitRefused : kExitOk;
+}
+
+int run_doctor(const DoctorOptions& options) {
+  Findings findings;
+  if (options.data.empty() && !options.server.empty()) {
+    findings = examine_server(options.server);
+  } else {
+    const auto data = data_folder(options.data);
+    if (!data) return complain(data.error().message, kExitUsage);
+    findings = examine(*data);
+  }
+  if (options.json)
+    print_json(doctor_value(findings));
+  else
+    print(doctor_text(findings, colour_on_stdout()));
+  return doctor_exit_code(findings);
+}
+}  // namespace onward

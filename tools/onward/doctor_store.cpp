@@ -1,0 +1,222 @@
+// What the doctor reads in the store: rows against rows, and against the numbers.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "engine/runtime/secret_book.h"
+#include "engine/runtime/sending.h"
+#include "engine/secrets/vault.h"
+#include "engine/store/store_view.h"
+#include "tools/onward/doctor.h"
+
+namespace onward {
+namespace {
+constexpr const char* kRestore =
+    "Stop the server, keep this folder, and restore the newest backup into another one.";
+constexpr std::size_t kDifferencesShown = 5;
+constexpr Duration kClockBack = std::chrono::minutes{1};
+
+std::string plural(std::uint64_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", count, count == 1 ? one : many);
+}
+
+class StoreExamination {
+ public:
+  StoreExamination(StoreView& view, Instant now) : view_{view}, now_{now} {}
+
+  Findings examine(const std::filesystem::path& data, const std::filesystem::path& key_file) {
+    sound("schema",
+          fmt::format("schema {}, this program knows up to {}", view_.schema(), newest_schema()));
+    database();
+    journal();
+    const auto snapshot = view_.snapshot();
+    if (!snapshot) {
+      fault("rows", snapshot.error().message, kRestore);
+      return std::move(found_);
+    }
+    sending(*snapshot);
+    secrets(*snapshot, data, key_file);
+    const auto rows = view_.recount(now_);
+    if (!rows) {
+      fault("rows", rows.error().message, kRestore);
+      return std::move(found_);
+    }
+    sound("rows",
+          fmt::format("{}, {}, {}, {} can be read", plural(rows->contacts, "contact", "contacts"),
+                      plural(rows->live_runs, "run under way", "runs under way"),
+                      plural(rows->pending, "pending request", "pending requests"),
+                      plural(rows->timers, "timer", "timers")));
+    numbers(*snapshot, *rows);
+    requests(*snapshot, *rows);
+    runs(*rows);
+    clock(*rows);
+    return std::move(found_);
+  }
+
+ private:
+  void sound(std::string check, std::string found) {
+    found_.push_back({std::move(check), Grade::Sound, std::move(found), {}});
+  }
+  void warning(std::string check, std::string found, std::string advice) {
+    found_.push_back({std::move(check), Grade::Warning, std::move(found), std::move(advice)});
+  }
+  void fault(std::string check, std::string found, std::string advice) {
+    found_.push_back({std::move(check), Grade::Fault, std::move(found), std::move(advice)});
+  }
+
+  void database() {
+    const auto faults = view_.integrity();
+    if (!faults) return fault("database", faults.error().message, kRestore);
+    if (!faults->empty())
+      return fault("database", fmt::format("{}", fmt::join(*faults, "; ")), kRestore);
+    sound("database", fmt::format("{} MiB, sound", view_.size() >> 20));
+  }
+
+  void journal() {
+    const StoreView::Journal journal = view_.journal();
+    if (journal.missing > 0)
+      return fault("journal",
+                   fmt::format("{} missing between others: what they held is lost",
+                               plural(journal.missing, "row is", "rows are")),
+                   kRestore);
+    sound("journal",
+          fmt::format("{} not folded yet, without a gap", plural(journal.rows, "row", "rows")));
+  }
+
+  void sending(const Snapshot& snapshot) {
+    const auto since = held_since(snapshot.admin);
+    if (!since) return sound("sending", "requests leave");
+    warning(
+        "sending",
+        fmt::format("restored at {}: nothing is sent and no timer fires", format_instant(*since)),
+        "Say `onward resume-sending` when the server that the copy was drawn of is gone.");
+  }
+
+  void secrets(const Snapshot& snapshot, const std::filesystem::path& data,
+               const std::filesystem::path& key_file) {
+    const bool own = key_file.empty();
+    auto vault = Vault::open({.path = own ? data / "secret.key" : key_file, .own = own});
+    if (!vault)
+      return fault("secrets", vault.error().message,
+                   "Mend the key file: no server starts with it.");
+    const bool key = vault->has_key();
+    const SecretBook book{std::move(*vault), snapshot};
+    const std::size_t all =
+        book.list(SecretKind::Secret).size() + book.list(SecretKind::Credential).size();
+    if (const std::size_t unreadable = book.unreadable(); unreadable > 0)
+      return fault(
+          "secrets",
+          fmt::format(
+              "{} of {} cannot be opened: {}", unreadable, all,
+              key ? "they were sealed under another master key" : "the master key is missing"),
+          "Put the right secret.key in its place (or name it with ONWARD_KEY_FILE), or set "
+          "the secrets anew; requests that need them wait.");
+    sound("secrets", all == 0 ? "there are none" : fmt::format("all {} can be opened", all));
+  }
+
+  void numbers(const Snapshot& snapshot, const Recount& rows) {
+    std::vector<std::string> wrong = differences(snapshot, rows);
+    if (std::string broken = check_counters(snapshot.counters); !broken.empty())
+      wrong.insert(wrong.begin(), std::move(broken));
+    if (wrong.empty())
+      return sound("numbers", fmt::format("{} of counters add up and equal the rows",
+                                          plural(snapshot.counters.size(), "row", "rows")));
+    const std::size_t all = wrong.size();
+    if (all > kDifferencesShown) wrong.resize(kDifferencesShown);
+    fault("numbers",
+          fmt::format("{}{}", fmt::join(wrong, "; "),
+                      all > wrong.size() ? fmt::format("; and {} more", all - wrong.size()) : ""),
+          "Keep the folder and its log and report it. Requests are not touched by it; numbers are "
+          "right again only in a backup from before.");
+  }
+
+  void requests(const Snapshot& snapshot, const Recount& rows) {
+    const auto& bodies = rows.without_request;
+    if (bodies.count > 0)
+      fault(
+          "requests",
+          fmt::format("{} to send any more, {} the first",
+                      plural(bodies.count, "pending one has nothing", "pending ones have nothing"),
+                      bodies.first),
+          "They fail as request_missing when their turn comes; a backup may still hold them.");
+    else
+      sound("requests", "every pending one has what is to be sent");
+    if (view_.owner().empty() || held_since(snapshot.admin) || rows.overdue.count == 0) return;
+    warning(
+        "overdue",
+        fmt::format("{} due for more than a minute, since {}, {} among them",
+                    plural(rows.overdue.count, "request has been", "requests have been"),
+                    format_instant(rows.overdue_since), rows.overdue.first),
+        "Their receiver may be slow or down: look at `onward logs` and at onward_origin_healthy "
+        "in /metrics. If it is well, the server is not: restart it.");
+  }
+
+  void runs(const Recount& rows) {
+    if (rows.without_timer.count > 0)
+      fault("timers",
+            fmt::format("{} for a time that nothing will tell, {} the first",
+                        plural(rows.without_timer.count, "run waits", "runs wait"),
+                        rows.without_timer.first),
+            "Report it. Until then they wait for their event, or until their scenario ends.");
+    else
+      sound("timers", "every run that waits for a time has its timer");
+    if (rows.without_run.count > 0)
+      warning("idle_timers",
+              fmt::format("{} for runs that are over, {} the first",
+                          plural(rows.without_run.count, "timer stands", "timers stand"),
+                          rows.without_run.first),
+              "Harmless: they go when they fire. Report it where they are many.");
+    if (rows.without_version.count > 0)
+      fault("versions",
+            fmt::format("{} to a version of a scenario that is not stored, {} the first",
+                        plural(rows.without_version.count, "row belongs", "rows belong"),
+                        rows.without_version.first),
+            kRestore);
+  }
+
+  void clock(const Recount& rows) {
+    if (rows.newest - kClockBack <= now_)
+      return sound("clock", fmt::format("{}, not before what is stored", format_instant(now_)));
+    warning("clock",
+            fmt::format("it is {}, but the youngest row is of {}", format_instant(now_),
+                        format_instant(rows.newest)),
+            "Set the clock right: until then timers fire late.");
+  }
+
+  StoreView& view_;
+  Instant now_;
+  Findings found_;
+};
+
+pid_t pid_of(std::string_view owner) {
+  pid_t pid = 0;
+  if (const std::size_t blank = owner.rfind(' '); blank != std::string_view::npos)
+    std::from_chars(owner.data() + blank + 1, owner.data() + owner.size(), pid);
+  return pid;
+}
+}  // namespace
+
+Findings examine_store(const std::filesystem::path& data, const std::filesystem::path& key_file,
+                       Instant now, pid_t& owner) {
+  owner = 0;
+  auto view = StoreView::open(data);
+  if (!view) {
+    const Error& error = view.error();
+    const char* advice = error.code == "no_store"       ? "Name the right folder with --data."
+                         : error.code == "newer_schema" ? "Use the version that wrote it."
+                         : error.code == "no_access"    ? "Run it as the owner of the folder."
+                                                        : kRestore;
+    return {{"store", Grade::Fault, error.message, advice}};
+  }
+  owner = pid_of((*view)->owner());
+  Findings found{{"owner",
+                  Grade::Sound,
+                  (*view)->owner().empty() ? "no server works on it"
+                                           : fmt::format("{} works on it", (*view)->owner()),
+                  {}}};
+  Findings rest = StoreExamination{**view, now}.examine(data, key_file);
+  std::move(rest.begin(), rest.end(), std::back_inserter(found));
+  return found;
+}
+}  // namespace onward
