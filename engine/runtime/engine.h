@@ -261,6 +261,15 @@ class Engine {
   Result<ByHandAnswer> act_on_unit(Batch& batch, ByHand act, const Delivery& delivery,
                                    std::string_view reason);
 
+  // What a crash left behind (poison.cpp).
+  Status meet_suspects();
+  Status set_aside(const Suspect& suspect);
+  Status take_aside(Batch& batch, const Work& work) const;
+  void let_be(std::span<const WorkItem> aside);
+  AttemptResult poisoned(const Delivery& delivery) const;
+  Result<std::shared_ptr<const Request>> whole_noted(const Delivery& carrier);
+  std::size_t at_once(std::size_t most) const { return careful_ > 0 ? 1 : most; }
+
   // Batches of deliveries (batching.cpp).
   Status fix_batches();
   Status fix_batches_of(const EndpointKey& endpoint, const BatchPolicy& policy);
@@ -311,6 +320,7 @@ class Engine {
   std::map<EndpointKey, Gathering> gathering_;
   std::set<EndpointKey> ungathered_;  // of which some wait that are not known: after a restart
   std::shared_ptr<RecentLog> recent_;
+  std::size_t careful_ = 0;          // so many inputs are taken one by one
   std::vector<AttemptResult> held_;  // results that a full disk could not take yet
   bool full_ = false;
   std::optional<Instant> held_since_;

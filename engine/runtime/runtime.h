@@ -21,12 +21,16 @@
 #include "engine/core/scenario_diff.h"
 #include "engine/core/stats.h"
 #include "engine/delivery/deliverer.h"
+#include "engine/runtime/working_file.h"
 #include "engine/secrets/stored_secret.h"
 #include "engine/store/store.h"
 
 namespace onward {
 template <class T>
 using Done = std::function<void(T)>;
+
+/// The code of what is set aside, since the server crashed on it again and again.
+inline constexpr std::string_view kPoison = "poison";
 
 /// What became of one event of a post.
 struct EventAnswer {
@@ -296,6 +300,7 @@ struct RuntimeOptions {
   std::uint64_t log_long = std::uint64_t{128} << 20;  ///< Bytes of the store's log worth a line.
   bool any_secret = false;  ///< Scenarios may name secrets that are not there: simulations.
   LogSink log;              ///< May be empty.
+  std::shared_ptr<WorkingFile> working;  ///< Null: a crash leaves no name behind.
 };
 
 /// Owns the threads of the engine, of the reader and of releases. The store and the deliverer are
