@@ -158,7 +158,7 @@ TEST_CASE("trouble of our own is told once a minute, whoever it meets", "[runtim
   std::vector<std::string> told;
   RuntimeOptions options;
   options.log = [&told](const LogRecord& record) {
-    if (record.event == "delivery.deferred") told.push_back(to_line(record, Instant{}).substr(25));
+    if (record.event == "delivery.deferred") told.push_back(to_line(record, Instant{}).substr(21));
   };
   Stage stage{kRelay, nullptr, options};
   for (const char* who : {"ada", "ben", "eve"}) stage.event(who, "opened");
