@@ -248,6 +248,24 @@ TEST_CASE("what is no data folder, or of a newer version, is said to be so", "[d
   has(only(folder.examine()), "newer version");
 }
 
+TEST_CASE("a folder whose write-ahead log was taken away is a fault, with what to do", "[doctor]") {
+  const Folder folder;
+  folder.write("onward.lock", "1\nopen\n", 0600);
+  const Findings found = folder.examine();
+  has(only(found), "onward.db-wal is missing");
+  has(only(found), "Put it back, or restore a backup");
+  CHECK(doctor_exit_code(found) == kExitData);
+}
+
+TEST_CASE("of a folder without runs and requests the clock is not doubted", "[doctor]") {
+  const Folder folder;
+  for (const char* name : {"onward.db", "onward.lock"}) fs::remove(folder.path() / name);
+  (void)folder.open();
+  const Findings found = folder.examine();
+  CHECK(complaints(found, Grade::Fault).empty());
+  CHECK(complaints(found, Grade::Warning).empty());
+}
+
 TEST_CASE("secrets whose key is gone or another are faults", "[doctor]") {
   const Folder folder;
   const fs::path key = folder.path() / "secret.key";
