@@ -36,4 +36,17 @@ Status check_data_files(const fs::path& folder, Left left) {
                 "remove onward.lock and start again");
   return {};
 }
+
+Status check_log_taken(const fs::path& folder, const std::string& owner) {
+  const fs::path wal = folder / "onward.db-wal", lock = folder / "onward.lock";
+  std::error_code error;
+  // It is marked as open only while the log is there; twice, since it may be closed in between.
+  if (LockFile::left_in(lock) != Left::Open || fs::exists(wal, error) ||
+      LockFile::left_in(lock) != Left::Open)
+    return {};
+  return fail(ErrorKind::Io, "log_taken",
+              wal.string() + " was taken away while " + owner +
+                  " writes to it: end that with SIGTERM, which brings all of it into the database; "
+                  "if it is killed, what was committed last is lost");
+}
 }  // namespace onward

@@ -73,6 +73,13 @@ Result<LockFile> LockFile::share(const std::filesystem::path& file) {
               "cannot lock " + file.string() + ": " + std::strerror(errno));
 }
 
+Left LockFile::left_in(const std::filesystem::path& file) {
+  const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return Left::Nothing;
+  const LockFile closes{descriptor};
+  return left_by(content_of(descriptor));
+}
+
 LockFile::LockFile(LockFile&& other) noexcept
     : descriptor_{std::exchange(other.descriptor_, -1)}, left_{other.left_} {}
 

@@ -311,9 +311,9 @@ Result<std::unique_ptr<StoreView>> StoreView::open(const fs::path& folder) {
   auto lock = LockFile::share(folder / "onward.lock");
   if (!lock && lock.error().kind == ErrorKind::Io) return tl::make_unexpected(lock.error());
   const bool owned = !lock && lock.error().kind == ErrorKind::Conflict;
-  if (!owned)
-    if (Status whole = check_data_files(folder, lock ? lock->left() : Left::Nothing); !whole)
-      return tl::make_unexpected(whole.error());
+  const Status whole = owned ? check_log_taken(folder, lock.error().message)
+                             : check_data_files(folder, lock ? lock->left() : Left::Nothing);
+  if (!whole) return tl::make_unexpected(whole.error());
   return guarded([&]() -> Result<std::unique_ptr<StoreView>> {
     auto database = owned ? open_readonly(file) : open_at_rest(file);
     check_known(*database, file);

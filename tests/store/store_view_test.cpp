@@ -254,6 +254,24 @@ TEST_CASE("a folder that no store opens for what it misses is none to look at ei
   check("onward.db is missing, but it was there");
 }
 
+TEST_CASE("a log that is taken away under its owner is told, not made anew, and closed whole",
+          "[store][view]") {
+  const TempFolder folder;
+  World world;
+  Sequence last = 0;
+  {
+    auto store = must(open_sqlite_store({.folder = folder.path()}));
+    fill(*store, world, 1);
+    last = must(store->snapshot()).last_seq;
+    fs::remove(folder.path() / "onward.db-wal");
+    const Error error = StoreView::open(folder.path()).error();
+    CHECK(error.code == "log_taken");
+    CHECK(error.message.find("was taken away while process ") != std::string::npos);
+    CHECK_FALSE(fs::exists(folder.path() / "onward.db-wal"));
+  }
+  CHECK(must(must(open_sqlite_store({.folder = folder.path()}))->snapshot()).last_seq == last);
+}
+
 TEST_CASE("what another user keeps to himself is told as that", "[store][view]") {
   const TempFolder folder;
   must(open_sqlite_store({.folder = folder.path() / "data"}));

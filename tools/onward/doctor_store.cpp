@@ -208,8 +208,10 @@ Findings examine_store(const std::filesystem::path& data, const std::filesystem:
     const Error& error = view.error();
     const char* advice = error.code == "no_store"       ? "Name the right folder with --data."
                          : error.code == "newer_schema" ? "Use the version that wrote it."
-                         : error.code == "no_access"    ? "Run it as the owner of the folder."
-                                                        : kPutBack;
+                         : error.code == "log_taken"
+                             ? "Stop the server with SIGTERM, never with SIGKILL."
+                         : error.code == "no_access" ? "Run it as the owner of the folder."
+                                                     : kPutBack;
     return {{"store", Grade::Fault, error.message, advice}};
   }
   owner = pid_of((*view)->owner());
