@@ -322,9 +322,12 @@ ApiReply render_answers(const EventPost& post, const std::vector<EventAnswer>& a
 
   if (post.lone && !errors.empty()) {
     const bool conflict = !answers.empty() && answers.front().kind == EventAnswer::Kind::Conflict;
+    const bool poison = !answers.empty() && answers.front().code == kPoison;
     const Value& error = errors.front().second;
-    return problem(conflict ? 409 : 400, *error.find("code")->text(),
-                   *error.find("message")->text());
+    return problem(conflict ? 409
+                   : poison ? 422
+                            : 400,
+                   *error.find("code")->text(), *error.find("message")->text());
   }
   if (errors.empty() && warnings.empty())  // The usual case, at the rate of events.
     return {

@@ -82,6 +82,7 @@ std::vector<Route> event_routes(Runtime& runtime, const Clock& clock,
                        {400, kEventCodes},
                        {409, "id_reused"},
                        {413, "too_many_events"},
-                       {415, "unsupported_media_type"}}}}};
+                       {415, "unsupported_media_type"},
+                       {422, "poison"}}}}};
 }
 }  // namespace onward

@@ -10,8 +10,8 @@ void live(Runtime& runtime, const Call& call) {
 }
 
 void ready(Runtime& runtime, const Call& call) {
-  if (!runtime.ready())
-    return call.reply(problem(503, "not_ready", "The engine is starting, stopping or has failed."));
+  if (const Status ready = runtime.ready(); !ready)
+    return call.reply(problem(503, ready.error().code, ready.error().message));
   call.reply(json_reply(
       200, ValueMap{{"status", "ready"}, {"sending", runtime.held_since() ? "held" : "on"}}));
 }
@@ -32,7 +32,7 @@ std::vector<Route> health_routes(Runtime& runtime) {
        "Whether it takes events now.",
        {},
        [&](const Call& call) { ready(runtime, call); },
-       {.id = "isReady", .answers = {{200, "Status"}}, .faults = {{503, "not_ready"}}}},
+       {.id = "isReady", .answers = {{200, "Status"}}, .faults = {{503, "not_ready disk_full"}}}},
   };
 }
 }  // namespace onward

@@ -142,7 +142,7 @@ Value view_fault(int status, const std::vector<std::string_view>& codes) {
 
 Value responses_of(const Route& route) {
   std::map<int, Value> by_status;
-  for (const Answer& answer : route.docs.answers) {
+  for (const AnswerDocs& answer : route.docs.answers) {
     Value& view = by_status[answer.status];
     if (view.is_null())
       view.set("description",
@@ -241,7 +241,7 @@ std::vector<std::pair<int, std::vector<std::string_view>>> faults_of(const Route
   if (!route.query.empty()) add(faults, 400, "bad_parameter");
   for (const Parameter& parameter : route.query)
     if (parameter.name == "cursor") add(faults, 400, "bad_cursor");
-  for (const Fault& fault : route.docs.faults) add(faults, fault.status, fault.codes);
+  for (const FaultDocs& fault : route.docs.faults) add(faults, fault.status, fault.codes);
   if (!route.docs.body.empty()) {
     add(faults, 413, "body_too_large");
     add(faults, 415, "unsupported_encoding");
@@ -273,13 +273,13 @@ std::vector<std::string> undocumented(const Route& route) {
     check_schema(missing, explained(parameter).schema);
   }
   for (const Form& form : route.docs.body) check_schema(missing, form.schema);
-  for (const Answer& answer : route.docs.answers) {
+  for (const AnswerDocs& answer : route.docs.answers) {
     if (answer.status == 204) continue;
     if (answer.schema.empty())
       missing.push_back(fmt::format("the answer {} has no schema", answer.status));
     check_schema(missing, answer.schema);
   }
-  for (const Fault& fault : route.docs.faults)
+  for (const FaultDocs& fault : route.docs.faults)
     if (fault.codes.empty()) missing.push_back(fmt::format("{} has no codes", fault.status));
   return missing;
 }

@@ -32,7 +32,7 @@ struct Form {
 };
 
 /// An answer where all went well. Several with one status are its several forms.
-struct Answer {
+struct AnswerDocs {
   int status = 200;
   std::string_view schema = {};  ///< As in Form; empty with 204, which has no body.
   std::string_view media = "application/json";
@@ -40,7 +40,7 @@ struct Answer {
 };
 
 /// A refusal: its status, and the codes of its problems, separated by spaces.
-struct Fault {
+struct FaultDocs {
   int status = 400;
   std::string_view codes;
 };
@@ -61,7 +61,7 @@ struct RouteDocs {
   std::string_view tag = {};  ///< Empty: the path's first segment behind the version.
   std::vector<Form> body = {};
   bool body_optional = false;
-  std::vector<Answer> answers = {};  ///< At least one.
-  std::vector<Fault> faults = {};
+  std::vector<AnswerDocs> answers = {};  ///< At least one.
+  std::vector<FaultDocs> faults = {};
 };
 }  // namespace onward

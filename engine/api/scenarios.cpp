@@ -180,7 +180,7 @@ std::vector<Route> scenario_routes(Runtime& runtime) {
         .body = {{R"({"type": "string"})", "application/yaml"}},
         .answers = {{200, "Applied"}, {201, "Applied"}},
         .faults = {{400, "unknown_node duplicate_node"},
-                   {409, "archived id_used migrating would_strand version_missing"},
+                   {409, "archived id_used migrating would_strand version_missing poison"},
                    {422, "bad_scenario"}}}},
       {"DELETE",
        kOne,

@@ -102,6 +102,12 @@ void Cascade::take(const CommandInput& input) {
         } else if constexpr (std::is_same_v<T, ResumeRun>) {
           Run* run = live_run(command.run);
           if (run != nullptr && run->state == RunState::Parked) resume(*run);
+        } else if constexpr (std::is_same_v<T, ParkRun>) {
+          Run* run = live_run(command.run);
+          if (run != nullptr && run->state == RunState::Waiting) {
+            leave_hold(*run);
+            park_run(*run, command.reason);
+          }
         } else if constexpr (std::is_same_v<T, MoveRun>) {
           if (Run* run = live_run(command.run)) move(*run, command);
         } else {

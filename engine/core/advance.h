@@ -74,6 +74,11 @@ struct EndRun {
 struct ResumeRun {
   RunKey run;
 };  ///< A parked run enters its node again.
+/// A live run is set aside until it is resumed by hand.
+struct ParkRun {
+  RunKey run;
+  std::string reason;
+};
 /// A live run goes over to another version, at the node where it is or at another one.
 struct MoveRun {
   RunKey run;
@@ -87,7 +92,7 @@ struct ArmTrigger {
   bool enter = false;  ///< And one who matches now enters (`backfill`, or a check at a set time),
   Instant since = Instant::min();  ///< unless one came in by this node since then.
 };
-using Command = std::variant<Forget, EndRun, ResumeRun, MoveRun, ArmTrigger>;
+using Command = std::variant<Forget, EndRun, ResumeRun, MoveRun, ArmTrigger, ParkRun>;
 /// The subject of the timers of a trigger.
 constexpr std::uint64_t trigger_subject(ScenarioKey scenario, NodeNumber node) {
   return std::uint64_t{scenario.value} << 32 | node.value;

@@ -166,6 +166,7 @@ bool is_permanent(std::string_view code) {
 Result<HttpRequest> request_of(const DeliveryTask& task, const SecretSource* secrets, Instant now) {
   HttpRequest request;
   request.request = task.request;
+  request.delivery = task.delivery;
   request.extra_headers = {{"webhook-id", task.webhook_id}};
   request.connect_timeout = task.policy->connect_timeout;
   request.timeout = task.policy->timeout;

@@ -30,8 +30,11 @@ class CurlHttpClient final : public HttpClient {
                  .ca_file = options.ca_file,
                  .https_only = options.https_only},
         loop_{options.connections_max},
+        note_{options.note},
         resolver_{waking(options.names)} {
     sockets_.on_close([this](int socket) { loop_.forget(socket); });
+    if (note_ != nullptr)
+      loop_.around_reads([this](CURL* handle) { touch(handle); }, [this] { note_->end(); });
   }
 
   ~CurlHttpClient() override {
@@ -84,6 +87,12 @@ class CurlHttpClient final : public HttpClient {
 
   void give_back(std::unique_ptr<Transfer> transfer) {
     if (idle_.size() < kIdleMax) idle_.push_back(std::move(transfer));
+  }
+
+  /// Bytes of its answer, or of its receiver's handshake, are about to be read.
+  void touch(CURL* handle) {
+    if (const auto known = active_.find(handle); known != active_.end())
+      note_->begin(known->second->request().delivery);
   }
 
   /// Hands it to libcurl.
@@ -148,6 +157,7 @@ class CurlHttpClient final : public HttpClient {
 
   void end(CURL* handle, CURLcode code) {
     Transfer& transfer = *Transfer::of(handle);
+    const Noted noted{note_, transfer.request().delivery};
     loop_.remove(handle);
     alarms_.clear(handle);
     if (transfer.address() && transfer.unreached(code))
@@ -169,6 +179,7 @@ class CurlHttpClient final : public HttpClient {
   Alarms<CURL*> alarms_;
   TransferOptions options_;
   MultiLoop loop_;
+  WorkNote* const note_;
   std::unordered_map<CURL*, std::unique_ptr<Transfer>> active_;
   std::vector<std::unique_ptr<Transfer>> idle_;
   std::unordered_map<std::string, std::vector<CURL*>> waiting_;  ///< For their names.

@@ -8,6 +8,7 @@
 #include "engine/delivery/address_guard.h"
 #include "engine/delivery/http_client.h"
 #include "engine/delivery/resolver.h"
+#include "engine/delivery/work_note.h"
 
 namespace onward {
 struct CurlOptions {
@@ -15,8 +16,9 @@ struct CurlOptions {
   std::string user_agent;  ///< Empty: "Onward/" and the version. A request's own header wins.
   std::size_t connections_max = 2048;
   bool https_only = false;
-  std::string ca_file;    ///< PEM; empty: the system's.
-  ResolverOptions names;  ///< `answered` is the client's own.
+  std::string ca_file;       ///< PEM; empty: the system's.
+  ResolverOptions names;     ///< `answered` is the client's own.
+  WorkNote* note = nullptr;  ///< Whose answer is being read; may be null, and outlives the client.
 };
 std::unique_ptr<HttpClient> make_curl_client(const CurlOptions& options);
 

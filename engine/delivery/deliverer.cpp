@@ -158,6 +158,7 @@ void Deliverer::Impl::start_tasks() {
   if (held_until && paced_now < *held_until) return;
   held_until.reset();
   for (DeliveryTask& task : scheduler.start(paced_now)) {
+    const Noted noted{options.note, task.delivery};
     auto request = request_of(task, options.secrets, now);
     if (!request) {
       end(task, result_of(task, request.error(), now));
@@ -174,6 +175,7 @@ void Deliverer::Impl::finish(HttpReply reply) {
   auto node = flights.extract(reply.token);
   if (!node) return;  // Of before a stop whose patience ran out.
   Flight& flight = node.mapped();
+  const Noted noted{options.note, flight.task.delivery};
   const Instant now = options.clock();
   const bool was_reused = reply.reused, was_blocked = reply.blocked;
   AttemptResult result = result_of(flight.task, std::move(reply), flight.started, now);

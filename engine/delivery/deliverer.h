@@ -11,6 +11,7 @@
 #include "engine/core/delivery.h"
 #include "engine/delivery/http_client.h"
 #include "engine/delivery/scheduler.h"
+#include "engine/delivery/work_note.h"
 #include "engine/secrets/secret_source.h"
 
 namespace onward {
@@ -20,6 +21,7 @@ struct DelivererOptions {
   std::function<void(std::vector<AttemptResult>)> report;
   std::function<Instant()> clock;  ///< Any thread.
   const SecretSource* secrets = nullptr;
+  WorkNote* note = nullptr;  ///< Of the deliver thread; may be null.
 };
 
 /// Figures for /metrics.

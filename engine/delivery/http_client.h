@@ -13,6 +13,7 @@ namespace onward {
 /// One attempt to be made. Secrets are resolved.
 struct HttpRequest {
   std::uint64_t token = 0;                 ///< Comes back with the reply.
+  DeliveryKey delivery;                    ///< For WorkNote; 0: a probe.
   std::shared_ptr<const Request> request;  ///< Method, URL, headers, body. Not copied.
   std::vector<Header> extra_headers;       ///< webhook-id and its like; after the request's own.
   std::string url;                         ///< With secrets resolved; empty: request->url.

@@ -74,8 +74,8 @@ CURLMsg* MultiLoop::next_message() {
   return curl_multi_info_read(multi_, &left);
 }
 
-int MultiLoop::on_socket(CURL*, curl_socket_t socket, int what, void* self, void*) {
-  static_cast<MultiLoop*>(self)->want(socket, events_of(what));
+int MultiLoop::on_socket(CURL* handle, curl_socket_t socket, int what, void* self, void*) {
+  static_cast<MultiLoop*>(self)->want(handle, socket, events_of(what));
   return 0;
 }
 
@@ -88,11 +88,12 @@ int MultiLoop::on_timer(CURLM*, long wait_ms, void* self) {
   return 0;
 }
 
-void MultiLoop::want(int socket, std::uint32_t events) {
+void MultiLoop::want(CURL* handle, int socket, std::uint32_t events) {
   const auto at = static_cast<std::size_t>(socket);
   if (at >= interests_.size()) interests_.resize(at + 1);
   Interest& interest = interests_[at];
   interest.wanted = events;
+  interest.handle = handle;
   // A connection that is kept will be read from again.
   if (events == 0 && (interest.told & EPOLLOUT) == 0) return;
   if (events != interest.told) tell(socket, interest, events);
@@ -143,7 +144,11 @@ bool MultiLoop::act(const epoll_event& event) {
   if ((event.events & EPOLLOUT) != 0) ready |= CURL_CSELECT_OUT;
   if ((event.events & EPOLLERR) != 0) ready |= CURL_CSELECT_ERR;
   int running = 0;
-  return curl_multi_socket_action(multi_, socket, ready, &running) == CURLM_OK;
+  const bool reads = (ready & CURL_CSELECT_IN) != 0 && before_;
+  if (reads) before_(interest.handle);
+  const bool fine = curl_multi_socket_action(multi_, socket, ready, &running) == CURLM_OK;
+  if (reads) after_();
+  return fine;
 }
 
 bool MultiLoop::wait(Duration longest) {

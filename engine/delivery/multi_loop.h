@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -33,6 +34,11 @@ class MultiLoop {
   CURLMsg* next_message();
   /// Begins anew, without handles and connections.
   void reopen();
+  /// Around the moments in which libcurl reads from a socket; with the handle that waits for it.
+  void around_reads(std::function<void(CURL*)> before, std::function<void()> after) {
+    before_ = std::move(before);
+    after_ = std::move(after);
+  }
   /// To be told before a socket is closed.
   void forget(int socket);
 
@@ -42,10 +48,11 @@ class MultiLoop {
   /// connections, which stay in epoll until something comes that nobody waits for.
   struct Interest {
     std::uint32_t wanted = 0, told = 0;
+    CURL* handle = nullptr;  ///< Who waits; never looked into, since it may be gone.
   };
 
   void open();
-  void want(int socket, std::uint32_t events);
+  void want(CURL* handle, int socket, std::uint32_t events);
   void tell(int socket, Interest& interest, std::uint32_t events);
   bool act(const epoll_event& event);
   int wait_of(Duration longest) const;
@@ -58,5 +65,7 @@ class MultiLoop {
   std::vector<Interest> interests_;  ///< By socket.
   std::vector<epoll_event> events_;
   std::optional<Clock::time_point> timer_;
+  std::function<void(CURL*)> before_;
+  std::function<void()> after_;
 };
 }  // namespace onward

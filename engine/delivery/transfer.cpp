@@ -155,7 +155,7 @@ void Transfer::aim() {
   CURL* easy = easy_.get();
   const Duration gone = std::chrono::floor<Duration>(waited_);
   message_[0] = '\0';
-  set(easy, CURLOPT_CONNECT_TO, route_.connect_to());
+  set(easy, CURLOPT_CONNECT_TO, destination_.connect_to());
   set(easy, CURLOPT_CONNECTTIMEOUT_MS, limit_of(request_.connect_timeout - gone));
   set(easy, CURLOPT_TIMEOUT_MS, limit_of(request_.timeout - gone));
 }
@@ -163,11 +163,11 @@ void Transfer::aim() {
 bool Transfer::go_to(Resolver::Found found, HttpReply& reply) {
   if (found->addresses.empty()) {
     reply = refused({.code = found->local ? "local" : "dns",
-                     .error = fmt::format("the name in {} {}", route_.where(), found->error),
+                     .error = fmt::format("the name in {} {}", destination_.where(), found->error),
                      .local = found->local});
     return false;
   }
-  std::string refusal = route_.begin(std::move(found), options_.guard);
+  std::string refusal = destination_.begin(std::move(found), options_.guard);
   if (!refusal.empty()) {
     reply = refused({.code = "blocked_policy", .error = std::move(refusal), .blocked = true});
     return false;
@@ -196,12 +196,12 @@ bool Transfer::again(CURLcode code) {
   if (way_.stale) {
     set(easy_.get(), CURLOPT_FRESH_CONNECT, 1L);
   } else {
-    if (!unreached(code) || !route_.more()) return false;
+    if (!unreached(code) || !destination_.more()) return false;
     const Clock::duration gone = Clock::now() - begun_;
     if (gone >= std::min(request_.connect_timeout, request_.timeout)) return false;
     earlier_ = failure_of(code);
     waited_ = gone;
-    route_.next();
+    destination_.next();
   }
   way_ = {};
   answer_ = {};
@@ -230,7 +230,7 @@ std::string Transfer::set_url(const std::string& text) {
   const std::string port = url_part(url_.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
   std::uint16_t number = 0;
   std::from_chars(port.data(), port.data() + port.size(), number);
-  route_.set_target(url_part(url_.get(), CURLUPART_HOST), number);
+  destination_.set_target(url_part(url_.get(), CURLUPART_HOST), number);
   set(easy_.get(), CURLOPT_URL, text.c_str());
   url_text_ = text;
   return {};
@@ -307,7 +307,7 @@ Failure Transfer::failure_of(CURLcode code) const {
   curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_errno);
   curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &looked_up);
   return name_failure({.code = code,
-                       .where = route_.where(),
+                       .where = destination_.where(),
                        .message = message_,
                        .refusal = way_.refusal,
                        .socket_opened = !way_.sockets.empty(),
@@ -424,7 +424,8 @@ curl_socket_t Transfer::on_open_socket(void* self, curlsocktype, curl_sockaddr* 
 /// Called for each new connection; half of the time that is left is for each address but the last.
 curl_socket_t Transfer::open_socket(curl_sockaddr* address) {
   if (options_.guard) {
-    std::string refusal = options_.guard->refuse(&address->addr, route_.host(), route_.port());
+    std::string refusal =
+        options_.guard->refuse(&address->addr, destination_.host(), destination_.port());
     if (!refusal.empty()) {
       way_.refusal = std::move(refusal);
       return CURL_SOCKET_BAD;
@@ -437,7 +438,7 @@ curl_socket_t Transfer::open_socket(curl_sockaddr* address) {
   }
   way_.sockets.push_back(opened);
   way_.ipv6 = address->family == AF_INET6;
-  if (options_.alarms && route_.more()) {
+  if (options_.alarms && destination_.more()) {
     const Clock::time_point now = Clock::now();
     options_.alarms->set(easy_.get(), now + (begun_ + request_.connect_timeout - now) / 2);
   }
@@ -478,8 +479,9 @@ int Transfer::before_request(const ConnectionEnds& ends) {
   way_.requested = true;
   if (!options_.guard) return CURL_PREREQFUNC_OK;
   const auto address = IpAddress::parse(std::string{ends.remote});
-  way_.refusal = address ? options_.guard->refuse(address->get(), route_.host(), route_.port())
-                         : "the connection has no known address";
+  way_.refusal =
+      address ? options_.guard->refuse(address->get(), destination_.host(), destination_.port())
+              : "the connection has no known address";
   return way_.refusal.empty() ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
 }  // namespace onward

@@ -11,10 +11,10 @@
 
 #include "engine/delivery/address_guard.h"
 #include "engine/delivery/alarms.h"
+#include "engine/delivery/destination.h"
 #include "engine/delivery/failure.h"
 #include "engine/delivery/http_client.h"
 #include "engine/delivery/open_sockets.h"
-#include "engine/delivery/route.h"
 
 namespace onward {
 /// What is the same for all transfers of a client.
@@ -45,7 +45,7 @@ class Transfer {
   /// why, and nothing is to be performed.
   bool prepare(HttpRequest request, HttpReply& reply);
   /// The name that is to be looked up before it is performed; empty where there is none.
-  const std::string& name() const { return route_.name(); }
+  const std::string& name() const { return destination_.name(); }
   Clock::time_point begun() const { return begun_; }
   const HttpRequest& request() const { return request_; }
   /// Sends it to the addresses of its name, one after another. False where there is none to go to:
@@ -55,7 +55,7 @@ class Transfer {
   /// Nobody was reached at the address that it went to.
   bool unreached(CURLcode code) const;
   /// The address that it went to, of its name; null where the URL holds it.
-  const IpAddress* address() const { return route_.address(); }
+  const IpAddress* address() const { return destination_.address(); }
   /// It has not reached anybody yet.
   bool connecting() const;
   /// The handle is to be performed once more: on a new connection, since the one that libcurl would
@@ -127,7 +127,7 @@ class Transfer {
   std::unique_ptr<CURL, EasyDelete> easy_;
   std::unique_ptr<CURLU, UrlDelete> url_;
   std::string url_text_;  ///< What was set last: mostly the next one is the same.
-  Route route_;
+  Destination destination_;
   HeaderList headers_;
   char message_[CURL_ERROR_SIZE] = {};
 

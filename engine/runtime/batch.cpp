@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/core/sorted.h"
+#include "engine/runtime/poison.h"
 
 namespace onward {
 Hash128 seen_key(const SourceId& source, const EventId& id) {
@@ -336,6 +337,21 @@ Status Batch::take(const Work& work) {
                     .warnings = answer.event.warnings};
   for (NewDelivery& made : changes.deliveries) take_over(made);
   return {};
+}
+
+Status Batch::take_aside(const Work& work, std::string_view what) {
+  if (work.answer != nullptr)
+    *work.answer = {.event = {.kind = EventAnswer::Kind::Rejected,
+                              .code = std::string{kPoison},
+                              .message = poison_message(what)}};
+  const auto* timer = std::get_if<TimerInput>(work.input);
+  if (timer == nullptr) return {};
+  note_timer({timer->due, timer->contact, timer->timer}, false);
+  const RunKey run = run_of(work_item(*work.input));
+  if (!run) return {};
+  const Input park = CommandInput{.contact = timer->contact,
+                                  .command = ParkRun{.run = run, .reason = std::string{kPoison}}};
+  return take({.input = &park});
 }
 
 /// A new delivery waits for its batch, or for its node's switch.

@@ -50,6 +50,8 @@ class Batch {
   Status prefetch(std::span<const Work> work);
   /// Advances one input. An error is the store's.
   Status take(const Work& work);
+  /// Takes one that is set aside: nothing comes of it, but that the run of a timer is parked.
+  Status take_aside(const Work& work, std::string_view what);
   /// Of one that carries a batch, its end is the end of all members. An error is the store's.
   Status settle_attempt(const Delivery& delivery, const AttemptResult& result,
                         const RetryPolicy& policy);

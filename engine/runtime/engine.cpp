@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/runtime/poison.h"
 #include "engine/runtime/sending.h"
 
 namespace onward {
@@ -15,7 +16,8 @@ constexpr Duration kProbePause = std::chrono::seconds{1};
 constexpr Duration kVersionPause = std::chrono::minutes{5};
 constexpr std::size_t kCancelChunk = 1'000;
 constexpr std::size_t kTimersAtOnce = 500;
-constexpr std::size_t kPassContacts = 500;  // of one step
+constexpr std::size_t kCarefulInputs = 1'000;  // after an end in the middle of a batch
+constexpr std::size_t kPassContacts = 500;     // of one step
 
 EventAnswer refused(const Error& error) {
   const bool ours = error.kind == ErrorKind::Unavailable || error.kind == ErrorKind::Io;
@@ -66,6 +68,7 @@ Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<Store> store, const
   engine->dispatcher_.restore(*endpoints);
   if (Status done = engine->finish_rekey(); !done) return tl::make_unexpected(done.error());
   engine->restore_switches(*snapshot);
+  if (Status done = engine->meet_suspects(); !done) return tl::make_unexpected(done.error());
   if (const auto since = onward::held_since(snapshot->admin)) engine->hold_sending(*since);
   return engine;
 }
@@ -86,12 +89,18 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       book_{kinds, snapshot, [this](const LogRecord& record) { log(record); }},
       passes_{snapshot.admin},
       dispatcher_{{.endpoint = options.endpoint_window, .total = options.window}},
-      recent_{std::make_shared<RecentLog>(clock.now())} {
+      recent_{std::make_shared<RecentLog>(clock.now())},
+      keep_bodies_{KeepWalk::Of::Bodies, options.keep_bodies, clock.now()},
+      keep_runs_{KeepWalk::Of::Runs, options.keep_runs, clock.now()},
+      careful_{options.working && options.working->died_at_work() ? kCarefulInputs : 0} {
   for (const auto& [key, row] : counters_) figures_.pending += row[Counter::Pending];
+  book_.watch(options_.working.get());
   book_.know(secrets_.context());
   take_fields(stored_fields(snapshot.admin));
   for (const AdminRecord& record : snapshot.admin)
     if (auto pass = read_pass(record)) scenario_passes_.emplace(record.name, std::move(*pass));
+  for (const AdminRecord& record : snapshot.admin)
+    for (KeepWalk* walk : {&keep_bodies_, &keep_runs_}) walk->restore(record);
   rebuild_catalog();
 }
 
@@ -146,6 +155,7 @@ Status Engine::work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> resu
   if (Status done = take_inputs({}, results); !done) return done;
   if (Status done = step_scenario_passes(); !done) return done;
   if (Status done = step_pass(); !done) return done;
+  if (Status done = survivable(step_retention()); !done) return done;
   if (const Date today = date_of(clock_.now()); today != seen_swept_) {
     Status done = store_->forget_seen(clock_.now() - options_.dedupe_for);
     if (!done && done.error().kind != ErrorKind::Unavailable) return done;
@@ -182,10 +192,13 @@ Status Engine::take_inputs(std::span<Job> jobs, std::vector<AttemptResult>& resu
       work, [](const Work& item) { return std::holds_alternative<CommandInput>(*item.input); });
   Status done;
   if (commands && !results.empty()) done = commit_batch({}, std::exchange(results, {}));
-  for (std::size_t first = 0; done && (first < work.size() || !results.empty());
-       first += options_.batch_max) {
-    const auto part =
-        std::span{work}.subspan(first, std::min(options_.batch_max, work.size() - first));
+  if (careful_ > 0)
+    for (const AttemptResult& result : std::exchange(results, {}))
+      if (done) done = commit_batch({}, {&result, 1});
+  for (std::size_t first = 0, size = 0; done && (first < work.size() || !results.empty());
+       first += size) {
+    size = std::min(at_once(options_.batch_max), work.size() - first);
+    const auto part = std::span{work}.subspan(first, size);
     done = commit_batch(part, std::exchange(results, {}));
     if (!done)
       answer_all(std::span{work}.subspan(first), done.error());
@@ -244,10 +257,23 @@ Status Engine::commit_one_by_one(std::span<const Work> work,
 Status Engine::commit_once(std::span<const Work> work, std::span<const AttemptResult> results,
                            std::span<const AdminRecord> admin) {
   Batch batch = new_batch();
+  careful_ -= std::min(careful_, work.size());
+  WorkWatch watch{options_.working.get(), work.size() + results.size()};
+  std::vector<WorkItem> aside;
+  const bool sound = work.size() != 1 || watch.begin(*work.front().input);
   if (Status done = batch.prefetch(work); !done) return done;
-  for (const Work& item : work)
+  for (const Work& item : work) {
+    if (!sound || (work.size() > 1 && !watch.begin(*item.input))) {
+      aside.push_back(work_item(*item.input));
+      if (Status done = take_aside(batch, item); !done) return done;
+      continue;
+    }
     if (Status done = batch.take(item); !done) return done;
+    watch.end();
+  }
   for (const AttemptResult& result : results) {
+    // Also of one that is poison: this is what sets it aside.
+    if (!watch.begin(result.delivery)) aside.push_back(work_item(result.delivery));
     const Delivery* delivery = dispatcher_.find(result.delivery);
     std::optional<LoadedDelivery> stored;
     if (delivery == nullptr) {
@@ -260,9 +286,11 @@ Status Engine::commit_once(std::span<const Work> work, std::span<const AttemptRe
     if (delivery == nullptr || !delivery->pending()) continue;
     if (Status done = batch.settle_attempt(*delivery, result, policy_of(*delivery)); !done)
       return done;
+    watch.end();
   }
   batch.rows().admin.assign(admin.begin(), admin.end());
   if (Status done = commit_and_adopt(batch, Durable::Later); !done) return done;
+  let_be(aside);
   count(work);
   return {};
 }
@@ -344,7 +372,8 @@ Status Engine::take_due() {
     const auto next = store_->next_timer();
     if (full_ || held_since_ || !next || *next > now || now < paused_until(timers_from_, now))
       return {};
-    const auto timers = store_->timers_due(now, kTimersAtOnce);
+    const std::size_t most = at_once(kTimersAtOnce);
+    const auto timers = store_->timers_due(now, most);
     if (!timers) return tl::make_unexpected(timers.error());
     if (timers->empty()) return {};
     std::vector<Input> inputs;
@@ -366,7 +395,7 @@ Status Engine::take_due() {
       }
     }
     // The rest of a flood waits its turn behind the inputs that have come in meanwhile.
-    if (timers->size() >= kTimersAtOnce) return {};
+    if (timers->size() >= most) return {};
   }
 }
 
@@ -419,6 +448,8 @@ std::optional<Instant> Engine::next_wake() const {
   }
   if (const auto due = dispatcher_.next(); due && (!next || *due < *next)) next = due;
   if (scenario_due_ && (!next || *scenario_due_ < *next)) next = scenario_due_;
+  for (const KeepWalk* walk : {&keep_bodies_, &keep_runs_})
+    if (const auto look = walk->wake(clock_.now()); look && (!next || *look < *next)) next = look;
   return next;
 }
 
@@ -446,6 +477,10 @@ void Engine::hand_out(std::vector<Dispatcher::Handout>& handouts) {
   const Instant now = clock_.now();
   for (Dispatcher::Handout& handout : handouts) {
     const Delivery& delivery = handout.delivery;
+    if (options_.working && options_.working->is_poison(work_item(delivery.key))) {
+      held_.push_back(poisoned(delivery));
+      continue;
+    }
     const CatalogScenario* home = catalog_.find(delivery.endpoint.scenario);
     const auto version = home == nullptr
                              ? std::map<Version, std::shared_ptr<const Scenario>>::const_iterator{}
@@ -482,7 +517,7 @@ void Engine::hand_out(std::vector<Dispatcher::Handout>& handouts) {
           ungathered_.insert(delivery.endpoint);
         continue;
       }
-      auto whole = whole_request(delivery);
+      auto whole = whole_noted(delivery);
       if (!whole) {
         // The store's fault shows in its next call; until then the batch stays where it is.
         log({"batch.unreadable", {{"message", whole.error().message}}, LogLevel::Error});

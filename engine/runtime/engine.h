@@ -21,6 +21,7 @@
 #include "engine/runtime/batch.h"
 #include "engine/runtime/dispatcher.h"
 #include "engine/runtime/recent_log.h"
+#include "engine/runtime/retention.h"
 #include "engine/runtime/runtime.h"
 #include "engine/runtime/scenario_book.h"
 #include "engine/runtime/scenario_pass.h"
@@ -219,6 +220,14 @@ class Engine {
   Status step_purge(ScenarioPass pass);
   Status end_purge(const ScenarioPass& pass);
   void complete(ScenarioInfo& info) const;
+  // retention.cpp
+  Status step_retention();
+  Status drop_bodies(KeepWalk walk);
+  Status drop_runs(KeepWalk walk);
+  Result<bool> take_body(std::set<DeliveryKey>& taken, const Delivery& delivery, Instant before);
+  Result<bool> take_deliveries(Commit& commit, std::set<DeliveryKey>& taken,
+                               std::span<const DeliveryKey> keys, Instant before);
+  Status commit_walk(KeepWalk walk, Commit commit, const std::set<DeliveryKey>& bodies);
   void take_fields(CustomFields fields);
   Status cancel_pending(ScenarioKey scenario);
   void rebuild_catalog();
@@ -252,6 +261,15 @@ class Engine {
   Result<ByHandAnswer> act_on_unit(Batch& batch, ByHand act, const Delivery& delivery,
                                    std::string_view reason);
 
+  // What a crash left behind (poison.cpp).
+  Status meet_suspects();
+  Status set_aside(const Suspect& suspect);
+  Status take_aside(Batch& batch, const Work& work) const;
+  void let_be(std::span<const WorkItem> aside);
+  AttemptResult poisoned(const Delivery& delivery) const;
+  Result<std::shared_ptr<const Request>> whole_noted(const Delivery& carrier);
+  std::size_t at_once(std::size_t most) const { return careful_ > 0 ? 1 : most; }
+
   // Batches of deliveries (batching.cpp).
   Status fix_batches();
   Status fix_batches_of(const EndpointKey& endpoint, const BatchPolicy& policy);
@@ -265,6 +283,7 @@ class Engine {
   void count(std::span<const Work> work);
   void count(std::span<const Settled> settled);
   void log_attempt(const Settled& settled) const;
+  void log_deferred(const AttemptResult& result);
   void log_changes(const std::vector<Activity>& changes) const;
   void log(const LogRecord& record) const;
   Status commit_secrets(const SecretBookChange& change);
@@ -301,6 +320,7 @@ class Engine {
   std::map<EndpointKey, Gathering> gathering_;
   std::set<EndpointKey> ungathered_;  // of which some wait that are not known: after a restart
   std::shared_ptr<RecentLog> recent_;
+  std::size_t careful_ = 0;          // so many inputs are taken one by one
   std::vector<AttemptResult> held_;  // results that a full disk could not take yet
   bool full_ = false;
   std::optional<Instant> held_since_;
@@ -308,8 +328,16 @@ class Engine {
   Instant timers_from_{};  // none is taken before
   Date seen_swept_{};
   EngineFigures figures_;
+  /// Attempts that trouble of our own put off, by code: when that was last told, and how many
+  /// since.
+  struct Deferred {
+    std::optional<Instant> told;
+    std::size_t attempts = 0;
+  };
+  std::map<std::string, Deferred> deferred_;
   std::optional<Instant> scenario_due_;                  // when a scenario starts or ends by itself
   std::map<std::string, ScenarioPass> scenario_passes_;  // under way, by name
-  std::shared_ptr<const CustomFields> fields_;           // never null
+  KeepWalk keep_bodies_, keep_runs_;
+  std::shared_ptr<const CustomFields> fields_;  // never null
 };
 }  // namespace onward

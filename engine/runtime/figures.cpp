@@ -35,7 +35,10 @@ void Engine::count(std::span<const Settled> settled) {
     else
       ++figures_.attempts_refused;
     if (one.settlement.accepted) continue;
-    log_attempt(one);
+    if (one.result.local)
+      log_deferred(one.result);
+    else
+      log_attempt(one);
     note_settled(one);
   }
 }
@@ -55,8 +58,23 @@ void Engine::log_attempt(const Settled& settled) const {
                   {"state", to_string(delivery.state)}}};
   if (delivery.due) line.fields.emplace_back("next_at", *delivery.due);
   if (!delivery.reason.empty()) line.fields.emplace_back("reason", delivery.reason);
-  if (settled.settlement.failed || result.local) line.level = LogLevel::Warning;
+  if (settled.settlement.failed) line.level = LogLevel::Warning;
   log(line);
+}
+
+/// Trouble of our own meets everybody alike: each kind is told of once a minute, with how many
+/// attempts met it since it was told of last.
+void Engine::log_deferred(const AttemptResult& result) {
+  constexpr Duration kPause = std::chrono::minutes{1};
+  Deferred& kind = deferred_[result.code];
+  ++kind.attempts;
+  const Instant now = clock_.now();
+  // A clock that was set back keeps nothing from being told.
+  if (kind.told && now >= *kind.told && now - *kind.told < kPause) return;
+  log({"delivery.deferred",
+       {{"code", result.code}, {"attempts", count_value(kind.attempts)}, {"error", result.error}},
+       LogLevel::Warning});
+  kind = {.told = now, .attempts = 0};
 }
 
 void Engine::note_settled(const Settled& settled) {

@@ -285,7 +285,10 @@ Result<std::unique_ptr<Runtime>> Runtime::open(std::unique_ptr<Store> store, con
                              to->take_results(std::move(finished));
                            },
                        .clock = [&clock] { return clock.now(); },
-                       .secrets = &impl->secrets});
+                       .secrets = &impl->secrets,
+                       .note = impl->options.working == nullptr
+                                   ? nullptr
+                                   : &impl->options.working->deliver_note()});
   auto engine = Engine::open(std::move(store), kinds, *impl, clock, impl->options);
   if (!engine) return tl::make_unexpected(std::move(engine.error()));
   impl->engine = std::move(*engine);
@@ -326,7 +329,9 @@ Status Runtime::stop(Duration patience) {
   impl_->reader.reset();
   if (std::string reason = failure(); !reason.empty())
     return fail(ErrorKind::Io, "engine_stopped", std::move(reason));
-  return impl_->engine->fold();
+  Status folded = impl_->engine->fold();
+  if (folded && impl_->options.working) impl_->options.working->clean_stop();
+  return folded;
 }
 
 std::string Runtime::failure() const {
@@ -343,8 +348,14 @@ void Runtime::around_answers(std::function<void(bool begins)> call) {
   impl_->releases->around_answers(std::move(call));
 }
 
-bool Runtime::ready() const {
+Status Runtime::ready() const {
   const std::lock_guard lock{impl_->mutex};
-  return impl_->started && !impl_->closing && !impl_->ended && !impl_->full;
+  if (!impl_->started || impl_->closing || impl_->ended)
+    return fail(ErrorKind::Unavailable, "not_ready",
+                "The engine is starting, stopping or has failed.");
+  if (impl_->full)
+    return fail(ErrorKind::Unavailable, "disk_full",
+                "There is no room left on the disk; events are taken again when there is.");
+  return {};
 }
 }  // namespace onward

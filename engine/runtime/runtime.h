@@ -21,12 +21,16 @@
 #include "engine/core/scenario_diff.h"
 #include "engine/core/stats.h"
 #include "engine/delivery/deliverer.h"
+#include "engine/runtime/working_file.h"
 #include "engine/secrets/stored_secret.h"
 #include "engine/store/store.h"
 
 namespace onward {
 template <class T>
 using Done = std::function<void(T)>;
+
+/// The code of what is set aside, since the server crashed on it again and again.
+inline constexpr std::string_view kPoison = "poison";
 
 /// What became of one event of a post.
 struct EventAnswer {
@@ -284,6 +288,9 @@ const Clock& system_clock();
 struct RuntimeOptions {
   std::int64_t account_id = 1;
   Duration dedupe_for = std::chrono::hours{24 * 7};
+  /// How long after its end what a request said is kept, and a run; nothing: for ever. Runs are
+  /// kept no shorter than bodies: a contact's are found through them when it is forgotten.
+  std::optional<Duration> keep_bodies, keep_runs;
   std::size_t intake_max = 20'000;      ///< Events that wait; beyond: Busy.
   std::size_t batch_max = 1'000;        ///< Inputs in one commit.
   std::size_t endpoint_window = 1'000;  ///< Deliveries of one endpoint in memory.
@@ -293,6 +300,7 @@ struct RuntimeOptions {
   std::uint64_t log_long = std::uint64_t{128} << 20;  ///< Bytes of the store's log worth a line.
   bool any_secret = false;  ///< Scenarios may name secrets that are not there: simulations.
   LogSink log;              ///< May be empty.
+  std::shared_ptr<WorkingFile> working;  ///< Null: a crash leaves no name behind.
 };
 
 /// Owns the threads of the engine, of the reader and of releases. The store and the deliverer are
@@ -312,7 +320,8 @@ class Runtime {
   std::string failure() const;
   /// Called once, on the engine thread, when that happens.
   void on_failure(std::function<void(std::string)> call);
-  bool ready() const;
+  /// Whether events are taken now; else `not_ready` or `disk_full`. Any thread.
+  Status ready() const;
   /// `call` is called around the answers that were made durable together, on the thread that gives
   /// them: with `true` before the first, `false` after the last. One at most, for good.
   void around_answers(std::function<void(bool begins)> call);

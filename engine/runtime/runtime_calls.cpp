@@ -21,6 +21,14 @@ Status Runtime::events(std::vector<EventInput> events, Done<std::vector<EventAns
 }
 
 namespace {
+/// Why a patch or a command was not taken; nothing where it was.
+std::optional<Error> refusal_of(const EventAnswer& answer) {
+  if (answer.kind != EventAnswer::Kind::Unavailable && answer.kind != EventAnswer::Kind::Rejected)
+    return std::nullopt;
+  const ErrorKind kind = answer.code == kPoison ? ErrorKind::Conflict : ErrorKind::Unavailable;
+  return Error{kind, answer.code, answer.message};
+}
+
 ContactAnswer answer_of(WorkAnswer answer) {
   return answer.state ? std::move(*answer.state) : ContactAnswer{};
 }
@@ -34,9 +42,7 @@ Status Runtime::patch_contact(ContactRef who, ContactPatch patch, bool create,
     if (!answer) return done(tl::make_unexpected(std::move(answer.error())));
     if (!answer->found)
       return done(fail(ErrorKind::NotFound, "unknown_contact", "there is no such contact"));
-    if (answer->event.kind == EventAnswer::Kind::Unavailable ||
-        answer->event.kind == EventAnswer::Kind::Rejected)
-      return done(fail(ErrorKind::Unavailable, answer->event.code, answer->event.message));
+    if (auto refusal = refusal_of(answer->event)) return done(tl::make_unexpected(*refusal));
     done(answer_of(std::move(*answer)));
   };
   return impl_->push(std::move(job), 1);
@@ -136,10 +142,8 @@ Status Runtime::forget_contact(ContactName who, Done<Result<bool>> done, std::st
                                  .done = [done](Result<WorkAnswer> answer) {
                                    if (!answer)
                                      return done(tl::make_unexpected(std::move(answer.error())));
-                                   if (answer->event.kind == EventAnswer::Kind::Unavailable ||
-                                       answer->event.kind == EventAnswer::Kind::Rejected)
-                                     return done(fail(ErrorKind::Unavailable, answer->event.code,
-                                                      answer->event.message));
+                                   if (auto refusal = refusal_of(answer->event))
+                                     return done(tl::make_unexpected(*refusal));
                                    done(answer->found);
                                  }});
     if (Status worked = engine.work_ahead(std::move(jobs), {}); !worked) return worked;

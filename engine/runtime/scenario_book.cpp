@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "engine/authoring/load.h"
+#include "engine/runtime/poison.h"
 
 namespace onward {
 namespace {
@@ -100,6 +101,9 @@ Result<ScenarioBook::Applied> ScenarioBook::apply(const std::string& id, const s
   Applied applied;
   AuthorContext context = context_;
   context.custom_fields = fields_.get();
+  const WorkGuard guard{working_, work_item_of_text(text), id};
+  if (guard.is_poison())
+    return fail(ErrorKind::Conflict, std::string{kPoison}, poison_message("this very text"));
   Loaded loaded = load_scenario(text, kinds_, context);
   applied.answer.diagnostics = std::move(loaded.diagnostics);
   if (loaded.scenario)
@@ -302,15 +306,19 @@ std::shared_ptr<const Scenario> ScenarioBook::version(const Entry& entry, Versio
 std::shared_ptr<const Scenario> ScenarioBook::build(const Entry& entry, Version version) const {
   const auto record = entry.versions.find(version);
   if (record == entry.versions.end()) return nullptr;
-  Loaded loaded = load_scenario(record->second.text, kinds_, {.check_tests = false});
-  if (!loaded.scenario) {
+  const std::string& text = record->second.text;
+  const auto unreadable = [&](std::string_view why) {
     log_({"scenario.unreadable",
-          {{"scenario", entry.record.id},
-           {"version", count_value(version)},
-           {"first", loaded.diagnostics.empty() ? "" : loaded.diagnostics.front().message}},
+          {{"scenario", entry.record.id}, {"version", count_value(version)}, {"first", why}},
           LogLevel::Error});
     return nullptr;
-  }
+  };
+  const WorkGuard guard{working_, work_item_of_text(text), entry.record.id};
+  if (guard.is_poison()) return unreadable(poison_message("this text"));
+  Loaded loaded = load_scenario(text, kinds_, {.check_tests = false});
+  if (!loaded.scenario)
+    return unreadable(loaded.diagnostics.empty() ? std::string_view{}
+                                                 : loaded.diagnostics.front().message);
   std::vector<std::pair<std::string, NodeNumber>> numbers = entry.record.nodes;
   loaded.scenario->number_nodes(numbers);
   return std::move(loaded.scenario);

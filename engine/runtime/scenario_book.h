@@ -63,6 +63,8 @@ class ScenarioBook {
 
   /// Takes over what has been committed.
   void adopt(const BookChange& change);
+  /// Texts are noted while they are read, and one that is poison is not; may be null.
+  void watch(WorkingFile* working) { working_ = working; }
   /// What files may name from now on.
   void know(AuthorContext context) { context_ = std::move(context); }
   /// Versions that are newest, or that runs or deliveries under way still need, built and indexed.
@@ -113,6 +115,7 @@ class ScenarioBook {
   std::map<std::string, Entry, std::less<>> entries_;  // by id
   std::map<ScenarioKey, std::string> ids_;
   AuthorContext context_;
+  WorkingFile* working_ = nullptr;
   std::shared_ptr<const CustomFields> fields_;
 };
 }  // namespace onward

@@ -37,7 +37,7 @@ void check_schema(SQLite::Database& database, const std::filesystem::path& file)
 void migrate(SQLite::Database& database, const std::filesystem::path& file) {
   check_schema(database, file);
   const int version = user_version(database);
-  for (const Migration& migration : migrations()) {
+  for (const SchemaMigration& migration : migrations()) {
     if (migration.version <= version) continue;
     database.exec("BEGIN IMMEDIATE");
     try {

@@ -59,9 +59,9 @@ class TableWriter {
   SQLite::Database& database_;
   Query journal_, journal_erase_, meta_, contact_, contact_erase_, engagement_, engagement_erase_,
       ledger_, ledger_erase_, keyed_, keyed_erase_, run_live_, run_live_erase_, run_, run_erase_,
-      delivery_, request_, request_erase_, attempt_, timer_, timer_erase_, id_, id_erase_, id_take_,
-      email_, email_erase_, counter_, scenario_, version_, token_, token_erase_, admin_,
-      admin_erase_, activity_, activity_erase_;
+      delivery_, request_, request_erase_, attempt_, attempt_erase_, timer_, timer_erase_, id_,
+      id_erase_, id_take_, email_, email_erase_, counter_, scenario_, version_, token_,
+      token_erase_, admin_, admin_erase_, activity_, activity_erase_;
   std::map<Date, Query> seen_;
   std::set<Date> days_;
   std::vector<Date> made_;       ///< Day tables made in this transaction.

@@ -16,7 +16,7 @@ class BodyEraser {
   void add_to(Erasure& erasure, const std::set<DeliveryKey>& keys) {
     if (keys.empty()) return;
     for (const auto& [place, entry] : overlay_.attempts.map)
-      if (keys.contains(place.first))
+      if (keys.contains(place.first) && !entry.row.body.empty())
         attempts_[place.first][place.second] = intact(decode_attempt(entry.row.body));
     for (const AttemptRow& row : commit_.attempts)
       if (keys.contains(row.delivery)) attempts_[row.delivery][row.attempt.number] = row.attempt;
@@ -43,7 +43,8 @@ class BodyEraser {
     // Those of the tables only where nothing newer is known.
     std::map<std::uint32_t, Attempt>& attempts = attempts_[key];
     for (Attempt& attempt : tables_.attempts(key))
-      attempts.try_emplace(attempt.number, std::move(attempt));
+      if (overlay_.attempts.find({key, attempt.number}) == nullptr)
+        attempts.try_emplace(attempt.number, std::move(attempt));
     for (auto& [number, attempt] : attempts) {
       if (attempt.response.empty()) continue;
       attempt.response.clear();
@@ -57,6 +58,20 @@ class BodyEraser {
   std::map<DeliveryKey, std::map<std::uint32_t, Attempt>> attempts_;  // of overlay and commit
   std::map<DeliveryKey, Delivery> deliveries_;                        // of the commit
 };
+
+/// Names every attempt but the last of these: what the tables hold, the overlay and the commit.
+void add_attempts(Erasure& erasure, const Commit& commit, const Overlay& overlay, Tables& tables) {
+  const std::set<DeliveryKey> keys{commit.purged_attempts.begin(), commit.purged_attempts.end()};
+  if (keys.empty()) return;
+  std::set<std::pair<DeliveryKey, std::uint32_t>> gone;
+  for (const DeliveryKey key : keys)
+    for (const Attempt& attempt : tables.attempts(key)) gone.emplace(key, attempt.number);
+  for (const auto& [place, entry] : overlay.attempts.map)
+    if (keys.contains(place.first)) gone.insert(place);
+  for (const AttemptRow& row : commit.attempts)
+    if (keys.contains(row.delivery)) gone.emplace(row.delivery, row.attempt.number);
+  erasure.attempts_gone.assign(gone.begin(), gone.end());
+}
 
 /// Finds what one contact has left. Later finders overwrite earlier ones: the tables, then the
 /// overlay, then the commit, so that the newest state is what gets blanked.
@@ -154,6 +169,7 @@ Erasure erasure_of(const Commit& commit, const Overlay& overlay, Tables& tables)
     Finder{contact, commit, overlay, tables}.add_to(erasure);
   BodyEraser{commit, overlay, tables}.add_to(
       erasure, {commit.purged_deliveries.begin(), commit.purged_deliveries.end()});
+  add_attempts(erasure, commit, overlay, tables);
   return erasure;
 }
 }  // namespace onward

@@ -6,8 +6,8 @@
 #include "engine/store/tables.h"
 
 namespace onward {
-/// Everything that `commit.forgotten` and `commit.purged_deliveries` come to: in the commit itself,
-/// in the overlay and in the tables. Runs and deliveries stay, blanked, so that numbers and lists
-/// go on working.
+/// Everything that `commit.forgotten`, `purged_deliveries` and `purged_attempts` come to: in the
+/// commit itself, in the overlay and in the tables. Runs and deliveries stay, blanked, so that
+/// numbers and lists go on working.
 Erasure erasure_of(const Commit& commit, const Overlay& overlay, Tables& tables);
 }  // namespace onward

@@ -131,7 +131,8 @@ void put_deliveries(Writer& writer, const Commit& commit, const Erasure& erasure
       writer.no_body();
     }
   }
-  if (const std::size_t rows = commit.attempts.size() + erasure.attempts.size()) {
+  if (const std::size_t rows =
+          commit.attempts.size() + erasure.attempts.size() + erasure.attempts_gone.size()) {
     writer.begin(Section::Attempts, rows);
     for (const auto* attempts : {&commit.attempts, &erasure.attempts}) {
       for (const AttemptRow& row : *attempts) {
@@ -139,6 +140,11 @@ void put_deliveries(Writer& writer, const Commit& commit, const Erasure& erasure
         writer.out().number(row.attempt.number);
         writer.body(row.attempt);
       }
+    }
+    for (const auto& [delivery, number] : erasure.attempts_gone) {
+      writer.out().number(delivery.value);
+      writer.out().number(number);
+      writer.no_body();
     }
   }
 }

@@ -1,20 +1,23 @@
 #pragma once
 // A journal row: everything one commit changed, in the form that Overlay::apply takes in.
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/store/overlay.h"
 #include "engine/store/store.h"
 
 namespace onward {
-/// What a commit's `forgotten` and `purged_deliveries` come to, row by row; found out before the
-/// commit is written, so that a replay needs no tables.
+/// What a commit's `forgotten`, `purged_deliveries` and `purged_attempts` come to, row by row;
+/// found out before the commit is written, so that a replay needs no tables.
 struct Erasure {
   std::vector<LedgerKey> ledger;
   std::vector<Run> runs;              ///< Blanked.
   std::vector<Delivery> deliveries;   ///< Without the response.
   std::vector<DeliveryKey> requests;  ///< Purged.
   std::vector<AttemptRow> attempts;   ///< Without the response.
+  std::vector<std::pair<DeliveryKey, std::uint32_t>> attempts_gone;
   std::vector<IdentityChange> identities;
 };
 

@@ -305,6 +305,9 @@ void State::apply(const Commit& commit) {
   }
   for (const Commit::PurgedRun& purged : commit.purged_runs) erase(purged);
   for (const DeliveryKey key : commit.purged_deliveries) erase_bodies(key);
+  for (const DeliveryKey key : commit.purged_attempts)
+    if (const auto row = deliveries.find(key); row != deliveries.end())
+      row->second.superseded.clear();
   for (const ContactKey contact : commit.forgotten) forget(contact);
 }
 
@@ -550,7 +553,22 @@ class MemoryStore final : public Store {
       found.end = limit-- > 0;
       if (!found.end) break;
       found.last = key;
-      if (run->scenario == scenario) found.runs.push_back(*run);
+      if (!scenario || run->scenario == scenario) found.runs.push_back(*run);
+    }
+    return found;
+  }
+
+  Result<StoredBodies> stored_bodies(DeliveryKey after, std::size_t limit) override {
+    const std::lock_guard lock{state_->mutex};
+    StoredBodies found{.last = after};
+    found.end = true;
+    for (const DeliveryKey key : state_->deliveries_in_order.from({after.value + 1})) {
+      const auto row = state_->deliveries.find(key);
+      if (row == state_->deliveries.end() || !row->second.request) continue;
+      found.end = limit-- > 0;
+      if (!found.end) break;
+      found.last = key;
+      found.deliveries.push_back(row->second.delivery);
     }
     return found;
   }

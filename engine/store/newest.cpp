@@ -118,9 +118,35 @@ EndedRuns Newest::ended_runs(ScenarioKey scenario, RunKey after, std::size_t lim
       if (row->body.empty()) continue;  // purged
       run = intact(decode_run(key, row->contact, row->body));
     }
-    if (run.scenario == scenario && !run.live()) found.runs.push_back(std::move(run));
+    if ((!scenario || run.scenario == scenario) && !run.live())
+      found.runs.push_back(std::move(run));
   }
   found.end = !more;
+  return found;
+}
+
+StoredBodies Newest::stored_bodies(DeliveryKey after, std::size_t limit) {
+  StoredBodies found{.last = after};
+  // One more than asked for tells whether there is more.
+  const std::vector<DeliveryKey> folded = tables_.requests_after(after, limit + 1);
+  std::vector<DeliveryKey> unfolded;
+  for (const auto& [key, entry] : overlay_.requests.map)
+    if (key > after) unfolded.push_back(key);
+  std::sort(unfolded.begin(), unfolded.end());
+  std::vector<DeliveryKey> both;
+  std::set_union(folded.begin(), folded.end(), unfolded.begin(), unfolded.end(),
+                 std::back_inserter(both));
+  found.end = both.size() <= limit;
+  if (!found.end) both.resize(limit);
+  for (const DeliveryKey key : both) {
+    found.last = key;
+    const Overlay::Bytes* request = overlay_.requests.find(key);
+    if (request && request->body.empty()) continue;  // purged
+    if (const auto* row = overlay_.deliveries.find(key))
+      found.deliveries.push_back(intact(decode_delivery(key, row->body)));
+    else if (auto delivery = tables_.delivery(key))
+      found.deliveries.push_back(std::move(*delivery));
+  }
   return found;
 }
 

@@ -23,6 +23,7 @@ class Newest {
                                          DeliveryKey after, std::size_t limit);
   LiveRuns live_runs_after(ContactKey after, std::size_t contacts);
   EndedRuns ended_runs(ScenarioKey scenario, RunKey after, std::size_t limit);
+  StoredBodies stored_bodies(DeliveryKey after, std::size_t limit);
   /// Looks into the days from `from` on, newest first; `days` are those that have a table.
   std::optional<Hash128> seen(const Hash128& key, Date from, const std::set<Date>& days);
   std::vector<Timer> timers(Instant until, std::size_t limit);

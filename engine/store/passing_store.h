@@ -41,6 +41,9 @@ class PassingStore : public Store {
   Result<EndedRuns> ended_runs(ScenarioKey scenario, RunKey after, std::size_t limit) override {
     return store_->ended_runs(scenario, after, limit);
   }
+  Result<StoredBodies> stored_bodies(DeliveryKey after, std::size_t limit) override {
+    return store_->stored_bodies(after, limit);
+  }
   Status commit(const Commit& commit) override { return store_->commit(commit); }
   Status sync() override { return store_->sync(); }
   Result<std::vector<Timer>> timers_due(Instant until, std::size_t limit) override {

@@ -54,7 +54,8 @@ std::size_t size_of(const Commit& commit) {
          commit.runs.size() + commit.deliveries.size() + commit.requests.size() +
          commit.attempts.size() + commit.timers_set.size() + commit.timers_cleared.size() +
          commit.seen.size() + commit.identities.size() + commit.counters.size() +
-         commit.purged_runs.size() + commit.purged_deliveries.size();
+         commit.purged_runs.size() + commit.purged_deliveries.size() +
+         commit.purged_attempts.size();
 }
 
 class SqliteStore final : public Store {
@@ -140,6 +141,10 @@ class SqliteStore final : public Store {
 
   Result<EndedRuns> ended_runs(ScenarioKey scenario, RunKey after, std::size_t limit) override {
     return reading([&] { return newest_.ended_runs(scenario, after, limit); });
+  }
+
+  Result<StoredBodies> stored_bodies(DeliveryKey after, std::size_t limit) override {
+    return reading([&] { return newest_.stored_bodies(after, limit); });
   }
 
   Result<std::vector<Timer>> timers_due(Instant until, std::size_t limit) override {
@@ -337,7 +342,8 @@ Status SqliteStore::commit(const Commit& commit) {
 
 void SqliteStore::write(const Commit& commit) {
   Erasure erasure;
-  if (!commit.forgotten.empty() || !commit.purged_deliveries.empty()) {
+  if (!commit.forgotten.empty() || !commit.purged_deliveries.empty() ||
+      !commit.purged_attempts.empty()) {
     const ReadScope scope{begin_read_, commit_};
     erasure = erasure_of(commit, overlay_, tables_);
   }

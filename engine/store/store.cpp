@@ -8,7 +8,8 @@ bool Commit::empty() const {
          deliveries.empty() && requests.empty() && attempts.empty() && timers_set.empty() &&
          timers_cleared.empty() && seen.empty() && identities.empty() && counters.empty() &&
          scenarios.empty() && versions.empty() && tokens.empty() && admin.empty() &&
-         activity.empty() && purged_runs.empty() && purged_deliveries.empty() && forgotten.empty();
+         activity.empty() && purged_runs.empty() && purged_deliveries.empty() &&
+         purged_attempts.empty() && forgotten.empty();
 }
 
 bool fits(const StoreReader::RunFilter& filter, const Run& run) {

@@ -163,6 +163,8 @@ struct Commit {
   };
   std::vector<PurgedRun> purged_runs;
   std::vector<DeliveryKey> purged_deliveries;
+  std::vector<DeliveryKey>
+      purged_attempts;  ///< Settled ones, of which only the last attempt stays.
   /// Erased after all else in the commit: contact, identities, engagement, ledger. Its runs (ended,
   /// in this commit or before) and deliveries stay, without path, event, entry key, request and
   /// response; the deliveries that its runs' paths name and those that are pending are its own.
@@ -209,6 +211,13 @@ struct EndedRuns {
   std::vector<Run> runs;  ///< By key.
   RunKey last;            ///< The last run looked at, of whatever scenario.
   bool end = false;       ///< No run ended that comes after it.
+};
+
+/// Deliveries whose request is still stored, in the order in which they were made.
+struct StoredBodies {
+  std::vector<Delivery> deliveries;
+  DeliveryKey last;  ///< The last one looked at.
+  bool end = false;  ///< None with a request comes after it.
 };
 
 /// Lists for people: a consistent snapshot of the folded tables. Its own connection, its own
@@ -297,8 +306,10 @@ class Store {
                                                          std::size_t limit) = 0;
   /// Of the next `contacts` contacts after `after` that may have live runs, all of these.
   virtual Result<LiveRuns> live_runs(ContactKey after, std::size_t contacts) = 0;
-  /// Those of `scenario` among the next `limit` ended runs after `after`.
+  /// Those of `scenario` (0: all) among the next `limit` ended runs after `after`.
   virtual Result<EndedRuns> ended_runs(ScenarioKey scenario, RunKey after, std::size_t limit) = 0;
+  /// The next `limit` after `after`.
+  virtual Result<StoredBodies> stored_bodies(DeliveryKey after, std::size_t limit) = 0;
 
   /// One transaction, seen by every later read; durable once `sync` has returned. What survives a
   /// crash is always a beginning of the commits. Part of a waiting fold may ride along.

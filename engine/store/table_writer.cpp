@@ -39,6 +39,7 @@ TableWriter::TableWriter(SQLite::Database& database, const std::vector<Date>& da
                " ON CONFLICT (key) DO UPDATE SET body = excluded.body"},
       request_erase_{database, "DELETE FROM requests WHERE key = ?"},
       attempt_{database, "REPLACE INTO attempts (delivery, number, body) VALUES (?, ?, ?)"},
+      attempt_erase_{database, "DELETE FROM attempts WHERE delivery = ? AND number = ?"},
       timer_{database,
              "INSERT OR IGNORE INTO timers (at, contact, kind, subject) VALUES (?, ?, ?, ?)"},
       timer_erase_{database,
@@ -138,7 +139,10 @@ void TableWriter::request(DeliveryKey key, const Overlay::Bytes& row) {
 
 void TableWriter::attempt(const std::pair<DeliveryKey, std::uint32_t>& key,
                           const Overlay::Bytes& row) {
-  attempt_.run(key.first, key.second, row.body);
+  if (row.body.empty())
+    attempt_erase_.run(key.first, key.second);
+  else
+    attempt_.run(key.first, key.second, row.body);
 }
 
 void TableWriter::timer(const Timer& timer, const Overlay::TimerRow& row) {

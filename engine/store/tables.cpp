@@ -99,7 +99,8 @@ Tables::Tables(SQLite::Database& database)
                    "SELECT key, contact, body FROM runs WHERE key > ? ORDER BY key LIMIT ?"},
       live_after_{database,
                   "SELECT DISTINCT contact FROM runs_live WHERE contact > ?"
-                  " ORDER BY contact LIMIT ?"} {}
+                  " ORDER BY contact LIMIT ?"},
+      requests_after_{database, "SELECT key FROM requests WHERE key > ? ORDER BY key LIMIT ?"} {}
 
 std::optional<Engagement> Tables::engagement(ContactKey contact) {
   auto rows = engagement_(contact);
@@ -145,6 +146,13 @@ std::map<RunKey, Run> Tables::ended_runs_after(RunKey after, std::size_t limit) 
     runs.emplace_hint(runs.end(), key, intact(decode_run(key, {rows.number(1)}, rows.bytes(2))));
   }
   return runs;
+}
+
+std::vector<DeliveryKey> Tables::requests_after(DeliveryKey after, std::size_t limit) {
+  std::vector<DeliveryKey> keys;
+  auto rows = requests_after_(after, limit);
+  while (rows.next()) keys.push_back({rows.number(0)});
+  return keys;
 }
 
 std::vector<ContactKey> Tables::contacts_with_live_runs(ContactKey after, std::size_t limit) {

@@ -45,6 +45,7 @@ class Tables : public SharedTables {
   std::vector<Run> ended_runs(ContactKey contact);
   /// In order, whatever their scenario.
   std::map<RunKey, Run> ended_runs_after(RunKey after, std::size_t limit);
+  std::vector<DeliveryKey> requests_after(DeliveryKey after, std::size_t limit);
   std::vector<ContactKey> contacts_with_live_runs(ContactKey after, std::size_t limit);
   std::vector<DeliveryKey> pending_of(ContactKey contact);
   /// Walks over the deliveries of a node in one state after `after`, oldest first, until `take`
@@ -92,7 +93,7 @@ class Tables : public SharedTables {
  private:
   SQLite::Database& database_;
   Query engagement_, ledger_, keyed_, ledger_of_, keyed_of_, ended_, pending_, of_node_, timers_,
-      due_, next_endpoint_, meta_, ended_after_, live_after_;
+      due_, next_endpoint_, meta_, ended_after_, live_after_, requests_after_;
   std::map<Date, Query> seen_;
 };
 

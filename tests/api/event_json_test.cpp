@@ -161,6 +161,7 @@ TEST_CASE("a lone event's failure is the request's", "[api][events]") {
   REQUIRE(good);
   CHECK(render_answers(*good, {{EventAnswer::Kind::Conflict, "id_reused", "", {}}}).status == 409);
   CHECK(render_answers(*good, {{EventAnswer::Kind::Rejected, "too_old", "", {}}}).status == 400);
+  CHECK(render_answers(*good, {{EventAnswer::Kind::Rejected, "poison", "", {}}}).status == 422);
   const ApiReply repeat = render_answers(*good, {{EventAnswer::Kind::Duplicate, "", "", {}}});
   CHECK(repeat.status == 202);
   CHECK(repeat.body == R"({"accepted":0,"duplicates":1,"rejected":0,"warnings":[],"errors":[]})");

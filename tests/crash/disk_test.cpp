@@ -57,7 +57,9 @@ TEST_CASE("a full disk refuses events until there is room, and then takes them b
   CHECK(refused->status == 503);
   CHECK(refused->body.find("disk_full") != std::string::npos);
   CHECK(site.contact(url, "a") == 200);  // reading goes on
-  CHECK(call(site.data, url, "GET", "/readyz")->status == 503);
+  const auto ready = call(site.data, url, "GET", "/readyz");
+  CHECK(ready->status == 503);
+  CHECK(ready->body.find("disk_full") != std::string::npos);
 
   std::filesystem::remove(site.faults / "full");
   int status = 0;

@@ -1,5 +1,6 @@
 #include <map>
 
+#include <fmt/format.h>
 #include <catch2/catch.hpp>
 
 #include "tests/runtime/relay.h"
@@ -95,6 +96,38 @@ TEST_CASE("a window full of refused deliveries hides none that is due", "[runtim
   while (stage.reply(200) > 0) {
   }
   CHECK(stage.counts("tell")[Counter::Accepted] == 60);
+}
+
+TEST_CASE(
+    "fault 59: whatever waits for dead origins, memory holds a window, and one that is well is "
+    "served at once",
+    "[runtime][deliveries]") {
+  Stage stage{"", nullptr, {.endpoint_window = 100, .window = 300}};
+  constexpr int kDead = 20;
+  for (int i = 0; i <= kDead; ++i)
+    stage.apply(
+        fmt::format("scenario: s{0}\nreentry: parallel\nnodes:\n"
+                    "  any:  {{ kind: trigger, event: e{0}, next: tell }}\n"
+                    "  tell: {{ kind: send_webhook, url: \"https://o{0}.example.com/in\", "
+                    "next: end }}\n",
+                    i));
+  const auto post = [&](int origin, int count) {
+    std::vector<EventInput> inputs;
+    for (int i = 0; i < count; ++i)
+      inputs.push_back(stage.input(fmt::format("c{}", i), fmt::format("e{}", origin)));
+    stage.send(std::move(inputs));
+  };
+  for (int origin = 1; origin <= kDead; ++origin) post(origin, 1'000);
+  // Full, and a share of 16 of each endpoint beyond that.
+  const auto out = [&] { return stage.sink().tasks.size(); };
+  CHECK(out() <= 300 + kDead * 16);
+  stage.restart();
+  CHECK(out() <= 300 + kDead * 16);
+  const std::size_t before = out();
+  post(0, 5);
+  CHECK(out() == before + 5);
+  for (std::size_t i = before; i < out(); ++i)
+    CHECK(stage.sink().tasks[i].policy->origin == "https://o0.example.com:443");
 }
 
 TEST_CASE("a header value with a control character makes a delivery that is born failed",

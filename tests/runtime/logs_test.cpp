@@ -1,6 +1,7 @@
 // What people are told has happened.
 #include <catch2/catch.hpp>
 
+#include "engine/delivery/attempt.h"
 #include "engine/runtime/queries.h"
 #include "tests/runtime/relay.h"
 #include "tests/runtime/stores.h"
@@ -151,4 +152,35 @@ nodes:
   CHECK(query_deliveries(*reader, *names, {.node = "first"}, 2, "").error().code == "no_scenario");
   CHECK(query_deliveries(*reader, *names, {.scenario = "othre"}, 2, "").error().code ==
         "unknown_scenario");
+}
+
+TEST_CASE("trouble of our own is told once a minute, whoever it meets", "[runtime][logs]") {
+  std::vector<std::string> told;
+  RuntimeOptions options;
+  options.log = [&told](const LogRecord& record) {
+    if (record.event == "delivery.deferred") told.push_back(to_line(record, Instant{}).substr(25));
+  };
+  Stage stage{kRelay, nullptr, options};
+  for (const char* who : {"ada", "ben", "eve"}) stage.event(who, "opened");
+  const auto meets = [&stage] {
+    std::vector<AttemptResult> results;
+    for (const DeliveryTask& task : stage.sink().tasks) {
+      results.push_back(
+          result_of(task, Error{ErrorKind::Busy, "local", "no descriptors"}, stage.clock().now()));
+      REQUIRE(results.back().local);
+    }
+    REQUIRE(results.size() == 3);
+    stage.sink().tasks.clear();
+    REQUIRE(stage.engine().work({}, std::move(results)));
+  };
+  meets();
+  CHECK(told ==
+        std::vector<std::string>{
+            "delivery.deferred level=warning code=local attempts=1 error=\"no descriptors\""});
+  for (int minute = 0; minute < 3; ++minute) {
+    stage.pass(60s);
+    meets();
+  }
+  REQUIRE(told.size() == 4);
+  CHECK(told.back().find("attempts=3") != std::string::npos);
 }

@@ -17,6 +17,8 @@ class LastingStage {
   LastingStage& operator=(const LastingStage&) = delete;
 
   void restart();
+  /// Of SQLite's files; empty: there are none.
+  const std::filesystem::path& folder() const { return folder_; }
   Stage& operator*() { return *stage_; }
   Stage* operator->() { return stage_.get(); }
 

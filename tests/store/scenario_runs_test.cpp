@@ -71,10 +71,47 @@ TEST_CASE("ended runs of a scenario are found stretch by stretch", "[store]") {
   for (const std::size_t limit : {1, 2, 3, 10}) {
     CHECK(keys_of(ended(subject, 1, limit)) == Keys{256, 768, 1280});
     CHECK(keys_of(ended(subject, 2, limit)) == Keys{512});
+    CHECK(keys_of(ended(subject, 0, limit)) == Keys{256, 512, 768, 1280});
     CHECK(ended(subject, 3, limit).empty());
   }
   subject.commit({.runs = {a_run(1024, 5, RunState::Done)}});
   CHECK(keys_of(ended(subject, 1, 2)) == Keys{256, 768, 1024, 1280});
+}
+
+TEST_CASE("requests that are still stored are found stretch by stretch, in order", "[store]") {
+  SUBJECT(subject);
+  const auto request = std::make_shared<const Request>(a_request("Ada"));
+  Commit commit;
+  for (const std::uint64_t key : {257, 513, 769, 1025, 1281}) {
+    commit.deliveries.push_back(a_delivery(key, 7, 100));
+    if (key != 1025) commit.requests.push_back({{key}, request});
+  }
+  subject.commit(commit);
+  Delivery settled = a_delivery(769, 7, 100);
+  settled.state = DeliveryState::Accepted;
+  settled.due.reset();
+  subject.commit({.deliveries = {settled}});
+  const auto stored = [&](std::size_t limit) {
+    Keys keys;
+    DeliveryKey after;
+    for (int calls = 0; calls < 100; ++calls) {
+      const StoredBodies found = must(subject->stored_bodies(after, limit));
+      for (const Delivery& one : found.deliveries) {
+        keys.push_back(one.key.value);
+        CHECK(one.pending() == (one.key.value != 769));
+      }
+      if (found.end) return keys;
+      CHECK(found.last > after);
+      after = found.last;
+    }
+    FAIL("no end");
+    return keys;
+  };
+  for (const std::size_t limit : {1, 2, 3, 10}) CHECK(stored(limit) == Keys{257, 513, 769, 1281});
+  subject.commit({.purged_deliveries = {{257}, {769}}});
+  for (const std::size_t limit : {1, 2, 10}) CHECK(stored(limit) == Keys{513, 1281});
+  subject.commit({.purged_deliveries = {{513}, {1281}}});
+  CHECK(stored(1).empty());
 }
 
 TEST_CASE("a purge takes runs and bodies, and leaves deliveries and numbers", "[store]") {
@@ -124,6 +161,13 @@ TEST_CASE("a purge takes runs and bodies, and leaves deliveries and numbers", "[
   CHECK(detail->attempts[0].response.empty());
   CHECK(detail->attempts[1].response.empty());
   CHECK(must(subject->snapshot()).counters.at(counter) == counts);
+
+  // Of its attempts the last one stays, in its own row.
+  subject.commit({.attempts = {{{513}, first}}, .purged_attempts = {{257}}});
+  CHECK(must(subject.reader()->delivery({257}))->attempts.size() == 1);
+  CHECK(must(subject.reader()->delivery({513}))->attempts.size() == 1);
+  subject.commit({.purged_deliveries = {{257}}});
+  CHECK(must(subject.reader()->delivery({257}))->attempts.size() == 1);
 
   // A contact that is forgotten later has nothing left of it to blank.
   subject.commit({.forgotten = {{7}}});

@@ -70,6 +70,8 @@ class Stage {
   /// The store as well: closed, and what `reopen` opens takes its place.
   void restart(const std::function<std::unique_ptr<Store>()>& reopen);
 
+  /// What the next restart begins with.
+  RuntimeOptions& options() { return options_; }
   Engine& engine() { return simulation_->engine(); }
   VirtualClock& clock() { return clock_; }
   /// With all that the engine has let go of by now.

@@ -28,7 +28,7 @@ constexpr std::string_view kUsage =
   --contacts N      known before a measurement begins (100000)
   --batch N         events in an NDJSON post (500)
   --fsync-extra-ms N  of the slower disk of e2e (2)
-  --waiting N       contacts inside waits, and requests pending, of size (1000000)
+  --waiting N       contacts inside waits, and requests pending, of size and dead (1000000)
   --due N           timers due at once, of growth (100000)
   --scenarios N     active ones, of growth (1000)
   --many N          contacts of many (10000000: 4 GB of disk, minutes)

@@ -14,25 +14,6 @@ constexpr int kReplyMs = 200;
 constexpr double kMost = 512 / (kReplyMs / 1'000.0);  // what 512 connections to one origin carry
 constexpr double kAdapting = 6;                       // seconds
 constexpr double kFastRate = 500;                     // events per second
-
-struct Seen {
-  double p50_us = 0, p99_us = 0, rate = 0;
-};
-
-/// The fast receiver under its own load.
-Seen fast_one(Stand& stand, Stream& stream) {
-  stream.receiver->take();
-  LoadPlan load = stand.single_posts(stream);
-  load.rate = kFastRate;
-  const std::uint64_t arrived = stream.receiver->distinct();
-  const LoadResult result = stand.post(stream, load);
-  const double rate = static_cast<double>(stream.receiver->distinct() - arrived) / result.seconds;
-  stand.drain(stream);
-  Arrivals arrivals = stream.receiver->take();
-  return {.p50_us = percentile(arrivals.latencies_us, 0.50),
-          .p99_us = percentile(arrivals.latencies_us, 0.99),
-          .rate = rate};
-}
 }  // namespace
 
 void measure_slow_receiver(Round& round) {
@@ -45,7 +26,7 @@ void measure_slow_receiver(Round& round) {
   stand.apply(slow.scenario, webhook_scenario(slow.scenario, slow.event, slow_receiver.port()));
   stand.load_contacts(round.plan.contacts);
   stand.settle();
-  const Seen alone = fast_one(stand, fast);
+  const Steady alone = steady_posts(stand, fast, kFastRate);
 
   // As much in hand as the slow one can get through while it is watched, and a little more.
   LoadPlan backlog = stand.ndjson(slow);
@@ -55,7 +36,7 @@ void measure_slow_receiver(Round& round) {
   std::this_thread::sleep_for(std::chrono::duration<double>{kAdapting});
   const std::uint64_t before = slow_receiver.requests();
   const std::int64_t start = now_ns();
-  const Seen beside = fast_one(stand, fast);
+  const Steady beside = steady_posts(stand, fast, kFastRate);
   const double slow_rate = static_cast<double>(slow_receiver.requests() - before) /
                            (static_cast<double>(now_ns() - start) / 1e9);
   stand.drain(slow);

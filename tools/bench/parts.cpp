@@ -4,11 +4,12 @@
 
 namespace onward::bench {
 std::span<const Part> parts() {
-  static constexpr std::array<Part, 9> kParts{{
+  static constexpr std::array<Part, 10> kParts{{
       {"e2e", "single posts, a condition, a webhook each, end to end", measure_end_to_end},
       {"intake", "intake alone: the condition says no", measure_intake},
       {"latency", "from the post to the webhook", measure_latency},
       {"slow", "a receiver that takes 200 ms, and a fast one beside it", measure_slow_receiver},
+      {"dead", "a receiver that is gone, and one that is there beside it", measure_dead_receiver},
       {"size", "memory, disk, and a start with much in hand", measure_size},
       {"growth", "many scenarios, long paths, many timers at once", measure_growth},
       {"many", "ten million contacts against a hundred thousand", measure_many_contacts, true},

@@ -19,6 +19,7 @@ void measure_end_to_end(Round& round);
 void measure_intake(Round& round);
 void measure_latency(Round& round);
 void measure_slow_receiver(Round& round);
+void measure_dead_receiver(Round& round);
 void measure_size(Round& round);
 void measure_growth(Round& round);
 void measure_many_contacts(Round& round);

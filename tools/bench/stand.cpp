@@ -197,6 +197,21 @@ void Stand::finish() {
   }
 }
 
+Steady steady_posts(Stand& stand, Stream& stream, double rate) {
+  stream.receiver->take();
+  LoadPlan load = stand.single_posts(stream);
+  load.rate = rate;
+  const std::uint64_t arrived = stream.receiver->distinct();
+  const LoadResult result = stand.post(stream, load);
+  const double received =
+      static_cast<double>(stream.receiver->distinct() - arrived) / result.seconds;
+  stand.drain(stream);
+  Arrivals arrivals = stream.receiver->take();
+  return {.p50_us = percentile(arrivals.latencies_us, 0.50),
+          .p99_us = percentile(arrivals.latencies_us, 0.99),
+          .rate = received};
+}
+
 double per_event_us(double seconds, std::uint64_t events) {
   return events == 0 ? 0 : seconds * 1e6 / static_cast<double>(events);
 }

@@ -87,6 +87,14 @@ class Stand {
   int contacts_;
 };
 
+/// How soon a stream's webhooks arrive.
+struct Steady {
+  double p50_us = 0, p99_us = 0;
+  double rate = 0;  ///< Arrivals per second.
+};
+/// Single posts at `rate` for the plan's seconds, and all their webhooks.
+Steady steady_posts(Stand& stand, Stream& stream, double rate);
+
 /// One processor second is so many microseconds per event.
 double per_event_us(double seconds, std::uint64_t events);
 }  // namespace onward::bench

@@ -6,7 +6,9 @@
 #include <functional>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "engine/core/diagnostic.h"
@@ -40,7 +42,7 @@ struct CommandLine {
 
   ClientOptions client;
   ServeOptions serve;
-  std::string dedupe_for = "7d", patience = "20s";
+  std::string dedupe_for = "7d", patience = "20s", keep_bodies = "30d", keep_runs = "90d";
   ListenOptions listen;
   std::string delay = "0s";
   std::vector<std::string> files;
@@ -115,6 +117,14 @@ void add_repeated(CLI::App* sub, const std::string& name, std::vector<std::strin
   sub->add_option(name, into, summary)->allow_extra_args(false);
 }
 
+/// False: it is none. Shorter than this, something could go while it may still be sent.
+bool read_keep(const std::string& text, std::optional<Duration>& keep) {
+  keep.reset();
+  if (text == "forever") return true;
+  keep = parse_duration(text);
+  return keep && *keep >= std::chrono::hours{96};
+}
+
 int serve_with(CommandLine& line) {
   const auto dedupe_for = parse_duration(line.dedupe_for);
   const auto patience = parse_duration(line.patience);
@@ -122,6 +132,21 @@ int serve_with(CommandLine& line) {
     return complain("--dedupe-for wants a duration such as 7d, 1m at least.", kExitUsage);
   if (!patience || *patience < Duration{0})
     return complain("--patience wants a duration such as 20s.", kExitUsage);
+  for (const auto& [name, text, keep] :
+       {std::tuple{"--keep-bodies", &line.keep_bodies, &line.serve.keep_bodies},
+        std::tuple{"--keep-runs", &line.keep_runs, &line.serve.keep_runs}})
+    if (!read_keep(*text, *keep))
+      return complain(
+          fmt::format("{} wants a duration such as 30d, 4d at least, or forever, found \"{}\".",
+                      name, *text),
+          kExitUsage);
+  if (line.serve.keep_runs &&
+      (!line.serve.keep_bodies || *line.serve.keep_runs < *line.serve.keep_bodies))
+    return complain(
+        fmt::format("--keep-runs ({}) must not be shorter than --keep-bodies ({}): what a "
+                    "contact was sent is found through its runs when it is forgotten.",
+                    line.keep_runs, line.keep_bodies),
+        kExitUsage);
   line.serve.dedupe_for = *dedupe_for;
   line.serve.patience = *patience;
   return run_serve(line.serve, line.kinds);
@@ -152,6 +177,12 @@ void add_serve(CommandLine& line) {
       ->capture_default_str()
       ->check(CLI::Range(std::int64_t{0}, kAccountMax));
   sub->add_option("--dedupe-for", line.dedupe_for, "How long a repeated event is known")
+      ->capture_default_str();
+  sub->add_option("--keep-bodies", line.keep_bodies,
+                  "How long after its end a request's body and answers are kept, or forever")
+      ->capture_default_str();
+  sub->add_option("--keep-runs", line.keep_runs,
+                  "How long ended runs and the attempts of their requests are kept, or forever")
       ->capture_default_str();
   sub->add_option("--max-concurrency", serve.concurrency_total, "Webhook requests at once")
       ->capture_default_str()

@@ -179,7 +179,7 @@ class StoreExamination {
   }
 
   void clock(const Recount& rows) {
-    if (!rows.newest || *rows.newest - kClockBack <= now_)
+    if (!rows.newest || *rows.newest <= now_ + kClockBack)
       return sound("clock", fmt::format("{}, not before what is stored", format_instant(now_)));
     warning("clock",
             fmt::format("it is {}, but the youngest row is of {}", format_instant(now_),

@@ -11,18 +11,39 @@
 #include "tools/onward/terminal.h"
 
 namespace onward {
+namespace {
+namespace fs = std::filesystem;
+
+/// Whether a link in `folder` leads out of it: whoever takes a folder of files from others means
+/// its files, not any file of the machine.
+bool leads_out(const fs::directory_entry& entry, const fs::path& folder) {
+  std::error_code fault;
+  if (!entry.is_symlink(fault)) return false;
+  const fs::path target = fs::canonical(entry.path(), fault);
+  if (fault) return false;  // It leads nowhere: reading it says so.
+  const fs::path inside = target.lexically_relative(fs::canonical(folder, fault));
+  return fault || inside.empty() || *inside.begin() == "..";
+}
+}  // namespace
+
 Result<std::vector<std::string>> scenario_files(const std::vector<std::string>& paths) {
   std::vector<std::string> files;
   for (const std::string& path : paths) {
     std::error_code fault;
-    if (path == "-" || !std::filesystem::is_directory(path, fault)) {
+    if (path == "-" || !fs::is_directory(path, fault)) {
       files.push_back(path);
       continue;
     }
     std::vector<std::string> found;
-    for (const auto& entry : std::filesystem::directory_iterator{path, fault}) {
+    for (const auto& entry : fs::directory_iterator{path, fault}) {
       const std::string ending = entry.path().extension().string();
-      if (ending == ".yaml" || ending == ".yml") found.push_back(entry.path().string());
+      if (ending != ".yaml" && ending != ".yml") continue;
+      if (leads_out(entry, path))
+        return fail(ErrorKind::Invalid, "outside_folder",
+                    fmt::format("{} is a link that leads out of the folder {}. Name its target "
+                                "itself if it is meant.",
+                                entry.path().string(), path));
+      found.push_back(entry.path().string());
     }
     if (fault)
       return fail(ErrorKind::NotFound, "cannot_read",
@@ -47,7 +68,7 @@ Result<ScenarioFile> load_scenario_file(const std::string& file) {
 Result<ScenarioFile> load_scenario_of(const ClientOptions& options, const std::string& name,
                                       bool* from_server) {
   std::error_code ignored;
-  const bool remote = name != "-" && valid_id(name) && !std::filesystem::exists(name, ignored);
+  const bool remote = name != "-" && valid_id(name) && !fs::exists(name, ignored);
   if (from_server) *from_server = remote;
   if (!remote) return load_scenario_file(name);
   const Client client{options};

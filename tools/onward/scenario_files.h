@@ -16,7 +16,7 @@ struct ScenarioFile {
 };
 
 /// The files, and those ending in .yaml or .yml of a folder, by name. Refused: a folder without
-/// any.
+/// any, or with a link that leads out of it.
 Result<std::vector<std::string>> scenario_files(const std::vector<std::string>& paths);
 /// Read and loaded; the error is one of reading.
 Result<ScenarioFile> load_scenario_file(const std::string& file);

@@ -219,7 +219,7 @@ struct Service {
   Announcement announcement;
 };
 
-Result<std::unique_ptr<HttpClient>> make_client(const ServeOptions& options) {
+Result<std::unique_ptr<HttpClient>> make_client(const ServeOptions& options, WorkNote* note) {
   auto guard = AddressGuard::make({options.allow_networks, options.allow_hosts});
   if (!guard) return tl::make_unexpected(guard.error());
   CurlOptions curl;
@@ -228,6 +228,7 @@ Result<std::unique_ptr<HttpClient>> make_client(const ServeOptions& options) {
   curl.connections_max = options.concurrency_total;
   curl.https_only = options.https_only;
   curl.ca_file = options.ca_file;
+  curl.note = note;
   return make_curl_client(curl);
 }
 
@@ -240,7 +241,13 @@ Status open_engine(const ServeOptions& options, const NodeKinds& kinds, const Lo
   sqlite.log = log;
   auto store = open_sqlite_store(sqlite);
   if (!store) return tl::make_unexpected(store.error());
-  auto client = make_client(options);
+  // The store's lock is held. Without the file the server does as well, until it crashes.
+  std::shared_ptr<WorkingFile> working;
+  if (auto file = WorkingFile::open(data / "working", ONWARD_VERSION))
+    working = std::move(*file);
+  else
+    log({"working.unavailable", {{"reason", file.error().message}}, LogLevel::Warning});
+  auto client = make_client(options, working ? &working->deliver_note() : nullptr);
   if (!client) return tl::make_unexpected(client.error());
 
   ConcurrencyLimits limits;
@@ -249,10 +256,13 @@ Status open_engine(const ServeOptions& options, const NodeKinds& kinds, const Lo
   RuntimeOptions runtime;
   runtime.account_id = options.account_id;
   runtime.dedupe_for = options.dedupe_for;
+  runtime.keep_bodies = options.keep_bodies;
+  runtime.keep_runs = options.keep_runs;
   const char* key_file = std::getenv("ONWARD_KEY_FILE");
   runtime.own_key_file = !key_file || !*key_file;
   runtime.key_file = runtime.own_key_file ? data / "secret.key" : fs::path{key_file};
   runtime.log = log;
+  runtime.working = std::move(working);
   auto opened = Runtime::open(std::move(*store), kinds, std::move(*client), limits, system_clock(),
                               std::move(runtime));
   if (!opened) return tl::make_unexpected(opened.error());

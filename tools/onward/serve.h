@@ -1,6 +1,7 @@
 #pragma once
 // `onward serve`: opens a data folder, runs the engine and the API until it is told to stop.
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +25,8 @@ struct ServeOptions {
   bool json_log = false;                         ///< A JSON object a line.
   std::int64_t account_id = 1;
   Duration dedupe_for = std::chrono::hours{24 * 7};
-  Duration patience = std::chrono::seconds{20};  ///< For what is in flight when it is to stop.
+  std::optional<Duration> keep_bodies, keep_runs;  ///< Nothing: for ever.
+  Duration patience = std::chrono::seconds{20};    ///< For what is in flight when it is to stop.
   std::size_t concurrency_total = 2048;
   std::size_t concurrency_origin = 512;
   std::size_t connections_max = 4096;

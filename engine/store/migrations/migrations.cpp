@@ -1,8 +1,8 @@
 #include "engine/store/migrations/migrations.h"
 
 namespace onward {
-std::span<const Migration> migrations() {
-  static const Migration all[] = {{1, kMigration1}, {2, kMigration2}};
+std::span<const SchemaMigration> migrations() {
+  static const SchemaMigration all[] = {{1, kMigration1}, {2, kMigration2}};
   return all;
 }
 }  // namespace onward

@@ -5,12 +5,12 @@
 #include <string_view>
 
 namespace onward {
-struct Migration {
+struct SchemaMigration {
   int version = 0;
   std::string_view sql;
 };
 /// In order, numbered from 1.
-std::span<const Migration> migrations();
+std::span<const SchemaMigration> migrations();
 
 extern const std::string_view kMigration1;
 extern const std::string_view kMigration2;

@@ -1,4 +1,4 @@
-#include "engine/delivery/route.h"
+#include "engine/delivery/destination.h"
 
 #include <fmt/core.h>
 
@@ -32,22 +32,22 @@ curl_slist* make_connect_to(const IpAddress& address) {
 }
 }  // namespace
 
-void Route::set_target(std::string host, std::uint16_t port) {
+void Destination::set_target(std::string host, std::uint16_t port) {
   host_ = std::move(host);
   port_ = port;
   name_ = name_of(host_);
   begin_literal();
 }
 
-std::string Route::where() const { return fmt::format("{}:{}", host_, port_); }
+std::string Destination::where() const { return fmt::format("{}:{}", host_, port_); }
 
-void Route::begin_literal() {
+void Destination::begin_literal() {
   found_.reset();
   stops_.clear();
   at_ = 0;
 }
 
-std::string Route::begin(std::shared_ptr<const LookUp> found, const AddressGuard* guard) {
+std::string Destination::begin(std::shared_ptr<const LookUp> found, const AddressGuard* guard) {
   at_ = 0;
   if (found == found_) return refusal_;
   found_ = std::move(found);
@@ -66,9 +66,11 @@ std::string Route::begin(std::shared_ptr<const LookUp> found, const AddressGuard
   return refusal_;
 }
 
-const IpAddress* Route::address() const { return stops_.empty() ? nullptr : &stops_[at_].address; }
+const IpAddress* Destination::address() const {
+  return stops_.empty() ? nullptr : &stops_[at_].address;
+}
 
-curl_slist* Route::connect_to() const {
+curl_slist* Destination::connect_to() const {
   return stops_.empty() ? nullptr : stops_[at_].connect_to.get();
 }
 }  // namespace onward

@@ -14,7 +14,7 @@
 
 namespace onward {
 /// Kept from one attempt to the next, since most go where the one before went.
-class Route {
+class Destination {
  public:
   /// Addresses of a name that one attempt tries at most.
   static constexpr std::size_t kAddressesMax = 4;

@@ -1,0 +1,205 @@
+#include "engine/runtime/retention.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "engine/core/value.h"
+#include "engine/runtime/engine.h"
+
+namespace onward {
+namespace {
+/// Rows that one commit looks at.
+constexpr std::size_t kRowsAtOnce = 200;
+/// By then a request is settled, unless its node was paused or somebody retried it: the longest
+/// window, and its last attempt.
+constexpr Duration kSettledWithin = std::chrono::hours{73};
+/// Rows grow old together: not each is worth a wake.
+constexpr Duration kLookPause = std::chrono::hours{1};
+/// What was passed is looked at again after this part of the time that it is kept.
+constexpr int kRounds = 4;
+
+std::int64_t whole(const Value& value, std::string_view name) {
+  const Value* member = value.find(name);
+  const auto* number = member == nullptr ? nullptr : member->get_if<std::int64_t>();
+  return number == nullptr ? 0 : *number;
+}
+
+bool ended_by(const Delivery& delivery, Instant before) {
+  return !delivery.pending() && delivery.settled.value_or(delivery.created) <= before;
+}
+}  // namespace
+
+KeepWalk::KeepWalk(Of of, std::optional<Duration> keep, Instant now)
+    : of_{of}, keep_{keep}, round_{now}, look_{now} {}
+
+std::string_view KeepWalk::name() const { return of_ == Of::Bodies ? "keep/bodies" : "keep/runs"; }
+Duration KeepWalk::wait() const { return *keep_ + kSettledWithin; }
+
+AdminRecord KeepWalk::record() const {
+  return {.kind = AdminKind::Pass,
+          .name = std::string{name()},
+          .content = to_json(ValueMap{{"after", static_cast<std::int64_t>(after_)},
+                                      {"round", format_instant(round_)}})};
+}
+
+void KeepWalk::restore(const AdminRecord& record) {
+  if (record.kind != AdminKind::Pass || record.name != name()) return;
+  const auto content = parse_json(record.content);
+  if (!content) return;
+  after_ = static_cast<std::uint64_t>(whole(*content, "after"));
+  const Value* round = content->find("round");
+  if (round == nullptr || round->text() == nullptr) return;
+  round_ = parse_instant(*round->text()).value_or(round_);
+}
+
+/// A rest is never longer than this: where it seems so, the clock was set back.
+std::optional<Instant> KeepWalk::wake(Instant now) const {
+  if (!keep_) return std::nullopt;
+  return look_ - now > wait() + kLookPause ? now : look_;
+}
+
+void KeepWalk::begin(Instant now) {
+  const bool set_back = round_ > now;
+  if (after_ != 0 && !set_back && now < round_ + *keep_ / kRounds) return;
+  after_ = 0;
+  round_ = now;
+}
+
+void KeepWalk::rest(Instant at, Instant now) {
+  if (after_ != 0) at = std::min(at, round_ + *keep_ / kRounds);
+  look_ = std::max(at, now + kLookPause);
+}
+void KeepWalk::rest_until_old(Instant made, Instant now) { rest(made + wait(), now); }
+void KeepWalk::rest_at_end(Instant now) { rest(now + wait(), now); }
+
+// ---- the engine's part ----
+
+/// One stretch of one walk, so that other work comes in between.
+Status Engine::step_retention() {
+  if (full_) return {};
+  const Instant now = clock_.now();
+  if (const auto look = keep_bodies_.wake(now); look && *look <= now)
+    return drop_bodies(keep_bodies_);
+  if (const auto look = keep_runs_.wake(now); look && *look <= now) return drop_runs(keep_runs_);
+  return {};
+}
+
+/// Whether what `delivery` said may go: then it is in `taken`. A batch goes whole, so that a retry
+/// by hand never sends a part of it.
+Result<bool> Engine::take_body(std::set<DeliveryKey>& taken, const Delivery& delivery,
+                               Instant before) {
+  if (taken.contains(delivery.key)) return true;
+  if (!ended_by(delivery, before)) return false;
+  if (!delivery.batch) {
+    taken.insert(delivery.key);
+    return true;
+  }
+  const auto unit = unit_of(*store_, delivery);
+  if (!unit) return tl::make_unexpected(unit.error());
+  for (const LoadedDelivery& member : *unit)
+    if (!ended_by(member.delivery, before)) return false;
+  for (const LoadedDelivery& member : *unit) taken.insert(member.delivery.key);
+  taken.insert(delivery.key);
+  return true;
+}
+
+Status Engine::drop_bodies(KeepWalk walk) {
+  const Instant now = clock_.now();
+  walk.begin(now);
+  const auto found = store_->stored_bodies({walk.after()}, kRowsAtOnce);
+  if (!found) return tl::make_unexpected(found.error());
+  std::set<DeliveryKey> taken;
+  std::optional<Instant> young;
+  for (const Delivery& delivery : found->deliveries) {
+    if (delivery.created > walk.made_before(now)) {
+      young = delivery.created;
+      break;
+    }
+    const auto gone = take_body(taken, delivery, walk.ended_before(now));
+    if (!gone) return tl::make_unexpected(gone.error());
+    walk.pass(delivery.key.value);
+  }
+  if (young) {
+    walk.rest_until_old(*young, now);
+  } else {
+    walk.pass(found->last.value);
+    if (found->end) walk.rest_at_end(now);
+  }
+  walk.count(taken.size());
+  return commit_walk(std::move(walk), {}, taken);
+}
+
+/// A run goes when it has ended long enough ago, and all of its requests have. Their bodies go with
+/// it where they are left, since a contact that is forgotten finds them through its runs.
+Status Engine::drop_runs(KeepWalk walk) {
+  const Instant now = clock_.now();
+  walk.begin(now);
+  const auto found = store_->ended_runs({}, {walk.after()}, kRowsAtOnce);
+  if (!found) return tl::make_unexpected(found.error());
+  const Instant before = walk.ended_before(now);
+  Commit commit;
+  std::set<DeliveryKey> taken;
+  std::optional<Instant> young;
+  for (const Run& run : found->runs) {
+    if (run.started > walk.made_before(now)) {
+      young = run.started;
+      break;
+    }
+    walk.pass(run.key.value);
+    if (run.ended.value_or(run.started) > before) continue;
+    std::vector<DeliveryKey> keys;
+    for (const PathStep& step : run.path)
+      if (step.delivery) keys.push_back(*step.delivery);
+    const auto gone = take_deliveries(commit, taken, keys, before);
+    if (!gone) return tl::make_unexpected(gone.error());
+    if (*gone) commit.purged_runs.push_back({.run = run.key, .contact = run.contact});
+  }
+  if (young) {
+    walk.rest_until_old(*young, now);
+  } else {
+    walk.pass(found->last.value);
+    if (found->end) walk.rest_at_end(now);
+  }
+  walk.count(commit.purged_runs.size());
+  return commit_walk(std::move(walk), std::move(commit), taken);
+}
+
+/// Whether all of a run's requests may go with it.
+Result<bool> Engine::take_deliveries(Commit& commit, std::set<DeliveryKey>& taken,
+                                     std::span<const DeliveryKey> keys, Instant before) {
+  const auto loaded = store_->deliveries(keys);
+  if (!loaded) return tl::make_unexpected(loaded.error());
+  for (const auto& one : *loaded)
+    if (one && !ended_by(one->delivery, before)) return false;
+  for (const auto& one : *loaded) {
+    if (!one) continue;
+    if (one->request != nullptr) {
+      const auto gone = take_body(taken, one->delivery, before);
+      if (!gone || !*gone) return gone;
+    }
+    commit.purged_attempts.push_back(one->delivery.key);
+  }
+  return true;
+}
+
+/// Nobody is told of it, so it need not be durable at once: what a crash undoes is done again.
+Status Engine::commit_walk(KeepWalk walk, Commit commit, const std::set<DeliveryKey>& bodies) {
+  KeepWalk& known = walk.of() == KeepWalk::Of::Bodies ? keep_bodies_ : keep_runs_;
+  commit.at = clock_.now();
+  commit.last_seq = last_seq_;
+  commit.last_contact = last_contact_;
+  commit.purged_deliveries.assign(bodies.begin(), bodies.end());
+  if (!commit.empty() || !walk.same_place(known)) {
+    commit.admin.push_back(walk.record());
+    if (Status done = commit_rows(commit, Durable::Later); !done) return done;
+  }
+  if (walk.resting(commit.at) && walk.taken() > 0) {
+    log({walk.of() == KeepWalk::Of::Bodies ? "retention.bodies" : "retention.runs",
+         {{"gone", count_value(walk.taken())}}});
+    walk.told();
+  }
+  known = std::move(walk);
+  return {};
+}
+}  // namespace onward

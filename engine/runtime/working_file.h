@@ -1,0 +1,96 @@
+#pragma once
+// What is being worked on, in a small mapped file: never synced, so a note costs a few stores, and
+// kept by the system when the process dies. A note that is found at the next start names what the
+// process died on; what it died on three times is poison, and is set aside.
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/hash.h"
+#include "engine/core/result.h"
+#include "engine/delivery/work_note.h"
+
+namespace onward {
+/// Stored by number: append only.
+enum class WorkKind : std::uint8_t {
+  None,
+  Several,   ///< Some of many inputs or results: which one is not known.
+  Event,     ///< Key: of source, id and body.
+  Patch,     ///< Key: of the contact's name and what is changed.
+  Timer,     ///< Key: contact, and kind and subject.
+  Command,   ///< Key: contact, and command and run.
+  Delivery,  ///< Key: its number.
+  Scenario,  ///< Key: of a scenario's text.
+};
+std::string_view to_string(WorkKind kind);
+
+/// One thing that can be worked on, and be met again after a restart.
+struct WorkItem {
+  WorkKind kind = WorkKind::None;
+  Hash128 key;
+  bool operator==(const WorkItem&) const = default;
+};
+
+/// What a process died on.
+struct Suspect {
+  WorkItem item;
+  std::string label;  ///< As it was noted, cut short.
+  std::uint32_t crashes = 0;
+  bool fresh = false;  ///< The last end of the process added one.
+};
+
+/// One process at a time may have the file open: take the data folder's lock first.
+class WorkingFile {
+ public:
+  static constexpr std::uint32_t kCrashesMax = 3;
+  static constexpr std::size_t kSuspectsMax = 64;
+  static constexpr std::size_t kLabelMax = 63;
+
+  /// Reads what the last end left behind. `build` names the program: what another one died on is
+  /// forgotten, since this one may be mended. A file that is none of ours is begun anew.
+  static Result<std::unique_ptr<WorkingFile>> open(const std::filesystem::path& file,
+                                                   std::string_view build);
+  ~WorkingFile();
+  WorkingFile(const WorkingFile&) = delete;
+  WorkingFile& operator=(const WorkingFile&) = delete;
+
+  // The engine thread's, or of whoever opens the engine.
+  void begin(const WorkItem& item, std::string_view label = {});
+  void end();
+  /// Oldest first.
+  const std::vector<Suspect>& suspects() const { return suspects_; }
+  bool is_poison(const WorkItem& item) const {
+    return !suspects_.empty() && crashes_of(item) >= kCrashesMax;
+  }
+  /// It was worked on without harm, or set aside for good.
+  void forget(const WorkItem& item) {
+    if (!suspects_.empty()) erase(item);
+  }
+  /// The process died among inputs, so that it should take them one by one until it has passed
+  /// what it died on.
+  bool died_at_work() const { return died_at_work_; }
+  /// An end without a crash: only what is poison already stays known.
+  void clean_stop();
+
+  /// The deliver thread's.
+  WorkNote& deliver_note();
+
+ private:
+  struct Layout;
+  class DeliverNote;
+  explicit WorkingFile(Layout* layout);
+  void take_notes();
+  void add_crash(const WorkItem& item, std::string_view label);
+  std::uint32_t crashes_of(const WorkItem& item) const;
+  void erase(const WorkItem& item);
+  void write_suspects();
+
+  Layout* layout_;  // mapped
+  std::unique_ptr<DeliverNote> deliver_note_;
+  std::vector<Suspect> suspects_;
+  bool died_at_work_ = false;
+};
+}  // namespace onward

@@ -1,0 +1,134 @@
+#include <filesystem>
+#include <fstream>
+
+#include <catch2/catch.hpp>
+
+#include "engine/runtime/poison.h"
+#include "engine/runtime/working_file.h"
+#include "tests/support/child.h"
+
+using namespace onward;
+
+namespace {
+constexpr WorkItem kOne{.kind = WorkKind::Event, .key = {.high = 1, .low = 2}};
+constexpr WorkItem kOther{.kind = WorkKind::Event, .key = {.high = 3, .low = 4}};
+
+std::unique_ptr<WorkingFile> open(const TemporaryFolder& folder, std::string_view build = "1") {
+  auto file = WorkingFile::open(folder.path() / "working", build);
+  REQUIRE(file);
+  return std::move(*file);
+}
+/// A process that dies while it works on `item`.
+void die(const TemporaryFolder& folder, const WorkItem& item, std::string_view label = {}) {
+  open(folder)->begin(item, label);
+}
+}  // namespace
+
+TEST_CASE("what a process died on three times is poison, and not before", "[runtime][working]") {
+  TemporaryFolder folder;
+  for (std::uint32_t crashes = 1; crashes <= 3; ++crashes) {
+    die(folder, kOne, "web e-17");
+    const auto file = open(folder);
+    REQUIRE(file->suspects().size() == 1);
+    CHECK(file->suspects()[0].item == kOne);
+    CHECK(file->suspects()[0].label == "web e-17");
+    CHECK(file->suspects()[0].crashes == crashes);
+    CHECK(file->suspects()[0].fresh);
+    CHECK(file->died_at_work());
+    CHECK(file->is_poison(kOne) == (crashes == 3));
+    CHECK_FALSE(file->is_poison(kOther));
+  }
+  CHECK_FALSE(open(folder)->suspects()[0].fresh);
+  CHECK_FALSE(open(folder)->died_at_work());
+}
+
+TEST_CASE("an end without a note blames nobody", "[runtime][working]") {
+  TemporaryFolder folder;
+  {
+    const auto file = open(folder);
+    file->begin(kOne);
+    file->end();
+    file->deliver_note().begin({7});
+    file->deliver_note().end();
+  }
+  CHECK(open(folder)->suspects().empty());
+}
+
+TEST_CASE("work that went well, and a clean stop, clear what was counted", "[runtime][working]") {
+  TemporaryFolder folder;
+  die(folder, kOne);
+  die(folder, kOne);
+  SECTION("went well") { open(folder)->forget(kOne); }
+  SECTION("clean stop") { open(folder)->clean_stop(); }
+  die(folder, kOne);
+  CHECK(open(folder)->suspects().at(0).crashes == 1);
+}
+
+TEST_CASE("two poisons are told apart, whichever comes first", "[runtime][working]") {
+  TemporaryFolder folder;
+  for (int i = 0; i < 3; ++i) {
+    die(folder, kOne);
+    die(folder, kOther);
+  }
+  const auto file = open(folder);
+  CHECK(file->is_poison(kOne));
+  CHECK(file->is_poison(kOther));
+  file->clean_stop();
+  CHECK(open(folder)->is_poison(kOne));
+}
+
+TEST_CASE("both threads on one delivery died of it once", "[runtime][working]") {
+  TemporaryFolder folder;
+  {
+    const auto file = open(folder);
+    file->begin(work_item(DeliveryKey{7}));
+    file->deliver_note().begin({7});
+  }
+  CHECK(open(folder)->suspects().at(0).crashes == 1);
+}
+
+TEST_CASE("many ends among other things never fill the file nor push poison out",
+          "[runtime][working]") {
+  TemporaryFolder folder;
+  for (int i = 0; i < 3; ++i) die(folder, kOne);
+  for (std::uint64_t i = 0; i < 200; ++i)
+    die(folder, {.kind = WorkKind::Patch, .key = {.high = i}});
+  const auto file = open(folder);
+  CHECK(file->suspects().size() == WorkingFile::kSuspectsMax);
+  CHECK(file->is_poison(kOne));
+  for (const Suspect& one : file->suspects())
+    if (one.item.kind == WorkKind::Patch) CHECK(one.crashes == 1);
+}
+
+TEST_CASE("another build begins anew, and so does a file that is none of ours",
+          "[runtime][working]") {
+  TemporaryFolder folder;
+  for (int i = 0; i < 3; ++i) die(folder, kOne);
+  SECTION("build") { CHECK(open(folder, "2")->suspects().empty()); }
+  SECTION("short") {
+    std::filesystem::resize_file(folder.path() / "working", 100);
+    CHECK(open(folder)->suspects().empty());
+  }
+  SECTION("garbage") {
+    const auto path = folder.path() / "working";
+    const auto size = std::filesystem::file_size(path);
+    std::ofstream{path, std::ios::binary} << std::string(size, '\xff');
+    CHECK(open(folder)->suspects().empty());
+  }
+  SECTION("garbage behind a sound head") {
+    const auto path = folder.path() / "working";
+    const auto size = std::filesystem::file_size(path);
+    std::fstream file{path, std::ios::binary | std::ios::in | std::ios::out};
+    file.seekp(16);
+    file << std::string(size - 16, '\xff');
+    file.close();
+    CHECK(open(folder)->suspects().empty());
+  }
+}
+
+TEST_CASE("a folder that is not there is told with its path", "[runtime][working]") {
+  TemporaryFolder folder;
+  const auto file = WorkingFile::open(folder.path() / "no" / "working", "1");
+  REQUIRE_FALSE(file);
+  CHECK(file.error().message.find("no/working") != std::string::npos);
+}
