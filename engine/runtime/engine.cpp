@@ -90,9 +90,9 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       passes_{snapshot.admin},
       dispatcher_{{.endpoint = options.endpoint_window, .total = options.window}},
       recent_{std::make_shared<RecentLog>(clock.now())},
+      careful_{options.working && options.working->died_at_work() ? kCarefulInputs : 0},
       keep_bodies_{KeepWalk::Of::Bodies, options.keep_bodies, clock.now()},
-      keep_runs_{KeepWalk::Of::Runs, options.keep_runs, clock.now()},
-      careful_{options.working && options.working->died_at_work() ? kCarefulInputs : 0} {
+      keep_runs_{KeepWalk::Of::Runs, options.keep_runs, clock.now()} {
   for (const auto& [key, row] : counters_) figures_.pending += row[Counter::Pending];
   book_.watch(options_.working.get());
   book_.know(secrets_.context());
