@@ -17,6 +17,7 @@ namespace {
 constexpr std::string_view kOpen = "open\n", kClosed = "closed\n";
 
 Left left_by(std::string_view content) {
+  if (content.empty()) return Left::Nothing;
   content.remove_prefix(std::min(content.find('\n'), content.size() - 1) + 1);
   if (content.starts_with(kOpen)) return Left::Open;
   return content.starts_with(kClosed) ? Left::Closed : Left::Nothing;
@@ -50,8 +51,7 @@ Result<LockFile> LockFile::take(const std::filesystem::path& file) {
                       ": a data folder has one owner at a time");
     return no_access("lock " + file.string());
   }
-  const std::string before = content_of(descriptor);
-  if (!before.empty()) lock.left_ = left_by(before);
+  lock.left_ = left_by(content_of(descriptor));
   if (!lock.write()) return no_access("write " + file.string());
   return lock;
 }
@@ -64,10 +64,20 @@ Result<LockFile> LockFile::share(const std::filesystem::path& file) {
     return fail(ErrorKind::Io, "no_access",
                 "cannot open " + file.string() + ": " + std::strerror(errno));
   LockFile lock{descriptor};
-  if (flock(descriptor, LOCK_SH | LOCK_NB) == 0) return lock;
+  if (flock(descriptor, LOCK_SH | LOCK_NB) == 0) {
+    lock.left_ = left_by(content_of(descriptor));
+    return lock;
+  }
   if (errno == EWOULDBLOCK) return fail(ErrorKind::Conflict, "in_use", owner_of(descriptor));
   return fail(ErrorKind::Io, "no_access",
               "cannot lock " + file.string() + ": " + std::strerror(errno));
+}
+
+Left LockFile::left_in(const std::filesystem::path& file) {
+  const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return Left::Nothing;
+  const LockFile closes{descriptor};
+  return left_by(content_of(descriptor));
 }
 
 LockFile::LockFile(LockFile&& other) noexcept

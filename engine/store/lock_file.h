@@ -22,6 +22,8 @@ class LockFile {
   /// For whoever only reads: keeps owners away, other readers not, and changes nothing. Refused in
   /// the same way while there is an owner; NotFound ("no_lock_file") where nobody ever was.
   static Result<LockFile> share(const std::filesystem::path& file);
+  /// What it says at this moment, whoever holds it.
+  static Left left_in(const std::filesystem::path& file);
   LockFile(LockFile&& other) noexcept;
   LockFile& operator=(LockFile&&) = delete;
   ~LockFile();

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,7 +37,7 @@ struct Recount {
   OddRows without_timer;    ///< Waiting runs whose instant nothing will tell.
   OddRows without_run;      ///< Timers of runs that are not under way.
   OddRows without_version;  ///< Live runs and pending deliveries of versions that are not stored.
-  Instant newest = Instant::min();  ///< When the youngest delivery or run was made.
+  std::optional<Instant> newest;  ///< When the youngest delivery or run was made, if any was.
 };
 
 /// What counters and rows tell differently, a sentence each, with the scenario's id. Rows of

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <utility>
 
+#include "engine/store/data_files.h"
 #include "engine/store/database.h"
 #include "engine/store/fold.h"
 #include "engine/store/forget.h"
@@ -494,8 +495,6 @@ void sync_folder(const std::filesystem::path& folder) {
   close(descriptor);
 }
 
-tl::unexpected<Error> lost(const std::string& what) { return fail(ErrorKind::Io, "damaged", what); }
-
 /// The folder, for its owner only, and an empty database file with the same rights where there is
 /// none. A missing one beside a WAL or a lock file is no new folder: someone lost it.
 Status prepare(const std::filesystem::path& folder) {
@@ -509,35 +508,13 @@ Status prepare(const std::filesystem::path& folder) {
                 "cannot make the data folder " + folder.string() + ": " + error.message());
   const std::filesystem::path file = folder / "onward.db";
   if (!std::filesystem::exists(file, error)) {
-    if (std::filesystem::exists(folder / "onward.db-wal", error))
-      return lost(file.string() + " is missing, but its write-ahead log is there: restore both");
-    if (std::filesystem::exists(folder / "onward.lock", error))
-      return lost(file.string() +
-                  " is missing, but it was there: restore it from a backup; to begin anew, remove "
-                  "onward.lock as well");
+    if (Status lost = check_database_lost(folder); !lost) return lost;
   }
   const int descriptor = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (descriptor < 0)
     return fail(ErrorKind::Io, "no_access",
                 "cannot open " + file.string() + ": " + std::strerror(errno));
   close(descriptor);
-  return {};
-}
-/// SQLite takes an empty file, and one without its WAL, for what they seem to be: a database
-/// without anything, or without its latest commits.
-Status check_files(const std::filesystem::path& folder, Left left) {
-  const std::filesystem::path file = folder / "onward.db", wal = folder / "onward.db-wal";
-  std::error_code missing;
-  const bool empty = std::filesystem::file_size(file, missing) == 0;
-  const bool has_wal = std::filesystem::exists(wal, missing);
-  if (empty && (left != Left::Nothing || (has_wal && std::filesystem::file_size(wal, missing) > 0)))
-    return lost(file.string() + " is empty, and was not: restore it from a backup");
-  if (left == Left::Open && !has_wal)
-    return lost(wal.string() +
-                " is missing, and whoever used the database last did not close it: what was "
-                "committed last is in that file. Put it back, or restore a backup. If another "
-                "program has closed the database since (the sqlite3 shell), nothing is lost: "
-                "remove onward.lock and start again");
   return {};
 }
 
@@ -563,7 +540,7 @@ Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteOptions& options) {
     return tl::make_unexpected(ready.error());
   auto lock = LockFile::take(absolute.folder / "onward.lock");
   if (!lock) return tl::make_unexpected(lock.error());
-  if (const Status sound = check_files(absolute.folder, lock->left()); !sound)
+  if (const Status sound = check_data_files(absolute.folder, lock->left()); !sound)
     return tl::make_unexpected(sound.error());
   warn_of_network(absolute);
 

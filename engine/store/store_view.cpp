@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "engine/store/codec.h"
+#include "engine/store/data_files.h"
 #include "engine/store/database.h"
 #include "engine/store/lock_file.h"
 #include "engine/store/migrations/migrations.h"
@@ -171,7 +172,7 @@ void View::count_runs(Recount& count) {
   };
   const auto take = [&](const Run& run) {
     ++count.live_runs;
-    count.newest = std::max(count.newest, run.started);
+    count.newest = std::max(count.newest, std::optional{run.started});
     const CounterKey key{.scenario = run.scenario, .version = run.version, .test = run.test};
     ++count.inside[key];
     if (!versions_.contains({run.scenario, run.version}))
@@ -205,7 +206,7 @@ void View::count_deliveries(Recount& count, Instant now) {
     const CounterKey key{
         .scenario = of.scenario, .node = of.node, .version = of.version, .test = delivery.test};
     ++count.deliveries[key][static_cast<std::size_t>(delivery.state)];
-    count.newest = std::max(count.newest, delivery.created);
+    count.newest = std::max(count.newest, std::optional{delivery.created});
     if (!delivery.pending()) return;
     ++count.pending;
     if (delivery.parked) ++count.parked_deliveries[key];
@@ -281,17 +282,38 @@ Status View::copy_to(const fs::path& file, const std::function<bool(std::uint64_
 }
 }  // namespace
 
+namespace {
+/// A file of another user is none that is missing, or damaged.
+Status check_readable(const fs::path& folder) {
+  const auto readable = [](const fs::path& path, int mode) -> Status {
+    if (::faccessat(AT_FDCWD, path.c_str(), mode, AT_EACCESS) == 0 || errno != EACCES) return {};
+    return fail(ErrorKind::Io, "no_access",
+                path.string() + " cannot be read by this user (EACCES); run this as its owner");
+  };
+  if (Status may = readable(folder, R_OK | X_OK); !may) return may;
+  for (const char* name : {"onward.db", "onward.db-wal", "onward.lock"})
+    if (Status may = readable(folder / name, R_OK); !may) return may;
+  return {};
+}
+}  // namespace
+
 int newest_schema() { return migrations().back().version; }
 
 Result<std::unique_ptr<StoreView>> StoreView::open(const fs::path& folder) {
   const fs::path file = folder / "onward.db";
+  if (Status may = check_readable(folder); !may) return tl::make_unexpected(may.error());
   std::error_code error;
-  if (!fs::is_regular_file(file, error))
+  if (!fs::is_regular_file(file, error)) {
+    if (Status lost = check_database_lost(folder); !lost) return tl::make_unexpected(lost.error());
     return fail(ErrorKind::NotFound, "no_store",
                 folder.string() + " is no data folder: there is no onward.db in it");
+  }
   auto lock = LockFile::share(folder / "onward.lock");
   if (!lock && lock.error().kind == ErrorKind::Io) return tl::make_unexpected(lock.error());
   const bool owned = !lock && lock.error().kind == ErrorKind::Conflict;
+  const Status whole = owned ? check_log_taken(folder, lock.error().message)
+                             : check_data_files(folder, lock ? lock->left() : Left::Nothing);
+  if (!whole) return tl::make_unexpected(whole.error());
   return guarded([&]() -> Result<std::unique_ptr<StoreView>> {
     auto database = owned ? open_readonly(file) : open_at_rest(file);
     check_known(*database, file);

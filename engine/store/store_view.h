@@ -17,7 +17,9 @@ class StoreView {
  public:
   /// Everything that was committed before the call is seen, the journal's rows among them, and
   /// nothing that comes after it. While a server works its write-ahead log grows, since no
-  /// checkpoint passes what is seen here.
+  /// checkpoint passes what is seen here. Where files are missing so that no server would start on
+  /// them, Io ("damaged"; "log_taken" where a server works on it); where this user may not read
+  /// them, Io ("no_access").
   static Result<std::unique_ptr<StoreView>> open(const std::filesystem::path& folder);
   virtual ~StoreView() = default;
 

@@ -90,6 +90,14 @@ TEST_CASE("the command line finds and believes a server under TLS by itself",
     CHECK(server.url().starts_with("https://127.0.0.1:"));
     CHECK(run_onward(with({"scenarios", "--json"}, data)).code == 0);
     CHECK(run_onward(with({"events", "send", "opened", "--contact", "c1"}, data)).code == 0);
+    for (const Words& doctor : {with({"doctor"}, data), {"doctor", "--server", server.url()}}) {
+      const CommandResult told = run_onward(doctor);
+      INFO(told.out);
+      CHECK(told.out.find(" takes events") != std::string::npos);
+      CHECK(told.out.find(" 0 faults") != std::string::npos);
+    }
+    const CommandResult other = run_onward(with({"doctor", "--ca", key}, data));
+    CHECK(other.out.find("start it again") == std::string::npos);
     const std::string token = line_of(file_text(data / "token"));
     // By its address as well, where it is known; and not in clear.
     CHECK(run_onward({"scenarios", "--server", server.url()}).code == 0);

@@ -1,5 +1,6 @@
 // backup and restore through the real binary, as docs/backup.md tells it.
 #include <atomic>
+#include <fstream>
 #include <map>
 #include <set>
 #include <thread>
@@ -42,6 +43,14 @@ CommandResult on(const fs::path& data, std::vector<std::string> words,
                  const std::string& input = {}) {
   words.insert(words.end(), {"--data", data.string()});
   return run_onward(words, input);
+}
+
+std::string token_in(const fs::path& data) {
+  std::ifstream in{data / "token"};
+  std::string token;
+  std::getline(in, token);
+  CHECK(token.starts_with("onw_"));
+  return token;
 }
 
 void author(const fs::path& data, const Receiver& receiver) {
@@ -139,7 +148,11 @@ TEST_CASE("a copy drawn under load is whole, is restored, and sends nothing unti
   INFO(restored.err);
   REQUIRE(restored.code == 0);
   CHECK(restored.err.find("resume-sending") != std::string::npos);
-  fs::copy_file(data / "token", copy / "token");  // the operator's own
+  // A token of its own, for its owner alone: the original's stayed with the original.
+  CHECK(restored.err.find("A new admin token") != std::string::npos);
+  CHECK(fs::status(copy / "token").permissions() ==
+        (fs::perms::owner_read | fs::perms::owner_write));
+  CHECK(token_in(copy) != token_in(data));
   const std::size_t before = receiver.local.requests().size();
 
   ServerChild server{copy, receiver.allowed()};
@@ -182,12 +195,18 @@ TEST_CASE("a stopped folder is backed up as well, and a changed copy is not rest
   REQUIRE(on(data, {"backup", backup.string(), "--with-key"}).code == 0);
   CHECK(fs::exists(backup / "secret.key"));
   CHECK(fs::exists(backup / "token"));
+  fs::remove(data / "onward.db-wal");
+  const CommandResult torn = on(data, {"backup", (folder.path() / "torn").string()});
+  CHECK(torn.code != 0);
+  CHECK(torn.err.find("onward.db-wal is missing") != std::string::npos);
+  CHECK_FALSE(fs::exists(folder.path() / "torn"));
 
   const fs::path copy = folder.path() / "copy";
   REQUIRE(run_onward({"restore", backup.string(), "--data", copy.string(), "--release"}).code == 0);
   {
     ServerChild server{copy, receiver.allowed()};
     until(copy, [&] { return count(copy, "accepted") == 1; });
+    CHECK(token_in(copy) == token_in(data));
     CHECK(on(copy, {"secret", "list"}).out.find("crm_key") != std::string::npos);
     CHECK(on(copy, {"resume-sending"}).out.find("Nothing is held") != std::string::npos);
     CHECK(server.stop() == 0);

@@ -3,10 +3,12 @@
 #include "engine/store/store_view.h"
 
 #include <SQLiteCpp/Database.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <sstream>
 
 #include "engine/store/restored.h"
@@ -39,6 +41,23 @@ void copy_crashed(const fs::path& from, const fs::path& to) {
 void exec(const fs::path& folder, const std::string& sql) {
   SQLite::Database{(folder / "onward.db").string(), SQLite::OPEN_READWRITE}.exec(sql);
 }
+
+/// Somebody without rights of his own, while it lives; whoever runs tests as root is let in
+/// everywhere else.
+class OtherUser {
+ public:
+  OtherUser() {
+    if (before_ == 0) REQUIRE(::seteuid(65'534) == 0);
+  }
+  ~OtherUser() {
+    if (before_ == 0) (void)(::seteuid(before_) + 0);
+  }
+  OtherUser(const OtherUser&) = delete;
+  OtherUser& operator=(const OtherUser&) = delete;
+
+ private:
+  uid_t before_ = ::geteuid();
+};
 
 /// Commits of a world, half of them folded.
 void fill(Store& store, World& world, std::uint32_t seed) {
@@ -208,6 +227,81 @@ TEST_CASE("a row that cannot be read and a file that is no store are told, not s
   CHECK(StoreView::open(folder.path()).error().code == "damaged");
 }
 
+TEST_CASE("a folder that no store opens for what it misses is none to look at either",
+          "[store][view]") {
+  const TempFolder folder;
+  World world;
+  {
+    auto store = must(open_sqlite_store({.folder = folder.path() / "live"}));
+    fill(*store, world, 1);
+    copy_crashed(folder.path() / "live", folder.path() / "crashed");
+  }
+  CHECK(StoreView::open(folder.path() / "live"));  // closed: it needs no log
+  const fs::path data = folder.path() / "crashed";
+  const auto check = [&](std::string_view what) {
+    const auto before = content_of(data);
+    const Error error = StoreView::open(data).error();
+    CHECK(error.code == "damaged");
+    CHECK(error.message.find(what) != std::string::npos);
+    CHECK(error.message == open_sqlite_store({.folder = data}).error().message);
+    CHECK(content_of(data).size() == before.size());
+  };
+  fs::remove(data / "onward.db-wal");
+  check("onward.db-wal is missing");
+  fs::resize_file(data / "onward.db", 0);
+  check("is empty, and was not");
+  fs::remove(data / "onward.db");
+  check("onward.db is missing, but it was there");
+}
+
+TEST_CASE("a log that is taken away under its owner is told, not made anew, and closed whole",
+          "[store][view]") {
+  const TempFolder folder;
+  World world;
+  Sequence last = 0;
+  {
+    auto store = must(open_sqlite_store({.folder = folder.path()}));
+    fill(*store, world, 1);
+    last = must(store->snapshot()).last_seq;
+    fs::remove(folder.path() / "onward.db-wal");
+    const Error error = StoreView::open(folder.path()).error();
+    CHECK(error.code == "log_taken");
+    CHECK(error.message.find("was taken away while process ") != std::string::npos);
+    CHECK_FALSE(fs::exists(folder.path() / "onward.db-wal"));
+  }
+  CHECK(must(must(open_sqlite_store({.folder = folder.path()}))->snapshot()).last_seq == last);
+}
+
+TEST_CASE("what another user keeps to himself is told as that", "[store][view]") {
+  const TempFolder folder;
+  must(open_sqlite_store({.folder = folder.path() / "data"}));
+  fs::permissions(folder.path(), fs::perms::all);
+  const auto error_with = [&](const char* name, fs::perms perms) {
+    const fs::path path = folder.path() / "data" / name;
+    fs::permissions(path, perms);
+    std::optional<Error> error;
+    {
+      const OtherUser other;
+      auto view = StoreView::open(folder.path() / "data");
+      if (!view) error = view.error();
+    }
+    fs::permissions(path, fs::perms::all);
+    return error.value_or(Error{});
+  };
+  for (const char* name : {"", "onward.db", "onward.lock"}) {
+    INFO(name);
+    const Error error = error_with(name, fs::perms::none);
+    CHECK(error.code == "no_access");
+    CHECK(error.message.find("cannot be read by this user (EACCES)") != std::string::npos);
+  }
+}
+
+TEST_CASE("of a store without runs and requests nothing is the youngest", "[store][view]") {
+  const TempFolder folder;
+  must(open_sqlite_store({.folder = folder.path()}));
+  CHECK_FALSE(must(must(StoreView::open(folder.path()))->recount({})).newest);
+}
+
 TEST_CASE("a gap in the journal is counted", "[store][view]") {
   const TempFolder folder;
   World world;
@@ -218,6 +312,7 @@ TEST_CASE("a gap in the journal is counted", "[store][view]") {
     copy_crashed(folder.path() / "a", folder.path() / "b");
   }
   exec(folder.path() / "b", "DELETE FROM journal WHERE id = 3");
+  fs::remove(folder.path() / "b" / "onward.lock");  // Another program has closed it.
   const auto journal = must(StoreView::open(folder.path() / "b"))->journal();
   CHECK(journal.rows == 4);
   CHECK(journal.missing == 1);

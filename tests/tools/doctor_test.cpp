@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cerrno>
 #include <fstream>
 #include <optional>
 
@@ -261,6 +262,15 @@ TEST_CASE("what is no data folder, or of a newer version, is said to be so", "[d
   has(only(folder.examine()), "newer version");
 }
 
+TEST_CASE("a folder whose write-ahead log was taken away is a fault, with what to do", "[doctor]") {
+  const Folder folder;
+  folder.write("onward.lock", "1\nopen\n", 0600);
+  const Findings found = folder.examine();
+  has(only(found), "onward.db-wal is missing");
+  has(only(found), "Put it back, or restore a backup");
+  CHECK(doctor_exit_code(found) == kExitData);
+}
+
 TEST_CASE("secrets whose key is gone or another are faults", "[doctor]") {
   const Folder folder;
   const fs::path key = folder.path() / "secret.key";
@@ -280,10 +290,44 @@ TEST_CASE("secrets whose key is gone or another are faults", "[doctor]") {
   has(only(folder.examine()), "another master key");
 }
 
-TEST_CASE("files that others may read are a fault", "[doctor]") {
+TEST_CASE("files that others may read are a fault, each of them", "[doctor]") {
   const Folder folder;
   folder.write("token", "onw_1234567890123456\n", 0644);
   has(only(folder.examine()), "mode 644");
+  folder.write("secret.key", "k", 0640);
+  folder.write("onward.db-wal", "w", 0602);
+  ::chmod((folder.path() / "onward.db").c_str(), 0660);
+  std::vector<std::string> names;
+  for (const Finding& one : examine_machine(folder.path(), 0)) {
+    if (one.check != "rights") continue;
+    CHECK(one.grade == Grade::Fault);
+    for (const char* name : {"secret.key (", "token (", "onward.db (", "onward.db-wal ("})
+      if (one.found.find(name) != std::string::npos) names.emplace_back(name);
+    CHECK(one.advice.starts_with("chmod 600 "));
+  }
+  CHECK(names ==
+        std::vector<std::string>{"secret.key (", "token (", "onward.db (", "onward.db-wal ("});
+}
+
+TEST_CASE("a folder that cannot be written to is not sound", "[doctor]") {
+  CHECK(judge_writing("/data", EROFS, true).grade == Grade::Fault);
+  CHECK(judge_writing("/data", EROFS, false).grade == Grade::Fault);
+  CHECK(judge_writing("/data", EACCES, true).grade == Grade::Sound);  // Its server is another's.
+  const Folder folder;
+  for (const char* name : {"onward.db", "onward.lock", ""}) {
+    const fs::path path = folder.path() / name;
+    ::chmod(path.c_str(), *name == '\0' ? 0555 : 0444);
+    // Root may write everywhere: somebody else looks.
+    const uid_t before = ::geteuid();
+    if (before == 0) {
+      ::chmod(folder.path().c_str(), 0555);
+      REQUIRE(::seteuid(65'534) == 0);
+    }
+    const Findings found = examine_machine(folder.path(), 0);
+    if (before == 0) REQUIRE(::seteuid(0) == 0);
+    ::chmod(path.c_str(), *name == '\0' ? 0700 : 0600);
+    has(only(found, Grade::Warning), "writing: this user may not write " + folder.path().string());
+  }
 }
 
 TEST_CASE("a restored copy that holds its sending is a warning", "[doctor]") {

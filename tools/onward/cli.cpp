@@ -761,6 +761,9 @@ void add_operating(CommandLine& line) {
                      "The data folder; else that of the server on this machine");
   doctor->add_option("--server", line.doctor.server,
                      "Ask only the server at this URL, where there is no --data");
+  doctor->add_option("--ca", line.doctor.ca,
+                     "Whose certificates are believed (PEM), of an https server; else ONWARD_CA, "
+                     "else the system's");
   doctor->add_flag("--json", line.doctor.json, "Print the result as JSON");
 }
 

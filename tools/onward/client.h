@@ -43,6 +43,8 @@ class Client {
                       std::string body = {},
                       std::string_view content_type = "application/json") const;
   const std::string& server() const { return server_; }
+  /// How it is reached, and whose certificates are believed.
+  const HttpWay& way() const { return way_; }
   bool json() const { return json_; }
 
   /// Tells on standard error what the server refused, and answers the exit code.

@@ -10,6 +10,7 @@
 #include "engine/core/result.h"
 #include "engine/core/time.h"
 #include "engine/core/value.h"
+#include "engine/delivery/curl_http_client.h"
 
 namespace onward {
 enum class Grade : std::uint8_t { Sound, Warning, Fault };
@@ -29,9 +30,11 @@ Findings examine_store(const std::filesystem::path& data, const std::filesystem:
 /// Rights, room, file system, the log beside the database. `owner` as above.
 Findings examine_machine(const std::filesystem::path& data, pid_t owner);
 Finding judge_room(std::uint64_t bytes_free);
+/// `fault`: the errno with which `path` cannot be written; 0: it can.
+Finding judge_writing(const std::filesystem::path& path, int fault, bool running);
 Finding judge_descriptors(std::uint64_t limit, bool running);
-/// Whether the server at `url` does its work.
-Findings examine_server(const std::string& url);
+/// Whether the server at `url` does its work; `way`: how it is reached, and who is believed.
+Findings examine_server(const std::string& url, const HttpWay& way = {});
 
 /// A line or two for each, the worst last.
 std::string doctor_text(const Findings& findings, bool colour);
@@ -42,6 +45,7 @@ int doctor_exit_code(const Findings& findings);
 struct DoctorOptions {
   std::string data;    ///< Empty: that of the one server on this machine, unless:
   std::string server;  ///< Only this server is asked, from outside.
+  std::string ca;      ///< PEM of who is believed; empty: as every command does.
   bool json = false;
 };
 int run_doctor(const DoctorOptions& options);

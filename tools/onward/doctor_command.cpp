@@ -1,10 +1,10 @@
 // doctor: looks at everything, tells it, changes nothing.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <iterator>
-#include <optional>
 #include <system_error>
 
 #include "engine/runtime/runtime.h"
@@ -33,15 +33,21 @@ std::size_t count(const Findings& findings, Grade grade) {
   return static_cast<std::size_t>(std::ranges::count(findings, grade, &Finding::grade));
 }
 
-/// The URL of the server that works on `data`, as it made itself known.
-std::optional<std::string> url_of(const std::filesystem::path& data) {
-  std::error_code error;
-  for (const LocalServer& server : local_servers())
-    if (std::filesystem::equivalent(server.data, data, error)) return server.url;
-  return std::nullopt;
+/// Whether the server that works on `data` made itself known.
+bool is_known(const std::filesystem::path& data) {
+  return std::ranges::any_of(local_servers(), [&](const LocalServer& server) {
+    std::error_code error;
+    return std::filesystem::equivalent(server.data, data, error);
+  });
 }
 
-Findings examine(const std::filesystem::path& data) {
+/// Found and believed as every command does.
+Findings ask(const ClientOptions& server) {
+  const Client client{server};
+  return examine_server(client.server(), client.way());
+}
+
+Findings examine(const std::filesystem::path& data, const std::string& ca) {
   const char* key_file = std::getenv("ONWARD_KEY_FILE");
   pid_t owner = 0;
   Findings all =
@@ -49,10 +55,11 @@ Findings examine(const std::filesystem::path& data) {
   const auto take = [&](Findings more) {
     std::move(more.begin(), more.end(), std::back_inserter(all));
   };
-  if (std::filesystem::is_directory(data)) take(examine_machine(data, owner));
+  // Where one cannot look in, nothing that is not seen is sound.
+  if (::access(data.c_str(), R_OK | X_OK) == 0) take(examine_machine(data, owner));
   if (owner == 0) return all;
-  if (const auto url = url_of(data))
-    take(examine_server(*url));
+  if (is_known(data))
+    take(ask({.ca = ca, .data = data.string()}));
   else
     all.push_back({"server", Grade::Warning, "it did not make itself known to this user",
                    "Ask it with --server URL."});
@@ -98,11 +105,11 @@ int doctor_exit_code(const Findings& findings) {
 int run_doctor(const DoctorOptions& options) {
   Findings findings;
   if (options.data.empty() && !options.server.empty()) {
-    findings = examine_server(options.server);
+    findings = ask({.server = options.server, .ca = options.ca});
   } else {
     const auto data = data_folder(options.data);
     if (!data) return complain(data.error().message, kExitUsage);
-    findings = examine(*data);
+    findings = examine(*data, options.ca);
   }
   if (options.json)
     print_json(doctor_value(findings));

@@ -1,4 +1,5 @@
 // What the doctor sees around the store: rights, room, file system, limits, the server.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -26,19 +27,48 @@ constexpr std::uint64_t kLogWarning = std::uint64_t{512} << 20;
 constexpr std::uint64_t kDescriptors = 8'192;
 constexpr Duration kPatience = std::chrono::seconds{5};
 
+struct Private {
+  const char* name;
+  const char* holds;  ///< What to do about it when others were there.
+};
 /// Files that hold secrets, or what contacts are.
-Finding rights(const fs::path& data) {
-  for (const char* name : {"secret.key", "token", "onward.db"}) {
+constexpr Private kPrivate[] = {
+    {"secret.key", "set the secrets anew under another master key"},
+    {"token", "issue another token, and revoke this one"},
+    {"onward.db", "they have read of the contacts, and may have changed them"},
+    {"onward.db-wal", "they have read of the contacts, and may have changed them"},
+};
+
+Findings rights(const fs::path& data) {
+  Findings found;
+  for (const auto& [name, holds] : kPrivate) {
     struct stat about {};
     const fs::path file = data / name;
     if (::stat(file.c_str(), &about) != 0 || (about.st_mode & 077) == 0) continue;
-    return {
-        "rights", Grade::Fault,
-        fmt::format("others may read or write {} (mode {:o})", file.string(), about.st_mode & 0777),
-        fmt::format("chmod 600 {}; if others were on this machine, change what it holds.",
-                    file.string())};
+    found.push_back(
+        {"rights", Grade::Fault,
+         fmt::format("others may read or write {} (mode {:o})", file.string(),
+                     about.st_mode & 0777),
+         fmt::format("chmod 600 {}; if others were on this machine, {}.", file.string(), holds)});
   }
-  return {"rights", Grade::Sound, "the database, key and token are their owner's only", {}};
+  if (found.empty())
+    found.push_back({"rights",
+                     Grade::Sound,
+                     "the database, its log, key and token are their owner's only",
+                     {}});
+  return found;
+}
+
+/// Whether a server of this user could begin here; the one that is running may be another's.
+Finding writing(const fs::path& data, bool running) {
+  for (const char* name : {"", "onward.db", "onward.db-wal", "onward.lock"}) {
+    const fs::path path = *name == '\0' ? data : data / name;
+    const int mode = *name == '\0' ? W_OK | X_OK : W_OK;
+    if (::faccessat(AT_FDCWD, path.c_str(), mode, AT_EACCESS) == 0) continue;
+    Finding found = judge_writing(path, errno, running);
+    if (found.grade != Grade::Sound) return found;
+  }
+  return judge_writing(data, 0, running);
 }
 
 Finding room(const fs::path& data) {
@@ -95,6 +125,20 @@ Finding judge_room(std::uint64_t bytes_free) {
   return {"disk", Grade::Sound, found, {}};
 }
 
+Finding judge_writing(const fs::path& path, int fault, bool running) {
+  if (fault == EROFS)
+    return {"writing", Grade::Fault, fmt::format("{} is on a read-only file system", path.string()),
+            "Mount it for writing: no server starts on it. A disk with faults is mounted read-only "
+            "by the system: look at its log (dmesg) first."};
+  if (fault == EACCES && !running)
+    return {"writing", Grade::Warning,
+            fmt::format("this user may not write {}: no server of this user starts on it",
+                        path.string()),
+            "Start the server as the owner of the folder, or give the folder and all files in it "
+            "to its user (chown -R)."};
+  return {"writing", Grade::Sound, "it can be written to", {}};
+}
+
 Finding judge_descriptors(std::uint64_t limit, bool running) {
   const std::string found = fmt::format("{} may have {} files and connections open",
                                         running ? "the server" : "a server", limit);
@@ -105,19 +149,33 @@ Finding judge_descriptors(std::uint64_t limit, bool running) {
 }
 
 Findings examine_machine(const fs::path& data, pid_t owner) {
-  return {rights(data), room(data), file_system(data), log(data),
-          judge_descriptors(descriptors_of(owner), owner > 0)};
+  Findings found = rights(data);
+  found.insert(found.end(), {writing(data, owner > 0), room(data), file_system(data), log(data),
+                             judge_descriptors(descriptors_of(owner), owner > 0)});
+  return found;
 }
 
-Findings examine_server(const std::string& url) {
+Findings examine_server(const std::string& url, const HttpWay& way) {
   Findings found;
   for (const char* path : {"/livez", "/readyz"}) {
     const std::string check = std::string{path} == "/livez" ? "server" : "ready";
-    const auto answer = http_call({.method = "GET", .url = url + path}, kPatience);
+    const auto answer = http_call({.method = "GET", .url = url + path}, kPatience, way);
+    if (!answer && answer.error().code == "tls_cert") {
+      found.push_back({"server", Grade::Fault,
+                       fmt::format("the certificate of {} is not believed, so nothing more can be "
+                                   "told: {}",
+                                   url, answer.error().message),
+                       "Name the authority that signed it with --ca FILE or ONWARD_CA; renew it "
+                       "where it has expired or names another host."});
+      return found;
+    }
     if (!answer) {
       found.push_back({"server", Grade::Fault,
                        fmt::format("no answer from {}: {}", url, answer.error().message),
-                       "Look at its log; start it again."});
+                       answer.error().code == "local"
+                           ? "It lies on this side: look at this machine, and at the file of --ca "
+                             "or ONWARD_CA."
+                           : "Look at its log; start it again."});
       return found;
     }
     const Value value = parse_json(answer->body).value_or(Value{});

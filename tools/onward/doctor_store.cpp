@@ -14,6 +14,9 @@ namespace onward {
 namespace {
 constexpr const char* kRestore =
     "Stop the server, keep this folder, and restore the newest backup into another one.";
+constexpr const char* kPutBack =
+    "No server starts on it. Put back what is missing; else keep this folder, and restore the "
+    "newest backup into another one.";
 constexpr std::size_t kDifferencesShown = 5;
 constexpr Duration kClockBack = std::chrono::minutes{1};
 
@@ -176,11 +179,11 @@ class StoreExamination {
   }
 
   void clock(const Recount& rows) {
-    if (rows.newest <= now_ + kClockBack)  // without rows it is the earliest instant there is
+    if (!rows.newest || *rows.newest <= now_ + kClockBack)
       return sound("clock", fmt::format("{}, not before what is stored", format_instant(now_)));
     warning("clock",
             fmt::format("it is {}, but the youngest row is of {}", format_instant(now_),
-                        format_instant(rows.newest)),
+                        format_instant(*rows.newest)),
             "Set the clock right: until then timers fire late.");
   }
 
@@ -205,8 +208,10 @@ Findings examine_store(const std::filesystem::path& data, const std::filesystem:
     const Error& error = view.error();
     const char* advice = error.code == "no_store"       ? "Name the right folder with --data."
                          : error.code == "newer_schema" ? "Use the version that wrote it."
-                         : error.code == "no_access"    ? "Run it as the owner of the folder."
-                                                        : kRestore;
+                         : error.code == "log_taken"
+                             ? "Stop the server with SIGTERM, never with SIGKILL."
+                         : error.code == "no_access" ? "Run it as the owner of the folder."
+                                                     : kPutBack;
     return {{"store", Grade::Fault, error.message, advice}};
   }
   owner = pid_of((*view)->owner());

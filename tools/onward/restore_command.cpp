@@ -3,10 +3,14 @@
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <system_error>
+#include <utility>
 
+#include "engine/api/access.h"
 #include "engine/runtime/runtime.h"
 #include "engine/runtime/sending.h"
+#include "engine/runtime/token_book.h"
 #include "engine/store/restored.h"
 #include "engine/store/store_view.h"
 #include "tools/onward/backup.h"
@@ -14,6 +18,7 @@
 #include "tools/onward/draft_folder.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/manifest.h"
+#include "tools/onward/server_file.h"
 #include "tools/onward/terminal.h"
 
 namespace onward {
@@ -42,24 +47,54 @@ Status copy_files(const Manifest& manifest, const fs::path& from, const fs::path
   return {};
 }
 
-Status check_sound(const fs::path& folder) {
+/// The tokens of a database that is sound.
+Result<TokenBook> check_sound(const fs::path& folder) {
   auto view = StoreView::open(folder);
   if (!view) return tl::make_unexpected(view.error());
   const auto faults = (*view)->integrity();
   if (!faults) return tl::make_unexpected(faults.error());
-  if (faults->empty()) return {};
+  if (faults->empty()) {
+    auto snapshot = (*view)->snapshot();
+    if (!snapshot) return tl::make_unexpected(snapshot.error());
+    return TokenBook{std::move(snapshot->tokens)};
+  }
   return fail(ErrorKind::Io, "damaged",
               fmt::format("The database of the backup is damaged: {}. Take another backup.",
                           faults->front()));
 }
 
-Result<Epochs> restore(const RestoreOptions& options, const Manifest& manifest,
-                       DraftFolder& draft) {
+/// A token in the folder for whoever owns it, as a first start makes one: that of the original
+/// stays with the original. Its record; nothing where the copy brought one, where the first start
+/// makes one, or where there are as many as there may be.
+Result<std::optional<TokenRecord>> make_token(const fs::path& folder, const TokenBook& book,
+                                              Instant now) {
+  if (fs::exists(folder / "token") || book.all().empty()) return std::nullopt;
+  TokenRecord record{
+      .name = "restored-" + format_instant(now), .role = Role::Admin, .created = now};
+  std::erase(record.name, ':');
+  if (!book.may_add(record, now)) return std::nullopt;
+  const auto token = new_token();
+  if (!token) return tl::make_unexpected(token.error());
+  if (const Status written = write_file(folder / "token", *token + "\n", 0600); !written)
+    return tl::make_unexpected(written.error());
+  record.sha256 = sha256_hex(*token);
+  return record;
+}
+
+struct Restored {
+  std::string epoch;
+  std::optional<TokenRecord> token;  ///< That was made.
+};
+
+Result<Restored> restore(const RestoreOptions& options, const Manifest& manifest,
+                         DraftFolder& draft) {
   if (const Status done = copy_files(manifest, options.from, draft.path()); !done)
     return tl::make_unexpected(done.error());
-  if (const Status sound = check_sound(draft.path()); !sound)
-    return tl::make_unexpected(sound.error());
+  const auto tokens = check_sound(draft.path());
+  if (!tokens) return tl::make_unexpected(tokens.error());
   const Instant now = system_clock().now();
+  auto token = make_token(draft.path(), *tokens, now);
+  if (!token) return tl::make_unexpected(token.error());
   Commit marks{.at = now};
   if (!options.release) marks.admin.push_back(sending_held(now));
   marks.activity.push_back({.at = now,
@@ -67,13 +102,20 @@ Result<Epochs> restore(const RestoreOptions& options, const Manifest& manifest,
                             .who = "restore",
                             .text = "drawn at " + format_instant(manifest.at) +
                                     (options.release ? "" : "; nothing is sent until it is told")});
-  auto epochs = begin_new_epoch(draft.path(), marks);
-  if (!epochs) return epochs;
+  if (*token) {
+    marks.tokens.push_back(**token);
+    marks.activity.push_back({.at = now,
+                              .what = "token.created",
+                              .who = "restore",
+                              .text = (*token)->name + ", role admin"});
+  }
+  const auto epochs = begin_new_epoch(draft.path(), marks);
+  if (!epochs) return tl::make_unexpected(epochs.error());
   // Of a lock that nobody holds any more: no pid of ours is left to mislead.
   std::error_code error;
   fs::remove(draft.path() / "onward.lock", error);
   if (const Status done = draft.keep(); !done) return tl::make_unexpected(done.error());
-  return epochs;
+  return Restored{epochs->newest(), std::move(*token)};
 }
 }  // namespace
 
@@ -87,17 +129,18 @@ int run_restore(const RestoreOptions& options) {
                     kExitData);
   auto draft = DraftFolder::make(options.data, DraftFolder::Place::Empty);
   if (!draft) return complain(draft.error());
-  const auto epochs = restore(options, *manifest, *draft);
-  if (!epochs) return complain(epochs.error());
+  const auto restored = restore(options, *manifest, *draft);
+  if (!restored) return complain(restored.error());
 
   const bool key = fs::exists(fs::path{options.data} / "secret.key");
   if (options.json) {
     print_json(ValueMap{{"data", options.data},
                         {"sequence", static_cast<std::int64_t>(manifest->sequence)},
                         {"at", format_instant(manifest->at)},
-                        {"epoch", epochs->newest()},
+                        {"epoch", restored->epoch},
                         {"sending", options.release ? "on" : "held"},
-                        {"key", key}});
+                        {"key", key},
+                        {"token", restored->token ? Value{restored->token->name} : Value{}}});
     return kExitOk;
   }
   print(fmt::format("{}: everything up to {} (sequence {})\n", options.data,
@@ -106,6 +149,11 @@ int run_restore(const RestoreOptions& options) {
     say("The backup holds no master key: put it at " +
         (fs::path{options.data} / "secret.key").string() +
         " (or name it with ONWARD_KEY_FILE) before the first start, or set the secrets anew.");
+  if (restored->token)
+    say(
+        fmt::format("A new admin token, \"{}\", is in {}; the tokens of the original are let in as "
+                    "well.",
+                    restored->token->name, (fs::path{options.data} / "token").string()));
   if (!options.release)
     say("Nothing is sent and no timer fires until you say `onward resume-sending`. Be sure first "
         "that the server this was drawn of is gone: else both ask the same receivers.");
