@@ -28,9 +28,7 @@ std::string_view text_of(const char (&label)[Size]) {
 
 template <std::size_t Size>
 void put(char (&label)[Size], std::string_view text) {
-  const std::size_t size = std::min(text.size(), Size - 1);
-  std::memcpy(label, text.data(), size);
-  label[size] = '\0';
+  label[text.copy(label, Size - 1)] = '\0';  // No memcpy: an empty text may point nowhere.
 }
 
 struct Row {
