@@ -12,6 +12,7 @@ namespace {
 constexpr Duration kEarly = std::chrono::minutes{10};
 
 Instant sooner(Instant at) { return at < Instant::min() + kEarly ? at : at - kEarly; }
+Instant later(Instant at) { return std::min(at, Instant::max() - kEarly) + kEarly; }
 
 /// The commit as a store with the planted mistake keeps it.
 Commit spoilt(Commit commit, Plant plant) {
@@ -67,7 +68,7 @@ class DiskStore final : public PassingStore {
     return store_->seen(keys, now);
   }
   Result<std::vector<Timer>> timers_due(Instant until, std::size_t limit) override {
-    return store_->timers_due(disk_.plant_ == Plant::EarlyTimer ? until + kEarly : until, limit);
+    return store_->timers_due(disk_.plant_ == Plant::EarlyTimer ? later(until) : until, limit);
   }
   std::optional<Instant> next_timer() override {
     std::optional<Instant> next = store_->next_timer();
@@ -77,7 +78,7 @@ class DiskStore final : public PassingStore {
   Result<std::vector<DueDelivery>> due(const EndpointKey& endpoint, Instant until,
                                        std::size_t limit) override {
     const bool early = disk_.plant_ == Plant::EarlyRetry;
-    auto found = store_->due(endpoint, early ? until + kEarly : until, limit);
+    auto found = store_->due(endpoint, early ? later(until) : until, limit);
     if (found && disk_.plant_ == Plant::DropRetry)
       std::erase_if(*found, [&](const DueDelivery& due) {
         const auto rows = store_->deliveries({&due.delivery, 1});
