@@ -25,6 +25,7 @@ class CurlHttpClient final : public HttpClient {
         options_{.guard = &guard_,
                  .sockets = &sockets_,
                  .alarms = &alarms_,
+                 .note = options.note,
                  .user_agent =
                      options.user_agent.empty() ? "Onward/" ONWARD_VERSION : options.user_agent,
                  .ca_file = options.ca_file,
@@ -34,7 +35,7 @@ class CurlHttpClient final : public HttpClient {
         resolver_{waking(options.names)} {
     sockets_.on_close([this](int socket) { loop_.forget(socket); });
     if (note_ != nullptr)
-      loop_.around_reads([this](CURL* handle) { touch(handle); }, [this] { note_->end(); });
+      loop_.around_work([this](CURL* handle) { touch(handle); }, [this] { note_->end(); });
   }
 
   ~CurlHttpClient() override {
@@ -89,7 +90,8 @@ class CurlHttpClient final : public HttpClient {
     if (idle_.size() < kIdleMax) idle_.push_back(std::move(transfer));
   }
 
-  /// Bytes of its answer, or of its receiver's handshake, are about to be read.
+  /// Its socket is ready. libcurl may read what has come also when it works on a handle for other
+  /// reasons; a transfer says so by itself (`TransferOptions::note`).
   void touch(CURL* handle) {
     if (const auto known = active_.find(handle); known != active_.end())
       note_->begin(known->second->request().delivery);

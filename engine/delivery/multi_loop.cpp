@@ -123,8 +123,14 @@ bool MultiLoop::run() {
   if (!timer_) return true;
   if (*timer_ != Clock::time_point::min() && Clock::now() < *timer_) return true;
   timer_.reset();
+  return work(CURL_SOCKET_TIMEOUT, 0);
+}
+
+bool MultiLoop::work(int socket, int ready) {
   int running = 0;
-  return curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running) == CURLM_OK;
+  const bool fine = curl_multi_socket_action(multi_, socket, ready, &running) == CURLM_OK;
+  if (after_) after_();
+  return fine;
 }
 
 bool MultiLoop::act(const epoll_event& event) {
@@ -143,12 +149,8 @@ bool MultiLoop::act(const epoll_event& event) {
   if ((event.events & (EPOLLIN | EPOLLHUP | EPOLLRDHUP)) != 0) ready |= CURL_CSELECT_IN;
   if ((event.events & EPOLLOUT) != 0) ready |= CURL_CSELECT_OUT;
   if ((event.events & EPOLLERR) != 0) ready |= CURL_CSELECT_ERR;
-  int running = 0;
-  const bool reads = (ready & CURL_CSELECT_IN) != 0 && before_;
-  if (reads) before_(interest.handle);
-  const bool fine = curl_multi_socket_action(multi_, socket, ready, &running) == CURLM_OK;
-  if (reads) after_();
-  return fine;
+  if (before_) before_(interest.handle);
+  return work(socket, ready);
 }
 
 bool MultiLoop::wait(Duration longest) {

@@ -34,8 +34,9 @@ class MultiLoop {
   CURLMsg* next_message();
   /// Begins anew, without handles and connections.
   void reopen();
-  /// Around the moments in which libcurl reads from a socket; with the handle that waits for it.
-  void around_reads(std::function<void(CURL*)> before, std::function<void()> after) {
+  /// Before libcurl works on a socket that is ready, with the handle that waits for it; and after
+  /// each time that it has worked, on whichever handles.
+  void around_work(std::function<void(CURL*)> before, std::function<void()> after) {
     before_ = std::move(before);
     after_ = std::move(after);
   }
@@ -55,6 +56,7 @@ class MultiLoop {
   void want(CURL* handle, int socket, std::uint32_t events);
   void tell(int socket, Interest& interest, std::uint32_t events);
   bool act(const epoll_event& event);
+  bool work(int socket, int ready);
   int wait_of(Duration longest) const;
   static int on_socket(CURL*, curl_socket_t socket, int what, void* self, void*);
   static int on_timer(CURLM*, long wait_ms, void* self);

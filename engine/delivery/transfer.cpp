@@ -85,6 +85,10 @@ Transfer::Transfer(const TransferOptions& options)
   set_constants();
 }
 
+void Transfer::say_working() {
+  if (options_.note && request_.delivery) options_.note->begin(request_.delivery);
+}
+
 void Transfer::set_constants() {
   CURL* easy = easy_.get();
   set(easy, CURLOPT_PRIVATE, this);
@@ -366,6 +370,7 @@ std::size_t Transfer::header_line(std::string_view line) {
   }
   if (answer_.body_began) return line.size();
   if (line.substr(0, 5) == "HTTP/") {
+    say_working();
     const std::size_t bytes = answer_.header_bytes;
     answer_ = {};
     answer_.header_bytes = bytes;
@@ -477,6 +482,7 @@ int Transfer::before_request(const ConnectionEnds& ends) {
     return CURL_PREREQFUNC_ABORT;
   }
   way_.requested = true;
+  say_working();  // An answer that is there already is read before libcurl returns.
   if (!options_.guard) return CURL_PREREQFUNC_OK;
   const auto address = IpAddress::parse(std::string{ends.remote});
   way_.refusal =

@@ -15,6 +15,7 @@
 #include "engine/delivery/failure.h"
 #include "engine/delivery/http_client.h"
 #include "engine/delivery/open_sockets.h"
+#include "engine/delivery/work_note.h"
 
 namespace onward {
 /// What is the same for all transfers of a client.
@@ -24,6 +25,9 @@ struct TransferOptions {
   /// Where a handle says when it should be over with connecting, if it has another address to go
   /// to: see `connecting`. Null: it never has.
   Alarms<CURL*>* alarms = nullptr;
+  /// Told whose request goes out and whose answer begins; the client says when that is over. Null:
+  /// nobody is told.
+  WorkNote* note = nullptr;
   std::string user_agent;
   std::string ca_file;
   bool https_only = false;
@@ -101,6 +105,7 @@ class Transfer {
     bool stale = false;  ///< The kept connection held bytes, or its end, before it was asked.
   };
 
+  void say_working();
   void set_constants();
   void aim();
   HttpReply refused(Failure failure);
