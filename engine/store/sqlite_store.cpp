@@ -15,6 +15,7 @@
 
 #include "engine/store/data_files.h"
 #include "engine/store/database.h"
+#include "engine/store/deferred_sync.h"
 #include "engine/store/fold.h"
 #include "engine/store/forget.h"
 #include "engine/store/journal.h"
@@ -37,12 +38,14 @@
 
 namespace onward {
 namespace {
-/// At rest so much less of a WAL is worth a checkpoint.
-constexpr int kAtRest = 8;
 /// Rows that ride in a small commit.
 constexpr std::size_t kRidersMin = 16;
 /// Rows that a slice of its own folds whatever the time.
 constexpr std::size_t kSliceRowsMin = 64;
+/// Rounds that try to come to a small rest, once the WAL is to be begun anew.
+constexpr int kRoundsMax = 6;
+/// A WAL of so many pages waits for its checkpoint.
+constexpr int kLogPagesMax = 32'768;
 /// Rows that one transaction of `fold` writes, so that none grows without bound.
 constexpr std::size_t kFoldRowsMax = 50'000;
 
@@ -74,6 +77,9 @@ class SqliteStore final : public Store {
     sqlite3_file_control(database_->getHandle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal_);
     if (wal_ == nullptr || wal_->pMethods == nullptr)
       throw Fault{{ErrorKind::Io, "no_wal", "the database has no write-ahead log"}};
+    sqlite3_file* file = nullptr;
+    sqlite3_file_control(database_->getHandle(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    database_sync_ = std::make_unique<DeferredSync>(file);
     own();
   }
   ~SqliteStore() override;
@@ -211,7 +217,11 @@ class SqliteStore final : public Store {
   void begin_fold();
   bool fold_rows(std::size_t rows_min, std::size_t rows_max, Duration time);
   void fold_everything();
-  void checkpoint(int pages);
+  void checkpoint();
+  void begin_round();
+  bool end_round();
+  int copy_back();
+  void check_copied(int result);
   static int on_wal(void* self, sqlite3*, const char*, int pages) {
     static_cast<SqliteStore*>(self)->wal_pages_ = pages;
     return SQLITE_OK;
@@ -230,7 +240,16 @@ class SqliteStore final : public Store {
   bool fold_done_ = false;      ///< It has nothing left to step.
   Newest newest_;
   int wal_pages_ = 0;
-  int checkpointed_pages_ = 0;   ///< Of the WAL as it is now; a new round begins with less.
+  // Of checkpoints. While what a round copied is synced the guard reads, so that the WAL, which
+  // alone is durable, is not begun anew. The pages are of the WAL as it is; they are none when it
+  // is new.
+  std::unique_ptr<DeferredSync> database_sync_;
+  std::unique_ptr<SQLite::Database> guard_;
+  bool in_round_ = false;
+  int round_pages_ = 0;  ///< There were when the last round began: so many are in the database.
+  int ended_pages_ = 0;  ///< There were when it was last to be begun anew.
+  int rounds_ = 0;       ///< Since it is to be.
+  SteadyClock::time_point round_at_;
   std::optional<Error> failed_;  ///< An I/O error of a commit: what is on disk is uncertain.
 
   // Of `sync`. SQLite's own handle of the WAL, so that its VFS sees every fsync.
@@ -242,10 +261,17 @@ class SqliteStore final : public Store {
   std::atomic<bool> sync_broken_ = false;
 };
 
-/// From now on the folder says that its WAL must be there: on disk, and only then said so.
+/// From now on the folder says that its WAL must be there: on disk, and only then said so. The
+/// database as well: the process before may have ended between a checkpoint and its sync, with the
+/// shared index, where somebody else held it open, saying that the WAL is not needed any more.
 void SqliteStore::own() {
-  if (options_.durable && wal_->pMethods->xSync(wal_, SQLITE_SYNC_NORMAL) != SQLITE_OK)
-    throw Fault{{ErrorKind::Io, "store_io", "the write-ahead log cannot be synced"}};
+  if (options_.durable) {
+    if (wal_->pMethods->xSync(wal_, SQLITE_SYNC_NORMAL) != SQLITE_OK)
+      throw Fault{{ErrorKind::Io, "store_io", "the write-ahead log cannot be synced"}};
+    if (database_sync_->sync() != SQLITE_OK)
+      throw Fault{{ErrorKind::Io, "store_io", "the database cannot be synced"}};
+    guard_ = open_readonly(options_.folder / "onward.db");
+  }
   if (Status told = lock_.leave(Left::Open, options_.durable); !told)
     throw Fault{std::move(told.error())};
 }
@@ -253,9 +279,11 @@ void SqliteStore::own() {
 /// Where all of the WAL is in the database, closing takes it away, and the folder says first that
 /// it may be missing. Else it stays for the next start; after a fault nothing more is written.
 SqliteStore::~SqliteStore() {
+  const bool synced = !database_sync_->under_way() || database_sync_->wait() == SQLITE_OK;
+  guard_.reset();
   int pages = 0, copied = -1;
   const bool whole =
-      !failed_ && !sync_broken_ &&
+      synced && !failed_ && !sync_broken_ &&
       sqlite3_wal_checkpoint_v2(database_->getHandle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages,
                                 &copied) == SQLITE_OK &&
       pages == copied && lock_.leave(Left::Closed, options_.durable);
@@ -336,7 +364,7 @@ Status SqliteStore::commit(const Commit& commit) {
     write(commit);
     const bool old = !journal_.empty() && journal_.front().at + options_.fold_age <= commit.at;
     if (!fold_ && (old || overlay_.changes >= options_.fold_after)) begin_fold();
-    checkpoint(options_.checkpoint_pages);
+    checkpoint();
   });
 }
 
@@ -421,7 +449,7 @@ void SqliteStore::fold_everything() {
 Status SqliteStore::fold() {
   const Status done = writing([&] {
     fold_everything();
-    checkpoint(options_.checkpoint_pages / kAtRest);
+    checkpoint();
   });
   return done ? sync() : done;
 }
@@ -431,7 +459,7 @@ Result<bool> SqliteStore::fold_slice() {
     if (!fold_ && !journal_.empty()) begin_fold();
     if (fold_)
       transact([&] { fold_done_ = fold_rows(kSliceRowsMin, SIZE_MAX, options_.fold_slice); });
-    if (journal_.empty()) checkpoint(options_.checkpoint_pages / kAtRest);
+    if (journal_.empty()) checkpoint();
   });
   if (!status) return tl::make_unexpected(status.error());
   return !journal_.empty();
@@ -462,15 +490,63 @@ Status SqliteStore::forget_seen(Instant before) {
   });
 }
 
-/// Copies the WAL into the database where it has grown by `pages` since the last time. When all of
-/// it was copied and no reader stands in it, the next commit begins it anew, in the same file.
-void SqliteStore::checkpoint(int pages) {
-  if (wal_pages_ < checkpointed_pages_) checkpointed_pages_ = 0;
-  if (wal_pages_ - checkpointed_pages_ < pages) return;
-  const int result = sqlite3_wal_checkpoint_v2(database_->getHandle(), nullptr,
-                                               SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
-  checkpointed_pages_ = wal_pages_;
-  // Without room for the database to grow, or with a lock in the way, the WAL simply goes on.
+/// Copies the WAL into the database in rounds: the copy of some pages, which the commits wait for,
+/// and their sync, which goes on beside them. Where it has grown by `checkpoint_pages` it is to be
+/// begun anew: when all of it is copied and synced and no reader stands in it, the next
+/// commit does that, in the same file.
+void SqliteStore::checkpoint() {
+  if (in_round_ && !end_round()) return;
+  if (wal_pages_ < ended_pages_ || wal_pages_ < round_pages_)
+    ended_pages_ = round_pages_ = rounds_ = 0;
+  const int rest = wal_pages_ - round_pages_;
+  const bool ends = wal_pages_ - ended_pages_ >= options_.checkpoint_pages;
+  const bool converges = options_.durable && rest > options_.rest_pages && rounds_ < kRoundsMax;
+  if (ends && (!converges || wal_pages_ >= kLogPagesMax)) {
+    check_copied(copy_back());
+    round_pages_ = ended_pages_ = wal_pages_;
+    rounds_ = 0;
+  } else if (ends) {
+    ++rounds_;
+    begin_round();
+  } else if (options_.durable && rest >= options_.round_pages &&
+             SteadyClock::now() - round_at_ >= options_.round_pause) {
+    begin_round();
+  }
+}
+
+void SqliteStore::begin_round() {
+  // A snapshot of what is about to be copied: once that is done there is none to be had.
+  guard_->exec("BEGIN; SELECT 1 FROM meta LIMIT 1");
+  in_round_ = true;
+  round_pages_ = wal_pages_;
+  check_copied(database_sync_->leave_out([&] { return copy_back(); }));
+}
+
+/// Whether what the round copied is synced: then the guard may go.
+bool SqliteStore::end_round() {
+  if (database_sync_->under_way()) {
+    const std::optional<int> code = wal_pages_ < kLogPagesMax
+                                        ? database_sync_->result()
+                                        : std::optional{database_sync_->wait()};
+    if (!code) return false;
+    if (*code != SQLITE_OK)
+      throw Fault{
+          {ErrorKind::Io, "store_io",
+           "the database failed: it cannot be synced (SQLite " + std::to_string(*code) + ")"}};
+  }
+  guard_->exec("COMMIT");
+  in_round_ = false;
+  round_at_ = SteadyClock::now();
+  return true;
+}
+
+int SqliteStore::copy_back() {
+  return sqlite3_wal_checkpoint_v2(database_->getHandle(), nullptr, SQLITE_CHECKPOINT_PASSIVE,
+                                   nullptr, nullptr);
+}
+
+/// Without room for the database to grow, or with a lock in the way, the WAL simply goes on.
+void SqliteStore::check_copied(int result) {
   if (result == SQLITE_OK || result == SQLITE_BUSY || result == SQLITE_LOCKED ||
       result == SQLITE_FULL)
     return;

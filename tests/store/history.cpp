@@ -26,7 +26,13 @@ std::string History::difference(Store& store, std::size_t commits) const {
 std::size_t History::held_by(Store& store) { return must(store.snapshot()).last_seq; }
 
 SqliteOptions restless(const std::filesystem::path& folder) {
-  return {.folder = folder, .fold_after = 1, .fold_slice = Duration{0}, .checkpoint_pages = 8};
+  return {.folder = folder,
+          .fold_after = 1,
+          .fold_slice = Duration{0},
+          .checkpoint_pages = 8,
+          .round_pages = 2,
+          .round_pause = Duration{0},
+          .rest_pages = 4};
 }
 
 std::string wrong_after(const std::filesystem::path& folder, const History& history,

@@ -162,9 +162,9 @@ TEST_CASE("while somebody reads the write-ahead log grows, and then it is begun 
   write(20);
   CHECK(store->log_bytes() > std::uint64_t{40} << 20);
   view.reset();
-  write(12);  // one checkpoint takes all of it
-  write(1);
-  CHECK(store->log_bytes() < std::uint64_t{32} << 20);
+  // Checkpoints take all of it, in rounds that are synced beside the commits.
+  for (int i = 0; i < 200 && store->log_bytes() > std::uint64_t{8} << 20; ++i) write(1);
+  CHECK(store->log_bytes() <= std::uint64_t{8} << 20);
 }
 
 TEST_CASE("a copy that is ended, or whose place is taken, says so", "[store][view]") {

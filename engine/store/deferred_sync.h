@@ -1,0 +1,65 @@
+#pragma once
+// The fsync with which a checkpoint ends, made by a thread of its own: it takes as long as many
+// commits, and nothing but the reuse of the write-ahead log has to wait for it.
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include <sqlite3.h>
+
+namespace onward {
+/// Stands before the syncs of one open file of SQLite. One thread uses it, but for what it says of
+/// its own.
+class DeferredSync {
+ public:
+  /// `file` is the database's; it must outlive this, and nobody else may stand before it meanwhile.
+  explicit DeferredSync(sqlite3_file* file);
+  /// Waits for the sync under way.
+  ~DeferredSync();
+  DeferredSync(const DeferredSync&) = delete;
+  DeferredSync& operator=(const DeferredSync&) = delete;
+
+  /// What SQLite syncs of the file during `work` is not synced there, but begins in its own thread
+  /// afterwards. None may be under way.
+  template <class Work>
+  auto leave_out(Work work) {
+    leaving_out_ = true;
+    const auto result = work();
+    leaving_out_ = false;
+    if (left_out_) begin();
+    return result;
+  }
+  /// Whether a sync has begun whose result was not taken.
+  bool under_way() const { return left_out_.has_value(); }
+  /// Takes the result, an SQLite code, where there is one by now.
+  std::optional<int> result();
+  /// Waits for it.
+  int wait();
+  /// Syncs at once, in the caller's thread.
+  int sync() { return original_->xSync(file_, SQLITE_SYNC_NORMAL); }
+
+ private:
+  /// SQLite finds the first part, and we the second behind it.
+  struct Methods {
+    sqlite3_io_methods calls;
+    DeferredSync* self;
+  };
+
+  static int on_sync(sqlite3_file* file, int flags);
+  void begin();
+  void run();
+
+  sqlite3_file* const file_;
+  const sqlite3_io_methods* const original_;
+  Methods methods_;
+  bool leaving_out_ = false;
+  std::optional<int> left_out_;  ///< Flags of the sync that was left out.
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<int> wanted_, done_;  ///< Guarded; so is what follows.
+  bool stopping_ = false;
+  std::thread thread_;  ///< From the first sync on.
+};
+}  // namespace onward
