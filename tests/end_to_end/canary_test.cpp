@@ -3,6 +3,7 @@
 // searched for them.
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -481,7 +482,11 @@ TEST_CASE("a server that crashes leaves no core, whatever takes cores on its mac
   CHECK(soft == "0");
   CHECK(hard == "0");
 #ifndef __SANITIZE_ADDRESS__
-  // As a pipe would be: without a limit. Only root can take it away.
+  // What may not be dumped belongs to root, whoever runs it.
+  struct stat memory {};
+  REQUIRE(::stat(fmt::format("/proc/{}/mem", server.pid()).c_str(), &memory) == 0);
+  CHECK(memory.st_uid == 0);
+  // As a pipe would be: without a limit. Few may take it away, and then there must be none still.
   const rlimit all{RLIM_INFINITY, RLIM_INFINITY};
   ::prlimit(server.pid(), RLIMIT_CORE, &all, nullptr);
 #endif
