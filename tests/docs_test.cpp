@@ -55,6 +55,30 @@ TEST_CASE("every page is reached from the README, and every link leads somewhere
   }
 }
 
+TEST_CASE("every test that a table of reliability.md names without its file exists", "[docs]") {
+  string sources;
+  for (const auto& entry : fs::recursive_directory_iterator{"tests"})
+    if (entry.path().filename().string().ends_with("_test.cpp") ||
+        entry.path().filename() == "CMakeLists.txt")
+      sources += text_of(entry.path());
+  sources = std::regex_replace(sources, std::regex{"\"\\s*\\n\\s*\""}, string{});
+  sources = std::regex_replace(sources, std::regex{"\\(\\s+\""}, "(\"");
+  std::ifstream page{"docs/reliability.md"};
+  std::size_t named = 0;
+  for (string line; std::getline(page, line);) {
+    if (!line.starts_with("| ")) continue;
+    const string last = line.substr(line.rfind(" | ", line.size() - 3));
+    for (const std::smatch& match : matches(last, R"re("([^"]+)")re")) {
+      ++named;
+      CAPTURE(match[1].str());
+      const string name = "\"" + match[1].str() + "\"";
+      CHECK((sources.find("TEST_CASE(" + name) != string::npos ||
+             sources.find("add_test(NAME " + name) != string::npos));
+    }
+  }
+  CHECK(named > 120);
+}
+
 TEST_CASE("every test that the documentation names exists", "[docs]") {
   for (const char* page : {"docs/seeds.md", "docs/reliability.md"}) {
     const string text = text_of(page);

@@ -108,9 +108,9 @@ Status check_login(AuthScheme scheme, std::string_view login) {
     if (login.find(':') == std::string_view::npos) return {};
     return bad("a username cannot hold a \":\"");
   }
+  // It is not repeated: whoever gave "X-Api-Key: VALUE" gave the value with it.
   if (!std::all_of(login.begin(), login.end(), is_word))
-    return bad(
-        fmt::format("\"{}\" is no header name; use letters, digits, \"-\" and \"_\"", login));
+    return bad("a header's name, such as X-Api-Key, has letters, digits, \"-\" and \"_\" alone");
   std::string lower{login};
   for (char& c : lower)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');

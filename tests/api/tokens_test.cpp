@@ -45,6 +45,27 @@ TEST_CASE("a token opens what its role is for until it is revoked, at once", "[a
   CHECK(remove(front, "/v1/tokens/shop").at("code") == Value{"unknown_token"});
 }
 
+TEST_CASE("fault 82: what is looked up is a hash of one length, whatever was sent",
+          "[api][tokens]") {
+  std::vector<std::string> asked;
+  AccessOptions options;
+  options.find_token = [&](std::string_view sha256) -> std::optional<TokenRecord> {
+    asked.emplace_back(sha256);
+    return std::nullopt;
+  };
+  const Access access{std::move(options)};
+  for (const std::size_t length : {1, 31, 64, 68, 500}) {
+    ApiRequest request;
+    const std::string token(length, 'a'), header = "Bearer " + token;
+    request.headers.emplace_back("Authorization", header);
+    REQUIRE(access.refuse(request, Need::Read)->status == 401);
+    REQUIRE(asked.size() == 1);
+    CHECK(asked[0] == sha256_hex(token));
+    CHECK(asked[0].size() == 64);
+    asked.clear();
+  }
+}
+
 TEST_CASE("who issued and revoked a token stands in the log, the token does not", "[api][tokens]") {
   const Front front;
   const Told made = front.post("/v1/tokens", R"({"name": "ann", "role": "admin"})");

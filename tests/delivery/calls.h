@@ -22,7 +22,26 @@ inline std::unique_ptr<HttpClient> open_client() {
   return make_curl_client({.guard = open_guard()});
 }
 
-inline HttpRequest request_to(std::string url, Duration timeout = std::chrono::seconds{5}) {
+/// Longer than any answer takes that comes at all, on a machine with much else to do.
+constexpr Duration kPatience = std::chrono::seconds{60};
+
+/// Short time-outs let tests end soon that wait for one; where the machine is busy they may be over
+/// before that has happened which should come first. So `attempt` is made with longer and longer
+/// ones until `holds`; what came of the last is judged.
+template <class Attempt, class Holds>
+auto patiently(Duration first, Attempt attempt, Holds holds) {
+  for (Duration timeout = first;; timeout *= 6) {
+    auto result = attempt(timeout);
+    if (holds(result) || timeout >= kPatience) return result;
+  }
+}
+
+/// Of a reply: there was time enough to hear from the receiver.
+inline bool in_time(const HttpReply& reply) {
+  return reply.code != "timeout" && reply.code != "connect_timeout";
+}
+
+inline HttpRequest request_to(std::string url, Duration timeout = kPatience) {
   HttpRequest request;
   request.request = std::make_shared<Request>(Request{
       .url = std::move(url), .headers = {{"Content-Type", "application/json"}}, .body = "{}"});

@@ -21,11 +21,19 @@ using namespace std::chrono_literals;
 using namespace std::string_literals;
 
 /// What a client makes of a receiver that answers its first request like this.
-HttpReply reply_to(LocalReceiver::Script script, Duration timeout = 5s) {
+HttpReply reply_to(LocalReceiver::Script script, Duration timeout = kPatience) {
   LocalReceiver receiver{std::move(script)};
   const auto client = open_client();
   return call(*client, request_to(receiver.url(), timeout));
 }
+
+/// The same with a time-out that is long enough for `holds`, if any is.
+template <class Holds>
+HttpReply patient_reply_to(const LocalReceiver::Script& script, Duration first, Holds holds) {
+  return patiently(
+      first, [&](Duration timeout) { return reply_to(script, timeout); }, holds);
+}
+bool times_out(const HttpReply& reply) { return reply.code == "timeout"; }
 
 /// Reads the request, then sends these bytes and says goodbye.
 LocalReceiver::Script bytes(std::string text) {
@@ -180,15 +188,18 @@ TEST_CASE("fault 2: a connection that nobody takes up", "[delivery][client][faul
   const HttpReply reply = call(*client, std::move(request));
   CHECK(reply.code == "connect_timeout");
   CHECK_THAT(reply.error, Catch::EndsWith("within 100ms"));
+  CHECK(DeliveryPolicy{}.connect_timeout == 5s);  // Where nobody says otherwise.
   for (const int filler : fillers) close(filler);
   close(listener);
 }
 
 TEST_CASE("fault 3: a receiver that takes the request and never answers",
           "[delivery][client][faults]") {
-  const HttpReply reply = reply_to([](Peer& peer) { peer.wait_for_close(); }, 100ms);
+  const HttpReply reply =
+      patient_reply_to([](Peer& peer) { peer.wait_for_close(); }, 100ms, times_out);
   CHECK(reply.status == 0);
   CHECK(reply.code == "timeout");
+  CHECK(DeliveryPolicy{}.timeout == 15s);  // Where nobody says otherwise.
 }
 
 TEST_CASE("fault 4: a connection that ends before an answer", "[delivery][client][faults]") {
@@ -209,6 +220,7 @@ TEST_CASE("fault 4: a kept connection that died is not taken for a lost request"
   const auto client = open_client();
   for (int n = 0; n < 4; ++n) CHECK(call(*client, request_to(receiver.url())).status == 200);
   CHECK(receiver.connections() == 4);
+  CHECK(receiver.requests().size() == 4);  // None was lost, none came twice.
 }
 
 TEST_CASE("faults 5 and 6: what the status said holds, though the body broke off",
@@ -225,24 +237,24 @@ TEST_CASE("faults 5 and 6: what the status said holds, though the body broke off
 }
 
 TEST_CASE("fault 7: headers that drip in, byte by byte", "[delivery][client][faults]") {
-  const HttpReply reply = reply_to(
+  const HttpReply reply = patient_reply_to(
       [](Peer& peer) {
         peer.read();
-        peer.drip("HTTP/1.1 200 OK\r\nX: " + std::string(1000, 'x'), 10ms);
+        peer.drip("HTTP/1.1 200 OK\r\nX: " + std::string(30'000, 'x'), 10ms);
       },
-      150ms);
+      150ms, times_out);
   CHECK(reply.status == 0);
   CHECK(reply.code == "timeout");
 }
 
 TEST_CASE("fault 8: a body that drips in for ever", "[delivery][client][faults]") {
-  const HttpReply reply = reply_to(
+  const HttpReply reply = patient_reply_to(
       [](Peer& peer) {
         peer.read();
-        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
-        peer.drip(std::string(1000, 'x'), 10ms);
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 30000\r\n\r\n");
+        peer.drip(std::string(30'000, 'x'), 10ms);
       },
-      400ms);
+      400ms, in_time);
   CHECK(reply.status == 200);
   CHECK(reply.body_truncated);
 }
@@ -257,6 +269,7 @@ TEST_CASE("fault 9: a body without end", "[delivery][client][faults]") {
   CHECK(reply.status == 200);
   CHECK(reply.body_truncated);
   CHECK(reply.body == std::string(4096, 'x'));
+  CHECK(sent < 16 * 1024 * 1024);  // What sockets hold, and no more.
 }
 
 TEST_CASE("faults 10 and 11: headers without end", "[delivery][client][faults]") {
@@ -306,11 +319,15 @@ TEST_CASE("fault 13: an answer that contradicts itself is not kept for the next 
       "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
   LocalReceiver receiver{bytes_and_wait(text)};
   const auto client = open_client();
-  const HttpReply first = call(*client, request_to(receiver.url(), 200ms));
+  const auto ask = [&](Duration timeout) {
+    return call(*client, request_to(receiver.url(), timeout));
+  };
+  const HttpReply first = patiently(200ms, ask, in_time);
   // A complete header block with a status stands; a broken one is a protocol error.
   CHECK((first.code == "protocol" || first.body_truncated));
-  call(*client, request_to(receiver.url(), 200ms));
-  CHECK(receiver.connections() == 2);
+  patiently(200ms, ask, in_time);
+  CHECK(receiver.requests().size() >= 2);
+  CHECK(receiver.connections() >= receiver.requests().size());  // Each on one of its own.
 }
 
 TEST_CASE("fault 14: an encoded body is never decoded", "[delivery][client][faults]") {
@@ -343,8 +360,9 @@ TEST_CASE("fault 16: bytes after an answer are never taken for the next one",
 }
 
 TEST_CASE("fault 17: nobody asked to switch protocols", "[delivery][client][faults]") {
-  const HttpReply reply = reply_to(
-      bytes_and_wait("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"), 150ms);
+  const HttpReply reply = patient_reply_to(
+      bytes_and_wait("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"), 150ms,
+      in_time);
   CHECK(reply.status == 0);
   CHECK(reply.code == "protocol");
 }
@@ -358,14 +376,15 @@ TEST_CASE("fault 28: no TLS where TLS was expected", "[delivery][client][faults]
   CHECK(reply.code == "tls");
 
   LocalReceiver silent{[](Peer& peer) { peer.wait_for_close(); }};
-  CHECK(
-      call(*client, request_to(fmt::format("https://127.0.0.1:{}/", silent.port()), 400ms)).code ==
-      "tls");
+  const auto stalled = [&](Duration timeout) {
+    return call(*client, request_to(fmt::format("https://127.0.0.1:{}/", silent.port()), timeout));
+  };
+  CHECK(patiently(400ms, stalled, in_time).code == "tls");
 }
 
 TEST_CASE("fault 30: a name that has no address", "[delivery][client][faults]") {
   const auto client = open_client();
-  CHECK(call(*client, request_to("http://no-such-host.invalid/", 3s)).code == "dns");
+  CHECK(call(*client, request_to("http://no-such-host.invalid/")).code == "dns");
 }
 
 TEST_CASE("fault 33: whatever an address is spelt like, it is judged as what it is",

@@ -27,7 +27,7 @@ class Reports {
   }
   bool wait_for(std::size_t count) {
     std::unique_lock lock{mutex_};
-    return came_.wait_for(lock, 20s, [&] { return results_.size() >= count; });
+    return came_.wait_for(lock, 60s, [&] { return results_.size() >= count; });
   }
   std::vector<AttemptResult> all() const {
     const std::lock_guard lock{mutex_};

@@ -1,6 +1,7 @@
 // Receivers that mean harm, or cannot help it, beside one that is well.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
@@ -128,30 +129,39 @@ TEST_CASE(
   const std::size_t before = memory_now();
 
   constexpr std::size_t kEach = 4;
-  for (std::size_t n = 0; n < all.size() * kEach; ++n) {
-    HttpRequest request = request_to(receivers[n % all.size()]->url(), 2s);
-    request.token = 1 + n;
-    client->start(std::move(request));
-  }
-  std::vector<HttpReply> replies;
-  std::map<std::uint64_t, HttpReply> hostile;
-  // One request after another to the one that is well, as long as there is any other.
-  constexpr std::size_t kWellMax = 500;
-  std::size_t asked = 0, answered = 0;
-  while (hostile.size() < all.size() * kEach) {
-    if (asked == answered && asked++ < kWellMax) client->start(request_to(well.url()));
-    client->poll(10s, replies);
-    for (HttpReply& reply : replies) {
-      if (reply.token != 0) {
-        hostile.emplace(reply.token, std::move(reply));
-        continue;
-      }
-      ++answered;
-      CHECK(reply.status == 200);
+  using Replies = std::map<std::uint64_t, HttpReply>;
+  const auto ask_all = [&](Duration timeout) {
+    for (std::size_t n = 0; n < all.size() * kEach; ++n) {
+      HttpRequest request = request_to(receivers[n % all.size()]->url(), timeout);
+      request.token = 1 + n;
+      client->start(std::move(request));
     }
-    replies.clear();
-  }
-  CHECK(answered > 0);
+    std::vector<HttpReply> replies;
+    Replies hostile;
+    // One request after another to the one that is well, as long as there is any other.
+    constexpr std::size_t kWellMax = 500;
+    std::size_t asked = 0, answered = 0;
+    while (hostile.size() < all.size() * kEach || client->in_flight() > 0) {
+      if (asked == answered && asked++ < kWellMax) client->start(request_to(well.url()));
+      client->poll(10s, replies);
+      for (HttpReply& reply : replies) {
+        if (reply.token != 0) {
+          hostile.emplace(reply.token, std::move(reply));
+          continue;
+        }
+        ++answered;
+        CHECK(reply.status == 200);
+      }
+      replies.clear();
+    }
+    CHECK(answered > 0);
+    return hostile;
+  };
+  const Replies hostile = patiently(2s, ask_all, [&](const Replies& replies) {
+    return std::all_of(replies.begin(), replies.end(), [&](const auto& one) {
+      return all[(one.first - 1) % all.size()].code == "timeout" || in_time(one.second);
+    });
+  });
   const std::size_t after = memory_now();
   CHECK(after < before + kMemoryMax);
   for (const auto& [token, reply] : hostile) {
@@ -183,11 +193,15 @@ TEST_CASE("faults 8 and 9: a connection whose answer did not end is not used aga
   })};
   const auto client = open_client();
   for (int n = 0; n < 2; ++n) {
-    const HttpReply reply = call(*client, request_to(receiver.url(), 500ms));
+    const auto ask = [&](Duration timeout) {
+      return call(*client, request_to(receiver.url(), timeout));
+    };
+    const HttpReply reply = patiently(500ms, ask, in_time);
     CHECK(reply.status == 200);
     CHECK(reply.body_truncated);
   }
-  CHECK(receiver.connections() == 2);
+  CHECK(receiver.requests().size() >= 2);
+  CHECK(receiver.connections() >= receiver.requests().size());
 }
 
 TEST_CASE("faults 18 to 20: wherever a redirect points, one request is all there is",
@@ -217,7 +231,7 @@ TEST_CASE("fault 40: however many origins there are, few connections are kept",
     std::vector<HttpRequest> requests;
     for (int n = 0; n < 20; ++n)
       requests.push_back(
-          request_to(fmt::format("http://r{}n{}.test:{}/", round, n, receiver.port()), 10s));
+          request_to(fmt::format("http://r{}n{}.test:{}/", round, n, receiver.port())));
     for (const HttpReply& reply : call_all(*client, std::move(requests)))
       good += reply.status == 200;
   }

@@ -51,7 +51,7 @@ class Listening {
   }
   int status_of(Request request) const {
     request.url = fmt::format("http://127.0.0.1:{}{}", port, request.url);
-    const auto answer = http_call(request, 10s);
+    const auto answer = http_call(request, 60s);
     return answer ? answer->status : 0;
   }
   std::vector<Value> log() const {

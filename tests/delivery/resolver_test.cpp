@@ -55,7 +55,7 @@ class NameServers {
   /// False after ten seconds.
   bool wait_until_running(std::size_t count) {
     std::unique_lock lock{mutex_};
-    return changed_.wait_for(lock, 10s, [&] { return running_ >= count; });
+    return changed_.wait_for(lock, 60s, [&] { return running_ >= count; });
   }
   int asked(const std::string& name) {
     const std::lock_guard lock{mutex_};
@@ -89,7 +89,7 @@ class Stand {
   /// What the look-ups come to that end next, by name; empty after ten seconds.
   std::map<std::string, std::string> take() {
     std::map<std::string, std::string> all;
-    for (const auto until = Clock::now() + 10s; all.empty() && Clock::now() < until;) {
+    for (const auto until = Clock::now() + 60s; all.empty() && Clock::now() < until;) {
       for (const auto& [name, what] : resolver.take()) all[name] = text_of(what);
       std::this_thread::yield();
     }

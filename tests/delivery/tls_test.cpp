@@ -80,8 +80,7 @@ class TlsReceiver {
                                           .names = {.look_up = [](const std::string&) {
                                             return LookUp{{*IpAddress::parse("127.0.0.1")}, {}};
                                           }}});
-    return onward::call(*client,
-                        request_to(fmt::format("https://{}:{}/", name, receiver_.port()), 10s));
+    return onward::call(*client, request_to(fmt::format("https://{}:{}/", name, receiver_.port())));
   }
   SSL_CTX* context() const { return context_.get(); }
 

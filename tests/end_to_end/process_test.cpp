@@ -44,6 +44,25 @@ Usage usage_of(pid_t pid) {
   return usage;
 }
 
+/// Processor time that a server takes while nobody asks it for anything, once it has ended what it
+/// was doing. A loop that spins would use all of it.
+long ticks_while_left_alone(const ServerChild& server) {
+  const int process = static_cast<int>(::syscall(SYS_pidfd_open, server.pid(), 0));
+  REQUIRE(process >= 0);
+  // Waits for its end, which does not come.
+  const auto ticks_in = [&](auto length) {
+    pollfd ended{.fd = process, .events = POLLIN, .revents = 0};
+    const long before = usage_of(server.pid()).ticks;
+    REQUIRE(::poll(&ended, 1, length.count()) == 0);
+    return usage_of(server.pid()).ticks - before;
+  };
+  for (int tries = 0; ticks_in(kSettling) > 0 && tries < 30; ++tries) {
+  }
+  const long ticks = ticks_in(kWatched);
+  ::close(process);
+  return ticks;
+}
+
 std::vector<std::string> with(const ServerChild& server, const std::filesystem::path& data,
                               std::vector<std::string> arguments) {
   arguments.insert(arguments.end(), {"--server", server.url(), "--data", data.string()});
@@ -271,17 +290,33 @@ TEST_CASE("SIGTERM ends a busy server in good order, and what was pending goes o
 TEST_CASE("an idle server does nothing and takes little memory", "[end_to_end][process]") {
   TemporaryFolder folder;
   const ServerChild server{folder.path() / "data"};
-  const int process = static_cast<int>(::syscall(SYS_pidfd_open, server.pid(), 0));
-  REQUIRE(process >= 0);
-  pollfd ended{.fd = process, .events = POLLIN, .revents = 0};
-  REQUIRE(::poll(&ended, 1, kSettling.count()) == 0);  // what it does at its start is done
-  const Usage before = usage_of(server.pid());
-  // Waits for its end, which does not come. A loop that spins would use all of this.
-  REQUIRE(::poll(&ended, 1, kWatched.count()) == 0);
-  ::close(process);
-  const Usage after = usage_of(server.pid());
-  CHECK(after.ticks - before.ticks <= 3);  // of some 150
+  CHECK(ticks_while_left_alone(server) <= 3);  // of some 150
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  CHECK(after.resident_kb < 30 * 1024);
+  CHECK(usage_of(server.pid()).resident_kb < 30 * 1024);
 #endif
+}
+
+TEST_CASE("a server with ten thousand contacts who wait does nothing either",
+          "[end_to_end][process]") {
+  constexpr int kWaiting = 10'000;
+  TemporaryFolder folder;
+  const auto data = folder.path() / "data";
+  const ServerChild server{data};
+  const auto onward = [&](std::vector<std::string> words, const std::string& input) {
+    return run_onward(with(server, data, std::move(words)), input);
+  };
+  REQUIRE(onward({"apply", "-"},
+                 "scenario: patient\n"
+                 "nodes:\n"
+                 "  any:  { kind: trigger, event: opened, next: hold }\n"
+                 "  hold: { kind: wait, for: 30d, next: end }\n")
+              .code == 0);
+  REQUIRE(onward({"activate", "patient"}, "").code == 0);
+  std::string events;
+  for (int i = 0; i < kWaiting; ++i)
+    events += fmt::format("{{\"type\":\"opened\",\"contact\":{{\"id\":\"c{}\"}}}}\n", i);
+  REQUIRE(onward({"events", "import", "-", "--quiet"}, events).code == 0);
+  const Value stats = parse_json(onward({"stats", "patient", "--json"}, "").out).value();
+  REQUIRE(*stats.find_path("live.inside") == Value{kWaiting});
+  CHECK(ticks_while_left_alone(server) <= 3);
 }

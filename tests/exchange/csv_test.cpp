@@ -139,6 +139,9 @@ TEST_CASE("cells that a spreadsheet would run are guarded, and come back as they
   CHECK(guard_formula("=1+1") == "'=1+1");
   CHECK(guard_formula("+1 514 555 0100") == "'+1 514 555 0100");
   CHECK(guard_formula("@x") == "'@x");
+  CHECK(guard_formula("-1+cmd()") == "'-1+cmd()");
+  CHECK(guard_formula("\t=1") == "'\t=1");
+  CHECK(guard_formula("\r=1") == "'\r=1");
   CHECK(guard_formula("'=x") == "''=x");
   CHECK(guard_formula("'tis") == "'tis");
   CHECK(guard_formula("plain") == "plain");

@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "tests/runtime/relay.h"
 #include "tests/support/stage.h"
 
 using namespace onward;
@@ -84,6 +85,36 @@ TEST_CASE("a repeated event takes no effect, another body under its id is a conf
 
   stage.restart();
   CHECK(stage.send(first).kind == EventAnswer::Kind::Duplicate);
+}
+
+TEST_CASE("for seven days a repeated event changes nothing, though its scenario lets in always",
+          "[runtime][events]") {
+  Stage stage{kRelay};
+  EventInput first = stage.input("ada", "opened", "{}", kAda);
+  first.id = "e-1";
+  REQUIRE(stage.send(first).kind == EventAnswer::Kind::Accepted);
+  const Contact before = stage.contact("ada").contact;
+  const auto repeat = [&] {
+    CHECK(stage.send(first).kind == EventAnswer::Kind::Duplicate);
+    CHECK(stage.counts("any")[Counter::Visits] == 1);
+    CHECK(stage.counts("tell")[Counter::Requests] == 1);
+    CHECK(stage.deliveries().size() == 1);
+    CHECK(stage.contact("ada").contact == before);
+  };
+  repeat();
+  stage.restart();
+  repeat();
+  stage.reply(200);
+  for (int day = 1; day < 7; ++day) {
+    stage.pass(24h);
+    repeat();
+  }
+  stage.pass(24h - 1min);
+  stage.restart();
+  repeat();
+  stage.pass(2 * 24h);
+  CHECK(stage.send(first).code == "too_old");
+  CHECK(stage.deliveries().size() == 1);
 }
 
 TEST_CASE("a repeat inside one post is told as well", "[runtime][events]") {

@@ -4,8 +4,11 @@
 #include <unistd.h>
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <set>
+#include <vector>
 
 #include "engine/store/sqlite_store.h"
 #include "tests/store/conformance.h"
@@ -22,6 +25,11 @@ std::string read(const fs::path& file) {
 }
 void write(const fs::path& file, const std::string& content) {
   std::ofstream{file, std::ios::binary | std::ios::trunc} << content;
+}
+
+/// All files of `from`, over those that are there.
+void copy_all(const fs::path& from, const fs::path& to) {
+  fs::copy(from, to, fs::copy_options::recursive | fs::copy_options::overwrite_existing);
 }
 
 /// What a killed server leaves after all of `history`: so much in the database, the rest in its
@@ -48,17 +56,28 @@ Error error_of(const SqliteOptions& options) {
   return store.error();
 }
 
-/// "" where `folder` is refused with an error, or opens to at least `least` commits and no others.
-std::string wrong_with(const fs::path& folder, const History& history, std::size_t least) {
+/// "" where `folder` is refused with an error, or opens to at least `least` commits and no others;
+/// how many these were is added to `helds`.
+std::string wrong_with(const fs::path& folder, const History& history, std::size_t least,
+                       std::vector<std::size_t>* helds = nullptr) {
   const auto opened = open_sqlite_store({.folder = folder, .durable = false});
   if (!opened) return opened.error().message.empty() ? "no reason" : "";
   try {
     const std::size_t held = History::held_by(**opened);
+    if (helds != nullptr) helds->push_back(held);
     if (held < least || held > history.size()) return "holds " + std::to_string(held);
     return history.difference(**opened, held);
   } catch (const std::exception&) {
     return {};  // an answer that says it cannot be read
   }
+}
+
+/// The later a log is damaged, the more of it is read: from what the database has to all of it.
+void check_read_as_far_as_whole(const std::vector<std::size_t>& helds, const History& history) {
+  CHECK(std::is_sorted(helds.begin(), helds.end()));
+  CHECK(std::set<std::size_t>{helds.begin(), helds.end()}.size() >= 3);
+  REQUIRE_FALSE(helds.empty());
+  CHECK(helds.back() >= history.size() - 1);
 }
 }  // namespace
 
@@ -69,13 +88,16 @@ TEST_CASE("a log that is cut off anywhere is read as far as it is whole", "[stor
   kill_after(killed.path(), history, checkpointed);
   const std::string wal = read(killed.path() / "onward.db-wal");
   REQUIRE(wal.size() > 20'000);
+  std::vector<std::size_t> helds;
   for (std::size_t size = 0; size < wal.size(); size += size < 64 ? 8 : 1'001) {
     const TempFolder folder;
-    fs::copy(killed.path(), folder.path(), fs::copy_options::overwrite_existing);
+    copy_all(killed.path(), folder.path());
     write(folder.path() / "onward.db-wal", wal.substr(0, size));
     INFO("cut to " << size << " of " << wal.size());
-    REQUIRE(wrong_with(folder.path(), history, checkpointed) == "");
+    REQUIRE(wrong_with(folder.path(), history, checkpointed, &helds) == "");
   }
+  check_read_as_far_as_whole(helds, history);
+  REQUIRE(wrong_with(killed.path(), history, history.size()) == "");  // Uncut, it has all.
 }
 
 TEST_CASE("a log in which a bit has turned is read up to there", "[store][damage]") {
@@ -84,15 +106,17 @@ TEST_CASE("a log in which a bit has turned is read up to there", "[store][damage
   const TempFolder killed;
   kill_after(killed.path(), history, checkpointed);
   const std::string wal = read(killed.path() / "onward.db-wal");
+  std::vector<std::size_t> helds;
   for (std::size_t at = 0; at < wal.size(); at += at < 64 ? 1 : 503) {
     const TempFolder folder;
-    fs::copy(killed.path(), folder.path(), fs::copy_options::overwrite_existing);
+    copy_all(killed.path(), folder.path());
     std::string turned = wal;
     turned[at] = static_cast<char>(turned[at] ^ 0x10);
     write(folder.path() / "onward.db-wal", turned);
     INFO("byte " << at);
-    REQUIRE(wrong_with(folder.path(), history, checkpointed) == "");
+    REQUIRE(wrong_with(folder.path(), history, checkpointed, &helds) == "");
   }
+  check_read_as_far_as_whole(helds, history);
 }
 
 TEST_CASE("a log that was taken away is missed", "[store][damage]") {
@@ -153,7 +177,7 @@ TEST_CASE("a header with a turned byte is refused, or changes nothing", "[store]
   for (std::size_t at = 0; at < 100; ++at)
     for (const char turn : {'\x01', '\xff'}) {
       const TempFolder folder;
-      fs::copy(closed.path(), folder.path(), fs::copy_options::overwrite_existing);
+      copy_all(closed.path(), folder.path());
       std::string turned = database;
       turned[at] = static_cast<char>(turned[at] ^ turn);
       write(folder.path() / "onward.db", turned);

@@ -19,7 +19,8 @@ struct Spawned {
   int in = -1, out = -1, err = -1;
 };
 
-Spawned spawn(const std::vector<std::string>& arguments) {
+/// Standard error goes into the file `log`, where one is named.
+Spawned spawn(const std::vector<std::string>& arguments, const std::filesystem::path& log = {}) {
   std::array<std::array<int, 2>, 3> pipes;
   for (auto& ends : pipes)
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::runtime_error("pipe2 failed");
@@ -28,18 +29,24 @@ Spawned spawn(const std::vector<std::string>& arguments) {
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
+  int log_file = -1;
+  if (!log.empty()) {
+    log_file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (log_file < 0) throw std::runtime_error("cannot open " + log.string());
+  }
   const pid_t pid = ::fork();
   if (pid < 0) throw std::runtime_error("fork failed");
   if (pid == 0) {
     ::dup2(pipes[0][0], 0);
     ::dup2(pipes[1][1], 1);
-    ::dup2(pipes[2][1], 2);
+    ::dup2(log_file < 0 ? pipes[2][1] : log_file, 2);
     ::execv(argv[0], argv.data());
     ::_exit(127);
   }
   ::close(pipes[0][0]);
   ::close(pipes[1][1]);
   ::close(pipes[2][1]);
+  if (log_file >= 0) ::close(log_file);
   return {.pid = pid, .in = pipes[0][1], .out = pipes[1][0], .err = pipes[2][0]};
 }
 
@@ -97,21 +104,21 @@ TemporaryFolder::~TemporaryFolder() {
   std::filesystem::remove_all(path_, ignored);
 }
 
-ServerChild::ServerChild(const std::filesystem::path& data, std::vector<std::string> more) {
+ServerChild::ServerChild(const std::filesystem::path& data, std::vector<std::string> more,
+                         const std::filesystem::path& log) {
   std::vector<std::string> arguments{"serve", "--data", data.string(), "--listen", "127.0.0.1:0"};
   arguments.insert(arguments.end(), more.begin(), more.end());
-  const Spawned child = spawn(arguments);
+  const Spawned child = spawn(arguments, log);
   pid_ = child.pid;
   ::close(child.in);
   // It says where it listens on one of its outputs; the other one is for its log.
   std::string said;
   constexpr std::string_view kSign = "://127.0.0.1:";
-  while (true) {
-    std::array<pollfd, 2> wanted{pollfd{child.out, POLLIN, 0}, pollfd{child.err, POLLIN, 0}};
+  std::array<pollfd, 2> wanted{pollfd{child.out, POLLIN, 0}, pollfd{child.err, POLLIN, 0}};
+  while (wanted[0].fd >= 0 || wanted[1].fd >= 0) {
     if (::poll(wanted.data(), wanted.size(), kPatienceMs) <= 0) break;
-    bool open = false;
-    for (const pollfd& one : wanted)
-      if (one.revents != 0) open |= drain(one.fd, said);
+    for (pollfd& one : wanted)
+      if (one.revents != 0 && !drain(one.fd, said)) one.fd = -1;
     const std::size_t sign = said.find(kSign);
     const std::size_t end =
         sign == said.npos ? said.npos : said.find_first_not_of("0123456789", sign + kSign.size());
@@ -120,7 +127,6 @@ ServerChild::ServerChild(const std::filesystem::path& data, std::vector<std::str
       url_ = (sealed ? "https" : "http") + said.substr(sign, end - sign);
       break;
     }
-    if (!open) break;
   }
   // Its further talk is let go unread; it must bear that its reader is gone.
   ::close(child.out);
@@ -149,5 +155,14 @@ int ServerChild::stop() {
   if (pid_ <= 0) return -1;
   ::kill(pid_, SIGTERM);
   return wait();
+}
+
+int ServerChild::end(int signal) {
+  if (pid_ <= 0) return -1;
+  ::kill(pid_, signal);
+  int status = -1;
+  ::waitpid(pid_, &status, 0);
+  pid_ = -1;
+  return status;
 }
 }  // namespace onward

@@ -33,7 +33,9 @@ class TemporaryFolder {
 /// kills it.
 class ServerChild {
  public:
-  ServerChild(const std::filesystem::path& data, std::vector<std::string> more = {});
+  /// What it logs goes into the file `log`; where there is none, nobody reads it.
+  ServerChild(const std::filesystem::path& data, std::vector<std::string> more = {},
+              const std::filesystem::path& log = {});
   ~ServerChild();
   ServerChild(const ServerChild&) = delete;
   ServerChild& operator=(const ServerChild&) = delete;
@@ -44,6 +46,8 @@ class ServerChild {
   void kill();
   /// SIGTERM, then its exit code.
   int stop();
+  /// Another signal, then what waitpid says of its end.
+  int end(int signal);
 
  private:
   int wait();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -29,6 +30,7 @@
 
 namespace onward {
 namespace {
+constexpr std::size_t kSecretMin = 4;  // Bytes; no value is shorter.
 constexpr std::int64_t kVersionMax = 1'000'000'000;
 constexpr std::int64_t kAccountMax = 1'000'000'000'000'000;  // Exact in every JSON reader.
 
@@ -835,6 +837,32 @@ std::string help_on(const CLI::App& app, int argc, const char* const* argv) {
   return asked;
 }
 
+/// Whether `message` shows what was typed as a value.
+bool repeats_a_value(std::string_view message, int argc, const char* const* argv) {
+  for (int i = 1; i < argc; ++i) {
+    std::string_view word = argv[i];
+    if (word.starts_with('-')) word.remove_prefix(std::min(word.find('='), word.size() - 1) + 1);
+    if (word.size() >= kSecretMin && message.find(word) != message.npos) return true;
+  }
+  return false;
+}
+
+/// What the parser found wrong. Of commands about secrets and tokens it repeats no word that nobody
+/// asked for: it may be the value, and what is on standard error is kept in logs and sent in mails.
+std::string parse_fault(const CLI::ParseError& wrong, int argc, const char* const* argv) {
+  const std::string_view about = argc > 1 ? argv[1] : "";
+  const bool secret = about == "secret" || about == "credential";
+  const auto kind = static_cast<CLI::ExitCodes>(wrong.get_exit_code());
+  const bool repeats =
+      kind == CLI::ExitCodes::ExtrasError || repeats_a_value(wrong.what(), argc, argv);
+  const bool of_a_choice = kind == CLI::ExitCodes::ValidationError;  // Of a role, say.
+  if ((!secret && about != "token") || of_a_choice || !repeats) return wrong.what();
+  return secret ? "There is a word too many. A value is not typed as a word, where other users and "
+                  "the shell's history would see it: give it on standard input, or a file with "
+                  "--from"
+                : "There is a word too many";
+}
+
 /// A result that did not get out whole is none.
 int unless_lost(int code) {
   std::cout.flush();
@@ -906,8 +934,9 @@ int run_command_line(int argc, const char* const* argv, const NodeKinds& kinds) 
   } catch (const CLI::Success& asked) {  // --help, --version
     return unless_lost(line.app.exit(asked));
   } catch (const CLI::ParseError& wrong) {
-    return complain(fmt::format("{}. Try: {}", wrong.what(), help_on(line.app, argc, argv)),
-                    kExitUsage);
+    return complain(
+        fmt::format("{}. Try: {}", parse_fault(wrong, argc, argv), help_on(line.app, argc, argv)),
+        kExitUsage);
   }
   return unless_lost(line.chosen());
 }
