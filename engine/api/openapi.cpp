@@ -253,7 +253,7 @@ std::vector<std::pair<int, std::vector<std::string_view>>> faults_of(const Route
     if (route.guard) add(faults, 401, "wrong_secret wrong_signature bad_signature stale_signature");
     add(faults, 403, "wrong_role");
     add(faults, 429, "busy");
-    add(faults, 503, "not_running stopping disk_full unavailable");
+    add(faults, 503, "not_running stopping disk_full disk_read_only store_busy unavailable");
   }
   return {faults.begin(), faults.end()};
 }

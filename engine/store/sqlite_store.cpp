@@ -303,7 +303,13 @@ Status SqliteStore::writing(Work work) {
   }
   if (failed_) return tl::make_unexpected(*failed_);
   Status status = guarded([&]() -> Status {
-    work();
+    try {
+      work();
+    } catch (const SQLite::Exception& exception) {
+      if (is_read_only(database_->getHandle(), exception.getExtendedErrorCode()))
+        throw Fault{read_only_error()};
+      throw;
+    }
     return {};
   });
   if (!status && status.error().kind == ErrorKind::Io) failed_ = status.error();
@@ -470,9 +476,10 @@ void SqliteStore::checkpoint(int pages) {
   const int result = sqlite3_wal_checkpoint_v2(database_->getHandle(), nullptr,
                                                SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   checkpointed_pages_ = wal_pages_;
-  // Without room for the database to grow, or with a lock in the way, the WAL simply goes on.
+  // Without room for the database to grow, or with a lock in the way, the WAL simply goes on; where
+  // the disk may only be read, the next commit says so.
   if (result == SQLITE_OK || result == SQLITE_BUSY || result == SQLITE_LOCKED ||
-      result == SQLITE_FULL)
+      result == SQLITE_FULL || is_read_only(database_->getHandle(), result))
     return;
   throw SQLite::Exception{database_->getHandle(), result};
 }
