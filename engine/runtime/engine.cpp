@@ -14,6 +14,7 @@ namespace onward {
 namespace {
 constexpr Duration kProbePause = std::chrono::seconds{1};
 constexpr Duration kVersionPause = std::chrono::minutes{5};
+constexpr Duration kClockBehind = std::chrono::minutes{1};
 constexpr std::size_t kCancelChunk = 1'000;
 constexpr std::size_t kTimersAtOnce = 500;
 constexpr std::size_t kCarefulInputs = 1'000;  // after an end in the middle of a batch
@@ -75,6 +76,7 @@ Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<Store> store, const
   engine->restore_switches(*snapshot);
   if (Status done = engine->meet_suspects(); !done) return tl::make_unexpected(done.error());
   if (const auto since = onward::held_since(snapshot->admin)) engine->hold_sending(*since);
+  engine->compare_clock(snapshot->newest);
   return engine;
 }
 
@@ -107,6 +109,19 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
   for (const AdminRecord& record : snapshot.admin)
     for (KeepWalk* walk : {&keep_bodies_, &keep_runs_}) walk->restore(record);
   rebuild_catalog();
+}
+
+/// Whoever starts on a clock that was set back waits for timers that seem not to be due.
+void Engine::compare_clock(std::optional<Instant> newest) const {
+  const Instant now = clock_.now();
+  if (!newest || *newest <= now + kClockBehind) return;
+  log({"clock.behind",
+       {{"now", format_instant(now)},
+        {"newest", format_instant(*newest)},
+        {"hint",
+         "what is stored is younger than this machine's clock says it is now: set it right, or "
+         "what is due comes late"}},
+       LogLevel::Warning});
 }
 
 void Engine::rebuild_catalog() {

@@ -354,6 +354,7 @@ void SqliteStore::write(const Commit& commit) {
     erasure = erasure_of(commit, overlay_, tables_);
   }
   auto bytes = std::make_unique<const std::string>(encode_journal(commit, erasure));
+  overlay_.newest = std::max(overlay_.newest, commit.at);
   const auto write_rare_rows = [&] {
     for (const ScenarioRecord& record : commit.scenarios) writer_.scenario(record);
     for (const VersionRecord& record : commit.versions) writer_.version(record);

@@ -178,6 +178,8 @@ struct Snapshot {
   Epochs epochs;  ///< The newest is of what is made from now on.
   Sequence last_seq = 0;
   ContactKey last_contact;
+  /// The greatest `Commit::at`, as of a moment before the end of the last process.
+  std::optional<Instant> newest = {};
   Counters counters;
   std::vector<ScenarioRecord> scenarios;
   std::vector<VersionRecord> versions;

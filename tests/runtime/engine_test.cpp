@@ -86,6 +86,23 @@ TEST_CASE("whatever keeps the disk from being written is told as what it is, and
   CHECK(stage.sink().tasks.size() == 1);
 }
 
+TEST_CASE("a start on a clock that is behind what is stored is warned of, once",
+          "[runtime][engine]") {
+  std::vector<std::string> log;
+  Stage stage{kRelay, nullptr, {.log = [&](const LogRecord& told) {
+                if (told.event == "clock.behind") log.push_back(to_line(told, Instant{}));
+              }}};
+  stage.event("ada", "opened");
+  stage.clock().pass(-50s);
+  stage.restart();
+  CHECK(log.empty());
+  stage.clock().pass(-1min);
+  stage.restart();
+  REQUIRE(log.size() == 1);
+  CHECK(log[0].find("now=2026-05-01T08:58:10.000Z newest=2026-05-01T09:00:00.000Z") !=
+        std::string::npos);
+}
+
 TEST_CASE("a clock that is set back keeps no disk full", "[runtime][engine]") {
   auto faults = std::make_shared<Faults>();
   Stage stage{kRelay, make_faulty_store(make_memory_store(), faults)};
