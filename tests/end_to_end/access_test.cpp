@@ -142,4 +142,9 @@ TEST_CASE("a certificate that does not fit ends the start with its path", "[end_
   CHECK(mismatch.err.find(other) != std::string::npos);
   // Before anything is made of the data folder.
   CHECK_FALSE(std::filesystem::exists(folder.path() / "data"));
+  // One that is soon over is told, and is no reason to refuse.
+  const CommandResult warned =
+      run_onward({"serve", "--data", "/proc/none", "--tls-cert", certificate, "--tls-key", key});
+  CHECK(warned.err.find("tls.certificate level=warning") != std::string::npos);
+  CHECK(warned.err.find("expires at") != std::string::npos);
 }

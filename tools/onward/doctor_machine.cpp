@@ -13,6 +13,7 @@
 #include <fstream>
 #include <string>
 
+#include "engine/api/tls.h"
 #include "engine/delivery/curl_http_client.h"
 #include "tools/onward/client.h"
 #include "tools/onward/doctor.h"
@@ -153,6 +154,15 @@ Findings examine_machine(const fs::path& data, pid_t owner) {
   found.insert(found.end(), {writing(data, owner > 0), room(data), file_system(data), log(data),
                              judge_descriptors(descriptors_of(owner), owner > 0)});
   return found;
+}
+
+Finding examine_certificate(const std::string& file, Instant now) {
+  const auto fault = certificate_time_fault(file, now);
+  if (!fault) return {"certificate", Grade::Warning, fault.error().message, {}};
+  if (fault->empty())
+    return {"certificate", Grade::Sound, "it is valid for two weeks at least", {}};
+  return {"certificate", Grade::Warning, fmt::format("{}: {}", file, *fault),
+          "Renew it, and start the server again: a new one is taken then."};
 }
 
 Findings examine_server(const std::string& url, const HttpWay& way) {
