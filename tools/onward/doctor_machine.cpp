@@ -170,6 +170,8 @@ Findings examine_server(const std::string& url, const HttpWay& way) {
   for (const char* path : {"/livez", "/readyz"}) {
     const std::string check = std::string{path} == "/livez" ? "server" : "ready";
     const auto answer = http_call({.method = "GET", .url = url + path}, kPatience, way);
+    if (std::string wrong = wrong_scheme(url, answer); !wrong.empty())
+      return {{"server", Grade::Fault, std::move(wrong), "Ask it so, with --server."}};
     if (!answer && answer.error().code == "tls_cert") {
       found.push_back({"server", Grade::Fault,
                        fmt::format("the certificate of {} is not believed, so nothing more can be "
