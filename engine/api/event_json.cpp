@@ -136,7 +136,9 @@ Result<EventPost> parse_items(const std::vector<std::string_view>& items, Instan
 }
 
 Result<EventPost> parse_document(std::string_view body, Instant now, bool history) {
-  const auto document = parse_json(body, {.depth = JsonLimits{}.depth + 1});
+  // A list is one level more than its events.
+  const bool listed = body.substr(body.find_first_not_of(" \t\r\n")).starts_with('[');
+  const auto document = parse_json(body, {.depth = JsonLimits{}.depth + (listed ? 1 : 0)});
   if (!document) {
     if (const auto items = split_list(body)) return parse_items(*items, now, history);
     return tl::make_unexpected(document.error());
