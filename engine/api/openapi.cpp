@@ -288,14 +288,15 @@ Value openapi_document(std::span<const Route> routes, std::string_view version) 
   return ValueMap{
       {"openapi", "3.1.0"},
       {"info",
-       ValueMap{{"title", "Onward"},
-                {"version", version},
-                {"summary", "Scenarios that answer events with webhooks."},
-                {"description",
-                 "JSON in and out. What is refused is answered as application/problem+json with a "
-                 "stable code. Beyond what the operations name, any request may be answered 400, "
-                 "405, 408, 417, 431, 501 or 505 where it breaks HTTP or a limit of the server."},
-                {"license", ValueMap{{"name", "Apache 2.0"}, {"identifier", "Apache-2.0"}}}}},
+       ValueMap{
+           {"title", "Onward"},
+           {"version", version},
+           {"summary", "Scenarios that answer events with webhooks."},
+           {"description",
+            "JSON in and out. What is refused is answered as application/problem+json with a "
+            "stable code. Beyond what the operations name, any request may be answered 400, "
+            "405, 408, 417, 431, 501, 503 or 505 where it breaks HTTP or a limit of the server."},
+           {"license", ValueMap{{"name", "Apache 2.0"}, {"identifier", "Apache-2.0"}}}}},
       {"servers", ValueList{ValueMap{{"url", "/"}, {"description", "This server."}}}},
       {"tags", tags_of(routes)},
       {"paths", paths_of(routes)},
