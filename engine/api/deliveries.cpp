@@ -3,6 +3,7 @@
 
 #include "engine/api/resources.h"
 #include "engine/api/views.h"
+#include "engine/core/clipped.h"
 #include "engine/core/delivery.h"
 #include "engine/core/ids.h"
 
@@ -19,7 +20,7 @@ Result<std::optional<DeliveryState>> state_of(const std::optional<std::string>& 
     return fail(ErrorKind::Invalid, "bad_parameter",
                 fmt::format("\"state\" can be pending, accepted, failed or cancelled, found "
                             "\"{}\".",
-                            *text));
+                            clipped(*text)));
   return state;
 }
 
@@ -76,7 +77,7 @@ Result<DeliveryKey> key_of(Runtime& runtime, const Call& call) {
   // The number alone names another delivery where the id comes from another store.
   if (key && id == format_delivery(runtime.epochs(), *key)) return *key;
   return fail(ErrorKind::NotFound, "unknown_delivery",
-              fmt::format("There is no delivery \"{}\" here; one is named evt_….", id));
+              fmt::format("There is no delivery \"{}\" here; one is named evt_….", clipped(id)));
 }
 
 void get(Runtime& runtime, const Call& call) {
@@ -128,7 +129,7 @@ Result<ByHandRequest> by_hand_request(std::string_view body) {
     const bool status = std::string_view{name} == "code" && given->get_if<std::int64_t>();
     if (!given->text() && !status)
       return fail(ErrorKind::Invalid, "wrong_type",
-                  fmt::format("\"{}\" wants a text, found {}.", name, to_json(*given)));
+                  fmt::format("\"{}\" wants a text, found {}.", name, clipped(to_json(*given))));
     *to = to_text(*given);
   }
   if (request.which.scenario.empty())

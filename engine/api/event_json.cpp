@@ -7,6 +7,7 @@
 
 #include "engine/api/event_parts.h"
 #include "engine/api/problem.h"
+#include "engine/core/clipped.h"
 #include "engine/core/contact.h"
 #include "engine/core/diagnostic.h"
 
@@ -24,8 +25,9 @@ Status check_members(const ValueMap& object) {
                 nearest.empty()
                     ? fmt::format("An event has no member \"{}\"; it has {}. What the event tells "
                                   "goes into \"data\".",
-                                  name, fmt::join(kMembers, ", "))
-                    : fmt::format("An event has no member \"{}\"; perhaps \"{}\"?", name, nearest));
+                                  clipped(name), fmt::join(kMembers, ", "))
+                    : fmt::format("An event has no member \"{}\"; perhaps \"{}\"?", clipped(name),
+                                  nearest));
   }
   return {};
 }
@@ -47,7 +49,7 @@ Result<Instant> read_at(const Value* value, Instant now) {
     return fail(ErrorKind::Invalid, "bad_instant",
                 fmt::format("\"at\" wants an instant such as \"2026-05-01T09:00:00Z\" (RFC 3339, "
                             "with an offset), found \"{}\".",
-                            *value->text()));
+                            clipped(*value->text())));
   return not_ahead(*at, now, "at");
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "engine/api/event_json.h"
+#include "engine/core/clipped.h"
 #include "engine/core/vocabulary.h"
 
 namespace onward {
@@ -71,7 +72,7 @@ Result<std::string> read_event_type(std::string_view name) {
         ErrorKind::Invalid, "bad_type",
         fmt::format("\"{}\" is no event type: small letters, digits and _, a letter first, at "
                     "most 64, such as \"order_placed\".",
-                    name.substr(0, kIdMax)));
+                    clipped(name)));
   return std::move(*type);
 }
 
@@ -109,7 +110,7 @@ Result<Instant> read_moment(const Value* value, Instant now, std::string_view me
     return fail(ErrorKind::Invalid, "bad_instant",
                 fmt::format("\"{}\" wants seconds since 1970, such as 1777626000, or an instant "
                             "with its offset, such as \"2026-05-01T09:00:00Z\", found {}.",
-                            member, to_json(*value)));
+                            member, clipped(to_json(*value))));
   return not_ahead(*at, now, member);
 }
 

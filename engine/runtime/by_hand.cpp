@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/core/clipped.h"
 #include "engine/runtime/engine.h"
 
 namespace onward {
@@ -157,9 +158,9 @@ void Engine::by_hand(ByHand act, const DeliveryQuery& which, bool dry_run, const
     if (which.node.empty() || which.node == id)
       for (const DeliveryState state : states) work->left.emplace_back(number, state);
   if (work->left.empty())
-    return work->done(
-        fail(ErrorKind::NotFound, "unknown_node",
-             fmt::format("scenario \"{}\" has no node \"{}\"", which.scenario, which.node)));
+    return work->done(fail(
+        ErrorKind::NotFound, "unknown_node",
+        fmt::format("scenario \"{}\" has no node \"{}\"", which.scenario, clipped(which.node))));
   chores_.emplace_back([work](Engine& engine) { return engine.by_hand_some(*work); });
 }
 
