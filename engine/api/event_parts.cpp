@@ -87,6 +87,14 @@ Result<std::string> read_event_name(const Value& value, std::string_view member)
   if (name.empty() && member == "id" && !value.is_null())
     return fail(ErrorKind::Invalid, "bad_id",
                 "\"id\" is empty: no repeat could be told by it. Leave it out instead.");
+  if (member == "id" && !name.empty()) {
+    const bool control = std::ranges::any_of(
+        name, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+    if (control || name.front() == ' ' || name.back() == ' ')
+      return fail(ErrorKind::Invalid, "bad_id",
+                  "\"id\" may have no control characters, and no blanks at its beginning or end: "
+                  "a repeat that lost them would not be told as one.");
+  }
   if (name.size() > kIdMax)
     return fail(ErrorKind::Invalid, "too_long",
                 fmt::format("\"{}\" may have at most {} bytes.", member, kIdMax));

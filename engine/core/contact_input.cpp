@@ -109,6 +109,9 @@ class Reader {
     }
     if (id.text.empty() || id.text.size() > kNameMax || has_control(id.text))
       return refuse("bad_id", name, "wants 1 to 256 bytes without control characters");
+    // Nobody sees them, and another system takes them away: two contacts where there is one.
+    if (id.text.front() == ' ' || id.text.back() == ' ')
+      return refuse("bad_id", name, "has blanks at its beginning or end; leave them out");
     // Paths of the API name contacts without an id so.
     if (id.text.starts_with("email:"))
       return refuse("bad_id", name, "may not begin with \"email:\"");
