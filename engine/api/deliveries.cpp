@@ -5,6 +5,8 @@
 #include "engine/api/views.h"
 #include "engine/core/clipped.h"
 #include "engine/core/delivery.h"
+#include "engine/core/delivery_codes.h"
+#include "engine/core/diagnostic.h"
 #include "engine/core/ids.h"
 
 namespace onward {
@@ -24,11 +26,22 @@ Result<std::optional<DeliveryState>> state_of(const std::optional<std::string>& 
   return state;
 }
 
+/// A word that no delivery ever has would find nothing, and say nothing.
+Status check_code(const std::string& code) {
+  if (code.empty() || is_delivery_code(code)) return {};
+  const std::string near = nearest_name(code, delivery_words());
+  return fail(ErrorKind::Invalid, "bad_parameter",
+              fmt::format("\"code\" wants a status such as 503, or one of {}; found \"{}\"{}",
+                          fmt::join(delivery_words(), ", "), clipped(code),
+                          near.empty() ? "." : fmt::format("; perhaps \"{}\"?", near)));
+}
+
 /// The filter that a query tells.
 Result<DeliveryQuery> query_of(const Call& call) {
   DeliveryQuery query{.scenario = call.parameter("scenario").value_or(""),
                       .node = call.parameter("node").value_or(""),
                       .code = call.parameter("code").value_or("")};
+  if (Status known = check_code(query.code); !known) return tl::make_unexpected(known.error());
   const auto state = state_of(call.parameter("state"));
   if (!state) return tl::make_unexpected(state.error());
   query.state = *state;
@@ -135,6 +148,8 @@ Result<ByHandRequest> by_hand_request(std::string_view body) {
   if (request.which.scenario.empty())
     return fail(ErrorKind::Invalid, "no_scenario",
                 "Say of which \"scenario\"; others are left alone.");
+  if (Status known = check_code(request.which.code); !known)
+    return tl::make_unexpected(known.error());
   if (!state.empty()) {
     const auto parsed = state_of(state);
     if (!parsed) return tl::make_unexpected(parsed.error());
