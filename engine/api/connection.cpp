@@ -55,6 +55,14 @@ bool has_folded_line(std::string_view raw) {
   return false;
 }
 
+/// Whether the request line, with which `raw` begins, ends with LF alone: the parser takes that for
+/// another version.
+bool ends_with_bare_lf(const char* raw, std::size_t size) {
+  const std::string_view text{raw, size};
+  const std::size_t end = text.find('\n');
+  return end != std::string_view::npos && (end == 0 || text[end - 1] != '\r');
+}
+
 /// The status, code and sentence of what the parser refuses.
 ApiReply reply_to(boost::system::error_code fault, const HttpServerOptions& options) {
   if (fault == http::error::body_limit)
@@ -220,6 +228,10 @@ void Connection::process() {
   while (begin_ < end_) {
     boost::system::error_code fault;
     const std::size_t used = parser_->put(asio::buffer(in_.data() + begin_, end_ - begin_), fault);
+    if (fault == http::error::bad_version && ends_with_bare_lf(in_.data() + begin_, end_ - begin_))
+      return refuse(
+          problem(400, "bad_request",
+                  "This is no HTTP request: its first line ends with LF, not with CR LF."));
     begin_ += used;
     if (fault == http::error::need_more) break;
     if (fault) return refuse(fault);

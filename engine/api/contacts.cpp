@@ -7,6 +7,7 @@
 #include "engine/api/contact_import.h"
 #include "engine/api/resources.h"
 #include "engine/api/views.h"
+#include "engine/core/clipped.h"
 #include "engine/core/contact.h"
 
 namespace onward {
@@ -139,7 +140,8 @@ Result<ColumnMap> parse_map(const std::string& text) {
     return bad_parameter("\"map\" wants an object such as {\"E-mail\": \"email\"}.");
   for (const auto& [header, field] : *members) {
     if (field.text() == nullptr)
-      return bad_parameter(fmt::format("\"map\" wants the name of a field for \"{}\".", header));
+      return bad_parameter(
+          fmt::format("\"map\" wants the name of a field for \"{}\".", clipped(header)));
     map.emplace_back(header, *field.text());
   }
   return map;
@@ -151,9 +153,9 @@ Result<ImportForm> import_form(const Call& call) {
   form.csv = type == "text/csv";
   if (!form.csv && type != "application/x-ndjson" && type != "application/ndjson" &&
       type != "application/jsonl")
-    return fail(
-        ErrorKind::Invalid, "unsupported_media_type",
-        fmt::format("Contacts come as text/csv or application/x-ndjson, not \"{}\".", type));
+    return fail(ErrorKind::Invalid, "unsupported_media_type",
+                fmt::format("Contacts come as text/csv or application/x-ndjson, not \"{}\".",
+                            clipped(type)));
   if (const auto text = call.parameter("map")) {
     auto map = parse_map(*text);
     if (!map) return tl::make_unexpected(map.error());
@@ -163,12 +165,13 @@ Result<ImportForm> import_form(const Call& call) {
     const std::string delimiter = *text == "tab" ? "\t" : *text;
     if (delimiter.size() != 1 || delimiter == "\"" || delimiter == "\n" || delimiter == "\r")
       return bad_parameter(
-          fmt::format("\"delimiter\" wants one character or tab, found \"{}\".", *text));
+          fmt::format("\"delimiter\" wants one character or tab, found \"{}\".", clipped(*text)));
     form.delimiter = delimiter.front();
   }
   if (const auto text = call.parameter("empty")) {
     if (*text != "clears" && *text != "leaves")
-      return bad_parameter(fmt::format("\"empty\" can be leaves or clears, found \"{}\".", *text));
+      return bad_parameter(
+          fmt::format("\"empty\" can be leaves or clears, found \"{}\".", clipped(*text)));
     form.cells.empty_clears = *text == "clears";
   }
   for (const auto& [name, into] :

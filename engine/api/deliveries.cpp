@@ -3,7 +3,10 @@
 
 #include "engine/api/resources.h"
 #include "engine/api/views.h"
+#include "engine/core/clipped.h"
 #include "engine/core/delivery.h"
+#include "engine/core/delivery_codes.h"
+#include "engine/core/diagnostic.h"
 #include "engine/core/ids.h"
 
 namespace onward {
@@ -19,8 +22,18 @@ Result<std::optional<DeliveryState>> state_of(const std::optional<std::string>& 
     return fail(ErrorKind::Invalid, "bad_parameter",
                 fmt::format("\"state\" can be pending, accepted, failed or cancelled, found "
                             "\"{}\".",
-                            *text));
+                            clipped(*text)));
   return state;
+}
+
+/// A word that no delivery ever has would find nothing, and say nothing.
+Status check_code(const std::string& code) {
+  if (code.empty() || is_delivery_code(code)) return {};
+  const std::string near = nearest_name(code, delivery_words());
+  return fail(ErrorKind::Invalid, "bad_parameter",
+              fmt::format("\"code\" wants a status such as 503, or one of {}; found \"{}\"{}",
+                          fmt::join(delivery_words(), ", "), clipped(code),
+                          near.empty() ? "." : fmt::format("; perhaps \"{}\"?", near)));
 }
 
 /// The filter that a query tells.
@@ -28,6 +41,7 @@ Result<DeliveryQuery> query_of(const Call& call) {
   DeliveryQuery query{.scenario = call.parameter("scenario").value_or(""),
                       .node = call.parameter("node").value_or(""),
                       .code = call.parameter("code").value_or("")};
+  if (Status known = check_code(query.code); !known) return tl::make_unexpected(known.error());
   const auto state = state_of(call.parameter("state"));
   if (!state) return tl::make_unexpected(state.error());
   query.state = *state;
@@ -76,7 +90,7 @@ Result<DeliveryKey> key_of(Runtime& runtime, const Call& call) {
   // The number alone names another delivery where the id comes from another store.
   if (key && id == format_delivery(runtime.epochs(), *key)) return *key;
   return fail(ErrorKind::NotFound, "unknown_delivery",
-              fmt::format("There is no delivery \"{}\" here; one is named evt_….", id));
+              fmt::format("There is no delivery \"{}\" here; one is named evt_….", clipped(id)));
 }
 
 void get(Runtime& runtime, const Call& call) {
@@ -128,12 +142,14 @@ Result<ByHandRequest> by_hand_request(std::string_view body) {
     const bool status = std::string_view{name} == "code" && given->get_if<std::int64_t>();
     if (!given->text() && !status)
       return fail(ErrorKind::Invalid, "wrong_type",
-                  fmt::format("\"{}\" wants a text, found {}.", name, to_json(*given)));
+                  fmt::format("\"{}\" wants a text, found {}.", name, clipped(to_json(*given))));
     *to = to_text(*given);
   }
   if (request.which.scenario.empty())
     return fail(ErrorKind::Invalid, "no_scenario",
                 "Say of which \"scenario\"; others are left alone.");
+  if (Status known = check_code(request.which.code); !known)
+    return tl::make_unexpected(known.error());
   if (!state.empty()) {
     const auto parsed = state_of(state);
     if (!parsed) return tl::make_unexpected(parsed.error());

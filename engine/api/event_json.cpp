@@ -7,6 +7,7 @@
 
 #include "engine/api/event_parts.h"
 #include "engine/api/problem.h"
+#include "engine/core/clipped.h"
 #include "engine/core/contact.h"
 #include "engine/core/diagnostic.h"
 
@@ -24,8 +25,9 @@ Status check_members(const ValueMap& object) {
                 nearest.empty()
                     ? fmt::format("An event has no member \"{}\"; it has {}. What the event tells "
                                   "goes into \"data\".",
-                                  name, fmt::join(kMembers, ", "))
-                    : fmt::format("An event has no member \"{}\"; perhaps \"{}\"?", name, nearest));
+                                  clipped(name), fmt::join(kMembers, ", "))
+                    : fmt::format("An event has no member \"{}\"; perhaps \"{}\"?", clipped(name),
+                                  nearest));
   }
   return {};
 }
@@ -47,7 +49,7 @@ Result<Instant> read_at(const Value* value, Instant now) {
     return fail(ErrorKind::Invalid, "bad_instant",
                 fmt::format("\"at\" wants an instant such as \"2026-05-01T09:00:00Z\" (RFC 3339, "
                             "with an offset), found \"{}\".",
-                            *value->text()));
+                            clipped(*value->text())));
   return not_ahead(*at, now, "at");
 }
 
@@ -136,7 +138,9 @@ Result<EventPost> parse_items(const std::vector<std::string_view>& items, Instan
 }
 
 Result<EventPost> parse_document(std::string_view body, Instant now, bool history) {
-  const auto document = parse_json(body, {.depth = JsonLimits{}.depth + 1});
+  // A list is one level more than its events.
+  const bool listed = body.substr(body.find_first_not_of(" \t\r\n")).starts_with('[');
+  const auto document = parse_json(body, {.depth = JsonLimits{}.depth + (listed ? 1 : 0)});
   if (!document) {
     if (const auto items = split_list(body)) return parse_items(*items, now, history);
     return tl::make_unexpected(document.error());

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "engine/api/event_json.h"
+#include "engine/core/clipped.h"
 #include "engine/core/vocabulary.h"
 
 namespace onward {
@@ -71,7 +72,7 @@ Result<std::string> read_event_type(std::string_view name) {
         ErrorKind::Invalid, "bad_type",
         fmt::format("\"{}\" is no event type: small letters, digits and _, a letter first, at "
                     "most 64, such as \"order_placed\".",
-                    name.substr(0, kIdMax)));
+                    clipped(name)));
   return std::move(*type);
 }
 
@@ -86,6 +87,14 @@ Result<std::string> read_event_name(const Value& value, std::string_view member)
   if (name.empty() && member == "id" && !value.is_null())
     return fail(ErrorKind::Invalid, "bad_id",
                 "\"id\" is empty: no repeat could be told by it. Leave it out instead.");
+  if (member == "id" && !name.empty()) {
+    const bool control = std::ranges::any_of(
+        name, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+    if (control || name.front() == ' ' || name.back() == ' ')
+      return fail(ErrorKind::Invalid, "bad_id",
+                  "\"id\" may have no control characters, and no blanks at its beginning or end: "
+                  "a repeat that lost them would not be told as one.");
+  }
   if (name.size() > kIdMax)
     return fail(ErrorKind::Invalid, "too_long",
                 fmt::format("\"{}\" may have at most {} bytes.", member, kIdMax));
@@ -109,7 +118,7 @@ Result<Instant> read_moment(const Value* value, Instant now, std::string_view me
     return fail(ErrorKind::Invalid, "bad_instant",
                 fmt::format("\"{}\" wants seconds since 1970, such as 1777626000, or an instant "
                             "with its offset, such as \"2026-05-01T09:00:00Z\", found {}.",
-                            member, to_json(*value)));
+                            member, clipped(to_json(*value))));
   return not_ahead(*at, now, member);
 }
 

@@ -3,6 +3,7 @@
 
 #include "engine/api/event_json.h"
 #include "engine/api/resources.h"
+#include "engine/core/clipped.h"
 
 namespace onward {
 namespace {
@@ -19,9 +20,9 @@ Result<EventForm> form_of(std::string_view content_type, std::string_view body) 
   if (type == "application/x-www-form-urlencoded" && looks_like_json(body)) return EventForm::Json;
   if (type == "application/x-ndjson" || type == "application/ndjson" || type == "application/jsonl")
     return EventForm::Lines;
-  return fail(
-      ErrorKind::Invalid, "unsupported_media_type",
-      fmt::format("Events come as application/json or application/x-ndjson, not \"{}\".", type));
+  return fail(ErrorKind::Invalid, "unsupported_media_type",
+              fmt::format("Events come as application/json or application/x-ndjson, not \"{}\".",
+                          clipped(type)));
 }
 
 void post_events(Runtime& runtime, const Clock& clock, DoorFigures& door, const Call& call) {
@@ -38,7 +39,7 @@ Result<bool> history_mode(const Call& call) {
   if (!mode) return false;
   if (*mode == "history") return true;
   return fail(ErrorKind::Invalid, "bad_parameter",
-              fmt::format("\"mode\" can be history, found \"{}\".", *mode));
+              fmt::format("\"mode\" can be history, found \"{}\".", clipped(*mode)));
 }
 
 void take_post(Runtime& runtime, DoorFigures& door, const Call& call, Result<EventPost> post) {

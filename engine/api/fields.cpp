@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/core/clipped.h"
+
 namespace onward {
 namespace {
 Value view_of(const CustomField& field) {
@@ -22,8 +24,9 @@ void get_field(Runtime& runtime, const Call& call) {
   const auto declared = runtime.custom_fields();
   if (const CustomField* field = declared->find(call.params.front()))
     return call.reply(json_reply(200, view_of(*field)));
-  call.reply(problem(404, "unknown_field",
-                     fmt::format("There is no declared field \"{}\".", call.params.front())));
+  call.reply(
+      problem(404, "unknown_field",
+              fmt::format("There is no declared field \"{}\".", clipped(call.params.front()))));
 }
 
 void put_field(Runtime& runtime, const Call& call) {

@@ -32,7 +32,9 @@ std::vector<Route> health_routes(Runtime& runtime) {
        "Whether it takes events now.",
        {},
        [&](const Call& call) { ready(runtime, call); },
-       {.id = "isReady", .answers = {{200, "Status"}}, .faults = {{503, "not_ready disk_full"}}}},
+       {.id = "isReady",
+        .answers = {{200, "Status"}},
+        .faults = {{503, "not_ready disk_full disk_read_only store_busy"}}}},
   };
 }
 }  // namespace onward

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <pthread.h>
 
+#include <array>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
@@ -11,6 +12,7 @@
 #include <unordered_map>
 
 #include "engine/api/connection.h"
+#include "engine/api/problem.h"
 
 namespace onward {
 namespace {
@@ -21,13 +23,23 @@ using tcp = asio::ip::tcp;
 constexpr Duration kAcceptPause = std::chrono::milliseconds{100};
 
 /// For a caller whom the connection cap turns away: written at once or not at all.
-constexpr std::string_view kFull =
-    "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n"
-    "Connection: close\r\n\r\n";
+std::string turned_away(std::size_t connections_max) {
+  const ApiReply reply = problem_for_now(
+      503, "too_many_connections",
+      fmt::format("This server has the {} connections that it may have (--max-connections).",
+                  connections_max),
+      std::chrono::seconds{1});
+  std::string text = fmt::format("HTTP/1.1 503 {}\r\n", reason_phrase(reply.status));
+  for (const auto& [name, value] : reply.headers) text += fmt::format("{}: {}\r\n", name, value);
+  text += fmt::format("Content-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                      reply.content_type, reply.body.size());
+  return text + reply.body;
+}
 }  // namespace
 
 struct HttpServer::Impl {
-  explicit Impl(HttpServerOptions given) : options{std::move(given)} {}
+  explicit Impl(HttpServerOptions given)
+      : options{std::move(given)}, full{turned_away(options.connections_max)} {}
 
   void accept() {
     acceptor.async_accept([this](boost::system::error_code error, tcp::socket socket) {
@@ -50,7 +62,10 @@ struct HttpServer::Impl {
       if (options.tls) return;  // Shaking hands first is what there is no room for.
       boost::system::error_code ignored;
       socket.non_blocking(true, ignored);
-      socket.write_some(asio::buffer(kFull.data(), kFull.size()), ignored);
+      socket.write_some(asio::buffer(full), ignored);
+      // Closing with unread input would take the answer away: what has come already is read.
+      std::array<char, 4096> unread;
+      for (int i = 0; i < 8 && socket.read_some(asio::buffer(unread), ignored) > 0; ++i) continue;
       return;
     }
     auto connection = std::make_shared<Connection>(std::move(socket), options, outbox,
@@ -77,6 +92,7 @@ struct HttpServer::Impl {
   }
 
   HttpServerOptions options;
+  std::string full;  // what is told where there is no room
   asio::io_context io{1};
   tcp::acceptor acceptor{io};
   asio::steady_timer pause{io};

@@ -6,6 +6,7 @@
 
 #include "engine/api/event_parts.h"
 #include "engine/api/intake.h"
+#include "engine/core/clipped.h"
 #include "engine/core/vocabulary.h"
 #include "engine/secrets/bytes.h"
 
@@ -50,9 +51,9 @@ Status check_version(const Value& event) {
   const auto version = required(event, "specversion");
   if (!version) return tl::make_unexpected(version.error());
   if (*version == kVersion) return {};
-  return fail(ErrorKind::Invalid, "unsupported_specversion",
-              fmt::format("This server takes CloudEvents {}, found \"{}\".", kVersion,
-                          version->substr(0, 32)));
+  return fail(
+      ErrorKind::Invalid, "unsupported_specversion",
+      fmt::format("This server takes CloudEvents {}, found \"{}\".", kVersion, clipped(*version)));
 }
 
 /// Names are small letters and digits; extensions are texts, whole numbers or flags.
@@ -303,7 +304,7 @@ Result<std::string> type_of_cloudevent(std::string_view type) {
   return fail(ErrorKind::Invalid, "bad_type",
               fmt::format("\"{}\" makes no event type: \"{}\" is no name of small letters, digits "
                           "and _, a letter first, at most 64.",
-                          type.substr(0, 256), name.substr(0, 256)));
+                          clipped(type), clipped(name)));
 }
 
 Result<EventPost> parse_cloudevents(const ApiRequest& request, Instant now, bool history) {
@@ -332,7 +333,7 @@ Result<EventPost> parse_cloudevents(const ApiRequest& request, Instant now, bool
     return fail(ErrorKind::Invalid, "unsupported_media_type",
                 fmt::format("CloudEvents come as {}, as {}, or with their attributes in ce- "
                             "headers, not as \"{}\".",
-                            kStructured, kBatched, media));
+                            kStructured, kBatched, clipped(media)));
   const auto event = assemble(request, media);
   if (!event) return tl::make_unexpected(event.error());
   (void)reader.take(*event);

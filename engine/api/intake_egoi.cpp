@@ -3,6 +3,7 @@
 
 #include "engine/api/event_parts.h"
 #include "engine/api/intake.h"
+#include "engine/core/clipped.h"
 
 namespace onward {
 namespace {
@@ -25,8 +26,8 @@ Status take_id(Value& id, const Value& found, std::string_view member) {
   }
   if (to_text(id) == to_text(found)) return {};
   return fail(ErrorKind::Invalid, "id_mismatch",
-              fmt::format("\"contact.base\" names the contact {}, \"{}\" names {}.", to_json(id),
-                          member, to_json(found)));
+              fmt::format("\"contact.base\" names the contact {}, \"{}\" names {}.",
+                          clipped(to_json(id)), member, clipped(to_json(found))));
 }
 
 /// The one id of `base`; null where it is empty.

@@ -90,8 +90,14 @@ Result<EventInput> read_item(const Value& item, Instant now, bool history) {
 }  // namespace
 
 Result<EventPost> parse_taguchi(std::string_view body, Instant now, bool history) {
-  const auto document = parse_json(body, {.depth = JsonLimits{}.depth + kDepthAround});
-  if (!document) return tl::make_unexpected(document.error());
+  auto document = parse_json(body);
+  if (!document) {
+    // Of what stands around the events nothing is counted.
+    const Error first = std::move(document.error());
+    document = parse_json(body, {.depth = JsonLimits{}.depth + kDepthAround});
+    if (!document || !(document->list() || document->find("events")))
+      return tl::make_unexpected(first);
+  }
   PostReader reader{[now, history](const Value& item) { return read_item(item, now, history); },
                     PostReader::Ids::Derived};
   const ValueList* list = document->list();

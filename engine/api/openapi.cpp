@@ -253,7 +253,7 @@ std::vector<std::pair<int, std::vector<std::string_view>>> faults_of(const Route
     if (route.guard) add(faults, 401, "wrong_secret wrong_signature bad_signature stale_signature");
     add(faults, 403, "wrong_role");
     add(faults, 429, "busy");
-    add(faults, 503, "not_running stopping disk_full unavailable");
+    add(faults, 503, "not_running stopping disk_full disk_read_only store_busy unavailable");
   }
   return {faults.begin(), faults.end()};
 }
@@ -288,14 +288,15 @@ Value openapi_document(std::span<const Route> routes, std::string_view version) 
   return ValueMap{
       {"openapi", "3.1.0"},
       {"info",
-       ValueMap{{"title", "Onward"},
-                {"version", version},
-                {"summary", "Scenarios that answer events with webhooks."},
-                {"description",
-                 "JSON in and out. What is refused is answered as application/problem+json with a "
-                 "stable code. Beyond what the operations name, any request may be answered 400, "
-                 "405, 408, 417, 431, 501 or 505 where it breaks HTTP or a limit of the server."},
-                {"license", ValueMap{{"name", "Apache 2.0"}, {"identifier", "Apache-2.0"}}}}},
+       ValueMap{
+           {"title", "Onward"},
+           {"version", version},
+           {"summary", "Scenarios that answer events with webhooks."},
+           {"description",
+            "JSON in and out. What is refused is answered as application/problem+json with a "
+            "stable code. Beyond what the operations name, any request may be answered 400, "
+            "405, 408, 417, 431, 501, 503 or 505 where it breaks HTTP or a limit of the server."},
+           {"license", ValueMap{{"name", "Apache 2.0"}, {"identifier", "Apache-2.0"}}}}},
       {"servers", ValueList{ValueMap{{"url", "/"}, {"description", "This server."}}}},
       {"tags", tags_of(routes)},
       {"paths", paths_of(routes)},

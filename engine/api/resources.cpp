@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "engine/api/openapi.h"
+#include "engine/core/clipped.h"
 #include "engine/core/diagnostic.h"
 
 namespace onward {
@@ -50,7 +51,7 @@ Result<bool> parse_flag(const Call& call, std::string_view name) {
   if (!text || *text == "false" || *text == "0") return false;
   if (text->empty() || *text == "true" || *text == "1") return true;
   return fail(ErrorKind::Invalid, "bad_parameter",
-              fmt::format("\"{}\" wants true or false, found \"{}\".", name, *text));
+              fmt::format("\"{}\" wants true or false, found \"{}\".", name, clipped(*text)));
 }
 
 Result<PageQuery> parse_page(const Call& call) {
@@ -60,9 +61,9 @@ Result<PageQuery> parse_page(const Call& call) {
         std::from_chars(text->data(), text->data() + text->size(), page.limit);
     if (fault != std::errc{} || end != text->data() + text->size() || page.limit == 0 ||
         page.limit > kPageMax)
-      return fail(
-          ErrorKind::Invalid, "bad_parameter",
-          fmt::format("\"limit\" wants a number from 1 to {}, found \"{}\".", kPageMax, *text));
+      return fail(ErrorKind::Invalid, "bad_parameter",
+                  fmt::format("\"limit\" wants a number from 1 to {}, found \"{}\".", kPageMax,
+                              clipped(*text)));
   }
   page.cursor = call.parameter("cursor").value_or(std::string{});
   const auto fresh = parse_flag(call, "fresh");
@@ -74,9 +75,9 @@ Result<PageQuery> parse_page(const Call& call) {
 Result<std::optional<Instant>> parse_when(std::string_view text, std::string_view name) {
   const auto when = parse_instant(text);
   if (!when)
-    return fail(
-        ErrorKind::Invalid, "bad_parameter",
-        fmt::format("\"{}\" wants a time such as 2026-05-01T09:00:00Z, found \"{}\".", name, text));
+    return fail(ErrorKind::Invalid, "bad_parameter",
+                fmt::format("\"{}\" wants a time such as 2026-05-01T09:00:00Z, found \"{}\".", name,
+                            clipped(text)));
   return when;
 }
 
@@ -97,12 +98,12 @@ Result<Value> parse_object(std::string_view body, std::vector<std::string_view> 
     const std::string nearest = nearest_name(name, std::span<const std::string_view>{known});
     if (known.empty())
       return fail(ErrorKind::Invalid, "unknown_member",
-                  fmt::format("Nothing is told here, found \"{}\".", name));
-    return fail(
-        ErrorKind::Invalid, "unknown_member",
-        nearest.empty()
-            ? fmt::format("There is no member \"{}\" here, only {}.", name, fmt::join(known, ", "))
-            : fmt::format("There is no member \"{}\" here; perhaps \"{}\"?", name, nearest));
+                  fmt::format("Nothing is told here, found \"{}\".", clipped(name)));
+    return fail(ErrorKind::Invalid, "unknown_member",
+                nearest.empty() ? fmt::format("There is no member \"{}\" here, only {}.",
+                                              clipped(name), fmt::join(known, ", "))
+                                : fmt::format("There is no member \"{}\" here; perhaps \"{}\"?",
+                                              clipped(name), nearest));
   }
   return object;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/api/problem.h"
+#include "engine/core/clipped.h"
 #include "engine/core/diagnostic.h"
 
 namespace onward {
@@ -122,11 +123,11 @@ void Api::handle(ApiRequest& request, Reply reply) const {
       std::vector<std::string_view> names;
       for (const Parameter& parameter : known) names.push_back(parameter.name);
       const std::string nearest = nearest_name(name, std::span<const std::string_view>{names});
-      return reply(problem(
-          400, "unknown_parameter",
-          nearest.empty()
-              ? fmt::format("There is no parameter \"{}\" here.", name)
-              : fmt::format("There is no parameter \"{}\" here; perhaps \"{}\"?", name, nearest)));
+      return reply(problem(400, "unknown_parameter",
+                           nearest.empty()
+                               ? fmt::format("There is no parameter \"{}\" here.", clipped(name))
+                               : fmt::format("There is no parameter \"{}\" here; perhaps \"{}\"?",
+                                             clipped(name), nearest)));
     }
     for (std::size_t j = 0; j < i; ++j)
       if ((*query)[j].first == name)

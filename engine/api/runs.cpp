@@ -3,6 +3,7 @@
 
 #include "engine/api/resources.h"
 #include "engine/api/views.h"
+#include "engine/core/clipped.h"
 
 namespace onward {
 namespace {
@@ -42,8 +43,9 @@ void resume_one(Runtime& runtime, const Call& call) {
   const std::string id = call.params.front();
   const auto key = parse_run(id);
   if (!key)
-    return call.reply(problem(404, "unknown_run",
-                              fmt::format("There is no run \"{}\"; one is named run_….", id)));
+    return call.reply(
+        problem(404, "unknown_run",
+                fmt::format("There is no run \"{}\"; one is named run_….", clipped(id))));
   const auto render = [id](bool resumed) {
     return resumed ? json_reply(200, ValueMap{{"run", id}, {"resumed", true}})
                    : problem(404, "not_parked", fmt::format("There is no parked run {}.", id));
@@ -63,8 +65,9 @@ void resume_many(Runtime& runtime, const Call& call) {
     const Value* given = object->find(name);
     if (!given || given->is_null()) continue;
     if (!given->text())
-      return call.reply(problem(
-          400, "wrong_type", fmt::format("\"{}\" wants a text, found {}.", name, to_json(*given))));
+      return call.reply(
+          problem(400, "wrong_type",
+                  fmt::format("\"{}\" wants a text, found {}.", name, clipped(to_json(*given)))));
     *to = *given->text();
   }
   if (query.scenario.empty())

@@ -6,6 +6,7 @@
 #include "engine/api/resources.h"
 #include "engine/api/scenario_query.h"
 #include "engine/api/views.h"
+#include "engine/core/clipped.h"
 
 namespace onward {
 namespace {
@@ -21,8 +22,9 @@ void version(Runtime& runtime, const Call& call) {
   Version number = 0;
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (fault != std::errc{} || end != text.data() + text.size() || number == 0)
-    return call.reply(problem(404, "unknown_version",
-                              fmt::format("A version is a number from 1, not \"{}\".", text)));
+    return call.reply(
+        problem(404, "unknown_version",
+                fmt::format("A version is a number from 1, not \"{}\".", clipped(text))));
   const bool yaml = call.request.header("accept").find("yaml") != std::string_view::npos;
   const auto render = [yaml](const VersionText& found) {
     return yaml ? ApiReply{200, "application/yaml", found.text} : json_reply(200, view_of(found));

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/api/resources.h"
+#include "engine/core/clipped.h"
 #include "engine/core/diagnostic.h"
 #include "engine/core/scenario.h"
 
@@ -42,8 +43,8 @@ Result<ScenarioOrder> parse_order(const Call& call) {
   ScenarioOrder order;
   const std::string sort = call.parameter("sort").value_or("name");
   if (std::ranges::find(kSorts, sort) == kSorts.end())
-    return bad(
-        fmt::format("\"sort\" wants one of {}, found \"{}\".", fmt::join(kSorts, ", "), sort));
+    return bad(fmt::format("\"sort\" wants one of {}, found \"{}\".", fmt::join(kSorts, ", "),
+                           clipped(sort)));
   order.before = order_by(sort);
   const auto reverse = parse_flag(call, "reverse");
   if (!reverse) return tl::make_unexpected(reverse.error());
@@ -52,7 +53,8 @@ Result<ScenarioOrder> parse_order(const Call& call) {
     order.state = parse_scenario_state(*state);
     if (!order.state)
       return bad(fmt::format(
-          "\"state\" wants draft, scheduled, active, on_hold or archived, found \"{}\".", *state));
+          "\"state\" wants draft, scheduled, active, on_hold or archived, found \"{}\".",
+          clipped(*state)));
   }
   return order;
 }
@@ -80,8 +82,8 @@ Result<MigrationRequest> parse_migration(const Call& call) {
     const std::size_t colon = pair.find(':');
     if (colon == std::string_view::npos || !valid_id(pair.substr(0, colon)) ||
         !valid_id(pair.substr(colon + 1)))
-      return bad(
-          fmt::format("\"map\" wants pairs of node ids, old:new,older:newer, found \"{}\".", pair));
+      return bad(fmt::format("\"map\" wants pairs of node ids, old:new,older:newer, found \"{}\".",
+                             clipped(pair)));
     request.map.emplace_back(pair.substr(0, colon), pair.substr(colon + 1));
   }
   return request;

@@ -7,6 +7,7 @@
 #include "engine/api/resources.h"
 #include "engine/api/scenario_query.h"
 #include "engine/api/views.h"
+#include "engine/core/clipped.h"
 #include "engine/core/contact.h"
 
 namespace onward {
@@ -139,7 +140,7 @@ void stats(Runtime& runtime, const Call& call) {
     if (fault != std::errc{} || end != text->data() + text->size() || version == 0)
       return call.reply(
           problem(400, "bad_parameter",
-                  fmt::format("\"version\" wants a number from 1, found \"{}\".", *text)));
+                  fmt::format("\"version\" wants a number from 1, found \"{}\".", clipped(*text))));
   }
   const auto render = [](const ScenarioStats& found) { return json_reply(200, view_of(found)); };
   unless_taken(call.reply, runtime.stats(call.params.front(), version,

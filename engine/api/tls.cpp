@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -10,6 +11,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
+#include <optional>
 
 namespace onward {
 namespace {
@@ -22,10 +25,13 @@ struct Freed {
 };
 using File = std::unique_ptr<std::FILE, Freed<std::fclose>>;
 using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
+using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
 using Names = std::unique_ptr<GENERAL_NAMES, Freed<GENERAL_NAMES_free>>;
 
 /// Of TLS 1.2: forward secrecy, and no mode that was ever broken. TLS 1.3 has no others.
 constexpr const char* kCiphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
+/// From then on a certificate is to be renewed.
+constexpr Duration kRenewBefore = std::chrono::days{14};
 constexpr unsigned char kHttp11[] = "\x08http/1.1";
 
 tl::unexpected<Error> refuse(std::string_view option, const std::string& file,
@@ -121,6 +127,31 @@ std::string TlsContext::name_for(const std::string& host) const {
   if (X509_check_host(certificate, "localhost", 9, 0, nullptr) == 1) return "localhost";
   const std::string name = first_name(certificate);
   return name.empty() ? host : name;
+}
+
+namespace {
+std::optional<Instant> instant_of(const ASN1_TIME* time) {
+  std::tm parts{};
+  if (ASN1_TIME_to_tm(time, &parts) != 1) return std::nullopt;
+  return Instant{std::chrono::seconds{::timegm(&parts)}};
+}
+}  // namespace
+
+Result<std::string> certificate_time_fault(const std::string& file, Instant now) {
+  constexpr std::string_view kCert = "the certificate";
+  if (Status can = readable(kCert, file); !can) return tl::make_unexpected(can.error());
+  const File in{std::fopen(file.c_str(), "re")};
+  const Certificate certificate{in ? PEM_read_X509(in.get(), nullptr, nullptr, nullptr) : nullptr};
+  if (!certificate) return refuse(kCert, file, "is none in PEM form");
+  const auto from = instant_of(X509_get0_notBefore(certificate.get()));
+  const auto to = instant_of(X509_get0_notAfter(certificate.get()));
+  if (from && now < *from) return fmt::format("it is not valid before {}", format_instant(*from));
+  if (!to || now + kRenewBefore < *to) return std::string{};
+  if (*to <= now) return fmt::format("it expired at {}", format_instant(*to));
+  const auto left = *to - now;
+  const auto days = std::chrono::floor<std::chrono::days>(left).count();
+  return fmt::format("it expires at {}, in {}", format_instant(*to),
+                     days > 1 ? fmt::format("{} days", days) : "less than two days");
 }
 
 struct TlsSession::Impl {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "engine/core/result.h"
+#include "engine/core/time.h"
 
 namespace onward {
 /// The server's certificate and key. Immutable; any thread.
@@ -27,6 +28,10 @@ class TlsContext {
   explicit TlsContext(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+/// What is wrong at `now` with the time in which the first certificate of a PEM file is valid: "it
+/// expired at …"; empty where that is long enough, two weeks at least.
+Result<std::string> certificate_time_fault(const std::string& file, Instant now);
 
 /// One caller's. Not for several threads at once.
 class TlsSession {

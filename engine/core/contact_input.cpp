@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "engine/core/clipped.h"
 #include "engine/core/contact.h"
 #include "engine/core/custom_fields.h"
 #include "engine/core/diagnostic.h"
@@ -108,6 +109,9 @@ class Reader {
     }
     if (id.text.empty() || id.text.size() > kNameMax || has_control(id.text))
       return refuse("bad_id", name, "wants 1 to 256 bytes without control characters");
+    // Nobody sees them, and another system takes them away: two contacts where there is one.
+    if (id.text.front() == ' ' || id.text.back() == ' ')
+      return refuse("bad_id", name, "has blanks at its beginning or end; leave them out");
     // Paths of the API name contacts without an id so.
     if (id.text.starts_with("email:"))
       return refuse("bad_id", name, "may not begin with \"email:\"");
@@ -160,7 +164,7 @@ class Reader {
   }
 
   Status custom_field(std::string_view name, const Value& value) {
-    const std::string shown = "custom." + std::string{name.substr(0, kNameMax)};
+    const std::string shown = "custom." + clipped(name);
     if (name.empty() || name.size() > kNameMax || has_control(name) ||
         name.find('.') != std::string_view::npos)
       return refuse("bad_name", shown, "wants a name of 1 to 256 bytes without dots");
@@ -204,7 +208,7 @@ class Reader {
     std::string sentence = "is no field of a contact";
     sentence += near.empty() ? "; fields of your own belong below \"custom\""
                              : "; perhaps \"" + near + "\" was meant";
-    return refuse("unknown_field", name.substr(0, kNameMax), sentence);
+    return refuse("unknown_field", clipped(name), sentence);
   }
 
   static std::string found(std::string_view wants, const Value& value) {

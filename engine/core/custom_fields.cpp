@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/core/clipped.h"
+
 namespace onward {
 namespace {
 constexpr std::string_view kCustom = "custom.";
@@ -89,7 +91,7 @@ const CustomField* CustomFields::find(std::string_view name) const {
 
 Result<Value> CustomFields::check(std::string_view name, const Value& value) const {
   if (free() || value.is_null()) return value;
-  const std::string shown = fmt::format("{}{}", kCustom, name.substr(0, kNameMax));
+  const std::string shown = fmt::format("{}{}", kCustom, clipped(name));
   const CustomField* field = find(name);
   if (field == nullptr) {
     const std::string near = nearest_name(name, names_of(fields_));

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
+#include "engine/core/clipped.h"
 #include "engine/core/json_reader.h"
 
 namespace onward {
@@ -77,7 +78,7 @@ class Builder {
   bool key(std::string& name) {
     if (name.find('\0') != std::string::npos) return refuse("NUL in a member's name");
     Frame& frame = frames_.back();
-    if (frame.knows(name)) return refuse("the member \"" + name + "\" occurs twice");
+    if (frame.knows(name)) return refuse("the member \"" + clipped(name) + "\" occurs twice");
     frame.key = std::move(name);
     return true;
   }

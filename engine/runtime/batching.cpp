@@ -78,7 +78,7 @@ Status Engine::gather_again() {
 
 /// Fixes batches that are full, or whose oldest member has waited long enough.
 Status Engine::fix_batches() {
-  if (full_ || gathering_.empty()) return {};
+  if (unwritable_ || gathering_.empty()) return {};
   std::vector<EndpointKey> ripe;
   for (const auto& [endpoint, gathering] : gathering_)
     if (gathering.waiting.size() >= gathering.enough || gathering.due <= clock_.now())

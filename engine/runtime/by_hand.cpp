@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/core/clipped.h"
 #include "engine/runtime/engine.h"
 
 namespace onward {
@@ -38,7 +39,10 @@ bool fits(const DeliveryQuery& query, const Delivery& delivery) {
   if (query.since && delivery.created < *query.since) return false;
   if (query.until && delivery.created >= *query.until) return false;
   if (query.code.empty()) return true;
-  if (delivery.reason == query.code) return true;
+  // "bad_header: X-Name" tells more than the word.
+  if (std::string_view{delivery.reason}.substr(0, delivery.reason.find(':')) == query.code ||
+      delivery.reason == query.code)
+    return true;
   return delivery.last &&
          (delivery.last->code == query.code ||
           (delivery.last->status != 0 && std::to_string(delivery.last->status) == query.code));
@@ -157,9 +161,9 @@ void Engine::by_hand(ByHand act, const DeliveryQuery& which, bool dry_run, const
     if (which.node.empty() || which.node == id)
       for (const DeliveryState state : states) work->left.emplace_back(number, state);
   if (work->left.empty())
-    return work->done(
-        fail(ErrorKind::NotFound, "unknown_node",
-             fmt::format("scenario \"{}\" has no node \"{}\"", which.scenario, which.node)));
+    return work->done(fail(
+        ErrorKind::NotFound, "unknown_node",
+        fmt::format("scenario \"{}\" has no node \"{}\"", which.scenario, clipped(which.node))));
   chores_.emplace_back([work](Engine& engine) { return engine.by_hand_some(*work); });
 }
 

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/core/clipped.h"
+
 namespace onward {
 Activity Engine::activity_of(std::string what, const std::string& scenario, const std::string& who,
                              std::string text) const {
@@ -234,7 +236,7 @@ Result<bool> Engine::declare_field(const CustomField& field, const std::string& 
 Result<bool> Engine::remove_field(const std::string& name, const std::string& who) {
   if (fields_->find(name) == nullptr)
     return fail(ErrorKind::NotFound, "unknown_field",
-                fmt::format("there is no declared field \"{}\"", name));
+                fmt::format("there is no declared field \"{}\"", clipped(name)));
   if (Status done =
           commit_admin({{.kind = AdminKind::Field, .name = name, .removed = true}},
                        {activity_of("field.removed", {}, who, fmt::format("custom.{}", name))});

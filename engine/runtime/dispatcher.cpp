@@ -4,8 +4,18 @@
 #include <utility>
 
 namespace onward {
+namespace {
+/// Rows that are looked at for the ends of their windows between two batches.
+constexpr std::size_t kRowsAtOnce = 500;
+constexpr std::size_t kEndpointsAtOnce = 4;
+}  // namespace
+
 void Dispatcher::restore(std::span<const DueEndpoint> endpoints) {
-  for (const DueEndpoint& due : endpoints) expect(due.endpoint, endpoints_[due.endpoint], due.due);
+  for (const DueEndpoint& due : endpoints) {
+    Endpoint& endpoint = endpoints_[due.endpoint];
+    endpoint.looked_up = DeliveryKey{};
+    expect(due.endpoint, endpoint, due.due);
+  }
 }
 
 void Dispatcher::created(const Delivery& delivery, std::shared_ptr<const Request> request,
@@ -15,6 +25,7 @@ void Dispatcher::created(const Delivery& delivery, std::shared_ptr<const Request
   const bool queued = endpoint.next && *endpoint.next <= *delivery.due;
   if (queued || all_held_ || !has_room(endpoint)) {
     if (!queued) expect(delivery.endpoint, endpoint, delivery.due);
+    waits(delivery);
     return;
   }
   take_out(delivery, endpoint);
@@ -39,8 +50,10 @@ std::vector<DeliveryKey> Dispatcher::overdue(Instant now) {
 /// Endpoints come and go with versions: one that nothing waits for costs nothing.
 void Dispatcher::forget_if_done(const EndpointKey& key) {
   const auto endpoint = endpoints_.find(key);
-  if (endpoint != endpoints_.end() && endpoint->second.out == 0 && !endpoint->second.next)
-    endpoints_.erase(endpoint);
+  if (endpoint == endpoints_.end() || endpoint->second.out > 0 || endpoint->second.next) return;
+  ends_.forget(key);
+  unknown_.erase(key);
+  endpoints_.erase(endpoint);
 }
 
 void Dispatcher::settled(const Delivery& delivery) {
@@ -49,11 +62,19 @@ void Dispatcher::settled(const Delivery& delivery) {
     deadlines_.erase({out->second.deadline, delivery.key});
     out_.erase(out);
     --endpoint.out;
+    if (late_.erase(delivery.key) > 0) --endpoint.late;
   }
+  waits(delivery);
   if (delivery.pending() && !delivery.parked && delivery.due &&
       (!endpoint.next || *delivery.due < *endpoint.next))
     expect(delivery.endpoint, endpoint, delivery.due);
   forget_if_done(delivery.endpoint);
+}
+
+/// Notes when the window of what is left to the store ends.
+void Dispatcher::waits(const Delivery& delivery) {
+  if (delivery.pending() && !delivery.parked && delivery.due)
+    ends_.note(delivery.endpoint, window_end(delivery), delivery.key);
 }
 
 void Dispatcher::hold(ScenarioKey scenario, NodeNumber node, bool held) {
@@ -100,10 +121,101 @@ Status Dispatcher::refill(Store& store, Instant now, std::vector<Handout>& out) 
   std::vector<EndpointKey> ready;
   for (const auto& [at, key] : queue_) {
     if (at > now) break;
-    if (!is_held(key) && wants_more(endpoints_[key])) ready.push_back(key);
+    if (is_held(key)) continue;
+    Endpoint& endpoint = endpoints_[key];
+    if (wants_more(endpoint))
+      ready.push_back(key);
+    else if (endpoint.looked_up)
+      unknown_.insert(key);  // What has no room may be late.
   }
   for (const EndpointKey& key : ready)
     if (Status done = refill_one(store, key, endpoints_[key], now, out); !done) return done;
+  if (Status done = look_up_ends(store); !done) return done;
+  return take_ended(store, now, out);
+}
+
+/// A window may be full of deliveries that wait for long, such as for a `Retry-After`: whoever's
+/// time is up meanwhile goes out beside it.
+Status Dispatcher::take_ended(Store& store, Instant now, std::vector<Handout>& out) {
+  std::vector<EndpointKey> ended;
+  for (const auto& [first, key] : ends_.queue()) {
+    if (first > now || ended.size() == kEndpointsAtOnce) break;
+    if (!is_held(key) && has_late_room(endpoints_.at(key))) ended.push_back(key);
+  }
+  for (const EndpointKey& key : ended) {
+    Endpoint& endpoint = endpoints_.at(key);
+    if (!endpoint.next)
+      ends_.forget(key);
+    else if (*endpoint.next > now)
+      ends_.defer(key, *endpoint.next);
+    else if (Status done = look_at_ends(store, key, endpoint, now, out); !done)
+      return done;
+  }
+  return {};
+}
+
+Status Dispatcher::look_at_ends(Store& store, const EndpointKey& key, Endpoint& endpoint,
+                                Instant now, std::vector<Handout>& out) {
+  const WindowEnds::Stretch stretch = *ends_.take(key, now);
+  const auto undone = [&](Error error) {
+    ends_.put_back(key, stretch);
+    return tl::make_unexpected(std::move(error));
+  };
+  const DeliveryKey after{stretch.least.value - 1};
+  auto keys =
+      store.deliveries_of(key.scenario, key.node, DeliveryState::Pending, after, kRowsAtOnce);
+  if (!keys) return undone(std::move(keys.error()));
+  const bool whole = keys->size() < kRowsAtOnce || keys->back() >= stretch.greatest;
+  const DeliveryKey last = keys->empty() ? stretch.greatest : keys->back();
+  std::erase_if(*keys,
+                [&](DeliveryKey one) { return one > stretch.greatest || out_.contains(one); });
+  auto loaded = store.deliveries(*keys);
+  if (!loaded) return undone(std::move(loaded.error()));
+
+  WindowEnds::Stretch left;
+  for (auto& one : *loaded) {
+    if (!one || one->delivery.endpoint != key) continue;
+    const Delivery& delivery = one->delivery;
+    if (!delivery.pending() || delivery.parked || !delivery.due) continue;
+    const Instant end = window_end(delivery);
+    if (end > stretch.last) continue;  // Of another stretch.
+    if (end > now || !has_late_room(endpoint)) {
+      left.add(end, delivery.key);
+      continue;
+    }
+    take_out(delivery, endpoint);
+    late_.insert(delivery.key);
+    ++endpoint.late;
+    out.push_back({.delivery = std::move(one->delivery), .request = std::move(one->request)});
+  }
+  if (!left.empty()) ends_.put_back(key, left);
+  if (!whole)
+    ends_.put_back(key, {.first = stretch.first,
+                         .last = stretch.last,
+                         .least = {last.value + 1},
+                         .greatest = stretch.greatest});
+  return {};
+}
+
+/// A piece of one endpoint's rows that wait since before the start.
+Status Dispatcher::look_up_ends(Store& store) {
+  if (unknown_.empty()) return {};
+  const EndpointKey key = *unknown_.begin();
+  Endpoint& endpoint = endpoints_.at(key);
+  const auto keys = store.deliveries_of(key.scenario, key.node, DeliveryState::Pending,
+                                        *endpoint.looked_up, kRowsAtOnce);
+  if (!keys) return tl::make_unexpected(keys.error());
+  const auto loaded = store.deliveries(*keys);
+  if (!loaded) return tl::make_unexpected(loaded.error());
+  for (const auto& one : *loaded)
+    if (one && one->delivery.endpoint == key && !out_.contains(one->delivery.key))
+      waits(one->delivery);
+  if (keys->size() == kRowsAtOnce) {
+    endpoint.looked_up = keys->back();
+    return {};
+  }
+  endpoint.looked_up.reset();
+  unknown_.erase(key);
   return {};
 }
 
@@ -138,8 +250,15 @@ Status Dispatcher::refill_one(Store& store, const EndpointKey& key, Endpoint& en
 }
 
 std::optional<Instant> Dispatcher::next() const {
+  if (!unknown_.empty()) return Instant{};  // At once.
   std::optional<Instant> next;
   if (!deadlines_.empty()) next = deadlines_.begin()->first;
+  for (const auto& [first, key] : ends_.queue()) {
+    if (next && first >= *next) break;
+    if (is_held(key) || !has_late_room(endpoints_.at(key))) continue;
+    next = first;
+    break;
+  }
   for (const auto& [at, key] : queue_) {
     if (next && at >= *next) break;
     if (!is_held(key) && wants_more(endpoints_.at(key))) return at;

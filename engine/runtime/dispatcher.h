@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/core/delivery.h"
+#include "engine/runtime/window_ends.h"
 #include "engine/store/store.h"
 
 namespace onward {
@@ -49,7 +50,7 @@ class Dispatcher {
   /// Deliveries that are out and whose window has ended meanwhile: each is named once, so that its
   /// last attempt is made whatever it waited for.
   std::vector<DeliveryKey> overdue(Instant now);
-  /// Takes from the store what is due and has room.
+  /// Takes from the store what is due and has room, and whatever its window's end is due for.
   Status refill(Store& store, Instant now, std::vector<Handout>& out);
   /// When `refill` may have something to do; nothing: not before something else happens.
   std::optional<Instant> next() const;
@@ -60,10 +61,19 @@ class Dispatcher {
  private:
   struct Endpoint {
     std::size_t out = 0;
+    std::size_t late = 0;         ///< Of these, taken out of turn as their windows had ended.
     std::optional<Instant> next;  ///< Of its earliest row in the store that is not out.
+    /// Of rows that wait since before the start the ends are not known; they have been looked up
+    /// so far.
+    std::optional<DeliveryKey> looked_up;
   };
 
   void expect(const EndpointKey& key, Endpoint& endpoint, std::optional<Instant> at);
+  void waits(const Delivery& delivery);
+  Status take_ended(Store& store, Instant now, std::vector<Handout>& out);
+  Status look_at_ends(Store& store, const EndpointKey& key, Endpoint& endpoint, Instant now,
+                      std::vector<Handout>& out);
+  Status look_up_ends(Store& store);
   Status refill_one(Store& store, const EndpointKey& key, Endpoint& endpoint, Instant now,
                     std::vector<Handout>& out);
   /// How many of an endpoint may be out. A few of each always may, so that endpoints which hang and
@@ -72,6 +82,8 @@ class Dispatcher {
   bool has_room(const Endpoint& endpoint) const { return endpoint.out < window(); }
   /// Refilled by halves, so that the store is asked once for many.
   bool wants_more(const Endpoint& endpoint) const { return endpoint.out <= window() / 2; }
+  /// As many again may be out for their last attempts, which pass every pause and so are soon over.
+  bool has_late_room(const Endpoint& endpoint) const { return endpoint.late < window(); }
   void take_out(const Delivery& delivery, Endpoint& endpoint);
   void forget_if_done(const EndpointKey& key);
   bool is_held(const EndpointKey& key) const {
@@ -85,6 +97,9 @@ class Dispatcher {
   std::map<EndpointKey, Endpoint> endpoints_;
   std::set<std::pair<Instant, EndpointKey>> queue_;      // endpoints by `next`
   std::set<std::pair<Instant, DeliveryKey>> deadlines_;  // of those out, until overdue
+  std::set<DeliveryKey> late_;                           // of those out
+  WindowEnds ends_;                                      // of those that wait in the store
+  std::set<EndpointKey> unknown_;                        // whose ends are being looked up
   std::set<std::pair<ScenarioKey, NodeNumber>> held_;
   bool all_held_ = false;
 };

@@ -14,6 +14,7 @@ namespace onward {
 namespace {
 constexpr Duration kProbePause = std::chrono::seconds{1};
 constexpr Duration kVersionPause = std::chrono::minutes{5};
+constexpr Duration kClockBehind = std::chrono::minutes{1};
 constexpr std::size_t kCancelChunk = 1'000;
 constexpr std::size_t kTimersAtOnce = 500;
 constexpr std::size_t kCarefulInputs = 1'000;  // after an end in the middle of a batch
@@ -24,6 +25,11 @@ EventAnswer refused(const Error& error) {
   return {.kind = ours ? EventAnswer::Kind::Unavailable : EventAnswer::Kind::Rejected,
           .code = error.code,
           .message = error.message};
+}
+
+std::string unwritable_record(std::string_view code) {
+  if (code == "store_busy") return "store.busy";
+  return code == "disk_read_only" ? "store.read_only" : "store.full";
 }
 
 /// Faults that the engine survives: the next round may find room, or the disk's lock free.
@@ -70,6 +76,7 @@ Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<Store> store, const
   engine->restore_switches(*snapshot);
   if (Status done = engine->meet_suspects(); !done) return tl::make_unexpected(done.error());
   if (const auto since = onward::held_since(snapshot->admin)) engine->hold_sending(*since);
+  engine->compare_clock(snapshot->newest);
   return engine;
 }
 
@@ -104,6 +111,19 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
   rebuild_catalog();
 }
 
+/// Whoever starts on a clock that was set back waits for timers that seem not to be due.
+void Engine::compare_clock(std::optional<Instant> newest) const {
+  const Instant now = clock_.now();
+  if (!newest || *newest <= now + kClockBehind) return;
+  log({"clock.behind",
+       {{"now", format_instant(now)},
+        {"newest", format_instant(*newest)},
+        {"hint",
+         "what is stored is younger than this machine's clock says it is now: set it right, or "
+         "what is due comes late"}},
+       LogLevel::Warning});
+}
+
 void Engine::rebuild_catalog() {
   catalog_ = book_.catalog(counters_, epochs_.newest(), options_.account_id);
   scenario_due_ = book_.next_due();
@@ -125,14 +145,17 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
 }
 
 Status Engine::work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> results) {
-  if (full_ && clock_.now() >= paused_until(probe_at_, clock_.now())) {
+  if (unwritable_ && clock_.now() >= paused_until(probe_at_, clock_.now())) {
     Status probed = store_->probe();
-    full_ = !probed;
-    if (!probed) probe_at_ = clock_.now() + kProbePause;
-    if (probed) log({"store.writable", {}, LogLevel::Warning});
-    if (probed = survivable(std::move(probed)); !probed) return probed;
+    if (!probed) {
+      if (probed.error().kind != ErrorKind::Unavailable) return probed;
+      refuse_writing(probed.error());
+    } else {
+      unwritable_.reset();
+      log({"store.writable", {}, LogLevel::Warning});
+    }
   }
-  if (!held_.empty() && !full_) {
+  if (!held_.empty() && !unwritable_) {
     results.insert(results.begin(), std::make_move_iterator(held_.begin()),
                    std::make_move_iterator(held_.end()));
     held_.clear();
@@ -221,7 +244,7 @@ Status Engine::commit_batch(std::span<const Work> work, std::span<const AttemptR
   }
   if (done.error().kind != ErrorKind::Conflict) return done;
   // What a full disk did not take is to be taken again, so the pass must not go on either.
-  if (done = commit_one_by_one(work, results); !done || admin.empty() || full_) return done;
+  if (done = commit_one_by_one(work, results); !done || admin.empty() || unwritable_) return done;
   return survivable(commit_once({}, {}, admin));
 }
 
@@ -314,11 +337,7 @@ Status Engine::commit_rows(const Commit& commit, Durable when) {
   Status done = store_->commit(commit);
   if (done && when == Durable::Now) done = store_->sync();
   if (!done) {
-    if (done.error().kind == ErrorKind::Unavailable) {
-      if (!full_) log({"store.full", {{"message", done.error().message}}, LogLevel::Error});
-      full_ = true;
-      probe_at_ = clock_.now() + kProbePause;
-    }
+    if (done.error().kind == ErrorKind::Unavailable) refuse_writing(done.error());
     return done;
   }
   ++figures_.commits;
@@ -327,6 +346,14 @@ Status Engine::commit_rows(const Commit& commit, Durable when) {
                                      std::chrono::steady_clock::now() - started)
                                      .count());
   return {};
+}
+
+/// Nothing is taken in until a probe succeeds. Told once for each reason.
+void Engine::refuse_writing(const Error& why) {
+  if (!unwritable_ || unwritable_->code != why.code)
+    log({unwritable_record(why.code), {{"message", why.message}}, LogLevel::Error});
+  unwritable_ = why;
+  probe_at_ = clock_.now() + kProbePause;
 }
 
 /// After the commit, and only then: memory follows, and deliveries leave.
@@ -370,7 +397,7 @@ Status Engine::take_due() {
   while (true) {
     const Instant now = clock_.now();
     const auto next = store_->next_timer();
-    if (full_ || held_since_ || !next || *next > now || now < paused_until(timers_from_, now))
+    if (unwritable_ || held_since_ || !next || *next > now || now < paused_until(timers_from_, now))
       return {};
     const std::size_t most = at_once(kTimersAtOnce);
     const auto timers = store_->timers_due(now, most);
@@ -403,7 +430,7 @@ Status Engine::take_due() {
 
 /// Checks at a set time whose time has come.
 Status Engine::begin_checks() {
-  if (full_ || held_since_ || !next_check_ || *next_check_ > clock_.now()) return {};
+  if (unwritable_ || held_since_ || !next_check_ || *next_check_ > clock_.now()) return {};
   const TriggerPasses::DueChecks due = passes_.due_checks(catalog_, last_contact_, clock_.now());
   Commit commit{
       .at = clock_.now(), .last_seq = last_seq_, .last_contact = last_contact_, .admin = due.rows};
@@ -427,7 +454,7 @@ Status Engine::begin_checks() {
 
 /// One step, so that other work comes in between.
 Status Engine::step_pass() {
-  if (full_) return {};
+  if (unwritable_) return {};
   const auto step = passes_.next_step(catalog_, kPassContacts);
   if (!step) return {};
   std::vector<Work> work;
@@ -437,7 +464,7 @@ Status Engine::step_pass() {
 }
 
 std::optional<Instant> Engine::next_wake() const {
-  if (full_) return paused_until(probe_at_, clock_.now());
+  if (unwritable_) return paused_until(probe_at_, clock_.now());
   if (!held_.empty() || !chores_.empty() || !scenario_passes_.empty() || passes_.any())
     return clock_.now();
   std::optional<Instant> next;
@@ -458,9 +485,10 @@ std::optional<Instant> Engine::next_wake() const {
 Status Engine::refill() {
   if (Status fixed = survivable(fix_batches()); !fixed) return fixed;
   std::vector<Dispatcher::Handout> handouts;
-  Status done = dispatcher_.refill(*store_, clock_.now(), handouts);
+  // What could not be recorded is not sent.
+  Status done = unwritable_ ? Status{} : dispatcher_.refill(*store_, clock_.now(), handouts);
   hand_out(handouts);
-  if (done && !ungathered_.empty() && !full_) {
+  if (done && !ungathered_.empty() && !unwritable_) {
     handouts.clear();
     done = gather_again();
     if (done) done = fix_batches();
@@ -586,7 +614,7 @@ Status Engine::cancel_pending(ScenarioKey scenario) {
 }
 
 Status Engine::do_chore() {
-  if (chores_.empty() || full_) return {};
+  if (chores_.empty() || unwritable_) return {};
   const auto done = chores_.front()(*this);
   if (!done) return survivable(tl::make_unexpected(done.error()));
   // Turn by turn, so that a long one keeps no short one waiting.

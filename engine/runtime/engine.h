@@ -164,8 +164,9 @@ class Engine {
   const std::shared_ptr<const TokenBook>& tokens() const { return tokens_; }
   const EngineFigures& figures() const { return figures_; }
   std::optional<Instant> oldest_due() const { return dispatcher_.oldest_due(); }
-  /// Whether the disk is full: intake is refused until a commit succeeds again.
-  bool full() const { return full_; }
+  /// Why nothing can be written for now (a full disk, one that may only be read, a lock of another
+  /// program): intake is refused until a probe succeeds.
+  const std::optional<Error>& unwritable() const { return unwritable_; }
   /// Grows with every change of a scenario, so that others know when to look again.
   std::uint64_t catalog_generation() const { return generation_; }
   Store& store() { return *store_; }
@@ -286,6 +287,8 @@ class Engine {
   void log_deferred(const AttemptResult& result);
   void log_changes(const std::vector<Activity>& changes) const;
   void log(const LogRecord& record) const;
+  void refuse_writing(const Error& why);
+  void compare_clock(std::optional<Instant> newest) const;
   Status commit_secrets(const SecretBookChange& change);
   Status commit_token(const TokenRecord& token, std::string what, const std::string& who);
   Status finish_rekey();
@@ -321,8 +324,8 @@ class Engine {
   std::set<EndpointKey> ungathered_;  // of which some wait that are not known: after a restart
   std::shared_ptr<RecentLog> recent_;
   std::size_t careful_ = 0;          // so many inputs are taken one by one
-  std::vector<AttemptResult> held_;  // results that a full disk could not take yet
-  bool full_ = false;
+  std::vector<AttemptResult> held_;  // results that the disk could not take yet
+  std::optional<Error> unwritable_;  // why nothing can be written for now
   std::optional<Instant> held_since_;
   Instant probe_at_{};
   Instant timers_from_{};  // none is taken before

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/core/clipped.h"
 #include "engine/core/diagnostic.h"
 
 namespace onward {
@@ -78,7 +79,7 @@ Result<ScenarioKey> scenario_of(const Directory& directory, const std::string& i
   for (const auto& [name, number] : directory.by_id) names.push_back(name);
   const std::string nearest = nearest_name(id, names);
   return fail(ErrorKind::NotFound, "unknown_scenario",
-              fmt::format("there is no scenario \"{}\"{}", id,
+              fmt::format("there is no scenario \"{}\"{}", clipped(id),
                           nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest)));
 }
 
@@ -92,7 +93,7 @@ Result<NodeNumber> node_of(const Directory& directory, ScenarioKey scenario,
   }
   const std::string nearest = nearest_name(node, names);
   return fail(ErrorKind::NotFound, "unknown_node",
-              fmt::format("scenario \"{}\" has no node \"{}\"{}", home.id, node,
+              fmt::format("scenario \"{}\" has no node \"{}\"{}", home.id, clipped(node),
                           nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest)));
 }
 

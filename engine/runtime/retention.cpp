@@ -77,7 +77,7 @@ void KeepWalk::rest_at_end(Instant now) { rest(now + wait(), now); }
 
 /// One stretch of one walk, so that other work comes in between.
 Status Engine::step_retention() {
-  if (full_) return {};
+  if (unwritable_) return {};
   const Instant now = clock_.now();
   if (const auto look = keep_bodies_.wake(now); look && *look <= now)
     return drop_bodies(keep_bodies_);

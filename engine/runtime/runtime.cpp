@@ -21,6 +21,11 @@ constexpr std::size_t kResultsMany = 256;
 /// Calls (not events) that may wait.
 constexpr std::size_t kCallsMax = 10'000;
 
+tl::unexpected<Error> not_now(const Error& unwritable) {
+  return fail(unwritable.kind, unwritable.code,
+              unwritable.message + "; events are taken again as soon as that is over");
+}
+
 tl::unexpected<Error> busy() {
   return fail(ErrorKind::Busy, "busy", "the intake queue is full; try again in a moment");
 }
@@ -33,9 +38,7 @@ Status Runtime::Impl::push(Job job, std::size_t events) {
   if (!started || closing || ended)
     return fail(ErrorKind::Unavailable, closing ? "stopping" : "not_running",
                 closing ? "the server is stopping" : "the engine is not running");
-  if (events > 0 && full)
-    return fail(ErrorKind::Unavailable, "disk_full",
-                "there is no room left on the disk; events are taken again when there is");
+  if (events > 0 && unwritable) return not_now(*unwritable);
   // One post larger than the whole queue is let in when nothing else waits.
   if (events > 0 && events_waiting > 0 && events_waiting + events > options.intake_max)
     return busy();
@@ -223,7 +226,7 @@ void Runtime::Impl::refresh() {
     oldest_due = oldest;
   }
   if (names) directory = std::move(names);
-  full = engine->full();
+  unwritable = engine->unwritable();
   held_since = engine->held_since();
   fields = engine->custom_fields();
   figures = engine->figures();
@@ -353,9 +356,7 @@ Status Runtime::ready() const {
   if (!impl_->started || impl_->closing || impl_->ended)
     return fail(ErrorKind::Unavailable, "not_ready",
                 "The engine is starting, stopping or has failed.");
-  if (impl_->full)
-    return fail(ErrorKind::Unavailable, "disk_full",
-                "There is no room left on the disk; events are taken again when there is.");
+  if (impl_->unwritable) return not_now(*impl_->unwritable);
   return {};
 }
 }  // namespace onward

@@ -320,7 +320,8 @@ class Runtime {
   std::string failure() const;
   /// Called once, on the engine thread, when that happens.
   void on_failure(std::function<void(std::string)> call);
-  /// Whether events are taken now; else `not_ready` or `disk_full`. Any thread.
+  /// Whether events are taken now; else `not_ready`, `disk_full`, `disk_read_only` or `store_busy`.
+  /// Any thread.
   Status ready() const;
   /// `call` is called around the answers that were made durable together, on the thread that gives
   /// them: with `true` before the first, `false` after the last. One at most, for good.

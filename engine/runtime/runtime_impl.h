@@ -81,8 +81,8 @@ struct Runtime::Impl final : DeliverySink {
   bool closing = false;   // takes no more
   bool stopping = false;  // ends when all is worked off
   bool ended = false;
-  bool full = false;
-  std::optional<Error> unsynced;  // why nothing can be made durable any more
+  std::optional<Error> unwritable;  // why no events are taken for now
+  std::optional<Error> unsynced;    // why nothing can be made durable any more
   std::string failure;
   std::function<void(std::string)> on_failure;
   std::shared_ptr<const TokenBook> tokens;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "engine/authoring/load.h"
+#include "engine/core/clipped.h"
 #include "engine/runtime/poison.h"
 
 namespace onward {
@@ -82,7 +83,7 @@ Result<const ScenarioBook::Entry*> ScenarioBook::known(std::string_view id) cons
     if (!entry.record.deleted) ids.push_back(name);
   const std::string nearest = nearest_name(id, ids);
   return fail(ErrorKind::NotFound, "unknown_scenario",
-              fmt::format("there is no scenario \"{}\"{}", id,
+              fmt::format("there is no scenario \"{}\"{}", clipped(id),
                           nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest)));
 }
 
@@ -250,8 +251,9 @@ Result<ScenarioBook::Applied> ScenarioBook::duplicate(std::string_view id,
   const auto entry = known(id);
   if (!entry) return tl::make_unexpected(entry.error());
   if (!valid_id(new_id))
-    return fail(ErrorKind::Invalid, "invalid_id",
-                fmt::format("\"{}\" is no id: letters, digits, - and _, at most 64", new_id));
+    return fail(
+        ErrorKind::Invalid, "invalid_id",
+        fmt::format("\"{}\" is no id: letters, digits, - and _, at most 64", clipped(new_id)));
   if (entries_.contains(new_id))
     return fail(ErrorKind::Conflict, "id_used",
                 fmt::format("there is, or was, a scenario \"{}\"; choose another id", new_id));

@@ -44,7 +44,7 @@ std::vector<Work> work_of(const std::vector<Input>& inputs) {
 // ---- times ----
 
 Status Engine::take_transitions() {
-  while (!full_ && scenario_due_ && *scenario_due_ <= clock_.now()) {
+  while (!unwritable_ && scenario_due_ && *scenario_due_ <= clock_.now()) {
     const auto change = book_.due(clock_.now());
     if (!change) {
       scenario_due_ = book_.next_due();
@@ -113,7 +113,7 @@ Status Engine::commit_admin(std::vector<AdminRecord> records, std::vector<Activi
 
 /// One piece of the first pass under way.
 Status Engine::step_scenario_passes() {
-  if (full_ || scenario_passes_.empty()) return {};
+  if (unwritable_ || scenario_passes_.empty()) return {};
   const ScenarioPass pass = scenario_passes_.begin()->second;
   Status done = pass.kind == ScenarioPass::Kind::Migrate ? step_migration(pass) : step_purge(pass);
   if (!done && done.error().kind == ErrorKind::Unavailable) return {};  // again when there is room
@@ -127,7 +127,7 @@ Result<bool> Engine::work_off(const std::vector<Input>& inputs) {
     const auto part =
         std::span{work}.subspan(first, std::min(options_.batch_max, work.size() - first));
     if (Status done = commit_batch(part, {}); !done) return tl::make_unexpected(done.error());
-    if (full_) return false;
+    if (unwritable_) return false;
   }
   return true;
 }

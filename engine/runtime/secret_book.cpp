@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/core/clipped.h"
 #include "engine/core/diagnostic.h"
 #include "engine/secrets/bytes.h"
 
@@ -108,9 +109,9 @@ Result<SecretBook::Changed> SecretBook::set(SecretKind kind, const std::string& 
                                             Instant now) {
   const std::string_view what = to_string(kind);
   if (!valid_secret_name(name))
-    return invalid(
-        "invalid_name",
-        fmt::format("\"{}\" is no name of a {}: letters, digits, - and _, at most 64", name, what));
+    return invalid("invalid_name",
+                   fmt::format("\"{}\" is no name of a {}: letters, digits, - and _, at most 64",
+                               clipped(name), what));
   const Entry* entry = find(kind, name);
   const bool known = entry != nullptr && entry->stored.has_value();
   if ((wanted.rotate || wanted.drop_old) && entry == nullptr)
@@ -166,7 +167,7 @@ Result<SecretBookChange> SecretBook::remove(SecretKind kind, std::string_view na
     for (const auto& [known, entry] : entries(kind)) names.push_back(known);
     const std::string nearest = nearest_name(name, std::span<const std::string_view>{names});
     return fail(ErrorKind::NotFound, fmt::format("unknown_{}", what),
-                fmt::format("there is no {} \"{}\"{}", what, name,
+                fmt::format("there is no {} \"{}\"{}", what, clipped(name),
                             nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest)));
   }
   return SecretBookChange{

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/core/clipped.h"
 #include "engine/secrets/bytes.h"
 
 namespace onward {
@@ -65,7 +66,7 @@ Result<TokenRecord> TokenBook::removal(std::string_view name) const {
   const auto found = std::ranges::find(tokens_, name, &TokenRecord::name);
   if (found == tokens_.end())
     return fail(ErrorKind::NotFound, "unknown_token",
-                fmt::format("there is no token \"{}\"", name));
+                fmt::format("there is no token \"{}\"", clipped(name)));
   if (keeps_the_door(*found) && std::ranges::count_if(tokens_, keeps_the_door) == 1)
     return fail(ErrorKind::Conflict, "last_admin",
                 fmt::format("\"{}\" is the last admin token that does not expire: without it "

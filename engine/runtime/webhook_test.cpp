@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "engine/core/clipped.h"
 #include "engine/core/diagnostic.h"
 #include "engine/delivery/attempt.h"
 #include "engine/secrets/bytes.h"
@@ -99,7 +100,7 @@ Result<const ScenarioNode*> sending_node(const Scenario& scenario, std::string_v
                     senders.empty() ? "none" : fmt::format("{}", fmt::join(senders, ", "))));
   const std::string nearest = nearest_name(id, senders);
   return fail(ErrorKind::NotFound, "unknown_node",
-              fmt::format("scenario \"{}\" has no node \"{}\"{}", scenario.id, id,
+              fmt::format("scenario \"{}\" has no node \"{}\"{}", scenario.id, clipped(id),
                           nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest)));
 }
 }  // namespace

@@ -77,13 +77,30 @@ void check_known(SQLite::Database& database, const std::filesystem::path& file) 
   check_schema(database, file);
 }
 
+bool is_read_only(sqlite3* database, int code) {
+  const int primary = code & 0xff;
+  if (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN)
+    return sqlite3_system_errno(database) == EROFS;
+  return primary == SQLITE_READONLY && code != SQLITE_READONLY_DBMOVED;
+}
+
+Error read_only_error() {
+  return {ErrorKind::Unavailable, "disk_read_only",
+          "the file system of the data folder is mounted read-only"};
+}
+
 Error to_error(const SQLite::Exception& exception) {
   const std::string what = exception.what();
   const int extended = exception.getExtendedErrorCode();
   // The shared-memory file cannot grow either where there is no room.
   if (extended == SQLITE_IOERR_SHMSIZE)
     return {ErrorKind::Unavailable, "disk_full", "no room left on the disk of the data folder"};
+  // Whose file was moved away under it would go on writing into nowhere.
+  if (extended == SQLITE_READONLY_DBMOVED)
+    return {ErrorKind::Io, "store_io", "the database was moved or taken away: " + what};
   switch (exception.getErrorCode() & 0xff) {
+    case SQLITE_READONLY:
+      return read_only_error();
     case SQLITE_FULL:
       return {ErrorKind::Unavailable, "disk_full", "no room left on the disk of the data folder"};
     case SQLITE_BUSY:

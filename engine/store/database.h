@@ -23,8 +23,13 @@ struct Fault {
   Error error;
 };
 
-/// A full disk is Unavailable ("disk_full"), a constraint or a size Conflict, the rest Io.
+/// A full disk is Unavailable ("disk_full"), so are one that may only be read ("disk_read_only")
+/// and a lock of another program ("store_busy"); a constraint or a size is Conflict, the rest Io.
 Error to_error(const SQLite::Exception& exception);
+/// Whether `code`, which `database` has just answered, means that its disk may only be read: a file
+/// that was opened for writing before meets that as an I/O error.
+bool is_read_only(sqlite3* database, int code);
+Error read_only_error();
 
 /// Runs `call`, which returns a Result, and turns what is thrown inside into its error.
 template <class Call>

@@ -71,6 +71,7 @@ struct State {
   bool history = true;
   std::string epoch;
   Sequence last_seq = 0;
+  Instant newest{};
   ContactKey last_contact;
   std::unordered_map<ContactKey, Person> people;
   KeyList<ContactKey> people_in_order;
@@ -270,6 +271,7 @@ void State::forget(ContactKey contact) {
 
 void State::apply(const Commit& commit) {
   last_seq = std::max(last_seq, commit.last_seq);
+  newest = std::max(newest, commit.at);
   last_contact = std::max(last_contact, commit.last_contact);
   for (const Contact& row : commit.contacts) person(row.key).contact = row;
   for (const EngagementRow& row : commit.engagements)
@@ -452,6 +454,7 @@ class MemoryStore final : public Store {
                       .last_seq = state_->last_seq,
                       .last_contact = state_->last_contact,
                       .counters = state_->counters};
+    if (state_->newest > Instant{}) snapshot.newest = state_->newest;
     for (const auto& [key, row] : state_->scenarios) snapshot.scenarios.push_back(row);
     for (const auto& [key, row] : state_->versions) snapshot.versions.push_back(row);
     for (const auto& [key, row] : state_->tokens) snapshot.tokens.push_back(row);

@@ -333,6 +333,7 @@ Snapshot Newest::snapshot() {
   Snapshot snapshot = tables_.snapshot();
   snapshot.last_seq = std::max(snapshot.last_seq, overlay_.last_seq);
   snapshot.last_contact = std::max(snapshot.last_contact, overlay_.last_contact);
+  if (overlay_.newest > Instant{}) snapshot.newest = overlay_.newest;
   for (const auto& [key, entry] : overlay_.counters.map)
     snapshot.counters[key] = intact(decode_counters(entry.row.body));
   return snapshot;

@@ -120,6 +120,7 @@ class Overlay {
   Sequence last_seq = 0;
   ContactKey last_contact;
   RunKey last_run;         ///< Greatest ever put.
+  Instant newest{};        ///< Of a commit.
   bool replaying = false;  ///< The tables may hold any of what is put.
   Generation generation = 1;
   std::size_t changes = 0;  ///< Puts in this generation.

@@ -8,6 +8,7 @@ std::deque<JournalRow> replay(SQLite::Database& database, Tables& tables, Overla
   overlay.last_seq = tables.meta("last_seq").value_or(0);
   overlay.last_contact.value = tables.meta("last_contact").value_or(0);
   overlay.last_run.value = tables.meta("last_run").value_or(0);
+  overlay.newest = Instant{Duration{static_cast<std::int64_t>(tables.meta("newest").value_or(0))}};
   overlay.replaying = true;
   Query rows_of_journal{database, "SELECT id, body FROM journal ORDER BY id"};
   auto rows = rows_of_journal();

@@ -331,7 +331,13 @@ Status SqliteStore::writing(Work work) {
   }
   if (failed_) return tl::make_unexpected(*failed_);
   Status status = guarded([&]() -> Status {
-    work();
+    try {
+      work();
+    } catch (const SQLite::Exception& exception) {
+      if (is_read_only(database_->getHandle(), exception.getExtendedErrorCode()))
+        throw Fault{read_only_error()};
+      throw;
+    }
     return {};
   });
   if (!status && status.error().kind == ErrorKind::Io) failed_ = status.error();
@@ -376,6 +382,7 @@ void SqliteStore::write(const Commit& commit) {
     erasure = erasure_of(commit, overlay_, tables_);
   }
   auto bytes = std::make_unique<const std::string>(encode_journal(commit, erasure));
+  overlay_.newest = std::max(overlay_.newest, commit.at);
   const auto write_rare_rows = [&] {
     for (const ScenarioRecord& record : commit.scenarios) writer_.scenario(record);
     for (const VersionRecord& record : commit.versions) writer_.version(record);
@@ -545,10 +552,11 @@ int SqliteStore::copy_back() {
                                    nullptr, nullptr);
 }
 
-/// Without room for the database to grow, or with a lock in the way, the WAL simply goes on.
+/// Without room for the database to grow, or with a lock in the way, the WAL simply goes on; where
+/// the disk may only be read, the next commit says so.
 void SqliteStore::check_copied(int result) {
   if (result == SQLITE_OK || result == SQLITE_BUSY || result == SQLITE_LOCKED ||
-      result == SQLITE_FULL)
+      result == SQLITE_FULL || is_read_only(database_->getHandle(), result))
     return;
   throw SQLite::Exception{database_->getHandle(), result};
 }

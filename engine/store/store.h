@@ -178,6 +178,8 @@ struct Snapshot {
   Epochs epochs;  ///< The newest is of what is made from now on.
   Sequence last_seq = 0;
   ContactKey last_contact;
+  /// The greatest `Commit::at`, as of a moment before the end of the last process.
+  std::optional<Instant> newest = {};
   Counters counters;
   std::vector<ScenarioRecord> scenarios;
   std::vector<VersionRecord> versions;
@@ -279,9 +281,9 @@ bool fits(const StoreReader::RunFilter& filter, const Run& run);
 inline constexpr std::size_t kRunsSearched = 50'000;
 
 /// Owned by the engine thread: every call but `open_reader` and `sync` comes from it. An Io error
-/// from `commit` or `sync` leaves the store unusable; ErrorKind::Unavailable ("disk_full") leaves
-/// it as before the call; ErrorKind::Conflict (a constraint, a size) rolls back and the store goes
-/// on.
+/// from `commit` or `sync` leaves the store unusable; ErrorKind::Unavailable ("disk_full",
+/// "disk_read_only", "store_busy") leaves it as before the call; ErrorKind::Conflict (a constraint,
+/// a size) rolls back and the store goes on.
 class Store {
  public:
   virtual ~Store() = default;
@@ -337,7 +339,7 @@ class Store {
   virtual Status fold() = 0;
   /// A slice of the same, about a millisecond of work, for quiet moments. Whether more is left.
   virtual Result<bool> fold_slice() = 0;
-  /// Writes and syncs a little, to see whether there is room on the disk again.
+  /// Writes and syncs a little, to see whether the disk takes it again.
   virtual Status probe() = 0;
   /// Drops remembered events older than `before`, whole days.
   virtual Status forget_seen(Instant before) = 0;

@@ -74,6 +74,7 @@ void TableWriter::marks(const Overlay& overlay) {
   meta("last_seq", overlay.last_seq);
   meta("last_contact", overlay.last_contact.value);
   meta("last_run", overlay.last_run.value);
+  meta("newest", static_cast<std::uint64_t>(overlay.newest.time_since_epoch().count()));
 }
 
 void TableWriter::contact(ContactKey key, const Overlay::Bytes& row) {

@@ -38,11 +38,22 @@ TEST_CASE("failed requests are found, counted, retried and told of", "[api][by_h
   REQUIRE(list.at("deliveries").list()->size() == 2);
   CHECK(front.get("/v1/deliveries", "since=soon").at("code") == Value{"bad_parameter"});
   CHECK(front.get("/v1/deliveries", "node=tell").at("code") == Value{"no_scenario"});
+  // Nothing would be found, and nobody told why.
+  const Told bogus = front.get("/v1/deliveries", "code=timeot");
+  CHECK(bogus.status == 400);
+  CHECK(bogus.at("code") == Value{"bad_parameter"});
+  CHECK(text(bogus, "detail").find("a status such as 503, or one of archived, ") !=
+        std::string::npos);
+  CHECK(text(bogus, "detail").find("found \"timeot\"; perhaps \"timeout\"?") != std::string::npos);
+  for (const char* known : {"503", "timeout", "deadline", "status_404", "bad_header"})
+    CHECK(front.get("/v1/deliveries", fmt::format("code={}", known)).status == 200);
   const std::string id = text(list, "deliveries.0.id");
 
   const std::string path = "/v1/deliveries/retry";
   CHECK(front.post(path).at("code") == Value{"no_scenario"});
   CHECK(front.post(path, R"({"scenario": "relay", "sate": "failed"})").status == 400);
+  CHECK(front.post(path, R"({"scenario": "relay", "code": "bogus"})").at("code") ==
+        Value{"bad_parameter"});
   CHECK(front.post(path, R"({"scenario": "relay", "state": "accepted"})").status == 400);
   CHECK(front.post(path, R"({"scenario": "relax"})").status == 404);
   CHECK(

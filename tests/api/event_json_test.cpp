@@ -57,6 +57,11 @@ TEST_CASE("what is wrong with an event has a stable code", "[api][events]") {
       {R"({"type": "subscription", "contact": {"id": "c1"}, "id": true})", "wrong_type"},
       {R"({"type": "subscription", "contact": {"id": "c1"}, "id": ""})", "bad_id"},
       {R"({"type": "subscription", "contact": {"id": "c1"}, "id": null})", ""},
+      {R"({"type": "subscription", "contact": {"id": "c1"}, "id": " "})", "bad_id"},
+      {R"({"type": "subscription", "contact": {"id": "c1"}, "id": "a "})", "bad_id"},
+      {R"({"type": "subscription", "contact": {"id": "c1"}, "id": "a\nb"})", "bad_id"},
+      {R"({"type": "subscription", "contact": {"id": "c1"}, "id": "a b"})", ""},
+      {R"({"type": "subscription", "contact": {"id": " c1"}})", "bad_id"},
       {R"({"type": "subscription", "contact": {"id": "c1"}, "at": "yesterday"})", "bad_instant"},
       {R"({"type": "subscription", "contact": {"id": "c1"}, "at": 1777626000})", "wrong_type"},
       {R"({"type": "subscription", "contact": {"id": "c1"}, "at": "2026-05-01T09:05:00Z"})", ""},
@@ -134,6 +139,36 @@ TEST_CASE("an item of a list that is no JSON is refused alone", "[api][events]")
     CAPTURE(list);
     CHECK_FALSE(parse_events(list, EventForm::Json, kNow, false));
   }
+}
+
+TEST_CASE("an event nests 32 levels and no more, whatever stands around it", "[api][events]") {
+  const auto event = [](std::size_t depth) {
+    const std::string inner = std::string(depth - 2, '[') + std::string(depth - 2, ']');
+    return R"({"type": "opened", "contact": {"id": "a"}, "data": {"x": )" + inner + "}}";
+  };
+  for (const auto& [before, behind] :
+       {std::pair{"", ""}, std::pair{"[", "]"}, std::pair{" [", ",{\"type\": 1}]"}}) {
+    CAPTURE(before, behind);
+    const auto deep = parse_events(before + event(32) + behind, EventForm::Json, kNow, false);
+    REQUIRE(deep);
+    CHECK(deep->events.size() == 1);
+    const auto deeper = parse_events(before + event(33) + behind, EventForm::Json, kNow, false);
+    const Error error = deeper ? deeper->refused.at(0).error : deeper.error();
+    CHECK((!deeper || deeper->events.empty()));
+    CHECK(error.message.find("nested deeper than 32 levels") != std::string::npos);
+  }
+  CHECK(parse_events(event(32), EventForm::Lines, kNow, false)->events.size() == 1);
+  CHECK(parse_events(event(33), EventForm::Lines, kNow, false)->refused.size() == 1);
+}
+
+TEST_CASE("a name that nobody knows is repeated in part only", "[api][events]") {
+  const std::string name(100'000, 'x');
+  const auto object =
+      parse_json(R"({"type": "opened", "contact": {"id": "a"}, ")" + name + R"(": 1})");
+  const auto event = parse_event(*object, kNow, false);
+  REQUIRE_FALSE(event);
+  CHECK(event.error().code == "unknown_member");
+  CHECK(event.error().message.size() < 300);
 }
 
 TEST_CASE("one event a line, and a broken line is named by its number", "[api][events]") {

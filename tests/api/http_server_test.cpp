@@ -59,6 +59,10 @@ TEST_CASE("what is no HTTP gets its status and the connection ends", "[api][serv
       {"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n",
        400},
       {"GET / HTTP/3.7\r\nHost: a\r\n\r\n", 505},
+      {"GET / HTTP/1.1\nHost: a\n\n", 400},  // lines end with CR LF
+      {"GET / HTTP/1.1\nHost: a\r\n\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: a\n\r\n", 400},
+      {"GET / HTTP/2.0\n\n", 400},
       {"GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(20'000, 'x') + "\r\n\r\n", 431},
       {"GET /" + std::string(40'000, 'x'), 431},
       {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n", 413},
@@ -71,6 +75,7 @@ TEST_CASE("what is no HTTP gets its status and the connection ends", "[api][serv
     const std::string reply = caller.rest();
     CHECK(reply.find("HTTP/1.1 " + std::to_string(status)) == 0);
     CHECK(reply.find("Connection: close\r\n") != std::string::npos);
+    CHECK(parse_json(reply.substr(reply.find("\r\n\r\n") + 4)));
   }
 }
 
@@ -143,7 +148,13 @@ TEST_CASE("one caller too many is sent away and room comes back", "[api][server]
     first.send(get("/a"));
     CHECK(first.until("0.").find("200") != std::string::npos);
     Caller second{stand.port()};
-    CHECK(second.rest().find("HTTP/1.1 503") == 0);
+    const std::string told = second.rest();
+    CHECK(told.find("HTTP/1.1 503 Service Unavailable\r\n") == 0);
+    CHECK(told.find("Retry-After: 1\r\n") != std::string::npos);
+    CHECK(told.find("Content-Type: application/problem+json\r\n") != std::string::npos);
+    const auto body = parse_json(told.substr(told.find("\r\n\r\n") + 4));
+    REQUIRE(body);
+    CHECK(*body->find("code")->text() == "too_many_connections");
     first.send("GET /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     CHECK(first.rest().find("/b") != std::string::npos);
   }

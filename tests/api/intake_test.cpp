@@ -290,6 +290,14 @@ TEST_CASE("an event is one object, a list or a list of events, its type a code o
     REQUIRE(post.events.size() == 2);
     CHECK(post.events[1].event.type == "opened");
   }
+  const auto deep = [](std::size_t depth) {
+    return R"({"type": "u", "subscriber": {"id": 1}, "x": )" + std::string(depth - 1, '[') +
+           std::string(depth - 1, ']') + "}";
+  };
+  for (const auto& [before, behind] :
+       {std::pair{"", ""}, std::pair{"[", "]"}, std::pair{R"({"events": [)", "]}"}})
+    CHECK(taguchi(before + deep(32) + behind).events.size() == 1);
+  CHECK_FALSE(parse_taguchi(deep(33), kNow, false));
   const std::pair<const char*, const char*> cases[] = {
       {"[]", "no_events"},
       {R"({"events": 7})", "wrong_type"},

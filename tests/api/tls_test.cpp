@@ -203,6 +203,23 @@ TEST_CASE("a certificate or a key that is wrong is named with its file", "[api][
                                                           files.certificate() + ".");
 }
 
+TEST_CASE("a certificate that is over, not begun or soon over is told", "[api][tls]") {
+  const Files files;
+  const auto told = [&](long from, long to) {
+    write_certificate(files.certificate(), files.key(), "IP:127.0.0.1", from, to);
+    const auto now = std::chrono::floor<Duration>(std::chrono::system_clock::now());
+    return certificate_time_fault(files.certificate(), now).value();
+  };
+  constexpr long kDay = 86'400;
+  CHECK(told(-kDay, 20 * kDay).empty());
+  CHECK(told(-2 * kDay, -kDay).find("it expired at 20") == 0);
+  CHECK(told(kDay, 20 * kDay).find("it is not valid before 20") == 0);
+  CHECK(told(-kDay, 13 * kDay + 60).find(", in 13 days") != std::string::npos);
+  CHECK(told(-kDay, 3600).find(", in less than two days") != std::string::npos);
+  CHECK_FALSE(certificate_time_fault(files.key(), Instant{}));
+  CHECK_FALSE(certificate_time_fault(files.folder / "none.pem", Instant{}));
+}
+
 TEST_CASE("a server is called by a name that its certificate knows", "[api][tls]") {
   const auto name = [](const char* names, const char* host) {
     const Files files{names};

@@ -307,7 +307,7 @@ void Promises::check_pending(const Courier& courier, bool window) const {
     if (!out && *row.due + 2s < now)
       broken(promise::kOverdue, fmt::format("{} was due at {} and nobody makes its attempt",
                                             text_of(row), format_instant(*row.due)));
-    if (window && courier.holds(key) && row.deadline + 10min < now)
+    if (window && out && row.deadline + 10min < now)
       broken(promise::kWindow, fmt::format("{} has not ended with its window, at {}", text_of(row),
                                            format_instant(row.deadline)));
   }

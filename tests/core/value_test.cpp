@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/core/clipped.h"
+
 using namespace onward;
 
 namespace {
@@ -135,6 +137,16 @@ TEST_CASE("a value may nest as deep as the limit, not deeper", "[core][value]") 
   CHECK_FALSE(parse_json(nested(4), {.depth = 3}));
   CHECK_FALSE(parse_json(nested(200'000)));
   CHECK(parse_json("1", {.depth = 0}));
+}
+
+TEST_CASE("what a caller said is repeated in whole characters, and briefly", "[core][value]") {
+  CHECK(clipped("") == "");
+  CHECK(clipped(std::string(80, 'x')) == std::string(80, 'x'));
+  CHECK(clipped(std::string(81, 'x')) == std::string(80, 'x') + "…");
+  CHECK(clipped(std::string(79, 'x') + "éé") == std::string(79, 'x') + "…");
+  CHECK(clipped(std::string(78, 'x') + "éé") == std::string(78, 'x') + "é…");
+  const std::string long_name(5'000, 'n');
+  CHECK(refusal(R"({")" + long_name + R"(":1,")" + long_name + R"(":2})").size() < 200);
 }
 
 TEST_CASE("a map of many members is read quickly and still checked", "[core][value]") {

@@ -45,23 +45,26 @@ std::string url_of(Victim& victim) {
 }
 }  // namespace
 
-TEST_CASE("a full disk refuses events until there is room, and then takes them by itself",
+TEST_CASE("a disk that cannot be written for now refuses events, and then takes them by itself",
           "[crash][disk]") {
+  const auto [fault, code] = GENERATE(
+      table<const char*, const char*>({{"full", "disk_full"}, {"read_only", "disk_read_only"}}));
+  CAPTURE(code);
   const Site site;
   Victim victim{site.options()};
   const std::string url = url_of(victim);
   REQUIRE(site.post(url, "a")->status == 202);
-  site.fault("full");
+  site.fault(fault);
   const auto refused = site.post(url, "b");
   REQUIRE(refused);
   CHECK(refused->status == 503);
-  CHECK(refused->body.find("disk_full") != std::string::npos);
+  CHECK(refused->body.find(code) != std::string::npos);
   CHECK(site.contact(url, "a") == 200);  // reading goes on
   const auto ready = call(site.data, url, "GET", "/readyz");
   CHECK(ready->status == 503);
-  CHECK(ready->body.find("disk_full") != std::string::npos);
+  CHECK(ready->body.find(code) != std::string::npos);
 
-  std::filesystem::remove(site.faults / "full");
+  std::filesystem::remove(site.faults / fault);
   int status = 0;
   for (const Nanos until = now_nanos() + kPatience; status != 202 && now_nanos() < until;) {
     status = site.post(url, "b")->status;

@@ -3,8 +3,8 @@
 // nothing of being tested.
 //   ONWARD_KILL         CALL:before|after:N, the calls being wal_write, wal_sync, db_write, send
 //   ONWARD_KILL_NOTE    a file that gets the moment of the end, in nanoseconds of CLOCK_MONOTONIC
-//   ONWARD_DISK_FAULTS  a folder: while it holds "full" (or "eio"), writes fail so; "fsync_once" is
-//                       removed by the one fsync that fails
+//   ONWARD_DISK_FAULTS  a folder: while it holds "full", "read_only" or "eio", writes fail so;
+//                       "fsync_once" is removed by the one fsync that fails
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -91,6 +91,10 @@ ssize_t write_at(int descriptor, const void* from, size_t size, off64_t offset) 
   const std::string_view file = file_of(descriptor);
   if (!file.empty() && fault("full", false)) {
     errno = ENOSPC;
+    return -1;
+  }
+  if (!file.empty() && fault("read_only", false)) {
+    errno = EROFS;
     return -1;
   }
   if (!file.empty() && fault("eio", false)) {

@@ -104,6 +104,7 @@ TEST_CASE("the command line finds and believes a server under TLS by itself",
     const CommandResult clear =
         run_onward({"scenarios", "--token", token, "--server", "http" + server.url().substr(5)});
     CHECK(clear.code != 0);
+    CHECK(clear.err.find(" speaks TLS: name it with https://") != std::string::npos);
   }
   write_certificate(certificate, key, "IP:127.0.0.1");
   const ServerChild server{data, {"--tls-cert", certificate, "--tls-key", key}};
@@ -118,6 +119,19 @@ TEST_CASE("the command line finds and believes a server under TLS by itself",
   const auto unknown = call("");
   REQUIRE_FALSE(unknown);
   CHECK(unknown.error().code == "tls_cert");
+}
+
+TEST_CASE("who speaks TLS where none is spoken is told so", "[end_to_end][access]") {
+  TemporaryFolder folder;
+  const ServerChild server{folder.path() / "data"};
+  const std::string sealed = "https" + server.url().substr(4);
+  for (const Words& command : {Words{"scenarios", "--server", sealed, "--token", "none"},
+                               Words{"doctor", "--server", sealed}}) {
+    const CommandResult told = run_onward(command);
+    INFO(told.out + told.err);
+    CHECK(told.code != 0);
+    CHECK((told.out + told.err).find(" speaks plain http and no TLS") != std::string::npos);
+  }
 }
 
 TEST_CASE("a certificate that does not fit ends the start with its path", "[end_to_end][access]") {
@@ -142,4 +156,9 @@ TEST_CASE("a certificate that does not fit ends the start with its path", "[end_
   CHECK(mismatch.err.find(other) != std::string::npos);
   // Before anything is made of the data folder.
   CHECK_FALSE(std::filesystem::exists(folder.path() / "data"));
+  // One that is soon over is told, and is no reason to refuse.
+  const CommandResult warned =
+      run_onward({"serve", "--data", "/proc/none", "--tls-cert", certificate, "--tls-key", key});
+  CHECK(warned.err.find("tls.certificate level=warning") != std::string::npos);
+  CHECK(warned.err.find("expires at") != std::string::npos);
 }

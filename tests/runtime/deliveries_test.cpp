@@ -99,6 +99,50 @@ TEST_CASE("a window full of refused deliveries hides none that is due", "[runtim
   CHECK(stage.counts("tell")[Counter::Accepted] == 60);
 }
 
+TEST_CASE("a window full of others keeps no delivery from its last attempt in time",
+          "[runtime][deliveries]") {
+  constexpr int kOld = 700;  // more than are looked at at once
+  Stage stage{kRelay, nullptr, {.endpoint_window = 10}};
+  const auto post = [&](int count) {
+    std::vector<EventInput> inputs;
+    for (int i = 0; i < count; ++i) inputs.push_back(stage.input("ada", "opened"));
+    stage.send(std::move(inputs));
+  };
+  post(kOld);
+  while (stage.counts("tell")[Counter::Pending] > 0 && stage.reply(429, 11h + 30min) > 0) {
+  }
+  for (const Delivery& delivery : stage.deliveries()) CHECK(delivery.attempts == 1);
+  stage.pass(11h);
+  post(40);  // ten of these are out from now on, and nobody answers
+  REQUIRE(stage.sink().tasks.size() == 10);
+  const bool restarted = GENERATE(false, true);
+  if (restarted) stage.restart();
+  stage.pass(59min);
+  CHECK(stage.sink().tasks.size() == 10);
+
+  stage.pass(1min);
+  std::size_t last_attempts = 0;
+  for (int round = 0; round < kOld; ++round) {
+    std::vector<AttemptResult> answers;
+    for (const DeliveryTask& task : stage.sink().tasks)
+      if (task.last)
+        answers.push_back({.delivery = task.delivery,
+                           .number = task.number,
+                           .started = stage.clock().now(),
+                           .status = 503});
+    if (answers.empty()) break;
+    CHECK(answers.size() <= 10);  // memory stays a window, twice at most
+    last_attempts += answers.size();
+    std::erase_if(stage.sink().tasks, [](const DeliveryTask& task) { return task.last; });
+    REQUIRE(stage.engine().work({}, std::move(answers)));
+    stage.pass(0s);
+  }
+  CHECK(last_attempts == kOld);
+  CHECK(stage.counts("tell")[Counter::Failed] == kOld);
+  CHECK(stage.sink().tasks.size() == 10);
+  CHECK(stage.broken().empty());
+}
+
 TEST_CASE(
     "fault 59: whatever waits for dead origins, memory holds a window, and one that is well is "
     "served at once",

@@ -38,16 +38,69 @@ TEST_CASE("a full disk refuses, sends nothing, and goes on when there is room",
     CHECK(answer.kind == EventAnswer::Kind::Unavailable);
     CHECK(answer.code == "disk_full");
   }
-  CHECK(stage.engine().full());
+  CHECK(stage.engine().unwritable());
   CHECK(stage.sink().tasks.size() == 1);
   stage.reply(200);  // cannot be recorded yet
   CHECK(stage.counts("tell")[Counter::Pending] == 1);
 
   faults->full = false;
   stage.pass(2s);
-  CHECK_FALSE(stage.engine().full());
+  CHECK_FALSE(stage.engine().unwritable());
   CHECK(stage.counts("tell")[Counter::Accepted] == 1);
   CHECK(stage.event("bob", "opened").kind == EventAnswer::Kind::Accepted);
+}
+
+TEST_CASE("whatever keeps the disk from being written is told as what it is, and waited for",
+          "[runtime][engine]") {
+  const auto [code, record] =
+      GENERATE(table<std::string, std::string>({{"disk_full", "store.full"},
+                                                {"disk_read_only", "store.read_only"},
+                                                {"store_busy", "store.busy"}}));
+  auto faults = std::make_shared<Faults>();
+  std::vector<std::string> log;
+  Stage stage{kRelay,
+              make_faulty_store(make_memory_store(), faults),
+              {.log = [&](const LogRecord& told) { log.push_back(told.event); }}};
+  stage.event("eve", "opened");
+  stage.reply(503);  // due again in five seconds
+  stage.event("ada", "opened");
+  log.clear();
+  faults->unwritable = code;
+  CHECK(stage.event("bob", "opened").code == code);
+  CHECK(stage.event("bob", "opened").kind == EventAnswer::Kind::Unavailable);
+  REQUIRE(stage.engine().unwritable());
+  CHECK(stage.engine().unwritable()->code == code);
+  CHECK(log == std::vector<std::string>{record});
+  CHECK(stage.sink().tasks.size() == 1);
+  stage.reply(200);  // cannot be recorded yet
+  stage.pass(10s);
+  CHECK(stage.sink().tasks.empty());
+  CHECK(stage.counts("tell")[Counter::Pending] == 2);
+  CHECK(log == std::vector<std::string>{record});
+
+  faults->unwritable.clear();
+  stage.pass(2s);
+  CHECK_FALSE(stage.engine().unwritable());
+  CHECK(log.at(1) == "store.writable");
+  CHECK(stage.counts("tell")[Counter::Accepted] == 1);
+  CHECK(stage.sink().tasks.size() == 1);
+}
+
+TEST_CASE("a start on a clock that is behind what is stored is warned of, once",
+          "[runtime][engine]") {
+  std::vector<std::string> log;
+  Stage stage{kRelay, nullptr, {.log = [&](const LogRecord& told) {
+                if (told.event == "clock.behind") log.push_back(to_line(told, Instant{}));
+              }}};
+  stage.event("ada", "opened");
+  stage.clock().pass(-50s);
+  stage.restart();
+  CHECK(log.empty());
+  stage.clock().pass(-1min);
+  stage.restart();
+  REQUIRE(log.size() == 1);
+  CHECK(log[0].find("now=2026-05-01T08:58:10.000Z newest=2026-05-01T09:00:00.000Z") !=
+        std::string::npos);
 }
 
 TEST_CASE("a clock that is set back keeps no disk full", "[runtime][engine]") {
@@ -55,11 +108,11 @@ TEST_CASE("a clock that is set back keeps no disk full", "[runtime][engine]") {
   Stage stage{kRelay, make_faulty_store(make_memory_store(), faults)};
   faults->full = true;
   stage.event("ada", "opened");
-  REQUIRE(stage.engine().full());
+  REQUIRE(stage.engine().unwritable());
   faults->full = false;
   stage.clock().pass(-26h);
   stage.pass(0s);
-  CHECK_FALSE(stage.engine().full());
+  CHECK_FALSE(stage.engine().unwritable());
   CHECK(stage.event("bob", "opened").kind == EventAnswer::Kind::Accepted);
 }
 

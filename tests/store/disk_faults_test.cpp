@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 #include <catch2/catch.hpp>
 
+#include <cerrno>
 #include <optional>
 #include <string>
 
@@ -167,6 +168,33 @@ TEST_CASE("whichever write finds the disk full, the store is as before and goes 
 
 TEST_CASE("a disk that fills up at whichever write is waited for", "[store][faults]") {
   CHECK(fail_each({.call = DiskCall::Write, .code = SQLITE_FULL, .stays = true}) > 100);
+}
+
+TEST_CASE("whichever write finds the disk read-only, the store is as before and goes on",
+          "[store][faults]") {
+  CHECK(fail_each({.call = DiskCall::Write, .code = SQLITE_READONLY}) > 100);
+  CHECK(fail_each({.call = DiskCall::Write, .code = SQLITE_READONLY, .stays = true}) > 100);
+  // What a file that was open before says.
+  CHECK(fail_each({.call = DiskCall::Write, .code = SQLITE_IOERR_WRITE, .system = EROFS}) > 100);
+}
+
+TEST_CASE("a disk that may only be read for a while is told as that", "[store][faults]") {
+  const History history{2};
+  const TempFolder folder;
+  FaultyDisk disk;
+  const auto store = must(open_sqlite_store(restless(folder.path())));
+  must(store->commit(history.commit(0)));
+  disk.fail({.call = DiskCall::Write, .code = SQLITE_IOERR_WRITE, .stays = true, .system = EROFS});
+  for (const Status& refused : {store->commit(history.commit(1)), store->probe()}) {
+    REQUIRE(!refused);
+    CHECK(refused.error().kind == ErrorKind::Unavailable);
+    CHECK(refused.error().code == "disk_read_only");
+  }
+  disk.heal();
+  must(store->probe());
+  must(store->commit(history.commit(1)));
+  must(store->sync());
+  CHECK(history.difference(*store, 2) == "");
 }
 
 TEST_CASE("whichever sync fails once, nothing is acknowledged after it", "[store][faults]") {

@@ -28,14 +28,14 @@ File open(const std::filesystem::path& path) {
 }  // namespace
 
 void write_certificate(const std::filesystem::path& certificate, const std::filesystem::path& key,
-                       const char* names) {
+                       const char* names, long from, long to) {
   const Key made{EVP_EC_gen("P-256")};
   const Certificate holder{X509_new()};
   X509* one = holder.get();
   X509_set_version(one, 2);
   ASN1_INTEGER_set(X509_get_serialNumber(one), 1);
-  X509_gmtime_adj(X509_getm_notBefore(one), -60);
-  X509_gmtime_adj(X509_getm_notAfter(one), 3600);
+  X509_gmtime_adj(X509_getm_notBefore(one), from);
+  X509_gmtime_adj(X509_getm_notAfter(one), to);
   X509_set_pubkey(one, made.get());
   X509_NAME* subject = X509_get_subject_name(one);
   X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,

@@ -13,13 +13,13 @@ class FaultyStore final : public PassingStore {
       : PassingStore{std::move(store)}, faults_{std::move(faults)} {}
 
   Status probe() override {
-    if (faults_->full) return fail(ErrorKind::Unavailable, "disk_full", "no room left");
+    if (Status taken = room(); !taken) return taken;
     return store_->probe();
   }
 
   Status commit(const Commit& commit) override {
     if (faults_->broken) return fail(ErrorKind::Io, "io", "the disk is gone");
-    if (faults_->full) return fail(ErrorKind::Unavailable, "disk_full", "no room left");
+    if (Status taken = room(); !taken) return taken;
     const bool refused = std::ranges::any_of(commit.contacts, [&](const Contact& contact) {
       return contact.id && contact.id->text == faults_->refuse_contact_id;
     });
@@ -33,6 +33,13 @@ class FaultyStore final : public PassingStore {
   }
 
  private:
+  Status room() const {
+    if (faults_->full) return fail(ErrorKind::Unavailable, "disk_full", "no room left");
+    if (!faults_->unwritable.empty())
+      return fail(ErrorKind::Unavailable, faults_->unwritable, "not now");
+    return {};
+  }
+
   std::shared_ptr<const Faults> faults_;
 };
 }  // namespace

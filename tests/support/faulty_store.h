@@ -9,6 +9,7 @@ namespace onward {
 struct Faults {
   std::string refuse_contact_id;  ///< A commit with this contact breaks a constraint.
   bool full = false;              ///< No room left on the disk.
+  std::string unwritable;         ///< Writing is refused for now, with this code.
   bool broken = false;            ///< Writing fails.
   bool unsyncable = false;        ///< So does its fsync.
 };

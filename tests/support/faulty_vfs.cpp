@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -31,6 +32,7 @@ struct FaultyDisk::State {
     ++calls;
     if (calls < fault->at || (calls > fault->at && !fault->stays)) return SQLITE_OK;
     ++failures;
+    errno = fault->system;
     return fault->code;
   }
   void note(DiskEvent event) {

@@ -30,6 +30,7 @@ struct DiskFault {
   std::size_t at = 1;        ///< Of the calls from now on.
   bool stays = false;        ///< Every later call of the sort fails as well, until `heal`.
   std::string only_on = {};  ///< The end of the file's name; empty: any file.
+  int system = 0;            ///< What `errno` says of it; 0: nothing.
 };
 
 /// While it lives, every connection that this process opens goes through it. One at a time. It

@@ -155,6 +155,8 @@ Result<Answer> Client::call(std::string_view method, std::string_view path, std:
   if (!body.empty()) request.headers.emplace_back("Content-Type", std::string{content_type});
   request.body = std::move(body);
   auto reply = http_call(request, kPatience, way_);
+  if (std::string wrong = wrong_scheme(server_, reply); !wrong.empty())
+    return fail(ErrorKind::Unavailable, "wrong_scheme", std::move(wrong));
   if (!reply && reply.error().code == "tls_cert")
     return fail(ErrorKind::Unavailable, reply.error().code,
                 fmt::format("The certificate of {} is not believed: {}\nName the authority that "
@@ -189,6 +191,17 @@ int Client::refused(const Answer& answer) const {
 }
 
 int Client::not_taken() const { return complain(not_onward(server_)); }
+
+std::string wrong_scheme(std::string_view url, const Result<HttpAnswer>& answer) {
+  if (answer && answer->status == 400 && !speaks_tls(url) &&
+      answer->body.find("speaks https") != std::string::npos)
+    return fmt::format("{} speaks TLS: name it with https:// in place of http://.", url);
+  if (!answer && answer.error().code == "tls" &&
+      answer.error().message.find("wrong version number") != std::string::npos)
+    return fmt::format(
+        "{} speaks plain http and no TLS: name it with http:// in place of https://.", url);
+  return {};
+}
 
 std::string segment(std::string_view text) { return percent_encode(text); }
 

@@ -65,6 +65,8 @@ class Client {
   bool json_ = false;
 };
 
+/// Where the other of http and https is spoken at `url`: a sentence that says so; else empty.
+std::string wrong_scheme(std::string_view url, const Result<HttpAnswer>& answer);
 /// A path's segment, percent-encoded.
 std::string segment(std::string_view text);
 /// An answer as the command prints it with --json: as it came, for people indented.

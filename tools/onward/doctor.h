@@ -33,6 +33,8 @@ Finding judge_room(std::uint64_t bytes_free);
 /// `fault`: the errno with which `path` cannot be written; 0: it can.
 Finding judge_writing(const std::filesystem::path& path, int fault, bool running);
 Finding judge_descriptors(std::uint64_t limit, bool running);
+/// Whether the certificate that a server on this machine shows is valid for a while.
+Finding examine_certificate(const std::string& file, Instant now);
 /// Whether the server at `url` does its work; `way`: how it is reached, and who is believed.
 Findings examine_server(const std::string& url, const HttpWay& way = {});
 

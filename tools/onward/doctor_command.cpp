@@ -44,7 +44,12 @@ bool is_known(const std::filesystem::path& data) {
 /// Found and believed as every command does.
 Findings ask(const ClientOptions& server) {
   const Client client{server};
-  return examine_server(client.server(), client.way());
+  Findings found = examine_server(client.server(), client.way());
+  // Of a server on this machine the file is known.
+  for (const LocalServer& local : local_servers())
+    if (!local.certificate.empty() && local.address == client.way().address)
+      found.push_back(examine_certificate(local.certificate, system_clock().now()));
+  return found;
 }
 
 Findings examine(const std::filesystem::path& data, const std::string& ca) {

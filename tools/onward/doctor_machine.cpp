@@ -13,6 +13,7 @@
 #include <fstream>
 #include <string>
 
+#include "engine/api/tls.h"
 #include "engine/delivery/curl_http_client.h"
 #include "tools/onward/client.h"
 #include "tools/onward/doctor.h"
@@ -155,11 +156,22 @@ Findings examine_machine(const fs::path& data, pid_t owner) {
   return found;
 }
 
+Finding examine_certificate(const std::string& file, Instant now) {
+  const auto fault = certificate_time_fault(file, now);
+  if (!fault) return {"certificate", Grade::Warning, fault.error().message, {}};
+  if (fault->empty())
+    return {"certificate", Grade::Sound, "it is valid for two weeks at least", {}};
+  return {"certificate", Grade::Warning, fmt::format("{}: {}", file, *fault),
+          "Renew it, and start the server again: a new one is taken then."};
+}
+
 Findings examine_server(const std::string& url, const HttpWay& way) {
   Findings found;
   for (const char* path : {"/livez", "/readyz"}) {
     const std::string check = std::string{path} == "/livez" ? "server" : "ready";
     const auto answer = http_call({.method = "GET", .url = url + path}, kPatience, way);
+    if (std::string wrong = wrong_scheme(url, answer); !wrong.empty())
+      return {{"server", Grade::Fault, std::move(wrong), "Ask it so, with --server."}};
     if (!answer && answer.error().code == "tls_cert") {
       found.push_back({"server", Grade::Fault,
                        fmt::format("the certificate of {} is not believed, so nothing more can be "

@@ -53,7 +53,7 @@ class StoreExamination {
     numbers(*snapshot, *rows);
     requests(*snapshot, *rows);
     runs(*rows);
-    clock(*rows);
+    clock(std::max(snapshot->newest, rows->newest));
     return std::move(found_);
   }
 
@@ -178,12 +178,12 @@ class StoreExamination {
             kRestore);
   }
 
-  void clock(const Recount& rows) {
-    if (!rows.newest || *rows.newest <= now_ + kClockBack)
+  void clock(std::optional<Instant> newest) {
+    if (!newest || *newest <= now_ + kClockBack)
       return sound("clock", fmt::format("{}, not before what is stored", format_instant(now_)));
     warning("clock",
             fmt::format("it is {}, but the youngest row is of {}", format_instant(now_),
-                        format_instant(*rows.newest)),
+                        format_instant(*newest)),
             "Set the clock right: until then timers fire late.");
   }
 

@@ -304,6 +304,17 @@ Result<std::shared_ptr<const TlsContext>> read_tls(const ServeOptions& options) 
   return TlsContext::make(options.tls_cert, options.tls_key);
 }
 
+/// Callers that look at the time of a certificate turn away by themselves, and say so nowhere here.
+void warn_of_certificate(const ServeOptions& options, const LogSink& log) {
+  const auto fault = certificate_time_fault(options.tls_cert, system_clock().now());
+  if (!fault || fault->empty()) return;
+  log({"tls.certificate",
+       {{"file", options.tls_cert},
+        {"reason", *fault},
+        {"hint", "renew it; the new one is taken at the next start"}},
+       LogLevel::Warning});
+}
+
 /// How clients on this machine find what listens.
 LocalServer local_server(const ServeOptions& options, const ListenAddress& listen,
                          const TlsContext* tls, std::uint16_t port) {
@@ -398,6 +409,7 @@ int run_serve(const ServeOptions& options, const NodeKinds& kinds) {
   if (!secrets) return startup_failed(secrets.error());
   const auto tls = read_tls(options);
   if (!tls) return startup_failed(tls.error());
+  if (*tls) warn_of_certificate(options, log);
   const StopSignal signal;
   forbid_cores();
   const rlim_t descriptors = raise_descriptor_limit();
