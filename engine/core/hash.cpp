@@ -32,12 +32,12 @@ std::uint64_t tail(std::string_view bytes) {
 }  // namespace
 
 Hash128 hash128(std::string_view bytes, std::uint64_t seed) {
-  constexpr std::uint64_t c1 = 0x87c37b91114253d5ULL;
-  constexpr std::uint64_t c2 = 0x4cf5ad432745937fULL;
+  constexpr std::uint64_t kFirst = 0x87c37b91114253d5ULL;
+  constexpr std::uint64_t kSecond = 0x4cf5ad432745937fULL;
   std::uint64_t h1 = seed;
   std::uint64_t h2 = seed;
-  const auto scramble1 = [&](std::uint64_t k) { return std::rotl(k * c1, 31) * c2; };
-  const auto scramble2 = [&](std::uint64_t k) { return std::rotl(k * c2, 33) * c1; };
+  const auto scramble1 = [&](std::uint64_t k) { return std::rotl(k * kFirst, 31) * kSecond; };
+  const auto scramble2 = [&](std::uint64_t k) { return std::rotl(k * kSecond, 33) * kFirst; };
   const std::size_t length = bytes.size();
 
   while (bytes.size() >= 16) {

@@ -68,7 +68,7 @@ struct Range {
 /// Whatever is not public unicast (IANA special-purpose registries); the first that fits names it.
 /// Clouds answer with credentials on their metadata addresses, so these open by exact entry only.
 const std::vector<Range>& ranges() {
-  static const std::vector<Range> table = [] {
+  static const std::vector<Range> kTable = [] {
     struct Row {
       const char* address;
       int bits;
@@ -114,7 +114,7 @@ const std::vector<Range>& ranges() {
     }
     return made;
   }();
-  return table;
+  return kTable;
 }
 
 /// Mail servers read what they can of an HTTP request as commands.

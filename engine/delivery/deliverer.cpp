@@ -319,7 +319,7 @@ void Deliverer::withdraw(std::vector<DeliveryKey> deliveries) {
   impl_->name(impl_->withdrawn, deliveries);
 }
 
-void Deliverer::expedite(std::vector<DeliveryKey> deliveries) {
+void Deliverer::expedite(const std::vector<DeliveryKey>& deliveries) {
   impl_->name(impl_->expedited, deliveries);
 }
 

@@ -43,7 +43,7 @@ class Deliverer {
   /// Any thread. Those still waiting are not attempted any more; those in flight report as ever.
   void withdraw(std::vector<DeliveryKey> deliveries);
   /// Any thread. Those still waiting get their last attempt now.
-  void expedite(std::vector<DeliveryKey> deliveries);
+  void expedite(const std::vector<DeliveryKey>& deliveries);
   /// Forgets waiting tasks, waits for those in flight up to `patience`, reports them, ends the
   /// thread.
   void stop(Duration patience);

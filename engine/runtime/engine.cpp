@@ -583,9 +583,9 @@ const DeliveryPolicy* Engine::policy_at(const EndpointKey& endpoint) const {
 }
 
 const RetryPolicy& Engine::policy_of(const Delivery& delivery) const {
-  static const RetryPolicy fallback = default_retry_policy();
+  static const RetryPolicy kFallback = default_retry_policy();
   const DeliveryPolicy* policy = policy_at(delivery.endpoint);
-  return policy == nullptr ? fallback : policy->retry;
+  return policy == nullptr ? kFallback : policy->retry;
 }
 
 /// Parked ones as well; a batch with all its members at once.

@@ -320,6 +320,7 @@ Status Runtime::Impl::resume_page(Engine& of, const std::shared_ptr<Resuming>& w
                                   const std::vector<Run>& runs) {
   if (runs.empty()) return resume_next(of, work);
   std::vector<Job> resumed;
+  resumed.reserve(runs.size());
   for (const Run& run : runs)
     resumed.emplace_back(ContactJob{
         .input = CommandInput{.contact = run.contact, .command = ResumeRun{run.key}},

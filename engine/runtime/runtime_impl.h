@@ -31,7 +31,7 @@ struct Runtime::Impl final : DeliverySink {
   explicit Impl(RuntimeOptions given) : options{std::move(given)} {}
 
   // DeliverySink, called by the release thread.
-  void expedite(std::vector<DeliveryKey> keys) override { deliverer->expedite(std::move(keys)); }
+  void expedite(std::vector<DeliveryKey> keys) override { deliverer->expedite(keys); }
   void submit(std::vector<DeliveryTask> tasks) override { deliverer->submit(std::move(tasks)); }
   void withdraw(std::vector<DeliveryKey> keys) override { deliverer->withdraw(std::move(keys)); }
 

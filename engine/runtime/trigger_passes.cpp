@@ -173,7 +173,8 @@ std::optional<Instant> TriggerPasses::next_check(const Catalog& catalog) const {
 std::optional<TriggerPasses::Step> TriggerPasses::next_step(const Catalog& catalog,
                                                             std::size_t contacts) const {
   if (passes_.empty()) return std::nullopt;
-  const auto& [name, pass] = *passes_.begin();
+  const std::string& name = passes_.begin()->first;
+  const auto& pass = passes_.begin()->second;
   Step step;
   const auto finish = [&] {
     step.row = pass.check.empty()

@@ -59,8 +59,9 @@ class Comparer {
     }
     if (!how_.exact) return;
     for (const auto& [name, value] : *found.map()) {
-      const bool known = std::any_of(expected.begin(), expected.end(),
-                                     [&](const auto& member) { return member.first == name; });
+      const bool known =
+          std::any_of(expected.begin(), expected.end(),
+                      [&key = name](const auto& member) { return member.first == key; });
       if (!known)
         out.push_back({pointer + "/" + escaped(name), std::string{kNothing}, to_json(value)});
     }

@@ -320,7 +320,7 @@ class TestRun {
       differ(expect.method->at, what + ": method", expect.method->value, request.method);
     for (const auto& [name, wanted] : expect.headers) {
       const auto header = std::ranges::find_if(
-          request.headers, [&](const Header& has) { return same_name(has.first, name); });
+          request.headers, [&key = name](const Header& has) { return same_name(has.first, key); });
       const std::string found = header == request.headers.end()
                                     ? std::string{"no such header"}
                                     : with_secret_references(header->second);

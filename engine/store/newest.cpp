@@ -325,6 +325,7 @@ std::vector<DueEndpoint> Newest::due_endpoints() {
     if (!first.empty()) dues[*endpoint] = first.front().due;
   }
   std::vector<DueEndpoint> endpoints;
+  endpoints.reserve(dues.size());
   for (const auto& [endpoint, at] : dues) endpoints.push_back({.endpoint = endpoint, .due = at});
   return endpoints;
 }

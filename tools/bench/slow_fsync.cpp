@@ -8,11 +8,11 @@
 
 namespace {
 void wait_longer() {
-  static const long extra_us = [] {
+  static const long kExtraUs = [] {
     const char* text = std::getenv("ONWARD_FSYNC_EXTRA_US");
     return text ? std::atol(text) : 0L;
   }();
-  const timespec extra{.tv_sec = extra_us / 1'000'000, .tv_nsec = extra_us % 1'000'000 * 1'000};
+  const timespec extra{.tv_sec = kExtraUs / 1'000'000, .tv_nsec = kExtraUs % 1'000'000 * 1'000};
   ::nanosleep(&extra, nullptr);
 }
 }  // namespace

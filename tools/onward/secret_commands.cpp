@@ -84,7 +84,7 @@ std::string path_of(std::string_view kind, const std::string& name) {
   return fmt::format("/v1/{}/{}", kind, segment(name));
 }
 
-int put(const Client& client, std::string_view kind, const std::string& name, Value body,
+int put(const Client& client, std::string_view kind, const std::string& name, const Value& body,
         bool rotating) {
   std::string text = to_json(body);
   const auto answer = client.call("PUT", path_of(kind, name), "name", std::move(text));
@@ -226,7 +226,7 @@ int run_credential_set(const ClientOptions& options, const CredentialOptions& cr
   else
     body =
         ValueMap{{"header", ValueMap{{"name", credential.header}, {"value", std::move(*value)}}}};
-  return put(Client{options}, "credentials", credential.name, std::move(body), false);
+  return put(Client{options}, "credentials", credential.name, body, false);
 }
 
 int run_credential_list(const ClientOptions& client) { return list(client, "credentials", true); }

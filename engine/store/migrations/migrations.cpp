@@ -2,7 +2,7 @@
 
 namespace onward {
 std::span<const SchemaMigration> migrations() {
-  static const SchemaMigration all[] = {{1, kMigration1}, {2, kMigration2}};
-  return all;
+  static const SchemaMigration kAll[] = {{1, kMigration1}, {2, kMigration2}};
+  return kAll;
 }
 }  // namespace onward
