@@ -5,8 +5,11 @@
 
 namespace onward {
 namespace {
-/// Rows that are looked at for the ends of their windows between two batches.
-constexpr std::size_t kRowsAtOnce = 500;
+/// Rows that are looked at for the ends of their windows between two batches: about a millisecond.
+constexpr std::size_t kRowsAtOnce = 100;
+/// Between two looks at rows that wait since before the start: there may be a million, and others
+/// are not to notice.
+constexpr Duration kLookUpPause = std::chrono::milliseconds{20};
 constexpr std::size_t kEndpointsAtOnce = 4;
 }  // namespace
 
@@ -130,7 +133,7 @@ Status Dispatcher::refill(Store& store, Instant now, std::vector<Handout>& out) 
   }
   for (const EndpointKey& key : ready)
     if (Status done = refill_one(store, key, endpoints_[key], now, out); !done) return done;
-  if (Status done = look_up_ends(store); !done) return done;
+  if (Status done = look_up_ends(store, now); !done) return done;
   return take_ended(store, now, out);
 }
 
@@ -198,8 +201,10 @@ Status Dispatcher::look_at_ends(Store& store, const EndpointKey& key, Endpoint& 
 }
 
 /// A piece of one endpoint's rows that wait since before the start.
-Status Dispatcher::look_up_ends(Store& store) {
-  if (unknown_.empty()) return {};
+Status Dispatcher::look_up_ends(Store& store, Instant now) {
+  // A clock that was set back is not waited for.
+  if (unknown_.empty() || (now < look_up_at_ && look_up_at_ <= now + kLookUpPause)) return {};
+  look_up_at_ = now + kLookUpPause;
   const EndpointKey key = *unknown_.begin();
   Endpoint& endpoint = endpoints_.at(key);
   const auto keys = store.deliveries_of(key.scenario, key.node, DeliveryState::Pending,
@@ -250,9 +255,10 @@ Status Dispatcher::refill_one(Store& store, const EndpointKey& key, Endpoint& en
 }
 
 std::optional<Instant> Dispatcher::next() const {
-  if (!unknown_.empty()) return Instant{};  // At once.
   std::optional<Instant> next;
-  if (!deadlines_.empty()) next = deadlines_.begin()->first;
+  if (!unknown_.empty()) next = look_up_at_;
+  if (!deadlines_.empty())
+    next = std::min(next.value_or(Instant::max()), deadlines_.begin()->first);
   for (const auto& [first, key] : ends_.queue()) {
     if (next && first >= *next) break;
     if (is_held(key) || !has_late_room(endpoints_.at(key))) continue;

@@ -73,7 +73,7 @@ class Dispatcher {
   Status take_ended(Store& store, Instant now, std::vector<Handout>& out);
   Status look_at_ends(Store& store, const EndpointKey& key, Endpoint& endpoint, Instant now,
                       std::vector<Handout>& out);
-  Status look_up_ends(Store& store);
+  Status look_up_ends(Store& store, Instant now);
   Status refill_one(Store& store, const EndpointKey& key, Endpoint& endpoint, Instant now,
                     std::vector<Handout>& out);
   /// How many of an endpoint may be out. A few of each always may, so that endpoints which hang and
@@ -100,6 +100,7 @@ class Dispatcher {
   std::set<DeliveryKey> late_;                           // of those out
   WindowEnds ends_;                                      // of those that wait in the store
   std::set<EndpointKey> unknown_;                        // whose ends are being looked up
+  Instant look_up_at_{};                                 // the next piece
   std::set<std::pair<ScenarioKey, NodeNumber>> held_;
   bool all_held_ = false;
 };

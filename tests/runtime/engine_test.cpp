@@ -60,7 +60,7 @@ TEST_CASE("whatever keeps the disk from being written is told as what it is, and
   std::vector<std::string> log;
   Stage stage{kRelay,
               make_faulty_store(make_memory_store(), faults),
-              {.log = [&](const LogRecord& told) { log.push_back(told.event); }}};
+              {.log = [&](const LogRecord& told) { log.emplace_back(told.event); }}};
   stage.event("eve", "opened");
   stage.reply(503);  // due again in five seconds
   stage.event("ada", "opened");
