@@ -287,7 +287,7 @@ class Engine {
   void log_changes(const std::vector<Activity>& changes) const;
   void log(const LogRecord& record) const;
   Status commit_secrets(const SecretBookChange& change);
-  Status commit_token(const TokenRecord& token, std::string what, const std::string& who);
+  Status commit_token(const TokenRecord& token, const std::string& what, const std::string& who);
   Status finish_rekey();
   Status check_secrets_of(const std::string& id) const;
   SecretInfo with_users(SecretKind kind, SecretInfo info) const;
