@@ -35,7 +35,7 @@ class CsvReader {
  public:
   /// `delimiter` 0: found in the first line, which is then the one of `,` `;` tab and `|` that
   /// occurs most.
-  CsvReader(NextPiece next, char delimiter = 0);
+  explicit CsvReader(NextPiece next, char delimiter = 0);
   ~CsvReader();
   CsvReader(const CsvReader&) = delete;
   CsvReader& operator=(const CsvReader&) = delete;

@@ -290,7 +290,7 @@ class Engine {
   void refuse_writing(const Error& why);
   void compare_clock(std::optional<Instant> newest) const;
   Status commit_secrets(const SecretBookChange& change);
-  Status commit_token(const TokenRecord& token, std::string what, const std::string& who);
+  Status commit_token(const TokenRecord& token, const std::string& what, const std::string& who);
   Status finish_rekey();
   Status check_secrets_of(const std::string& id) const;
   SecretInfo with_users(SecretKind kind, SecretInfo info) const;

@@ -112,7 +112,7 @@ Result<DeliveryTask> Engine::webhook_test(const std::string& scenario,
                                           const std::string& node) const {
   const auto info = book_.info(scenario, /*with_text=*/false);
   if (!info) return tl::make_unexpected(info.error());
-  auto newest = book_.newest(scenario);
+  const auto newest = book_.newest(scenario);
   if (!newest)
     return fail(ErrorKind::Conflict, "not_valid_any_more",
                 fmt::format("the newest version of scenario \"{}\" cannot be read by this version "
@@ -120,7 +120,6 @@ Result<DeliveryTask> Engine::webhook_test(const std::string& scenario,
                             scenario));
   auto id = new_test_id();
   if (!id) return tl::make_unexpected(id.error());
-  return make_webhook_test(std::move(newest), node, std::move(*id), options_.account_id,
-                           clock_.now());
+  return make_webhook_test(*newest, node, std::move(*id), options_.account_id, clock_.now());
 }
 }  // namespace onward

@@ -13,7 +13,8 @@ std::string text_of(const TokenRecord& token) {
 }
 }  // namespace
 
-Status Engine::commit_token(const TokenRecord& token, std::string what, const std::string& who) {
+Status Engine::commit_token(const TokenRecord& token, const std::string& what,
+                            const std::string& who) {
   if (Status done = commit_rows({.at = clock_.now(),
                                  .last_seq = last_seq_,
                                  .last_contact = last_contact_,

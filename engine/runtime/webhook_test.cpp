@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <utility>
 
 #include "engine/core/clipped.h"
@@ -111,10 +112,9 @@ Result<std::string> new_test_id() {
   return "test_evt_" + *letters;
 }
 
-Result<DeliveryTask> make_webhook_test(std::shared_ptr<const Scenario> scenario,
-                                       std::string_view node_id, std::string id,
-                                       std::int64_t account_id, Instant now) {
-  const auto node = sending_node(*scenario, node_id);
+Result<DeliveryTask> make_webhook_test(const Scenario& scenario, std::string_view node_id,
+                                       std::string id, std::int64_t account_id, Instant now) {
+  const auto node = sending_node(scenario, node_id);
   if (!node) return tl::make_unexpected(node.error());
   const Contact contact = sample_contact();
   const Engagement engagement;
@@ -123,9 +123,9 @@ Result<DeliveryTask> make_webhook_test(std::shared_ptr<const Scenario> scenario,
                     .event = nullptr,
                     .now = {.at = now, .seq = 0, .seed = 0},
                     .run = RunKey{0},
-                    .scenario = scenario->id,
-                    .scenario_title = scenario->title,
-                    .timezone = scenario->timezone,
+                    .scenario = scenario.id,
+                    .scenario_title = scenario.title,
+                    .timezone = scenario.timezone,
                     .node = (*node)->number,
                     .delivery_id = id,
                     .account_id = account_id};

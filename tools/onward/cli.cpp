@@ -495,22 +495,22 @@ void add_contact_files(CommandLine& line, CLI::App& contacts) {
       ->check(CLI::Range(1, 10'000));
 
   ContactExportOptions& out = line.contacts_out;
-  CLI::App* export_ =
+  CLI::App* exported =
       client_command(line, contacts, "export", "Write contacts as CSV or NDJSON",
                      [&line] { return run_contact_export(line.client, line.contacts_out); });
-  export_->add_option("--format", out.format, "csv or ndjson")
+  exported->add_option("--format", out.format, "csv or ndjson")
       ->capture_default_str()
       ->check(CLI::IsMember({"csv", "ndjson"}));
-  add_repeated(export_, "--fields", out.fields,
+  add_repeated(exported, "--fields", out.fields,
                "Only these: id,email,custom.plan,custom.*,statistics.open_rate");
-  export_->add_option("--group", out.group, "Only those in this group");
-  export_->add_option("--out", out.out, "Write to this file instead of standard output");
-  export_->add_flag("--statistics", out.statistics, "The personal statistics as well");
-  export_->add_option("--delimiter", out.delimiter,
-                      "Between cells, such as ; or tab; else a comma");
-  export_->add_flag("--raw", out.raw,
-                    "For programs: no ' before cells that a spreadsheet would take for formulas");
-  export_->add_flag("--quiet", out.quiet, "Show no progress");
+  exported->add_option("--group", out.group, "Only those in this group");
+  exported->add_option("--out", out.out, "Write to this file instead of standard output");
+  exported->add_flag("--statistics", out.statistics, "The personal statistics as well");
+  exported->add_option("--delimiter", out.delimiter,
+                       "Between cells, such as ; or tab; else a comma");
+  exported->add_flag("--raw", out.raw,
+                     "For programs: no ' before cells that a spreadsheet would take for formulas");
+  exported->add_flag("--quiet", out.quiet, "Show no progress");
 }
 
 void add_tokens(CommandLine& line) {

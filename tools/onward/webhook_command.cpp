@@ -89,9 +89,9 @@ int test_file(const WebhookTestOptions& options, bool json) {
   const auto client = make_curl_client(curl);
   auto id = new_test_id();
   if (!id) return complain(id.error());
-  const auto task = make_webhook_test(
-      std::move(loaded.scenario), options.node, std::move(*id), options.account_id,
-      std::chrono::floor<Duration>(std::chrono::system_clock::now()));
+  const auto task =
+      make_webhook_test(*loaded.scenario, options.node, std::move(*id), options.account_id,
+                        std::chrono::floor<Duration>(std::chrono::system_clock::now()));
   if (!task) return complain(task.error());
   const SecretValues values{std::move(*secrets), {}};
   WebhookTestAnswer answer = judge_webhook_test(*task, attempt(*task, values, *client));
