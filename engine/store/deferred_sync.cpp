@@ -1,13 +1,25 @@
 #include "engine/store/deferred_sync.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
 namespace onward {
-DeferredSync::DeferredSync(sqlite3_file* file)
-    : file_{file}, original_{file->pMethods}, methods_{.calls = *original_, .self = this} {
+namespace {
+/// Of the file, each written out by itself.
+constexpr off_t kSlices = 64;
+constexpr off_t kSliceLeast = 1 << 20;
+}  // namespace
+
+DeferredSync::DeferredSync(sqlite3_file* file, int descriptor)
+    : file_{file},
+      descriptor_{descriptor},
+      original_{file->pMethods},
+      methods_{.calls = *original_, .self = this} {
   methods_.calls.xSync = &DeferredSync::on_sync;
   file_->pMethods = &methods_.calls;
 }
@@ -30,11 +42,12 @@ int DeferredSync::on_sync(sqlite3_file* file, int flags) {
   return SQLITE_OK;
 }
 
-void DeferredSync::begin() {
+void DeferredSync::begin(Duration length) {
   {
     const std::lock_guard lock{mutex_};
     assert(!wanted_ && !done_);
     wanted_ = left_out_;
+    length_ = length;
   }
   if (!thread_.joinable()) thread_ = std::thread{[this] { run(); }};
   changed_.notify_all();
@@ -48,9 +61,29 @@ std::optional<int> DeferredSync::result() {
 
 int DeferredSync::wait() {
   std::unique_lock lock{mutex_};
+  length_ = {};
+  changed_.notify_all();
   changed_.wait(lock, [&] { return done_.has_value(); });
   left_out_.reset();
   return *std::exchange(done_, {});
+}
+
+/// Has the kernel write what it holds of the file, slice by slice, which leaves little for the
+/// sync. No more than a hint: what cannot be done is left to that.
+void DeferredSync::write_out(std::unique_lock<std::mutex>& lock) {
+  struct stat found {};
+  if (length_ <= Duration{} || ::fstat(descriptor_, &found) != 0) return;
+  const off_t slice = std::max(kSliceLeast, found.st_size / kSlices);
+  const Duration pause = length_ / std::max<off_t>(1, found.st_size / slice);
+  for (off_t from = 0; from < found.st_size; from += slice) {
+    lock.unlock();
+    const int fault = ::sync_file_range(
+        descriptor_, from, slice,
+        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    lock.lock();
+    const auto hurried = [&] { return stopping_ || length_ <= Duration{}; };
+    if (fault != 0 || changed_.wait_for(lock, pause, hurried)) return;
+  }
 }
 
 void DeferredSync::run() {
@@ -60,6 +93,7 @@ void DeferredSync::run() {
     changed_.wait(lock, [&] { return stopping_ || wanted_; });
     if (!wanted_) return;
     const int flags = *std::exchange(wanted_, {});
+    write_out(lock);
     lock.unlock();
     const int code = original_->xSync(file_, flags);
     lock.lock();

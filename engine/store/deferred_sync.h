@@ -1,6 +1,7 @@
 #pragma once
 // The fsync with which a checkpoint ends, made by a thread of its own: it takes as long as many
-// commits, and nothing but the reuse of the write-ahead log has to wait for it.
+// commits, and nothing but the reuse of the write-ahead log has to wait for it. What it writes
+// comes to the disk bit by bit, so that the fsyncs of commits find their turn in between.
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -8,33 +9,36 @@
 
 #include <sqlite3.h>
 
+#include "engine/core/time.h"
+
 namespace onward {
 /// Stands before the syncs of one open file of SQLite. One thread uses it, but for what it says of
 /// its own.
 class DeferredSync {
  public:
-  /// `file` is the database's; it must outlive this, and nobody else may stand before it meanwhile.
-  explicit DeferredSync(sqlite3_file* file);
+  /// `file` is the database's, `descriptor` another one of the same. They must outlive this, and
+  /// nobody else may stand before `file` meanwhile.
+  DeferredSync(sqlite3_file* file, int descriptor);
   /// Waits for the sync under way.
   ~DeferredSync();
   DeferredSync(const DeferredSync&) = delete;
   DeferredSync& operator=(const DeferredSync&) = delete;
 
   /// What SQLite syncs of the file during `work` is not synced there, but begins in its own thread
-  /// afterwards. None may be under way.
+  /// afterwards, and takes at least `length` if nobody waits. None may be under way.
   template <class Work>
-  auto leave_out(Work work) {
+  auto leave_out(Duration length, Work work) {
     leaving_out_ = true;
     const auto result = work();
     leaving_out_ = false;
-    if (left_out_) begin();
+    if (left_out_) begin(length);
     return result;
   }
   /// Whether a sync has begun whose result was not taken.
   bool under_way() const { return left_out_.has_value(); }
   /// Takes the result, an SQLite code, where there is one by now.
   std::optional<int> result();
-  /// Waits for it.
+  /// Waits for it, which then hurries.
   int wait();
   /// Syncs at once, in the caller's thread.
   int sync() { return original_->xSync(file_, SQLITE_SYNC_NORMAL); }
@@ -47,10 +51,12 @@ class DeferredSync {
   };
 
   static int on_sync(sqlite3_file* file, int flags);
-  void begin();
+  void begin(Duration length);
   void run();
+  void write_out(std::unique_lock<std::mutex>& lock);
 
   sqlite3_file* const file_;
+  const int descriptor_;
   const sqlite3_io_methods* const original_;
   Methods methods_;
   bool leaving_out_ = false;
@@ -59,6 +65,7 @@ class DeferredSync {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<int> wanted_, done_;  ///< Guarded; so is what follows.
+  Duration length_{};
   bool stopping_ = false;
   std::thread thread_;  ///< From the first sync on.
 };

@@ -42,6 +42,8 @@ namespace {
 constexpr std::size_t kRidersMin = 16;
 /// Rows that a slice of its own folds whatever the time.
 constexpr std::size_t kSliceRowsMin = 64;
+/// That the sync of a round may be stretched to.
+constexpr Duration kRoundLongest = std::chrono::seconds{1};
 /// Rounds that try to come to a small rest, once the WAL is to be begun anew.
 constexpr int kRoundsMax = 6;
 /// A WAL of so many pages waits for its checkpoint.
@@ -61,11 +63,25 @@ std::size_t size_of(const Commit& commit) {
          commit.purged_attempts.size();
 }
 
+/// Of the database, for hints to the kernel. Closing it lets go of the POSIX locks that this
+/// process has on the file, so it is the last to go.
+struct Descriptor {
+  explicit Descriptor(const std::filesystem::path& file)
+      : number{::open(file.c_str(), O_RDONLY | O_CLOEXEC)} {}
+  ~Descriptor() {
+    if (number >= 0) ::close(number);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  const int number;
+};
+
 class SqliteStore final : public Store {
  public:
   SqliteStore(SqliteOptions options, LockFile lock, std::unique_ptr<SQLite::Database> database)
       : options_{std::move(options)},
         lock_{std::move(lock)},
+        file_{options_.folder / "onward.db"},
         database_{std::move(database)},
         begin_{*database_, "BEGIN IMMEDIATE"},
         begin_read_{*database_, "BEGIN"},
@@ -79,7 +95,7 @@ class SqliteStore final : public Store {
       throw Fault{{ErrorKind::Io, "no_wal", "the database has no write-ahead log"}};
     sqlite3_file* file = nullptr;
     sqlite3_file_control(database_->getHandle(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
-    database_sync_ = std::make_unique<DeferredSync>(file);
+    database_sync_ = std::make_unique<DeferredSync>(file, file_.number);
     own();
   }
   ~SqliteStore() override;
@@ -218,7 +234,7 @@ class SqliteStore final : public Store {
   bool fold_rows(std::size_t rows_min, std::size_t rows_max, Duration time);
   void fold_everything();
   void checkpoint();
-  void begin_round();
+  void begin_round(Duration length);
   bool end_round();
   int copy_back();
   void check_copied(int result);
@@ -229,6 +245,7 @@ class SqliteStore final : public Store {
 
   SqliteOptions options_;
   LockFile lock_;
+  const Descriptor file_;
   std::unique_ptr<SQLite::Database> database_;
   Query begin_, begin_read_, commit_;
   Tables tables_;
@@ -249,7 +266,7 @@ class SqliteStore final : public Store {
   int round_pages_ = 0;  ///< There were when the last round began: so many are in the database.
   int ended_pages_ = 0;  ///< There were when it was last to be begun anew.
   int rounds_ = 0;       ///< Since it is to be.
-  SteadyClock::time_point round_at_;
+  SteadyClock::time_point round_at_ = SteadyClock::now();  ///< When it began.
   std::optional<Error> failed_;  ///< An I/O error of a commit: what is on disk is uncertain.
 
   // Of `sync`. SQLite's own handle of the WAL, so that its VFS sees every fsync.
@@ -514,19 +531,21 @@ void SqliteStore::checkpoint() {
     rounds_ = 0;
   } else if (ends) {
     ++rounds_;
-    begin_round();
-  } else if (options_.durable && rest >= options_.round_pages &&
-             SteadyClock::now() - round_at_ >= options_.round_pause) {
-    begin_round();
+    begin_round(Duration{});
+  } else if (options_.durable && rest >= options_.round_pages) {
+    // Half of the time in which the pages came in: the next round finds this one at its end.
+    const auto since = std::chrono::floor<Duration>(SteadyClock::now() - round_at_);
+    begin_round(std::min(since / 2, kRoundLongest));
   }
 }
 
-void SqliteStore::begin_round() {
+void SqliteStore::begin_round(Duration length) {
   // A snapshot of what is about to be copied: once that is done there is none to be had.
   guard_->exec("BEGIN; SELECT 1 FROM meta LIMIT 1");
   in_round_ = true;
   round_pages_ = wal_pages_;
-  check_copied(database_sync_->leave_out([&] { return copy_back(); }));
+  round_at_ = SteadyClock::now();
+  check_copied(database_sync_->leave_out(length, [&] { return copy_back(); }));
 }
 
 /// Whether what the round copied is synced: then the guard may go.
@@ -543,7 +562,6 @@ bool SqliteStore::end_round() {
   }
   guard_->exec("COMMIT");
   in_round_ = false;
-  round_at_ = SteadyClock::now();
   return true;
 }
 

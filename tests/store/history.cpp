@@ -31,7 +31,6 @@ SqliteOptions restless(const std::filesystem::path& folder) {
           .fold_slice = Duration{0},
           .checkpoint_pages = 8,
           .round_pages = 2,
-          .round_pause = Duration{0},
           .rest_pages = 4};
 }
 
