@@ -80,7 +80,7 @@ void check_known(SQLite::Database& database, const std::filesystem::path& file) 
 bool is_read_only(sqlite3* database, int code) {
   const int primary = code & 0xff;
   if (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN)
-    return sqlite3_system_errno(database) == EROFS;
+    return errno == EROFS || sqlite3_system_errno(database) == EROFS;
   return primary == SQLITE_READONLY && code != SQLITE_READONLY_DBMOVED;
 }
 

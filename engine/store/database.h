@@ -27,7 +27,8 @@ struct Fault {
 /// and a lock of another program ("store_busy"); a constraint or a size is Conflict, the rest Io.
 Error to_error(const SQLite::Exception& exception);
 /// Whether `code`, which `database` has just answered, means that its disk may only be read: a file
-/// that was opened for writing before meets that as an I/O error.
+/// that was opened for writing before meets that as an I/O error, of which SQLite keeps the reason
+/// only where it is not met at a COMMIT. Else `errno` still tells it, if it was cleared before.
 bool is_read_only(sqlite3* database, int code);
 Error read_only_error();
 

@@ -348,6 +348,7 @@ Status SqliteStore::writing(Work work) {
   }
   if (failed_) return tl::make_unexpected(*failed_);
   Status status = guarded([&]() -> Status {
+    errno = 0;
     try {
       work();
     } catch (const SQLite::Exception& exception) {

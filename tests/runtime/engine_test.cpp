@@ -99,8 +99,7 @@ TEST_CASE("a start on a clock that is behind what is stored is warned of, once",
   stage.clock().pass(-1min);
   stage.restart();
   REQUIRE(log.size() == 1);
-  CHECK(log[0].find("now=2026-05-01T08:58:10.000Z newest=2026-05-01T09:00:00.000Z") !=
-        std::string::npos);
+  CHECK(log[0].find("now=2026-05-01T08:58:10Z newest=2026-05-01T09:00:00Z") != std::string::npos);
 }
 
 TEST_CASE("a clock that is set back keeps no disk full", "[runtime][engine]") {
