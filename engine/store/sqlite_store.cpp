@@ -234,7 +234,7 @@ class SqliteStore final : public Store {
   bool fold_rows(std::size_t rows_min, std::size_t rows_max, Duration time);
   void fold_everything();
   void checkpoint();
-  void begin_round(Duration length);
+  void begin_round();
   bool end_round();
   int copy_back();
   void check_copied(int result);
@@ -263,10 +263,10 @@ class SqliteStore final : public Store {
   std::unique_ptr<DeferredSync> database_sync_;
   std::unique_ptr<SQLite::Database> guard_;
   bool in_round_ = false;
-  int round_pages_ = 0;  ///< There were when the last round began: so many are in the database.
-  int ended_pages_ = 0;  ///< There were when it was last to be begun anew.
-  int rounds_ = 0;       ///< Since it is to be.
-  SteadyClock::time_point round_at_ = SteadyClock::now();  ///< When it began.
+  int rounds_ = 0;       ///< Of the checkpoint under way; 0: there is none.
+  int round_pages_ = 0;  ///< There were when the last one began: so many are in the database.
+  int ended_pages_ = 0;  ///< There were when the last checkpoint ended.
+  SteadyClock::time_point ended_at_ = SteadyClock::now();
   std::optional<Error> failed_;  ///< An I/O error of a commit: what is on disk is uncertain.
 
   // Of `sync`. SQLite's own handle of the WAL, so that its VFS sees every fsync.
@@ -515,37 +515,34 @@ Status SqliteStore::forget_seen(Instant before) {
   });
 }
 
-/// Copies the WAL into the database in rounds: the copy of some pages, which the commits wait for,
-/// and their sync, which goes on beside them. Where it has grown by `checkpoint_pages` it is to be
-/// begun anew: when all of it is copied and synced and no reader stands in it, the next
-/// commit does that, in the same file.
+/// Where the WAL has grown by `checkpoint_pages` it is to be begun anew: when all of it is in the
+/// database, synced, and no reader stands in it, the next commit does that, in the same file. It is
+/// copied in rounds: commits wait for the copy, and the sync goes on beside them, so that each
+/// round has less to copy than the one before. Nothing is copied sooner: a log that is damaged by
+/// somebody is read up to there, which goes well only with a database that is not ahead of it.
 void SqliteStore::checkpoint() {
   if (in_round_ && !end_round()) return;
-  if (wal_pages_ < ended_pages_ || wal_pages_ < round_pages_)
-    ended_pages_ = round_pages_ = rounds_ = 0;
-  const int rest = wal_pages_ - round_pages_;
-  const bool ends = wal_pages_ - ended_pages_ >= options_.checkpoint_pages;
-  const bool converges = options_.durable && rest > options_.rest_pages && rounds_ < kRoundsMax;
-  if (ends && (!converges || wal_pages_ >= kLogPagesMax)) {
-    check_copied(copy_back());
-    round_pages_ = ended_pages_ = wal_pages_;
-    rounds_ = 0;
-  } else if (ends) {
-    ++rounds_;
-    begin_round(Duration{});
-  } else if (options_.durable && rest >= options_.round_pages) {
-    // Half of the time in which the pages came in: the next round finds this one at its end.
-    const auto since = std::chrono::floor<Duration>(SteadyClock::now() - round_at_);
-    begin_round(std::min(since / 2, kRoundLongest));
-  }
+  if (wal_pages_ < ended_pages_) ended_pages_ = 0;
+  if (wal_pages_ - ended_pages_ < options_.checkpoint_pages) return;
+  const int rest = rounds_ == 0 ? wal_pages_ : wal_pages_ - round_pages_;
+  if (options_.durable && rest > options_.rest_pages && rounds_ < kRoundsMax &&
+      wal_pages_ < kLogPagesMax)
+    return begin_round();
+  ended_pages_ = wal_pages_;
+  ended_at_ = SteadyClock::now();
+  rounds_ = 0;
+  check_copied(copy_back());
 }
 
-void SqliteStore::begin_round(Duration length) {
+/// The first round takes its time, a part of that in which its pages came in.
+void SqliteStore::begin_round() {
+  const auto since = std::chrono::floor<Duration>(SteadyClock::now() - ended_at_);
+  const Duration length = rounds_ == 0 ? std::min(since / 4, kRoundLongest) : Duration{};
   // A snapshot of what is about to be copied: once that is done there is none to be had.
   guard_->exec("BEGIN; SELECT 1 FROM meta LIMIT 1");
   in_round_ = true;
+  ++rounds_;
   round_pages_ = wal_pages_;
-  round_at_ = SteadyClock::now();
   check_copied(database_sync_->leave_out(length, [&] { return copy_back(); }));
 }
 

@@ -17,10 +17,7 @@ struct SqliteOptions {
   Duration fold_age = std::chrono::seconds{1};         ///< So does an unfolded commit of this age.
   Duration fold_slice = std::chrono::milliseconds{1};  ///< Work of one call of `fold_slice`.
   int checkpoint_pages = 4096;  ///< Growth of the WAL after which it is to be begun anew.
-  // Meanwhile it is copied into the database in rounds: so many pages, for which commits wait a
-  // millisecond or two.
-  int round_pages = 1024;
-  int rest_pages = 256;  ///< That may be synced in the commits' way, to bring it to an end.
+  int rest_pages = 256;         ///< Of it that may be synced in the commits' way.
   std::uint64_t bytes_max =
       0;                ///< The most that onward.db may take; then "disk_full". 0: no bound.
   bool durable = true;  ///< false: no fsync; for tests of other things only.

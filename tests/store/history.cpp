@@ -30,7 +30,6 @@ SqliteOptions restless(const std::filesystem::path& folder) {
           .fold_after = 1,
           .fold_slice = Duration{0},
           .checkpoint_pages = 8,
-          .round_pages = 2,
           .rest_pages = 4};
 }
 
