@@ -2,6 +2,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -45,7 +46,7 @@ Usage usage_of(pid_t pid) {
 }
 
 /// Processor time that a server takes while nobody asks it for anything, once it has ended what it
-/// was doing. A loop that spins would use all of it.
+/// was doing: on a busy machine that takes a while. A loop that spins would use all of it, always.
 long ticks_while_left_alone(const ServerChild& server) {
   const int process = static_cast<int>(::syscall(SYS_pidfd_open, server.pid(), 0));
   REQUIRE(process >= 0);
@@ -58,7 +59,8 @@ long ticks_while_left_alone(const ServerChild& server) {
   };
   for (int tries = 0; ticks_in(kSettling) > 0 && tries < 30; ++tries) {
   }
-  const long ticks = ticks_in(kWatched);
+  long ticks = ticks_in(kWatched);
+  for (int tries = 0; ticks > 0 && tries < 10; ++tries) ticks = std::min(ticks, ticks_in(kWatched));
   ::close(process);
   return ticks;
 }
