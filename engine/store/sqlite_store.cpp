@@ -42,8 +42,6 @@ namespace {
 constexpr std::size_t kRidersMin = 16;
 /// Rows that a slice of its own folds whatever the time.
 constexpr std::size_t kSliceRowsMin = 64;
-/// That the sync of a round may be stretched to.
-constexpr Duration kRoundLongest = std::chrono::seconds{1};
 /// Rounds that try to come to a small rest, once the WAL is to be begun anew.
 constexpr int kRoundsMax = 6;
 /// A WAL of so many pages waits for its checkpoint.
@@ -537,7 +535,7 @@ void SqliteStore::checkpoint() {
 /// The first round takes its time, a part of that in which its pages came in.
 void SqliteStore::begin_round() {
   const auto since = std::chrono::floor<Duration>(SteadyClock::now() - ended_at_);
-  const Duration length = rounds_ == 0 ? std::min(since / 4, kRoundLongest) : Duration{};
+  const Duration length = rounds_ == 0 ? std::min(since / 4, options_.round_longest) : Duration{};
   // A snapshot of what is about to be copied: once that is done there is none to be had.
   guard_->exec("BEGIN; SELECT 1 FROM meta LIMIT 1");
   in_round_ = true;

@@ -17,7 +17,8 @@ struct SqliteOptions {
   Duration fold_age = std::chrono::seconds{1};         ///< So does an unfolded commit of this age.
   Duration fold_slice = std::chrono::milliseconds{1};  ///< Work of one call of `fold_slice`.
   int checkpoint_pages = 4096;  ///< Growth of the WAL after which it is to be begun anew.
-  int rest_pages = 256;         ///< Of it that may be synced in the commits' way.
+  Duration round_longest = std::chrono::seconds{1};  ///< That a sync beside commits may take.
+  int rest_pages = 256;  ///< Of it that may be synced in the commits' way.
   std::uint64_t bytes_max =
       0;                ///< The most that onward.db may take; then "disk_full". 0: no bound.
   bool durable = true;  ///< false: no fsync; for tests of other things only.

@@ -30,6 +30,7 @@ SqliteOptions restless(const std::filesystem::path& folder) {
           .fold_after = 1,
           .fold_slice = Duration{0},
           .checkpoint_pages = 8,
+          .round_longest = Duration{0},
           .rest_pages = 4};
 }
 
