@@ -57,8 +57,12 @@ std::string first_fault(std::string_view text) {
     return "the URL names no host after \"://\"";
   if (rest.find('#') != std::string_view::npos)
     return "the URL has a fragment (\"#…\"), which is never sent; remove it";
-  if (rest.substr(0, rest.find_first_of("/?")).find('@') != std::string_view::npos)
+  const std::string_view authority = rest.substr(0, rest.find_first_of("/?"));
+  if (authority.find('@') != std::string_view::npos)
     return "the URL holds a user or password; use \"auth\" instead";
+  // Of an address in brackets it begins the zone.
+  if (authority.front() != '[' && authority.find('%') != std::string_view::npos)
+    return "the URL's host is percent-encoded; write the name itself (beyond ASCII: xn--…)";
   return {};
 }
 
