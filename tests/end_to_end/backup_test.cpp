@@ -116,7 +116,12 @@ TEST_CASE("a copy drawn under load is whole, is restored, and sends nothing unti
   {
     ServerChild server{data, receiver.allowed()};
     author(data, receiver);
-    for (int i = 0; i < 5; ++i) subscribe(data, fmt::format("c{}", i));
+    // Together: once some have been refused, others wait for a pause to end.
+    std::string five;
+    for (int i = 0; i < 5; ++i)
+      five += fmt::format(
+          "{{\"id\":\"c{0}\",\"type\":\"subscription\",\"contact\":{{\"id\":\"c{0}\"}}}}\n", i);
+    REQUIRE(on(data, {"events", "import", "-", "--quiet"}, five).code == 0);
     until(data, [&] { return receiver.ids().size() == 5; });
     acknowledged = count(data, "visits");
     // Others go on sending while the copy is drawn.
