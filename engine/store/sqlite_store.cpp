@@ -536,8 +536,12 @@ void SqliteStore::checkpoint() {
 void SqliteStore::begin_round() {
   const auto since = std::chrono::floor<Duration>(SteadyClock::now() - ended_at_);
   const Duration length = rounds_ == 0 ? std::min(since / 4, options_.round_longest) : Duration{};
-  // A snapshot of what is about to be copied: once that is done there is none to be had.
-  guard_->exec("BEGIN; SELECT 1 FROM meta LIMIT 1");
+  // A snapshot of what is about to be copied: once that is done there is none to be had. Without
+  // one there is no round now; the commit that came before stands all the same.
+  if (guard_->tryExec("BEGIN; SELECT 1 FROM meta LIMIT 1") != SQLITE_OK) {
+    guard_->tryExec("ROLLBACK");
+    return;
+  }
   in_round_ = true;
   ++rounds_;
   round_pages_ = wal_pages_;
@@ -556,7 +560,7 @@ bool SqliteStore::end_round() {
           {ErrorKind::Io, "store_io",
            "the database failed: it cannot be synced (SQLite " + std::to_string(*code) + ")"}};
   }
-  guard_->exec("COMMIT");
+  guard_->tryExec("COMMIT");
   in_round_ = false;
   return true;
 }
