@@ -22,6 +22,9 @@ constexpr Duration kIdle = 1h;
 /// How long nothing is started after local trouble (no descriptors, no ports), doubling.
 constexpr Duration kHoldFirst = 100ms;
 constexpr Duration kHoldLongest = 5s;
+/// Started in one round. With many to one receiver, those to another that come meanwhile wait for
+/// so many at most.
+constexpr std::size_t kStartedMax = 64;
 /// Probes under way at once.
 constexpr std::size_t kProbesMax = 8;
 }  // namespace
@@ -36,7 +39,7 @@ struct Deliverer::Impl {
   void round(Duration longest);
   void name(std::vector<DeliveryKey>& list, const std::vector<DeliveryKey>& deliveries);
   void take_inbox();
-  void start_tasks();
+  bool start_tasks();
   void start_probes(Instant now);
   void answer(std::function<void(AttemptResult)> done, AttemptResult result);
   void finish(HttpReply reply);
@@ -151,13 +154,15 @@ void Deliverer::Impl::start_probes(Instant now) {
   }
 }
 
-void Deliverer::Impl::start_tasks() {
+/// Whether more may start at once.
+bool Deliverer::Impl::start_tasks() {
   const Instant now = options.clock();
   start_probes(now);
   const Instant paced_now = pace();
-  if (held_until && paced_now < *held_until) return;
+  if (held_until && paced_now < *held_until) return false;
   held_until.reset();
-  for (DeliveryTask& task : scheduler.start(paced_now)) {
+  std::vector<DeliveryTask> tasks = scheduler.start(paced_now, kStartedMax);
+  for (DeliveryTask& task : tasks) {
     const Noted noted{options.note, task.delivery};
     auto request = request_of(task, options.secrets, now);
     if (!request) {
@@ -169,6 +174,7 @@ void Deliverer::Impl::start_tasks() {
     flights.emplace(request->token, Flight{std::move(task), now, request->hidden, {}});
     client->start(std::move(*request));
   }
+  return tasks.size() == kStartedMax;
 }
 
 void Deliverer::Impl::finish(HttpReply reply) {
@@ -223,8 +229,9 @@ void Deliverer::Impl::round(Duration longest) {
   {
     const std::lock_guard lock{state_mutex};
     take_inbox();
-    start_tasks();
-    longest = results.empty() && answers.empty() ? std::min(longest, until_next()) : 0ms;
+    const bool more = start_tasks();
+    const bool waits = !more && results.empty() && answers.empty();
+    longest = waits ? std::min(longest, until_next()) : 0ms;
   }
   wait(longest, replies);
   {

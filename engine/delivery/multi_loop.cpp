@@ -12,8 +12,9 @@
 
 namespace onward {
 namespace {
-/// Taken from epoll at once; the rest is there the next time.
-constexpr std::size_t kEventsMax = 256;
+/// Taken from epoll at once; the rest is there the next time. Few, so that one receiver's many
+/// answers do not keep the requests to another waiting.
+constexpr std::size_t kEventsMax = 64;
 
 std::uint32_t events_of(int what) {
   switch (what) {

@@ -385,14 +385,14 @@ void Scheduler::expedite(const std::vector<DeliveryKey>& deliveries) {
   }
 }
 
-std::vector<DeliveryTask> Scheduler::start(Instant now) {
+std::vector<DeliveryTask> Scheduler::start(Instant now, std::size_t most) {
   Impl& impl = *impl_;
   impl.end_pauses(now);
   std::vector<DeliveryTask> started;
   for (bool any = true; any;) {
     any = false;
     for (const Trust trust : kTrusts) {
-      if (impl.in_flight >= impl.limits.total) return started;
+      if (impl.in_flight >= impl.limits.total || started.size() == most) return started;
       if (impl.in_flight_of[trust] >= impl.slots[trust]) continue;
       Origin* origin = impl.next_origin(trust);
       if (!origin) continue;

@@ -57,8 +57,8 @@ class Scheduler {
   void drop(const std::vector<DeliveryKey>& deliveries);
   /// Makes waiting tasks of these deliveries last attempts: they pass every pause.
   void expedite(const std::vector<DeliveryKey>& deliveries);
-  /// The next tasks that may start now; the caller starts them all.
-  std::vector<DeliveryTask> start(Instant now);
+  /// The next tasks that may start now, at most `most`; the caller starts them all.
+  std::vector<DeliveryTask> start(Instant now, std::size_t most = SIZE_MAX);
   /// Reports a started task's end. `now` is when.
   void finished(const DeliveryTask& task, const Verdict& verdict, Duration took, Instant now);
   /// When `start` may return something that it would not now, if time alone can do that.

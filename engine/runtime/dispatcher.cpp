@@ -9,7 +9,8 @@ namespace {
 constexpr std::size_t kRowsAtOnce = 100;
 /// Between two looks at rows that wait since before the start: there may be a million, and others
 /// are not to notice.
-constexpr Duration kLookUpPause = std::chrono::milliseconds{20};
+constexpr Duration kLookUpPause = std::chrono::milliseconds{5};
+constexpr std::size_t kLookUpRows = 25;
 constexpr std::size_t kEndpointsAtOnce = 4;
 }  // namespace
 
@@ -208,14 +209,14 @@ Status Dispatcher::look_up_ends(Store& store, Instant now) {
   const EndpointKey key = *unknown_.begin();
   Endpoint& endpoint = endpoints_.at(key);
   const auto keys = store.deliveries_of(key.scenario, key.node, DeliveryState::Pending,
-                                        *endpoint.looked_up, kRowsAtOnce);
+                                        *endpoint.looked_up, kLookUpRows);
   if (!keys) return tl::make_unexpected(keys.error());
   const auto loaded = store.deliveries(*keys);
   if (!loaded) return tl::make_unexpected(loaded.error());
   for (const auto& one : *loaded)
     if (one && one->delivery.endpoint == key && !out_.contains(one->delivery.key))
       waits(one->delivery);
-  if (keys->size() == kRowsAtOnce) {
+  if (keys->size() == kLookUpRows) {
     endpoint.looked_up = keys->back();
     return {};
   }
@@ -228,7 +229,7 @@ Status Dispatcher::refill_one(Store& store, const EndpointKey& key, Endpoint& en
                               std::vector<Handout>& out) {
   // Those that are out stand in the store as well, until they are settled.
   if (!has_room(endpoint)) return {};
-  const std::size_t room = window() - endpoint.out;
+  const std::size_t room = std::min(window() - endpoint.out, kRefill);
   const std::size_t limit = room + endpoint.out;
   const auto due = store.due(key, now, limit);
   if (!due) return tl::make_unexpected(due.error());

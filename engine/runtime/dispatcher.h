@@ -1,6 +1,7 @@
 #pragma once
 // Which pending deliveries are in memory, on their way out. The rest waits in the store, by
 // endpoint and time, so that a million rows of a dead endpoint hide nobody and cost no memory.
+#include <algorithm>
 #include <cstddef>
 #include <map>
 #include <optional>
@@ -80,8 +81,10 @@ class Dispatcher {
   /// fill the memory never keep out one that answers.
   std::size_t window() const { return out_.size() < limits_.total ? limits_.endpoint : kShare; }
   bool has_room(const Endpoint& endpoint) const { return endpoint.out < window(); }
-  /// Refilled by halves, so that the store is asked once for many.
-  bool wants_more(const Endpoint& endpoint) const { return endpoint.out <= window() / 2; }
+  /// The store is asked once for many, though not for so many that others wait long.
+  bool wants_more(const Endpoint& endpoint) const {
+    return endpoint.out + std::min((window() + 1) / 2, kRefill) <= window();
+  }
   /// As many again may be out for their last attempts, which pass every pause and so are soon over.
   bool has_late_room(const Endpoint& endpoint) const { return endpoint.late < window(); }
   void take_out(const Delivery& delivery, Endpoint& endpoint);
@@ -91,6 +94,7 @@ class Dispatcher {
   }
 
   static constexpr std::size_t kShare = 16;
+  static constexpr std::size_t kRefill = 128;
 
   Limits limits_;
   std::unordered_map<DeliveryKey, Delivery> out_;

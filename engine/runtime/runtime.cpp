@@ -18,6 +18,8 @@ constexpr std::chrono::seconds kNapMax{60};
 /// to be written with; many do not wait.
 constexpr std::chrono::milliseconds kResultsWait{2};
 constexpr std::size_t kResultsMany = 256;
+/// Written at once, so that inputs that come meanwhile need not wait for more.
+constexpr std::size_t kResultsSlice = 64;
 /// Calls (not events) that may wait.
 constexpr std::size_t kCallsMax = 10'000;
 
@@ -132,6 +134,14 @@ void Runtime::Impl::cannot_sync(const Error& error) {
   wake.notify_one();
 }
 
+/// The results that are written next, the oldest first; what is left is as old as they are.
+void Runtime::Impl::take_slice(std::vector<AttemptResult>& settled) {
+  if (results.size() <= kResultsSlice) return settled.swap(results);
+  const auto end = results.begin() + kResultsSlice;
+  settled.assign(std::make_move_iterator(results.begin()), std::make_move_iterator(end));
+  results.erase(results.begin(), end);
+}
+
 /// False: stop. Sleeps until there is something to do; uses quiet moments to fold.
 bool Runtime::Impl::wait_for_work(std::vector<Job>& taken, std::vector<AttemptResult>& settled) {
   while (true) {
@@ -161,7 +171,7 @@ bool Runtime::Impl::wait_for_work(std::vector<Job>& taken, std::vector<AttemptRe
       asleep = false;
       if (unsynced) return false;
       taken.swap(jobs);
-      settled.swap(results);
+      take_slice(settled);
       events_waiting = 0;
       if (stopping && taken.empty() && settled.empty()) return false;
       const auto next = engine->next_wake();

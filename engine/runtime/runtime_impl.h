@@ -40,6 +40,7 @@ struct Runtime::Impl final : DeliverySink {
   Status read(bool fresh, std::function<void(StoreReader&, const Directory&)> query);
   void take_results(std::vector<AttemptResult> finished);
   void run();
+  void take_slice(std::vector<AttemptResult>& settled);
   bool wait_for_work(std::vector<Job>& taken, std::vector<AttemptResult>& settled);
   void watch_clock();
   bool fold_in_quiet();

@@ -264,7 +264,7 @@ class SqliteStore final : public Store {
   int rounds_ = 0;       ///< Of the checkpoint under way; 0: there is none.
   int round_pages_ = 0;  ///< There were when the last one began: so many are in the database.
   int ended_pages_ = 0;  ///< There were when the last checkpoint ended.
-  SteadyClock::time_point ended_at_ = SteadyClock::now();
+  SteadyClock::time_point copied_at_ = SteadyClock::now();  ///< The last time.
   std::optional<Error> failed_;  ///< An I/O error of a commit: what is on disk is uncertain.
 
   // Of `sync`. SQLite's own handle of the WAL, so that its VFS sees every fsync.
@@ -527,15 +527,16 @@ void SqliteStore::checkpoint() {
       wal_pages_ < kLogPagesMax)
     return begin_round();
   ended_pages_ = wal_pages_;
-  ended_at_ = SteadyClock::now();
+  copied_at_ = SteadyClock::now();
   rounds_ = 0;
   check_copied(copy_back());
 }
 
-/// The first round takes its time, a part of that in which its pages came in.
+/// A round takes its time, a part of that in which its pages came in.
 void SqliteStore::begin_round() {
-  const auto since = std::chrono::floor<Duration>(SteadyClock::now() - ended_at_);
-  const Duration length = rounds_ == 0 ? std::min(since / 4, options_.round_longest) : Duration{};
+  const auto now = SteadyClock::now();
+  const auto since = std::chrono::floor<Duration>(now - copied_at_);
+  const Duration length = std::min(since / 4, options_.round_longest);
   // A snapshot of what is about to be copied: once that is done there is none to be had. Without
   // one there is no round now; the commit that came before stands all the same.
   if (guard_->tryExec("BEGIN; SELECT 1 FROM meta LIMIT 1") != SQLITE_OK) {
@@ -543,6 +544,7 @@ void SqliteStore::begin_round() {
     return;
   }
   in_round_ = true;
+  copied_at_ = now;
   ++rounds_;
   round_pages_ = wal_pages_;
   check_copied(database_sync_->leave_out(length, [&] { return copy_back(); }));

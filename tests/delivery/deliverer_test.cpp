@@ -106,6 +106,19 @@ TEST_CASE("what is withdrawn is not sent, unless it is handed in again after tha
   CHECK(sent == std::vector<std::uint64_t>{1, 2});
 }
 
+TEST_CASE("a round starts a few of many, and the next ones the rest", "[delivery][deliverer]") {
+  Stage stage;
+  for (std::uint64_t origin = 0; origin < 20; ++origin)
+    stage.submit(8 * origin + 1, 8 * origin + 8,
+                 {.origin = "http://a" + std::to_string(origin) + ":80"});
+  std::vector<std::size_t> started;
+  for (int round = 0; round < 4; ++round) {
+    stage.deliverer.step(0ms);
+    started.push_back(stage.client->seen().size());
+  }
+  CHECK(started == std::vector<std::size_t>{64, 128, 160, 160});
+}
+
 TEST_CASE("what finished is reported together", "[delivery][deliverer]") {
   Stage stage;
   stage.submit(1, 8);

@@ -119,6 +119,23 @@ TEST_CASE("origins take turns when the slots of all are short", "[delivery][sche
   CHECK(started["http://b:80"] == 5);
 }
 
+TEST_CASE("of many that may start, a few are taken from every origin", "[delivery][scheduler]") {
+  Receivers world;
+  for (std::uint64_t n = 1; n <= 8; ++n) world.scheduler.add(task(n, {.origin = "http://a:80"}));
+  for (std::uint64_t n = 11; n <= 13; ++n)
+    world.scheduler.add(task(n, {.origin = "http://b:80", .node = 2}));
+  std::vector<std::map<std::string, int>> slices;
+  for (int slice = 0; slice < 4; ++slice)
+    for (const auto& one : world.scheduler.start(world.now, 4)) {
+      slices.resize(static_cast<std::size_t>(slice) + 1);
+      ++slices.back()[one.policy->origin];
+    }
+  CHECK(slices == std::vector<std::map<std::string, int>>{{{"http://a:80", 2}, {"http://b:80", 2}},
+                                                          {{"http://a:80", 3}, {"http://b:80", 1}},
+                                                          {{"http://a:80", 3}}});
+  CHECK(world.scheduler.in_flight() == 11);
+}
+
 TEST_CASE("a slow receiver that takes all it gets has hundreds in flight within two seconds",
           "[delivery][scheduler]") {
   Receivers world;
