@@ -1,6 +1,7 @@
 #include "engine/delivery/pace.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace onward {
 namespace {
@@ -13,6 +14,11 @@ constexpr double kHurried = 2.0;
 /// So many round trips at a limit that does not grow, and doubling is tried again: the receiver may
 /// have become slower, not narrower.
 constexpr int kStalledRounds = 32;
+/// How much faster requests may start than the limit allows in the long run, so that it is reached
+/// also when some were late.
+constexpr double kHaste = 1.25;
+/// Round trips so short need no spreading, in milliseconds: a burst is soon over.
+constexpr double kShortTrip = 20;
 }  // namespace
 
 void Pace::begin(Instant now) {
@@ -23,15 +29,29 @@ void Pace::begin(Instant now) {
   held_back_ = false;
 }
 
+std::optional<Instant> Pace::started(Instant now) {
+  // Whether more at a time is better shows best when all of it is sent.
+  if (doubling_ || round_trip_ < kShortTrip) return std::nullopt;
+  const double rate = kHaste * static_cast<double>(limit_) / round_trip_;  // per millisecond
+  if (credited_ < now) {
+    const double passed = std::chrono::duration<double, std::milli>(now - credited_).count();
+    credit_ = std::min(credit_ + rate * passed, kBurst);
+    credited_ = now;
+  }
+  credit_ -= 1;
+  if (credit_ >= 1) return std::nullopt;
+  return now + Duration{static_cast<Duration::rep>(std::ceil((1 - credit_) / rate))};
+}
+
 void Pace::answered(Duration took, Instant now) {
   ++answers_;
   spent_ += took;
   if (answers_ < length_) return;
+  const auto answers = static_cast<double>(answers_);
+  round_trip_ = std::max(static_cast<double>(spent_.count()) / answers, 1.0);
   if (held_back_) {
-    const auto answers = static_cast<double>(answers_);
     const auto elapsed = static_cast<double>(std::max((now - began_).count(), std::int64_t{1}));
-    const auto spent = static_cast<double>(spent_.count());
-    grow(answers / elapsed, std::max(spent / answers, 1.0));
+    grow(answers / elapsed, round_trip_);
   }
   begin(now);
 }

@@ -13,6 +13,10 @@ namespace onward {
 /// trip brings more answers a second than the one before, the limit doubles; a doubling that did
 /// not pay is taken back. Then it grows by one as long as answers do not take longer. It halves on
 /// signs of overload, once per round trip.
+///
+/// What has many in flight starts them over the whole of a round trip, not all at once when the
+/// answers to the ones before come together: they would stay together, and whatever is for others
+/// would wait behind them.
 class Pace {
  public:
   Pace() = default;
@@ -20,6 +24,8 @@ class Pace {
       : first_{first}, most_{most}, limit_{first}, paid_{first} {}
 
   std::size_t limit() const { return limit_; }
+  /// One more has started. When the next one may, where that is not at once.
+  std::optional<Instant> started(Instant now);
   /// Nothing was in flight until now: idle time belongs to no round trip.
   void begin(Instant now);
   /// Work waits for nothing but the limit.
@@ -32,6 +38,9 @@ class Pace {
   void restart(Instant now);
 
  private:
+  /// Start at once whatever the round trip is.
+  static constexpr double kBurst = 16;
+
   void grow(double rate, double latency);
   void double_up();
 
@@ -43,6 +52,9 @@ class Pace {
   double rate_ = 0;     ///< The best so far, in answers per millisecond.
   double latency_ = 0;  ///< The least of a round trip, in milliseconds.
   Instant halved_ = Instant::min();
+  double round_trip_ = 0;   ///< Of the last answers, in milliseconds.
+  double credit_ = kBurst;  ///< So many may start at once,
+  Instant credited_{};      ///< reckoned at this time.
 
   Instant began_{};
   std::size_t length_ = 1, answers_ = 0;  ///< Of the present round trip.

@@ -60,6 +60,7 @@ struct Endpoint {
 struct Origin {
   std::string name;
   Pace pace;
+  std::optional<Instant> paced_until;  ///< The pace lets none start before.
   Breaker breaker;
   Trust trust = kUnknown;
   std::size_t in_flight = 0, waiting = 0;
@@ -82,15 +83,17 @@ struct Origin {
       last_ring.front()->in_last_ring = false;
       last_ring.pop_front();
     }
-    return in_flight < pace.limit() && (!last_ring.empty() || (!closed() && !ring.empty()));
+    return in_flight < pace.limit() && !paced_until &&
+           (!last_ring.empty() || (!closed() && !ring.empty()));
   }
 };
 
-/// A pause that ends; exactly one of the two is set.
+/// A pause that ends; exactly one of the two is set. An origin's is of its breaker or its pace.
 struct Wakeup {
   Instant at;
   Origin* origin = nullptr;
   Endpoint* endpoint = nullptr;
+  bool of_pace = false;
   auto operator<=>(const Wakeup&) const = default;
 };
 }  // namespace
@@ -217,6 +220,8 @@ DeliveryTask Scheduler::Impl::take(Origin& origin, Instant now) {
   --origin.waiting;
   --waiting;
   if (origin.waiting > 0 && origin.in_flight >= origin.pace.limit()) origin.pace.held_back();
+  origin.paced_until = origin.pace.started(now);
+  if (origin.paced_until) wakeups.insert({*origin.paced_until, &origin, nullptr, true});
   offer(endpoint);
   return task;
 }
@@ -229,7 +234,7 @@ void Scheduler::Impl::end_pauses(Instant now) {
       wakeup.endpoint->breaker.paused_until.reset();
       offer(*wakeup.endpoint);
     } else {
-      wakeup.origin->breaker.paused_until.reset();
+      (wakeup.of_pace ? wakeup.origin->paced_until : wakeup.origin->breaker.paused_until).reset();
       offer(*wakeup.origin);
     }
   }

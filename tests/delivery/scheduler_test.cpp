@@ -146,6 +146,22 @@ TEST_CASE("a slow receiver that takes all it gets has hundreds in flight within 
   CHECK(world.scheduler.in_flight() == 512);
 }
 
+TEST_CASE("requests to a slow receiver spread over its round trip, and lose nothing by that",
+          "[delivery][scheduler]") {
+  Receivers world;
+  world.reply = [](auto&) { return Reply{{}, 200ms}; };
+  for (std::uint64_t n = 1; n <= 40'000; ++n) world.scheduler.add(task(n));
+  world.run(6s);
+  const std::size_t before = world.ended.size();
+  const std::size_t first = world.started.size();
+  world.run(12s);
+  CHECK(world.ended.size() - before >= 6 * 2'500);
+  std::map<Instant, std::size_t> at_once;
+  for (std::size_t i = first; i < world.started.size(); ++i) ++at_once[world.started[i].at];
+  const auto most = std::ranges::max_element(at_once, {}, [](auto& one) { return one.second; });
+  CHECK(most->second <= 16);  // of 512
+}
+
 TEST_CASE("the limit stops growing where answers do not come faster", "[delivery][scheduler]") {
   Receivers world;
   // Ten answers at a time, 10 ms each: whatever is sent beyond that only waits.
