@@ -55,6 +55,7 @@ const std::map<string, std::vector<string>> kHomes{
     {"re2/", {"engine/core/pattern.cpp"}},
     {"date/", {"engine/core/time_zone.cpp"}},
     {"CLI/", {"tools/onward"}},
+    {"jemalloc/", {"tools/onward"}},
     {"csv.h", {"engine/exchange/csv.cpp"}},
     {"openssl/", {"engine/secrets", "engine/api", "tools"}},
     {"tl/expected.hpp", {"engine", "nodes", "tools"}},
