@@ -272,7 +272,7 @@ std::optional<ApiReply> Connection::judge_header(std::string_view raw) const {
 bool Connection::header_arrived(std::string_view raw) {
   header_seen_ = true;
   if (auto refusal = judge_header(raw)) {
-    refuse(std::move(*refusal));
+    refuse(*refusal);
     return false;
   }
   if (parser_->is_done()) return true;
@@ -281,7 +281,7 @@ bool Connection::header_arrived(std::string_view raw) {
   if (options_.admit) {
     ApiRequest request = view_request();
     if (auto refusal = options_.admit(request)) {
-      refuse(std::move(*refusal));
+      refuse(*refusal);
       return false;
     }
   }
@@ -336,7 +336,7 @@ void Connection::dispatch() {
                   }});
 }
 
-void Connection::answer(std::uint64_t request, ApiReply reply) {
+void Connection::answer(std::uint64_t request, const ApiReply& reply) {
   if (closed_already_ || phase_ != Phase::Busy || request != request_) return;
   if (reply.close || draining_) keep_alive_ = false;
   send(reply);
@@ -344,7 +344,7 @@ void Connection::answer(std::uint64_t request, ApiReply reply) {
 
 void Connection::refuse(boost::system::error_code fault) { refuse(reply_to(fault, options_)); }
 
-void Connection::refuse(ApiReply reply) {
+void Connection::refuse(const ApiReply& reply) {
   keep_alive_ = false;
   send(reply);
 }

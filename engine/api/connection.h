@@ -56,7 +56,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void drain();
   void close();
   /// The answer of request number `request`; a late one is ignored.
-  void answer(std::uint64_t request, ApiReply reply);
+  void answer(std::uint64_t request, const ApiReply& reply);
 
  private:
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
@@ -70,7 +70,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<ApiReply> judge_header(std::string_view raw) const;
   void dispatch();
   ApiRequest view_request();
-  void refuse(ApiReply reply);
+  void refuse(const ApiReply& reply);
   void refuse(boost::system::error_code fault);
   void send(const ApiReply& reply);
   void write();

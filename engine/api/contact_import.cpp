@@ -122,7 +122,7 @@ Result<ImportPost> parse_lines(std::string_view body, const ImportForm& form,
     if (text.ends_with('\r')) text.remove_suffix(1);
     if (reader.full()) return too_many();
     auto object = parse_json(text);
-    auto contact = object ? contact_of_object(std::move(*object), form.map) : std::move(object);
+    auto contact = object ? contact_of_object(*object, form.map) : std::move(object);
     if (contact)
       reader.take(line, *contact, [](const std::string& field) { return field; });
     else

@@ -121,6 +121,7 @@ void Api::handle(ApiRequest& request, Reply reply) const {
     if (std::none_of(known.begin(), known.end(),
                      [&](const Parameter& parameter) { return parameter.name == name; })) {
       std::vector<std::string_view> names;
+      names.reserve(known.size());
       for (const Parameter& parameter : known) names.push_back(parameter.name);
       const std::string nearest = nearest_name(name, std::span<const std::string_view>{names});
       return reply(problem(400, "unknown_parameter",

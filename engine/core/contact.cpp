@@ -216,7 +216,7 @@ PatchEffect apply_patch(Contact& contact, const ContactPatch& patch, Instant now
     const bool is_email = field == Field::Email && value.text();
     Value normal = is_email ? Value{normal_email(*value.text())} : Value{};
     if (!differs(present, is_email ? normal : value)) return;
-    contact.set(field, is_email ? std::move(normal) : value);
+    contact.set(field, is_email ? std::move(normal) : Value{value});
     effect.changed.emplace_back(info_of(field).name);
   };
   for (const auto& [field, value] : patch.fields) set(field, value);

@@ -18,6 +18,7 @@ constexpr std::array kTypes{FieldType::Text,    FieldType::Number, FieldType::Da
 
 std::vector<std::string> names_of(const std::vector<CustomField>& fields) {
   std::vector<std::string> names;
+  names.reserve(fields.size());
   for (const CustomField& field : fields) names.push_back(field.name);
   return names;
 }

@@ -81,8 +81,9 @@ struct Reader<std::vector<Item>> {
     std::vector<Item> items;
     const auto take = [&](const Tree& item) {
       auto value = Reader<Item>::read(item, context);
-      if (value) items.push_back(*std::move(value));
-      return value.has_value();
+      if (!value) return false;
+      items.push_back(*std::move(value));
+      return true;
     };
     if (!tree.is_list()) return take(tree) ? std::optional{items} : std::nullopt;
     for (const Tree& item : tree.items)

@@ -248,8 +248,9 @@ class Compiler {
     }
     if (pos_ < text_.size() && (text_[pos_] == '"' || text_[pos_] == '\'')) {
       auto text = quoted_text();
-      if (text) part.fallback = Value{*std::move(text)};
-      return text.has_value();
+      if (!text) return false;
+      part.fallback = Value{*std::move(text)};
+      return true;
     }
     const std::size_t value = pos_;
     while (pos_ < text_.size() && is_name_char(text_[pos_])) ++pos_;
@@ -324,7 +325,7 @@ Value value_of(const Part& part, const TemplateSubject& subject) {
       Value scratch;
       const Value* found =
           part.lookup.find(subject.contact, subject.engagement, subject.event, scratch);
-      if (found) value = found == &scratch ? std::move(scratch) : *found;
+      if (found) value = found == &scratch ? std::move(scratch) : Value{*found};
       break;
     }
     case Part::Kind::Run:

@@ -19,9 +19,16 @@ constexpr int kStalledRounds = 32;
 constexpr double kHaste = 1.25;
 /// Round trips so short need no spreading, in milliseconds: a burst is soon over.
 constexpr double kShortTrip = 20;
+/// What may start at once: a few, and what was to start in so many milliseconds.
+constexpr std::size_t kBurst = 16;
+constexpr double kLate = 10;
 }  // namespace
 
 void Pace::begin(Instant now) {
+  // Also of the answers to fewer than a whole round trip: what does not wait is measured by those.
+  if (answers_ > 0)
+    round_trip_ =
+        std::max(static_cast<double>(spent_.count()) / static_cast<double>(answers_), 1.0);
   began_ = now;
   length_ = limit_;
   answers_ = 0;
@@ -31,11 +38,11 @@ void Pace::begin(Instant now) {
 
 std::optional<Instant> Pace::started(Instant now) {
   // Whether more at a time is better shows best when all of it is sent.
-  if (doubling_ || round_trip_ < kShortTrip) return std::nullopt;
+  if (doubling_ || limit_ <= kBurst || round_trip_ < kShortTrip) return std::nullopt;
   const double rate = kHaste * static_cast<double>(limit_) / round_trip_;  // per millisecond
   if (credited_ < now) {
     const double passed = std::chrono::duration<double, std::milli>(now - credited_).count();
-    credit_ = std::min(credit_ + rate * passed, kBurst);
+    credit_ = std::min(credit_ + rate * passed, std::max<double>(kBurst, rate * kLate));
     credited_ = now;
   }
   credit_ -= 1;
@@ -47,11 +54,11 @@ void Pace::answered(Duration took, Instant now) {
   ++answers_;
   spent_ += took;
   if (answers_ < length_) return;
-  const auto answers = static_cast<double>(answers_);
-  round_trip_ = std::max(static_cast<double>(spent_.count()) / answers, 1.0);
   if (held_back_) {
+    const auto answers = static_cast<double>(answers_);
     const auto elapsed = static_cast<double>(std::max((now - began_).count(), std::int64_t{1}));
-    grow(answers / elapsed, round_trip_);
+    const auto spent = static_cast<double>(spent_.count());
+    grow(answers / elapsed, std::max(spent / answers, 1.0));
   }
   begin(now);
 }

@@ -38,9 +38,6 @@ class Pace {
   void restart(Instant now);
 
  private:
-  /// Start at once whatever the round trip is.
-  static constexpr double kBurst = 16;
-
   void grow(double rate, double latency);
   void double_up();
 
@@ -52,9 +49,9 @@ class Pace {
   double rate_ = 0;     ///< The best so far, in answers per millisecond.
   double latency_ = 0;  ///< The least of a round trip, in milliseconds.
   Instant halved_ = Instant::min();
-  double round_trip_ = 0;   ///< Of the last answers, in milliseconds.
-  double credit_ = kBurst;  ///< So many may start at once,
-  Instant credited_{};      ///< reckoned at this time.
+  double round_trip_ = 0;  ///< Of the last answers, in milliseconds.
+  double credit_ = 0;      ///< So many may start at once,
+  Instant credited_{};     ///< reckoned at this time.
 
   Instant began_{};
   std::size_t length_ = 1, answers_ = 0;  ///< Of the present round trip.

@@ -71,7 +71,10 @@ struct Origin {
   std::list<Origin*>::iterator place;  ///< In the ring of its class, or among those at rest.
   std::unordered_map<std::uint64_t, std::unique_ptr<Endpoint>> endpoints;
 
-  bool closed() const { return breaker.paused_until || (breaker.half_open && in_flight > 0); }
+  /// To ordinary tasks.
+  bool closed() const {
+    return breaker.paused_until || (breaker.half_open && in_flight > 0) || paced_until;
+  }
 
   /// Whether a task may start, the slots of all aside. Drops what closed from the rings' fronts.
   bool ready() {
@@ -83,8 +86,7 @@ struct Origin {
       last_ring.front()->in_last_ring = false;
       last_ring.pop_front();
     }
-    return in_flight < pace.limit() && !paced_until &&
-           (!last_ring.empty() || (!closed() && !ring.empty()));
+    return in_flight < pace.limit() && (!last_ring.empty() || (!closed() && !ring.empty()));
   }
 };
 
@@ -220,8 +222,10 @@ DeliveryTask Scheduler::Impl::take(Origin& origin, Instant now) {
   --origin.waiting;
   --waiting;
   if (origin.waiting > 0 && origin.in_flight >= origin.pace.limit()) origin.pace.held_back();
-  origin.paced_until = origin.pace.started(now);
-  if (origin.paced_until) wakeups.insert({*origin.paced_until, &origin, nullptr, true});
+  if (!last) {
+    origin.paced_until = origin.pace.started(now);
+    if (origin.paced_until) wakeups.insert({*origin.paced_until, &origin, nullptr, true});
+  }
   offer(endpoint);
   return task;
 }
@@ -300,7 +304,11 @@ void Scheduler::Impl::judge(Origin& origin, const Verdict& verdict, Duration too
 /// Any answer closes the origin's breaker at once.
 void Scheduler::Impl::reached(Origin& origin, Instant now) {
   Breaker& breaker = origin.breaker;
-  if (breaker.half_open) origin.pace.restart(now);
+  if (breaker.half_open) {
+    origin.pace.restart(now);
+    if (origin.paced_until) wakeups.erase({*origin.paced_until, &origin, nullptr, true});
+    origin.paced_until.reset();
+  }
   if (breaker.paused_until) wakeups.erase({*breaker.paused_until, &origin, nullptr});
   breaker.paused_until.reset();
   breaker.succeeded();

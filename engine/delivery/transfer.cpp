@@ -246,7 +246,7 @@ std::string Transfer::set_headers() {
   const auto append = [&list](const std::string& line) {
     curl_slist* longer = curl_slist_append(list.get(), line.c_str());
     if (!longer) throw std::bad_alloc{};
-    list.release();
+    static_cast<void>(list.release());
     list.reset(longer);
   };
   bool typed = false;

@@ -358,7 +358,7 @@ std::string join_names(std::span<const std::string> names) {
   return to_json(Value{ValueList(names.begin(), names.end())});
 }
 
-Result<Value> contact_of_object(Value object, const ColumnMap& map) {
+Result<Value> contact_of_object(const Value& object, const ColumnMap& map) {
   const ValueMap* members = object.map();
   if (members == nullptr)
     return fail(ErrorKind::Invalid, "wrong_type", "a contact is a JSON object");

@@ -64,7 +64,7 @@ std::string join_names(std::span<const std::string> names);
 
 /// Takes off what the server alone keeps and gives members their names by `map`, so that an
 /// exported contact can be imported.
-Result<Value> contact_of_object(Value object, const ColumnMap& map);
+Result<Value> contact_of_object(const Value& object, const ColumnMap& map);
 /// Whether a field or a member is only ever written by the server: "created_at", "statistics".
 bool is_kept_by_server(std::string_view name);
 }  // namespace onward

@@ -9,8 +9,8 @@ namespace {
 constexpr std::size_t kRowsAtOnce = 100;
 /// Between two looks at rows that wait since before the start: there may be a million, and others
 /// are not to notice.
-constexpr Duration kLookUpPause = std::chrono::milliseconds{5};
-constexpr std::size_t kLookUpRows = 25;
+constexpr Duration kLookUpPause = std::chrono::milliseconds{8};
+constexpr std::size_t kLookUpRows = 40;
 constexpr std::size_t kEndpointsAtOnce = 4;
 }  // namespace
 
@@ -244,7 +244,7 @@ Status Dispatcher::refill_one(Store& store, const EndpointKey& key, Endpoint& en
     take_out(one->delivery, endpoint);
     out.push_back({.delivery = std::move(one->delivery), .request = std::move(one->request)});
   }
-  if (due->size() >= limit) {
+  if (due->size() >= limit || wanted.size() == room) {
     expect(key, endpoint, now);  // more of the same wait for room
     return {};
   }

@@ -409,6 +409,7 @@ Status Engine::take_due() {
       inputs.emplace_back(
           TimerInput{.contact = timer.contact, .timer = timer.key, .due = timer.at});
     std::vector<Work> work;
+    work.reserve(inputs.size());
     for (const Input& input : inputs) work.push_back({.input = &input});
     if (Status done = commit_batch(work, {}); !done) return done;
     if (store_->next_timer() == next) {

@@ -134,12 +134,18 @@ void Runtime::Impl::cannot_sync(const Error& error) {
   wake.notify_one();
 }
 
-/// The results that are written next, the oldest first; what is left is as old as they are.
+/// The results that are written next, the oldest first.
 void Runtime::Impl::take_slice(std::vector<AttemptResult>& settled) {
-  if (results.size() <= kResultsSlice) return settled.swap(results);
-  const auto end = results.begin() + kResultsSlice;
-  settled.assign(std::make_move_iterator(results.begin()), std::make_move_iterator(end));
-  results.erase(results.begin(), end);
+  if (sliced == slices.size()) {
+    slices.clear();
+    slices.swap(results);
+    sliced = 0;
+  }
+  const std::size_t size = std::min(slices.size() - sliced, kResultsSlice);
+  const auto begin = slices.begin() + static_cast<std::ptrdiff_t>(sliced);
+  settled.assign(std::make_move_iterator(begin),
+                 std::make_move_iterator(begin + static_cast<std::ptrdiff_t>(size)));
+  sliced += size;
 }
 
 /// False: stop. Sleeps until there is something to do; uses quiet moments to fold.
@@ -158,7 +164,8 @@ bool Runtime::Impl::wait_for_work(std::vector<Job>& taken, std::vector<AttemptRe
       const bool folds = engine->fold_pending();
       if (folds) until = std::min(until, fold_from());
       const auto pressing = [&] {
-        return stopping || unsynced || !jobs.empty() || results.size() >= kResultsMany;
+        return stopping || unsynced || !jobs.empty() || sliced < slices.size() ||
+               results.size() >= kResultsMany;
       };
       if (!due && !pressing() && results.empty()) {
         asleep = true;

@@ -95,6 +95,8 @@ struct Runtime::Impl final : DeliverySink {
   std::optional<Instant> oldest_due;
 
   // The engine thread's own.
+  std::vector<AttemptResult> slices;  // taken, and written up to `sliced`
+  std::size_t sliced = 0;
   std::uint64_t generation = 0;  // of the directory
   std::shared_ptr<const SecretValues> shown_secrets;
   std::uint64_t log_told = 0;  // how long the write-ahead log was when it was told of last

@@ -277,6 +277,7 @@ class TestRun {
         wanted.push_back(&delivery);
     if (wanted.size() != nodes.size()) {
       std::vector<std::string> names;
+      names.reserve(wanted.size());
       for (const ExpectedDelivery* delivery : wanted)
         names.push_back(delivery->node ? delivery->node->value : "any node");
       return differ(expect.deliveries->at, "deliveries", listed(names), listed(nodes));

@@ -18,6 +18,7 @@ Finished run_command(const std::string& binary, const std::vector<std::string>& 
   std::vector<std::string> words{binary};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   // Its output goes to memory: a pipe would have to be read meanwhile.

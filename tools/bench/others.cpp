@@ -34,6 +34,7 @@ class Child {
  public:
   Child(std::vector<std::string> words, std::string log) : log_{std::move(log)} {
     std::vector<char*> pointers;
+    pointers.reserve(words.size() + 1);
     for (std::string& word : words) pointers.push_back(word.data());
     pointers.push_back(nullptr);
     pid_ = ::fork();

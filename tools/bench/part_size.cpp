@@ -59,7 +59,7 @@ void measure_bytes(Round& round) {
   const double before = bytes_at_rest(round, stand);
   LoadPlan load = stand.ndjson(stream);
   load.seconds = 600;
-  load.events_max = static_cast<std::uint64_t>(2 * round.plan.contacts);
+  load.events_max = 2 * static_cast<std::uint64_t>(round.plan.contacts);
   const LoadResult result = stand.post(stream, load);
   stand.drain(stream);
   stand.check(stream);

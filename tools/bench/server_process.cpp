@@ -71,6 +71,7 @@ void ServerProcess::start() {
     words.push_back(fmt::format("127.0.0.1:{}", receiver));
   }
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   // All made before the fork: the child of a process with threads may not allocate.

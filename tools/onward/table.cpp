@@ -113,7 +113,7 @@ std::string Table::text(std::size_t width, bool colour) const {
       std::string cell = fitted(cell_of(i), wide[i]);
       const std::string padding(wide[i] - std::min(wide[i], display_width(cell)), ' ');
       if (const auto paint = paints.find(i); paint != paints.end())
-        cell = paint->second + cell + "\x1b[0m";
+        cell.insert(0, paint->second).append("\x1b[0m");
       if (i > 0) cells.append(kGap, ' ');
       cells += columns_[i].align == Align::Right ? padding + cell : cell + padding;
     }
