@@ -10,7 +10,7 @@ constexpr std::size_t kRowsAtOnce = 100;
 /// Between two looks at rows that wait since before the start: there may be a million, and others
 /// are not to notice.
 constexpr Duration kLookUpPause = std::chrono::milliseconds{8};
-constexpr std::size_t kLookUpRows = 40;
+constexpr std::size_t kLookUpRows = 10;
 constexpr std::size_t kEndpointsAtOnce = 4;
 }  // namespace
 
