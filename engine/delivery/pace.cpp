@@ -24,11 +24,13 @@ constexpr std::size_t kBurst = 16;
 constexpr double kLate = 10;
 }  // namespace
 
+double Pace::mean() const {
+  return std::max(static_cast<double>(spent_.count()) / static_cast<double>(answers_), 1.0);
+}
+
 void Pace::begin(Instant now) {
   // Also of the answers to fewer than a whole round trip: what does not wait is measured by those.
-  if (answers_ > 0)
-    round_trip_ =
-        std::max(static_cast<double>(spent_.count()) / static_cast<double>(answers_), 1.0);
+  if (answers_ > 0) round_trip_ = mean();
   began_ = now;
   length_ = limit_;
   answers_ = 0;
@@ -57,8 +59,7 @@ void Pace::answered(Duration took, Instant now) {
   if (held_back_) {
     const auto answers = static_cast<double>(answers_);
     const auto elapsed = static_cast<double>(std::max((now - began_).count(), std::int64_t{1}));
-    const auto spent = static_cast<double>(spent_.count());
-    grow(answers / elapsed, std::max(spent / answers, 1.0));
+    grow(answers / elapsed, mean());
   }
   begin(now);
 }

@@ -38,6 +38,8 @@ class Pace {
   void restart(Instant now);
 
  private:
+  /// What the answers of the present round trip took, in milliseconds; there are some.
+  double mean() const;
   void grow(double rate, double latency);
   void double_up();
 
