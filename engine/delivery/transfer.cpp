@@ -117,6 +117,8 @@ void Transfer::set_constants() {
   }
   set(easy, CURLOPT_PREREQFUNCTION, &Transfer::on_before_request);
   set(easy, CURLOPT_PREREQDATA, this);
+  set(easy, CURLOPT_DEBUGFUNCTION, &Transfer::on_remark);
+  set(easy, CURLOPT_DEBUGDATA, this);
 }
 
 Transfer* Transfer::of(CURL* handle) {
@@ -149,6 +151,8 @@ bool Transfer::prepare(HttpRequest request, HttpReply& reply) {
   }
   set_method_and_body();
   set(easy_.get(), CURLOPT_FRESH_CONNECT, 0L);
+  set(easy_.get(), CURLOPT_FORBID_REUSE, 0L);
+  set(easy_.get(), CURLOPT_VERBOSE, 0L);
   waited_ = {};
   aim();
   return true;
@@ -390,6 +394,7 @@ std::size_t Transfer::header_line(std::string_view line) {
 /// the connection is not used again (RFC 9112 6.3).
 bool Transfer::end_block() {
   answer_.complete = answer_.block_status >= 200;
+  if (answer_.complete) set(easy_.get(), CURLOPT_VERBOSE, 1L);  // See `on_remark`.
   return answer_.block_status != 101 && !(answer_.sized && answer_.chunked);
 }
 
@@ -420,6 +425,18 @@ std::size_t Transfer::body_part(std::string_view bytes) {
     answer_.body.append(bytes.substr(0, room));
   }
   return answer_.body_bytes > options_.body_read_max ? 0 : bytes.size();
+}
+
+/// What came in one piece with an answer, but after it, is thrown away by libcurl, which says so in
+/// its remarks alone, and before version 8 used the connection again.
+int Transfer::on_remark(CURL* handle, curl_infotype type, char* data, std::size_t size, void*) {
+  const std::string_view remark{data, size};
+  const auto begins_with = [&](std::string_view words) {
+    return remark.substr(0, words.size()) == words;
+  };
+  if (type == CURLINFO_TEXT && (begins_with("Excess found") || begins_with("Leftovers after")))
+    set(handle, CURLOPT_FORBID_REUSE, 1L);
+  return 0;
 }
 
 curl_socket_t Transfer::on_open_socket(void* self, curlsocktype, curl_sockaddr* address) {

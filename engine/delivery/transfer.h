@@ -124,6 +124,7 @@ class Transfer {
 
   static std::size_t on_header(char* data, std::size_t one, std::size_t size, void* self);
   static std::size_t on_body(char* data, std::size_t one, std::size_t size, void* self);
+  static int on_remark(CURL* handle, curl_infotype type, char* data, std::size_t size, void*);
   static curl_socket_t on_open_socket(void* self, curlsocktype, curl_sockaddr* address);
   static int on_close_socket(void* sockets, curl_socket_t socket);
   static int on_before_request(void* self, char* address, char* local, int port, int local_port);

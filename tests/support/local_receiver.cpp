@@ -2,10 +2,8 @@
 
 #include <arpa/inet.h>
 #include <fmt/core.h>
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -125,12 +123,6 @@ bool Peer::drip(std::string_view bytes, std::chrono::milliseconds pause) {
 
 void Peer::wait_for_close() {
   while (fill()) buffer_.clear();
-}
-
-bool Peer::wait_until_read() {
-  int unsent = 1;
-  while (unsent > 0 && ioctl(socket_, SIOCOUTQ, &unsent) == 0) std::this_thread::yield();
-  return unsent == 0;
 }
 
 void Peer::shut_sending() { shutdown(socket_, SHUT_WR); }

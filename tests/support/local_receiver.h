@@ -53,8 +53,6 @@ class Peer {
   void wait_for_close();
   /// The same, but reads nothing.
   void wait_for_close_unread() { wait(POLLRDHUP, -1); }
-  /// Until the other side's system has all that was sent.
-  bool wait_until_read();
   /// No more from us, while the other side may go on.
   void shut_sending();
   /// Ends the connection with a reset instead of a goodbye.
