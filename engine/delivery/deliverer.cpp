@@ -45,7 +45,9 @@ struct Deliverer::Impl {
   void finish(HttpReply reply);
   void end(const DeliveryTask& task, AttemptResult result);
   void hold(Instant now);
+  void rouse();
   Instant pace();
+  bool starts_none() const { return paused || last_started; }
   Duration until_next();
   void wait(Duration longest, std::vector<HttpReply>& replies);
   void drain();
@@ -73,6 +75,7 @@ struct Deliverer::Impl {
   std::atomic<std::size_t> probing = 0;  ///< Waiting or in flight.
   std::atomic<bool> arrived = false;     ///< The inbox may hold something.
   std::atomic<bool> asleep = false;
+  std::atomic<bool> paused = false, last_started = false;
   std::atomic<bool> stopping = false;
   std::atomic<Duration::rep> patience = 0;
   std::thread thread;
@@ -89,7 +92,7 @@ struct Deliverer::Impl {
   std::vector<std::function<void()>> answers;  ///< Of probes; called without the lock.
   std::vector<AttemptResult> results;
   std::vector<HttpReply> replies;
-  Instant paced{}, seen{};  ///< See `pace`; the clock when it was last asked.
+  Instant paced_at{}, seen{};  ///< See `pace`; the clock when it was last asked.
   std::optional<Instant> held_until;
   Duration held_for{};
 };
@@ -98,9 +101,15 @@ struct Deliverer::Impl {
 /// a second would last one.
 Instant Deliverer::Impl::pace() {
   const Instant now = options.clock();
-  paced = seen == Instant{} ? now : paced + std::max(now - seen, Duration::zero());
+  paced_at = seen == Instant{} ? now : paced_at + std::max(now - seen, Duration::zero());
   seen = now;
-  return paced;
+  return paced_at;
+}
+
+/// One round more than it would have made, whether it sleeps or is about to.
+void Deliverer::Impl::rouse() {
+  arrived = true;
+  if (asleep.exchange(false)) client->wake();
 }
 
 /// Adds to a list of the inbox, and wakes a sleeper.
@@ -109,9 +118,8 @@ void Deliverer::Impl::name(std::vector<DeliveryKey>& list,
   {
     const std::lock_guard lock{inbox_mutex};
     list.insert(list.end(), deliveries.begin(), deliveries.end());
-    arrived = true;
   }
-  if (asleep.exchange(false)) client->wake();
+  rouse();
 }
 
 void Deliverer::Impl::take_inbox() {
@@ -159,6 +167,7 @@ bool Deliverer::Impl::start_tasks() {
   const Instant now = options.clock();
   start_probes(now);
   const Instant paced_now = pace();
+  if (starts_none()) return false;
   if (held_until && paced_now < *held_until) return false;
   held_until.reset();
   std::vector<DeliveryTask> tasks = scheduler.start(paced_now, kStartedMax);
@@ -210,6 +219,7 @@ void Deliverer::Impl::hold(Instant now) {
 }
 
 Duration Deliverer::Impl::until_next() {
+  if (starts_none()) return kIdle;
   std::optional<Instant> next = scheduler.next_change();
   if (held_until && scheduler.waiting() > 0) next = held_until;
   if (!next) return kIdle;
@@ -310,9 +320,8 @@ void Deliverer::submit(std::vector<DeliveryTask> tasks) {
       impl_->inbox.insert(impl_->inbox.end(), std::make_move_iterator(tasks.begin()),
                           std::make_move_iterator(tasks.end()));
     }
-    impl_->arrived = true;
   }
-  if (impl_->asleep.exchange(false)) impl_->client->wake();
+  impl_->rouse();
 }
 
 void Deliverer::withdraw(std::vector<DeliveryKey> deliveries) {
@@ -329,6 +338,12 @@ void Deliverer::withdraw(std::vector<DeliveryKey> deliveries) {
 void Deliverer::expedite(const std::vector<DeliveryKey>& deliveries) {
   impl_->name(impl_->expedited, deliveries);
 }
+
+void Deliverer::pause(bool paused) {
+  if (impl_->paused.exchange(paused) && !paused) impl_->rouse();
+}
+
+void Deliverer::start_no_more() { impl_->last_started = true; }
 
 void Deliverer::stop(Duration patience) {
   impl_->patience = patience.count();
@@ -351,9 +366,8 @@ Status Deliverer::probe(DeliveryTask task, std::function<void(AttemptResult)> do
       return fail(ErrorKind::Unavailable, "stopping", "the server is stopping");
     }
     impl_->probes.push_back({std::move(task), std::move(done)});
-    impl_->arrived = true;
   }
-  if (impl_->asleep.exchange(false)) impl_->client->wake();
+  impl_->rouse();
   return {};
 }
 

@@ -44,6 +44,10 @@ class Deliverer {
   void withdraw(std::vector<DeliveryKey> deliveries);
   /// Any thread. Those still waiting get their last attempt now.
   void expedite(const std::vector<DeliveryKey>& deliveries);
+  /// Any thread. While it is paused nothing starts but probes; what is in flight goes on.
+  void pause(bool paused);
+  /// Any thread. From now on nothing starts, whether paused or not: `stop` is to follow.
+  void start_no_more();
   /// Forgets waiting tasks, waits for those in flight up to `patience`, reports them, ends the
   /// thread.
   void stop(Duration patience);

@@ -152,6 +152,7 @@ Status Engine::work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> resu
       refuse_writing(probed.error());
     } else {
       unwritable_.reset();
+      sink_.pause(false);
       log({"store.writable", {}, LogLevel::Warning});
     }
   }
@@ -352,6 +353,7 @@ Status Engine::commit_rows(const Commit& commit, Durable when) {
 void Engine::refuse_writing(const Error& why) {
   if (!unwritable_ || unwritable_->code != why.code)
     log({unwritable_record(why.code), {{"message", why.message}}, LogLevel::Error});
+  if (!unwritable_) sink_.pause(true);
   unwritable_ = why;
   probe_at_ = clock_.now() + kProbePause;
 }

@@ -78,6 +78,9 @@ class DeliverySink {
   virtual void withdraw(std::vector<DeliveryKey> deliveries) = 0;
   /// The window of these has ended: their last attempt is made now, whatever they waited for.
   virtual void expedite(std::vector<DeliveryKey> deliveries) = 0;
+  /// Called on the engine's thread. While it is paused no attempt begins, since none could be
+  /// recorded; those in flight may still report.
+  virtual void pause(bool paused) = 0;
 };
 
 /// Answers, and hands over; after `Store::sync`, and only then. Any thread, but one at a time and

@@ -331,6 +331,8 @@ void Runtime::start() {
   impl_->thread = std::thread{[this] { impl_->run(); }};
 }
 
+void Runtime::send_no_more() { impl_->deliverer->start_no_more(); }
+
 Status Runtime::stop(Duration patience) {
   if (!impl_->thread.joinable()) return {};
   {

@@ -314,6 +314,8 @@ class Runtime {
                                                RuntimeOptions options);
   ~Runtime();
   void start();
+  /// No request begins any more, while events are still taken: `stop` is to follow.
+  void send_no_more();
   /// Stops intake, lets what is in flight finish (up to `patience`), folds, ends the threads.
   Status stop(Duration patience);
   /// Why the engine ended by itself (the disk failed); empty while it runs.

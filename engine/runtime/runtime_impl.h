@@ -30,10 +30,11 @@ struct Runtime::Impl final : DeliverySink {
 
   explicit Impl(RuntimeOptions given) : options{std::move(given)} {}
 
-  // DeliverySink, called by the release thread.
+  // DeliverySink, called by the release thread, and by the engine's.
   void expedite(std::vector<DeliveryKey> keys) override { deliverer->expedite(keys); }
   void submit(std::vector<DeliveryTask> tasks) override { deliverer->submit(std::move(tasks)); }
   void withdraw(std::vector<DeliveryKey> keys) override { deliverer->withdraw(std::move(keys)); }
+  void pause(bool paused) override { deliverer->pause(paused); }
 
   Status push(Job job, std::size_t events);
   Status call(std::function<Status(Engine&)> call) { return push(CallJob{std::move(call)}, 0); }

@@ -58,6 +58,7 @@ class ScriptedReceiver final : public SimulatedReceiver {
   void submit(std::vector<DeliveryTask> tasks) override;
   void withdraw(std::vector<DeliveryKey> deliveries) override;
   void expedite(std::vector<DeliveryKey>) override {}
+  void pause(bool) override {}
   std::vector<AttemptResult> answers(Instant now) override;
   std::vector<AttemptResult> kept_answers() override { return std::exchange(kept_, {}); }
   std::optional<Instant> kept_until() const override {

@@ -33,6 +33,7 @@ class Courier final : public DeliverySink {
   void submit(std::vector<DeliveryTask> tasks) override;
   void withdraw(std::vector<DeliveryKey> deliveries) override;
   void expedite(std::vector<DeliveryKey> deliveries) override { deliverer_->expedite(deliveries); }
+  void pause(bool paused) override { deliverer_->pause(paused); }
 
   /// Everything that can be done at this instant.
   void step();

@@ -48,6 +48,7 @@ class DiskStore final : public PassingStore {
   Status sync() override { return disk_.sync(); }
   Status probe() override {
     if (disk_.faults.full) return fail(ErrorKind::Unavailable, "disk_full", "no room left");
+    disk_.told_full_ = false;
     return {};
   }
   Status forget_seen(Instant before) override {
@@ -104,6 +105,7 @@ class DiskStore final : public PassingStore {
 };
 
 std::unique_ptr<Store> Disk::open() {
+  told_full_ = false;
   rows_ = make_memory_store("CHAOSEPOCH00");
   for (std::size_t i = 0; i < log_.size(); ++i) {
     if (plant_ == Plant::LoseCommit && i + 2 == log_.size()) continue;
@@ -131,6 +133,7 @@ void Disk::place() {
 Status Disk::commit(const Commit& given) {
   const Commit commit = plant_ == Plant::TwoDeliveries ? doubled(given) : given;
   if (faults.full) {
+    told_full_ = true;
     ++figures.refused;
     return fail(ErrorKind::Unavailable, "disk_full", "no room left");
   }

@@ -34,6 +34,8 @@ class Disk {
   const std::vector<Commit>& log() const { return log_; }
   std::size_t committed() const { return log_.size() + unsynced_.size(); }
   std::size_t durable() const { return log_.size(); }
+  /// The present process was told that there is no room, and not yet that there is some again.
+  bool told_full() const { return told_full_; }
   /// What the present process reads and writes, for recounts.
   Store& rows() { return *rows_; }
 
@@ -58,5 +60,6 @@ class Disk {
   std::vector<Commit> log_, unsynced_;
   std::shared_ptr<Store> rows_;
   std::uint64_t places_ = 0, crash_at_ = 0;
+  bool told_full_ = false;
 };
 }  // namespace onward::chaos

@@ -340,6 +340,8 @@ std::uint64_t Promises::leaves(const HttpRequest& request) {
   const ShadowDelivery& first = known->second;
   if (first.created_in > disk_->durable())
     broken(promise::kWrittenDown, id + " leaves before its delivery is durable");
+  if (disk_->told_full())
+    broken(promise::kWrittenDown, id + " leaves although nothing of it can be written");
   const bool changed_since = first.changed_in > disk_->durable();
   const bool alone = !first.row.batch;
   if (alone && !first.row.pending() && !changed_since)

@@ -237,6 +237,37 @@ TEST_CASE("without descriptors nothing is started for a moment", "[delivery][del
   CHECK(stage.reports.all().size() == 100);
 }
 
+TEST_CASE("while it is paused nothing begins, and what is in flight ends",
+          "[delivery][deliverer]") {
+  Stage stage;
+  stage.client->hold();
+  stage.submit(1, 2);
+  stage.step();
+  stage.deliverer.pause(true);
+  stage.submit(3, 4);
+  stage.deliverer.expedite({DeliveryKey{4}});
+  stage.client->release();
+  stage.now += 1h;
+  stage.step();
+  CHECK(stage.reports.all().size() == 2);
+  CHECK(stage.deliverer.figures().waiting == 2);
+  const bool last = GENERATE(false, true);
+  if (last) stage.deliverer.start_no_more();
+  stage.deliverer.pause(false);
+  stage.step();
+  CHECK(stage.reports.all().size() == (last ? 2 : 4));
+}
+
+TEST_CASE("the end of a pause wakes who slept through it", "[delivery][deliverer]") {
+  Stage stage;
+  stage.deliverer.pause(true);
+  stage.deliverer.start();
+  stage.submit(1, 3);
+  while (stage.deliverer.figures().waiting < 3) std::this_thread::yield();
+  stage.deliverer.pause(false);
+  CHECK(stage.reports.wait_for(3));
+}
+
 TEST_CASE("a clock that is set back makes no pause longer", "[delivery][deliverer]") {
   Stage stage;
   stage.client->decide([](const HttpRequest&) {

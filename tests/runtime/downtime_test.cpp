@@ -37,6 +37,7 @@ class Receiver final : public DeliverySink {
   }
   void withdraw(std::vector<DeliveryKey> deliveries) override { scheduler_.drop(deliveries); }
   void expedite(std::vector<DeliveryKey> deliveries) override { scheduler_.expedite(deliveries); }
+  void pause(bool) override {}
 
   void start(Instant now) {
     for (DeliveryTask& task : scheduler_.start(pace(now))) {

@@ -40,12 +40,14 @@ TEST_CASE("a full disk refuses, sends nothing, and goes on when there is room",
   }
   CHECK(stage.engine().unwritable());
   CHECK(stage.sink().tasks.size() == 1);
+  CHECK(stage.sink().paused);
   stage.reply(200);  // cannot be recorded yet
   CHECK(stage.counts("tell")[Counter::Pending] == 1);
 
   faults->full = false;
   stage.pass(2s);
   CHECK_FALSE(stage.engine().unwritable());
+  CHECK_FALSE(stage.sink().paused);
   CHECK(stage.counts("tell")[Counter::Accepted] == 1);
   CHECK(stage.event("bob", "opened").kind == EventAnswer::Kind::Accepted);
 }
@@ -70,6 +72,7 @@ TEST_CASE("whatever keeps the disk from being written is told as what it is, and
   CHECK(stage.event("bob", "opened").kind == EventAnswer::Kind::Unavailable);
   REQUIRE(stage.engine().unwritable());
   CHECK(stage.engine().unwritable()->code == code);
+  CHECK(stage.sink().paused);
   CHECK(log == std::vector<std::string>{record});
   CHECK(stage.sink().tasks.size() == 1);
   stage.reply(200);  // cannot be recorded yet

@@ -17,9 +17,11 @@ class FakeSink final : public SimulatedReceiver {
   void submit(std::vector<DeliveryTask> tasks) override;
   void withdraw(std::vector<DeliveryKey> deliveries) override;
   void expedite(std::vector<DeliveryKey> deliveries) override;
+  void pause(bool now) override { paused = now; }
   std::vector<AttemptResult> answers(Instant) override { return {}; }  // See Stage::reply.
   std::vector<DeliveryTask> tasks;  ///< Handed out and not yet answered.
   std::vector<DeliveryKey> withdrawn, expedited;
+  bool paused = false;
 };
 
 class Stage {

@@ -443,8 +443,11 @@ int run_serve(const ServeOptions& options, const NodeKinds& kinds) {
   signal.hurry();
   const std::string failure = service.runtime->failure();
   log({"server.stopping", {}});
-  service.server->stop(kDoorPatience);
-  const Status stopped = service.runtime->stop(options.patience);
+  const auto end = std::chrono::steady_clock::now() + options.patience;
+  service.runtime->send_no_more();
+  service.server->stop(std::min(kDoorPatience, options.patience));
+  const auto left = std::chrono::ceil<Duration>(end - std::chrono::steady_clock::now());
+  const Status stopped = service.runtime->stop(std::max(left, Duration{}));
   if (!failure.empty()) return complain(failure, kExitIo);
   if (!stopped) return complain(stopped.error());
   log({"server.stopped", {}});
