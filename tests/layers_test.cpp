@@ -57,7 +57,7 @@ const std::map<string, std::vector<string>> kHomes{
     {"CLI/", {"tools/onward"}},
     {"jemalloc/", {"tools/onward"}},
     {"csv.h", {"engine/exchange/csv.cpp"}},
-    {"openssl/", {"engine/secrets", "engine/api", "tools"}},
+    {"openssl/", {"engine/secrets", "engine/delivery", "engine/api", "tools"}},
     {"tl/expected.hpp", {"engine", "nodes", "tools"}},
     {"fmt/", {"engine", "nodes", "tools"}},
 };

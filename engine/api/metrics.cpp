@@ -60,6 +60,9 @@ void write_engine(Exposition& to, const RuntimeFigures& figures, Instant now) {
   to.sample(figures.attempts_accepted, "result=\"accepted\"");
   to.sample(figures.attempts_refused, "result=\"refused\"");
   to.sample(figures.attempts_local, "result=\"local\"");
+  to.one("attempts_after_unknown_total", "counter",
+         "Attempts after one that timed out or was cut off: the receiver may have had the request.",
+         figures.attempts_after_unknown);
   to.one("attempts_blocked_total", "counter", "Attempts that the address guard refused.",
          figures.delivery.blocked);
   to.one("requests_started_total", "counter", "Webhook requests started.",

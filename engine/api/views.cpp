@@ -100,6 +100,24 @@ std::size_t character_length(std::string_view text) {
   const std::size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
   return text.size() >= length && valid_utf8(text.substr(0, length)) ? length : 0;
 }
+
+/// Whether a well-formed character acts on a terminal: the controls of ASCII and of ECMA-48 (U+0080
+/// to U+009F), and those that turn the direction of what follows (U+202A to U+202E, U+2066 to
+/// U+2069).
+bool is_control(std::string_view character) {
+  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(character[i]); };
+  switch (character.size()) {
+    case 1:
+      return (at(0) < 0x20 && at(0) != '\n' && at(0) != '\t') || at(0) == 0x7f;
+    case 2:
+      return at(0) == 0xc2 && at(1) < 0xa0;
+    case 3:
+      return at(0) == 0xe2 && ((at(1) == 0x80 && at(2) >= 0xaa && at(2) <= 0xae) ||
+                               (at(1) == 0x81 && at(2) >= 0xa6 && at(2) <= 0xa9));
+    default:
+      return false;
+  }
+}
 }  // namespace
 
 Value view_of(const ContactAnswer& answer) {
@@ -258,16 +276,15 @@ std::string inert_text(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size());
   while (!bytes.empty()) {
-    const auto first = static_cast<unsigned char>(bytes.front());
     const std::size_t length = character_length(bytes);
-    const bool control = (first < 0x20 && first != '\n' && first != '\t') || first == 0x7f;
-    if (length == 0 || control) {
-      fmt::format_to(std::back_inserter(out), "\\x{:02x}", first);
-      bytes.remove_prefix(1);
+    const std::string_view character = bytes.substr(0, std::max<std::size_t>(length, 1));
+    if (length > 0 && !is_control(character)) {
+      out += character;
     } else {
-      out += bytes.substr(0, length);
-      bytes.remove_prefix(length);
+      for (const char byte : character)
+        fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<unsigned char>(byte));
     }
+    bytes.remove_prefix(character.size());
   }
   return out;
 }

@@ -83,11 +83,11 @@ struct AttemptResult {
   Duration took{};
   int status = 0;     ///< Of a complete final header block; 0 where there was none.
   std::string code;   ///< Machine word where status is 0 or the attempt was refused by
-                      ///< us: "connect_refused", "timeout", "dns", "blocked_policy", …
+                      ///< us: "connect_refused", "timeout", "dns", "blocked_policy", … Beside a
+                      ///< status: "redirect", "body_truncated".
   std::string error;  ///< For a person.
   std::optional<Duration> retry_after;  ///< From the end of the attempt, already clamped to >= 0.
   std::string response;                 ///< Excerpt of the body, raw, at most 4 KiB.
-  bool body_truncated = false;          ///< The header block was complete, the body was not.
   bool permanent = false;  ///< Our own refusal (blocked_policy, bad_header): fails at once.
   bool local = false;      ///< Local trouble (no descriptors): costs no attempt.
 };

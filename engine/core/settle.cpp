@@ -21,8 +21,9 @@ bool accepts(const RetryPolicy& policy, int status) {
 std::string final_reason(const RetryPolicy& policy, const AttemptResult& result) {
   if (result.permanent) return result.code;
   if (result.status == 0) return {};
+  if (result.status == kGone) return "gone";
   if (std::ranges::find(policy.permanent, result.status) == policy.permanent.end()) return {};
-  return result.status == kGone ? "gone" : "status_" + std::to_string(result.status);
+  return "status_" + std::to_string(result.status);
 }
 
 Attempt record_of(const AttemptResult& result, std::uint32_t number) {

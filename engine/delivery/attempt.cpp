@@ -149,6 +149,22 @@ bool accepted(const RetryPolicy& retry, int status) {
   return std::find(retry.accept.begin(), retry.accept.end(), status) != retry.accept.end();
 }
 
+bool is_redirect(int status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/// Where an answer points to, without what may be somebody's business: a user, a query, a fragment.
+std::string without_query(std::string_view location) {
+  location = location.substr(0, location.find_first_of("?#"));
+  const std::size_t scheme = location.find("//");
+  if (scheme == std::string_view::npos) return std::string{location};
+  const std::size_t host = scheme + 2;
+  const std::size_t path = std::min(location.find('/', host), location.size());
+  const std::size_t user = location.substr(0, path).rfind('@');
+  if (user == std::string_view::npos || user < host) return std::string{location};
+  return std::string{location.substr(0, host)}.append(location.substr(user + 1));
+}
+
 AttemptResult blank_result(const DeliveryTask& task, Instant started) {
   AttemptResult result;
   result.delivery = task.delivery;
@@ -209,13 +225,18 @@ AttemptResult result_of(const DeliveryTask& task, HttpReply reply, Instant start
   result.status = reply.status;
   result.code = std::move(reply.code);
   result.error = std::move(reply.error);
-  result.body_truncated = reply.body_truncated;
   result.local = reply.local;
   result.permanent = is_permanent(result.code);
   if (reply.status == 0) return result;
 
   const bool good = accepted(task.policy->retry, reply.status);
-  if (!good && result.error.empty()) result.error = fmt::format("answered {}", reply.status);
+  if (!good) result.error = fmt::format("answered {}", reply.status);
+  if (!good && is_redirect(reply.status)) {
+    result.code = "redirect";
+    if (!reply.location.empty()) result.error += ", to " + without_query(reply.location);
+  } else if (reply.body_truncated) {
+    result.code = "body_truncated";
+  }
   const LogBody log = task.policy->log_body;
   if (log == LogBody::All || (log == LogBody::Failures && !good)) {
     result.response = std::move(reply.body);

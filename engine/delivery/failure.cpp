@@ -4,6 +4,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
+#include <string_view>
 
 namespace onward {
 namespace {
@@ -52,22 +54,29 @@ Failure name_timeout(const FailedTransfer& failed) {
   return {.code = "tls", .error = fmt::format("the TLS handshake with {} took too long", where)};
 }
 
+/// Whoever demands a certificate says so by name in TLS 1.3 alone, after the handshake, where a
+/// reset may overtake it.
+std::optional<Failure> lacks_certificate(const FailedTransfer& failed) {
+  const bool named = failed.message.find("certificate required") != std::string::npos;
+  if (!named && !failed.certificate_asked) return std::nullopt;
+  constexpr std::string_view kDemands = "demands a client certificate";
+  constexpr std::string_view kHungUp = "asked for a client certificate, got none, and hung up";
+  return Failure{.code = "tls_client_cert",
+                 .error = fmt::format("{} {}", failed.where, named ? kDemands : kHungUp)};
+}
+
 /// The connection broke, or what came over it is no answer.
 Failure name_broken(const FailedTransfer& failed) {
+  if (auto lacking = lacks_certificate(failed)) return *std::move(lacking);
   if (failed.code == CURLE_GOT_NOTHING) {
     return {.code = "reset",
             .error = fmt::format("{} closed the connection without an answer", failed.where)};
-  }
-  if (failed.message.find("certificate required") != std::string::npos) {
-    return {.code = "tls_client_cert",
-            .error = fmt::format("{} demands a client certificate", failed.where)};
   }
   return {.code = "reset",
           .error = fmt::format("the connection to {} broke before an answer", failed.where)};
 }
 
 Failure name_tls(const FailedTransfer& failed, std::string code) {
-  if (failed.message.find("certificate required") != std::string::npos) return name_broken(failed);
   return {.code = std::move(code),
           .error = fmt::format("TLS with {} failed: {}", failed.where, failed.message)};
 }
@@ -117,6 +126,7 @@ Failure name_failure(const FailedTransfer& failed) {
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_SHUTDOWN_FAILED:
     case CURLE_USE_SSL_FAILED:
+      if (auto lacking = lacks_certificate(failed)) return *std::move(lacking);
       return name_tls(failed, "tls");
     case CURLE_SSL_CACERT_BADFILE:
       return local(

@@ -19,6 +19,7 @@ struct FailedTransfer {
   int os_errno = 0;            ///< Of the connection.
   bool resolved = false, connected = false;
   bool requested = false;  ///< TLS stood, where there is TLS, and the request began to go out.
+  bool certificate_asked = false;  ///< A certificate of ours, on a connection made for it.
   bool header_limit = false;
   int provisional = 0;  ///< The status of a header block that is no final one: 100, 101, 103.
   Duration connect_timeout{}, timeout{};

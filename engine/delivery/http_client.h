@@ -33,6 +33,7 @@ struct HttpReply {
   std::string code;  ///< See AttemptResult::code.
   std::string error;
   std::string retry_after;  ///< The header's text; empty where there was none or several.
+  std::string location;     ///< That header, cut short; raw.
   std::string date;         ///< The Date header, for a Retry-After in date form.
   std::string body;
   bool body_truncated = false;

@@ -13,10 +13,14 @@
 #include <new>
 #include <utility>
 
+#include "engine/delivery/tls_session.h"
+
 namespace onward {
 namespace {
 /// Of all header blocks of an answer, provisional ones included.
 constexpr std::size_t kHeaderMax = 256 * 1024;
+/// Kept of where an answer points to.
+constexpr std::size_t kLocationMax = 512;
 /// Certificates and addresses are judged when a connection opens, so none lives longer.
 constexpr long kConnectionLifeSeconds = 300;
 /// libcurl repeats a request by itself when a reused connection turns out to be dead: the fresher,
@@ -117,6 +121,9 @@ void Transfer::set_constants() {
   }
   set(easy, CURLOPT_PREREQFUNCTION, &Transfer::on_before_request);
   set(easy, CURLOPT_PREREQDATA, this);
+  set(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  set(easy, CURLOPT_SSL_CTX_FUNCTION, &Transfer::on_tls_context);
+  set(easy, CURLOPT_SSL_CTX_DATA, this);
   set(easy, CURLOPT_DEBUGFUNCTION, &Transfer::on_remark);
   set(easy, CURLOPT_DEBUGDATA, this);
 }
@@ -325,6 +332,7 @@ Failure Transfer::failure_of(CURLcode code) const {
                        .resolved = address() || looked_up > 0,
                        .connected = local_port > 0,
                        .requested = way_.requested,
+                       .certificate_asked = way_.certificate_asked && *way_.certificate_asked,
                        .header_limit = answer_.header_limit,
                        .provisional = answer_.block_status,
                        .connect_timeout = request_.connect_timeout,
@@ -351,6 +359,7 @@ HttpReply Transfer::finish(CURLcode code) {
   reply.body_truncated = code != CURLE_OK;
   if (answer_.retry_afters == 1) reply.retry_after = std::move(answer_.retry_after);
   reply.date = std::move(answer_.date);
+  reply.location = std::move(answer_.location);
   reply.body = std::move(answer_.body);
   request_ = {};  // Bodies and resolved secrets are not kept by an idle handle.
   return reply;
@@ -389,25 +398,32 @@ std::size_t Transfer::header_line(std::string_view line) {
   return line.size();
 }
 
-/// False where nothing more is to be read. Nobody asked to switch protocols. And where two headers
-/// tell the length of a body, whatever follows it may be taken for either: the status counts, but
-/// the connection is not used again (RFC 9112 6.3).
+/// False where nothing more is to be read. Nobody asked to switch protocols. And where headers
+/// disagree about the length of a body, whatever follows may be taken for either: the status
+/// counts, but the connection is not used again (RFC 9112 6.3).
 bool Transfer::end_block() {
   answer_.complete = answer_.block_status >= 200;
   if (answer_.complete) set(easy_.get(), CURLOPT_VERBOSE, 1L);  // See `on_remark`.
-  return answer_.block_status != 101 && !(answer_.sized && answer_.chunked);
+  answer_.contradicts = answer_.contradicts || (answer_.sized && answer_.chunked);
+  return answer_.block_status != 101 && !answer_.contradicts;
 }
 
 void Transfer::header_field(std::string_view line) {
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos) return;
-  const std::string_view name = line.substr(0, colon);
+  const std::string_view name = trim(line.substr(0, colon));
   const std::string_view value = trim(line.substr(colon + 1));
   if (same_name(name, "Date")) {
     answer_.date = value;
+  } else if (same_name(name, "Location")) {
+    answer_.location = value.substr(0, kLocationMax);
   } else if (same_name(name, "Content-Type")) {
     answer_.content_type = value;
   } else if (same_name(name, "Content-Length")) {
+    const bool number = value.find_first_not_of("0123456789") == std::string_view::npos;
+    if (value.empty() || !number || (answer_.sized && value != answer_.length))
+      answer_.contradicts = true;
+    answer_.length = value;
     answer_.sized = true;
   } else if (same_name(name, "Transfer-Encoding")) {
     answer_.chunked = true;
@@ -477,6 +493,12 @@ int Transfer::on_before_request(void* self, char* address, char* local, int port
       {.remote = address, .local = local, .remote_port = port, .local_port = local_port});
 }
 
+CURLcode Transfer::on_tls_context(CURL*, void* context, void* self) {
+  auto& asked = static_cast<Transfer*>(self)->way_.certificate_asked;
+  asked = std::make_shared<bool>(false);
+  return watch_for_request(context, asked);
+}
+
 /// Whether the kept connection has something to read although nobody asked anything yet: the rest
 /// of an answer, one that was sent unasked, or its end. libcurl would take it for our answer.
 bool Transfer::out_of_step(const ConnectionEnds& ends) {
@@ -484,7 +506,8 @@ bool Transfer::out_of_step(const ConnectionEnds& ends) {
   if (way_.sockets.empty()) {
     const int socket = options_.sockets->find(ends);
     char byte = 0;
-    return socket >= 0 && recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
+    return socket >= 0 &&
+           (recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || holds_unread(easy_.get()));
   }
   for (const int socket : way_.sockets) {
     if (local_port_of(socket) == ends.local_port) options_.sockets->connected(socket, ends);

@@ -89,11 +89,12 @@ class Transfer {
     int block_status = 0;                 ///< Of the header block being read.
     bool complete = false;                ///< The final block was read to its end.
     bool sized = false, chunked = false;  ///< The two ways to tell the length of a body.
+    bool contradicts = false;             ///< Two lengths, or one that is none.
     bool body_began = false;
     bool header_limit = false;
     std::size_t header_bytes = 0, body_bytes = 0;
     int retry_afters = 0;
-    std::string retry_after, date, content_type, body;
+    std::string length, retry_after, date, content_type, location, body;
   };
   /// What happened on the way to it.
   struct Way {
@@ -101,6 +102,8 @@ class Transfer {
     std::vector<int> sockets;  ///< Opened for it; one stands for the connection, others are gone.
     bool ipv6 = false;
     int socket_errno = 0;
+    /// The receiver of a new TLS connection asked for a certificate of ours.
+    std::shared_ptr<bool> certificate_asked;
     bool requested = false;
     bool stale = false;  ///< The kept connection held bytes, or its end, before it was asked.
   };
@@ -124,6 +127,7 @@ class Transfer {
 
   static std::size_t on_header(char* data, std::size_t one, std::size_t size, void* self);
   static std::size_t on_body(char* data, std::size_t one, std::size_t size, void* self);
+  static CURLcode on_tls_context(CURL*, void* context, void* self);
   static int on_remark(CURL* handle, curl_infotype type, char* data, std::size_t size, void*);
   static curl_socket_t on_open_socket(void* self, curlsocktype, curl_sockaddr* address);
   static int on_close_socket(void* sockets, curl_socket_t socket);

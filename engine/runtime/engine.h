@@ -92,6 +92,7 @@ void refuse(std::span<Job> jobs, const Error& error);
 struct EngineFigures {
   std::uint64_t events_accepted = 0, events_duplicate = 0, events_rejected = 0;
   std::uint64_t attempts_accepted = 0, attempts_refused = 0, attempts_local = 0;
+  std::uint64_t attempts_after_unknown = 0;  ///< Their receiver may have had the request before.
   std::uint64_t commits = 0, inputs = 0, commit_micros_total = 0;
   std::int64_t pending = 0;
 };
@@ -286,7 +287,8 @@ class Engine {
   void withdraw(const std::vector<DeliveryKey>& deliveries);
   void count(std::span<const Work> work);
   void count(std::span<const Settled> settled);
-  void log_attempt(const Settled& settled) const;
+  void log_attempt(const Settled& settled);
+  bool is_news(const EndpointKey& endpoint, const AttemptResult& result);
   void log_deferred(const AttemptResult& result);
   void log_changes(const std::vector<Activity>& changes) const;
   void log(const LogRecord& record) const;
@@ -341,6 +343,7 @@ class Engine {
     std::size_t attempts = 0;
   };
   std::map<std::string, Deferred> deferred_;
+  std::map<EndpointKey, std::optional<Instant>> mishaps_told_;  ///< See `is_news`.
   std::optional<Instant> scenario_due_;                  // when a scenario starts or ends by itself
   std::map<std::string, ScenarioPass> scenario_passes_;  // under way, by name
   KeepWalk keep_bodies_, keep_runs_;

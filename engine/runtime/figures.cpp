@@ -1,11 +1,27 @@
 // More of the engine: what it counts and tells of its work.
 #include "engine/runtime/engine.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
 
 namespace onward {
+namespace {
+/// Whether an attempt that ended so may have reached its receiver.
+bool is_unknown(std::string_view code) { return code == "timeout" || code == "reset"; }
+
+/// Whether somebody has to change something: here, or at the receiver.
+bool wants_a_person(const AttemptResult& result) {
+  constexpr std::string_view kCodes[] = {"redirect", "tls_cert", "tls_client_cert"};
+  if (std::ranges::find(kCodes, result.code) != std::end(kCodes)) return true;
+  constexpr int kPassing[] = {408, 425, 429};
+  return result.status >= 400 && result.status < 500 &&
+         std::ranges::find(kPassing, result.status) == std::end(kPassing);
+}
+}  // namespace
+
 void Engine::count(std::span<const Work> work) {
   for (const Work& item : work) {
     ++figures_.inputs;
@@ -28,6 +44,8 @@ void Engine::count(std::span<const Work> work) {
 
 void Engine::count(std::span<const Settled> settled) {
   for (const Settled& one : settled) {
+    if (one.settlement.superseded && is_unknown(one.settlement.superseded->code))
+      ++figures_.attempts_after_unknown;
     if (one.result.local)
       ++figures_.attempts_local;
     else if (one.settlement.accepted)
@@ -43,7 +61,7 @@ void Engine::count(std::span<const Settled> settled) {
   }
 }
 
-void Engine::log_attempt(const Settled& settled) const {
+void Engine::log_attempt(const Settled& settled) {
   if (!options_.log) return;
   const Delivery& delivery = settled.settlement.delivery;
   const AttemptResult& result = settled.result;
@@ -58,8 +76,21 @@ void Engine::log_attempt(const Settled& settled) const {
                   {"state", to_string(delivery.state)}}};
   if (delivery.due) line.fields.emplace_back("next_at", *delivery.due);
   if (!delivery.reason.empty()) line.fields.emplace_back("reason", delivery.reason);
-  if (settled.settlement.failed) line.level = LogLevel::Warning;
+  if (settled.settlement.failed || is_news(delivery.endpoint, result))
+    line.level = LogLevel::Warning;
   log(line);
+}
+
+/// What waiting will not mend, at the first attempt that meets it: once an hour for each endpoint.
+bool Engine::is_news(const EndpointKey& endpoint, const AttemptResult& result) {
+  constexpr Duration kPause = std::chrono::hours{1};
+  if (!wants_a_person(result)) return false;
+  std::optional<Instant>& told = mishaps_told_[endpoint];
+  const Instant now = clock_.now();
+  // A clock that was set back keeps nothing from being told.
+  if (told && now >= *told && now - *told < kPause) return false;
+  told = now;
+  return true;
 }
 
 /// Trouble of our own meets everybody alike: each kind is told of once a minute, with how many

@@ -226,6 +226,7 @@ struct WebhookTestAnswer {
 struct RuntimeFigures {
   std::uint64_t events_accepted = 0, events_duplicate = 0, events_rejected = 0;
   std::uint64_t attempts_accepted = 0, attempts_refused = 0, attempts_local = 0;
+  std::uint64_t attempts_after_unknown = 0;  ///< Their receiver may have had the request before.
   std::uint64_t commits = 0, inputs = 0;
   std::uint64_t commit_micros_total = 0;
   std::size_t queued = 0, pending = 0, queued_max = 0;

@@ -459,6 +459,7 @@ RuntimeFigures Runtime::figures() const {
   shown.attempts_accepted = from.attempts_accepted;
   shown.attempts_refused = from.attempts_refused;
   shown.attempts_local = from.attempts_local;
+  shown.attempts_after_unknown = from.attempts_after_unknown;
   shown.commits = from.commits;
   shown.inputs = from.inputs;
   shown.commit_micros_total = from.commit_micros_total;

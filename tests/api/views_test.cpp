@@ -68,6 +68,12 @@ TEST_CASE("text of unknown origin keeps its letters and loses its powers", "[api
   CHECK(inert_text("\xc3") == "\\xc3");
   CHECK(inert_text("\xe2\x82") == "\\xe2\\x82");
   CHECK(inert_text("\r\x7f") == "\\x0d\\x7f");
+  CHECK(inert_text("\x1b[2J") == "\\x1b[2J");
+  CHECK(inert_text("\u009b31m") == "\\xc2\\x9b31m");  // ESC [, in one character
+  CHECK(inert_text("\u202egpj") == "\\xe2\\x80\\xaegpj");
+  CHECK(inert_text("\u2066x\u2069") == "\\xe2\\x81\\xa6x\\xe2\\x81\\xa9");
+  CHECK(inert_text("\u00a0\u2065\u2070\u202f") == "\u00a0\u2065\u2070\u202f");
+  CHECK(inert_text("<b>") == "<b>");  // Nothing shows it as HTML.
 }
 
 TEST_CASE("a mistake is shown with its place and the name that was meant", "[api][views]") {

@@ -40,8 +40,10 @@ TEST_CASE("a status is judged by the node's list, by default every 2xx", "[core]
 
 TEST_CASE("a complete header block is an answer, whatever comes of the body", "[core][settle]") {
   AttemptResult result = status(200);
-  result.body_truncated = true;
-  CHECK(settled(fresh(), result).accepted);
+  result.code = "body_truncated";
+  const Settlement outcome = settled(fresh(), result);
+  CHECK(outcome.accepted);
+  CHECK(outcome.delivery.last->code == "body_truncated");
   result.status = 500;
   CHECK(settled(fresh(), result).delivery.pending());
 }
@@ -49,7 +51,8 @@ TEST_CASE("a complete header block is an answer, whatever comes of the body", "[
 TEST_CASE("410, permanent statuses and our own refusals fail at once", "[core][settle]") {
   CHECK(settled(fresh(), status(410)).delivery.reason == "gone");
   RetryPolicy policy = default_retry_policy();
-  policy.permanent = {400, 410};
+  policy.permanent = {400};
+  CHECK(settled(fresh(), status(410), policy).delivery.reason == "gone");
   const Settlement refused = settled(fresh(), status(400), policy);
   CHECK(refused.failed);
   CHECK(refused.delivery.reason == "status_400");

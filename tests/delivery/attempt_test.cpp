@@ -210,6 +210,37 @@ TEST_CASE("bodies of answers are kept as the node says", "[delivery][attempt]") 
   CHECK(result(status(200), only_202).response == "body");
 }
 
+TEST_CASE("where a redirect points to is told, without what may be somebody's business",
+          "[delivery][attempt]") {
+  const auto told = [](int code, std::string location) {
+    HttpReply reply = status(code);
+    reply.location = std::move(location);
+    const AttemptResult made = result(std::move(reply));
+    CHECK(made.status == code);
+    return made.code + ": " + made.error;
+  };
+  CHECK(told(302, "https://jane:pw@www.example.com/new/hook?token=t#f") ==
+        "redirect: answered 302, to https://www.example.com/new/hook");
+  CHECK(told(301, "//www.example.com") == "redirect: answered 301, to //www.example.com");
+  CHECK(told(303, "/in?next=a@b") == "redirect: answered 303, to /in");
+  CHECK(told(307, "https://www.example.com/~a@b/") ==
+        "redirect: answered 307, to https://www.example.com/~a@b/");
+  CHECK(told(308, "https://jane@") == "redirect: answered 308, to https://");
+  CHECK(told(308, "") == "redirect: answered 308");
+  CHECK(told(304, "/x") == ": answered 304");
+  CHECK(told(201, "/made/1") == ": ");
+}
+
+TEST_CASE("that a body broke off is told beside its status", "[delivery][attempt]") {
+  HttpReply reply = status(200);
+  reply.body_truncated = true;
+  CHECK(result(reply).code == "body_truncated");
+  CHECK(result(reply).error.empty());
+  reply.status = 503;
+  CHECK(result(reply).code == "body_truncated");
+  CHECK(result(reply).error == "answered 503");
+}
+
 TEST_CASE("an answer speaks for its endpoint, silence for the origin", "[delivery][attempt]") {
   using Kind = Verdict::Kind;
   const auto kind = [](HttpReply reply) { return verdict_of(result(std::move(reply))).kind; };

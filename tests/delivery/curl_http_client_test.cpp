@@ -314,6 +314,10 @@ TEST_CASE("fault 13: an answer that contradicts itself is not kept for the next 
           "[delivery][client][faults]") {
   const auto text = GENERATE(
       as<std::string>{}, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\nhello",
+      "HTTP/1.1 200 OK\r\nContent-Length: 7\r\nContent-Length: 5\r\n\r\nhello",
+      "HTTP/1.1 200 OK\r\nContent-Length: 5, 7\r\n\r\nhello",
+      "HTTP/1.1 200 OK\r\nContent-Length: 5abc\r\n\r\nhello",
+      "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding : chunked\r\n\r\nhello",
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n",
       "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello",
       "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");

@@ -5,9 +5,11 @@
 #include <openssl/x509v3.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 
 #include "engine/delivery/curl_http_client.h"
 #include "tests/delivery/calls.h"
@@ -52,9 +54,12 @@ Certificate make_certificate(EVP_PKEY* key, const char* name, long seconds) {
 /// A receiver over TLS whose certificate a test chooses.
 class TlsReceiver {
  public:
+  /// What it says over a session; without one, it answers a request with 200.
+  using Talk = std::function<void(SSL*)>;
   explicit TlsReceiver(const char* name = "IP:127.0.0.1", long valid_seconds = 3600,
-                       bool wants_client = false)
-      : key_{EVP_EC_gen("P-256")},
+                       bool wants_client = false, Talk talk = {})
+      : talk_{std::move(talk)},
+        key_{EVP_EC_gen("P-256")},
         certificate_{make_certificate(key_.get(), name, valid_seconds)},
         context_{SSL_CTX_new(TLS_server_method())},
         receiver_{[this](Peer& peer) { serve(peer); }} {
@@ -82,17 +87,24 @@ class TlsReceiver {
                                           }}});
     return onward::call(*client, request_to(fmt::format("https://{}:{}/", name, receiver_.port())));
   }
+  std::string origin() const { return fmt::format("https://127.0.0.1:{}", receiver_.port()); }
+  const std::string& certificate_file() const { return file_; }
+  std::size_t connections() const { return receiver_.connections(); }
   SSL_CTX* context() const { return context_.get(); }
+  /// Ends the connection of whom it does not let in at once, instead of with a goodbye.
+  std::atomic<bool> hangs_up = false;
 
  private:
   void serve(Peer& peer) {
     const Session session{SSL_new(context_.get())};
     SSL_set_fd(session.get(), peer.socket());
     if (SSL_accept(session.get()) != 1) {
+      if (hangs_up) return peer.reset();
       // The alert must not be overtaken by the reset that unread bytes would cause.
       peer.shut_sending();
       return peer.wait_for_close();
     }
+    if (talk_) return talk_(session.get());
     char bytes[4096];
     if (SSL_read(session.get(), bytes, sizeof bytes) <= 0) return;
     const std::string reply = http_reply(200);
@@ -100,6 +112,7 @@ class TlsReceiver {
     SSL_shutdown(session.get());
   }
 
+  Talk talk_;
   Key key_;
   Certificate certificate_;
   Context context_;
@@ -152,8 +165,57 @@ TEST_CASE("a certificate is asked for the name, though the connection goes to an
 
 TEST_CASE("fault 29: a receiver that demands a certificate of ours",
           "[delivery][client][tls][faults]") {
-  const HttpReply reply = TlsReceiver("IP:127.0.0.1", 3600, true).call(/*believe=*/true);
+  const bool old = GENERATE(false, true), hangs_up = GENERATE(false, true);
+  CAPTURE(old, hangs_up);
+  TlsReceiver receiver{"IP:127.0.0.1", 3600, true};
+  if (old) SSL_CTX_set_max_proto_version(receiver.context(), TLS1_2_VERSION);
+  receiver.hangs_up = hangs_up;
+  const HttpReply reply = receiver.call(/*believe=*/true);
   CHECK(reply.status == 0);
   CHECK(reply.code == "tls_client_cert");
+  CHECK_THAT(reply.error, Catch::Contains("a client certificate"));
+}
+
+TEST_CASE("a receiver that asks for a certificate and goes on without one is asked as any other",
+          "[delivery][client][tls]") {
+  TlsReceiver receiver;
+  SSL_CTX_set_verify(receiver.context(), SSL_VERIFY_PEER, nullptr);
+  CHECK(receiver.call(/*believe=*/true).status == 200);
+  CHECK(receiver.call(/*believe=*/false).code == "tls_cert");
+}
+
+TEST_CASE("fault 28: no TLS before 1.2, whatever the system allows",
+          "[delivery][client][tls][faults]") {
+  TlsReceiver receiver;
+  SSL_CTX_set_security_level(receiver.context(), 0);
+  SSL_CTX_set_max_proto_version(receiver.context(), TLS1_1_VERSION);
+  CHECK(receiver.call(/*believe=*/true).code == "tls");
+}
+
+TEST_CASE("fault 16: what came over TLS after an answer, and was not read, ends its connection",
+          "[delivery][client][tls][faults]") {
+  const std::string stray =
+      GENERATE(as<std::string>{}, "", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  std::atomic<int> requests = 0;
+  const TlsReceiver receiver{
+      "IP:127.0.0.1", 3600, false, [&](SSL* session) {
+        const auto write = [&](const std::string& record) {
+          SSL_write(session, record.data(), static_cast<int>(record.size()));
+        };
+        char bytes[4096];
+        while (SSL_read(session, bytes, sizeof bytes) > 0) {
+          // A client that has read the headers takes of the next record what is left of the body.
+          write(fmt::format("HTTP/1.1 {} Whatever\r\nContent-Length: 1\r\n\r\n",
+                            requests++ == 0 ? 200 : 500));
+          write("x" + stray);
+        }
+      }};
+  const auto client =
+      make_curl_client({.guard = open_guard(), .ca_file = receiver.certificate_file()});
+  CHECK(call(*client, request_to(receiver.origin())).status == 200);
+  const HttpReply second = call(*client, request_to(receiver.origin()));
+  CHECK(second.status == 500);
+  CHECK(second.reused == stray.empty());
+  CHECK(receiver.connections() == (stray.empty() ? 1 : 2));
 }
 }  // namespace onward

@@ -184,3 +184,51 @@ TEST_CASE("trouble of our own is told once a minute, whoever it meets", "[runtim
   REQUIRE(told.size() == 4);
   CHECK(told.back().find("attempts=3") != std::string::npos);
 }
+
+TEST_CASE("what waiting will not mend is warned of at the first attempt, once an hour",
+          "[runtime][logs]") {
+  std::vector<bool> warned;
+  RuntimeOptions options;
+  options.log = [&warned](const LogRecord& record) {
+    if (record.event == "delivery.attempted") warned.push_back(record.level == LogLevel::Warning);
+  };
+  Stage stage{kRelay, nullptr, options};
+  const auto meets = [&](std::initializer_list<int> statuses) {
+    warned.clear();
+    for (const int status : statuses) {
+      stage.event("ada", "opened");
+      REQUIRE(stage.reply(status) == 1);
+    }
+    return warned;
+  };
+  using Warned = std::vector<bool>;
+  CHECK(meets({0, 500, 503, 408, 425, 429}) == Warned(6, false));
+  CHECK(meets({404, 404, 200, 401}) == Warned{true, false, false});
+  stage.clock().pass(-2h);  // Set back.
+  CHECK(meets({403}) == Warned{true});
+}
+
+TEST_CASE("attempts whose receiver may have had the request before are counted",
+          "[runtime][logs][faults]") {
+  Stage stage{kRelay};
+  stage.event("ada", "opened");
+  const auto meets = [&stage](int status, std::string code) {
+    for (int hours = 0; stage.sink().tasks.empty() && hours < 24; ++hours) stage.pass(1h);
+    REQUIRE(stage.sink().tasks.size() == 1);
+    const DeliveryTask task = std::move(stage.sink().tasks.front());
+    stage.sink().tasks.clear();
+    AttemptResult result;
+    result.delivery = task.delivery;
+    result.number = task.number;
+    result.started = stage.clock().now();
+    result.status = status;
+    result.code = std::move(code);
+    REQUIRE(stage.engine().work({}, {std::move(result)}));
+    return stage.engine().figures().attempts_after_unknown;
+  };
+  CHECK(meets(0, "connect_refused") == 0);
+  CHECK(meets(0, "timeout") == 0);
+  CHECK(meets(500, "") == 1);
+  CHECK(meets(0, "reset") == 1);
+  CHECK(meets(200, "") == 2);
+}

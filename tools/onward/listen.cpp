@@ -25,6 +25,7 @@
 #include "engine/secrets/signature.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/listen_parse.h"
+#include "tools/onward/terminal.h"
 
 namespace onward {
 namespace {
@@ -83,13 +84,6 @@ std::string as_text(std::string_view bytes) {
     bytes.remove_prefix(fault + 1);
   }
   text += bytes;
-  return text;
-}
-
-/// Without what would act on a terminal.
-std::string inert(std::string text) {
-  for (char& c : text)
-    if ((static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f) c = '?';
   return text;
 }
 
@@ -418,8 +412,8 @@ void Listener::record(const ListenRequest& request, int status, const std::strin
                         signature.empty() ? "" : ", signature: ", signature);
     if (options_.show) {
       for (const auto& [name, value] : request.headers)
-        out_ << fmt::format("  {}: {}\n", inert(as_text(name)), inert(as_text(value)));
-      if (!request.body.empty()) out_ << "\n  " << inert(as_text(request.body)) << "\n\n";
+        out_ << fmt::format("  {}: {}\n", printable(name), printable(value));
+      if (!request.body.empty()) out_ << "\n  " << printable(request.body) << "\n\n";
     }
     out_ << std::flush;
   }

@@ -30,6 +30,7 @@
 #include "engine/delivery/curl_http_client.h"
 #include "engine/runtime/runtime.h"
 #include "engine/store/sqlite_store.h"
+#include "tools/onward/descriptors.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/server_file.h"
 #include "tools/onward/terminal.h"
@@ -49,29 +50,6 @@ LogSink make_log(const ServeOptions& options) {
     const std::string text = (json ? to_json_line(record, now) : to_line(record, now)) + '\n';
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
   };
-}
-
-/// A server holds a descriptor for each connection, in and out: as many as the machine allows.
-rlim_t raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
-  if (limit.rlim_cur < limit.rlim_max) {
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-    ::getrlimit(RLIMIT_NOFILE, &limit);
-  }
-  return limit.rlim_cur;
-}
-
-/// The kernel doubles the table of descriptors when it is full, and with many threads whoever needs
-/// one more waits for that: 10 to 14 ms, measured, at the 256th and the 512th. So it is made large
-/// before anybody waits.
-void make_descriptor_table_large(rlim_t limit) {
-  constexpr rlim_t kEnough = 4096;
-  const int any = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-  const int last = ::fcntl(any, F_DUPFD_CLOEXEC, static_cast<int>(std::min(limit, kEnough)) - 1);
-  if (last >= 0) ::close(last);
-  if (any >= 0) ::close(any);
 }
 
 /// Values of secrets are in memory, and a core would show them to whoever reads it. A program that
@@ -226,6 +204,22 @@ Result<IntakeSecrets> read_intake_secrets(const std::vector<std::string>& given,
     secrets.emplace_back(adapter, *std::move(secret));
   }
   return secrets;
+}
+
+void fit_to_descriptors(ServeOptions& options, std::uint64_t limit, const LogSink& log) {
+  const Openings wanted{.requests = options.concurrency_total, .callers = options.connections_max};
+  const Openings fitting = fit_to(wanted, limit);
+  if (fitting == wanted) return;
+  options.concurrency_total = fitting.requests;
+  options.connections_max = fitting.callers;
+  log({"descriptors.few",
+       {{"descriptors", count_value(limit)},
+        {"requests", count_value(fitting.requests)},
+        {"callers", count_value(fitting.callers)},
+        {"hint",
+         "fewer requests and callers are served at once; allow more open files, such as "
+         "LimitNOFILE=16384 of systemd or ulimit -n"}},
+       LogLevel::Warning});
 }
 
 /// Everything that must outlive the server, in the order in which it is made.
@@ -410,7 +404,7 @@ Result<ListenAddress> parse_listen(std::string_view text) {
   return listen;
 }
 
-int run_serve(const ServeOptions& options, const NodeKinds& kinds) {
+int run_serve(ServeOptions options, const NodeKinds& kinds) {
   const auto listen = parse_listen(options.listen);
   if (!listen) return complain(listen.error().message, kExitUsage);
   if (const Status sound = check_ca_file(options.ca_file); !sound)
@@ -423,8 +417,8 @@ int run_serve(const ServeOptions& options, const NodeKinds& kinds) {
   if (*tls) warn_of_certificate(options, log);
   const StopSignal signal;
   forbid_cores();
-  const rlim_t descriptors = raise_descriptor_limit();
-  make_descriptor_table_large(descriptors);
+  const std::uint64_t descriptors = raise_descriptor_limit();
+  fit_to_descriptors(options, descriptors, log);
   Service service;
   if (const Status opened = open_engine(options, kinds, log, service); !opened)
     return startup_failed(opened.error());

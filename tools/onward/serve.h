@@ -33,7 +33,7 @@ struct ServeOptions {
 };
 /// Answers the exit code. Stops on SIGTERM and SIGINT: no new requests, what is in flight finishes,
 /// the journal is folded; a second signal ends at once.
-int run_serve(const ServeOptions& options, const NodeKinds& kinds);
+int run_serve(ServeOptions options, const NodeKinds& kinds);
 
 /// "127.0.0.1:8787", "[::1]:0", or a port alone (on 127.0.0.1).
 struct ListenAddress {
