@@ -29,38 +29,47 @@ using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
 using Context = std::unique_ptr<SSL_CTX, Freed<SSL_CTX_free>>;
 using Session = std::unique_ptr<SSL, Freed<SSL_free>>;
 
-/// A certificate that signs itself, for `name` ("IP:127.0.0.1"), valid until `seconds` from now.
-Certificate make_certificate(EVP_PKEY* key, const char* name, long seconds) {
+/// What a receiver shows, and what it wants to see.
+struct TlsParts {
+  const char* name = "IP:127.0.0.1";  ///< That its certificate is for.
+  long valid_seconds = 3600;          ///< From now.
+  bool unknown_ca = false;            ///< Who signed it; else it signs itself.
+  bool wants_client = false;
+};
+
+Certificate make_certificate(EVP_PKEY* key, const TlsParts& parts) {
   Certificate made{X509_new()};
   X509* one = made.get();
   X509_set_version(one, 2);
   ASN1_INTEGER_set(X509_get_serialNumber(one), 1);
   X509_gmtime_adj(X509_getm_notBefore(one), -7200);
-  X509_gmtime_adj(X509_getm_notAfter(one), seconds);
+  X509_gmtime_adj(X509_getm_notAfter(one), parts.valid_seconds);
   X509_set_pubkey(one, key);
-  X509_NAME* subject = X509_get_subject_name(one);
-  X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
-                             reinterpret_cast<const unsigned char*>("test"), -1, -1, 0);
-  X509_set_issuer_name(one, subject);
-  X509_EXTENSION* names = X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, name);
+  const auto add = [](X509_NAME* to, const char* text) {
+    X509_NAME_add_entry_by_txt(to, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(text),
+                               -1, -1, 0);
+  };
+  add(X509_get_subject_name(one), "test");
+  add(X509_get_issuer_name(one), parts.unknown_ca ? "nobody" : "test");
+  X509_EXTENSION* names = X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, parts.name);
   X509_add_ext(one, names, -1);
   X509_EXTENSION_free(names);
-  REQUIRE(X509_sign(one, key, EVP_sha256()) != 0);
+  const Key other{EVP_EC_gen("P-256")};
+  REQUIRE(X509_sign(one, parts.unknown_ca ? other.get() : key, EVP_sha256()) != 0);
   return made;
 }
 
 /// A receiver over TLS whose certificate a test chooses.
 class TlsReceiver {
  public:
-  explicit TlsReceiver(const char* name = "IP:127.0.0.1", long valid_seconds = 3600,
-                       bool wants_client = false)
+  explicit TlsReceiver(const TlsParts& parts = {})
       : key_{EVP_EC_gen("P-256")},
-        certificate_{make_certificate(key_.get(), name, valid_seconds)},
+        certificate_{make_certificate(key_.get(), parts)},
         context_{SSL_CTX_new(TLS_server_method())},
         receiver_{[this](Peer& peer) { serve(peer); }} {
     SSL_CTX_use_certificate(context_.get(), certificate_.get());
     SSL_CTX_use_PrivateKey(context_.get(), key_.get());
-    if (wants_client) {
+    if (parts.wants_client) {
       SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
                          nullptr);
     }
@@ -120,8 +129,10 @@ TEST_CASE("fault 27: a certificate that is not believed, whatever the reason",
     CHECK_THAT(reply.error, Catch::Contains(reason));
   };
   refused(TlsReceiver{}.call(/*believe=*/false), "self-signed");
-  refused(TlsReceiver("IP:127.0.0.1", -60).call(/*believe=*/true), "expired");
-  refused(TlsReceiver("DNS:other.example.com").call(/*believe=*/true), "127.0.0.1");
+  refused(TlsReceiver({.unknown_ca = true}).call(/*believe=*/false),
+          "unable to get local issuer certificate");
+  refused(TlsReceiver({.valid_seconds = -60}).call(/*believe=*/true), "expired");
+  refused(TlsReceiver({.name = "DNS:other.example.com"}).call(/*believe=*/true), "subject name");
 }
 
 TEST_CASE("fault 28: TLS of the day before yesterday, and one that hangs up with an alert",
@@ -145,14 +156,14 @@ TEST_CASE("fault 28: TLS of the day before yesterday, and one that hangs up with
 
 TEST_CASE("a certificate is asked for the name, though the connection goes to an address",
           "[delivery][client][tls]") {
-  const TlsReceiver receiver{"DNS:crm.test"};
+  const TlsReceiver receiver{{.name = "DNS:crm.test"}};
   CHECK(receiver.call(/*believe=*/true, "crm.test").status == 200);
   CHECK(receiver.call(/*believe=*/true, "other.test").code == "tls_cert");
 }
 
 TEST_CASE("fault 29: a receiver that demands a certificate of ours",
           "[delivery][client][tls][faults]") {
-  const HttpReply reply = TlsReceiver("IP:127.0.0.1", 3600, true).call(/*believe=*/true);
+  const HttpReply reply = TlsReceiver({.wants_client = true}).call(/*believe=*/true);
   CHECK(reply.status == 0);
   CHECK(reply.code == "tls_client_cert");
 }
