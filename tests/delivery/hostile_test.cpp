@@ -2,10 +2,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <thread>
 
 #include "engine/delivery/curl_http_client.h"
 #include "engine/delivery/failure.h"
@@ -242,6 +244,54 @@ TEST_CASE("fault 34: a kept connection is judged again at each request",
   CHECK(moved.blocked);
   CHECK(receiver.connections() == 1);
   CHECK(receiver.requests().size() == 2);
+}
+
+TEST_CASE("fault 35: a kept connection that ends once it was chosen carries no request",
+          "[delivery][client][faults]") {
+  // libcurl looks at a connection when it chooses it; the receiver ends it just after that.
+  struct Moment {
+    std::atomic<bool> chosen = false, ended = false, closed = false;
+    static int remark(CURL*, curl_infotype type, char* text, std::size_t size, void* self) {
+      auto& moment = *static_cast<Moment*>(self);
+      const std::string_view words{text, size};
+      if (type != CURLINFO_TEXT || words.find("using existing") == words.npos) return 0;
+      moment.chosen = true;
+      while (!moment.ended) std::this_thread::yield();
+      return 0;
+    }
+  } moment;
+  LocalReceiver receiver{[&](Peer& peer) {
+    peer.read();
+    peer.send(http_reply(200));
+    if (peer.number() > 1) return;
+    while (!moment.chosen) std::this_thread::yield();
+    peer.shut_sending();
+    moment.ended = true;
+    while (peer.read()) continue;  // What still comes is seen too.
+    moment.closed = true;
+  }};
+  init_curl();
+  const AddressGuard guard = open_guard();
+  OpenSockets sockets;
+  const TransferOptions options{.guard = &guard, .sockets = &sockets};
+  auto transfer = std::make_unique<Transfer>(options);
+  HttpReply reply;
+  REQUIRE(transfer->prepare(request_to(receiver.url()), reply));
+  CHECK(transfer->finish(curl_easy_perform(transfer->handle())).status == 200);
+
+  REQUIRE(transfer->prepare(request_to(receiver.url()), reply));
+  curl_easy_setopt(transfer->handle(), CURLOPT_DEBUGFUNCTION, &Moment::remark);
+  curl_easy_setopt(transfer->handle(), CURLOPT_DEBUGDATA, &moment);
+  curl_easy_setopt(transfer->handle(), CURLOPT_VERBOSE, 1L);
+  const CURLcode first = curl_easy_perform(transfer->handle());
+  const bool chosen = moment.chosen.exchange(true);
+  REQUIRE(chosen);
+  CHECK(transfer->again(first));
+  CHECK(transfer->finish(curl_easy_perform(transfer->handle())).status == 200);
+  transfer.reset();
+  while (!moment.closed) std::this_thread::yield();
+  CHECK(receiver.connections() == 2);
+  CHECK(receiver.requests().size() == 2);  // None came on the one that had ended.
 }
 
 TEST_CASE("fault 40: however many origins there are, few connections are kept",
