@@ -1,6 +1,7 @@
 // Where requests go that name their receiver: the client with name servers that a test plays.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <condition_variable>
