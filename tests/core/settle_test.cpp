@@ -30,7 +30,8 @@ TEST_CASE("a status is judged by the node's list, by default every 2xx", "[core]
   CHECK(settled(fresh(), status(299)).accepted);
   CHECK(settled(fresh(), status(200), strict).accepted);
   CHECK_FALSE(settled(fresh(), status(201), strict).accepted);
-  for (const int refused : {101, 199, 301, 302, 307, 400, 404, 422, 429, 500, 503, 999}) {
+  for (const int refused :
+       {101, 199, 301, 302, 307, 400, 401, 403, 404, 405, 415, 422, 429, 500, 503, 999}) {
     const Settlement outcome = settled(fresh(), status(refused));
     CHECK_FALSE(outcome.accepted);
     CHECK_FALSE(outcome.failed);

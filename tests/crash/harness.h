@@ -12,7 +12,7 @@ namespace onward::crash {
 struct HarnessOptions {
   int kills = 200;
   std::uint64_t seed = 1;
-  Nanos allowed = 250'000'000;  ///< See `judge`; of a machine that is busy with other things.
+  Allowed allowed;
 };
 
 struct Summary {

@@ -16,9 +16,13 @@ int main(int argc, char** argv) {
     } else if (name == "--seed" && value > 0) {
       options.seed = static_cast<std::uint64_t>(value);
     } else if (name == "--allowed-ms" && value > 0) {
-      options.allowed = value * 1'000'000;
+      options.allowed.known_for = value * 1'000'000;
+    } else if (name == "--allowed-repeats" && value > 0) {
+      options.allowed.repeats = static_cast<std::size_t>(value);
     } else {
-      std::fputs("Usage: onward_crash [--kills N] [--seed N] [--allowed-ms N]\n", stderr);
+      std::fputs(
+          "Usage: onward_crash [--kills N] [--seed N] [--allowed-ms N] [--allowed-repeats N]\n",
+          stderr);
       return 64;
     }
   }

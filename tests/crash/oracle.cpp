@@ -9,7 +9,7 @@ namespace onward::crash {
 namespace {
 class Judge {
  public:
-  Judge(const Record& record, Nanos allowed) : record_{record}, allowed_{allowed} {
+  Judge(const Record& record, const Allowed& allowed) : record_{record}, allowed_{allowed} {
     for (const Arrival& arrival : record.arrivals) by_id_[arrival.webhook_id].push_back(&arrival);
     for (auto& [id, arrivals] : by_id_)
       std::stable_sort(arrivals.begin(), arrivals.end(),
@@ -22,6 +22,7 @@ class Judge {
       check_bytes(id, arrivals);
       check_repeats(id, arrivals);
     }
+    check_how_many();
     check_events();
     check_counts();
     return std::move(verdict_);
@@ -51,15 +52,25 @@ class Judge {
         find("needless_repeat", id + " was accepted and came again from the same server");
         continue;
       }
+      ++repeats_[one.life];
       const Kill& kill = record_.kills[one.life];
       const Nanos known_for = kill.at - one.answered;
       if (known_for > verdict_.figures.longest) {
         verdict_.figures.longest = known_for;
         verdict_.figures.longest_at = kill.point;
       }
-      if (known_for > allowed_)
+      if (known_for > allowed_.known_for)
         find("needless_repeat", fmt::format("{} came again, accepted {:.1f} ms before the kill {}",
                                             id, static_cast<double>(known_for) / 1e6, kill.point));
+    }
+  }
+
+  void check_how_many() {
+    for (const auto& [life, count] : repeats_) {
+      verdict_.figures.most_repeats = std::max(verdict_.figures.most_repeats, count);
+      if (count > allowed_.repeats)
+        find("many_repeats", fmt::format("{} requests came again, accepted before the kill {}",
+                                         count, record_.kills[life].point));
     }
   }
 
@@ -108,11 +119,14 @@ class Judge {
   }
 
   const Record& record_;
-  Nanos allowed_;
+  Allowed allowed_;
   std::map<std::string, Arrivals> by_id_;
+  std::map<std::size_t, std::size_t> repeats_;  ///< By the life whose end forgot the yes.
   Verdict verdict_;
 };
 }  // namespace
 
-Verdict judge(const Record& record, Nanos allowed) { return Judge{record, allowed}.judge(); }
+Verdict judge(const Record& record, const Allowed& allowed) {
+  return Judge{record, allowed}.judge();
+}
 }  // namespace onward::crash

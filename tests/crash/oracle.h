@@ -48,20 +48,26 @@ struct Record {
 };
 
 struct Finding {
-  std::string what;  ///< "lost_event", "body_differs", "second_id", "needless_repeat", "counter", …
+  /// "lost_event", "body_differs", "second_id", "needless_repeat", "many_repeats", "counter", …
+  std::string what;
   std::string text;
 };
 struct Figures {
   std::size_t requests = 0, repeats = 0, unanswered = 0;
-  std::string longest_at;  ///< The point of that kill.
-  Nanos longest = 0;       ///< From an answer that was asked for again to the kill after it.
+  std::string longest_at;        ///< The point of that kill.
+  Nanos longest = 0;             ///< From an answer that was asked for again to the kill after it.
+  std::size_t most_repeats = 0;  ///< After one end of a server.
 };
 struct Verdict {
   std::vector<Finding> findings;
   Figures figures;
 };
 
-/// `allowed`: how long before a kill an answer may have come that is not known after it, since the
-/// server had not read, written down and synced it.
-Verdict judge(const Record& record, Nanos allowed);
+/// What a kill may cost: answers that the server had not read, written down and synced, so that
+/// their requests come again.
+struct Allowed {
+  Nanos known_for = 250'000'000;  ///< How long before the kill they came; of a busy machine.
+  std::size_t repeats = 128;      ///< How many: what is in flight, and a few commits' worth.
+};
+Verdict judge(const Record& record, const Allowed& allowed);
 }  // namespace onward::crash

@@ -5,7 +5,8 @@
 
 namespace onward::crash {
 namespace {
-constexpr Nanos kMs = 1'000'000, kAllowed = 10 * kMs;
+constexpr Nanos kMs = 1'000'000;
+constexpr Allowed kAllowed{.known_for = 10 * kMs, .repeats = 2};
 
 /// Three events of two contacts; a kill, and a request that it caught in flight.
 Record sound() {
@@ -38,6 +39,7 @@ TEST_CASE("a sound record is found sound, and what it cost is told", "[crash][or
   CHECK(verdict.figures.requests == 5);
   CHECK(verdict.figures.repeats == 1);
   CHECK(verdict.figures.longest == 3 * kMs);
+  CHECK(verdict.figures.most_repeats == 1);
 }
 
 TEST_CASE("an acknowledged event without its request is found", "[crash][oracle]") {
@@ -68,6 +70,26 @@ TEST_CASE("a repeat that no kill explains is found", "[crash][oracle]") {
   record = sound();
   record.arrivals.push_back({"evt_1", 1, 11, 160 * kMs, 161 * kMs, 200, 1});  // known for 89 ms
   CHECK(found(record) == "needless_repeat;");
+}
+
+TEST_CASE("more repeats after one kill than can have been in flight are found", "[crash][oracle]") {
+  Record record = sound();
+  record.kills.push_back({200 * kMs, "after a sync"});
+  for (Arrival& arrival : record.arrivals)
+    if (arrival.accepted()) arrival.answered = 97 * kMs;
+  record.arrivals.pop_back();
+  for (const int n : {1, 2, 3}) {
+    Arrival again = record.arrivals[n == 1 ? 0U : static_cast<std::size_t>(n)];
+    again.arrived = again.answered = 199 * kMs;
+    again.life = 1;
+    record.arrivals.push_back(std::move(again));
+  }
+  CHECK(found(record) == "many_repeats;");
+  // As many, but of two kills.
+  record.arrivals[0].life = record.arrivals[0].answered = 0;
+  record.arrivals.push_back({"evt_1", 1, 11, 250 * kMs, 251 * kMs, 200, 2});
+  CHECK(found(record) == "");
+  CHECK(judge(record, kAllowed).figures.repeats == 3);
 }
 
 TEST_CASE("a request of an event that nobody sent is found", "[crash][oracle]") {

@@ -8,7 +8,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <cerrno>
 #include <cstdlib>
 #include <thread>
 
@@ -270,6 +272,17 @@ TEST_CASE("fault 9: a body without end", "[delivery][client][faults]") {
   CHECK(reply.body_truncated);
   CHECK(reply.body == std::string(4096, 'x'));
   CHECK(sent < 16 * 1024 * 1024);  // What sockets hold, and no more.
+
+  // It is read as far as 64 KiB: what ends before that is whole, and its connection is kept.
+  LocalReceiver receiver{LocalReceiver::answers(
+      {http_reply(200, std::string(60'000, 'x')), http_reply(200, std::string(100'000, 'x'))})};
+  const auto client = open_client();
+  CHECK_FALSE(call(*client, request_to(receiver.url())).body_truncated);
+  const HttpReply longer = call(*client, request_to(receiver.url()));
+  CHECK(longer.reused);
+  CHECK(longer.status == 200);
+  CHECK(longer.body_truncated);
+  CHECK_FALSE(call(*client, request_to(receiver.url())).reused);
 }
 
 TEST_CASE("faults 10 and 11: headers without end", "[delivery][client][faults]") {
@@ -430,14 +443,35 @@ TEST_CASE("a kept connection does not let a host through that was not opened",
 
 TEST_CASE("fault 35: a receiver that says goodbye early is understood",
           "[delivery][client][faults]") {
-  LocalReceiver receiver{[](Peer& peer) {
+  constexpr std::size_t kCalls = 3;
+  std::atomic<std::size_t> goodbyes = 0, ended = 0;
+  LocalReceiver receiver{[&](Peer& peer) {
     peer.read();
     peer.send(http_reply(200));
     peer.shut_sending();
-    peer.wait_for_close();
+    ++goodbyes;
+    while (peer.read()) continue;  // What still comes is seen too.
+    ++ended;
   }};
-  const auto client = open_client();
-  for (int n = 0; n < 3; ++n) CHECK(call(*client, request_to(receiver.url())).status == 200);
+  auto client = open_client();
+  for (std::size_t n = 0; n < kCalls; ++n) {
+    CHECK(call(*client, request_to(receiver.url())).status == 200);
+    while (goodbyes <= n) std::this_thread::yield();
+  }
+  client.reset();
+  while (ended < receiver.connections()) std::this_thread::yield();
+  CHECK(receiver.connections() == kCalls);
+  CHECK(receiver.requests().size() == kCalls);  // None came on a connection that had ended.
+
+  // Where a client is made, a write to whoever is gone is an error and no signal.
+  int ends[2];
+  REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+  close(ends[1]);
+  const ssize_t written = write(ends[0], "x", 1);
+  const int reason = errno;
+  close(ends[0]);
+  CHECK(written == -1);
+  CHECK(reason == EPIPE);
 }
 
 TEST_CASE("fault 36: a large body goes out without asking first", "[delivery][client][faults]") {
@@ -474,6 +508,7 @@ TEST_CASE("fault 42: a proxy in the environment is none of ours", "[delivery][cl
   LocalReceiver receiver, proxy;
   setenv("http_proxy", proxy.origin().c_str(), 1);
   setenv("ALL_PROXY", proxy.origin().c_str(), 1);
+  for (const char* exceptions : {"no_proxy", "NO_PROXY"}) unsetenv(exceptions);
   const auto client = open_client();
   CHECK(call(*client, request_to(receiver.url())).status == 200);
   unsetenv("http_proxy");

@@ -2,13 +2,16 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <thread>
 
 #include "engine/delivery/curl_http_client.h"
 #include "engine/delivery/failure.h"
+#include "engine/delivery/transfer.h"
 #include "tests/delivery/calls.h"
 #include "tests/support/local_receiver.h"
 
@@ -177,10 +180,14 @@ TEST_CASE(
 TEST_CASE("fault 3: a receiver that takes no more of the request", "[delivery][client][faults]") {
   LocalReceiver receiver{[](Peer& peer) { peer.wait_for_close_unread(); }};
   const auto client = open_client();
-  HttpRequest request = request_to(receiver.url(), 500ms);
-  request.request = std::make_shared<Request>(
-      Request{.url = receiver.url(), .body = std::string(16 * 1024 * 1024, 'x')});
-  CHECK(call(*client, std::move(request)).code == "timeout");
+  const auto ask = [&](Duration timeout) {
+    HttpRequest request = request_to(receiver.url(), timeout);
+    request.request = std::make_shared<Request>(
+        Request{.url = receiver.url(), .body = std::string(16 * 1024 * 1024, 'x')});
+    return call(*client, std::move(request));
+  };
+  const auto times_out = [](const HttpReply& reply) { return reply.code == "timeout"; };
+  CHECK(patiently(500ms, ask, times_out).code == "timeout");
 }
 
 TEST_CASE("faults 8 and 9: a connection whose answer did not end is not used again",
@@ -217,6 +224,76 @@ TEST_CASE("faults 18 to 20: wherever a redirect points, one request is all there
   CHECK(target.connections() == 0);
 }
 
+TEST_CASE("fault 34: a kept connection is judged again at each request",
+          "[delivery][client][faults]") {
+  LocalReceiver receiver;
+  init_curl();
+  AddressGuard guard = open_guard();
+  const TransferOptions options{.guard = &guard};
+  Transfer transfer{options};
+  const auto ask = [&] {
+    HttpReply reply;
+    REQUIRE(transfer.prepare(request_to(receiver.url()), reply));
+    return transfer.finish(curl_easy_perform(transfer.handle()));
+  };
+  CHECK(ask().status == 200);
+  CHECK(ask().reused);
+  guard = *AddressGuard::make({});
+  const HttpReply moved = ask();
+  CHECK(moved.code == "blocked_policy");
+  CHECK(moved.blocked);
+  CHECK(receiver.connections() == 1);
+  CHECK(receiver.requests().size() == 2);
+}
+
+TEST_CASE("fault 35: a kept connection that ends once it was chosen carries no request",
+          "[delivery][client][faults]") {
+  // libcurl looks at a connection when it chooses it; the receiver ends it just after that.
+  struct Moment {
+    std::atomic<bool> chosen = false, ended = false, closed = false;
+    static int remark(CURL*, curl_infotype type, char* text, std::size_t size, void* self) {
+      auto& moment = *static_cast<Moment*>(self);
+      const std::string_view words{text, size};
+      if (type != CURLINFO_TEXT || words.find("using existing") == words.npos) return 0;
+      moment.chosen = true;
+      while (!moment.ended) std::this_thread::yield();
+      return 0;
+    }
+  } moment;
+  LocalReceiver receiver{[&](Peer& peer) {
+    peer.read();
+    peer.send(http_reply(200));
+    if (peer.number() > 1) return;
+    while (!moment.chosen) std::this_thread::yield();
+    peer.shut_sending();
+    moment.ended = true;
+    while (peer.read()) continue;  // What still comes is seen too.
+    moment.closed = true;
+  }};
+  init_curl();
+  const AddressGuard guard = open_guard();
+  OpenSockets sockets;
+  const TransferOptions options{.guard = &guard, .sockets = &sockets};
+  auto transfer = std::make_unique<Transfer>(options);
+  HttpReply reply;
+  REQUIRE(transfer->prepare(request_to(receiver.url()), reply));
+  CHECK(transfer->finish(curl_easy_perform(transfer->handle())).status == 200);
+
+  REQUIRE(transfer->prepare(request_to(receiver.url()), reply));
+  curl_easy_setopt(transfer->handle(), CURLOPT_DEBUGFUNCTION, &Moment::remark);
+  curl_easy_setopt(transfer->handle(), CURLOPT_DEBUGDATA, &moment);
+  curl_easy_setopt(transfer->handle(), CURLOPT_VERBOSE, 1L);
+  const CURLcode first = curl_easy_perform(transfer->handle());
+  const bool chosen = moment.chosen.exchange(true);
+  REQUIRE(chosen);
+  CHECK(transfer->again(first));
+  CHECK(transfer->finish(curl_easy_perform(transfer->handle())).status == 200);
+  transfer.reset();
+  while (!moment.closed) std::this_thread::yield();
+  CHECK(receiver.connections() == 2);
+  CHECK(receiver.requests().size() == 2);  // None came on the one that had ended.
+}
+
 TEST_CASE("fault 40: however many origins there are, few connections are kept",
           "[delivery][client][faults]") {
   LocalReceiver receiver;
@@ -242,6 +319,19 @@ TEST_CASE("fault 40: however many origins there are, few connections are kept",
        now > before + 2 * 16 + 4 && std::chrono::steady_clock::now() < until;)
     now = descriptors_now();
   CHECK(now <= before + 2 * 16 + 4);
+
+  // Those that rest longest are closed first, whenever they were opened.
+  const auto reused = [&](std::string_view name) {
+    return call(*client, request_to(fmt::format("http://{}.test:{}/", name, receiver.port())))
+        .reused;
+  };
+  CHECK_FALSE(reused("once"));
+  CHECK_FALSE(reused("often"));
+  for (int n = 0; n < 20; ++n) {
+    CHECK_FALSE(reused(fmt::format("other{}", n)));
+    CHECK(reused("often"));
+  }
+  CHECK_FALSE(reused("once"));
 }
 
 TEST_CASE("fault 41: what we lack is told from what the receiver does",
