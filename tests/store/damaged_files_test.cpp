@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <fstream>
 #include <iterator>
 #include <set>
@@ -221,8 +222,12 @@ TEST_CASE("another program that writes is waited for a while, and then refused",
   REQUIRE(sqlite3_open((folder.path() / "onward.db").c_str(), &other) == SQLITE_OK);
   REQUIRE(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK);
   const Commit commit{.last_seq = 1, .last_contact = {1}, .contacts = {a_contact(1, "c1")}};
+  const std::chrono::microseconds before = disk.slept();
   const Status refused = store->commit(commit);
   REQUIRE(!refused);
+  const std::chrono::microseconds waited = disk.slept() - before;
+  CHECK(waited > std::chrono::seconds{1});
+  CHECK(waited <= std::chrono::seconds{6});
   CHECK(refused.error().kind == ErrorKind::Unavailable);
   CHECK(refused.error().code == "store_busy");
   sqlite3_exec(other, "ROLLBACK", nullptr, nullptr, nullptr);
