@@ -5,7 +5,9 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <limits>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <unordered_map>
@@ -309,22 +311,22 @@ class Builder final : public YAML::EventHandler {
   std::vector<Diagnostic> without_colon_;
 };
 
-/// Whether so many brackets stand open that parsing would only burn time. Quotes and comments are
-/// not told apart: the bound is far beyond what any text has by chance.
-bool hopelessly_nested(const SourceText& source, Position* where) {
+/// The first bracket of those that stand open beyond `allowed`, where they are so many that parsing
+/// would only burn time. Quotes and comments are not told apart: the bound is far beyond what any
+/// text has by chance.
+std::optional<Position> hopelessly_nested(const SourceText& source, std::size_t allowed) {
   std::size_t depth = 0;
+  std::size_t first = 0;
   const std::string& text = source.text();
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '[' || text[i] == '{') {
-      if (++depth > kBracketsMax) {
-        *where = source.position(i);
-        return true;
-      }
+      if (++depth == allowed + 1) first = i;
+      if (depth > std::max(kBracketsMax, allowed)) return source.position(first);
     } else if ((text[i] == ']' || text[i] == '}') && depth > 0) {
       --depth;
     }
   }
-  return false;
+  return std::nullopt;
 }
 
 std::optional<Tree> parse(const SourceText& source, const YamlLimits& limits,
@@ -367,8 +369,8 @@ std::optional<Tree> read_yaml(std::string_view text, Diagnostics& diagnostics,
   }
   const auto source = SourceText::check(text, diagnostics);
   if (!source) return std::nullopt;
-  if (Position where; hopelessly_nested(*source, &where)) {
-    diagnostics.error(where, "too_deep",
+  if (const auto where = hopelessly_nested(*source, static_cast<std::size_t>(limits.depth))) {
+    diagnostics.error(*where, "too_deep",
                       fmt::format("lists and mappings are nested more than {} deep", limits.depth));
     return std::nullopt;
   }

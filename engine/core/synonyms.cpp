@@ -132,6 +132,10 @@ constexpr Row kRows[] = {
     {"pass", "password"},
     {"pwd", "password"},
     {"token", "bearer"},
+    {"retries", "retry"},
+    {"retires", "retry"},
+    {"max_retries", "retry"},
+    {"backoff", "retry delays"},
     // The file.
     {"id", "scenario"},
     {"name", "title name"},

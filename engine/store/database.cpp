@@ -27,6 +27,10 @@ int user_version(SQLite::Database& database) {
 
 void check_schema(SQLite::Database& database, const std::filesystem::path& file) {
   const int version = user_version(database);
+  if (version < 0)
+    throw io_fault("damaged", file.string() + " says that its schema is " +
+                                  std::to_string(version) +
+                                  ": its header is damaged; restore it from a backup");
   if (version > migrations().back().version)
     throw io_fault("newer_schema", file.string() + " was written by a newer version (schema " +
                                        std::to_string(version) + ", this program knows up to " +
@@ -55,12 +59,26 @@ void migrate(SQLite::Database& database, const std::filesystem::path& file) {
   }
 }
 
+/// The first thing that is read. A header that SQLite cannot make sense of is a plain error to it,
+/// as a slip in a statement of ours would be.
+int count_tables(SQLite::Database& database, const std::filesystem::path& file) {
+  try {
+    return database.execAndGet("SELECT count(*) FROM sqlite_schema").getInt();
+  } catch (const SQLite::Exception& exception) {
+    if (exception.getErrorCode() != SQLITE_ERROR) throw;
+    throw io_fault("damaged", file.string() + " cannot be read: " + exception.what() +
+                                  "; its header is damaged: restore it from a backup");
+  }
+}
+
 /// A database of ours, or an empty file that may become one.
 void check_owner(SQLite::Database& database, const std::filesystem::path& file) {
   const int application = database.execAndGet("PRAGMA application_id").getInt();
-  const int tables = database.execAndGet("SELECT count(*) FROM sqlite_schema").getInt();
+  const int tables = count_tables(database, file);
   if (application != kApplicationId && tables > 0)
-    throw io_fault("not_ours", file.string() + " is a database of another program");
+    throw io_fault("not_ours", file.string() +
+                                   " is a database of another program: use another folder; or, if "
+                                   "it was ours, its header is damaged: restore it from a backup");
 }
 }  // namespace
 

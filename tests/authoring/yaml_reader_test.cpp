@@ -142,6 +142,13 @@ TEST_CASE("nesting of any depth is refused and never followed", "[authoring][yam
     REQUIRE_FALSE(result.found.empty());
     CHECK((result.found[0].code == "too_deep" || result.found[0].code == "bad_key"));
   }
+  // Where it begins to be too deep, not where the reader lost its patience.
+  for (const char* piece : {"[", "{"}) {
+    CAPTURE(piece);
+    const Read result = read("a: [[]]\nb: " + repeated(piece, 100'000));
+    CHECK(codes(result) == "too_deep ");
+    CHECK(result.found[0].at == Position{2, 36});
+  }
 }
 
 TEST_CASE("32 levels are allowed, 33 are not", "[authoring][yaml]") {

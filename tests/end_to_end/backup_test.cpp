@@ -1,9 +1,17 @@
 // backup and restore through the real binary, as docs/backup.md tells it.
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
 #include <atomic>
+#include <cstdint>
 #include <fstream>
 #include <map>
 #include <set>
+#include <string>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
@@ -82,6 +90,82 @@ std::int64_t count(const fs::path& data, const std::string& what) {
   return 0;
 }
 
+/// Posts one event after the other over one connection, each of a contact of its own, until it is
+/// told to stop or something is wrong.
+class Sender {
+ public:
+  Sender(const ServerChild& server, std::string token)
+      : token_{std::move(token)}, socket_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
+    const std::string& url = server.url();
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1))));
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const timeval patience{.tv_sec = 30, .tv_usec = 0};
+    ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    if (::connect(socket_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0)
+      ended_ = true;
+    else
+      thread_ = std::thread{[this] { post_all(); }};
+  }
+  ~Sender() {
+    stop();
+    ::close(socket_);
+  }
+  Sender(const Sender&) = delete;
+  Sender& operator=(const Sender&) = delete;
+
+  static std::string contact(int number) { return fmt::format("late{}", number); }
+  /// How many events, from the first, are acknowledged.
+  int acknowledged() const { return acknowledged_; }
+  /// Waits for one more; false where there comes none.
+  bool one_more() const {
+    for (const int before = acknowledged_; acknowledged_ == before; std::this_thread::yield())
+      if (ended_) return false;
+    return true;
+  }
+  void stop() {
+    enough_ = true;
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  void post_all() {
+    while (!enough_ && post(contact(acknowledged_))) ++acknowledged_;
+    ended_ = true;
+  }
+  bool post(const std::string& who) {
+    const std::string body =
+        fmt::format(R"({{"id":"{0}","type":"subscription","contact":{{"id":"{0}"}}}})", who);
+    const std::string request = fmt::format(
+        "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n"
+        "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+        token_, body.size(), body);
+    if (::send(socket_, request.data(), request.size(), MSG_NOSIGNAL) !=
+        static_cast<ssize_t>(request.size()))
+      return false;
+    std::string answer;
+    while (!whole(answer)) {
+      char buffer[4096];
+      const ssize_t got = ::recv(socket_, buffer, sizeof buffer, 0);
+      if (got <= 0) return false;
+      answer.append(buffer, static_cast<std::size_t>(got));
+    }
+    return answer.starts_with("HTTP/1.1 202");
+  }
+  static bool whole(const std::string& answer) {
+    const std::size_t length = answer.find("Content-Length: "), end = answer.find("\r\n\r\n");
+    return end != answer.npos && length < end &&
+           answer.size() >= end + 4 + std::stoul(answer.substr(length + 16));
+  }
+
+  std::string token_;
+  int socket_;
+  std::atomic<bool> enough_ = false, ended_ = false;
+  std::atomic<int> acknowledged_ = 0;
+  std::thread thread_;
+};
+
 /// What the doctor says of a check: "sound", "warning" or "fault"; of none, nothing.
 std::string doctor_on(const fs::path& data, const std::string& check) {
   const CommandResult result = on(data, {"doctor", "--json"});
@@ -113,6 +197,7 @@ TEST_CASE("a copy drawn under load is whole, is restored, and sends nothing unti
                  copy = folder.path() / "copy";
   Receiver receiver;
   std::int64_t acknowledged = 0;
+  int before_copy = 0;
   {
     ServerChild server{data, receiver.allowed()};
     author(data, receiver);
@@ -123,16 +208,15 @@ TEST_CASE("a copy drawn under load is whole, is restored, and sends nothing unti
           "{{\"id\":\"c{0}\",\"type\":\"subscription\",\"contact\":{{\"id\":\"c{0}\"}}}}\n", i);
     REQUIRE(on(data, {"events", "import", "-", "--quiet"}, five).code == 0);
     until(data, [&] { return receiver.ids().size() == 5; });
-    acknowledged = count(data, "visits");
     // Others go on sending while the copy is drawn.
-    std::atomic<bool> enough = false;
-    std::thread sender{[&] {
-      for (int i = 0; !enough; ++i)
-        on(data, {"events", "send", "subscription", "--contact", fmt::format("late{}", i)});
-    }};
+    Sender sender{server, token_in(data)};
+    for (int i = 0; i < 20; ++i) REQUIRE(sender.one_more());
+    before_copy = sender.acknowledged();
+    acknowledged = 5 + before_copy;
     const CommandResult drawn = on(data, {"backup", backup.string(), "--json"});
-    enough = true;
-    sender.join();
+    CHECK(sender.acknowledged() > before_copy);
+    REQUIRE(sender.one_more());
+    sender.stop();
     INFO(drawn.err);
     REQUIRE(drawn.code == 0);
     CHECK(*parse_json(drawn.out)->find("sequence")->get_if<std::int64_t>() >= acknowledged);
@@ -162,6 +246,13 @@ TEST_CASE("a copy drawn under load is whole, is restored, and sends nothing unti
 
   ServerChild server{copy, receiver.allowed()};
   CHECK(count(copy, "visits") >= acknowledged);
+  // Each that was acknowledged before is in it.
+  const CommandResult exported = on(copy, {"contacts", "export", "--fields", "id"});
+  REQUIRE(exported.code == 0);
+  for (int i = 0; i < before_copy; ++i) {
+    INFO(Sender::contact(i));
+    CHECK(exported.out.find("\n" + Sender::contact(i) + "\r\n") != std::string::npos);
+  }
   const auto ready = http_call({.method = "GET", .url = server.url() + "/readyz"}, 10s);
   REQUIRE(ready);
   CHECK(ready->body.find(R"("sending":"held")") != std::string::npos);

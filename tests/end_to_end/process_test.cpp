@@ -1,12 +1,20 @@
 #include <poll.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
+#include <future>
 #include <iterator>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
@@ -84,6 +92,58 @@ nodes:
   tell: {{ kind: send_webhook, url: "{}", next: end }}
 )",
                      url);
+}
+/// Answers nothing before it is told to.
+class HoldingReceiver {
+ public:
+  ~HoldingReceiver() { answer(); }
+  void answer() {
+    if (!std::exchange(answers_, true)) gate_.set_value();
+  }
+
+ private:
+  bool answers_ = false;
+  std::promise<void> gate_;
+  std::shared_future<void> open_{gate_.get_future()};
+
+ public:
+  LocalReceiver local{[this](Peer& peer) {
+    while (peer.read()) {
+      open_.wait();
+      if (!peer.send(http_reply(200))) return;
+    }
+  }};
+};
+
+/// Whether the server that writes `log` says `what`, now or soon.
+bool says(const std::filesystem::path& log, const std::string& what) {
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds{30};
+  while (read_text(log).find(what) == std::string::npos) {
+    if (std::chrono::steady_clock::now() > patience) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+/// Requests of `relay`, which are on their way to the receiver when this returns.
+constexpr int kInFlight = 8;  // to a receiver that has answered nothing yet
+void put_in_flight(const ServerChild& server, const std::filesystem::path& data,
+                   const LocalReceiver& receiver) {
+  REQUIRE(run_onward(with(server, data, {"apply", "-"}), relay_to(receiver.url())).code == 0);
+  REQUIRE(run_onward(with(server, data, {"activate", "relay"})).code == 0);
+  std::string lines;
+  for (int i = 0; i < kInFlight; ++i)
+    lines += fmt::format("{{\"type\":\"opened\",\"contact\":{{\"id\":\"c{}\"}}}}\n", i);
+  REQUIRE(run_onward(with(server, data, {"events", "import", "-"}), lines).code == 0);
+  REQUIRE(receiver.wait_for(kInFlight));
+}
+
+/// A number of the node that sends, of `relay`.
+std::int64_t told(const ServerChild& server, const std::filesystem::path& data,
+                  const std::string& number) {
+  const CommandResult stats = run_onward(with(server, data, {"stats", "relay", "--json"}));
+  REQUIRE(stats.code == 0);
+  return *parse_json(stats.out)->find_path("live.nodes.1." + number)->get_if<std::int64_t>();
 }
 }  // namespace
 
@@ -283,10 +343,50 @@ TEST_CASE("SIGTERM ends a busy server in good order, and what was pending goes o
     CHECK(server.stop() == 0);
   }
   ServerChild server{data, allow};
-  const CommandResult stats = run_onward(with(server, data, {"stats", "relay", "--json"}));
-  const Value numbers = parse_json(stats.out).value();
-  CHECK(*numbers.find_path("live.nodes.1.requests") == Value{500});
-  CHECK(*numbers.find_path("live.nodes.1.pending") == Value{500});
+  CHECK(told(server, data, "requests") == 500);
+  CHECK(told(server, data, "pending") == 500);
+}
+
+TEST_CASE("what is in flight at a SIGTERM ends and is recorded, and is not sent again",
+          "[end_to_end][process]") {
+  TemporaryFolder folder;
+  const auto data = folder.path() / "data", log = folder.path() / "log";
+  HoldingReceiver receiver;
+  const std::vector<std::string> allow{"--allow-host",
+                                       fmt::format("127.0.0.1:{}", receiver.local.port())};
+  {
+    ServerChild server{data, allow, log};
+    put_in_flight(server, data, receiver.local);
+    server.send(SIGTERM);
+    REQUIRE(says(log, "server.stopping"));
+    receiver.answer();
+    CHECK(server.wait() == 0);
+    CHECK(says(log, "server.stopped"));
+  }
+  ServerChild server{data, allow};
+  CHECK(told(server, data, "accepted") == kInFlight);
+  CHECK(told(server, data, "pending") == 0);
+  CHECK(receiver.local.requests().size() == kInFlight);
+}
+
+TEST_CASE("a second signal ends a server at once, whatever it waits for", "[end_to_end][process]") {
+  TemporaryFolder folder;
+  const auto data = folder.path() / "data", log = folder.path() / "log";
+  HoldingReceiver receiver;
+  const std::vector<std::string> allow{"--allow-host",
+                                       fmt::format("127.0.0.1:{}", receiver.local.port())};
+  {
+    ServerChild server{data, allow, log};
+    put_in_flight(server, data, receiver.local);
+    server.send(SIGTERM);
+    REQUIRE(says(log, "server.stopping"));
+    server.send(SIGTERM);
+    CHECK(server.wait() == 75);
+    CHECK(read_text(log).find("server.stopped") == std::string::npos);
+  }
+  receiver.answer();
+  ServerChild server{data, allow};
+  CHECK(receiver.local.wait_for(2 * kInFlight));  // It could not know that they would be taken.
 }
 
 TEST_CASE("an idle server does nothing and takes little memory", "[end_to_end][process]") {

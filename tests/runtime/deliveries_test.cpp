@@ -1,9 +1,13 @@
+#include <malloc.h>
+#include <sqlite3.h>
+
 #include <map>
 
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
 
 #include "tests/runtime/relay.h"
+#include "tests/runtime/stores.h"
 #include "tests/support/stage.h"
 
 using namespace onward;
@@ -174,6 +178,37 @@ TEST_CASE(
   for (std::size_t i = before; i < out(); ++i)
     CHECK(stage.sink().tasks[i].policy->origin == "https://o0.example.com:443");
 }
+
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_CASE("fault 59: what is held in memory does not grow with what is pending",
+          "[runtime][deliveries]") {
+  // SQLite's cache is bounded, and is filled only in time.
+  const auto held = [] {
+    const struct mallinfo2 all = ::mallinfo2();
+    return static_cast<std::int64_t>(all.uordblks + all.hblkhd) - sqlite3_memory_used();
+  };
+  LastingStage stage{kRelay, /*sqlite=*/true, {.endpoint_window = 100, .window = 300}};
+  int pending = 0;
+  const auto post_until = [&](int many) {
+    while (pending < many) {
+      std::vector<EventInput> inputs;
+      for (int i = 0; i < 1'000; ++i, ++pending)
+        inputs.push_back(stage->input(fmt::format("c{}", i), "opened"));
+      stage->send(std::move(inputs));
+    }
+    REQUIRE(stage->engine().fold());
+  };
+  constexpr int kFew = 20'000, kMany = 50'000;
+  post_until(kFew);
+  const std::int64_t with_few = held();
+  post_until(kMany);
+  const std::int64_t with_many = held();
+  CHECK(stage->counts("tell")[Counter::Pending] == kMany);
+  CHECK(stage->sink().tasks.size() == 100);
+  // A word for each of them would be more.
+  CHECK(with_many - with_few < (kMany - kFew) * 8);
+}
+#endif
 
 TEST_CASE("a header value with a control character makes a delivery that is born failed",
           "[runtime][deliveries]") {

@@ -121,6 +121,44 @@ TEST_CASE("archiving stops runs when they would move, and takes no request back"
   CHECK(stage.counts("hello")[Counter::Accepted] == 1);
 }
 
+TEST_CASE("fault 57: a pending request stays as it was asked for, whatever its scenario says now",
+          "[runtime][lifecycle]") {
+  constexpr std::string_view kAsks = R"(
+scenario: asks
+nodes:
+  joined: { kind: trigger, event: subscription, next: hello }
+  hello:  { kind: send_webhook, url: "https://mailer.example.com/one", payload: { word: old }, next: end }
+)";
+  std::string edited{kAsks};
+  edited.replace(edited.find("/one"), 4, "/two");
+  edited.replace(edited.find("word: old"), 9, "word: new");
+  Stage stage{kAsks};
+  stage.event("ada", "subscription");
+  REQUIRE(stage.sink().tasks.size() == 1);
+  const DeliveryTask first = stage.sink().tasks[0];
+  CHECK(first.request->url == "https://mailer.example.com/one");
+  CHECK(first.request->body.find("old") != std::string::npos);
+
+  stage.reply(503);
+  stage.apply(edited);
+  const bool restarted = GENERATE(false, true);
+  if (restarted) stage.restart();
+  stage.event("bob", "subscription");
+  stage.pass(1min);
+  REQUIRE(stage.sink().tasks.size() == 2);
+  for (const DeliveryTask& task : stage.sink().tasks) {
+    const bool again = task.delivery == first.delivery;
+    CHECK(task.number == (again ? 2 : 1));
+    CHECK((task.webhook_id == first.webhook_id) == again);
+    CHECK((task.request->url == first.request->url) == again);
+    CHECK((task.request->body == first.request->body) == again);
+    CHECK((task.request->body.find("new") == std::string::npos) == again);
+  }
+  CHECK(stage.reply(200) == 2);
+  CHECK(stage.counts("hello")[Counter::Accepted] == 2);
+  CHECK(stage.broken().empty());
+}
+
 TEST_CASE("archiving can cancel what is pending", "[runtime][lifecycle]") {
   Stage stage{kPatient};
   for (const char* who : {"ada", "bob", "eve"}) stage.event(who, "subscription");

@@ -1,16 +1,25 @@
 // What a crash left behind, as the engine meets it: the note is written as the process that died
-// would have.
+// would have, which the first test here holds it to.
 #include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include <fmt/format.h>
 #include <catch2/catch.hpp>
 
 #include "engine/runtime/poison.h"
+#include "engine/store/memory_store.h"
+#include "engine/store/passing_store.h"
 #include "tests/runtime/relay.h"
 #include "tests/support/child.h"
 #include "tests/support/stage.h"
 
 using namespace onward;
 using namespace std::chrono_literals;
+namespace fs = std::filesystem;
 
 namespace {
 constexpr std::string_view kPause = R"(
@@ -68,7 +77,135 @@ class Mortal {
   std::vector<std::string> logged_;
   Stage stage_;
 };
+
+/// What the next process would find of the note, were this one to die now.
+struct FoundNote {
+  std::string what;  ///< "nothing", "several", or the kind and the label.
+  WorkItem item;     ///< Where there is one.
+};
+FoundNote noted_in(const fs::path& working) {
+  const TemporaryFolder folder;
+  fs::copy_file(working, folder.path() / "working");
+  const auto found = WorkingFile::open(folder.path() / "working", "test");
+  REQUIRE(found);
+  if (!(*found)->died_at_work()) return {"nothing", {}};
+  const std::vector<Suspect>& suspects = (*found)->suspects();
+  if (suspects.empty()) return {"several", {}};
+  REQUIRE(suspects.size() == 1);
+  return {fmt::format("{} {}", to_string(suspects[0].item.kind), suspects[0].label),
+          suspects[0].item};
+}
+
+/// A store that looks at the note at each call in which the engine could die.
+class WatchingStore final : public PassingStore {
+ public:
+  explicit WatchingStore(fs::path working)
+      : PassingStore{make_memory_store()}, working_{std::move(working)} {}
+  Result<std::vector<std::optional<ContactState>>> load(
+      std::span<const LoadQuery> queries) override {
+    loads.push_back(noted_in(working_));
+    return store_->load(queries);
+  }
+  Status commit(const Commit& commit) override {
+    commits.push_back(noted_in(working_));
+    return store_->commit(commit);
+  }
+  void forget() {
+    loads.clear();
+    commits.clear();
+  }
+
+  std::vector<FoundNote> loads, commits;
+
+ private:
+  fs::path working_;
+};
 }  // namespace
+
+TEST_CASE("while something is worked on, the note names it and nothing else", "[runtime][poison]") {
+  const TemporaryFolder folder;
+  const fs::path working = folder.path() / "working";
+  auto file = WorkingFile::open(working, "test");
+  REQUIRE(file);
+  auto store = std::make_unique<WatchingStore>(working);
+  WatchingStore& watch = *store;
+  Stage stage{"", std::move(store), {.working = std::move(*file)}};
+  stage.apply(kRelay);
+  stage.apply(kPause);
+  const auto noted = [](const std::vector<FoundNote>& all) {
+    std::vector<std::string> whats;
+    for (const FoundNote& one : all) whats.push_back(one.what);
+    return whats;
+  };
+  using Whats = std::vector<std::string>;
+
+  // One input alone is named to the end of its commit.
+  EventInput event = stage.input("ada", "opened");
+  event.id = "e-1";
+  const auto send = [&] {
+    watch.forget();
+    stage.send(event);
+    return work_item(Input{event});
+  };
+  WorkItem item = send();
+  REQUIRE(noted(watch.commits) == Whats{"event e-1"});
+  CHECK(watch.commits[0].item == item);
+  event.id = "e-2";
+  item = send();
+  REQUIRE(noted(watch.loads) == Whats{"event e-2"});
+  CHECK(watch.loads[0].item == item);
+  CHECK(noted_in(working).what == "nothing");
+
+  watch.forget();
+  stage.patch("ada", R"({"first_name": "Ada"})");
+  CHECK(noted(watch.loads) == Whats{"patch ada"});
+  CHECK(noted(watch.commits) == Whats{"patch ada"});
+
+  // Of several each is, while it is taken: the second event of a new contact has to load for
+  // itself.
+  std::vector<EventInput> several;
+  for (const char* id : {"e-3", "e-4", "e-5"}) {
+    several.push_back(stage.input("eve", "opened"));
+    several.back().id = id;
+  }
+  watch.forget();
+  stage.send(several);
+  REQUIRE_FALSE(watch.loads.empty());
+  CHECK(watch.loads[0].what == "event e-4");
+  CHECK(watch.loads[0].item == work_item(Input{several[1]}));
+  CHECK(noted(watch.commits) == Whats{"several"});
+  CHECK(noted_in(working).what == "nothing");
+
+  // An answer, a command and a timer.
+  const DeliveryKey delivery = stage.deliveries().at(0).key;
+  watch.forget();
+  REQUIRE(stage.engine().work({}, {{.delivery = delivery, .number = 1, .status = 200}}));
+  REQUIRE(noted(watch.commits) == Whats{"delivery "});
+  CHECK(watch.commits[0].item == work_item(delivery));
+
+  const auto waiting = [&](std::string_view who) {
+    const std::vector<Run> runs = stage.runs_of(who);
+    return *std::ranges::find_if(runs, &Run::live);
+  };
+  Run run = waiting("ada");
+  watch.forget();
+  stage.command(run.contact, EndRun{.run = run.key});
+  REQUIRE(noted(watch.commits) == Whats{"command "});
+  CHECK(watch.commits[0].item ==
+        work_item(Input{CommandInput{.contact = run.contact, .command = EndRun{.run = run.key}}}));
+
+  stage.pass(30min);
+  stage.event("tim", "opened");
+  run = waiting("tim");
+  stage.pass(30min);  // All others go on, together.
+  watch.forget();
+  stage.pass(30min);
+  REQUIRE(noted(watch.commits) == Whats{"timer "});
+  CHECK(watch.commits[0].item ==
+        work_item(Input{TimerInput{.contact = run.contact,
+                                   .timer = {.kind = TimerKind::Wait, .subject = run.key.value}}}));
+  CHECK(noted_in(working).what == "nothing");
+}
 
 TEST_CASE("an event on which the server died three times is refused, and no other",
           "[runtime][poison]") {

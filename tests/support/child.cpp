@@ -139,7 +139,12 @@ ServerChild::ServerChild(const std::filesystem::path& data, std::vector<std::str
 
 ServerChild::~ServerChild() { kill(); }
 
+void ServerChild::send(int signal) const {
+  if (pid_ > 0) ::kill(pid_, signal);
+}
+
 int ServerChild::wait() {
+  if (pid_ <= 0) return -1;
   const int code = exit_code(pid_);
   pid_ = -1;
   return code;

@@ -48,10 +48,12 @@ class ServerChild {
   int stop();
   /// Another signal, then what waitpid says of its end.
   int end(int signal);
-
- private:
+  /// A signal, and nothing is waited for.
+  void send(int signal) const;
+  /// Its exit code, when it has ended by itself or of a signal that was sent; then 128 and more.
   int wait();
 
+ private:
   pid_t pid_ = -1;
   std::string url_;
 };

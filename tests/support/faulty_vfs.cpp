@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -19,6 +20,7 @@ struct FaultyDisk::State {
   std::mutex mutex;
   std::optional<DiskFault> fault;
   std::size_t calls = 0, failures = 0;
+  std::chrono::microseconds slept{0};
   bool paused = false, remembers = false, lies = false;
   std::vector<DiskEvent> events;
   std::map<std::string, int> files;  ///< By name, those that were told of.
@@ -267,7 +269,11 @@ void pass_on(sqlite3_vfs& vfs) {
   vfs.xRandomness = [](sqlite3_vfs* v, int size, char* out) {
     return of(v).real->xRandomness(of(v).real, size, out);
   };
-  vfs.xSleep = [](sqlite3_vfs*, int micros) { return micros; };  // nobody waits in a test
+  vfs.xSleep = [](sqlite3_vfs* v, int micros) {  // nobody waits in a test
+    const std::lock_guard lock{of(v).mutex};
+    of(v).slept += std::chrono::microseconds{micros};
+    return micros;
+  };
   vfs.xCurrentTimeInt64 = [](sqlite3_vfs* v, sqlite3_int64* now) {
     return of(v).real->xCurrentTimeInt64(of(v).real, now);
   };
@@ -322,6 +328,11 @@ void FaultyDisk::pause(bool paused) {
 std::size_t FaultyDisk::failures() const {
   const std::lock_guard lock{state_->mutex};
   return state_->failures;
+}
+
+std::chrono::microseconds FaultyDisk::slept() const {
+  const std::lock_guard lock{state_->mutex};
+  return state_->slept;
 }
 
 void FaultyDisk::remember() {

@@ -1,6 +1,7 @@
 #pragma once
 // The disk as SQLite meets it in a test: it fails at a chosen call, and tells all that was done to
 // it, so that power_loss.h can say what a power failure would have left.
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -49,6 +50,9 @@ class FaultyDisk {
   void pause(bool paused);
   /// Calls that failed since `fail`.
   std::size_t failures() const;
+
+  /// How long SQLite has asked to sleep, which takes no time here.
+  std::chrono::microseconds slept() const;
 
   /// From now on what is done is remembered. Reading and locking are not.
   void remember();
