@@ -58,6 +58,10 @@ TEST_CASE("a table makes contacts, and importing it again changes nothing", "[ap
   CHECK(jane.at("email") == Value{"jane@example.org"});
   CHECK(jane.at("custom.seats") == Value{3});
   CHECK(to_json(jane.at("groups")) == R"(["lead","vip"])");
+  for (const char* wildcard : {"/%25", "/_", "/c_", "/c%25", "/*"}) {
+    CAPTURE(wildcard);
+    CHECK(front.get(std::string{"/v1/contacts"} + wildcard).status == 404);
+  }
   CHECK(counts(import_csv(front, "id,first_name\nc1,Janet\nc2,\n")) == "0 1 1 0");
   CHECK(counts(import_csv(front, "id,first_name\nc1,\n", "empty=clears&groups=new")) == "0 1 0 0");
   CHECK(front.get("/v1/contacts/c1").json.find("first_name") == nullptr);
@@ -190,6 +194,9 @@ TEST_CASE("contacts are listed page by page, and by group", "[api]") {
   REQUIRE(more.at("contacts").list()->size() == 1);
   CHECK(more.at("contacts.0.id") == Value{"c6"});
   CHECK(more.at("next").is_null());
+  for (const char* wildcard : {"%25", "v_p", "v*"})
+    CHECK(
+        front.get("/v1/contacts", std::string{"group="} + wildcard).at("contacts").list()->empty());
   const Told lines = front.ask({.method = "GET",
                                 .path = "/v1/contacts",
                                 .query = "limit=2",

@@ -73,6 +73,7 @@ TEST_CASE("what is no HTTP gets its status and the connection ends", "[api][serv
     Caller caller{stand.port()};
     caller.send(request);
     const std::string reply = caller.rest();
+    CHECK(caller.ended());
     CHECK(reply.find("HTTP/1.1 " + std::to_string(status)) == 0);
     CHECK(reply.find("Connection: close\r\n") != std::string::npos);
     CHECK(parse_json(reply.substr(reply.find("\r\n\r\n") + 4)));

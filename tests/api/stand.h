@@ -49,6 +49,7 @@ class Caller {
     read_.erase(0, part.size());
     return part;
   }
+  /// Reads until the connection ends, or nothing comes any more.
   std::string rest() {
     while (more()) {
     }
@@ -59,6 +60,8 @@ class Caller {
     pollfd one{.fd = socket_, .events = POLLIN, .revents = 0};
     return !read_.empty() || ::poll(&one, 1, wait_ms) > 0;
   }
+  /// Whether the server has said that no more will come.
+  bool ended() const { return ended_; }
   int socket() const { return socket_; }
 
  private:
@@ -66,9 +69,11 @@ class Caller {
     char buffer[4096];
     const auto count = ::recv(socket_, buffer, sizeof buffer, 0);
     if (count > 0) read_.append(buffer, static_cast<std::size_t>(count));
+    ended_ = count == 0;
     return count > 0;
   }
   int socket_;
+  bool ended_ = false;
   std::string read_;
 };
 

@@ -66,14 +66,17 @@ TEST_CASE("custom.* is all custom fields, all is everything", "[nodes][webhook]"
 }
 
 TEST_CASE("additional members stand beside the fields", "[nodes][webhook]") {
-  NodeStage stage = webhook(
-      R"(additional: { source: onward, plan: "{{ contact.custom.plan }}", n: 5, zip: 01234, )"
-      R"(hello: "Hi {{ contact.first_name }}!", deep: { list: [1, "{{ run.id }}"] }, no: no },)");
-  stage.contact.set_custom("plan", "a \"quoted\" {{ run.id }}\n");
+  NodeStage stage =
+      webhook(R"(additional: { source: onward, plan: "{{ contact.custom.plan }}", n: 5, m: 5, )"
+              R"(zip: 01234, hello: "Hi {{ contact.first_name }}!", )"
+              R"(deep: { list: [1, 1, "{{ run.id }}"] }, no: no },)");
+  stage.contact.set_custom("plan", "a \"quoted\" {{ run.id }}{{ secret.k }}\n");
   CHECK(data(stage.draft()) ==
         R"({"type":"member","id":54321,"email":"john.doe@example.org","firstname":"John",)"
-        R"("lastname":"Doe","source":"onward","plan":"a \"quoted\" {{ run.id }}\n","n":5,)"
-        R"("zip":"01234","hello":"Hi John!","deep":{"list":[1,"run_0000000000033"]},"no":"no"})");
+        R"("lastname":"Doe","source":"onward","plan":"a \"quoted\" {{ run.id }}{{ secret.k }}\n",)"
+        R"("n":5,"m":5,"zip":"01234","hello":"Hi John!","deep":{"list":[1,1,"run_0000000000033"]},)"
+        R"("no":"no"})");
+  CHECK(stage.node().secrets().empty());
 }
 
 TEST_CASE("an additional member cannot take a field's name", "[nodes][webhook]") {
@@ -116,9 +119,10 @@ TEST_CASE("a payload may mix text, paths and constants at any depth", "[nodes][w
 }
 
 TEST_CASE("a form has the same members as pairs", "[nodes][webhook]") {
-  NodeStage stage = webhook("content_type: form, payload: { a: \"x y\", b: { c: [1, 2] } },");
+  NodeStage stage =
+      webhook("content_type: form, payload: { a: \"x y\", z: \"x y\", b: { c: [1, 2, 1] } },");
   const Request request = stage.draft().request;
-  CHECK(request.body == "a=x%20y&b[c][]=1&b[c][]=2");
+  CHECK(request.body == "a=x%20y&z=x%20y&b[c][]=1&b[c][]=2&b[c][]=1");
   CHECK(request.headers ==
         std::vector<Header>{{"Content-Type", "application/x-www-form-urlencoded"}});
 }

@@ -80,6 +80,21 @@ TEST_CASE("wrong settings are told by code", "[nodes][webhook]") {
   CHECK_FALSE(stage.loaded.scenario);
 }
 
+TEST_CASE("a header that Onward sets itself is refused, however it is spelt", "[nodes][webhook]") {
+  for (const char* name :
+       {"Host", "Content-Length", "Transfer-Encoding", "transfer-encoding", "Connection",
+        "CONNECTION", "Keep-Alive", "TE", "Trailer", "Proxy-Connection", "Upgrade", "Expect",
+        "Proxy-Authorization", "Content-Encoding", "Webhook-Id", "webhook-timestamp",
+        "Webhook-Signature", "webhook-anything"}) {
+    CAPTURE(name);
+    const NodeStage stage{
+        std::string{"{ kind: send_webhook, url: \"https://a.example\", headers: { "} + name +
+        ": a }, next: end }"};
+    CHECK(stage.codes() == "refused_header ");
+    CHECK_FALSE(stage.loaded.scenario);
+  }
+}
+
 TEST_CASE("a mistake inside a URL is shown at its column", "[nodes][webhook]") {
   const NodeStage stage{
       "{ kind: send_webhook, url: \"https://a.example/{{ contact.emial }}\", next: end }"};

@@ -2,6 +2,7 @@
 
 using namespace onward;
 using namespace std::chrono_literals;
+using namespace std::string_literals;
 
 namespace {
 NodeStage webhook(std::string_view settings) {
@@ -19,10 +20,14 @@ TEST_CASE("placeholders in a URL are encoded and cannot leave their place", "[no
   NodeStage stage = webhook(
       "url: \"https://crm.example.com/c/{{ contact.company }}/{{ event.path | path }}?e={{ "
       "contact.email }}\",");
-  stage.contact.set(Field::Company, "a/b?c#d&e=../%");
-  stage.event.data = *parse_json(R"({"path":"x/y z"})");
-  CHECK(stage.draft().request.url ==
-        "https://crm.example.com/c/a%2Fb%3Fc%23d%26e%3D..%2F%25/x/y%20z?e=john.doe%40example.org");
+  stage.contact.set(Field::Company, "a/b?c#d&e=../%\r\n\0\x7f"s);
+  stage.contact.set(Field::Email, "john.doe@example.org\r\nHost: evil\0"s);
+  stage.event.data = ValueMap{{"path", "x/y z HTTP/1.1\r\n\0"s}};
+  const RequestDraft draft = stage.draft();
+  CHECK(draft.refusal.empty());
+  CHECK(draft.request.url ==
+        "https://crm.example.com/c/a%2Fb%3Fc%23d%26e%3D..%2F%25%0D%0A%00%7F/"
+        "x/y%20z%20HTTP/1.1%0D%0A%00?e=john.doe%40example.org%0D%0AHost%3A%20evil%00");
 }
 
 TEST_CASE("a placeholder with a slash or a question mark inside does not split the URL",
@@ -34,9 +39,10 @@ TEST_CASE("a placeholder with a slash or a question mark inside does not split t
 
 TEST_CASE("a query is a mapping or a text", "[nodes][webhook]") {
   CHECK(webhook("url: \"https://a.example\", query: { \"a b\": \"{{ contact.email }} x\", n: 1, "
-                "k: \"{{ secret.key }}\" },")
+                "m: 1, k: \"{{ secret.key }}\" },")
             .draft()
-            .request.url == "https://a.example?a%20b=john.doe%40example.org%20x&n=1&k=\x01key\x02");
+            .request.url ==
+        "https://a.example?a%20b=john.doe%40example.org%20x&n=1&m=1&k=\x01key\x02");
   CHECK(webhook("url: \"https://a.example/?x=1\", query: \"pageNo=1&email={{ contact.email }}\",")
             .draft()
             .request.url == "https://a.example/?x=1&pageNo=1&email=john.doe%40example.org");
@@ -47,13 +53,15 @@ TEST_CASE("a query is a mapping or a text", "[nodes][webhook]") {
 TEST_CASE("headers keep their order, names and references to secrets", "[nodes][webhook]") {
   NodeStage stage = webhook(
       R"(url: "https://a.example", headers: { X-Api-Key: "{{ secret.crm_key }}", User-Agent: me/1, )"
-      R"(X_Name: "{{ contact.first_name }} é", content-type: application/vnd.api+json },)");
+      R"(X-Agent: me/1, X_Name: "{{ contact.first_name }} é", )"
+      R"(content-type: application/vnd.api+json },)");
   const RequestDraft draft = stage.draft();
   CHECK(draft.refusal.empty());
   CHECK(draft.request.headers == std::vector<Header>{{"X-Api-Key",
                                                       "\x01"
                                                       "crm_key\x02"},
                                                      {"User-Agent", "me/1"},
+                                                     {"X-Agent", "me/1"},
                                                      {"X_Name", "John é"},
                                                      {"content-type", "application/vnd.api+json"}});
   CHECK(stage.node().secrets() == std::vector<std::string>{"crm_key"});

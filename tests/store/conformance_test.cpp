@@ -40,6 +40,8 @@ std::optional<Hash128> seen(Subject& subject, Hash128 key, Instant now) {
   return must(subject->seen({&key, 1}, now)).at(0);
 }
 using Keys = std::vector<std::uint64_t>;
+/// What a store without bound parameters would take for its own words.
+constexpr const char* kSqlWords = "x'; DROP TABLE contacts; --%_\\\"*?[a]";
 }  // namespace
 
 TEST_CASE("an empty store knows nobody and has an epoch", "[store]") {
@@ -86,6 +88,41 @@ TEST_CASE("a contact comes back as it was committed, the newest of several", "[s
   CHECK(read->first == contact);
   CHECK(read->second == engagement);
   CHECK(!must(reader->contact({8})));
+}
+
+TEST_CASE("words of SQL and wildcards are data, wherever they stand", "[store]") {
+  SUBJECT(subject);
+  Contact contact = a_contact(9, kSqlWords, kSqlWords);
+  for (const Field field : {Field::FirstName, Field::Note, Field::ConsentProof})
+    contact.set(field, kSqlWords);
+  contact.set_custom(kSqlWords, kSqlWords);
+  contact.groups = {kSqlWords};
+  Engagement engagement;
+  engagement.mailings.push_back({.mailing = kSqlWords, .subject = kSqlWords, .received = at(1)});
+  subject.commit({.last_seq = 1,
+                  .contacts = {a_contact(7, "c7", "ada@example.org"), contact},
+                  .engagements = {{{9}, engagement}},
+                  .identities = {id_change("c7", 7), email_change("ada@example.org", 7),
+                                 id_change(kSqlWords, 9), email_change(kSqlWords, 9)}});
+  const auto state = load(subject, {.contact = {9}});
+  REQUIRE(state);
+  CHECK(state->contact == contact);
+  CHECK(state->engagement == engagement);
+  const auto read = must(subject.reader()->contact({9}));
+  REQUIRE(read);
+  CHECK(read->first == contact);
+  CHECK(read->second == engagement);
+
+  CHECK(who(subject, kSqlWords, {}).by_id == ContactKey{9});
+  CHECK(holders(subject, kSqlWords) == Keys{9});
+  CHECK(who(subject, "c7", {}).by_id == ContactKey{7});
+  CHECK(load(subject, {.contact = {7}})->contact == a_contact(7, "c7", "ada@example.org"));
+  for (const char* wildcard : {"%", "_", "c_", "c%", "*", "c?", "[c]7", "' OR 1=1 --"}) {
+    CAPTURE(wildcard);
+    CHECK(!who(subject, wildcard, {}).by_id);
+    CHECK(holders(subject, wildcard).empty());
+    CHECK(!must(subject.reader()->identify({.id = wildcard, .email = wildcard})).by_id);
+  }
 }
 
 TEST_CASE("statistics without a contact are none until it exists", "[store]") {
