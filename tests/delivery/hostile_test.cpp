@@ -219,7 +219,9 @@ TEST_CASE("faults 18 to 20: wherever a redirect points, one request is all there
   LocalReceiver receiver{
       LocalReceiver::answers({http_reply(308, "", fmt::format("Location: {}\r\n", where))})};
   const auto client = open_client();
-  CHECK(call(*client, request_to(receiver.url())).status == 308);
+  const HttpReply reply = call(*client, request_to(receiver.url()));
+  CHECK(reply.status == 308);
+  CHECK(reply.location == where);
   CHECK(receiver.requests().size() == 1);
   CHECK(target.connections() == 0);
 }
