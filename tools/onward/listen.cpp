@@ -408,8 +408,8 @@ void Listener::record(const ListenRequest& request, int status, const std::strin
     out_ << line << std::flush;
   } else {
     out_ << fmt::format("{} {} {} -> {} ({} bytes){}{}\n", format_instant(now),
-                        as_text(request.method), as_text(request.path), status, request.body.size(),
-                        signature.empty() ? "" : ", signature: ", signature);
+                        printable(request.method), printable(request.path), status,
+                        request.body.size(), signature.empty() ? "" : ", signature: ", signature);
     if (options_.show) {
       for (const auto& [name, value] : request.headers)
         out_ << fmt::format("  {}: {}\n", printable(name), printable(value));
