@@ -362,8 +362,8 @@ std::optional<Tree> read_yaml(std::string_view text, Diagnostics& diagnostics,
                               const YamlLimits& limits) {
   if (text.size() > limits.bytes) {
     diagnostics.error({}, "too_large",
-                      fmt::format("the file has {:.1f} MiB; a scenario may have {:.1f}",
-                                  static_cast<double>(text.size()) / (1 << 20),
+                      fmt::format("the file has more than {:.1f} MiB, the most that a scenario may "
+                                  "have",
                                   static_cast<double>(limits.bytes) / (1 << 20)));
     return std::nullopt;
   }

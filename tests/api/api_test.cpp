@@ -1,14 +1,20 @@
 // Every resource on a real engine.
+#include <chrono>
 #include <fstream>
+#include <latch>
+#include <memory>
 #include <set>
+#include <thread>
 
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
 
 #include "engine/api/server.h"
 #include "engine/store/memory_store.h"
+#include "engine/store/passing_store.h"
 #include "nodes/nodes.h"
 #include "tests/api/front.h"
+#include "tests/api/stand.h"
 #include "tests/support/fake_http_client.h"
 
 namespace onward {
@@ -125,6 +131,77 @@ TEST_CASE("a repeat takes no effect, and another body under its id is a conflict
   CHECK(repeat.status == 202);
   CHECK(repeat.at("duplicates") == Value{1});
   CHECK(front.post("/v1/events", event("1", "john@example.org")).status == 409);
+}
+
+/// Its first look for repeats takes until it may go on.
+class HeldStore final : public PassingStore {
+ public:
+  using PassingStore::PassingStore;
+  Result<std::vector<std::optional<Hash128>>> seen(std::span<const Hash128> keys,
+                                                   Instant now) override {
+    if (asked.try_wait()) return PassingStore::seen(keys, now);
+    asked.count_down();
+    goes_on.wait();
+    return PassingStore::seen(keys, now);
+  }
+  std::latch asked{1}, goes_on{1};
+};
+
+TEST_CASE("fault 76: of many callers who bring one event at once, one takes effect",
+          "[api][server][faults]") {
+  auto held = std::make_unique<HeldStore>(make_memory_store());
+  HeldStore& store = *held;
+  auto runtime = Runtime::open(std::move(held), node_kinds(), std::make_unique<FakeHttpClient>(),
+                               {}, system_clock(), {});
+  REQUIRE(runtime);
+  (*runtime)->start();
+  ServerOptions options;
+  options.port = 0;
+  options.no_auth = true;
+  auto server = Server::listen(**runtime, options);
+  REQUIRE(server);
+  (*server)->start();
+  const auto post = [](const std::string& body) {
+    return "POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+           "Content-Length: " +
+           std::to_string(body.size()) + "\r\n\r\n" + body;
+  };
+  const std::string request = post(event("1", "jane@example.org"));
+  constexpr std::size_t kCallers = 32;
+  std::vector<std::unique_ptr<Caller>> callers;
+  for (std::size_t i = 0; i < kCallers; ++i)
+    callers.push_back(std::make_unique<Caller>((*server)->port()));
+  const auto round = [&] {
+    std::size_t accepted = 0, duplicates = 0;
+    for (const auto& caller : callers) {
+      const std::string answer = caller->until("\"errors\":[]}");
+      accepted += answer.find("\"accepted\":1,\"duplicates\":0,") != std::string::npos;
+      duplicates += answer.find("\"accepted\":0,\"duplicates\":1,") != std::string::npos;
+    }
+    return std::pair{accepted, duplicates};
+  };
+
+  // All wait while the engine is busy with another one, so that it takes them together.
+  Caller first{(*server)->port()};
+  first.send(post(event("0", "john@example.org")));
+  store.asked.wait();
+  for (const auto& caller : callers) caller->send(request);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+  while ((*runtime)->figures().queued < kCallers && std::chrono::steady_clock::now() < until)
+    std::this_thread::yield();
+  CHECK((*runtime)->figures().queued == kCallers);
+  store.goes_on.count_down();
+  CHECK(round() == std::pair{std::size_t{1}, kCallers - 1});
+
+  // Once more while it runs, from as many threads.
+  {
+    std::vector<std::jthread> threads;
+    for (const auto& caller : callers) threads.emplace_back([&] { caller->send(request); });
+  }
+  CHECK(round() == std::pair{std::size_t{0}, kCallers});
+  CHECK(first.until("\"errors\":[]}").find("\"accepted\":1") != std::string::npos);
+  (*server)->stop(std::chrono::seconds{5});
+  CHECK((*runtime)->stop(std::chrono::seconds{5}));
 }
 
 TEST_CASE("events come one a line as well, in no other form", "[api]") {

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <fstream>
+#include <future>
 #include <iterator>
 #include <sstream>
 
 #include <catch2/catch.hpp>
 
 #include "engine/core/vocabulary.h"
+#include "engine/secrets/bytes.h"
+#include "engine/secrets/signature.h"
 #include "tests/api/front.h"
 #include "tests/support/stage.h"
 
@@ -232,6 +235,56 @@ TEST_CASE("an old post goes in as history and feeds the statistics, otherwise ea
   CHECK(contact.at("statistics.first_received_at") == Value{"1990-01-01T00:00:00Z"});
   history.query = "mode=past";
   CHECK(front.ask(history).status == 400);
+}
+
+TEST_CASE("a signed post that comes twice is a repeat, an old one is refused where it is dated",
+          "[api][intake][egoi]") {
+  const Front front;
+  const std::string secret = "a-secret-of-the-route";
+  const Api api = front.another(IntakeSecrets{{"egoi", secret}});
+  using Headers = std::vector<std::pair<std::string_view, std::string_view>>;
+  const auto post = [&](const std::string& body, const Headers& headers) {
+    ApiRequest request;
+    request.method = "POST";
+    request.path = "/v1/intake/egoi";
+    request.headers = headers;
+    request.headers.emplace_back("Content-Type", "application/json");
+    request.body = body;
+    std::promise<ApiReply> promise;
+    api.handle(
+        request, Reply{[&](Completion completion) {
+          promise.set_value(completion.make ? completion.make() : std::move(completion.reply));
+        }});
+    const ApiReply reply = promise.get_future().get();
+    const auto json = parse_json(reply.body);
+    REQUIRE(json);
+    const auto member = [&](const char* name) { return to_text(*json->find(name)); };
+    return std::to_string(reply.status) + " " +
+           (reply.status == 202 ? member("accepted") + " " + member("duplicates") : member("code"));
+  };
+  const auto seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(system_clock().now().time_since_epoch())
+          .count();
+  const auto item = [&](const std::string& who) {
+    return R"({"events": [{"action": "email_open", "action_date": )" + std::to_string(seconds) +
+           R"(, "contact": {"base": [")" + who + R"("]}}]})";
+  };
+  const auto signed_at = [&](const std::string& body, std::int64_t at) {
+    const std::string time = std::to_string(at);
+    const std::string signature = sign_webhook(secret, "msg_1", at, body);
+    return post(
+        body,
+        {{"webhook-id", "msg_1"}, {"webhook-timestamp", time}, {"webhook-signature", signature}});
+  };
+  CHECK(signed_at(item("c1"), seconds) == "202 1 0");
+  CHECK(signed_at(item("c1"), seconds) == "202 0 1");
+  CHECK(signed_at(item("c2"), seconds - 600) == "401 stale_signature");
+  CHECK(front.get("/v1/contacts/c2").status == 404);
+
+  // A hub's signature tells no time: what is known of a repeat is its event.
+  const std::string hub = "sha256=" + hex_encode(hmac_sha256(secret, item("c3")));
+  CHECK(post(item("c3"), {{"X-Hub-Signature-256", hub}}) == "202 1 0");
+  CHECK(post(item("c3"), {{"X-Hub-Signature-256", hub}}) == "202 0 1");
 }
 
 // ---- Taguchi ----

@@ -107,6 +107,31 @@ TEST_CASE("runs are moved with the version that they go to", "[api][life]") {
   CHECK(front.get("/v1/scenarios/curse/versions").status == 404);
 }
 
+TEST_CASE("a broken file is refused and the version that runs goes on", "[api][life]") {
+  const Front front;
+  fill(front);
+  for (const char* broken : {"scenario: course\nnodes: [[[[", "scenario: course\nnods: {}\n",
+                             "scenario: course\nnodes:\n  joined: { kind: trigger, event: "
+                             "subscription, next: gone }\n"}) {
+    CAPTURE(broken);
+    const Told refused = put(front, broken, "");
+    CHECK(refused.status == 422);
+    CHECK_FALSE(refused.at("diagnostics").list()->empty());
+  }
+  const Told told = front.get(kCourse);
+  CHECK(told.at("version") == Value{1});
+  CHECK(told.at("state") == Value{"active"});
+  CHECK(told.at("text") == Value{kOne});
+  CHECK(front.get(kCourse + "/versions").at("versions").list()->size() == 1);
+
+  REQUIRE(front.post("/v1/events", R"({"type": "subscription", "contact": {"id": "d"}})").status ==
+          202);
+  const Told runs = front.get("/v1/contacts/d/runs", "fresh=true");
+  REQUIRE(runs.at("runs").list()->size() == 1);
+  CHECK(runs.at("runs.0.version") == Value{1});
+  CHECK(runs.at("runs.0.path.1.node") == Value{"pause"});
+}
+
 TEST_CASE("an archived scenario is purged, and its numbers stay", "[api][life]") {
   const Front front;
   fill(front);

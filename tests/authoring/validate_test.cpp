@@ -1,6 +1,11 @@
 #include "tools/onward/validate.h"
 
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
 #include <sstream>
 
 #include "engine/core/value.h"
@@ -44,6 +49,27 @@ TEST_CASE("formats for programs go to standard output", "[tools][validate]") {
   REQUIRE(list);
   CHECK(list->list()->size() == 2);
   CHECK(validate({"scenarios/welcome.yaml"}, "json").out == "[]\n");
+}
+
+TEST_CASE("a file that is too large is said to be so, and no size that it has not",
+          "[tools][validate]") {
+  const std::filesystem::path file =
+      std::filesystem::temp_directory_path() / ("onward-large-" + std::to_string(::getpid()));
+  const std::string says =
+      ": error[too_large]: the file has more than 4.0 MiB, the most that a scenario may have\n";
+  std::ofstream{file} << "scenario: a\n";
+  std::filesystem::resize_file(file, 50u << 20);
+  CHECK(validate({file.string()}, "short").out == file.string() + says);
+  std::filesystem::resize_file(file, 4u << 20);
+  CHECK(validate({file.string()}, "short").out.find("too_large") == std::string::npos);
+  std::filesystem::remove(file);
+
+  // Of standard input nobody knows the size.
+  std::istringstream endless{std::string(5u << 20, '#')};
+  std::streambuf* const before = std::cin.rdbuf(endless.rdbuf());
+  const Answer piped = validate({"-"}, "short");
+  std::cin.rdbuf(before);
+  CHECK(piped.out == "standard input" + says);
 }
 
 TEST_CASE("custom fields that are not declared are warnings without a server",

@@ -1,6 +1,7 @@
 // Each tests/authoring/wrong/NAME.yaml has what `onward validate --format short` says of it beside
 // it, in NAME.expected. To write the expectations anew, after reading the difference:
 //   ONWARD_WRITE_EXPECTED=1 build/onward_authoring_tests "[wrong]"
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
@@ -34,6 +35,10 @@ TEST_CASE("wrong files get messages that an author can act on", "[authoring][wro
     const std::string text = read(entry.path());
     const Loaded loaded = load_scenario(text, node_kinds());
     CHECK_FALSE(loaded.diagnostics.empty());
+    // Nothing comes of a file with an error; warnings alone do not keep it out.
+    const bool wrong = std::ranges::any_of(
+        loaded.diagnostics, [](const Diagnostic& d) { return d.severity == Severity::Error; });
+    CHECK((loaded.scenario == nullptr) == wrong);
     const std::string report = report_short(name, loaded.diagnostics);
     auto expected = entry.path();
     expected.replace_extension(".expected");

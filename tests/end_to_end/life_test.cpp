@@ -1,5 +1,11 @@
 // A scenario's whole life through the real binary, as docs/scenario-life.md tells it.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cstdio>
+#include <filesystem>
+#include <thread>
 
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
@@ -119,6 +125,44 @@ TEST_CASE("a scenario is tested by a condition, copied, and the copy goes to wor
   const CommandResult list = onward({"scenarios", "--sort", "entered", "--state", "archived"});
   CHECK(has(list.out, "welcome"));
   CHECK_FALSE(has(list.out, "welcome-2"));
+}
+
+TEST_CASE("fault 72: a file is read once, and what was checked is what is sent",
+          "[end_to_end][life][faults]") {
+  Author onward;
+  const std::string good = guarded("https://a.example/first");
+  const std::string other = onward.file("other.txt", guarded("https://a.example/second"));
+  const std::string beside = onward.file(
+      "all/b.yaml", "scenario: b\nnodes:\n  joined: { kind: trigger, event: opened, next: end }\n");
+  const std::string folder = beside.substr(0, beside.rfind('/'));
+  const std::string file = folder + "/a.yaml";
+  REQUIRE(::mkfifo(file.c_str(), 0600) == 0);
+  // Who opens it gets the one text; whoever opens that name later, another.
+  std::jthread writer{[&] {
+    const int pipe = ::open(file.c_str(), O_WRONLY);
+    std::filesystem::rename(other, file);
+    (void)!::write(pipe, good.data(), good.size());
+    ::close(pipe);
+  }};
+  const CommandResult result = onward({"apply", folder});
+  ::close(::open(file.c_str(), O_RDONLY | O_NONBLOCK));  // Lets a writer go whom nobody read.
+  writer.join();
+  CHECK(result.code == 0);
+  CHECK(has(result.out, "welcome: version 1 applied"));
+  CHECK(onward({"show", "welcome"}).out == good);
+}
+
+TEST_CASE("fault 85: a server's test button reaches nobody whom its deliveries may not reach",
+          "[end_to_end][life][faults]") {
+  Author onward;
+  LocalReceiver inside;  // of the network, and nowhere allowed
+  const std::string file = onward.file("welcome.yaml", guarded(inside.url()));
+  REQUIRE(onward({"apply", file}).code == 0);
+  const CommandResult test = onward({"webhook", "test", "welcome", "tell_crm", "--json"});
+  CHECK(test.code == 65);
+  CHECK(has(test.out, R"("code":"blocked_policy")"));
+  CHECK(has(test.out, R"("status":null)"));
+  CHECK(inside.connections() == 0);
 }
 
 TEST_CASE("test mode has its own numbers, and is left", "[end_to_end][life]") {

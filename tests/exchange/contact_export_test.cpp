@@ -121,16 +121,18 @@ TEST_CASE("a column of one type says so, and one of several holds JSON", "[excha
 }
 
 TEST_CASE("chosen fields make the columns, with statistics where they are named", "[exchange]") {
-  auto table =
-      ContactTable::make({.fields = {"email", "firstname", "statistics.open_rate", "groups"}});
+  auto table = ContactTable::make(
+      {.fields = {"email", "firstname", "statistics.open_rate", "groups", "custom.tags"}});
   REQUIRE(table);
-  const auto contact = *parse_json(
-      R"({"id":"1","email":"a@b.c","first_name":"=x","groups":["a","b"],"statistics":{"open_rate":0.5}})");
+  const auto contact =
+      *parse_json(R"({"id":"1","email":"a@b.c","first_name":"=x","groups":["=a","b"],)"
+                  R"("custom":{"tags":["@c","-d"]},"statistics":{"open_rate":0.5}})");
   table->look(contact);
-  CHECK(table->header() == "email,first_name,statistics.open_rate,groups\r\n");
-  CHECK(table->row(contact) == "a@b.c,'=x,0.5,a|b\r\n");
+  CHECK(table->header() == "email,first_name,statistics.open_rate,groups,custom.tags:list\r\n");
+  CHECK(table->row(contact) == "a@b.c,'=x,0.5,'=a|b,'@c|-d\r\n");
   CHECK(to_json(table->chosen(contact)) ==
-        R"({"email":"a@b.c","first_name":"=x","statistics":{"open_rate":0.5},"groups":["a","b"]})");
+        R"({"email":"a@b.c","first_name":"=x","statistics":{"open_rate":0.5},)"
+        R"("groups":["=a","b"],"custom":{"tags":["@c","-d"]}})");
   const auto wrong = ContactTable::make({.fields = {"frist_name"}});
   REQUIRE(!wrong);
   CHECK(wrong.error().message.find("perhaps first_name") != std::string::npos);
