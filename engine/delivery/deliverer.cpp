@@ -269,6 +269,7 @@ void Deliverer::Impl::drain() {
   const auto end_at = Steady::now() + Duration{patience};
   {
     const std::lock_guard lock{state_mutex};
+    arrived = true;  // Somebody may have put something in and not said so yet.
     take_inbox();
     held_until.reset();
   }
@@ -307,6 +308,7 @@ Deliverer::~Deliverer() { stop(0ms); }
 void Deliverer::start() {
   assert(!impl_->thread.joinable());
   impl_->stopping = false;
+  impl_->last_started = false;
   impl_->thread = std::thread{[this] { impl_->run(); }};
 }
 
