@@ -5,10 +5,11 @@
 
 namespace onward {
 namespace {
-constexpr std::array<std::string_view, 26> kWords{"archived",
+constexpr std::array<std::string_view, 28> kWords{"archived",
                                                   "bad_header",
                                                   "bad_url",
                                                   "blocked_policy",
+                                                  "body_truncated",
                                                   "by_hand",
                                                   "connect_refused",
                                                   "connect_timeout",
@@ -21,6 +22,7 @@ constexpr std::array<std::string_view, 26> kWords{"archived",
                                                   "no_network",
                                                   "poison",
                                                   "protocol",
+                                                  "redirect",
                                                   "request_missing",
                                                   "reset",
                                                   "secret_missing",

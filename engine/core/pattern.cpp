@@ -5,7 +5,16 @@
 #include <string>
 
 namespace onward {
+namespace {
+/// A megabyte takes RE2 seconds to refuse.
+constexpr std::size_t kLongest = 4096;
+}  // namespace
+
 Result<Pattern> Pattern::compile(std::string_view text, bool ignore_case) {
+  if (text.size() > kLongest)
+    return fail(ErrorKind::Invalid, "bad_pattern",
+                "the expression has " + std::to_string(text.size()) + " bytes, at most " +
+                    std::to_string(kLongest) + " are allowed");
   re2::RE2::Options options;
   options.set_log_errors(false);
   options.set_case_sensitive(!ignore_case);

@@ -14,7 +14,7 @@ namespace onward {
 /// Immutable; copies share; any thread.
 class Pattern {
  public:
-  /// RE2's syntax. The refusal says what is wrong with it.
+  /// RE2's syntax, at most 4,096 bytes. The refusal says what is wrong with it.
   static Result<Pattern> compile(std::string_view text, bool ignore_case);
   /// Whether it matches anywhere in `text`: "^" and "$" bind it to the ends.
   bool found_in(std::string_view text) const;

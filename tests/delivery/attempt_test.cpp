@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <map>
 
+#include "engine/core/delivery_codes.h"
 #include "engine/secrets/signature.h"
 #include "tests/delivery/tasks.h"
 
@@ -217,6 +218,7 @@ TEST_CASE("where a redirect points to is told, without what may be somebody's bu
     reply.location = std::move(location);
     const AttemptResult made = result(std::move(reply));
     CHECK(made.status == code);
+    CHECK((made.code.empty() || is_delivery_code(made.code)));
     return made.code + ": " + made.error;
   };
   CHECK(told(302, "https://jane:pw@www.example.com/new/hook?token=t#f") ==
@@ -235,6 +237,7 @@ TEST_CASE("that a body broke off is told beside its status", "[delivery][attempt
   HttpReply reply = status(200);
   reply.body_truncated = true;
   CHECK(result(reply).code == "body_truncated");
+  CHECK(is_delivery_code("body_truncated"));
   CHECK(result(reply).error.empty());
   reply.status = 503;
   CHECK(result(reply).code == "body_truncated");
