@@ -109,7 +109,9 @@ std::optional<Instant> OpenWindow::next_opening(Instant now, std::string_view zo
        day += std::chrono::days{1}) {
     if (!days.test(weekday{day}.c_encoding())) continue;
     const Instant opens = to_instant(day, from, zone);
-    if (opens <= now && now < to_instant(day + closes_after, to, zone)) return std::nullopt;
+    const Instant closes = to_instant(day + closes_after, to, zone);
+    if (opens >= closes) continue;  // Clocks skip its beginning, and perhaps all of it.
+    if (opens <= now && now < closes) return std::nullopt;
     if (opens > now && !next) next = opens;
   }
   return next;

@@ -14,10 +14,7 @@ std::optional<Duration> parse_time_of_day(std::string_view text) {
   return std::chrono::hours{hours} + std::chrono::minutes{minutes};
 }
 
-std::string_view zone_of(const Visit& visit) {
-  const Value* own = visit.contact.get(Field::Timezone);
-  return own && own->text() && !own->text()->empty() ? *own->text() : visit.timezone;
-}
+std::string_view zone_of(const Visit& visit) { return clock_zone(visit.contact, visit.timezone); }
 
 Duration time_of_day(Settings& settings, std::string_view key) {
   const Tree* tree = settings.find(key);

@@ -15,7 +15,7 @@ class Wait final : public Node {
     }
   }
 
-  Outcome enter(const Visit& visit) const override { return hold_until(visit.now.at + length_); }
+  Outcome enter(const Visit& visit) const override { return hold_until(visit.arrived + length_); }
   Outcome wake(const Visit&, const WakeCause&) const override { return leave_by("next"); }
 
  private:

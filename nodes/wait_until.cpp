@@ -24,8 +24,8 @@ std::optional<Duration> read_timeout(Settings& settings) {
   return timeout;
 }
 
-std::optional<Instant> end_of(const std::optional<Duration>& timeout, Instant now) {
-  return timeout ? std::optional{now + *timeout} : std::nullopt;
+std::optional<Instant> end_of(const std::optional<Duration>& timeout, Instant from) {
+  return timeout ? std::optional{from + *timeout} : std::nullopt;
 }
 
 Outcome leave_with(std::string_view port, std::string note) {
@@ -44,7 +44,7 @@ class WaitForEvent final : public Node {
 
   const Listen& listens() const override { return listens_; }
   Outcome enter(const Visit& visit) const override {
-    return {.next = Hold{.until = end_of(timeout_, visit.now.at)}};
+    return {.next = Hold{.until = end_of(timeout_, visit.arrived)}};
   }
   Outcome wake(const Visit& visit, const WakeCause& cause) const override {
     if (cause.kind == WakeCause::Kind::Event)
@@ -68,7 +68,7 @@ class WaitForSegment final : public Node {
   Outcome enter(const Visit& visit) const override {
     const SegmentResult result = segment().evaluate(subject(visit));
     if (result.truth == Truth::Yes) return leave_with(kNext, segment().explain(subject(visit)));
-    return {.next = Hold{.until = end_of(timeout_, visit.now.at), .recheck = result.valid_until}};
+    return {.next = Hold{.until = end_of(timeout_, visit.arrived), .recheck = result.valid_until}};
   }
   Outcome wake(const Visit& visit, const WakeCause& cause) const override {
     if (cause.kind == WakeCause::Kind::Segment)
@@ -103,11 +103,12 @@ class WaitForDate final : public Node {
       outcome.unknown = true;
       return outcome;
     }
-    if (*date > visit.now.at) return hold_until(*date);
+    if (*date > visit.arrived) return hold_until(*date);
     return leave_with(past_port_, format_instant(*date) + " is past");
   }
   Outcome wake(const Visit&, const WakeCause&) const override { return leave_by(kNext); }
   bool follows_zone() const override { return date_.local(); }
+  bool keeps_local_time() const override { return true; }
 
  private:
   AwaitedDate date_;
@@ -123,7 +124,8 @@ class WaitForWindow final : public Node {
     const auto opening = window_.next_opening(visit.now.at, zone_of(visit));
     return opening ? hold_until(*opening) : leave_by(kNext);
   }
-  Outcome wake(const Visit&, const WakeCause&) const override { return leave_by(kNext); }
+  /// Whom nobody woke in time, since the server was down, may find it closed again.
+  Outcome wake(const Visit& visit, const WakeCause&) const override { return enter(visit); }
   bool follows_zone() const override { return true; }
 
  private:

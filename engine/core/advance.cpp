@@ -198,6 +198,7 @@ void Cascade::patch_contact(const ContactPatch& patch, bool quiet, bool by_node,
   if (std::ranges::find(patch.fields, Field::Email, &std::pair<Field, Value>::first) !=
       patch.fields.end())
     remember_identity();
+  if (!zone_before_ && !state_.live.empty()) zone_before_ = clock_zone(contact, {});
   const PatchEffect effect = apply_patch(contact, patch, now_.at, also);
   if (!effect.ignored.empty()) changes_.warnings.emplace_back("contact_full");
   if (!effect.any()) return;
@@ -241,6 +242,7 @@ void Cascade::happen(const std::shared_ptr<const Event>& event, bool quiet) {
   // A run that this event starts must not be ended or woken by it: those under way come first.
   bind_runs(event.get(), names);
   wake_runs(event.get(), names);
+  zone_before_.reset();
   if (event != nullptr)
     for (const CatalogTrigger& trigger : catalog_.triggers(event->type))
       if (std::ranges::find(entered_, trigger.scenario) == entered_.end() &&
@@ -270,10 +272,11 @@ void Cascade::wake_runs(const Event* event, const ChangedNames& names) {
     if (place.node == nullptr) continue;
     const Node& node = *place.node->node;
     if (const auto* listen = std::get_if<EventListen>(&node.listens())) {
-      if (event == nullptr || !listed(listen->events, event->type)) continue;
-      const SegmentSubject about = subject(place.scenario->timezone, event);
-      if (listen->where.evaluate(about).truth == Truth::Yes)
+      if (event != nullptr && listed(listen->events, event->type) &&
+          listen->where.evaluate(subject(place.scenario->timezone, event)).truth == Truth::Yes)
         wake(run, {.kind = WakeCause::Kind::Event, .event = event});
+      else if (!names.empty())
+        set_recheck(run, recheck_of(run, *place.scenario, *place.node));
     } else if (names.empty()) {
       continue;
     } else if (const auto* level = std::get_if<SegmentListen>(&node.listens());
@@ -282,7 +285,7 @@ void Cascade::wake_runs(const Event* event, const ChangedNames& names) {
                    Truth::Yes) {
       wake(run, {.kind = WakeCause::Kind::Segment});
     } else if (node.follows_zone() && names.holds(kZoneField)) {
-      enter_again(run, place);
+      follow_zone(run, place);
     } else {
       set_recheck(run, recheck_of(run, *place.scenario, *place.node));
     }
@@ -305,7 +308,12 @@ const ExitRule* Cascade::holding(const std::vector<ExitRule>& rules, const Scena
 
 bool Cascade::rules_end(Run& run, const Scenario& scenario, const Event* event,
                         const ChangedNames* names) {
-  if (!run.goal && holding(scenario.goal, scenario, event, names) != nullptr) {
+  // Nothing is reached any more in a scenario that is archived.
+  const auto runs_on = [&] {
+    const CatalogScenario* home = catalog_.find(run.scenario);
+    return home != nullptr && home->state != ScenarioState::Archived;
+  };
+  if (!run.goal && holding(scenario.goal, scenario, event, names) != nullptr && runs_on()) {
     run.goal = now_.at;
     counters(run).add(Counter::Goal, 1);
     mark(run);
@@ -331,8 +339,12 @@ std::optional<Instant> Cascade::recheck_of(const Run& run, const Scenario& scena
                                            const ScenarioNode& node) const {
   std::optional<Instant> next;
   const SegmentSubject about = subject(scenario.timezone);
-  for (const ExitRule& rule : scenario.exit)
-    if (rule.events.empty()) next = earlier(next, rule.segment.evaluate(about).valid_until);
+  const auto look_at = [&](const std::vector<ExitRule>& rules) {
+    for (const ExitRule& rule : rules)
+      if (rule.events.empty()) next = earlier(next, rule.segment.evaluate(about).valid_until);
+  };
+  look_at(scenario.exit);
+  if (!run.goal) look_at(scenario.goal);
   if (const auto* listen = std::get_if<SegmentListen>(&node.node->listens()))
     next = earlier(
         next, listen->segment.evaluate(subject(scenario.timezone, run.event.get())).valid_until);
@@ -361,6 +373,7 @@ Visit Cascade::visit_of(const Run& run, const Scenario& scenario, const Scenario
           .engagement = state_.engagement,
           .event = run.event.get(),
           .now = now_,
+          .arrived = now_.at,
           .run = run.key,
           .scenario = scenario.id,
           .scenario_title = scenario.title,

@@ -102,9 +102,8 @@ std::optional<Instant> Cascade::due_of(const CatalogTrigger& trigger, const Pers
                    .timezone = timezone})
         .valid_until;
   const auto& date = std::get<DateListen>(listens);
-  const Value* zone = person.contact.get(Field::Timezone);
   return next_occurrence(date, contact_value(person.contact, person.engagement, date.field),
-                         zone != nullptr && zone->text() ? *zone->text() : timezone, after);
+                         clock_zone(person.contact, timezone), after);
 }
 
 void Cascade::move_timer(TimerKey key, const std::optional<Instant>& from,
@@ -144,10 +143,14 @@ void Cascade::arm(const ArmTrigger& command) {
   const auto* segment = std::get_if<SegmentListen>(&listens);
   const auto* date = std::get_if<DateListen>(&listens);
   if (segment == nullptr && date == nullptr) return;
+  std::optional<Instant> due = due_of(*trigger, present(), now_.at);
+  // Another time of day makes no second day of it.
+  if (date != nullptr && due && fired_already(*trigger, present(), *due))
+    due = due_of(*trigger, present(), *due);
   if (date != nullptr || !segment->at)
     move_timer({.kind = date == nullptr ? TimerKind::SegmentRecheck : TimerKind::Date,
                 .subject = subject_of},
-               std::nullopt, due_of(*trigger, present(), now_.at));
+               std::nullopt, due);
   if (segment == nullptr || !command.enter) return;
   const std::string& timezone = trigger->scenario->current().timezone;
   if (segment->segment.evaluate(subject(timezone)).truth != Truth::Yes) return;
@@ -204,10 +207,14 @@ void Cascade::enter(const CatalogTrigger& trigger, const std::shared_ptr<const E
         event == nullptr ? nullptr : event->data.find_path(current.reentry.key_path);
     key = entry_key(value == nullptr ? std::string{} : to_text(*value));
   }
+  // Runs of a version that had a key are no others where there is none any more.
+  const auto is_of_key = [&](const Run& run) {
+    return current.reentry.key_path.empty() || run.entry_key == key;
+  };
   std::uint32_t live = 0;
   for (const Run& run : state_.live)
     live += run.live() && run.scenario == scenario.key && run.test == test &&
-            (run.entry_key == key || current.reentry.mode == ReentryMode::Parallel);
+            (is_of_key(run) || current.reentry.mode == ReentryMode::Parallel);
   if (!test) {
     const LedgerRow& row = ledger_row(scenario.key, key, test);
     const Entry entry = decide_entry(current.reentry, row.entries, row.last_entry, live, now_.at);
@@ -215,7 +222,7 @@ void Cascade::enter(const CatalogTrigger& trigger, const std::shared_ptr<const E
       return refuse_contact(reason);
     if (entry == Entry::EnterAndEndLive)
       for (Run& run : state_.live)
-        if (run.live() && run.scenario == scenario.key && run.entry_key == key && !run.test)
+        if (run.live() && run.scenario == scenario.key && is_of_key(run) && !run.test)
           end(run, RunState::Exited, "restarted");
   } else if (live >= kParallelRuns) {
     return refuse_contact(refusal_of(Entry::TooMany));

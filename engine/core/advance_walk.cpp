@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/core/cascade.h"
+#include "engine/core/time_zone.h"
 
 namespace onward {
 namespace {
@@ -41,10 +42,7 @@ void Cascade::walk(Run& run, const CatalogScenario& home, const Scenario& scenar
     const bool patched = outcome.patch.has_value();
     if (!settle_outcome(run, home, scenario, node, std::move(outcome), at)) return;
     // At once: before the next node, not when the change is worked off.
-    if (trigger
-            ? exit_by(run, scenario, holding(scenario.exit, scenario, nullptr, nullptr), nullptr)
-            : patched && rules_end(run, scenario, nullptr, nullptr))
-      return;
+    if ((trigger || patched) && rules_end(run, scenario, nullptr, nullptr)) return;
   }
   end(run, RunState::Done, "");
 }
@@ -63,12 +61,14 @@ void Cascade::arrive(Run& run, const ScenarioNode& node) {
 bool Cascade::settle_outcome(Run& run, const CatalogScenario& home, const Scenario& scenario,
                              const ScenarioNode& node, Outcome outcome, std::size_t& next) {
   // A hold whose time has come is no hold. Asked once: a node that insists is parked.
-  if (const auto* hold = std::get_if<Hold>(&outcome.next);
-      hold != nullptr && hold->until && *hold->until <= now_.at) {
+  const auto is_over = [&](const Outcome& of) {
+    const auto* hold = std::get_if<Hold>(&of.next);
+    return hold != nullptr && hold->until && *hold->until <= now_.at;
+  };
+  if (is_over(outcome)) {
     Outcome woken = node.node->wake(visit_of(run, scenario, node, {}), {});
     if (!outcome.patch) outcome.patch = std::move(woken.patch);
-    outcome.next =
-        std::holds_alternative<Hold>(woken.next) ? Park{"held_in_the_past"} : std::move(woken.next);
+    outcome.next = is_over(woken) ? Park{"held_in_the_past"} : std::move(woken.next);
   }
   if (outcome.request) ask_for(run, home, node, std::move(*outcome.request));
   if (outcome.patch) patch_contact(*outcome.patch, /*quiet=*/false, /*by_node=*/true);
@@ -176,8 +176,25 @@ void Cascade::leave_hold(Run& run) {
   set_recheck(run, std::nullopt);
 }
 
-/// A held run enters its node once more, uncounted.
-void Cascade::enter_again(Run& run, const Place& place) {
+/// A held run waits for the same time on the contact's new clocks, or enters its node once more,
+/// uncounted.
+void Cascade::follow_zone(Run& run, const Place& place) {
+  if (place.home->state == ScenarioState::Archived) {
+    end(run, RunState::Stopped, "archived");
+    return;
+  }
+  if (place.node->node->keeps_local_time() && run.wake_at && zone_before_) {
+    const std::string& otherwise = place.scenario->timezone;
+    const LocalTime time =
+        to_local(*run.wake_at, zone_before_->empty() ? otherwise : *zone_before_);
+    const Instant due =
+        to_instant(time.date, time.time_of_day, clock_zone(state_.contact, otherwise));
+    if (due <= now_.at) return wake(run, {.kind = WakeCause::Kind::Time});
+    move_timer({.kind = TimerKind::Wait, .subject = run.key.value}, run.wake_at, due);
+    run.wake_at = due;
+    mark(run);
+    return;
+  }
   leave_hold(run);
   mark(run);
   Outcome outcome = place.node->node->enter(visit_of(run, *place.scenario, *place.node, {}));
@@ -234,7 +251,7 @@ void Cascade::move(Run& run, const MoveRun& command) {
     arrive(run, *node);
   }
   Visit visit = visit_of(run, *scenario, *node, {});
-  if (node->kind->family == NodeFamily::Wait) visit.now.at = arrived;
+  visit.arrived = arrived;
   std::size_t next = kEnd;
   if (settle_outcome(run, *home, *scenario, *node, node->node->enter(visit), next))
     walk(run, *home, *scenario, next);

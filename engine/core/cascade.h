@@ -158,7 +158,7 @@ class Cascade {
                       const ScenarioNode& node, Outcome outcome, std::size_t& next);
   void ask_for(Run& run, const CatalogScenario& home, const ScenarioNode& node, RequestDraft draft);
   void wake(Run& run, const WakeCause& cause);
-  void enter_again(Run& run, const Place& place);
+  void follow_zone(Run& run, const Place& place);
   void leave_hold(Run& run);
   void end(Run& run, RunState state, std::string_view reason);
   void park_run(Run& run, std::string_view reason);
@@ -182,6 +182,8 @@ class Cascade {
   const Event* borrowed_ = nullptr;  ///< The input's own: runs that outlive it get a copy.
   /// As edges saw the contact last; nothing where all that they watch is as it was.
   std::optional<Person> before_;
+  /// The contact's time zone before a change that runs have not seen yet; empty: it had none.
+  std::optional<std::string> zone_before_;
   ChangedNames for_rules_;                       ///< Changes that runs have not seen yet,
   ChangedNames for_edges_;                       ///< and those that triggers have not.
   std::vector<const CatalogScenario*> entered_;  ///< By what happens now; each once.

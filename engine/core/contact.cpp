@@ -190,6 +190,11 @@ std::string Contact::email() const {
   return value && value->text() ? normal_email(*value->text()) : std::string{};
 }
 
+std::string_view clock_zone(const Contact& contact, std::string_view otherwise) {
+  const Value* own = contact.get(Field::Timezone);
+  return own && own->text() && !own->text()->empty() ? *own->text() : otherwise;
+}
+
 std::string normal_email(std::string_view email) {
   constexpr std::string_view kSpace = " \t\r\n\f\v";
   const auto first = email.find_first_not_of(kSpace);

@@ -89,6 +89,9 @@ struct Contact {
   void set_custom(std::string_view name, Value value);
 };
 
+/// The time zone of the contact's clocks: its own, or `otherwise`. Points into either.
+std::string_view clock_zone(const Contact& contact, std::string_view otherwise);
+
 /// An address as contacts are looked up by it: trimmed, ASCII lower case.
 std::string normal_email(std::string_view email);
 

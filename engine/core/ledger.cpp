@@ -43,12 +43,13 @@ std::string_view to_string(ReentryMode mode) {
 
 Entry decide_entry(const Reentry& reentry, std::uint32_t entries, Instant last_entry,
                    std::uint32_t live, Instant now) {
+  // Of all keys together.
+  if (reentry.mode == ReentryMode::Parallel && live >= kParallelRuns) return Entry::TooMany;
   if (entries == 0) return Entry::Enter;
   if (reentry.mode == ReentryMode::Never) return Entry::AlreadyEntered;
   if (reentry.mode == ReentryMode::AfterExit && live > 0) return Entry::Inside;
   if (reentry.min_gap && now < last_entry + *reentry.min_gap) return Entry::TooSoon;
   if (reentry.mode == ReentryMode::Restart && live > 0) return Entry::EnterAndEndLive;
-  if (reentry.mode == ReentryMode::Parallel && live >= kParallelRuns) return Entry::TooMany;
   return Entry::Enter;
 }
 

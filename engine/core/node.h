@@ -26,6 +26,9 @@ struct Visit {
   const Engagement& engagement;
   const Event* event;  ///< What started the run; null where nothing did.
   Now now;
+  /// When the contact came here, or to the node before that it was moved from: what a wait is
+  /// reckoned from.
+  Instant arrived{};
   RunKey run;
   std::string_view scenario;  ///< Id.
   std::string_view scenario_title;
@@ -109,6 +112,9 @@ class Node {
   /// Of a node that holds: whether a change of the contact's time zone moves the hold, so that the
   /// node is entered anew, uncounted.
   virtual bool follows_zone() const { return false; }
+  /// Of one that does: whether it holds until a time that was read when the contact came, so that
+  /// the same time on the contact's new clocks is waited for instead.
+  virtual bool keeps_local_time() const { return false; }
   /// Secrets that its requests name.
   virtual std::vector<std::string> secrets() const { return {}; }
   /// Credentials that they name.

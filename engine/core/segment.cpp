@@ -57,8 +57,22 @@ struct TextMatch {
   }
 };
 
+/// Exactly: beyond 2^53 not every whole number is a real one.
+std::partial_ordering compare(std::int64_t whole, double real) {
+  constexpr double kBeyond = 9223372036854775808.0;  // 2^63
+  if (std::isnan(real)) return std::partial_ordering::unordered;
+  if (real >= kBeyond) return std::partial_ordering::less;
+  if (real < -kBeyond) return std::partial_ordering::greater;
+  const double below = std::floor(real);
+  const auto integer = static_cast<std::int64_t>(below);
+  if (whole != integer) return whole <=> integer;
+  return real > below ? std::partial_ordering::less : std::partial_ordering::equivalent;
+}
+
 std::partial_ordering compare(const SegmentNumber& a, const SegmentNumber& b) {
   if (a.whole && b.whole) return a.integer <=> b.integer;
+  if (a.whole) return compare(a.integer, b.real);
+  if (b.whole) return 0 <=> compare(b.integer, a.real);
   return a.real <=> b.real;
 }
 
@@ -370,10 +384,7 @@ class Evaluation {
     return subject_.now < end ? SegmentResult{Truth::Yes, end} : kNo;
   }
 
-  std::string_view zone() const {
-    const Value* own = subject_.contact.get(Field::Timezone);
-    return own && own->text() && !own->text()->empty() ? *own->text() : subject_.timezone;
-  }
+  std::string_view zone() const { return clock_zone(subject_.contact, subject_.timezone); }
 
   /// The day that the contact's clocks show at an instant; a day itself.
   std::optional<Date> day_of(const Value& value) const {

@@ -397,6 +397,7 @@ class Compiler {
                                operand.name, other->name, to_string(*other->type)));
     reads_.fields.insert("timezone");  // should they turn out to be days
     made.other = other->lookup;
+    made.ignore_case = made.ignore_case || other->is_email();
     return made;
   }
 

@@ -72,6 +72,8 @@ Settlement settle(const PendingDelivery& pending, const AttemptResult& result,
   if (!delivery.pending()) return settlement;
   if (result.local) {
     delivery.due = now.at + std::max(kLocalPause, result.retry_after.value_or(kLocalPause));
+    // The end of the window is not passed unseen.
+    if (now.at < delivery.deadline) delivery.due = std::min(*delivery.due, delivery.deadline);
     return settlement;
   }
   if (result.number <= delivery.attempts) return settlement;  // recorded before

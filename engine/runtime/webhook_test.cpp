@@ -122,6 +122,7 @@ Result<DeliveryTask> make_webhook_test(const Scenario& scenario, std::string_vie
                     .engagement = engagement,
                     .event = nullptr,
                     .now = {.at = now, .seq = 0, .seed = 0},
+                    .arrived = now,
                     .run = RunKey{0},
                     .scenario = scenario.id,
                     .scenario_title = scenario.title,

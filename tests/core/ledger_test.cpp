@@ -32,6 +32,7 @@ TEST_CASE("re-entry is decided by one table", "[core][ledger]") {
       {Parallel, false, 0, 0h, 0, Enter},        {Parallel, false, 5, 0h, 5, Enter},
       {Parallel, false, 99, 0h, 99, Enter},      {Parallel, false, 100, 0h, 100, TooMany},
       {Parallel, true, 1, 1h, 1, TooSoon},       {Parallel, true, 1, 24h, 1, Enter},
+      {Parallel, false, 0, 0h, 100, TooMany},
   };
   for (const Row& row : table) {
     Reentry reentry{.mode = row.mode};

@@ -71,7 +71,7 @@ World jane() {
   world.event = Event{"subscription", kNow - 1h,
                       parse_json(R"({
       "form": "newsletter", "order": {"total": 99.5, "id": 9007199254740993}, "items": [{"sku": "x"}],
-      "nothing": null})")
+      "sender": "Jane.Tester@Example.org", "nothing": null})")
                           .value()};
   return world;
 }
@@ -93,6 +93,11 @@ TEST_CASE("every operator answers yes, no or unknown", "[core][segment]") {
       {"email: { contains: TESTER }", Yes},
       {"email: { starts_with: JANE }", Yes},
       {"email: { matches: '^JANE\\.' }", Yes},
+      {"event.sender: { is: { field: email } }", Yes},
+      {"event.sender: { is_not: { field: email } }", No},
+      {"event.sender: { starts_with: { field: email } }", Yes},
+      {"email: { is: { field: event.sender } }", Yes},
+      {"event.sender: { is: jane.tester@example.org }", No},
       {"first_name: jane", No},
       {"contact.first_name: Jane", Yes},
       {"firstname: Jane", Yes},
@@ -153,6 +158,14 @@ TEST_CASE("every operator answers yes, no or unknown", "[core][segment]") {
       {"event.form: newsletter", Yes},
       {"event.order.total: { gte: 99.5 }", Yes},
       {"event.order.id: 9007199254740993", Yes},
+      {"event.order.id: { gt: 9007199254740992.0 }", Yes},
+      {"event.order.id: { lt: 9007199254740994.0 }", Yes},
+      {"event.order.id: { is: 9007199254740992.0 }", No},
+      {"event.order.id: { lt: 9223372036854775808 }", Yes},
+      {"event.order.id: { gt: -9223372036854775809 }", Yes},
+      {"custom.age: { lt: 36.5 }", Yes},
+      {"custom.age: { gt: 36.5 }", No},
+      {"custom.age: { is: 36.0 }", Yes},
       {"event.order.id: 9007199254740992", No},
       {"event.items.0.sku: x", Yes},
       {"event.type: subscription", Yes},

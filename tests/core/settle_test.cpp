@@ -75,6 +75,10 @@ TEST_CASE("local trouble costs no attempt", "[core][settle]") {
   CHECK(outcome.delivery.attempts == 0);
   CHECK(outcome.delivery.pending());
   CHECK(*outcome.delivery.due > kStart);
+
+  // The end of the window is not passed unseen.
+  local.retry_after = std::chrono::hours{24};
+  CHECK(settled(fresh(), local).delivery.due == fresh().deadline);
 }
 
 TEST_CASE("a result that was recorded before changes nothing", "[core][settle]") {

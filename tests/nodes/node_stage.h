@@ -46,10 +46,12 @@ class NodeStage {
     return *outcome.request;
   }
   Visit visit() const {
+    const Instant now = *parse_instant("2024-05-28T12:56:40.321Z");
     return {.contact = contact,
             .engagement = engagement,
             .event = &event,
-            .now = {.at = *parse_instant("2024-05-28T12:56:40.321Z"), .seq = 7, .seed = 1},
+            .now = {.at = now, .seq = 7, .seed = 1},
+            .arrived = now,
             .run = RunKey{99},
             .scenario = "welcome",
             .scenario_title = "Welcome",

@@ -11,7 +11,7 @@ NodeStage stage_of(std::string_view settings) {
 
 Outcome enter_at(const NodeStage& stage, std::string_view now) {
   Visit visit = stage.visit();
-  visit.now.at = *parse_instant(now);
+  visit.now.at = visit.arrived = *parse_instant(now);
   return stage.node().enter(visit);
 }
 
@@ -243,8 +243,19 @@ TEST_CASE("an open window is found wherever the search begins", "[nodes][wait_un
 
 TEST_CASE("a window lets go when it opens, and follows the contact's zone", "[nodes][wait_until]") {
   const NodeStage stage = stage_of("window: { days: sun }, next: end");
-  CHECK(result(stage.node().wake(stage.visit(), kTime)) == "next");
+  Visit visit = stage.visit();
+  visit.now.at = *parse_instant("2024-06-02T00:00:00Z");
+  CHECK(result(stage.node().wake(visit, kTime)) == "next");
+  visit.now.at = *parse_instant("2024-06-03T00:00:00Z");  // Nobody woke the contact in time.
+  CHECK(result(stage.node().wake(visit, kTime)) == "until 2024-06-09T00:00:00Z");
   CHECK(stage.node().follows_zone());
+}
+
+TEST_CASE("a window whose beginning clocks skip does not open on that day", "[nodes][wait_until]") {
+  NodeStage stage = stage_of("window: { from: \"02:15\", to: \"03:10\" }, next: end");
+  stage.contact.set(Field::Timezone, "America/Toronto");
+  CHECK(result(enter_at(stage, "2026-03-08T05:00:00Z")) == "until 2026-03-09T06:15:00Z");
+  CHECK(result(enter_at(stage, "2026-03-08T07:15:00Z")) == "until 2026-03-09T06:15:00Z");
 }
 
 TEST_CASE("a wait refuses what cannot be meant", "[nodes][wait_until]") {

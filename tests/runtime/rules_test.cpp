@@ -414,3 +414,172 @@ nodes:
   stage.pass(1h);
   CHECK(stage.counts("")[Counter::Done] == 3'500);
 }
+
+TEST_CASE("time makes an exit rule hold that a change began, inside a wait for an event too",
+          "[runtime][exit]") {
+  Stage stage{R"(
+scenario: renewals
+exit: { if: { custom.renewal: { next: 1d } } }
+nodes:
+  asked: { kind: trigger, event: asked, next: wait }
+  wait:  { kind: wait_until, event: answered, where: { event.by: phone }, timeout: 30d, next: end, on_timeout: remind }
+  remind: { kind: send_webhook, url: "https://mailer.example.com/in", next: end }
+)"};
+  for (const char* who : {"ada", "bob"}) stage.event(who, "asked");
+  stage.patch("ada", R"({"custom": {"renewal": "2026-05-10T09:00:00Z"}})");
+  // With an event that is waited for, and is another one all the same.
+  stage.event("bob", "answered", R"({"by": "mail"})",
+              R"({"custom": {"renewal": "2026-05-10T09:00:00Z"}})");
+  stage.pass(8 * 24h - 1s);
+  CHECK(stage.place_of("ada") == "wait");
+  CHECK(stage.place_of("bob") == "wait");
+  stage.pass(1s);
+  CHECK(stage.place_of("ada") == "exited");
+  CHECK(stage.place_of("bob") == "exited");
+  stage.pass(40 * 24h);
+  CHECK(stage.deliveries().empty());
+}
+
+TEST_CASE("a goal that is an if is reached on entry, and by time alone", "[runtime][goal]") {
+  Stage stage{R"(
+scenario: keep
+goal: { if: { any: [{ in_group: customers }, { custom.due: { within: 1d } }] } }
+nodes:
+  joined: { kind: trigger, event: joined, next: pause }
+  pause:  { kind: wait, for: 20d, next: end }
+)"};
+  stage.patch("ada", R"({"groups_add": ["customers"]})");
+  stage.event("ada", "joined");
+  CHECK(stage.counts("")[Counter::Goal] == 1);
+  stage.patch("ada", R"({"groups_add": ["others"]})");
+  CHECK(stage.counts("")[Counter::Goal] == 1);
+  stage.event("bob", "joined", "{}", R"({"custom": {"due": "2026-05-05T09:00:00Z"}})");
+  stage.pass(4 * 24h - 1s);
+  CHECK(stage.counts("")[Counter::Goal] == 1);
+  stage.pass(2s);
+  CHECK(stage.counts("")[Counter::Goal] == 2);
+  stage.pass(30 * 24h);
+  CHECK(stage.counts("")[Counter::Goal] == 2);
+  CHECK(stage.counts("")[Counter::Done] == 2);
+}
+
+TEST_CASE("an archived scenario goes no further, whatever changes, and reaches no goal",
+          "[runtime][exit]") {
+  Stage stage{R"(
+scenario: late
+goal: { event: order }
+nodes:
+  joined: { kind: trigger, event: joined, next: hours }
+  hours:  { kind: wait_until, window: { from: "20:00", to: "23:00" }, next: hello }
+  hello:  { kind: send_webhook, url: "https://mailer.example.com/in", next: end }
+)"};
+  stage.event("ada", "joined", "{}", R"({"timezone": "UTC"})");
+  stage.event("bob", "joined", "{}", R"({"timezone": "UTC"})");
+  REQUIRE(stage.engine().archive("late", false));
+  stage.event("bob", "new_order");
+  CHECK(stage.counts("")[Counter::Goal] == 0);
+  stage.patch("ada", R"({"timezone": "Asia/Tokyo"})");  // 18:00 there
+  stage.patch("ada", R"({"timezone": "Asia/Vladivostok"})");
+  stage.patch("ada", R"({"timezone": "Pacific/Auckland"})");  // 21:00: open
+  CHECK(stage.place_of("ada") == "stopped");
+  CHECK(stage.deliveries().empty());
+}
+
+TEST_CASE("whoever is woken late finds a window as it is then", "[runtime][wait_until]") {
+  Stage stage{R"(
+scenario: hours
+nodes:
+  joined: { kind: trigger, event: joined, next: hours }
+  hours:  { kind: wait_until, window: { from: "10:00", to: "17:00" }, next: hello }
+  hello:  { kind: send_webhook, url: "https://mailer.example.com/in", next: end }
+)"};
+  stage.event("ada", "joined");  // at nine
+  stage.clock().pass(11h);       // Nobody wakes the engine until eight in the evening.
+  stage.pass(1s);
+  CHECK(stage.place_of("ada") == "hours");
+  CHECK(stage.counts("hours")[Counter::Waiting] == 1);
+  stage.pass(14h - 2s);
+  CHECK(stage.deliveries().empty());
+  stage.pass(2s);
+  CHECK(stage.deliveries().size() == 1);
+  CHECK(stage.broken().empty());
+}
+
+TEST_CASE("a run that moves to a window or a segment finds it as it is, not as it was",
+          "[runtime][versions]") {
+  const auto text = [](std::string_view wait) {
+    return "scenario: hours\nnodes:\n  joined: { kind: trigger, event: joined, next: hold }\n"
+           "  hold: { kind: wait_until, " +
+           std::string{wait} +
+           ", next: hello }\n"
+           "  hello: { kind: send_webhook, url: \"https://mailer.example.com/in\", next: end }\n";
+  };
+  const auto [after, open] =
+      GENERATE(table<std::string, bool>({{"window: { from: \"08:30\", to: \"09:30\" }", false},
+                                         {"window: { from: \"09:30\", to: \"11:00\" }", true},
+                                         {"if: { custom.due: { next: 1h } }", false},
+                                         {"if: { custom.due: { within: 1h } }", true}}));
+  Stage stage{text("window: { from: \"20:00\", to: \"21:00\" }")};
+  stage.event("ada", "joined", "{}", R"({"custom": {"due": "2026-05-01T09:15:00Z"}})");
+  stage.pass(1h);  // ten o'clock
+  stage.apply(text(after));
+  const Run run = stage.runs_of("ada").front();
+  stage.command(run.contact, MoveRun{.run = run.key, .to = 2, .node = run.place()});
+  CHECK(stage.deliveries().size() == (open ? 1 : 0));
+  CHECK(stage.place_of("ada") == (open ? "done" : "hold"));
+}
+
+TEST_CASE("a date that was read on arrival stays where it is on the contact's clocks",
+          "[runtime][wait_until]") {
+  Stage stage{R"(
+scenario: renewals
+nodes:
+  joined: { kind: trigger, event: joined, next: day }
+  day:    { kind: wait_until, date: custom.renewal, at: "09:00", next: hello, on_past: end }
+  hello:  { kind: send_webhook, url: "https://mailer.example.com/in", next: end }
+)"};
+  for (const char* who : {"ada", "bob", "cyd"})
+    stage.event(who, "joined", "{}", R"({"custom": {"renewal": "2026-05-10"}})");
+  stage.patch("ada", R"({"custom": {"renewal": "2026-06-10"}})");
+  stage.patch("bob", R"({"custom": {"renewal": null}})");
+  for (const char* who : {"ada", "bob"}) stage.patch(who, R"({"timezone": "Europe/Paris"})");
+  stage.pass(9 * 24h - 2h - 1s);
+  CHECK(stage.deliveries().empty());
+  stage.pass(1s);  // nine in Paris
+  CHECK(stage.deliveries().size() == 2);
+  stage.pass(1h);
+  stage.patch("cyd", R"({"timezone": "Europe/Paris"})");  // where nine is over
+  CHECK(stage.deliveries().size() == 3);
+}
+
+TEST_CASE("runs that came in by a key are no others where a version has none",
+          "[runtime][versions]") {
+  const auto text = [](std::string_view reentry) {
+    return "scenario: orders\nreentry: " + std::string{reentry} +
+           "\nnodes:\n  joined: { kind: trigger, event: joined, next: pause }\n"
+           "  pause: { kind: wait, for: 3d, next: end }\n";
+  };
+  Stage stage{text("{ mode: after_exit, key: event.order }")};
+  stage.event("ada", "joined", R"({"order": "a"})");
+  stage.apply(text("after_exit"));
+  stage.event("ada", "joined", R"({"order": "b"})");
+  CHECK(stage.counts("")[Counter::Entered] == 1);
+  stage.apply(text("restart"));
+  stage.event("ada", "joined");
+  CHECK(stage.counts("")[Counter::Entered] == 2);
+  CHECK(stage.counts("")[Counter::Inside] == 1);
+}
+
+TEST_CASE("a contact has a hundred runs at once at most, of all keys together",
+          "[runtime][rules]") {
+  Stage stage{R"(
+scenario: orders
+reentry: { mode: parallel, key: event.order }
+nodes:
+  joined: { kind: trigger, event: joined, next: pause }
+  pause: { kind: wait, for: 3d, next: end }
+)"};
+  for (int n = 0; n < 102; ++n)
+    stage.event("ada", "joined", "{\"order\": " + std::to_string(n) + "}");
+  CHECK(stage.counts("")[Counter::Inside] == 100);
+}

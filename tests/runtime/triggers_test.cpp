@@ -244,6 +244,22 @@ TEST_CASE("a new version moves everybody's date, and a held scenario fires nothi
   CHECK(stage.deliveries().size() == 3);
 }
 
+TEST_CASE("another time of day makes no second birthday of it", "[runtime][triggers]") {
+  const std::string today = replaced(kBirthday, "-3d", "0d");
+  Stage stage{today};
+  stage.patch("ada", R"({"birth_date": "1990-05-10"})");
+  stage.patch("bob", R"({"birth_date": "1990-05-11"})");
+  stage.pass(at("2026-05-10T16:00:00Z") - stage.clock().now());  // noon in Toronto
+  CHECK(stage.deliveries().size() == 1);
+  stage.apply(replaced(today, "09:00", "18:00"));
+  stage.pass(at("2026-05-11T16:00:00Z") - stage.clock().now());
+  CHECK(stage.deliveries().size() == 1);
+  stage.pass(8h);  // six in the evening, for bob
+  CHECK(stage.deliveries().size() == 2);
+  stage.pass(365 * 24h);
+  CHECK(stage.deliveries().size() == 4);
+}
+
 TEST_CASE("a date is fired up to a day late, later it is counted as missed",
           "[runtime][triggers]") {
   Stage stage{kBirthday};
