@@ -199,6 +199,8 @@ TEST_CASE("what changes nothing leaves no line, nor does a dry run of an import"
         .status;
   };
   CHECK(import("", R"({"id": "c1"})") == 200);
+  CHECK(import("", R"({"id": "c1"})") == 200);
+  CHECK(import("", R"({"nobody": "c1"})") == 200);
   CHECK(import("dry_run=true", R"({"id": "c2"})") == 200);
   CHECK(front.put("/v1/contacts/c1", R"({"first_name": "Jane"})").status == 200);
   CHECK(front.ask({.method = "DELETE", .path = "/v1/contacts/nobody"}).status == 404);
