@@ -14,6 +14,7 @@
 #include <string>
 
 #include "engine/api/tls.h"
+#include "engine/core/url_login.h"
 #include "engine/delivery/curl_http_client.h"
 #include "tools/onward/client.h"
 #include "tools/onward/doctor.h"
@@ -167,23 +168,24 @@ Finding examine_certificate(const std::string& file, Instant now) {
 
 Findings examine_server(const std::string& url, const HttpWay& way) {
   Findings found;
+  const std::string shown = hide_url_logins(url);
   for (const char* path : {"/livez", "/readyz"}) {
     const std::string check = std::string{path} == "/livez" ? "server" : "ready";
     const auto answer = http_call({.method = "GET", .url = url + path}, kPatience, way);
-    if (std::string wrong = wrong_scheme(url, answer); !wrong.empty())
+    if (std::string wrong = wrong_scheme(shown, answer); !wrong.empty())
       return {{"server", Grade::Fault, std::move(wrong), "Ask it so, with --server."}};
     if (!answer && answer.error().code == "tls_cert") {
       found.push_back({"server", Grade::Fault,
                        fmt::format("the certificate of {} is not believed, so nothing more can be "
                                    "told: {}",
-                                   url, answer.error().message),
+                                   shown, answer.error().message),
                        "Name the authority that signed it with --ca FILE or ONWARD_CA; renew it "
                        "where it has expired or names another host."});
       return found;
     }
     if (!answer) {
       found.push_back({"server", Grade::Fault,
-                       fmt::format("no answer from {}: {}", url, answer.error().message),
+                       fmt::format("no answer from {}: {}", shown, answer.error().message),
                        answer.error().code == "local"
                            ? "It lies on this side: look at this machine, and at the file of --ca "
                              "or ONWARD_CA."
@@ -192,18 +194,19 @@ Findings examine_server(const std::string& url, const HttpWay& way) {
     }
     const Value value = parse_json(answer->body).value_or(Value{});
     if (answer->status != 200)
-      found.push_back(
-          {check, Grade::Fault,
-           fmt::format("{}{} answers {}: {}", url, path, answer->status, text_of(value, "detail")),
-           "Look at its log."});
+      found.push_back({check, Grade::Fault,
+                       fmt::format("{}{} answers {}: {}", shown, path, answer->status,
+                                   text_of(value, "detail")),
+                       "Look at its log."});
     else if (text_of(value, "sending") == "held")
-      found.push_back({check, Grade::Warning, fmt::format("{} takes events and sends nothing", url),
+      found.push_back({check, Grade::Warning,
+                       fmt::format("{} takes events and sends nothing", shown),
                        "It was restored: say `onward resume-sending` when the server that the "
                        "copy was drawn of is gone."});
     else
       found.push_back({check,
                        Grade::Sound,
-                       fmt::format("{} {}", url, check == "server" ? "is live" : "takes events"),
+                       fmt::format("{} {}", shown, check == "server" ? "is live" : "takes events"),
                        {}});
   }
   return found;
