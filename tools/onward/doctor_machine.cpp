@@ -73,6 +73,19 @@ Finding writing(const fs::path& data, bool running) {
   return judge_writing(data, 0, running);
 }
 
+/// Root may write all of it, and leaves files behind that the folder's user may not.
+Finding owners(const fs::path& data) {
+  struct stat folder {};
+  if (::stat(data.c_str(), &folder) != 0) return judge_owner(data, 0, 0);
+  for (const char* name : {"onward.db", "onward.db-wal", "onward.lock", "token", "secret.key"}) {
+    struct stat about {};
+    if (::stat((data / name).c_str(), &about) != 0) continue;
+    Finding found = judge_owner(data / name, about.st_uid, folder.st_uid);
+    if (found.grade != Grade::Sound) return found;
+  }
+  return judge_owner(data, folder.st_uid, folder.st_uid);
+}
+
 Finding room(const fs::path& data) {
   struct statvfs about {};
   if (::statvfs(data.c_str(), &about) != 0)
@@ -141,6 +154,17 @@ Finding judge_writing(const fs::path& path, int fault, bool running) {
   return {"writing", Grade::Sound, "it can be written to", {}};
 }
 
+Finding judge_owner(const fs::path& file, uid_t owner, uid_t folder_owner) {
+  if (owner == folder_owner || folder_owner == 0)
+    return {"owners", Grade::Sound, "the files in it are those of the folder's user", {}};
+  return {"owners", Grade::Warning,
+          fmt::format("{} belongs to user {}, its folder to user {}: no server of the folder's "
+                      "user starts on it",
+                      file.string(), owner, folder_owner),
+          fmt::format("Stop a server that works on it, then: chown -R {} {}", folder_owner,
+                      file.parent_path().string())};
+}
+
 Finding judge_descriptors(std::uint64_t limit, bool running) {
   const std::string found = fmt::format("{} may have {} files and connections open",
                                         running ? "the server" : "a server", limit);
@@ -152,8 +176,8 @@ Finding judge_descriptors(std::uint64_t limit, bool running) {
 
 Findings examine_machine(const fs::path& data, pid_t owner) {
   Findings found = rights(data);
-  found.insert(found.end(), {writing(data, owner > 0), room(data), file_system(data), log(data),
-                             judge_descriptors(descriptors_of(owner), owner > 0)});
+  found.insert(found.end(), {writing(data, owner > 0), owners(data), room(data), file_system(data),
+                             log(data), judge_descriptors(descriptors_of(owner), owner > 0)});
   return found;
 }
 
