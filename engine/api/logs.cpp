@@ -4,14 +4,25 @@
 
 namespace onward {
 namespace {
+/// The names of secrets and tokens are told to those alone who may list them.
+Need need_of(const LogLine& line) {
+  if (line.what.starts_with("token.")) return Need::Admin;
+  if (line.what.starts_with("secret.") || line.what.starts_with("credential.")) return Need::Author;
+  return Need::Read;
+}
+
 void list(Runtime& runtime, const Call& call) {
   const auto page = parse_page(call);
   if (!page) return call.reply(problem_of(page.error()));
   const auto since = parse_when(call, "since");
   if (!since) return call.reply(problem_of(since.error()));
-  const auto render = [&runtime](const LogPage& found) {
+  const Need most = call.may(Need::Admin)    ? Need::Admin
+                    : call.may(Need::Author) ? Need::Author
+                                             : Need::Read;
+  const auto render = [&runtime, most](const LogPage& found) {
     ValueList lines;
-    for (const LogLine& line : found.lines) lines.push_back(view_of(line, runtime.epochs()));
+    for (const LogLine& line : found.lines)
+      if (need_of(line) <= most) lines.push_back(view_of(line, runtime.epochs()));
     return json_reply(
         200, ValueMap{{"lines", std::move(lines)}, {"next", found.next}, {"more", found.more}});
   };

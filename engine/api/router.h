@@ -23,6 +23,8 @@ struct Call {
 
   /// Who asks, for the log of what was changed: the token's name.
   std::string who() const { return access ? access->name_of(request) : std::string{}; }
+  /// Whether they may see or do here what wants more than the route does.
+  bool may(Need need) const { return !access || !access->refuse(request, need); }
   /// The value of a query parameter; nothing where it was not given.
   std::optional<std::string> parameter(std::string_view name) const;
 };

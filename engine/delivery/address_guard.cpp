@@ -105,6 +105,7 @@ const std::vector<Range>& ranges() {
         {"100::", 64, Tier::Private, "a discard address"},
         {"2001::", 23, Tier::Private, "a reserved address"},
         {"2001:db8::", 32, Tier::Private, "a documentation address"},
+        {"3fff::", 20, Tier::Private, "a documentation address"},
         {"ff00::", 8, Tier::Private, "a multicast address"},
     };
     std::vector<Range> made;
@@ -120,12 +121,14 @@ const std::vector<Range>& ranges() {
 /// Mail servers read what they can of an HTTP request as commands.
 bool is_mail(std::uint16_t port) { return port == 25 || port == 465 || port == 587; }
 
-/// The address that a packet ends at: what is embedded in a compatible (::a.b.c.d), NAT64
-/// (64:ff9b::a.b.c.d) or 6to4 (2002:aabb:ccdd::) address, else itself.
+/// The address that a packet ends at: what is embedded in a compatible (::a.b.c.d), translated
+/// (::ffff:0:a.b.c.d), NAT64 (64:ff9b::a.b.c.d) or 6to4 (2002:aabb:ccdd::) address, else itself.
 Bytes reached(const Bytes& bytes) {
   static constexpr std::uint8_t kNat64[12] = {0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0};
+  static constexpr std::uint8_t kTranslated[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0};
   static constexpr std::uint8_t kZero[16] = {};
   if (starts_with(bytes.data(), kNat64, 96)) return mapped(bytes.data() + 12);
+  if (starts_with(bytes.data(), kTranslated, 96)) return mapped(bytes.data() + 12);
   if (bytes[0] == 0x20 && bytes[1] == 0x02) return mapped(bytes.data() + 2);
   // "::" and "::1" are addresses of their own; so is the little else below ::1:0, by no meaning.
   if (starts_with(bytes.data(), kZero, 96) && !starts_with(bytes.data(), kZero, 112)) {
@@ -135,11 +138,20 @@ Bytes reached(const Bytes& bytes) {
 }
 
 const Range* range_of(const Bytes& bytes) {
-  static const Range kLow{Bytes{}, 96, Tier::Exact, "a reserved address"};
-  for (const Range& range : ranges()) {
-    if (starts_with(bytes.data(), range.prefix.data(), range.bits)) return &range;
-  }
-  return starts_with(bytes.data(), kLow.prefix.data(), kLow.bits) ? &kLow : nullptr;
+  // Public addresses are given from 2000::/3; of the rest, what no row names is nobody's.
+  static const Range kUnnamed[] = {{Bytes{}, 96, Tier::Exact, "a reserved address"},
+                                   {Bytes{}, 3, Tier::Exact, "a reserved address"},
+                                   {Bytes{0x40}, 2, Tier::Exact, "a reserved address"},
+                                   {Bytes{0x80}, 1, Tier::Exact, "a reserved address"}};
+  const auto holds = [&](const Range& range) {
+    return starts_with(bytes.data(), range.prefix.data(), range.bits);
+  };
+  for (const Range& range : ranges())
+    if (holds(range)) return &range;
+  if (is_v4(bytes)) return nullptr;
+  for (const Range& range : kUnnamed)
+    if (holds(range)) return &range;
+  return nullptr;
 }
 
 /// One spelling per host: lower case, no brackets, no final dot, addresses as inet_ntop has them.
@@ -197,15 +209,34 @@ Result<Prefix> read_network(const std::string& entry) {
   return prefix;
 }
 
+/// Whether a URL with this host means an address: "127.1" and "0x7f000001" never reach a name.
+bool is_number(std::string_view host) {
+  std::string_view label = host.substr(host.rfind('.') + 1);
+  const bool hex = label.starts_with("0x");
+  if (hex) label.remove_prefix(2);
+  return (hex || !label.empty()) &&
+         label.find_first_not_of(hex ? "0123456789abcdef" : "0123456789") == std::string_view::npos;
+}
+
+/// What else "::1:80" may have been meant as; empty where there is no doubt.
+std::string doubt_of(std::string_view bare_v6) {
+  const std::size_t colon = bare_v6.rfind(':');
+  const std::string before{bare_v6.substr(0, colon)};
+  const auto port = read_number<std::uint16_t>(bare_v6.substr(colon + 1));
+  if (!port || *port == 0 || !read_address(before)) return {};
+  return fmt::format("[{}]:{}", before, *port);
+}
+
 /// Name and port of "crm.internal", "127.0.0.1:8080", "[::1]:8080" or "::1".
 Result<std::pair<std::string, std::uint16_t>> read_host(const std::string& entry) {
   std::string_view name = entry;
-  std::optional<std::uint16_t> port = 0;
+  std::uint16_t port = 0;
+  bool readable = true;
   const std::size_t colon = name.rfind(':');
   const bool bare_v6 = std::count(name.begin(), name.end(), ':') > 1 && name.front() != '[';
   if (colon != std::string_view::npos && !bare_v6 && name.back() != ']') {
-    port = read_number<std::uint16_t>(name.substr(colon + 1));
-    if (port == std::uint16_t{0}) port.reset();
+    port = read_number<std::uint16_t>(name.substr(colon + 1)).value_or(0);
+    readable = port != 0;
     name = name.substr(0, colon);
   }
   const bool v6 = bare_v6 || (!name.empty() && name.front() == '[');
@@ -213,13 +244,22 @@ Result<std::pair<std::string, std::uint16_t>> read_host(const std::string& entry
   const bool known =
       v6 ? read_address(host).has_value()
          : host.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") == std::string::npos;
-  if (host.empty() || !known || !port) {
+  if (host.empty() || !known || !readable) {
     return bad_setting(
         fmt::format("--allow-host wants a host such as crm.internal, localhost:8080 "
                     "or [::1]:8080 (no scheme, path or *), found \"{}\"",
                     entry));
   }
-  return std::pair{host, *port};
+  if (!v6 && is_number(host) && !read_address(host))
+    return bad_setting(
+        fmt::format("--allow-host wants an IPv4 address as four numbers such as 127.0.0.1, found "
+                    "\"{}\"",
+                    entry));
+  if (const std::string other = bare_v6 ? doubt_of(name) : ""; !other.empty())
+    return bad_setting(fmt::format(
+        "--allow-host {} may mean an address or an address with a port; write {} or [{}]", entry,
+        other, name));
+  return std::pair{host, port};
 }
 }  // namespace
 

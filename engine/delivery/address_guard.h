@@ -25,8 +25,8 @@ class AddressGuard {
   ///
   /// An exact entry in allow_hosts opens any address of that host, loopback and link-local too;
   /// allow_networks opens private networks, and loopback and link-local only where the entry lies
-  /// wholly inside them. Mapped, NAT64 and 6to4 addresses are judged by what they reach.
-  /// Ports of mail (25, 465, 587) open only by an entry in allow_hosts that names the port.
+  /// wholly inside them. Mapped, translated, NAT64 and 6to4 addresses are judged by what they
+  /// reach. Ports of mail (25, 465, 587) open only by an entry in allow_hosts that names the port.
   std::string refuse(const sockaddr* address, std::string_view host, std::uint16_t port) const;
 
  private:

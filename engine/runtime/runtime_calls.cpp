@@ -74,13 +74,16 @@ std::vector<ImportAnswer> import_answers_of(std::vector<WorkAnswer> answers) {
 }
 }  // namespace
 
-/// Answers once the log has it too; at once where the engine takes nothing any more.
+/// Answers once the log has it too; at once where nothing was changed (the log keeps so many lines,
+/// and nobody who may only import shall push the others out with the same contacts over and over),
+/// and where the engine takes nothing any more.
 void Runtime::Impl::answer_import(std::vector<ImportAnswer> answers, const std::string& who,
                                   const Done<Result<std::vector<ImportAnswer>>>& done) {
   using Kind = ImportAnswer::Kind;
   const auto count = [&](Kind kind) {
     return std::ranges::count(answers, kind, &ImportAnswer::kind);
   };
+  if (count(Kind::Created) + count(Kind::Updated) == 0) return done(std::move(answers));
   std::string text =
       fmt::format("{} created, {} updated, {} unchanged, {} refused", count(Kind::Created),
                   count(Kind::Updated), count(Kind::Unchanged), count(Kind::Refused));

@@ -11,8 +11,8 @@
 namespace onward {
 namespace {
 constexpr std::size_t kNameMax = 64;
-/// What the log calls those who came without a token, and the engine itself.
-constexpr std::array<std::string_view, 2> kReserved{"engine", "anyone"};
+/// What the log calls those who came without a token, the engine itself, and `onward restore`.
+constexpr std::array<std::string_view, 3> kReserved{"engine", "anyone", "restore"};
 
 bool is_name(std::string_view name) {
   const auto fits = [](char c) {

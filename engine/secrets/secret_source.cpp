@@ -1,6 +1,9 @@
 #include "engine/secrets/secret_source.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <utility>
 
 #include "engine/core/template.h"
 #include "engine/core/value.h"
@@ -49,14 +52,109 @@ std::vector<std::string> forms_of(std::string_view value) {
   return forms;
 }
 
-void mask_form(std::string& text, std::string_view form) {
-  replace_all(text, form, kMask);
+/// A text as a reader of JSON sees it, its escapes decoded, and where each byte came from.
+struct Unescaped {
+  std::string text;
+  std::vector<std::size_t> from;  ///< Of each byte and of the end, in the raw text.
+};
+
+/// What one escape stands for, and how much of the text it takes.
+struct Escape {
+  std::string bytes;  ///< Empty: the text was cut off inside of it.
+  std::size_t size;
+};
+
+std::string utf8_of(std::uint32_t point) {
+  const auto rest = [point](unsigned shift) {
+    return static_cast<char>(0x80 | ((point >> shift) & 0x3f));
+  };
+  if (point < 0x80) return {static_cast<char>(point)};
+  if (point < 0x800) return {static_cast<char>(0xc0 | (point >> 6)), rest(0)};
+  if (point < 0x10000) return {static_cast<char>(0xe0 | (point >> 12)), rest(6), rest(0)};
+  return {static_cast<char>(0xf0 | (point >> 18)), rest(12), rest(6), rest(0)};
+}
+
+/// The unit of "\u00e4" at the beginning of `text`; nothing where that is something else.
+std::optional<std::uint32_t> read_unit(std::string_view text) {
+  std::uint32_t unit = 0;
+  if (text.size() < 6 || !text.starts_with("\\u")) return std::nullopt;
+  const auto [end, error] = std::from_chars(text.data() + 2, text.data() + 6, unit, 16);
+  if (error != std::errc{} || end != text.data() + 6) return std::nullopt;
+  return unit;
+}
+
+/// Whether `text` ends before the escape that it begins with does, as "\u00" and "\" do.
+bool is_cut_off(std::string_view text) {
+  return text.size() < 6 && std::string_view{"\\u"}.starts_with(text.substr(0, 2)) &&
+         text.substr(std::min<std::size_t>(text.size(), 2))
+                 .find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
+}
+
+/// The escape that `text` begins with; nothing where that is none of JSON's.
+std::optional<Escape> read_escape(std::string_view text) {
+  static constexpr std::string_view kLetters = "\"\\/bfnrt", kMeant = "\"\\/\b\f\n\r\t";
+  if (is_cut_off(text)) return Escape{"", text.size()};
+  if (const std::size_t at = kLetters.find(text[1]); at != std::string_view::npos)
+    return Escape{{kMeant[at]}, 2};
+  const auto unit = read_unit(text);
+  if (!unit || (*unit >= 0xdc00 && *unit <= 0xdfff)) return std::nullopt;
+  if (*unit < 0xd800 || *unit > 0xdfff) return Escape{utf8_of(*unit), 6};
+  if (text.size() == 6 || is_cut_off(text.substr(6))) return Escape{"", text.size()};
+  const auto low = read_unit(text.substr(6));
+  if (!low || *low < 0xdc00 || *low > 0xdfff) return std::nullopt;
+  return Escape{utf8_of(0x10000 + ((*unit - 0xd800) << 10) + (*low - 0xdc00)), 12};
+}
+
+Unescaped unescaped(std::string_view raw) {
+  Unescaped seen;
+  seen.text.reserve(raw.size());
+  seen.from.reserve(raw.size() + 1);
+  for (std::size_t at = 0; at < raw.size();) {
+    const auto escape = raw[at] == '\\' ? read_escape(raw.substr(at)) : std::nullopt;
+    seen.text += escape ? std::string_view{escape->bytes} : raw.substr(at, 1);
+    seen.from.resize(seen.text.size(), at);
+    at += escape ? escape->size : 1;
+  }
+  seen.from.push_back(raw.size());
+  return seen;
+}
+
+/// Where a value stands in a text: [first, second).
+using Span = std::pair<std::size_t, std::size_t>;
+
+/// Adds where `form` stands in `text`, and its beginning at the end of that.
+void find_form(std::vector<Span>& found, std::string_view text, std::string_view form) {
+  for (std::size_t at = text.find(form); at != std::string_view::npos;
+       at = text.find(form, at + form.size()))
+    found.emplace_back(at, at + form.size());
   for (std::size_t length = std::min(form.size() - 1, text.size()); length >= kBeginningMin;
        --length) {
     if (!text.ends_with(form.substr(0, length))) continue;
-    text.replace(text.size() - length, length, kMask);
+    found.emplace_back(text.size() - length, text.size());
     return;
   }
+}
+
+/// All forms are found before one is masked: what overlaps another goes with it, so that none is
+/// left in half.
+void mask_forms(std::string& text, const std::vector<std::string>& forms) {
+  std::vector<Span> found;
+  for (const std::string& form : forms) find_form(found, text, form);
+  if (text.find('\\') != std::string::npos) {
+    const Unescaped seen = unescaped(text);
+    std::vector<Span> escaped;
+    for (const std::string& form : forms) find_form(escaped, seen.text, form);
+    for (const auto& [begin, end] : escaped) found.emplace_back(seen.from[begin], seen.from[end]);
+  }
+  if (found.empty()) return;
+  std::sort(found.begin(), found.end());
+  std::string shown;
+  std::size_t done = 0;
+  for (const auto& [begin, end] : found) {
+    if (begin >= done) shown.append(text, done, begin - done) += kMask;
+    done = std::max(done, end);
+  }
+  text = shown.append(text, done);
 }
 
 const StoredSecret* find(const SecretValues::Named& all, std::string_view name) {
@@ -86,7 +184,7 @@ std::vector<std::string> SecretSource::signing(std::string_view name) const {
 
 void mask_in(std::string& text, std::string_view value) {
   if (value.empty() || text.empty()) return;
-  for (const std::string& form : forms_of(value)) mask_form(text, form);
+  mask_forms(text, forms_of(value));
 }
 
 SecretValues::SecretValues(Named secrets, Named credentials)
@@ -101,8 +199,6 @@ SecretValues::SecretValues(Named secrets, Named credentials)
       if (stored.scheme == AuthScheme::Basic)
         hide(base64_encode(stored.login + ":" + stored.value));
     }
-  std::sort(hidden_.begin(), hidden_.end(),
-            [](const std::string& a, const std::string& b) { return a.size() > b.size(); });
 }
 
 SecretValues::~SecretValues() {
@@ -133,9 +229,7 @@ std::optional<Header> SecretValues::credential(std::string_view name) const {
   return header_of(*stored);
 }
 
-void SecretValues::mask(std::string& text) const {
-  for (const std::string& form : hidden_) mask_form(text, form);
-}
+void SecretValues::mask(std::string& text) const { mask_forms(text, hidden_); }
 
 void SecretBox::put(std::shared_ptr<const SecretValues> values) {
   const std::lock_guard lock{mutex_};

@@ -27,8 +27,8 @@ class SecretSource {
 };
 
 /// Puts "***" in place of `value` in `text`, in the forms in which it can come back: as it is,
-/// percent-encoded and as in JSON. So is its beginning, of 4 bytes or more, where the text ends
-/// with that: an answer that was cut off.
+/// percent-encoded and as in JSON, whichever characters its writer escapes. So is its beginning, of
+/// 4 bytes or more, where the text ends with that: an answer that was cut off.
 void mask_in(std::string& text, std::string_view value);
 
 /// All secrets and credentials at one moment, in clear. Immutable; wiped at its end.
@@ -47,7 +47,7 @@ class SecretValues final : public SecretSource {
 
  private:
   Named secrets_, credentials_;
-  /// Every form of every value, longest first, so that none is masked in half.
+  /// Every form of every value.
   std::vector<std::string> hidden_;
 };
 

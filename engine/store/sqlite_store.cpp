@@ -11,6 +11,7 @@
 #include <cstring>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "engine/store/data_files.h"
@@ -634,6 +635,19 @@ void warn_of_network(const SqliteOptions& options) {
                  "or the database is damaged: use a disk of this machine"}},
                LogLevel::Warning});
 }
+
+/// SQLite calls all that it may not write read-only; where rights are the reason, they are named.
+std::optional<Error> missing_rights(const std::filesystem::path& file) {
+  for (const auto& [path, mode] :
+       {std::pair{file.parent_path(), W_OK | X_OK}, std::pair{file, W_OK},
+        std::pair{std::filesystem::path{file.string() + "-wal"}, W_OK}})
+    if (::faccessat(AT_FDCWD, path.c_str(), mode, AT_EACCESS) != 0 && errno == EACCES)
+      return Error{ErrorKind::Io, "store_io",
+                   "this user may not write " + path.string() +
+                       ": start the server as the owner of the data folder, or give the folder "
+                       "and all files in it to its user (chown -R)"};
+  return std::nullopt;
+}
 }  // namespace
 
 Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteOptions& options) {
@@ -657,6 +671,8 @@ Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteOptions& options) {
     opened->replay();
     return opened;
   });
+  if (!store && store.error().code == "disk_read_only")
+    if (auto rights = missing_rights(file)) store = tl::make_unexpected(std::move(*rights));
   if (!store && store.error().message.find(file.string()) == std::string::npos)
     store.error().message = file.string() + ": " + store.error().message;
   return store;

@@ -118,6 +118,7 @@ TEST_CASE("a token that cannot be is refused with a reason", "[api][tokens]") {
            Row{R"({"name": "ci", "role": "read"})", 409, "token_exists"},
            Row{R"({"name": "engine", "role": "read"})", 400, "invalid_name"},
            Row{R"({"name": "anyone", "role": "read"})", 400, "invalid_name"},
+           Row{R"({"name": "restore", "role": "read"})", 400, "invalid_name"},
            Row{R"({"name": "", "role": "read"})", 400, "invalid_name"},
            Row{R"({"name": "a b", "role": "read"})", 400, "invalid_name"},
            Row{R"({"name": "a/b", "role": "read"})", 400, "invalid_name"},

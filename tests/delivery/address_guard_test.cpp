@@ -37,29 +37,31 @@ AddressGuard guard_of(Options options) {
 
 TEST_CASE("a public address may be called by default", "[delivery][guard]") {
   const AddressGuard guard = guard_of({});
-  const auto text = GENERATE(as<std::string>{}, "8.8.8.8", "1.1.1.1", "11.0.0.1", "9.255.255.255",
-                             "126.255.255.255", "128.0.0.1", "172.15.255.255", "172.32.0.0",
-                             "169.253.255.255", "192.167.1.1", "100.63.255.255", "100.128.0.0",
-                             "198.17.255.255", "198.20.0.0", "223.255.255.255", "192.0.1.0",
-                             "2606:4700::1111", "2a00:1450:4001::1", "2001:200::1", "2003::1",
-                             "::ffff:8.8.8.8", "::8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808::1");
+  const auto text =
+      GENERATE(as<std::string>{}, "8.8.8.8", "1.1.1.1", "11.0.0.1", "9.255.255.255",
+               "126.255.255.255", "128.0.0.1", "172.15.255.255", "172.32.0.0", "169.253.255.255",
+               "192.167.1.1", "100.63.255.255", "100.128.0.0", "198.17.255.255", "198.20.0.0",
+               "223.255.255.255", "192.0.1.0", "2606:4700::1111", "2a00:1450:4001::1",
+               "2001:200::1", "2003::1", "::ffff:8.8.8.8", "::ffff:0:8.8.8.8", "3ffe::1",
+               "3fff:1000::1", "::8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808::1");
   CHECK(refuse(guard, text) == "");
 }
 
 TEST_CASE("an address that is not public is refused by default", "[delivery][guard]") {
   const AddressGuard guard = guard_of({});
-  const auto text =
-      GENERATE(as<std::string>{}, "0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1",
-               "100.127.255.255", "127.0.0.1", "127.255.0.1", "169.254.169.254", "172.16.0.1",
-               "172.31.255.255", "192.0.0.1", "192.0.2.1", "192.88.99.1", "192.168.1.1",
-               "198.18.0.1", "198.19.255.255", "198.51.100.7", "203.0.113.9", "224.0.0.1",
-               "239.1.1.1", "240.0.0.1", "255.255.255.255", "168.63.129.16", "::", "::1", "::2",
-               "::ffff", "64:ff9b:1::1", "100::1", "2001::1", "2001:1ff::1", "2001:db8::1",
-               "fc00::1", "fd00:ec2::254", "fdff::1", "fe80::1", "febf::1", "fec0::1", "ff02::1",
-               // Embedded addresses are judged by what they reach.
-               "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::127.0.0.1", "::10.1.2.3",
-               "64:ff9b::169.254.169.254", "64:ff9b::7f00:1", "2002:7f00:1::1",
-               "2002:a9fe:a9fe::", "2002:c0a8:101::1");
+  const auto text = GENERATE(
+      as<std::string>{}, "0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1",
+      "100.127.255.255", "127.0.0.1", "127.255.0.1", "169.254.169.254", "172.16.0.1",
+      "172.31.255.255", "192.0.0.1", "192.0.2.1", "192.88.99.1", "192.168.1.1", "198.18.0.1",
+      "198.19.255.255", "198.51.100.7", "203.0.113.9", "224.0.0.1", "239.1.1.1", "240.0.0.1",
+      "255.255.255.255", "168.63.129.16", "::", "::1", "::2", "::ffff", "64:ff9b:1::1", "100::1",
+      "2001::1", "2001:1ff::1", "2001:db8::1", "fc00::1", "fd00:ec2::254", "fdff::1", "fe80::1",
+      "febf::1", "fec0::1", "ff02::1", "3fff::1", "3fff:fff::1", "5f00::1", "4000::1", "1fff::1",
+      "8000::1", "fbff::1", "fe00::1", "64:ff9c::1", "::1:0:0:1",
+      // Embedded addresses are judged by what they reach.
+      "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:0:7f00:1", "::ffff:0:10.0.0.1", "::127.0.0.1",
+      "::10.1.2.3", "64:ff9b::169.254.169.254", "64:ff9b::7f00:1", "2002:7f00:1::1",
+      "2002:a9fe:a9fe::", "2002:c0a8:101::1");
   CHECK(refuse(guard, text) != "");
 }
 
@@ -95,6 +97,8 @@ TEST_CASE("a network opens the private addresses in it, and no loopback by being
   CHECK(refuse(wide, "169.254.169.254") != "");
   CHECK(refuse(wide, "::1") != "");
   CHECK(refuse(wide, "fe80::1") != "");
+  CHECK(refuse(wide, "4000::1") != "");
+  CHECK(refuse(guard_of({.allow_networks = {"4000::1"}}), "4000::1") == "");
 }
 
 TEST_CASE("loopback and link-local open by a network that lies wholly inside them",
@@ -146,5 +150,23 @@ TEST_CASE("a setting that cannot be read is refused by name", "[delivery][guard]
   const auto refused = AddressGuard::make({.allow_hosts = {host}});
   REQUIRE_FALSE(refused);
   CHECK_THAT(refused.error().message, Catch::Contains("--allow-host"));
+}
+
+TEST_CASE("a host that would open nothing is refused with what was expected", "[delivery][guard]") {
+  const auto refused = [](const std::string& host) {
+    const auto made = AddressGuard::make({.allow_hosts = {host}});
+    return made ? std::string{} : made.error().message;
+  };
+  const auto number = GENERATE(as<std::string>{}, "127.1", "2130706433", "0x7f000001", "0x7f.1",
+                               "127.0.0.256:80", "0177.0.0.1", "127.1.");
+  CHECK(refused(number) ==
+        "--allow-host wants an IPv4 address as four numbers such as 127.0.0.1, found \"" + number +
+            "\"");
+  CHECK(refused("::1:80") ==
+        "--allow-host ::1:80 may mean an address or an address with a port; write [::1]:80 or "
+        "[::1:80]");
+  const auto clear = GENERATE(as<std::string>{}, "127.0.0.1.", "crm1", "10.crm", "0xyz", "::1",
+                              "fd00::1", "fd00::1:a", "[::1:80]", "1:2:3:4:5:6:7:8");
+  CHECK(refused(clear) == "");
 }
 }  // namespace onward

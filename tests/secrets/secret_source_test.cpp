@@ -19,6 +19,41 @@ TEST_CASE("a secret is masked in every form in which it comes back", "[secrets][
   CHECK(masked("plain", "") == "plain");
 }
 
+TEST_CASE("a secret is masked however a writer of JSON escapes it", "[secrets][mask]") {
+  const std::string_view value = "paäss&wo<rd>+x";
+  CHECK(masked(R"({"h":"pa\u00e4ss&wo<rd>+x","i":1})", value) == R"({"h":"***","i":1})");
+  CHECK(masked(R"({"h":"paäss\u0026wo\u003crd\u003e+x"})", value) == R"({"h":"***"})");
+  CHECK(masked(R"({"h":"pa\u00E4ss&wo<rd>\u002Bx"})", value) == R"({"h":"***"})");
+  CHECK(masked(R"(\u0070\u0061\u00e4ss&wo<rd>+\u0078)", value) == "***");
+  CHECK(masked(R"(k\u002fe\/y\u00fcnot)", "k/e/y") == R"(***\u00fcnot)");
+  CHECK(masked(R"("a\ud83d\ude00b\u20acc")", "a😀b€c") == R"("***")");
+  CHECK(masked(R"(a\\\u0022b)", "a\\\"b") == "***");
+  CHECK(masked(R"("k%C3%A4\u002Fy")", "k%C3%A4/y") == R"("***")");
+  // Basic's base64, whose "+", "/" and "=" some escape.
+  CHECK(masked(R"("amFu\u002bTpw\/c3M\u003d")", "amFu+Tpw/c3M=") == R"("***")");
+  // What is no escape stands for itself.
+  CHECK(masked(R"(\x s3cr3t \u12 \ud83dx \udc00 \)", "s3cr3t") ==
+        R"(\x *** \u12 \ud83dx \udc00 \)");
+  CHECK(masked(R"(c:\new\u0041dir)", R"(c:\new\u0041dir)") == "***");
+}
+
+TEST_CASE("an escaped secret that was cut off is masked as far as it came", "[secrets][mask]") {
+  CHECK(masked(R"(x=pass\u00e4w)", "passäword") == "x=***");
+  CHECK(masked(R"(x=pass\u00e4)", "passäword") == "x=***");
+  CHECK(masked(R"(x=pass\u00e)", "passäword") == "x=***");
+  CHECK(masked(R"(x=pass\u)", "passäword") == "x=***");
+  CHECK(masked(R"(x=pass\)", "passäword") == "x=***");
+  CHECK(masked(R"(x=pass\ud83d)", "pass😀word") == "x=***");
+  CHECK(masked(R"(x=pass\ud83d\ude0)", "pass😀word") == "x=***");
+}
+
+TEST_CASE("of two secrets one of which begins with the other, no rest is left", "[secrets][mask]") {
+  const SecretValues values{{{"a", {.value = "abcd"}}, {"b", {.value = "abcdäxyz"}}}, {}};
+  std::string text = R"(abcd "abcd\u00e4xyz" abcdabcd)";
+  values.mask(text);
+  CHECK(text == R"(*** "***" ******)");
+}
+
 TEST_CASE("a secret that was cut off is masked as far as it came", "[secrets][mask]") {
   CHECK(masked("x=s3cr3t-lon", "s3cr3t-longer") == "x=***");
   CHECK(masked("x=s3cr", "s3cr3t-longer") == "x=***");

@@ -2,6 +2,7 @@
 #include "engine/store/sqlite_store.h"
 
 #include <SQLiteCpp/Database.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -45,6 +46,25 @@ void exec(const std::filesystem::path& file, const std::string& sql) {
   SQLite::Database{file.string(), SQLite::OPEN_READWRITE}.exec(sql);
 }
 }  // namespace
+
+TEST_CASE("a data folder that this user may not write is told as that", "[store][sqlite]") {
+  const TempFolder folder;
+  must(open_sqlite_store({.folder = folder.path()})).reset();
+  for (const auto& entry : std::filesystem::directory_iterator{folder.path()})
+    REQUIRE(::chmod(entry.path().c_str(), 0666) == 0);
+  REQUIRE(::chmod(folder.path().c_str(), 0555) == 0);
+  // Root may write everywhere: somebody else opens it.
+  const uid_t before = ::geteuid();
+  if (before == 0) REQUIRE(::seteuid(65'534) == 0);
+  const auto store = open_sqlite_store({.folder = folder.path()});
+  if (before == 0) REQUIRE(::seteuid(0) == 0);
+  ::chmod(folder.path().c_str(), 0700);
+  REQUIRE_FALSE(store);
+  CAPTURE(store.error().message);
+  CHECK(store.error().kind == ErrorKind::Io);
+  CHECK(store.error().message.find("this user may not write " + folder.path().string() + ": ") !=
+        std::string::npos);
+}
 
 TEST_CASE("a data folder has one owner, whose pid is named", "[store][sqlite]") {
   const TempFolder folder;

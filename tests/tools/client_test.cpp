@@ -9,6 +9,7 @@
 
 #include "tests/support/local_receiver.h"
 #include "tools/onward/commands.h"
+#include "tools/onward/doctor.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/server_file.h"
 
@@ -61,6 +62,18 @@ TEST_CASE("a folder on which no server runs is no server", "[tools]") {
   CHECK(answer.error().code == "no_server");
   CHECK(run_scenarios(options) == kExitUnavailable);
   CHECK(Client{{.server = "127.0.0.1:9", .data = machine.path}}.server() == "http://127.0.0.1:9");
+}
+
+TEST_CASE("the password in a server's URL is not shown", "[tools]") {
+  const Machine machine;
+  const Client client{{.server = "http://user:passw0rd@127.0.0.1:9"}};
+  const auto answer = client.call("GET", "/v1/scenarios", "scenarios");
+  REQUIRE_FALSE(answer);
+  CHECK(answer.error().message.starts_with("No answer from http://***@127.0.0.1:9: "));
+  CHECK(answer.error().message.find("passw0rd") == std::string::npos);
+  const Findings found = examine_server(client.server());
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].found.starts_with("no answer from http://***@127.0.0.1:9: "));
 }
 
 TEST_CASE("whoever answers yes to everything is no Onward server", "[tools]") {

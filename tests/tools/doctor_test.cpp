@@ -330,6 +330,27 @@ TEST_CASE("a folder that cannot be written to is not sound", "[doctor]") {
   }
 }
 
+TEST_CASE("files of another user than their folder's are told", "[doctor]") {
+  CHECK(judge_owner("/data/onward.db", 1'000, 1'000).grade == Grade::Sound);
+  CHECK(judge_owner("/data/onward.db", 1'000, 0).grade == Grade::Sound);
+  const Finding found = judge_owner("/data/onward.db", 0, 1'000);
+  CHECK(found.grade == Grade::Warning);
+  CHECK(found.found.starts_with("/data/onward.db belongs to user 0, its folder to user 1000"));
+  CHECK(found.advice == "Stop a server that works on it, then: chown -R 1000 /data");
+
+  if (::geteuid() != 0) return;  // Nobody else can give files away.
+  const Folder folder;
+  REQUIRE(::chown(folder.path().c_str(), 1'000, 1'000) == 0);
+  for (const char* name : {"onward.db", "onward.lock", "token"}) {
+    if (*name == 't') folder.write(name, "t", 0600);
+    const fs::path path = folder.path() / name;
+    has(only(examine_machine(folder.path(), 0), Grade::Warning),
+        "owners: " + path.string() + " belongs to user 0");
+    REQUIRE(::chown(path.c_str(), 1'000, 1'000) == 0);
+  }
+  CHECK(complaints(examine_machine(folder.path(), 0), Grade::Warning).empty());
+}
+
 TEST_CASE("a restored copy that holds its sending is a warning", "[doctor]") {
   const Folder folder;
   folder.commit({.last_seq = 2, .admin = {sending_held(kNow)}});

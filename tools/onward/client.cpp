@@ -7,6 +7,7 @@
 
 #include "engine/api/access.h"
 #include "engine/core/template.h"
+#include "engine/core/url_login.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/terminal.h"
 
@@ -136,6 +137,8 @@ void Client::take_way(const ClientOptions& options, const LocalServer* local) {
   if (options.ca.empty()) way_.ca_file = local->certificate;
 }
 
+std::string Client::shown() const { return hide_url_logins(server_); }
+
 /// Who writes to a server that nobody named is told which one it is, once.
 void Client::tell_choice(std::string_view method) const {
   if (method == "GET" || choice_.empty()) return;
@@ -155,24 +158,24 @@ Result<Answer> Client::call(std::string_view method, std::string_view path, std:
   if (!body.empty()) request.headers.emplace_back("Content-Type", std::string{content_type});
   request.body = std::move(body);
   auto reply = http_call(request, kPatience, way_);
-  if (std::string wrong = wrong_scheme(server_, reply); !wrong.empty())
+  if (std::string wrong = wrong_scheme(shown(), reply); !wrong.empty())
     return fail(ErrorKind::Unavailable, "wrong_scheme", std::move(wrong));
   if (!reply && reply.error().code == "tls_cert")
     return fail(ErrorKind::Unavailable, reply.error().code,
                 fmt::format("The certificate of {} is not believed: {}\nName the authority that "
                             "signed it with --ca FILE or ONWARD_CA.",
-                            server_, reply.error().message));
+                            shown(), reply.error().message));
   if (!reply)
     return fail(ErrorKind::Unavailable, reply.error().code,
                 fmt::format("No answer from {}: {}\nIs the server running? Start one with `onward "
                             "serve --data DIR`, or name it with --server or ONWARD_SERVER.",
-                            server_, reply.error().message));
+                            shown(), reply.error().message));
   Answer answer{reply->status, std::move(reply->content_type), std::move(reply->body), {}};
   if (answer.content_type.find("json") != std::string::npos)
     if (auto value = parse_json(answer.body, {.depth = 64})) answer.value = std::move(*value);
   const bool expected =
       member.empty() ? answer.status == 204 : answer.value.find(member) != nullptr;
-  if (answer.ok() && !expected) return tl::make_unexpected(not_onward(server_));
+  if (answer.ok() && !expected) return tl::make_unexpected(not_onward(shown()));
   return answer;
 }
 
@@ -184,13 +187,13 @@ int Client::refused(const Answer& answer) const {
   std::string message = printable(answer.text("detail"));
   if (message.empty())
     message =
-        fmt::format("{} answered {} and not why. Is it an Onward server?", server_, answer.status);
+        fmt::format("{} answered {} and not why. Is it an Onward server?", shown(), answer.status);
   if (answer.status == 401)
     message += " Give one with --token or ONWARD_TOKEN, or the server's folder with --data.";
   return complain(message, exit_code_of_status(answer.status));
 }
 
-int Client::not_taken() const { return complain(not_onward(server_)); }
+int Client::not_taken() const { return complain(not_onward(shown())); }
 
 std::string wrong_scheme(std::string_view url, const Result<HttpAnswer>& answer) {
   if (answer && answer->status == 400 && !speaks_tls(url) &&

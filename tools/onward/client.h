@@ -43,6 +43,8 @@ class Client {
                       std::string body = {},
                       std::string_view content_type = "application/json") const;
   const std::string& server() const { return server_; }
+  /// The same for people: without a user and a password.
+  std::string shown() const;
   /// How it is reached, and whose certificates are believed.
   const HttpWay& way() const { return way_; }
   bool json() const { return json_; }

@@ -32,6 +32,8 @@ Findings examine_machine(const std::filesystem::path& data, pid_t owner);
 Finding judge_room(std::uint64_t bytes_free);
 /// `fault`: the errno with which `path` cannot be written; 0: it can.
 Finding judge_writing(const std::filesystem::path& path, int fault, bool running);
+/// `file` is of the user `owner`, its folder of `folder_owner`: root may do with any.
+Finding judge_owner(const std::filesystem::path& file, uid_t owner, uid_t folder_owner);
 Finding judge_descriptors(std::uint64_t limit, bool running);
 /// Whether the certificate that a server on this machine shows is valid for a while.
 Finding examine_certificate(const std::string& file, Instant now);

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "engine/api/tls.h"
+#include "engine/core/url_login.h"
 #include "engine/delivery/curl_http_client.h"
 #include "tools/onward/client.h"
 #include "tools/onward/doctor.h"
@@ -70,6 +71,19 @@ Finding writing(const fs::path& data, bool running) {
     if (found.grade != Grade::Sound) return found;
   }
   return judge_writing(data, 0, running);
+}
+
+/// Root may write all of it, and leaves files behind that the folder's user may not.
+Finding owners(const fs::path& data) {
+  struct stat folder {};
+  if (::stat(data.c_str(), &folder) != 0) return judge_owner(data, 0, 0);
+  for (const char* name : {"onward.db", "onward.db-wal", "onward.lock", "token", "secret.key"}) {
+    struct stat about {};
+    if (::stat((data / name).c_str(), &about) != 0) continue;
+    Finding found = judge_owner(data / name, about.st_uid, folder.st_uid);
+    if (found.grade != Grade::Sound) return found;
+  }
+  return judge_owner(data, folder.st_uid, folder.st_uid);
 }
 
 Finding room(const fs::path& data) {
@@ -140,6 +154,17 @@ Finding judge_writing(const fs::path& path, int fault, bool running) {
   return {"writing", Grade::Sound, "it can be written to", {}};
 }
 
+Finding judge_owner(const fs::path& file, uid_t owner, uid_t folder_owner) {
+  if (owner == folder_owner || folder_owner == 0)
+    return {"owners", Grade::Sound, "the files in it are those of the folder's user", {}};
+  return {"owners", Grade::Warning,
+          fmt::format("{} belongs to user {}, its folder to user {}: no server of the folder's "
+                      "user starts on it",
+                      file.string(), owner, folder_owner),
+          fmt::format("Stop a server that works on it, then: chown -R {} {}", folder_owner,
+                      file.parent_path().string())};
+}
+
 Finding judge_descriptors(std::uint64_t limit, bool running) {
   const std::string found = fmt::format("{} may have {} files and connections open",
                                         running ? "the server" : "a server", limit);
@@ -151,8 +176,8 @@ Finding judge_descriptors(std::uint64_t limit, bool running) {
 
 Findings examine_machine(const fs::path& data, pid_t owner) {
   Findings found = rights(data);
-  found.insert(found.end(), {writing(data, owner > 0), room(data), file_system(data), log(data),
-                             judge_descriptors(descriptors_of(owner), owner > 0)});
+  found.insert(found.end(), {writing(data, owner > 0), owners(data), room(data), file_system(data),
+                             log(data), judge_descriptors(descriptors_of(owner), owner > 0)});
   return found;
 }
 
@@ -167,23 +192,24 @@ Finding examine_certificate(const std::string& file, Instant now) {
 
 Findings examine_server(const std::string& url, const HttpWay& way) {
   Findings found;
+  const std::string shown = hide_url_logins(url);
   for (const char* path : {"/livez", "/readyz"}) {
     const std::string check = std::string{path} == "/livez" ? "server" : "ready";
     const auto answer = http_call({.method = "GET", .url = url + path}, kPatience, way);
-    if (std::string wrong = wrong_scheme(url, answer); !wrong.empty())
+    if (std::string wrong = wrong_scheme(shown, answer); !wrong.empty())
       return {{"server", Grade::Fault, std::move(wrong), "Ask it so, with --server."}};
     if (!answer && answer.error().code == "tls_cert") {
       found.push_back({"server", Grade::Fault,
                        fmt::format("the certificate of {} is not believed, so nothing more can be "
                                    "told: {}",
-                                   url, answer.error().message),
+                                   shown, answer.error().message),
                        "Name the authority that signed it with --ca FILE or ONWARD_CA; renew it "
                        "where it has expired or names another host."});
       return found;
     }
     if (!answer) {
       found.push_back({"server", Grade::Fault,
-                       fmt::format("no answer from {}: {}", url, answer.error().message),
+                       fmt::format("no answer from {}: {}", shown, answer.error().message),
                        answer.error().code == "local"
                            ? "It lies on this side: look at this machine, and at the file of --ca "
                              "or ONWARD_CA."
@@ -192,18 +218,19 @@ Findings examine_server(const std::string& url, const HttpWay& way) {
     }
     const Value value = parse_json(answer->body).value_or(Value{});
     if (answer->status != 200)
-      found.push_back(
-          {check, Grade::Fault,
-           fmt::format("{}{} answers {}: {}", url, path, answer->status, text_of(value, "detail")),
-           "Look at its log."});
+      found.push_back({check, Grade::Fault,
+                       fmt::format("{}{} answers {}: {}", shown, path, answer->status,
+                                   text_of(value, "detail")),
+                       "Look at its log."});
     else if (text_of(value, "sending") == "held")
-      found.push_back({check, Grade::Warning, fmt::format("{} takes events and sends nothing", url),
+      found.push_back({check, Grade::Warning,
+                       fmt::format("{} takes events and sends nothing", shown),
                        "It was restored: say `onward resume-sending` when the server that the "
                        "copy was drawn of is gone."});
     else
       found.push_back({check,
                        Grade::Sound,
-                       fmt::format("{} {}", url, check == "server" ? "is live" : "takes events"),
+                       fmt::format("{} {}", shown, check == "server" ? "is live" : "takes events"),
                        {}});
   }
   return found;

@@ -80,7 +80,7 @@ Result<ScenarioFile> load_scenario_of(const ClientOptions& options, const std::s
                             name, answer.error().message));
   if (!answer->ok())
     return fail(answer->status == 404 ? ErrorKind::NotFound : ErrorKind::Invalid, "not_found",
-                fmt::format("There is no file \"{}\", and {} says: {}", name, client.server(),
+                fmt::format("There is no file \"{}\", and {} says: {}", name, client.shown(),
                             answer->text("detail")));
   ScenarioFile read{.name = name, .text = answer->text("text")};
   read.loaded = load_scenario(read.text, node_kinds());
