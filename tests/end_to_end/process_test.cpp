@@ -317,6 +317,46 @@ TEST_CASE("a token that can be guessed starts no server", "[end_to_end][process]
   CHECK(refused.err.find("secret") == std::string::npos);
 }
 
+TEST_CASE("a start that is refused sends nothing and leaves nothing behind",
+          "[end_to_end][process]") {
+  TemporaryFolder folder;
+  const auto data = folder.path() / "data", none = folder.path() / "none";
+  HoldingReceiver receiver;
+  const std::vector<std::string> allow{"--allow-host",
+                                       fmt::format("127.0.0.1:{}", receiver.local.port())};
+  {
+    ServerChild server{data, allow};
+    put_in_flight(server, data, receiver.local);
+    server.kill();  // They are pending, and due.
+  }
+  receiver.answer();
+  const auto serve = [&](const std::filesystem::path& on, std::vector<std::string> more) {
+    std::vector<std::string> words{"serve", "--data", on.string()};
+    words.insert(words.end(), allow.begin(), allow.end());
+    words.insert(words.end(), more.begin(), more.end());
+    return run_onward(words);
+  };
+  {
+    const ServerChild other{folder.path() / "other"};
+    const std::string taken = other.url().substr(std::string{"http://"}.size());
+    const CommandResult refused = serve(data, {"--listen", taken});
+    CHECK(refused.code == 74);
+    CHECK(refused.err.find("Cannot listen on 127.0.0.1") != std::string::npos);
+    CHECK(serve(none, {"--listen", taken}).code == 74);
+    CHECK_FALSE(std::filesystem::exists(none));
+  }
+  const std::string nowhere = (folder.path() / "no" / "port").string();
+  const std::vector<std::string> no_file{"--listen", "127.0.0.1:0", "--port-file", nowhere};
+  CHECK(serve(data, no_file).code == 74);
+  CHECK(receiver.local.requests().size() == kInFlight);
+  CHECK(serve(none, no_file).code == 74);
+  CHECK_FALSE(std::filesystem::exists(none / "token"));
+
+  const ServerChild server{data, allow};
+  REQUIRE(receiver.local.wait_for(2 * kInFlight));
+  CHECK(receiver.local.requests().size() == 2 * kInFlight);
+}
+
 TEST_CASE("SIGTERM ends a busy server in good order, and what was pending goes on",
           "[end_to_end][process]") {
   TemporaryFolder folder;
