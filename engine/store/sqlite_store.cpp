@@ -640,6 +640,12 @@ Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteOptions& options) {
   std::error_code error;
   SqliteOptions absolute = options;
   absolute.folder = std::filesystem::absolute(options.folder, error);
+  if (!options.backup && std::filesystem::exists(absolute.folder / kBackupMark, error))
+    return fail(ErrorKind::Invalid, "is_backup",
+                absolute.folder.string() +
+                    " is a backup (it holds a manifest.json), or what a backup or a restore left "
+                    "that was cut off: make a data folder of a whole one with `onward restore "
+                    "BACKUP --data FOLDER`");
   if (const Status ready = prepare(absolute.folder); !ready)
     return tl::make_unexpected(ready.error());
   auto lock = LockFile::take(absolute.folder / "onward.lock");
