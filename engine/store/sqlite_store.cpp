@@ -608,7 +608,8 @@ Status prepare(const std::filesystem::path& folder) {
     sync_folder(folder.parent_path());
   }
   if (error)
-    return fail(ErrorKind::Io, "no_access",
+    return fail(error == std::errc::permission_denied ? ErrorKind::Forbidden : ErrorKind::Io,
+                "no_access",
                 "cannot make the data folder " + folder.string() + ": " + error.message());
   const std::filesystem::path file = folder / "onward.db";
   if (!std::filesystem::exists(file, error)) {
@@ -616,7 +617,7 @@ Status prepare(const std::filesystem::path& folder) {
   }
   const int descriptor = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (descriptor < 0)
-    return fail(ErrorKind::Io, "no_access",
+    return fail(errno == EACCES ? ErrorKind::Forbidden : ErrorKind::Io, "no_access",
                 "cannot open " + file.string() + ": " + std::strerror(errno));
   close(descriptor);
   return {};

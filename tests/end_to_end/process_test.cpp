@@ -357,6 +357,66 @@ TEST_CASE("a start that is refused sends nothing and leaves nothing behind",
   CHECK(receiver.local.requests().size() == 2 * kInFlight);
 }
 
+TEST_CASE("what another start cannot mend ends with a code after which none is tried",
+          "[end_to_end][process]") {
+  TemporaryFolder folder;
+  const auto data = folder.path() / "data";
+  const auto code_of = [&](const std::string& address, const std::string& more) {
+    std::vector<std::string> words{"serve", "--data", data.string(), "--listen", address};
+    if (!more.empty()) words.push_back(more);
+    const CommandResult refused = run_onward(words);
+    UNSCOPED_INFO(refused.err);
+    return refused.code;
+  };
+  CHECK(code_of("0.0.0.0:0", "--no-auth") == 77);
+  CHECK(code_of("192.0.2.1:8787", "") == 78);  // of documentation: no machine's
+  CHECK_FALSE(std::filesystem::exists(data));
+
+  {
+    ServerChild server{data};
+    REQUIRE(server.stop() == 0);
+  }
+  // Where SQLite's header keeps the schema's version, and whose file it is.
+  const auto with_byte = [&](int place, char byte) {
+    std::fstream database{data / "onward.db", std::ios::in | std::ios::out | std::ios::binary};
+    database.seekg(place);
+    const char before = static_cast<char>(database.get());
+    database.seekp(place);
+    database.put(byte);
+    database.close();
+    const int code = code_of("127.0.0.1:0", "");
+    database.open(data / "onward.db", std::ios::in | std::ios::out | std::ios::binary);
+    database.seekp(place);
+    database.put(before);
+    return code;
+  };
+  CHECK(with_byte(62, 1) == 78);    // a newer schema
+  CHECK(with_byte(68, 'X') == 78);  // another program's
+  CHECK(with_byte(0, 'X') == 78);   // damaged
+
+  if (::geteuid() == 0) return;  // may read everything
+  std::ofstream{data / "secret.key"};
+  std::filesystem::permissions(data / "secret.key", std::filesystem::perms::none);
+  CHECK(code_of("127.0.0.1:0", "") == 77);
+  std::filesystem::permissions(data / "onward.db", std::filesystem::perms::none);
+  CHECK(code_of("127.0.0.1:0", "") == 77);
+}
+
+TEST_CASE("a refused start is told in the form of the log", "[end_to_end][process]") {
+  TemporaryFolder folder;
+  for (const char* address : {"192.0.2.1:8787", "nonsense"}) {
+    CAPTURE(address);
+    const CommandResult refused = run_onward({"serve", "--data", (folder.path() / "data").string(),
+                                              "--listen", address, "--log-format", "json"});
+    const auto record = parse_json(refused.err);
+    REQUIRE(record);
+    CHECK(*record->find("level") == Value{"error"});
+    CHECK(*record->find("event") == Value{"server.refused"});
+    CHECK(*record->find("exit_code") == Value{refused.code});
+    CHECK(record->find("message")->text()->find("isten") != std::string::npos);
+  }
+}
+
 TEST_CASE("SIGTERM ends a busy server in good order, and what was pending goes on",
           "[end_to_end][process]") {
   TemporaryFolder folder;

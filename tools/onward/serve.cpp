@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
@@ -22,6 +23,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -423,13 +425,23 @@ Status open_service(const ServeOptions& options, const ListenAddress& listen,
   return {};
 }
 
-/// Refusals at the start are the operator's to mend.
-int startup_failed(const Error& error) {
-  const bool setting = error.kind == ErrorKind::Invalid || error.kind == ErrorKind::NotFound;
-  if (setting) return complain(error.message, kExitConfig);
-  const bool taken = error.kind == ErrorKind::Conflict || error.kind == ErrorKind::Busy;
-  if (taken) return complain(error.message, kExitTemp);
-  return complain(error);
+/// How a start ends that is refused. What another start cannot mend has a code after which
+/// tools/package/onward.service tries none: settings and rights, and a database that is not ours to
+/// use as it is.
+int refusal_code(const Error& error) {
+  static constexpr std::array<std::string_view, 3> kForGood{"newer_schema", "not_ours", "damaged"};
+  if (std::ranges::find(kForGood, error.code) != kForGood.end()) return kExitConfig;
+  if (error.kind == ErrorKind::Invalid || error.kind == ErrorKind::NotFound) return kExitConfig;
+  if (error.kind == ErrorKind::Conflict) return kExitTemp;
+  return exit_code_of(error.kind);
+}
+
+/// Says why it ends, in the form of the log.
+int end_over(std::string_view event, const std::string& message, int code,
+             const ServeOptions& options, const LogSink& log) {
+  if (!options.json_log) return complain(message, code);
+  log({event, {{"message", message}, {"exit_code", count_value(code)}}, LogLevel::Error});
+  return code;
 }
 }  // namespace
 
@@ -458,15 +470,18 @@ Result<ListenAddress> parse_listen(std::string_view text) {
 }
 
 int run_serve(ServeOptions options, const NodeKinds& kinds) {
-  const auto listen = parse_listen(options.listen);
-  if (!listen) return complain(listen.error().message, kExitUsage);
-  if (const Status sound = check_ca_file(options.ca_file); !sound)
-    return startup_failed(sound.error());
   const LogSink log = make_log(options);
+  const auto refused = [&](const Error& error, int code) {
+    return end_over("server.refused", error.message, code, options, log);
+  };
+  const auto listen = parse_listen(options.listen);
+  if (!listen) return refused(listen.error(), kExitUsage);
+  if (const Status sound = check_ca_file(options.ca_file); !sound)
+    return refused(sound.error(), refusal_code(sound.error()));
   const auto secrets = read_intake_secrets(options.intake_secret_files, log);
-  if (!secrets) return startup_failed(secrets.error());
+  if (!secrets) return refused(secrets.error(), refusal_code(secrets.error()));
   const auto tls = read_tls(options);
-  if (!tls) return startup_failed(tls.error());
+  if (!tls) return refused(tls.error(), refusal_code(tls.error()));
   if (*tls) warn_of_certificate(options, log);
   const StopSignal signal;
   forbid_cores();
@@ -475,7 +490,7 @@ int run_serve(ServeOptions options, const NodeKinds& kinds) {
   Service service;
   if (const Status opened = open_service(options, *listen, *secrets, *tls, kinds, log, service);
       !opened)
-    return startup_failed(opened.error());
+    return refused(opened.error(), refusal_code(opened.error()));
   log({"server.started",
        {{"version", ONWARD_VERSION},
         {"pid", ::getpid()},
@@ -491,8 +506,11 @@ int run_serve(ServeOptions options, const NodeKinds& kinds) {
   service.server->stop(std::min(kDoorPatience, options.patience));
   const auto left = std::chrono::ceil<Duration>(end - std::chrono::steady_clock::now());
   const Status stopped = service.runtime->stop(std::max(left, Duration{}));
-  if (!failure.empty()) return complain(failure, kExitIo);
-  if (!stopped) return complain(stopped.error());
+  const auto failed = [&](const std::string& why, int code) {
+    return end_over("server.failed", why, code, options, log);
+  };
+  if (!failure.empty()) return failed(failure, kExitIo);
+  if (!stopped) return failed(stopped.error().message, exit_code_of(stopped.error().kind));
   log({"server.stopped", {}});
   return kExitOk;
 }
