@@ -35,6 +35,18 @@ std::string turned_away(std::size_t connections_max) {
                       reply.content_type, reply.body.size());
   return text + reply.body;
 }
+
+/// An address that is not this machine's, or not for this user, is a setting that is wrong; one
+/// that is taken may be free in a moment.
+tl::unexpected<Error> cannot_listen(const tcp::endpoint& endpoint,
+                                    const boost::system::error_code& error, std::string_view step) {
+  namespace errc = boost::system::errc;
+  const bool setting = error == errc::permission_denied || error == errc::address_not_available ||
+                       error == errc::address_family_not_supported;
+  return fail(setting ? ErrorKind::Invalid : ErrorKind::Io, "cannot_listen",
+              fmt::format("Cannot listen on {} port {}: {} ({}).", endpoint.address().to_string(),
+                          endpoint.port(), error.message(), step));
+}
 }  // namespace
 
 struct HttpServer::Impl {
@@ -111,7 +123,7 @@ HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_{std::move(impl)} {}
 
 HttpServer::~HttpServer() { stop(Duration{0}); }
 
-Result<std::unique_ptr<HttpServer>> HttpServer::listen(HttpServerOptions options) {
+Result<std::unique_ptr<HttpServer>> HttpServer::bind(HttpServerOptions options) {
   const std::string name = options.address == "localhost" ? "127.0.0.1" : options.address;
   boost::system::error_code error;
   const auto address = asio::ip::make_address(name, error);
@@ -120,19 +132,28 @@ Result<std::unique_ptr<HttpServer>> HttpServer::listen(HttpServerOptions options
                 fmt::format("\"{}\" is no IP address to listen on.", options.address));
   const tcp::endpoint endpoint{address, options.port};
   auto impl = std::make_unique<Impl>(std::move(options));
-  const auto refused = [&](std::string_view step) {
-    return fail(ErrorKind::Io, "cannot_listen",
-                fmt::format("Cannot listen on {} port {}: {} ({}).", name, endpoint.port(),
-                            error.message(), step));
-  };
+  const auto refused = [&](std::string_view step) { return cannot_listen(endpoint, error, step); };
   if (impl->acceptor.open(endpoint.protocol(), error)) return refused("socket");
   if (impl->acceptor.set_option(tcp::acceptor::reuse_address{true}, error))
     return refused("option");
   if (impl->acceptor.bind(endpoint, error)) return refused("bind");
-  if (impl->acceptor.listen(asio::socket_base::max_listen_connections, error))
-    return refused("listen");
   impl->port = impl->acceptor.local_endpoint().port();
   return std::unique_ptr<HttpServer>{new HttpServer{std::move(impl)}};
+}
+
+Status HttpServer::open() {
+  boost::system::error_code error;
+  const tcp::endpoint endpoint = impl_->acceptor.local_endpoint(error);
+  if (impl_->acceptor.listen(asio::socket_base::max_listen_connections, error))
+    return cannot_listen(endpoint, error, "listen");
+  return {};
+}
+
+Result<std::unique_ptr<HttpServer>> HttpServer::listen(HttpServerOptions options) {
+  auto bound = bind(std::move(options));
+  if (!bound) return bound;
+  if (const Status opened = (*bound)->open(); !opened) return tl::make_unexpected(opened.error());
+  return bound;
 }
 
 std::uint16_t HttpServer::port() const { return impl_->port; }

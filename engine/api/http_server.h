@@ -36,6 +36,11 @@ struct HttpServerOptions {
 /// order. What breaks the protocol or a limit gets its status and the connection ends.
 class HttpServer {
  public:
+  /// Takes the address. Nobody can connect before `open`.
+  static Result<std::unique_ptr<HttpServer>> bind(HttpServerOptions options);
+  /// From now on callers can connect; they wait for `start`.
+  Status open();
+  /// Both.
   static Result<std::unique_ptr<HttpServer>> listen(HttpServerOptions options);
   ~HttpServer();
   std::uint16_t port() const;

@@ -28,6 +28,12 @@ struct ServerOptions {
 /// Owns its thread from `start` to `stop`. The runtime must outlive it.
 class Server {
  public:
+  /// Takes the address, so that a start that cannot have it ends before it has done anything.
+  /// Nobody can connect before `open`.
+  static Result<std::unique_ptr<Server>> bind(ServerOptions options);
+  /// From now on callers can connect; they are answered from `start` on. Before the runtime starts.
+  Status open(Runtime& runtime);
+  /// Both.
   static Result<std::unique_ptr<Server>> listen(Runtime& runtime, ServerOptions options);
   ~Server();
   std::uint16_t port() const;

@@ -165,7 +165,12 @@ Status Vault::read() {
                             "the rights 600, by: openssl rand -hex 32",
                             file_.path.string()));
   }
-  if (!in) return io("read", file_.path);
+  if (!in) {
+    const bool forbidden = errno == EACCES;
+    auto failed = io("read", file_.path);
+    if (forbidden) failed.value().kind = ErrorKind::Forbidden;
+    return failed;
+  }
   if (Status sound = check_rights(); !sound) return sound;
   std::string text(kFileMax, '\0');
   std::size_t size = 0;

@@ -36,7 +36,8 @@ std::string owner_of(int descriptor) {
 }
 
 tl::unexpected<Error> no_access(const std::string& what) {
-  return fail(ErrorKind::Io, "no_access", "cannot " + what + ": " + std::strerror(errno));
+  return fail(errno == EACCES ? ErrorKind::Forbidden : ErrorKind::Io, "no_access",
+              "cannot " + what + ": " + std::strerror(errno));
 }
 }  // namespace
 

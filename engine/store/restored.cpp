@@ -12,7 +12,7 @@ namespace onward {
 Result<Epochs> begin_new_epoch(const std::filesystem::path& folder, const Commit& marks) {
   Snapshot snapshot;
   {
-    auto store = open_sqlite_store({.folder = folder});
+    auto store = open_sqlite_store({.folder = folder, .backup = true});
     if (!store) return tl::make_unexpected(store.error());
     if (Status done = (*store)->commit(marks); !done) return tl::make_unexpected(done.error());
     if (Status done = (*store)->fold(); !done) return tl::make_unexpected(done.error());

@@ -8,6 +8,6 @@
 namespace onward {
 /// Gives the store in `folder`, which nobody uses, a new epoch: what it makes from now on is never
 /// named like what the original made after the copy was drawn. What it holds keeps its names.
-/// Commits `marks` first. Migrates and replays as a start does.
+/// Commits `marks` first; a `kBackupMark` stays where it is. Migrates and replays as a start does.
 Result<Epochs> begin_new_epoch(const std::filesystem::path& folder, const Commit& marks);
 }  // namespace onward

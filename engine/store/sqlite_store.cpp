@@ -609,7 +609,8 @@ Status prepare(const std::filesystem::path& folder) {
     sync_folder(folder.parent_path());
   }
   if (error)
-    return fail(ErrorKind::Io, "no_access",
+    return fail(error == std::errc::permission_denied ? ErrorKind::Forbidden : ErrorKind::Io,
+                "no_access",
                 "cannot make the data folder " + folder.string() + ": " + error.message());
   const std::filesystem::path file = folder / "onward.db";
   if (!std::filesystem::exists(file, error)) {
@@ -617,7 +618,7 @@ Status prepare(const std::filesystem::path& folder) {
   }
   const int descriptor = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (descriptor < 0)
-    return fail(ErrorKind::Io, "no_access",
+    return fail(errno == EACCES ? ErrorKind::Forbidden : ErrorKind::Io, "no_access",
                 "cannot open " + file.string() + ": " + std::strerror(errno));
   close(descriptor);
   return {};
@@ -654,6 +655,12 @@ Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteOptions& options) {
   std::error_code error;
   SqliteOptions absolute = options;
   absolute.folder = std::filesystem::absolute(options.folder, error);
+  if (!options.backup && std::filesystem::exists(absolute.folder / kBackupMark, error))
+    return fail(ErrorKind::Invalid, "is_backup",
+                absolute.folder.string() +
+                    " is a backup (it holds a manifest.json), or what a backup or a restore left "
+                    "that was cut off: make a data folder of a whole one with `onward restore "
+                    "BACKUP --data FOLDER`");
   if (const Status ready = prepare(absolute.folder); !ready)
     return tl::make_unexpected(ready.error());
   auto lock = LockFile::take(absolute.folder / "onward.lock");

@@ -22,12 +22,18 @@ struct SqliteOptions {
   std::uint64_t bytes_max =
       0;                ///< The most that onward.db may take; then "disk_full". 0: no bound.
   bool durable = true;  ///< false: no fsync; for tests of other things only.
+  bool backup = false;  ///< true: a backup is opened as well, to make a store of its own of it.
   LogSink log;          ///< What an operator should know of the folder.
   std::function<std::uint64_t(const std::filesystem::path& folder)> file_system = file_system_type;
   bool plain_rows = false;  ///< For the benchmark only: no journal, each commit writes its rows.
 };
 
 /// Opens or creates. Replays what the journal holds. Refused with the path and the reason: no
-/// permission, another process owns the folder (its pid is named), a newer schema, a damaged file.
+/// permission, another process owns the folder (its pid is named), a newer schema, a damaged file;
+/// a folder with `kBackupMark`.
 Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteOptions& options);
+
+/// The file that makes a folder a backup. Served as it is, one would send what the original sends
+/// as well, and name other requests like the original's.
+inline constexpr const char* kBackupMark = "manifest.json";
 }  // namespace onward

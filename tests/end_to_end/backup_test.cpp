@@ -1,5 +1,7 @@
 // backup and restore through the real binary, as docs/backup.md tells it.
 #include <netinet/in.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -12,6 +14,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
@@ -321,4 +324,46 @@ TEST_CASE("a stopped folder is backed up as well, and a changed copy is not rest
   CHECK(
       run_onward({"restore", data.string(), "--data", other.string()}).err.find("manifest.json") !=
       std::string::npos);
+}
+
+TEST_CASE("a backup and what is left of a restore that was cut off are not served",
+          "[end_to_end][backup]") {
+  TemporaryFolder folder;
+  const fs::path data = folder.path() / "data", backup = folder.path() / "b",
+                 copy = folder.path() / "copy";
+  Receiver receiver;
+  {
+    const ServerChild server{data, receiver.allowed()};
+    author(data, receiver);
+    subscribe(data, "c1");
+    REQUIRE(on(data, {"secret", "set", "crm_key"}, "shhh").code == 0);
+    REQUIRE(on(data, {"backup", backup.string(), "--with-key"}).code == 0);
+  }
+  const auto serve = [&](const fs::path& what) {
+    std::vector<std::string> words{"serve", "--listen", "127.0.0.1:0"};
+    for (std::string& word : receiver.allowed()) words.push_back(word);
+    return on(what, words);
+  };
+  const CommandResult refused = serve(backup);
+  CHECK(refused.code == 78);
+  CHECK(refused.err.find("onward restore") != std::string::npos);
+
+  // The database comes first; the file that comes last is more than the restore may write.
+  fs::resize_file(backup / "token", 64 << 20);
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const rlimit little{.rlim_cur = 32 << 20, .rlim_max = before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &little) == 0);
+  const CommandResult cut = run_onward({"restore", backup.string(), "--data", copy.string()});
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+  CHECK(cut.code == 128 + SIGXFSZ);
+  CHECK_FALSE(fs::exists(copy));
+  int drafts = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator{folder.path()}) {
+    if (!entry.path().filename().string().starts_with("copy.draft-")) continue;
+    ++drafts;
+    CHECK(fs::exists(entry.path() / "onward.db"));
+    CHECK(serve(entry.path()).code == 78);
+  }
+  CHECK(drafts == 1);
 }

@@ -317,6 +317,106 @@ TEST_CASE("a token that can be guessed starts no server", "[end_to_end][process]
   CHECK(refused.err.find("secret") == std::string::npos);
 }
 
+TEST_CASE("a start that is refused sends nothing and leaves nothing behind",
+          "[end_to_end][process]") {
+  TemporaryFolder folder;
+  const auto data = folder.path() / "data", none = folder.path() / "none";
+  HoldingReceiver receiver;
+  const std::vector<std::string> allow{"--allow-host",
+                                       fmt::format("127.0.0.1:{}", receiver.local.port())};
+  {
+    ServerChild server{data, allow};
+    put_in_flight(server, data, receiver.local);
+    server.kill();  // They are pending, and due.
+  }
+  receiver.answer();
+  const auto serve = [&](const std::filesystem::path& on, std::vector<std::string> more) {
+    std::vector<std::string> words{"serve", "--data", on.string()};
+    words.insert(words.end(), allow.begin(), allow.end());
+    words.insert(words.end(), more.begin(), more.end());
+    return run_onward(words);
+  };
+  {
+    const ServerChild other{folder.path() / "other"};
+    const std::string taken = other.url().substr(std::string{"http://"}.size());
+    const CommandResult refused = serve(data, {"--listen", taken});
+    CHECK(refused.code == 74);
+    CHECK(refused.err.find("Cannot listen on 127.0.0.1") != std::string::npos);
+    CHECK(serve(none, {"--listen", taken}).code == 74);
+    CHECK_FALSE(std::filesystem::exists(none));
+  }
+  const std::string nowhere = (folder.path() / "no" / "port").string();
+  const std::vector<std::string> no_file{"--listen", "127.0.0.1:0", "--port-file", nowhere};
+  CHECK(serve(data, no_file).code == 74);
+  CHECK(receiver.local.requests().size() == kInFlight);
+  CHECK(serve(none, no_file).code == 74);
+  CHECK_FALSE(std::filesystem::exists(none / "token"));
+
+  const ServerChild server{data, allow};
+  REQUIRE(receiver.local.wait_for(2 * kInFlight));
+  CHECK(receiver.local.requests().size() == 2 * kInFlight);
+}
+
+TEST_CASE("what another start cannot mend ends with a code after which none is tried",
+          "[end_to_end][process]") {
+  TemporaryFolder folder;
+  const auto data = folder.path() / "data";
+  const auto code_of = [&](const std::string& address, const std::string& more) {
+    std::vector<std::string> words{"serve", "--data", data.string(), "--listen", address};
+    if (!more.empty()) words.push_back(more);
+    const CommandResult refused = run_onward(words);
+    UNSCOPED_INFO(refused.err);
+    return refused.code;
+  };
+  CHECK(code_of("0.0.0.0:0", "--no-auth") == 77);
+  CHECK(code_of("192.0.2.1:8787", "") == 78);  // of documentation: no machine's
+  CHECK_FALSE(std::filesystem::exists(data));
+
+  {
+    ServerChild server{data};
+    REQUIRE(server.stop() == 0);
+  }
+  // Where SQLite's header keeps the schema's version, and whose file it is.
+  const auto with_byte = [&](int place, char byte) {
+    std::fstream database{data / "onward.db", std::ios::in | std::ios::out | std::ios::binary};
+    database.seekg(place);
+    const char before = static_cast<char>(database.get());
+    database.seekp(place);
+    database.put(byte);
+    database.close();
+    const int code = code_of("127.0.0.1:0", "");
+    database.open(data / "onward.db", std::ios::in | std::ios::out | std::ios::binary);
+    database.seekp(place);
+    database.put(before);
+    return code;
+  };
+  CHECK(with_byte(62, 1) == 78);    // a newer schema
+  CHECK(with_byte(68, 'X') == 78);  // another program's
+  CHECK(with_byte(0, 'X') == 78);   // damaged
+
+  if (::geteuid() == 0) return;  // may read everything
+  std::ofstream{data / "secret.key"};
+  std::filesystem::permissions(data / "secret.key", std::filesystem::perms::none);
+  CHECK(code_of("127.0.0.1:0", "") == 77);
+  std::filesystem::permissions(data / "onward.db", std::filesystem::perms::none);
+  CHECK(code_of("127.0.0.1:0", "") == 77);
+}
+
+TEST_CASE("a refused start is told in the form of the log", "[end_to_end][process]") {
+  TemporaryFolder folder;
+  for (const char* address : {"192.0.2.1:8787", "nonsense"}) {
+    CAPTURE(address);
+    const CommandResult refused = run_onward({"serve", "--data", (folder.path() / "data").string(),
+                                              "--listen", address, "--log-format", "json"});
+    const auto record = parse_json(refused.err);
+    REQUIRE(record);
+    CHECK(*record->find("level") == Value{"error"});
+    CHECK(*record->find("event") == Value{"server.refused"});
+    CHECK(*record->find("exit_code") == Value{refused.code});
+    CHECK(record->find("message")->text()->find("isten") != std::string::npos);
+  }
+}
+
 TEST_CASE("SIGTERM ends a busy server in good order, and what was pending goes on",
           "[end_to_end][process]") {
   TemporaryFolder folder;

@@ -206,6 +206,20 @@ TEST_CASE("a new epoch keeps the names of what was made, and gives others to wha
   CHECK(twice.of({numbered(last + 1, 0)}) == twice.newest());
 }
 
+TEST_CASE("a backup is opened by nobody but what makes a store of its own of it", "[store][view]") {
+  TempFolder folder;
+  must(open_sqlite_store({.folder = folder.path()}));
+  std::ofstream{folder.path() / kBackupMark};
+  const auto refused = open_sqlite_store({.folder = folder.path()});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == "is_backup");
+  CHECK(refused.error().message.find("onward restore") != std::string::npos);
+  must(begin_new_epoch(folder.path(), {}));
+  CHECK(std::filesystem::exists(folder.path() / kBackupMark));
+  std::filesystem::remove(folder.path() / kBackupMark);
+  CHECK(open_sqlite_store({.folder = folder.path()}));
+}
+
 TEST_CASE("a row that cannot be read and a file that is no store are told, not survived",
           "[store][view]") {
   const TempFolder folder;

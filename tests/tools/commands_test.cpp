@@ -1,5 +1,10 @@
 #include "tools/onward/commands.h"
 
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include <fmt/format.h>
 #include <catch2/catch.hpp>
 
 #include "nodes/nodes.h"
@@ -196,6 +201,14 @@ TEST_CASE("settings that cannot be meant end before anything is opened", "[tools
   CHECK(run({"serve", "--data", "/nonexistent", "--account-id", "-1"}) == kExitUsage);
   CHECK(run({"serve", "--data", "/nonexistent", "--dedupe-for", "5s"}) == kExitUsage);
   CHECK(run({"stats", "welcome", "--version", "0"}) == kExitUsage);
+}
+
+TEST_CASE("the service is not started again after what another start cannot mend", "[tools]") {
+  std::ifstream unit{"tools/package/onward.service"};
+  const std::string text{std::istreambuf_iterator<char>{unit}, {}};
+  CHECK(text.find(fmt::format("\nRestartPreventExitStatus={} {} {}\n", static_cast<int>(kExitUsage),
+                              static_cast<int>(kExitPermission), static_cast<int>(kExitConfig))) !=
+        std::string::npos);
 }
 
 TEST_CASE("a file that is not there ends with 66, a server that is not there with 69", "[tools]") {

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "engine/runtime/runtime.h"
+#include "engine/store/sqlite_store.h"
 #include "engine/store/store_view.h"
 #include "tools/onward/backup.h"
 #include "tools/onward/client.h"
@@ -54,6 +55,10 @@ Result<Manifest> draw(const BackupOptions& options, const fs::path& data, DraftF
                     .at = now};
   if (const Status room = check_room(draft.path(), (*view)->size()); !room)
     return tl::make_unexpected(room.error());
+  // Replaced when there is something to say: no server starts on what is left of a copy that is cut
+  // off.
+  if (const Status done = write_file(draft.path() / kBackupMark, "", 0600); !done)
+    return tl::make_unexpected(done.error());
   const bool tells = !options.quiet && stderr_is_terminal();
   const std::uint64_t all = (*view)->size();
   const Status copied = (*view)->copy_to(draft.path() / "onward.db", [&](std::uint64_t done) {
@@ -86,7 +91,7 @@ Result<Manifest> draw(const BackupOptions& options, const fs::path& data, DraftF
     if (!file) return tl::make_unexpected(file.error());
     manifest.files.push_back(std::move(*file));
   }
-  if (const Status done = write_file(draft.path() / "manifest.json", manifest_text(manifest), 0600);
+  if (const Status done = write_file(draft.path() / kBackupMark, manifest_text(manifest), 0600);
       !done)
     return tl::make_unexpected(done.error());
   return manifest;

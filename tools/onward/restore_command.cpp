@@ -12,6 +12,7 @@
 #include "engine/runtime/sending.h"
 #include "engine/runtime/token_book.h"
 #include "engine/store/restored.h"
+#include "engine/store/sqlite_store.h"
 #include "engine/store/store_view.h"
 #include "tools/onward/backup.h"
 #include "tools/onward/client.h"
@@ -88,6 +89,11 @@ struct Restored {
 
 Result<Restored> restore(const RestoreOptions& options, const Manifest& manifest,
                          DraftFolder& draft) {
+  // Until the copy holds its sending and has names of its own, no server starts on it, should this
+  // be cut off.
+  const fs::path mark = draft.path() / kBackupMark;
+  if (const Status done = write_file(mark, manifest_text(manifest), 0600); !done)
+    return tl::make_unexpected(done.error());
   if (const Status done = copy_files(manifest, options.from, draft.path()); !done)
     return tl::make_unexpected(done.error());
   const auto tokens = check_sound(draft.path());
@@ -114,13 +120,17 @@ Result<Restored> restore(const RestoreOptions& options, const Manifest& manifest
   // Of a lock that nobody holds any more: no pid of ours is left to mislead.
   std::error_code error;
   fs::remove(draft.path() / "onward.lock", error);
+  fs::remove(mark, error);
+  if (error)
+    return fail(ErrorKind::Io, "cannot_write",
+                fmt::format("Cannot remove {}: {}.", mark.string(), error.message()));
   if (const Status done = draft.keep(); !done) return tl::make_unexpected(done.error());
   return Restored{epochs->newest(), std::move(*token)};
 }
 }  // namespace
 
 int run_restore(const RestoreOptions& options) {
-  const auto manifest = read_manifest(fs::path{options.from} / "manifest.json");
+  const auto manifest = read_manifest(fs::path{options.from} / kBackupMark);
   if (!manifest) return complain(manifest.error());
   if (manifest->schema > newest_schema())
     return complain(fmt::format("The backup was drawn by Onward {} (schema {}, this program knows "

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
@@ -21,6 +22,10 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <utility>
 
 #include "engine/api/access.h"
 #include "engine/api/intake_check.h"
@@ -93,33 +98,51 @@ class StopSignal {
   sigset_t set_{};
 };
 
-/// The first token stands in DATA/token and its hash in the store. The file is written first: a
-/// crash between the two is mended by the next start, which finds the file and no token at all.
-Status ensure_first_token(Runtime& runtime, const fs::path& file, bool store_has_tokens) {
-  auto token = read_token_file(file);
-  if (token && runtime.find_token(sha256_hex(*token))) return {};
-  if (store_has_tokens) return {};  // The operator took the file away, or keeps other tokens.
-  if (!token) {
+/// The first token stands in DATA/token and its hash in the store, of which `prepare` writes the
+/// file and `issue` the hash. The file comes first: a crash between the two is mended by the next
+/// start, which finds the file and no token at all.
+class FirstToken {
+ public:
+  /// Does nothing where the store has tokens: the operator keeps others, or took the file away.
+  Status prepare(const fs::path& file, bool store_has_tokens) {
+    if (store_has_tokens) return {};
+    token_ = read_token_file(file);
+    if (token_) return {};
     auto made = new_token();
     if (!made) return tl::make_unexpected(made.error());
     if (const Status written = write_file(file, *made + "\n", 0600); !written) return written;
-    token = std::move(*made);
+    token_ = std::move(*made);
+    made_ = file;
+    return {};
   }
-  // Shared with the callback: where the engine ends without an answer, its last copy says so.
-  auto added = std::make_shared<std::promise<Status>>();
-  auto answer = added->get_future();
-  const Status taken = runtime.issue_token(
-      {.sha256 = sha256_hex(*token), .name = "first", .role = Role::Admin},
-      [promise = std::move(added)](const Result<TokenRecord>& issued) {
-        promise->set_value(issued ? Status{} : tl::make_unexpected(issued.error()));
-      });
-  if (!taken) return taken;
-  try {
-    return answer.get();
-  } catch (const std::future_error&) {
-    return fail(ErrorKind::Io, "engine_stopped", runtime.failure());
+  /// A start that is refused leaves no way in behind.
+  void take_back() {
+    std::error_code ignored;
+    if (!made_.empty()) fs::remove(made_, ignored);
   }
-}
+  /// Of a runtime that has started.
+  Status issue(Runtime& runtime) const {
+    if (!token_) return {};
+    // Shared with the callback: where the engine ends without an answer, its last copy says so.
+    auto added = std::make_shared<std::promise<Status>>();
+    auto answer = added->get_future();
+    const Status taken = runtime.issue_token(
+        {.sha256 = sha256_hex(*token_), .name = "first", .role = Role::Admin},
+        [promise = std::move(added)](const Result<TokenRecord>& issued) {
+          promise->set_value(issued ? Status{} : tl::make_unexpected(issued.error()));
+        });
+    if (!taken) return taken;
+    try {
+      return answer.get();
+    } catch (const std::future_error&) {
+      return fail(ErrorKind::Io, "engine_stopped", runtime.failure());
+    }
+  }
+
+ private:
+  std::optional<std::string> token_;
+  fs::path made_;
+};
 
 /// Refuses a token that can be guessed, and tells of a file that opens no door: the command line
 /// would be sent away without a word of why.
@@ -222,12 +245,14 @@ void fit_to_descriptors(ServeOptions& options, std::uint64_t limit, const LogSin
        LogLevel::Warning});
 }
 
-/// Everything that must outlive the server, in the order in which it is made.
+/// Everything that must outlive the server, which uses the runtime and so goes first.
 struct Service {
   std::unique_ptr<Runtime> runtime;
   std::unique_ptr<Server> server;
   Announcement announcement;
 };
+
+bool has_tokens(const Service& service) { return !service.runtime->tokens().empty(); }
 
 Result<std::unique_ptr<HttpClient>> make_client(const ServeOptions& options, WorkNote* note) {
   auto guard = AddressGuard::make({options.allow_networks, options.allow_hosts});
@@ -278,12 +303,7 @@ Status open_engine(const ServeOptions& options, const NodeKinds& kinds, const Lo
   if (!opened) return tl::make_unexpected(opened.error());
   service.runtime = std::move(*opened);
   service.runtime->on_failure([](const std::string&) { StopSignal::raise(); });
-  service.runtime->start();
-  const bool has_tokens = !service.runtime->tokens().empty();
-  if (const Status sound = check_token_file(*service.runtime, data / "token", has_tokens, log);
-      !sound)
-    return sound;
-  return ensure_first_token(*service.runtime, data / "token", has_tokens);
+  return check_token_file(*service.runtime, data / "token", has_tokens(service), log);
 }
 
 /// An address as it stands in a URL.
@@ -333,9 +353,10 @@ LocalServer local_server(const ServeOptions& options, const ListenAddress& liste
   return server;
 }
 
-Status open_door(const ServeOptions& options, const ListenAddress& listen,
-                 const IntakeSecrets& secrets, const std::shared_ptr<const TlsContext>& tls,
-                 const LogSink& log, Service& service) {
+/// Takes the address: nothing is opened, or made, for a server that cannot have it.
+Status take_address(const ServeOptions& options, const ListenAddress& listen,
+                    const IntakeSecrets& secrets, const std::shared_ptr<const TlsContext>& tls,
+                    Service& service) {
   ServerOptions api;
   api.address = listen.address;
   api.port = listen.port;
@@ -343,40 +364,84 @@ Status open_door(const ServeOptions& options, const ListenAddress& listen,
   api.connections_max = options.connections_max;
   api.intake_secrets = secrets;
   api.tls = tls;
-  auto listening = Server::listen(*service.runtime, api);
-  if (!listening) return tl::make_unexpected(listening.error());
-  service.server = std::move(*listening);
+  auto bound = Server::bind(std::move(api));
+  if (!bound) return tl::make_unexpected(bound.error());
+  service.server = std::move(*bound);
+  return {};
+}
+
+/// Callers can connect, and wait until the server starts. Whoever reads the port file finds the
+/// token there already.
+Status open_door(const ServeOptions& options, const ListenAddress& listen, const TlsContext* tls,
+                 const LogSink& log, Service& service, FirstToken& first) {
+  if (const Status opened = service.server->open(*service.runtime); !opened) return opened;
+  if (const Status written = first.prepare(fs::path{options.data} / "token", has_tokens(service));
+      !written)
+    return written;
   const std::uint16_t port = service.server->port();
-  auto announced = Announcement::make(local_server(options, listen, tls.get(), port), port);
+  if (!options.port_file.empty())
+    if (const Status written = write_file(options.port_file, fmt::format("{}\n", port), 0644);
+        !written)
+      return written;
+  auto announced = Announcement::make(local_server(options, listen, tls, port), port);
   if (announced)
     service.announcement = std::move(*announced);
   else
     log({"server.not_announced", {{"reason", announced.error().message}}, LogLevel::Warning});
-  service.server->start();
+  return {};
+}
+
+void tell_of_door(const ListenAddress& listen, bool tls, std::uint16_t port, const LogSink& log) {
   const std::string host = url_host(listen.address);
   // Not `print`: a closed output is no failure of a server.
   std::fputs(fmt::format("listening on {}://{}:{}\n", tls ? "https" : "http", host, port).c_str(),
              stdout);
   std::fflush(stdout);
-  if (!names_loopback(host) && !tls)
-    log({"server.public",
-         {{"address", listen.address},
-          {"hint",
-           "whoever reaches this machine reaches it, and tokens travel in clear: give it "
-           "--tls-cert "
-           "and --tls-key, or put a TLS proxy in front"}},
-         LogLevel::Warning});
-  if (options.port_file.empty()) return {};
-  return write_file(options.port_file, fmt::format("{}\n", port), 0644);
+  if (names_loopback(host) || tls) return;
+  log({"server.public",
+       {{"address", listen.address},
+        {"hint",
+         "whoever reaches this machine reaches it, and tokens travel in clear: give it --tls-cert "
+         "and --tls-key, or put a TLS proxy in front"}},
+       LogLevel::Warning});
 }
 
-/// Refusals at the start are the operator's to mend.
-int startup_failed(const Error& error) {
-  const bool setting = error.kind == ErrorKind::Invalid || error.kind == ErrorKind::NotFound;
-  if (setting) return complain(error.message, kExitConfig);
-  const bool taken = error.kind == ErrorKind::Conflict || error.kind == ErrorKind::Busy;
-  if (taken) return complain(error.message, kExitTemp);
-  return complain(error);
+/// What can refuse the start comes first. The engine, which sends what is pending, starts last: a
+/// start that is refused, and tried again and again, sends nothing.
+Status open_service(const ServeOptions& options, const ListenAddress& listen,
+                    const IntakeSecrets& secrets, const std::shared_ptr<const TlsContext>& tls,
+                    const NodeKinds& kinds, const LogSink& log, Service& service) {
+  if (Status taken = take_address(options, listen, secrets, tls, service); !taken) return taken;
+  if (Status opened = open_engine(options, kinds, log, service); !opened) return opened;
+  FirstToken first;
+  if (Status opened = open_door(options, listen, tls.get(), log, service, first); !opened) {
+    first.take_back();
+    return opened;
+  }
+  service.runtime->start();
+  if (Status issued = first.issue(*service.runtime); !issued) return issued;
+  service.server->start();
+  tell_of_door(listen, tls != nullptr, service.server->port(), log);
+  return {};
+}
+
+/// How a start ends that is refused. What another start cannot mend has a code after which
+/// tools/package/onward.service tries none: settings and rights, and a database that is not ours to
+/// use as it is.
+int refusal_code(const Error& error) {
+  static constexpr std::array<std::string_view, 3> kForGood{"newer_schema", "not_ours", "damaged"};
+  if (std::ranges::find(kForGood, error.code) != kForGood.end()) return kExitConfig;
+  if (error.kind == ErrorKind::Invalid || error.kind == ErrorKind::NotFound) return kExitConfig;
+  if (error.kind == ErrorKind::Conflict) return kExitTemp;
+  return exit_code_of(error.kind);
+}
+
+/// Says why it ends, in the form of the log.
+int end_over(std::string_view event, const std::string& message, int code,
+             const ServeOptions& options, const LogSink& log) {
+  if (!options.json_log) return complain(message, code);
+  log({event, {{"message", message}, {"exit_code", count_value(code)}}, LogLevel::Error});
+  return code;
 }
 }  // namespace
 
@@ -405,28 +470,27 @@ Result<ListenAddress> parse_listen(std::string_view text) {
 }
 
 int run_serve(ServeOptions options, const NodeKinds& kinds) {
-  const auto listen = parse_listen(options.listen);
-  if (!listen) return complain(listen.error().message, kExitUsage);
-  if (const Status sound = check_ca_file(options.ca_file); !sound)
-    return startup_failed(sound.error());
   const LogSink log = make_log(options);
+  const auto refused = [&](const Error& error, int code) {
+    return end_over("server.refused", error.message, code, options, log);
+  };
+  const auto listen = parse_listen(options.listen);
+  if (!listen) return refused(listen.error(), kExitUsage);
+  if (const Status sound = check_ca_file(options.ca_file); !sound)
+    return refused(sound.error(), refusal_code(sound.error()));
   const auto secrets = read_intake_secrets(options.intake_secret_files, log);
-  if (!secrets) return startup_failed(secrets.error());
+  if (!secrets) return refused(secrets.error(), refusal_code(secrets.error()));
   const auto tls = read_tls(options);
-  if (!tls) return startup_failed(tls.error());
+  if (!tls) return refused(tls.error(), refusal_code(tls.error()));
   if (*tls) warn_of_certificate(options, log);
   const StopSignal signal;
   forbid_cores();
   const std::uint64_t descriptors = raise_descriptor_limit();
   fit_to_descriptors(options, descriptors, log);
   Service service;
-  if (const Status opened = open_engine(options, kinds, log, service); !opened)
-    return startup_failed(opened.error());
-  if (const Status opened = open_door(options, *listen, *secrets, *tls, log, service); !opened) {
-    if (service.server) service.server->stop(Duration{0});
-    (void)service.runtime->stop(Duration{0});
-    return startup_failed(opened.error());
-  }
+  if (const Status opened = open_service(options, *listen, *secrets, *tls, kinds, log, service);
+      !opened)
+    return refused(opened.error(), refusal_code(opened.error()));
   log({"server.started",
        {{"version", ONWARD_VERSION},
         {"pid", ::getpid()},
@@ -442,8 +506,11 @@ int run_serve(ServeOptions options, const NodeKinds& kinds) {
   service.server->stop(std::min(kDoorPatience, options.patience));
   const auto left = std::chrono::ceil<Duration>(end - std::chrono::steady_clock::now());
   const Status stopped = service.runtime->stop(std::max(left, Duration{}));
-  if (!failure.empty()) return complain(failure, kExitIo);
-  if (!stopped) return complain(stopped.error());
+  const auto failed = [&](const std::string& why, int code) {
+    return end_over("server.failed", why, code, options, log);
+  };
+  if (!failure.empty()) return failed(failure, kExitIo);
+  if (!stopped) return failed(stopped.error().message, exit_code_of(stopped.error().kind));
   log({"server.stopped", {}});
   return kExitOk;
 }
