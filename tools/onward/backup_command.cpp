@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,6 +14,7 @@
 #include "tools/onward/client.h"
 #include "tools/onward/draft_folder.h"
 #include "tools/onward/exit_codes.h"
+#include "tools/onward/file_system.h"
 #include "tools/onward/manifest.h"
 #include "tools/onward/server_file.h"
 #include "tools/onward/terminal.h"
@@ -22,17 +22,6 @@
 namespace onward {
 namespace fs = std::filesystem;
 namespace {
-/// What the copy needs, and some more.
-Status check_room(const fs::path& folder, std::uint64_t bytes) {
-  struct statvfs about {};
-  if (::statvfs(folder.c_str(), &about) != 0) return {};  // The write will tell.
-  const std::uint64_t room = std::uint64_t{about.f_bavail} * about.f_frsize;
-  if (room > bytes + (bytes >> 6)) return {};
-  return fail(ErrorKind::Unavailable, "disk_full",
-              fmt::format("The copy takes {} bytes, and {} has room for {}.", bytes,
-                          folder.string(), room));
-}
-
 /// Copies a small file that only its owner may read.
 Status copy_private(const fs::path& from, const fs::path& to) {
   auto text = read_input(from.string());

@@ -1,6 +1,8 @@
 #include "tools/onward/file_system.h"
 
+#include <fmt/format.h>
 #include <linux/magic.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 
 #include <cstdint>
@@ -31,5 +33,15 @@ std::string network_kind(const std::filesystem::path& path) {
   struct statfs about {};
   if (::statfs(path.c_str(), &about) != 0) return {};
   return network_kind(static_cast<unsigned long>(about.f_type));
+}
+
+Status check_room(const std::filesystem::path& folder, std::uint64_t bytes) {
+  struct statvfs about {};
+  if (::statvfs(folder.c_str(), &about) != 0) return {};
+  const std::uint64_t room = std::uint64_t{about.f_bavail} * about.f_frsize;
+  if (room > bytes + (bytes >> 6)) return {};
+  return fail(ErrorKind::Unavailable, "disk_full",
+              fmt::format("The copy takes {} bytes, and {} has room for {}.", bytes,
+                          folder.string(), room));
 }
 }  // namespace onward

@@ -18,6 +18,7 @@
 #include "tools/onward/client.h"
 #include "tools/onward/draft_folder.h"
 #include "tools/onward/exit_codes.h"
+#include "tools/onward/file_system.h"
 #include "tools/onward/manifest.h"
 #include "tools/onward/server_file.h"
 #include "tools/onward/terminal.h"
@@ -89,6 +90,10 @@ struct Restored {
 
 Result<Restored> restore(const RestoreOptions& options, const Manifest& manifest,
                          DraftFolder& draft) {
+  std::uint64_t bytes = 0;
+  for (const BackupFile& file : manifest.files) bytes += file.bytes;
+  if (const Status room = check_room(draft.path(), bytes); !room)
+    return tl::make_unexpected(room.error());
   // Until the copy holds its sending and has names of its own, no server starts on it, should this
   // be cut off.
   const fs::path mark = draft.path() / kBackupMark;
