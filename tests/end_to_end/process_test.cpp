@@ -113,6 +113,10 @@ class HoldingReceiver {
       if (!peer.send(http_reply(200))) return;
     }
   }};
+  /// For a server that may call it.
+  std::vector<std::string> allowed() const {
+    return {"--allow-host", fmt::format("127.0.0.1:{}", local.port())};
+  }
 };
 
 /// Whether the server that writes `log` says `what`, now or soon.
@@ -452,10 +456,8 @@ TEST_CASE("what is in flight at a SIGTERM ends and is recorded, and is not sent 
   TemporaryFolder folder;
   const auto data = folder.path() / "data", log = folder.path() / "log";
   HoldingReceiver receiver;
-  const std::vector<std::string> allow{"--allow-host",
-                                       fmt::format("127.0.0.1:{}", receiver.local.port())};
   {
-    ServerChild server{data, allow, log};
+    ServerChild server{data, receiver.allowed(), log};
     put_in_flight(server, data, receiver.local);
     server.send(SIGTERM);
     REQUIRE(says(log, "server.stopping"));
@@ -463,7 +465,7 @@ TEST_CASE("what is in flight at a SIGTERM ends and is recorded, and is not sent 
     CHECK(server.wait() == 0);
     CHECK(says(log, "server.stopped"));
   }
-  ServerChild server{data, allow};
+  ServerChild server{data, receiver.allowed()};
   CHECK(told(server, data, "accepted") == kInFlight);
   CHECK(told(server, data, "pending") == 0);
   CHECK(receiver.local.requests().size() == kInFlight);
@@ -473,10 +475,8 @@ TEST_CASE("a second signal ends a server at once, whatever it waits for", "[end_
   TemporaryFolder folder;
   const auto data = folder.path() / "data", log = folder.path() / "log";
   HoldingReceiver receiver;
-  const std::vector<std::string> allow{"--allow-host",
-                                       fmt::format("127.0.0.1:{}", receiver.local.port())};
   {
-    ServerChild server{data, allow, log};
+    ServerChild server{data, receiver.allowed(), log};
     put_in_flight(server, data, receiver.local);
     server.send(SIGTERM);
     REQUIRE(says(log, "server.stopping"));
@@ -485,7 +485,7 @@ TEST_CASE("a second signal ends a server at once, whatever it waits for", "[end_
     CHECK(read_text(log).find("server.stopped") == std::string::npos);
   }
   receiver.answer();
-  ServerChild server{data, allow};
+  ServerChild server{data, receiver.allowed()};
   CHECK(receiver.local.wait_for(2 * kInFlight));  // It could not know that they would be taken.
 }
 
