@@ -7,7 +7,6 @@
 #include <list>
 #include <set>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 #include "engine/delivery/pace.h"
@@ -45,11 +44,15 @@ struct Origin;
 /// The queue of one node towards one origin, whatever the version, and what its receiver said.
 struct Endpoint {
   Origin* origin = nullptr;
-  std::deque<DeliveryTask> ordinary;
-  std::deque<DeliveryTask> last;  ///< Last attempts: they pass every pause.
+  std::list<DeliveryTask> ordinary;
+  std::list<DeliveryTask> last;  ///< Last attempts: they pass every pause.
   std::size_t in_flight = 0;
   Breaker breaker;
   bool in_ring = false, in_last_ring = false;
+
+  std::list<DeliveryTask>& queue_of(const DeliveryTask& task) {
+    return task.last ? last : ordinary;
+  }
 
   /// Whether an ordinary task may go: after a pause one at a time asks whether it is over.
   bool open() const {
@@ -101,7 +104,19 @@ struct Wakeup {
 }  // namespace
 
 struct Scheduler::Impl {
+  /// Where a waiting task is.
+  struct Place {
+    Endpoint* endpoint;
+    std::list<DeliveryTask>::iterator task;
+  };
+  using Places = std::unordered_multimap<DeliveryKey, Place>;
+
   explicit Impl(const ConcurrencyLimits& given);
+
+  /// Takes one waiting task out of its queue; O(1), however many wait.
+  DeliveryTask extract(Places::iterator place);
+  /// The entry of a waiting task.
+  Places::iterator place_of(const Endpoint& endpoint, std::list<DeliveryTask>::iterator task);
 
   Endpoint& endpoint_of(const DeliveryTask& task);
   void offer(Endpoint& endpoint);
@@ -125,8 +140,29 @@ struct Scheduler::Impl {
   std::list<Origin*> resting;                    ///< Those that may not start anything.
   std::unordered_map<std::string, std::unique_ptr<Origin>> origins;
   std::unordered_map<EndpointKey, Endpoint*, KeyHash> by_key;
+  Places places;  ///< Of all that wait, so that a withdrawal looks at no other task.
   std::set<Wakeup> wakeups;
 };
+
+Scheduler::Impl::Places::iterator Scheduler::Impl::place_of(
+    const Endpoint& endpoint, std::list<DeliveryTask>::iterator task) {
+  auto [place, end] = places.equal_range(task->delivery);
+  while (place->second.endpoint != &endpoint || place->second.task != task) {
+    ++place;
+    assert(place != end && "each waiting task has its entry");
+  }
+  return place;
+}
+
+DeliveryTask Scheduler::Impl::extract(Places::iterator place) {
+  const auto [endpoint, from] = place->second;
+  DeliveryTask task = std::move(*from);
+  endpoint->queue_of(task).erase(from);
+  places.erase(place);
+  --endpoint->origin->waiting;
+  --waiting;
+  return task;
+}
 
 Scheduler::Impl::Impl(const ConcurrencyLimits& given) : limits{given} {
   limits.first = std::max<std::size_t>(1, limits.first);
@@ -210,17 +246,14 @@ DeliveryTask Scheduler::Impl::take(Origin& origin, Instant now) {
   Endpoint& endpoint = *ring.front();
   ring.pop_front();
   (last ? endpoint.in_last_ring : endpoint.in_ring) = false;
-  std::deque<DeliveryTask>& queue = last ? endpoint.last : endpoint.ordinary;
-  DeliveryTask task = std::move(queue.front());
-  queue.pop_front();
+  std::list<DeliveryTask>& queue = last ? endpoint.last : endpoint.ordinary;
+  DeliveryTask task = extract(place_of(endpoint, queue.begin()));
 
   if (origin.in_flight == 0) origin.pace.begin(now);
   ++endpoint.in_flight;
   ++origin.in_flight;
   ++in_flight_of[origin.trust];
   ++in_flight;
-  --origin.waiting;
-  --waiting;
   if (origin.waiting > 0 && origin.in_flight >= origin.pace.limit()) origin.pace.held_back();
   if (!last) {
     origin.paced_until = origin.pace.started(now);
@@ -342,56 +375,41 @@ void Scheduler::add(DeliveryTask task) {
   Endpoint& endpoint = impl_->endpoint_of(task);
   ++endpoint.origin->waiting;
   ++impl_->waiting;
-  std::deque<DeliveryTask>& queue = task.last ? endpoint.last : endpoint.ordinary;
+  std::list<DeliveryTask>& queue = endpoint.queue_of(task);
   queue.push_back(std::move(task));
+  const auto place = std::prev(queue.end());
+  impl_->places.emplace(place->delivery, Impl::Place{&endpoint, place});
   impl_->offer(endpoint);
 }
-
-namespace {
-/// Takes the waiting tasks for which `wanted` holds out of an endpoint's queues.
-std::vector<DeliveryTask> extract(Endpoint& endpoint, auto wanted) {
-  std::vector<DeliveryTask> taken;
-  for (std::deque<DeliveryTask>* queue : {&endpoint.ordinary, &endpoint.last}) {
-    const auto theirs = std::stable_partition(
-        queue->begin(), queue->end(), [&](const DeliveryTask& task) { return !wanted(task); });
-    taken.insert(taken.end(), std::make_move_iterator(theirs),
-                 std::make_move_iterator(queue->end()));
-    queue->erase(theirs, queue->end());
-  }
-  endpoint.origin->waiting -= taken.size();
-  return taken;
-}
-}  // namespace
 
 std::vector<DeliveryTask> Scheduler::take_back(const EndpointKey& key) {
   const auto known = impl_->by_key.find(key);
   if (known == impl_->by_key.end()) return {};
-  auto taken =
-      extract(*known->second, [&](const DeliveryTask& task) { return task.endpoint == key; });
-  impl_->waiting -= taken.size();
-  return taken;
-}
-
-namespace {
-std::vector<DeliveryTask> extract_all(const auto& endpoints,
-                                      const std::vector<DeliveryKey>& deliveries) {
-  const std::unordered_set<DeliveryKey> wanted{deliveries.begin(), deliveries.end()};
+  Endpoint& endpoint = *known->second;
   std::vector<DeliveryTask> taken;
-  for (const auto& [key, endpoint] : endpoints)
-    for (DeliveryTask& task :
-         extract(*endpoint, [&](const DeliveryTask& of) { return wanted.contains(of.delivery); }))
-      taken.push_back(std::move(task));
+  for (std::list<DeliveryTask>* queue : {&endpoint.ordinary, &endpoint.last})
+    for (auto task = queue->begin(); task != queue->end();) {
+      const auto here = task++;
+      if (here->endpoint == key) taken.push_back(impl_->extract(impl_->place_of(endpoint, here)));
+    }
   return taken;
 }
-}  // namespace
 
 void Scheduler::drop(const std::vector<DeliveryKey>& deliveries) {
-  impl_->waiting -= extract_all(impl_->by_key, deliveries).size();
+  for (const DeliveryKey key : deliveries)
+    for (auto place = impl_->places.find(key); place != impl_->places.end();
+         place = impl_->places.find(key))
+      impl_->extract(place);
 }
 
 void Scheduler::expedite(const std::vector<DeliveryKey>& deliveries) {
-  std::vector<DeliveryTask> tasks = extract_all(impl_->by_key, deliveries);
-  impl_->waiting -= tasks.size();
+  std::vector<DeliveryTask> tasks;
+  for (const DeliveryKey key : deliveries) {
+    for (auto [place, end] = impl_->places.equal_range(key); place != end;) {
+      const auto here = place++;
+      if (!here->second.task->last) tasks.push_back(impl_->extract(here));
+    }
+  }
   for (DeliveryTask& task : tasks) {
     task.last = true;
     add(std::move(task));

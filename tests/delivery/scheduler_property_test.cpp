@@ -36,6 +36,8 @@ class Life {
         break;
     }
     if (*rc::gen::inRange(0, 40) == 0) take_back();
+    if (*rc::gen::inRange(0, 10) == 0) drop();
+    if (*rc::gen::inRange(0, 10) == 0) expedite();
     check();
   }
 
@@ -68,6 +70,7 @@ class Life {
   void start() {
     for (DeliveryTask& one : scheduler_.start(now_)) {
       RC_ASSERT(waiting_.erase(one.delivery.value) == 1);
+      RC_ASSERT(expedited_.erase(one.delivery.value) == 0 || one.last);
       const auto key = one.delivery.value;
       flying_.emplace(key, std::pair{std::move(one), now_});
     }
@@ -92,7 +95,32 @@ class Life {
     for (const DeliveryTask& one :
          scheduler_.take_back(task(0, {.node = origin * 3 + 1}).endpoint)) {
       RC_ASSERT(waiting_.erase(one.delivery.value) == 1);
+      expedited_.erase(one.delivery.value);
     }
+  }
+
+  /// Some of all deliveries there ever were: waiting, in flight, ended, never added.
+  std::vector<DeliveryKey> some() const {
+    std::vector<DeliveryKey> keys;
+    for (int i = *rc::gen::inRange(0, 20); i > 0; --i)
+      keys.push_back({*rc::gen::inRange<std::uint64_t>(1, number_ + 3)});
+    return keys;
+  }
+
+  void drop() {
+    const std::vector<DeliveryKey> keys = some();
+    scheduler_.drop(keys);
+    for (const DeliveryKey key : keys) {
+      waiting_.erase(key.value);
+      expedited_.erase(key.value);
+    }
+  }
+
+  void expedite() {
+    const std::vector<DeliveryKey> keys = some();
+    scheduler_.expedite(keys);
+    for (const DeliveryKey key : keys)
+      if (waiting_.contains(key.value)) expedited_.insert(key.value);
   }
 
   void check() const {
@@ -113,6 +141,7 @@ class Life {
   Instant now_{1'800'000'000'000ms};
   std::uint64_t number_ = 0;
   std::set<std::uint64_t> waiting_;
+  std::set<std::uint64_t> expedited_;  // of those that wait
   std::map<std::uint64_t, std::pair<DeliveryTask, Instant>> flying_;
 };
 }  // namespace

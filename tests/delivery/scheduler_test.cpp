@@ -468,4 +468,33 @@ TEST_CASE("cancelled tasks are dropped while they wait", "[delivery][scheduler]"
   CHECK(scheduler.waiting() == 2);
   CHECK(scheduler.start(Instant{1h}).size() == 2);
 }
+
+TEST_CASE("dropping and expediting find their tasks among all endpoints and versions",
+          "[delivery][scheduler]") {
+  Scheduler scheduler{{}};
+  std::uint64_t number = 0;
+  for (std::uint64_t node = 1; node <= 20; ++node)
+    for (Version version = 1; version <= 2; ++version)
+      for (int i = 0; i < 50; ++i)
+        scheduler.add(task(++number, {.origin = "http://o" + std::to_string(node) + ":80",
+                                      .node = node,
+                                      .last = i % 5 == 0,
+                                      .version = version}));
+  std::vector<DeliveryKey> dropped, expedited;
+  for (std::uint64_t key = 1; key <= number; key += 3) dropped.push_back({key});
+  for (std::uint64_t key = 2; key <= number; key += 3) expedited.push_back({key});
+  scheduler.expedite(expedited);
+  scheduler.drop(dropped);
+  CHECK(scheduler.waiting() == number - dropped.size());
+  std::set<std::uint64_t> seen;
+  for (Instant now{1h}; scheduler.waiting() > 0; now += 1s)
+    for (const DeliveryTask& started : scheduler.start(now)) {
+      const std::uint64_t key = started.delivery.value;
+      CHECK(seen.insert(key).second);
+      CHECK(key % 3 != 1);
+      if (key % 3 == 2) CHECK(started.last);
+      scheduler.finished(started, {}, 1ms, now);
+    }
+  CHECK(seen.size() == number - dropped.size());
+}
 }  // namespace onward
