@@ -148,8 +148,10 @@ class Finder {
 
   void find_deliveries() {
     for (const DeliveryKey key : tables_.pending_of(contact_)) deliveries_.insert(key);
-    for (const auto& [key, entry] : overlay_.deliveries.map)
-      if (entry.row.columns.contact == contact_) deliveries_.insert(key);
+    // Settled ones are found by the paths of their runs.
+    for (auto place = overlay_.pending_of.lower_bound({contact_, DeliveryKey{}});
+         place != overlay_.pending_of.end() && place->first == contact_; ++place)
+      deliveries_.insert(place->second);
     for (const Delivery& delivery : commit_.deliveries)
       if (delivery.contact == contact_) deliveries_.insert(delivery.key);
   }

@@ -19,6 +19,15 @@ std::vector<T> merged(const std::vector<T>& a, const std::vector<T>& b, std::siz
   if (both.size() > limit) both.resize(limit);
   return both;
 }
+
+/// The first `limit` keys greater than `after`.
+template <class Key>
+std::vector<Key> first_of(const std::set<Key>& keys, const Key& after, std::size_t limit) {
+  std::vector<Key> first;
+  for (auto place = keys.upper_bound(after); place != keys.end() && first.size() < limit; ++place)
+    first.push_back(*place);
+  return first;
+}
 }  // namespace
 
 bool Newest::has_id(ContactKey contact) {
@@ -82,9 +91,10 @@ LiveRuns Newest::live_runs_after(ContactKey after, std::size_t contacts) {
   // One more than asked for tells whether there is more.
   std::vector<ContactKey> folded = tables_.contacts_with_live_runs(after, contacts + 1);
   std::vector<ContactKey> unfolded;
-  for (const auto& [contact, runs] : overlay_.runs_of)
-    if (contact > after) unfolded.push_back(contact);
-  std::sort(unfolded.begin(), unfolded.end());
+  for (auto place = overlay_.live_runs_of.upper_bound(after);
+       place != overlay_.live_runs_of.end() && unfolded.size() <= contacts; ++place)
+    unfolded.push_back(place->first);
+  rows_scanned_ += folded.size() + unfolded.size();
   std::vector<ContactKey> both;
   std::set_union(folded.begin(), folded.end(), unfolded.begin(), unfolded.end(),
                  std::back_inserter(both));
@@ -101,13 +111,16 @@ EndedRuns Newest::ended_runs(ScenarioKey scenario, RunKey after, std::size_t lim
   EndedRuns found{.last = after};
   std::map<RunKey, Run> stretch = tables_.ended_runs_after(after, limit + 1);
   bool more = stretch.size() > limit;
-  std::vector<RunKey> unfolded;
-  for (const auto& [key, entry] : overlay_.runs.map)
-    if (key > after && !entry.row.live) unfolded.push_back(key);
-  std::sort(unfolded.begin(), unfolded.end());
-  more = more || unfolded.size() > limit;
-  if (unfolded.size() > limit) unfolded.resize(limit);
-  for (const RunKey key : unfolded) stretch.try_emplace(key);
+  std::size_t unfolded = 0;
+  for (auto place = overlay_.ended_runs.upper_bound(after); place != overlay_.ended_runs.end();
+       ++place) {
+    if (unfolded++ == limit) {
+      more = true;
+      break;
+    }
+    stretch.try_emplace(*place);
+  }
+  rows_scanned_ += stretch.size();
   for (auto& [key, run] : stretch) {
     if (limit-- == 0) {
       more = true;
@@ -129,10 +142,8 @@ StoredBodies Newest::stored_bodies(DeliveryKey after, std::size_t limit) {
   StoredBodies found{.last = after};
   // One more than asked for tells whether there is more.
   const std::vector<DeliveryKey> folded = tables_.requests_after(after, limit + 1);
-  std::vector<DeliveryKey> unfolded;
-  for (const auto& [key, entry] : overlay_.requests.map)
-    if (key > after) unfolded.push_back(key);
-  std::sort(unfolded.begin(), unfolded.end());
+  const std::vector<DeliveryKey> unfolded = first_of(overlay_.bodies, after, limit + 1);
+  rows_scanned_ += folded.size() + unfolded.size();
   std::vector<DeliveryKey> both;
   std::set_union(folded.begin(), folded.end(), unfolded.begin(), unfolded.end(),
                  std::back_inserter(both));
@@ -216,10 +227,10 @@ std::optional<LoadedDelivery> Newest::delivery(DeliveryKey key) {
 std::vector<DeliveryKey> Newest::pending_of(ContactKey contact) {
   std::vector<DeliveryKey> keys = tables_.pending_of(contact);
   std::erase_if(keys, [&](DeliveryKey key) { return overlay_.deliveries.find(key) != nullptr; });
-  for (const auto& [key, entry] : overlay_.deliveries.map) {
-    const DeliveryColumns& columns = entry.row.columns;
-    if (columns.contact == contact && columns.state == DeliveryState::Pending) keys.push_back(key);
-  }
+  for (auto place = overlay_.pending_of.lower_bound({contact, DeliveryKey{}});
+       place != overlay_.pending_of.end() && place->first == contact; ++place)
+    keys.push_back(place->second);
+  rows_scanned_ += keys.size();
   std::sort(keys.begin(), keys.end());
   return keys;
 }
@@ -230,16 +241,13 @@ std::vector<DeliveryKey> Newest::deliveries_of(ScenarioKey scenario, NodeNumber 
   std::vector<DeliveryKey> folded, unfolded;
   if (limit == 0) return folded;
   tables_.deliveries_of(scenario, node, state, after, [&](DeliveryKey key) {
+    ++rows_scanned_;
     if (overlay_.deliveries.find(key) == nullptr) folded.push_back(key);
     return folded.size() < limit;
   });
-  for (const auto& [key, entry] : overlay_.deliveries.map) {
-    const DeliveryColumns& columns = entry.row.columns;
-    if (key > after && columns.state == state && columns.endpoint.scenario == scenario &&
-        columns.endpoint.node == node)
-      unfolded.push_back(key);
-  }
-  std::sort(unfolded.begin(), unfolded.end());
+  const auto place = overlay_.deliveries_in.find({scenario, node, state});
+  if (place != overlay_.deliveries_in.end()) unfolded = first_of(place->second, after, limit);
+  rows_scanned_ += unfolded.size();
   return merged(folded, unfolded, limit);
 }
 

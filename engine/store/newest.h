@@ -1,5 +1,6 @@
 #pragma once
 // The newest state: the overlay laid over the tables. Throws what `guarded` catches.
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <string>
@@ -32,6 +33,9 @@ class Newest {
                                std::size_t limit);
   std::vector<DueEndpoint> due_endpoints();
   Snapshot snapshot();
+  /// Keys that the scans above have looked at so far, of the overlay and of the tables: what they
+  /// cost, for tests.
+  std::uint64_t rows_scanned() const { return rows_scanned_; }
 
   /// Rows went from the overlay into the tables.
   void folded() {
@@ -48,6 +52,7 @@ class Newest {
 
   const Overlay& overlay_;
   Tables& tables_;
+  std::uint64_t rows_scanned_ = 0;
   /// The tables' timers before it are all overlaid, mostly cleared: not walked over again.
   std::optional<Timer> timers_from_;
   /// The tables' first timer that was not overlaid when it was looked for; nothing: not looked for.

@@ -96,42 +96,97 @@ typename Layer<Key, Row, Hash>::Entry& Overlay::touch(Layer<Key, Row, Hash>& lay
   return entry;
 }
 
+namespace {
+/// New keys are the greatest: they go to the end without a search.
+template <class Key>
+void insert_last(std::set<Key>& keys, const Key& key) {
+  keys.emplace_hint(keys.end(), key);
+}
+}  // namespace
+
+void Overlay::index(RunKey key, const RunRow& row) {
+  if (row.live)
+    ++live_runs_of[row.contact];
+  else
+    insert_last(ended_runs, key);
+}
+
+void Overlay::unindex(RunKey key, const RunRow& row) {
+  if (!row.live) {
+    ended_runs.erase(key);
+    return;
+  }
+  const auto live = live_runs_of.find(row.contact);
+  if (--live->second == 0) live_runs_of.erase(live);
+}
+
 void Overlay::put(RunKey key, const RunRow& row) {
   const bool known = runs.map.contains(key);
   auto& entry = touch(runs, key);
   const bool stored = known ? entry.row.stored : replaying || key <= last_run;
+  if (known)
+    unindex(key, entry.row);
+  else
+    runs_of[row.contact].push_back(key);
   entry.row = row;
   entry.row.stored = stored;
-  if (!known) runs_of[row.contact].push_back(key);
+  index(key, row);
   last_run = std::max(last_run, key);
 }
 
 void Overlay::drop(Layer<RunKey, RunRow>& layer, RunKey key) {
   const auto found = layer.map.find(key);
+  unindex(key, found->second.row);
   const auto owned = runs_of.find(found->second.row.contact);
   std::erase(owned->second, key);
   if (owned->second.empty()) runs_of.erase(owned);
   layer.map.erase(found);
 }
 
-void Overlay::remove_due(DeliveryKey key, const DeliveryColumns& columns) {
+void Overlay::index(DeliveryKey key, const DeliveryColumns& columns) {
+  const EndpointKey& endpoint = columns.endpoint;
+  insert_last(deliveries_in[{endpoint.scenario, endpoint.node, columns.state}], key);
+  if (columns.state == DeliveryState::Pending) pending_of.emplace(columns.contact, key);
+  if (columns.due) due[endpoint].insert({.due = *columns.due, .delivery = key});
+}
+
+void Overlay::unindex(DeliveryKey key, const DeliveryColumns& columns) {
+  const EndpointKey& endpoint = columns.endpoint;
+  const auto place = deliveries_in.find({endpoint.scenario, endpoint.node, columns.state});
+  place->second.erase(key);
+  if (place->second.empty()) deliveries_in.erase(place);
+  if (columns.state == DeliveryState::Pending) pending_of.erase({columns.contact, key});
   if (!columns.due) return;
-  const auto queue = due.find(columns.endpoint);
+  const auto queue = due.find(endpoint);
   queue->second.erase({.due = *columns.due, .delivery = key});
   if (queue->second.empty()) due.erase(queue);
 }
 
 void Overlay::put(DeliveryKey key, const DeliveryRow& row) {
+  const bool known = deliveries.map.contains(key);
   auto& entry = touch(deliveries, key);
-  remove_due(key, entry.row.columns);
+  if (known) unindex(key, entry.row.columns);
   entry.row = row;
-  if (row.columns.due) due[row.columns.endpoint].insert({.due = *row.columns.due, .delivery = key});
+  index(key, row.columns);
 }
 
 void Overlay::drop(Layer<DeliveryKey, DeliveryRow>& layer, DeliveryKey key) {
   const auto found = layer.map.find(key);
-  remove_due(key, found->second.row.columns);
+  unindex(key, found->second.row.columns);
   layer.map.erase(found);
+}
+
+void Overlay::put(DeliveryKey key, const Bytes& request) {
+  touch(requests, key).row = request;
+  if (request.body.empty())
+    bodies.erase(key);
+  else
+    insert_last(bodies, key);
+}
+
+void Overlay::drop(Layer<DeliveryKey, Bytes>& layer, DeliveryKey key) {
+  bodies.erase(key);
+  layer.map.erase(key);
 }
 
 void Overlay::put(const Timer& timer, bool set) {
@@ -210,7 +265,7 @@ bool Overlay::apply(Section section, Decoder& in) {
       }
       case Section::Requests: {
         const DeliveryKey key{in.number()};
-        touch(requests, key).row = {in.text()};
+        put(key, Bytes{in.text()});
         break;
       }
       case Section::Attempts: {

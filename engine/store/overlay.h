@@ -112,8 +112,19 @@ class Overlay {
   Layer<std::string, EmailRow> emails;
   Layer<CounterKey, Bytes, OverlayHash> counters;
 
-  // Indexes over the above.
+  // Indexes over the above, ordered, so that a scan for a few rows looks at a few rows.
   std::unordered_map<ContactKey, std::vector<RunKey>> runs_of;
+  std::map<ContactKey, std::size_t> live_runs_of;  ///< How many of `runs` are live.
+  std::set<RunKey> ended_runs;                     ///< Those of `runs` that are not live.
+  std::set<DeliveryKey> bodies;                    ///< Those of `requests` that have one.
+  struct Place {
+    ScenarioKey scenario;
+    NodeNumber node;
+    DeliveryState state = DeliveryState::Pending;
+    auto operator<=>(const Place&) const = default;
+  };
+  std::map<Place, std::set<DeliveryKey>> deliveries_in;
+  std::set<std::pair<ContactKey, DeliveryKey>> pending_of;
   std::map<EndpointKey, std::set<DueDelivery>> due;
   std::set<Timer> timers_set;
 
@@ -132,6 +143,7 @@ class Overlay {
   void put(const Timer& timer, bool set);
   void put(RunKey key, const RunRow& row);
   void put(DeliveryKey key, const DeliveryRow& row);
+  void put(DeliveryKey key, const Bytes& request);
 
   // A fold lets go of a row that now stands in the tables.
   template <class Key, class Row, class Hash>
@@ -140,12 +152,16 @@ class Overlay {
   }
   void drop(Layer<RunKey, RunRow>& layer, RunKey key);
   void drop(Layer<DeliveryKey, DeliveryRow>& layer, DeliveryKey key);
+  void drop(Layer<DeliveryKey, Bytes>& layer, DeliveryKey key);
   void drop(Layer<Timer, TimerRow, OverlayHash>& layer, const Timer& timer);
 
  private:
   bool apply(Section section, Decoder& in);
   template <class Key, class Row, class Hash>
   typename Layer<Key, Row, Hash>::Entry& touch(Layer<Key, Row, Hash>& layer, const Key& key);
-  void remove_due(DeliveryKey key, const DeliveryColumns& columns);
+  void index(RunKey key, const RunRow& row);
+  void unindex(RunKey key, const RunRow& row);
+  void index(DeliveryKey key, const DeliveryColumns& columns);
+  void unindex(DeliveryKey key, const DeliveryColumns& columns);
 };
 }  // namespace onward
