@@ -35,7 +35,7 @@ bool reads_as_null(std::string_view id) { return id == "null" || id == "Null" ||
 
 Loaded load_scenario(std::string_view text, std::span<const NodeKind> kinds,
                      const AuthorContext& context) {
-  Diagnostics diagnostics;
+  Diagnostics diagnostics{context.format};
   Loaded loaded;
   if (const auto tree = read_yaml(text, diagnostics))
     loaded.scenario = build_scenario(*tree, kinds, context, diagnostics);
@@ -50,7 +50,8 @@ Result<std::string> with_scenario_id(std::string_view text, std::string_view new
                 fmt::format("\"{}\" is no scenario id: use letters, digits, \"-\" and \"_\", a "
                             "letter or digit first, at most 64",
                             new_id));
-  Diagnostics diagnostics;
+  // The text was checked when it was stored; here only the place of its id matters.
+  Diagnostics diagnostics{kFirstFormat};
   const auto tree = read_yaml(text, diagnostics);
   const Tree::Entry* id = tree ? tree->find("scenario") : nullptr;
   if (!id || !id->value.is_scalar() || diagnostics.has_errors())

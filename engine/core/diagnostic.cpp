@@ -82,13 +82,24 @@ std::string nearest_of(std::string_view name, const Names& candidates, std::size
 }
 }  // namespace
 
+bool Diagnostics::error_since(RulesFormat since, Position at, std::string code, std::string message,
+                              std::string nearest) {
+  if (format_ >= since) {
+    error(at, std::move(code), std::move(message), std::move(nearest));
+    return true;
+  }
+  message += " (this stored version continues to work; a new version must not have it)";
+  add({Severity::Warning, at, std::move(code), std::move(message), std::move(nearest), since});
+  return false;
+}
+
 void Diagnostics::error(Position at, std::string code, std::string message, std::string nearest) {
-  add({Severity::Error, at, std::move(code), std::move(message), std::move(nearest)});
+  add({Severity::Error, at, std::move(code), std::move(message), std::move(nearest), 0});
   ++errors_;
 }
 
 void Diagnostics::warning(Position at, std::string code, std::string message, std::string nearest) {
-  add({Severity::Warning, at, std::move(code), std::move(message), std::move(nearest)});
+  add({Severity::Warning, at, std::move(code), std::move(message), std::move(nearest), 0});
 }
 
 void Diagnostics::add(Diagnostic found) {

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/core/rules_format.h"
+
 namespace onward {
 /// A place in a text: lines and columns from 1, columns in characters (code points), not bytes.
 /// Line 0 means the text as a whole.
@@ -26,6 +28,8 @@ struct Diagnostic {
   std::string code;
   std::string message;
   std::string nearest;
+  /// Set in a warning that is an error in texts of this format and later ones; else 0.
+  RulesFormat error_since = 0;
   bool operator==(const Diagnostic&) const = default;
 };
 
@@ -33,9 +37,20 @@ struct Diagnostic {
 inline constexpr std::size_t kFindingsMax = 1000;
 
 /// Collects findings; the order of the file is restored by `sorted`. No message keeps the user and
-/// password of a URL.
+/// password of a URL. Knows the format by whose rules the text is checked: each reader of scenario
+/// texts has its `Diagnostics`, so each of them can ask.
 class Diagnostics {
  public:
+  explicit Diagnostics(RulesFormat format = kNewestFormat) : format_{format} {}
+
+  /// The rules that bind the text. A construct whose meaning differs between formats is read as
+  /// this format defines it.
+  RulesFormat format() const { return format_; }
+  /// Reports what only the rules of `since` and later formats refuse: an error for their texts, a
+  /// warning for older ones, which keep working. After a warning the caller continues as the older
+  /// rules did. True if it is an error.
+  bool error_since(RulesFormat since, Position at, std::string code, std::string message,
+                   std::string nearest = {});
   void error(Position at, std::string code, std::string message, std::string nearest = {});
   void warning(Position at, std::string code, std::string message, std::string nearest = {});
   bool has_errors() const { return errors_ > 0; }
@@ -46,6 +61,7 @@ class Diagnostics {
  private:
   void add(Diagnostic found);
 
+  RulesFormat format_;
   std::vector<Diagnostic> found_;
   std::size_t errors_ = 0;
   std::size_t left_out_ = 0;

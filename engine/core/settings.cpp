@@ -130,6 +130,13 @@ void Settings::warning(Position at, std::string code, std::string message, std::
                         std::move(nearest));
 }
 
+bool Settings::error_since(RulesFormat since, Position at, std::string code, std::string message,
+                           std::string nearest) {
+  return diagnostics_->error_since(since, at, std::move(code),
+                                   fmt::format("node \"{}\": {}", node_, message),
+                                   std::move(nearest));
+}
+
 const SettingSpec* Settings::spec(std::string_view key) const {
   const auto found = std::find_if(specs_.begin(), specs_.end(),
                                   [&](const SettingSpec& spec) { return spec.key == key; });

@@ -57,6 +57,9 @@ struct AuthorContext {
   bool undeclared_warns = false;                ///< Undeclared ones are warnings, not mistakes.
   /// Whether mistakes in `tests` count: not in a stored version, which is not checked again.
   bool check_tests = true;
+  /// The rules that bind the text: the stored format of a stored version, else the newest. Readers
+  /// below `load_scenario` ask `Diagnostics::format`, which is made from it.
+  RulesFormat format = kNewestFormat;
 };
 
 /// The settings of one node. Getters report a wrong type at its place and return a harmless
@@ -93,6 +96,9 @@ class Settings {
   /// Reports at `at`: `node "pause": <message>`.
   void error(Position at, std::string code, std::string message, std::string nearest = {});
   void warning(Position at, std::string code, std::string message, std::string nearest = {});
+  /// As `Diagnostics::error_since`: a warning where the text is held to older rules.
+  bool error_since(RulesFormat since, Position at, std::string code, std::string message,
+                   std::string nearest = {});
 
  private:
   const SettingSpec* spec(std::string_view key) const;

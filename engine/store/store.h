@@ -70,6 +70,7 @@ struct VersionRecord {
   Version version = 0;
   std::string text;  ///< The YAML, byte for byte.
   Instant created{};
+  RulesFormat format = kNewestFormat;  ///< The rules that checked the text.
   bool operator==(const VersionRecord&) const = default;
 };
 

@@ -55,7 +55,8 @@ TableWriter::TableWriter(SQLite::Database& database, const std::vector<Date>& da
                " VALUES (?, ?, ?, ?, ?)"},
       scenario_{database, "REPLACE INTO scenarios (key, body) VALUES (?, ?)"},
       version_{database,
-               "REPLACE INTO versions (scenario, version, created, text) VALUES (?, ?, ?, ?)"},
+               "REPLACE INTO versions (scenario, version, created, text, format)"
+               " VALUES (?, ?, ?, ?, ?)"},
       token_{database, "REPLACE INTO tokens (sha256, body) VALUES (?, ?)"},
       token_erase_{database, "DELETE FROM tokens WHERE sha256 = ?"},
       admin_{database, "REPLACE INTO admin (kind, name, content) VALUES (?, ?, ?)"},
@@ -218,7 +219,7 @@ void TableWriter::scenario(const ScenarioRecord& record) {
 }
 
 void TableWriter::version(const VersionRecord& record) {
-  version_.run(record.scenario, record.version, record.created, record.text);
+  version_.run(record.scenario, record.version, record.created, record.text, record.format);
 }
 
 void TableWriter::token(const TokenRecord& record) {

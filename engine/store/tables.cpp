@@ -229,17 +229,21 @@ Snapshot Tables::snapshot() {
   Query scenarios{database_, "SELECT key, body FROM scenarios ORDER BY key"};
   for (auto rows = scenarios(); rows.next();)
     snapshot.scenarios.push_back(intact(decode_scenario({rows.small_number(0)}, rows.bytes(1))));
-  Query versions{database_,
-                 "SELECT scenario, version, created, text FROM versions"
-                 " ORDER BY scenario, version"};
+  // A view from outside may read a folder that only older programs have opened.
+  const int schema = database_.execAndGet("PRAGMA user_version").getInt();
+  Query versions{database_, std::string{"SELECT scenario, version, created, text, "} +
+                                (schema >= 3 ? "format" : "1") +
+                                " FROM versions ORDER BY scenario, version"};
   for (auto rows = versions(); rows.next();)
     snapshot.versions.push_back({.scenario = {rows.small_number(0)},
                                  .version = rows.small_number(1),
                                  .text = std::string{rows.bytes(3)},
-                                 .created = rows.instant(2)});
+                                 .created = rows.instant(2),
+                                 .format = rows.small_number(4)});
   Query tokens{database_, "SELECT sha256, body FROM tokens ORDER BY sha256"};
   for (auto rows = tokens(); rows.next();)
     snapshot.tokens.push_back(intact(decode_token(std::string{rows.bytes(0)}, rows.bytes(1))));
+  if (schema < 2) return snapshot;
   Query admin{database_, "SELECT kind, name, content FROM admin ORDER BY kind, name"};
   for (auto rows = admin(); rows.next();)
     snapshot.admin.push_back({.kind = static_cast<AdminKind>(rows.small_number(0)),

@@ -58,3 +58,28 @@ TEST_CASE("findings come in the order of the file, each once", "[core][diagnosti
   CHECK(sorted[1].message == "second");
   CHECK(found.errors() == 2);
 }
+
+TEST_CASE("what only newer rules refuse is an error for new texts and a warning for older ones",
+          "[core][diagnostic]") {
+  Diagnostics newer{kNewestFormat};
+  CHECK(newer.format() == kNewestFormat);
+  CHECK(newer.error_since(kNewestFormat, {3, 5}, "too_wide", "2,000 items", "near"));
+  CHECK(newer.has_errors());
+  CHECK(newer.sorted() == std::vector<Diagnostic>{{.severity = Severity::Error,
+                                                   .at = {3, 5},
+                                                   .code = "too_wide",
+                                                   .message = "2,000 items",
+                                                   .nearest = "near"}});
+
+  Diagnostics older{kNewestFormat - 1};
+  CHECK_FALSE(older.error_since(kNewestFormat, {3, 5}, "too_wide", "2,000 items", "near"));
+  CHECK_FALSE(older.has_errors());
+  REQUIRE(older.sorted().size() == 1);
+  const Diagnostic found = older.sorted().front();
+  CHECK(found.severity == Severity::Warning);
+  CHECK(found.at == Position{3, 5});
+  CHECK(found.code == "too_wide");
+  CHECK(found.message.starts_with("2,000 items (this stored version continues to work"));
+  CHECK(found.nearest == "near");
+  CHECK(found.error_since == kNewestFormat);
+}

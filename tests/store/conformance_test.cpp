@@ -441,7 +441,8 @@ TEST_CASE("scenarios, versions and tokens are in the snapshot", "[store]") {
                           .created = at(1),
                           .activated = at(2),
                           .ever_ran = true};
-  const VersionRecord one{.scenario = {1}, .version = 1, .text = "scenario: welcome\n"};
+  const VersionRecord one{
+      .scenario = {1}, .version = 1, .text = "scenario: welcome\n", .format = kFirstFormat};
   const VersionRecord two{.scenario = {1}, .version = 2, .text = "# é\r\n", .created = at(4)};
   const TokenRecord token{.sha256 = "ab12", .name = "ci", .role = Role::Author, .created = at(3)};
   subject.commit({.scenarios = {scenario}, .versions = {two, one}, .tokens = {token}});

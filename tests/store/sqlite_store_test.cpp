@@ -128,9 +128,10 @@ TEST_CASE("a folder of the first schema is opened with all that it holds, journa
     must(store->fold());
     must(store->commit(busy_commit(10, 2)));  // still in the journal
   }
-  // As it was then: without what the second migration makes, and with fewer counters in a row.
+  // As it was then: without what later migrations make, and with fewer counters in a row.
   exec(folder.path() / "onward.db",
-       "DROP TABLE admin; DROP TABLE activity; PRAGMA user_version = 1;"
+       "DROP TABLE admin; DROP TABLE activity; ALTER TABLE versions DROP COLUMN format;"
+       "INSERT INTO versions VALUES (1, 1, 0, 'scenario: old'); PRAGMA user_version = 1;"
        "INSERT INTO counters VALUES (1, 0, 1, 0, x'0111060400000000000000000000000000000000')");
   const auto store = must(open_sqlite_store({.folder = folder.path()}));
   CHECK(contacts_known(*store, 11) == 5);
@@ -139,6 +140,8 @@ TEST_CASE("a folder of the first schema is opened with all that it holds, journa
   CHECK(row[Counter::Entered] == 3);
   CHECK(row[Counter::Inside] == 2);
   CHECK(row[Counter::MovedIn] == 0);
+  REQUIRE_FALSE(snapshot.versions.empty());
+  for (const VersionRecord& version : snapshot.versions) CHECK(version.format == kFirstFormat);
   must(store->commit({.last_seq = 20,
                       .last_contact = {20},
                       .admin = {{.kind = AdminKind::Pass, .name = "arm/x", .content = "{}"}},

@@ -101,6 +101,26 @@ TEST_CASE("a view sees what is committed, journal and all, and changes nothing a
   }
 }
 
+TEST_CASE("a view reads a folder that only older programs have opened", "[store][view]") {
+  const TempFolder folder;
+  must(open_sqlite_store({.folder = folder.path()}));
+  exec(folder.path(),
+       "INSERT INTO versions (scenario, version, created, text) VALUES (1, 1, 0, 'scenario: old');"
+       "INSERT INTO admin VALUES (2, 'tier', x'7b7d')");
+  for (const int schema : {2, 1}) {
+    exec(folder.path(), schema == 2 ? "ALTER TABLE versions DROP COLUMN format"
+                                    : "DROP TABLE admin; DROP TABLE activity");
+    exec(folder.path(), "PRAGMA user_version = " + std::to_string(schema));
+    auto view = must(StoreView::open(folder.path()));
+    CHECK(view->schema() == schema);
+    const Snapshot snapshot = must(view->snapshot());
+    REQUIRE(snapshot.versions.size() == 1);
+    CHECK(snapshot.versions.front().format == kFirstFormat);
+    CHECK(snapshot.admin.size() == (schema == 2 ? 1 : 0));
+    must(view->recount(Instant{}));
+  }
+}
+
 TEST_CASE("beside its owner a view names it and keeps to one moment", "[store][view]") {
   const TempFolder folder;
   World world;

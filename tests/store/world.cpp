@@ -221,8 +221,8 @@ void World::author(Random& random, Commit& commit) {
                               .id = "s" + std::to_string(key.value),
                               .newest = 1 + below(random, 3),
                               .created = now()});
-  commit.versions.push_back(
-      {key, 1 + below(random, 3), std::string(below(random, 99), 'y'), now()});
+  commit.versions.push_back({key, 1 + below(random, 3), std::string(below(random, 99), 'y'), now(),
+                             1 + below(random, 3)});
   commit.tokens.push_back(
       {.sha256 = std::to_string(below(random, 3)), .name = "t", .removed = chance(random, 30)});
   commit.admin.push_back({.kind = AdminKind::Field,

@@ -2,7 +2,7 @@
 
 namespace onward {
 std::span<const SchemaMigration> migrations() {
-  static const SchemaMigration kAll[] = {{1, kMigration1}, {2, kMigration2}};
+  static const SchemaMigration kAll[] = {{1, kMigration1}, {2, kMigration2}, {3, kMigration3}};
   return kAll;
 }
 }  // namespace onward
