@@ -24,6 +24,7 @@ Value view_of(const ScenarioVersions& versions) {
   for (const VersionInfo& info : versions.versions)
     list.push_back(ValueMap{{"version", number(info.version)},
                             {"created", format_instant(info.created)},
+                            {"format", number(info.format)},
                             {"nodes", number(info.nodes)},
                             {"newest", info.newest},
                             {"entered", info.entered},
@@ -39,6 +40,7 @@ Value view_of(const VersionText& text) {
   return ValueMap{{"scenario", text.id},
                   {"version", number(text.version)},
                   {"created", format_instant(text.created)},
+                  {"format", number(text.format)},
                   {"text", text.text}};
 }
 

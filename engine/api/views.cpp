@@ -140,6 +140,7 @@ Value view_of(const ScenarioInfo& info) {
                         {"title", info.title},
                         {"state", to_string(info.state)},
                         {"version", number(info.version)},
+                        {"format", number(info.format)},
                         {"test_emails", texts(info.test_emails)},
                         {"created", format_instant(info.created)},
                         {"activated", instant_or_null(info.activated)},

@@ -126,6 +126,14 @@ class Node {
 
 enum class NodeFamily : std::uint8_t { Trigger, Condition, Action, Wait };
 
+/// What newer rules read in another way than older ones did, though they accept the text as well.
+struct MeaningChange {
+  RulesFormat since = kNewestFormat;
+  /// A sentence for the author of a plan: "a date in the past now leaves by on_past".
+  std::string_view sentence;
+  std::function<bool(const Tree&)> concerns;  ///< Whether a node, given its mapping, is affected.
+};
+
 /// One kind of node: everything that validation, schema, documentation and forms need to know.
 struct NodeKind {
   std::string_view name;
@@ -138,7 +146,8 @@ struct NodeKind {
   /// The ports of a node, given its mapping, where they depend on it; else `ports` it is. Never
   /// fails: whatever is wrong there the constructor reports.
   std::function<std::vector<std::string>(const Tree&)> ports_of = {};
-  bool ports_in_next = false;  ///< They are keys of a mapping below "next" (`split`).
+  bool ports_in_next = false;               ///< They are keys of a mapping below "next" (`split`).
+  std::vector<MeaningChange> changes = {};  ///< Told by `plan` where a version takes newer rules.
   std::function<std::unique_ptr<Node>(Settings&)> make;
 };
 template <class T>

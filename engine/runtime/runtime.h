@@ -88,7 +88,8 @@ struct ScenarioInfo {
   std::string id;
   std::string title;
   ScenarioState state = ScenarioState::Draft;
-  Version version = 0;  ///< The newest.
+  Version version = 0;                 ///< The newest.
+  RulesFormat format = kNewestFormat;  ///< The rules that checked it.
   std::vector<std::string> test_emails;
   Instant created{};
   std::optional<Instant> activated, archived;
@@ -110,7 +111,8 @@ struct MigrationRequest {
 struct VersionInfo {
   Version version = 0;
   Instant created{};
-  std::size_t nodes = 0;  ///< 0 where the text cannot be read any more.
+  RulesFormat format = kNewestFormat;  ///< The rules that checked it.
+  std::size_t nodes = 0;               ///< 0 where the text cannot be read any more.
   std::int64_t entered = 0;
   std::int64_t inside = 0;       ///< Live runs on it.
   std::int64_t test_inside = 0;  ///< Test runs on it.
@@ -126,6 +128,7 @@ struct VersionText {
   std::string id;
   Version version = 0;
   Instant created{};
+  RulesFormat format = kNewestFormat;  ///< The rules that checked it.
   std::string text;
 };
 

@@ -90,7 +90,7 @@ Result<const ScenarioBook::Entry*> ScenarioBook::known(std::string_view id) cons
 // ---- commands ----
 
 Result<ScenarioBook::Applied> ScenarioBook::apply(const std::string& id, const std::string& text,
-                                                  Instant now) const {
+                                                  RulesFormat format, Instant now) const {
   const auto found = entries_.find(id);
   const Entry* entry = found == entries_.end() ? nullptr : &found->second;
   if (entry != nullptr && entry->record.deleted)
@@ -100,8 +100,13 @@ Result<ScenarioBook::Applied> ScenarioBook::apply(const std::string& id, const s
                             id));
   if (entry != nullptr && entry->record.state == ScenarioState::Archived) return archived(id);
   Applied applied;
+  const VersionRecord* same = nullptr;
+  if (entry != nullptr)
+    if (const VersionRecord& newest = entry->versions.at(entry->record.newest); newest.text == text)
+      same = &newest;
   AuthorContext context = context_;
   context.custom_fields = fields_.get();
+  context.format = same == nullptr ? format : same->format;
   const WorkGuard guard{working_, work_item_of_text(text), id};
   if (guard.is_poison())
     return fail(ErrorKind::Conflict, std::string{kPoison}, poison_message("this very text"));
@@ -115,7 +120,7 @@ Result<ScenarioBook::Applied> ScenarioBook::apply(const std::string& id, const s
     return applied;
   }
   applied.answer.created = entry == nullptr;
-  if (entry != nullptr && entry->versions.at(entry->record.newest).text == text) {
+  if (same != nullptr) {
     applied.answer.scenario = info_of(*entry, false);
     return applied;
   }
@@ -132,8 +137,11 @@ Result<ScenarioBook::Applied> ScenarioBook::apply(const std::string& id, const s
     record.state = ScenarioState::Scheduled;
   applied.answer.changed = true;
   applied.change.built = std::move(loaded.scenario);
-  applied.change.versions.push_back(
-      {.scenario = record.key, .version = record.newest, .text = text, .created = now});
+  applied.change.versions.push_back({.scenario = record.key,
+                                     .version = record.newest,
+                                     .text = text,
+                                     .created = now,
+                                     .format = format});
   applied.change.scenarios.push_back(std::move(record));
   return applied;
 }
@@ -258,9 +266,10 @@ Result<ScenarioBook::Applied> ScenarioBook::duplicate(std::string_view id,
     return fail(ErrorKind::Conflict, "id_used",
                 fmt::format("there is, or was, a scenario \"{}\"; choose another id", new_id));
   const Entry& original = **entry;
-  auto text = with_scenario_id(original.versions.at(original.record.newest).text, new_id);
+  const VersionRecord& newest = original.versions.at(original.record.newest);
+  auto text = with_scenario_id(newest.text, new_id);
   if (!text) return tl::make_unexpected(text.error());
-  return apply(new_id, *text, now);
+  return apply(new_id, *text, newest.format, now);
 }
 
 Result<BookChange> ScenarioBook::remove_draft(std::string_view id) const {
@@ -315,15 +324,37 @@ std::shared_ptr<const Scenario> ScenarioBook::build(const Entry& entry, Version 
           LogLevel::Error});
     return nullptr;
   };
+  const RulesFormat format = record->second.format;
+  if (format > kNewestFormat)
+    return unreadable(
+        fmt::format("it was checked by the rules of format {}, and this program knows "
+                    "formats 1 to {}; use a newer Onward",
+                    format, kNewestFormat));
   const WorkGuard guard{working_, work_item_of_text(text), entry.record.id};
   if (guard.is_poison()) return unreadable(poison_message("this text"));
-  Loaded loaded = load_scenario(text, kinds_, {.check_tests = false});
+  Loaded loaded = load_scenario(text, kinds_, {.check_tests = false, .format = format});
   if (!loaded.scenario)
     return unreadable(loaded.diagnostics.empty() ? std::string_view{}
                                                  : loaded.diagnostics.front().message);
+  log_outdated(entry, record->second, loaded.diagnostics);
   std::vector<std::pair<std::string, NodeNumber>> numbers = entry.record.nodes;
   loaded.scenario->number_nodes(numbers);
   return std::move(loaded.scenario);
+}
+
+void ScenarioBook::log_outdated(const Entry& entry, const VersionRecord& version,
+                                const std::vector<Diagnostic>& found) const {
+  const auto is_outdated = [](const Diagnostic& one) { return one.error_since != 0; };
+  const auto first = std::ranges::find_if(found, is_outdated);
+  if (first == found.end() || !entry.outdated.insert(version.version).second) return;
+  log_({"scenario.outdated",
+        {{"scenario", entry.record.id},
+         {"version", count_value(version.version)},
+         {"format", count_value(version.format)},
+         {"warnings", static_cast<std::int64_t>(std::ranges::count_if(found, is_outdated))},
+         {"line", std::int64_t{first->at.line}},
+         {"first", first->message}},
+        LogLevel::Warning});
 }
 
 Catalog ScenarioBook::catalog(const Counters& counters, const std::string& epoch,
@@ -386,6 +417,7 @@ ScenarioInfo ScenarioBook::info_of(const Entry& entry, bool with_text) const {
   for (const auto& [version, text] : entry.versions) {
     info.versions.emplace_back(version, text.created);
     info.changed = std::max(info.changed, text.created);
+    if (version == record.newest) info.format = text.format;
   }
   for (const auto& moment : {record.activated, record.archived, record.purged})
     if (moment) info.changed = std::max(info.changed, *moment);

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,19 +30,25 @@ struct BookChange {
 /// Used by the engine thread alone.
 class ScenarioBook {
  public:
-  /// `log` is told of a stored version that this program cannot read.
+  /// `log` gets an event for a stored version that this program cannot read, and for one that
+  /// newer rules would refuse.
   ScenarioBook(const NodeKinds& kinds, const Snapshot& snapshot, LogSink log);
 
   struct Applied {
     ApplyAnswer answer;
     BookChange change;
   };
-  Result<Applied> apply(const std::string& id, const std::string& text, Instant now) const;
+  /// A new text is held to the newest rules. One that is the newest version's, byte for byte, is
+  /// held to the rules of that version and changes nothing.
+  Result<Applied> apply(const std::string& id, const std::string& text, Instant now) const {
+    return apply(id, text, kNewestFormat, now);
+  }
   Result<BookChange> activate(std::string_view id,
                               const std::optional<std::vector<std::string>>& test_emails,
                               Instant now) const;
   Result<BookChange> hold(std::string_view id) const;
   Result<BookChange> archive(std::string_view id, Instant now) const;
+  /// The copy keeps the format of its original, so what runs can be duplicated.
   Result<Applied> duplicate(std::string_view id, const std::string& new_id, Instant now) const;
   Result<BookChange> remove_draft(std::string_view id) const;
   /// What the times in a newest text ask for by `now`: a start, or an end. Of one scenario; asked
@@ -97,7 +104,11 @@ class ScenarioBook {
     std::map<Version, VersionRecord> versions;
     std::map<Version, std::shared_ptr<const Scenario>> built;
     mutable std::map<Version, std::size_t> sizes;  // nodes, once they have been asked for
+    mutable std::set<Version> outdated;            // logged as such
   };
+  /// `format`: the rules that bind a text that is not the stored one already.
+  Result<Applied> apply(const std::string& id, const std::string& text, RulesFormat format,
+                        Instant now) const;
   Result<const Entry*> known(std::string_view id) const;
   std::optional<ScenarioNext> next_of(const Entry& entry) const;
   /// The version, read where it is not at hand; null where it cannot be.
@@ -109,6 +120,9 @@ class ScenarioBook {
   ScenarioInfo info_of(const Entry& entry, bool with_text) const;
   StatsSide side(const Entry& entry, const Counters& counters, bool test, Version version) const;
   std::shared_ptr<const Scenario> build(const Entry& entry, Version version) const;
+  /// Logs once what newer rules would refuse in a version.
+  void log_outdated(const Entry& entry, const VersionRecord& version,
+                    const std::vector<Diagnostic>& found) const;
 
   const NodeKinds& kinds_;
   LogSink log_;

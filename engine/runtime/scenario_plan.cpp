@@ -134,6 +134,27 @@ void add_notes(ScenarioPlan& plan, const Scenario& to, const Scenario* from, std
   else if (to.end_at && (from == nullptr || from->end_at != to.end_at || from->at_end != to.at_end))
     notes.push_back(fmt::format("it {} by itself at {}", end, format_instant(*to.end_at)));
 }
+
+/// Names each node of both versions that newer rules read in another way, though its text may be
+/// the same. `text` is the newer version's.
+void add_meaning_notes(ScenarioPlan& plan, const Tree& text, const Scenario& from,
+                       const Scenario& to, RulesFormat from_format, RulesFormat to_format) {
+  const Tree::Entry* nodes = text.find("nodes");
+  if (nodes == nullptr || from_format >= to_format) return;
+  std::set<std::string_view> before;
+  for (const ScenarioNode& node : from.nodes) before.insert(node.id);
+  std::map<std::string_view, const Tree*> settings;
+  for (const Tree::Entry& entry : nodes->value.entries) settings.emplace(entry.key, &entry.value);
+  for (const ScenarioNode& node : to.nodes) {
+    const auto written = settings.find(node.id);
+    if (!before.contains(node.id) || written == settings.end()) continue;
+    for (const MeaningChange& change : node.kind->changes)
+      if (change.since > from_format && change.since <= to_format &&
+          change.concerns(*written->second))
+        plan.notes.push_back(
+            fmt::format("\"{}\" changes its meaning: {}", node.id, change.sentence));
+  }
+}
 }  // namespace
 
 std::vector<std::string> ScenarioBook::stranded(const Entry& entry,
@@ -239,6 +260,9 @@ Result<ScenarioPlan> ScenarioBook::plan(const std::string& id, const std::string
   }
   add_notes(plan, *to, from.get(), sum_of(counters, record.key, 0, Counter::Entered),
             sum_of(counters, record.key, plan.to, Counter::Parked), now);
+  if (answer.changed && after && from != nullptr)
+    add_meaning_notes(plan, *after, *from, *to, entry->versions.at(entry->record.newest).format,
+                      applied->change.versions.front().format);
   plan.stranded = stranded(*entry, to, plan.to, *map, counters);
   return plan;
 }
@@ -253,8 +277,10 @@ Result<ScenarioVersions> ScenarioBook::versions(std::string_view id,
   ScenarioVersions versions{.id = entry.record.id, .state = entry.record.state};
   for (auto row = entry.versions.rbegin(); row != entry.versions.rend(); ++row) {
     const auto& [number, text] = *row;
-    VersionInfo info{
-        .version = number, .created = text.created, .newest = number == entry.record.newest};
+    VersionInfo info{.version = number,
+                     .created = text.created,
+                     .format = text.format,
+                     .newest = number == entry.record.newest};
     const auto [size, unknown] = entry.sizes.try_emplace(number);
     if (unknown)
       if (const auto scenario = version(entry, number)) size->second = scenario->nodes.size();
@@ -285,6 +311,7 @@ Result<VersionText> ScenarioBook::text(std::string_view id, Version version) con
   return VersionText{.id = entry.record.id,
                      .version = version,
                      .created = row->second.created,
+                     .format = row->second.format,
                      .text = row->second.text};
 }
 }  // namespace onward

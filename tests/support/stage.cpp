@@ -40,7 +40,7 @@ void FakeSink::expedite(std::vector<DeliveryKey> deliveries) {
 }
 
 Stage::Stage(std::string_view scenario, std::unique_ptr<Store> store, RuntimeOptions options)
-    : options_{std::move(options)} {
+    : kinds_{&node_kinds()}, options_{std::move(options)} {
   kept_ = store ? std::shared_ptr<Store>{std::move(store)}
                 : std::shared_ptr<Store>{make_memory_store()};
   open(std::make_unique<PassingStore>(kept_));
@@ -48,14 +48,18 @@ Stage::Stage(std::string_view scenario, std::unique_ptr<Store> store, RuntimeOpt
 }
 
 void Stage::open(std::unique_ptr<Store> store) {
-  simulation_ =
-      must(Simulation::open(std::move(store), node_kinds(), clock_, sink_, options_), "open");
+  simulation_ = must(Simulation::open(std::move(store), *kinds_, clock_, sink_, options_), "open");
 }
 
 void Stage::restart() {
   simulation_.reset();
   sink_.tasks.clear();
   open(std::make_unique<PassingStore>(kept_));
+}
+
+void Stage::restart(const NodeKinds& kinds) {
+  kinds_ = &kinds;
+  restart();
 }
 
 void Stage::restart(const std::function<std::unique_ptr<Store>()>& reopen) {

@@ -71,6 +71,8 @@ class Stage {
   void restart();
   /// The store as well: closed, and what `reopen` opens takes its place.
   void restart(const std::function<std::unique_ptr<Store>()>& reopen);
+  /// The same store under a program with other node kinds, which outlive the stage.
+  void restart(const NodeKinds& kinds);
 
   /// What the next restart begins with.
   RuntimeOptions& options() { return options_; }
@@ -89,6 +91,7 @@ class Stage {
   void work(std::vector<Job> jobs, std::vector<AttemptResult> results = {});
   std::string node_id(ScenarioKey scenario, NodeNumber node) const;
 
+  const NodeKinds* kinds_;
   VirtualClock clock_{std::chrono::sys_days{std::chrono::year{2026} / 5 / 1} +
                       std::chrono::hours{9}};
   FakeSink sink_;

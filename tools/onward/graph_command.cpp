@@ -40,7 +40,7 @@ std::string drawn(const Scenario& scenario, const std::string& format,
 
 int run_graph(const ClientOptions& options, const GraphOptions& graph) {
   bool from_server = false;
-  const auto file = load_scenario_of(options, graph.scenario, &from_server);
+  const auto file = load_scenario_of(options, graph.scenario, StoredRules::Own, &from_server);
   if (!file) return complain(file.error());
   if (!file->loaded.scenario) {
     say(findings_of(*file, colour_on_stderr()));

@@ -66,7 +66,7 @@ Result<ScenarioFile> load_scenario_file(const std::string& file) {
 }
 
 Result<ScenarioFile> load_scenario_of(const ClientOptions& options, const std::string& name,
-                                      bool* from_server) {
+                                      StoredRules rules, bool* from_server) {
   std::error_code ignored;
   const bool remote = name != "-" && valid_id(name) && !fs::exists(name, ignored);
   if (from_server) *from_server = remote;
@@ -83,7 +83,14 @@ Result<ScenarioFile> load_scenario_of(const ClientOptions& options, const std::s
                 fmt::format("There is no file \"{}\", and {} says: {}", name, client.shown(),
                             answer->text("detail")));
   ScenarioFile read{.name = name, .text = answer->text("text")};
-  read.loaded = load_scenario(read.text, node_kinds());
+  AuthorContext context;
+  // A server that does not name the format is older than formats.
+  if (rules == StoredRules::Own) {
+    const Value* format = answer->value.find("format");
+    const auto* number = format == nullptr ? nullptr : format->get_if<std::int64_t>();
+    context.format = number == nullptr ? kFirstFormat : static_cast<RulesFormat>(*number);
+  }
+  read.loaded = load_scenario(read.text, node_kinds(), context);
   return read;
 }
 

@@ -20,10 +20,12 @@ struct ScenarioFile {
 Result<std::vector<std::string>> scenario_files(const std::vector<std::string>& paths);
 /// Read and loaded; the error is one of reading.
 Result<ScenarioFile> load_scenario_file(const std::string& file);
+/// By which rules the text of a server is read: those that checked it there, or the newest.
+enum class StoredRules { Own, Newest };
 /// The same of what may also be a scenario of a server: that where there is no such file and the
 /// name is an id. `from_server` tells whether it came from there.
 Result<ScenarioFile> load_scenario_of(const ClientOptions& client, const std::string& name,
-                                      bool* from_server = nullptr);
+                                      StoredRules rules, bool* from_server = nullptr);
 /// The mistakes and warnings in lines for people; empty where there are none.
 std::string findings_of(const ScenarioFile& file, bool colour);
 }  // namespace onward

@@ -118,7 +118,7 @@ class Simulator {
     if (!files) return refuse(files.error());
     int code = kExitOk;
     for (const std::string& name : *files) {
-      auto file = load_scenario_of(client_, name);
+      auto file = load_scenario_of(client_, name, StoredRules::Newest);
       if (!file) return refuse(file.error());
       if (!file->loaded.scenario) {
         err_ << findings_of(*file, colour_);
