@@ -31,6 +31,12 @@ struct ApiReply {
   bool close = false;  ///< The connection ends after it.
 };
 
+/// What a request's header says about its sender.
+struct Admission {
+  std::optional<ApiReply> refusal = std::nullopt;  ///< Spares reading the body.
+  bool known = false;                              ///< It brings a valid token or secret.
+};
+
 /// What travels back to the io thread: a reply, or what makes one there.
 struct Completion {
   ApiReply reply;

@@ -14,9 +14,9 @@ constexpr std::string_view kTaguchi = "taguchi";
 constexpr std::string_view kCloudEvents = "cloudevents";
 constexpr std::string_view kNames[] = {kEgoi, kTaguchi, kCloudEvents};
 
-constexpr std::string_view kForeignCodes = "id_mismatch many_contacts";
+constexpr std::string_view kForeignCodes = "id_mismatch many_contacts unsigned_attributes";
 constexpr std::string_view kCloudEventCodes =
-    "missing_attribute bad_attribute unsupported_specversion bad_data";
+    "missing_attribute bad_attribute unsupported_specversion bad_data unsigned_attributes";
 
 struct Door {
   Runtime& runtime;
@@ -37,23 +37,31 @@ std::shared_ptr<const Guard> guard_of(const IntakeSecrets& secrets, std::string_
             }});
 }
 
-using Parse = Result<EventPost> (*)(const ApiRequest& request, Instant now, bool history);
+using Parse = Result<EventPost> (*)(const Call& call, Instant now, bool history);
 
 std::function<void(Call)> handler(const Door& door, Parse parse) {
   return [door, parse](const Call& call) {
     const auto history = history_mode(call);
     if (!history) return call.reply(problem_of(history.error()));
-    take_post(door.runtime, *door.figures, call, parse(call.request, door.clock.now(), *history));
+    take_post(door.runtime, *door.figures, call, parse(call, door.clock.now(), *history));
   };
 }
 
 /// Other systems name the type of their bodies in many ways: it must be JSON, whatever it is
 /// called.
-Result<EventPost> egoi(const ApiRequest& request, Instant now, bool history) {
-  return parse_egoi(request.body, now, history);
+Result<EventPost> egoi(const Call& call, Instant now, bool history) {
+  return parse_egoi(call.request.body, now, history);
 }
-Result<EventPost> taguchi(const ApiRequest& request, Instant now, bool history) {
-  return parse_taguchi(request.body, now, history);
+Result<EventPost> taguchi(const Call& call, Instant now, bool history) {
+  return parse_taguchi(call.request.body, now, history);
+}
+/// The attributes of the binary form are headers, which no signature covers.
+Result<EventPost> cloudevents(const Call& call, Instant now, bool history) {
+  if (call.proof == Proof::BodySignature && !is_cloudevents_document(call.request))
+    return fail(ErrorKind::Invalid, "unsigned_attributes",
+                "The signature covers the body, not the ce- headers: send the structured form, or "
+                "the binary one with a token or X-Onward-Secret.");
+  return parse_cloudevents(call.request, now, history);
 }
 }  // namespace
 
@@ -73,7 +81,8 @@ std::vector<Route> intake_routes(Runtime& runtime, const Clock& clock,
        {.id = "postEgoiEvents",
         .body = {{"EgoiEvents"}},
         .answers = {{202, "EventsTaken"}},
-        .faults = {{400, "bad_json wrong_type no_events"}, {413, "too_many_events"}}},
+        .faults = {{400, "bad_json wrong_type no_events unsigned_attributes"},
+                   {413, "too_many_events"}}},
        guard_of(secrets, kEgoi, clock)},
       {"POST",
        "/v1/intake/taguchi",
@@ -94,7 +103,7 @@ std::vector<Route> intake_routes(Runtime& runtime, const Clock& clock,
        Need::Ingest,
        "Takes CloudEvents 1.0: structured, batched or binary.",
        {"mode"},
-       handler(door, parse_cloudevents),
+       handler(door, cloudevents),
        {.id = "postCloudEvents",
         .body =
             {{"CloudEvent", "application/cloudevents+json"},

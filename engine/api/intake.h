@@ -22,6 +22,8 @@ Result<EventPost> parse_taguchi(std::string_view body, Instant now, bool history
 /// CloudEvents 1.0 over HTTP: structured, batched or binary, as the request's headers say. A
 /// content type that is none of these is `unsupported_media_type`.
 Result<EventPost> parse_cloudevents(const ApiRequest& request, Instant now, bool history);
+/// Whether the body alone holds the events, as in the structured and the batched form.
+bool is_cloudevents_document(const ApiRequest& request);
 /// The type of an event by that of a CloudEvent: a name as it is, or a reverse-DNS name without its
 /// domain and version, in snake_case: "com.example.order.placed.v1" is "order_placed" and so
 /// "new_order".

@@ -80,17 +80,25 @@ bool brings_proof(const ApiRequest& request) {
   return is_signed(request) || has(request, kSecretHeader);
 }
 
-Status check_intake(std::span<const std::string> secrets, const ApiRequest& request, Instant now) {
-  Status first = refuse("no_proof", "There is neither a secret nor a signature.");
+Result<Proof> check_intake(std::span<const std::string> secrets, const ApiRequest& request,
+                           Instant now) {
+  Result<Proof> first = refuse("no_proof", "There is neither a secret nor a signature.");
   bool any = false;
-  const auto judge = [&](Status status) {
-    if (status || !any) first = std::move(status);
+  const auto judge = [&](const Status& status, Proof proof) {
+    if (status)
+      first = proof;
+    else if (!any)
+      first = tl::make_unexpected(status.error());
     any = true;
     return first.has_value();
   };
-  if (has(request, kSecretHeader) && judge(check_secret(secrets, request))) return {};
-  if (has(request, kSignatureHeader) && judge(check_signature(secrets, request, now))) return {};
-  if (has(request, kHubHeader) && judge(check_hub(secrets, request))) return {};
+  if (has(request, kSecretHeader) && judge(check_secret(secrets, request), Proof::Credential))
+    return first;
+  if (has(request, kSignatureHeader) &&
+      judge(check_signature(secrets, request, now), Proof::BodySignature))
+    return first;
+  if (has(request, kHubHeader) && judge(check_hub(secrets, request), Proof::BodySignature))
+    return first;
   return first;
 }
 }  // namespace onward

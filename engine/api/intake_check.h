@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/api/http.h"
+#include "engine/api/router.h"
 #include "engine/core/result.h"
 #include "engine/core/time.h"
 
@@ -32,5 +33,7 @@ bool brings_proof(const ApiRequest& request);
 /// - Standard Webhooks: `webhook-id`, `webhook-timestamp` and `webhook-signature: v1,BASE64`; the
 ///   key of a secret that begins with "whsec_" is what its Base64 holds, of any other its bytes;
 /// - `X-Hub-Signature-256: sha256=HEX` of the body, keyed by the secret's bytes.
-Status check_intake(std::span<const std::string> secrets, const ApiRequest& request, Instant now);
+/// The secret is a `Proof::Credential`, the signatures prove the body alone.
+Result<Proof> check_intake(std::span<const std::string> secrets, const ApiRequest& request,
+                           Instant now);
 }  // namespace onward

@@ -307,6 +307,11 @@ Result<std::string> type_of_cloudevent(std::string_view type) {
                           clipped(type), clipped(name)));
 }
 
+bool is_cloudevents_document(const ApiRequest& request) {
+  const std::string media = media_type(request.header("content-type"));
+  return media == kStructured || media == kBatched;
+}
+
 Result<EventPost> parse_cloudevents(const ApiRequest& request, Instant now, bool history) {
   PostReader reader{[now, history](const Value& event) { return read_event(event, now, history); },
                     PostReader::Ids::Sent};

@@ -70,49 +70,64 @@ Router::Match Router::find(std::string_view method, std::string_view path) const
 Api::Api(std::vector<Route> routes, Access access)
     : router_{std::move(routes)}, access_{std::move(access)} {}
 
-std::optional<ApiReply> Api::refuse_caller(const ApiRequest& request, const Route& route,
-                                           Arrived arrived) const {
-  if (!route.guard) return access_.refuse(request, route.need);
-  const Guard& guard = *route.guard;
-  const bool proof = guard.brings_proof(request);
-  if (proof && arrived == Arrived::Head && guard.needs_body(request)) return std::nullopt;
-  const Status checked = proof ? guard.check(request) : Status{};
-  if (proof && checked) return std::nullopt;
-  // A secret guards its route also where the server asks for no tokens.
-  auto refusal = access_.asks_for_tokens() ? access_.refuse(request, route.need)
-                                           : problem(401, "no_token", "");
-  if (!refusal || refusal->status != 401) return refusal;
-  if (!checked) return problem(401, checked.error().code, checked.error().message);
-  return problem(401, "no_token",
-                 "Send a token, the secret of this route in X-Onward-Secret, or a signature made "
-                 "with it.");
+Api::Judgement Api::judge_by_token(const ApiRequest& request, const Route& route) const {
+  if (auto refusal = access_.refuse(request, route.need)) return {std::move(refusal)};
+  const bool asked = route.need != Need::Nothing || !access_.asks_for_tokens();
+  return {std::nullopt, asked ? Proof::Credential : Proof::None};
 }
 
-std::optional<ApiReply> Api::refuse(const ApiRequest& request, const Router::Match& match,
-                                    Arrived arrived) const {
+Api::Judgement Api::judge_caller(const ApiRequest& request, const Route& route,
+                                 Arrived arrived) const {
+  if (!route.guard) return judge_by_token(request, route);
+  const Guard& guard = *route.guard;
+  // A secret guards its route also where the server asks for no tokens.
+  Judgement by_token = access_.asks_for_tokens() ? judge_by_token(request, route)
+                                                 : Judgement{problem(401, "no_token", "")};
+  if (!by_token.refusal) return by_token;
+  const bool brings = guard.brings_proof(request);
+  if (brings && arrived == Arrived::Head && guard.needs_body(request)) return {};
+  const Result<Proof> checked = brings ? guard.check(request) : Result<Proof>{Proof::None};
+  if (brings && checked) return {std::nullopt, *checked};
+  if (by_token.refusal->status != 401) return by_token;
+  if (!checked) return {problem(401, checked.error().code, checked.error().message)};
+  return {problem(401, "no_token",
+                  "Send a token, the secret of this route in X-Onward-Secret, or a signature made "
+                  "with it.")};
+}
+
+Api::Judgement Api::judge(const ApiRequest& request, const Router::Match& match,
+                          Arrived arrived) const {
   if (!match.route) {
-    if (match.allow.empty()) return problem(404, "unknown_route", "There is nothing at this path.");
+    if (match.allow.empty())
+      return {problem(404, "unknown_route", "There is nothing at this path.")};
     ApiReply reply = problem(
         405, "method_not_allowed",
         fmt::format("{} is not possible here; this path takes {}.", request.method, match.allow));
     reply.headers.emplace_back("Allow", match.allow);
-    return reply;
+    return {std::move(reply)};
   }
-  if (auto refusal = refuse_caller(request, *match.route, arrived)) return refusal;
-  if (match.bad_path)
-    return problem(400, "bad_path",
-                   "The path holds a broken percent escape, a control character or bytes that are "
-                   "no UTF-8.");
-  return std::nullopt;
+  Judgement judgement = judge_caller(request, *match.route, arrived);
+  if (!judgement.refusal && match.bad_path)
+    judgement.refusal = problem(400, "bad_path",
+                                "The path holds a broken percent escape, a control character or "
+                                "bytes that are no UTF-8.");
+  // A query is read by every handler, and no signature covers it.
+  if (!judgement.refusal && judgement.proof == Proof::BodySignature && !request.query.empty())
+    judgement.refusal = problem(400, "unsigned_attributes",
+                                "The signature covers the body, not the query: send this request "
+                                "without \"?\", or with a token or X-Onward-Secret.");
+  return judgement;
 }
 
-std::optional<ApiReply> Api::admit(const ApiRequest& request) const {
-  return refuse(request, router_.find(request.method, request.path), Arrived::Head);
+Admission Api::admit(const ApiRequest& request) const {
+  Judgement judgement = judge(request, router_.find(request.method, request.path), Arrived::Head);
+  return {std::move(judgement.refusal), judgement.proof == Proof::Credential};
 }
 
 void Api::handle(ApiRequest& request, Reply reply) const {
   Router::Match match = router_.find(request.method, request.path);
-  if (auto refusal = refuse(request, match, Arrived::Whole)) return reply(std::move(*refusal));
+  Judgement judgement = judge(request, match, Arrived::Whole);
+  if (judgement.refusal) return reply(*std::move(judgement.refusal));
   auto query = parse_query(request.query);
   if (!query) return reply(problem(400, "bad_query", "The query cannot be decoded."));
   for (std::size_t i = 0; i < query->size(); ++i) {
@@ -135,7 +150,7 @@ void Api::handle(ApiRequest& request, Reply reply) const {
         return reply(problem(400, "repeated_parameter",
                              fmt::format("The parameter \"{}\" stands twice in the query.", name)));
   }
-  match.route->handler(
-      {request, std::move(match.params), std::move(*query), std::move(reply), &access_});
+  match.route->handler({request, std::move(match.params), std::move(*query), std::move(reply),
+                        &access_, judgement.proof});
 }
 }  // namespace onward

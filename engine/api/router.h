@@ -13,6 +13,15 @@
 #include "engine/api/route_docs.h"
 
 namespace onward {
+/// How the sender of a request has shown that it may.
+enum class Proof : std::uint8_t {
+  None,
+  /// A signature of the body: the path, the query and the header may be anybody's.
+  BodySignature,
+  /// A token or the route's secret, or none was asked for: the whole request is its sender's.
+  Credential,
+};
+
 /// A request that found its route and may pass.
 struct Call {
   ApiRequest& request;              ///< Until the handler returns.
@@ -20,6 +29,7 @@ struct Call {
   QueryParameters query;            ///< Only names that the route knows.
   Reply reply;
   const Access* access = nullptr;
+  Proof proof = Proof::Credential;
 
   /// Who asks, for the log of what was changed: the token's name.
   std::string who() const { return access ? access->name_of(request) : std::string{}; }
@@ -33,7 +43,7 @@ struct Call {
 struct Guard {
   std::function<bool(const ApiRequest&)> brings_proof;  ///< By its headers.
   std::function<bool(const ApiRequest&)> needs_body;    ///< To judge the proof.
-  std::function<Status(const ApiRequest&)> check;
+  std::function<Result<Proof>(const ApiRequest&)> check;
 };
 
 /// One row of the table: from it come dispatch, access and documentation.
@@ -72,17 +82,20 @@ class Api {
   Api(std::vector<Route> routes, Access access);
   /// Answers, now or later.
   void handle(ApiRequest& request, Reply reply) const;
-  /// Judges a request by its head alone, before its body is read: the refusal, or nothing.
-  std::optional<ApiReply> admit(const ApiRequest& request) const;
+  /// Judges a request by its head alone, before its body is read.
+  Admission admit(const ApiRequest& request) const;
   const Router& router() const { return router_; }
 
  private:
   /// How much of a request has arrived.
   enum class Arrived : std::uint8_t { Head, Whole };
-  std::optional<ApiReply> refuse(const ApiRequest& request, const Router::Match& match,
-                                 Arrived arrived) const;
-  std::optional<ApiReply> refuse_caller(const ApiRequest& request, const Route& route,
-                                        Arrived arrived) const;
+  struct Judgement {
+    std::optional<ApiReply> refusal = std::nullopt;
+    Proof proof = Proof::None;
+  };
+  Judgement judge(const ApiRequest& request, const Router::Match& match, Arrived arrived) const;
+  Judgement judge_caller(const ApiRequest& request, const Route& route, Arrived arrived) const;
+  Judgement judge_by_token(const ApiRequest& request, const Route& route) const;
 
   Router router_;
   Access access_;

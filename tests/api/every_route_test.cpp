@@ -63,7 +63,7 @@ TEST_CASE("fault 81: every route asks every caller for the role that it declares
       request.method = route.method;
       request.path = path;
       if (*knock.token) request.headers.emplace_back("Authorization", authorization);
-      const auto refusal = front.api().admit(request);
+      const auto refusal = front.api().admit(request).refusal;
       CHECK((refusal ? refusal->status : 0) == wanted);
     }
   }
@@ -116,19 +116,19 @@ TEST_CASE("fault 81: no header makes a request another one", "[api][access][faul
     request.method = "POST";
     request.path = "/v1/events";
     request.headers = {{name, "DELETE"}, {"Authorization", "Bearer ingest"}};
-    CHECK_FALSE(front.api().admit(request));
+    CHECK_FALSE(front.api().admit(request).refusal);
     request.path = "/v1/scenarios/a";
-    CHECK(front.api().admit(request)->status == 405);
+    CHECK(front.api().admit(request).refusal->status == 405);
     request.method = "GET";
     request.headers = {{name, "/readyz"}};
-    CHECK(front.api().admit(request)->status == 401);
+    CHECK(front.api().admit(request).refusal->status == 401);
   }
   for (const char* method : {"get", "Get", "TRACE", "CONNECT", "OPTIONS", "PROPFIND", "DEBUG"}) {
     CAPTURE(method);
     ApiRequest request;
     request.method = method;
     request.path = "/v1/scenarios";
-    CHECK(front.api().admit(request)->status == 405);
+    CHECK(front.api().admit(request).refusal->status == 405);
   }
 }
 
@@ -146,7 +146,7 @@ TEST_CASE("fault 81: a token of any other form opens nothing", "[api][access][fa
     request.method = "GET";
     request.path = "/v1/scenarios";
     request.headers = {{"Authorization", authorization}};
-    const auto refusal = front.api().admit(request);
+    const auto refusal = front.api().admit(request).refusal;
     REQUIRE(refusal);
     CHECK(refusal->status == 401);
     CHECK(refusal->body.find("admin") == std::string::npos);
@@ -168,10 +168,10 @@ TEST_CASE("fault 81: a route with a secret of its own lets nobody in without eit
       request.method = route.method;
       request.path = route.pattern;
       if (*knock.token) request.headers.emplace_back("Authorization", authorization);
-      const auto refusal = api.admit(request);
+      const auto refusal = api.admit(request).refusal;
       CHECK((refusal ? refusal->status : 0) == expected(route, knock));
       request.headers.emplace_back("X-Onward-Secret", "another-secret");
-      if (!knock.role) CHECK(api.admit(request)->status == 401);
+      if (!knock.role) CHECK(api.admit(request).refusal->status == 401);
     }
   }
   CHECK(guarded == 1);

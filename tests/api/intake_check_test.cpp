@@ -18,7 +18,7 @@ std::string judge(const std::vector<std::string>& secrets, Headers headers, std:
   ApiRequest request;
   request.headers = std::move(headers);
   request.body = std::move(body);
-  const Status status = check_intake(secrets, request, now);
+  const auto status = check_intake(secrets, request, now);
   return status ? "" : status.error().code;
 }
 
@@ -152,7 +152,7 @@ class GuardedApi {
   }
   /// Before the body is there.
   std::string admit(Headers headers) {
-    const auto refusal = api_.admit(make(std::move(headers)));
+    const auto refusal = api_.admit(make(std::move(headers))).refusal;
     return refusal ? tell(*refusal) : "";
   }
 

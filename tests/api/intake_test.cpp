@@ -287,6 +287,152 @@ TEST_CASE("a signed post that comes twice is a repeat, an old one is refused whe
   CHECK(post(item("c3"), {{"X-Hub-Signature-256", hub}}) == "202 0 1");
 }
 
+/// Posts to a server whose adapters all have one secret.
+class SignedPost {
+ public:
+  using Headers = std::vector<std::pair<std::string, std::string>>;
+  enum class Signature { Hub, StandardWebhooks };
+
+  std::string post(const std::string& adapter, const std::string& body, const Headers& headers,
+                   const std::string& query = {}) const {
+    ApiRequest request;
+    const std::string path = "/v1/intake/" + adapter;
+    request.method = "POST";
+    request.path = path;
+    request.query = query;
+    for (const auto& [name, value] : headers) request.headers.emplace_back(name, value);
+    request.body = body;
+    std::promise<ApiReply> promise;
+    api_.handle(
+        request, Reply{[&](Completion completion) {
+          promise.set_value(completion.make ? completion.make() : std::move(completion.reply));
+        }});
+    const ApiReply reply = promise.get_future().get();
+    const auto json = parse_json(reply.body);
+    REQUIRE(json);
+    if (reply.status != 202) return to_text(*json->find("code"));
+    return to_text(*json->find("accepted")) + " " + to_text(*json->find("duplicates")) + " " +
+           to_text(*json->find("rejected"));
+  }
+  static Headers sign(Signature by, const std::string& body) {
+    if (by == Signature::Hub)
+      return {{"X-Hub-Signature-256", "sha256=" + hex_encode(hmac_sha256(kSecret, body))}};
+    const auto seconds =
+        std::chrono::duration_cast<std::chrono::seconds>(system_clock().now().time_since_epoch())
+            .count();
+    return {{"webhook-id", "msg_1"},
+            {"webhook-timestamp", std::to_string(seconds)},
+            {"webhook-signature", sign_webhook(kSecret, "msg_1", seconds, body)}};
+  }
+  bool knows(const std::string& contact) const {
+    return front_.get("/v1/contacts/" + contact).status == 200;
+  }
+
+  static constexpr const char* kSecret = "a-secret-of-all-routes";
+
+ private:
+  Front front_;
+  Api api_ = front_.another(
+      IntakeSecrets{{"egoi", kSecret}, {"taguchi", kSecret}, {"cloudevents", kSecret}});
+};
+
+TEST_CASE("a signature lets nothing pass that it does not cover", "[api][intake]") {
+  using Signature = SignedPost::Signature;
+  const SignedPost server;
+  struct Row {
+    std::string adapter, type, body;
+  };
+  const Row rows[] = {
+      {"egoi", "application/json",
+       R"({"events": [{"action": "email_open", "contact": {"base": ["c1"]}}]})"},
+      {"taguchi", "application/json", R"({"type": "o", "subscriber": {"id": "c1"}})"},
+      {"cloudevents", "application/cloudevents+json",
+       R"({"specversion": "1.0", "id": "1", "source": "/s", "type": "opened", "subject": "c1"})"},
+      {"cloudevents", "application/cloudevents-batch+json",
+       R"([{"specversion": "1.0", "id": "2", "source": "/s", "type": "opened", "subject": "c1"}])"},
+  };
+  const SignedPost::Headers attributes = {
+      {"ce-specversion", "1.0"},   {"ce-id", "forged"},      {"ce-source", "/forged"},
+      {"ce-type", "unsubscribed"}, {"ce-subject", "victim"}, {"ce-time", "2020-01-01T00:00:00Z"},
+      {"ce-extra", "forged"}};
+  const char* const types[] = {"",
+                               "application/json",
+                               "application/cloudevents+json",
+                               "application/cloudevents-batch+json",
+                               "application/cloudevents",
+                               "text/csv",
+                               "application/x-ndjson"};
+  for (const Signature by : {Signature::Hub, Signature::StandardWebhooks})
+    for (const Row& row : rows) {
+      CAPTURE(row.adapter, row.type, static_cast<int>(by));
+      const auto with = [&](const SignedPost::Headers& more, const std::string& query = {}) {
+        SignedPost::Headers headers = SignedPost::sign(by, row.body);
+        headers.insert(headers.end(), more.begin(), more.end());
+        return server.post(row.adapter, row.body, headers, query);
+      };
+      const std::string first = with({{"Content-Type", row.type}});
+      CHECK((first == "1 0 0" || first == "0 1 0"));
+      const std::string again = with({{"Content-Type", row.type}});
+      CHECK(again == "0 1 0");
+      // Every query, known or not.
+      for (const char* query : {"mode=history", "mode=x", "map={}", "x=1", "%zz", "&"}) {
+        CAPTURE(query);
+        CHECK(with({{"Content-Type", row.type}}, query) == "unsigned_attributes");
+      }
+      // Every header that an adapter reads, one by one and all together: the same repeat as
+      // before, or a refusal; never another event.
+      for (const char* type : types) {
+        CAPTURE(type);
+        const std::string plain = with({{"Content-Type", type}});
+        CHECK((plain == again || plain.find(' ') == std::string::npos));
+        SignedPost::Headers all = attributes;
+        all.emplace_back("Content-Type", type);
+        const std::string forged = with(all);
+        CHECK((forged == again || forged.find(' ') == std::string::npos));
+        for (const auto& attribute : attributes) {
+          CAPTURE(attribute.first);
+          const std::string one = with({{"Content-Type", type}, attribute});
+          CHECK((one == again || one.find(' ') == std::string::npos));
+        }
+      }
+      CHECK_FALSE(server.knows("victim"));
+    }
+}
+
+TEST_CASE("the binary form of a CloudEvent needs a credential, not a signature",
+          "[api][intake][cloudevents]") {
+  const SignedPost server;
+  const std::string body = R"({"total": 30})";
+  const auto post = [&](const std::string& id, SignedPost::Headers headers) {
+    for (const auto& [name, value] :
+         {std::pair{"ce-specversion", "1.0"}, std::pair{"ce-source", "/shop"},
+          std::pair{"ce-type", "order_placed"}, std::pair{"ce-subject", "c1"},
+          std::pair{"Content-Type", "application/json"}})
+      headers.emplace_back(name, value);
+    headers.emplace_back("ce-id", id);
+    return server.post("cloudevents", body, headers);
+  };
+  for (const auto by : {SignedPost::Signature::Hub, SignedPost::Signature::StandardWebhooks}) {
+    const auto signature = SignedPost::sign(by, body);
+    CHECK(post("1", signature) == "unsigned_attributes");
+    // A credential beside it makes the whole request its sender's.
+    auto token = signature;
+    token.emplace_back("Authorization", "Bearer ingest");
+    CHECK(post("token" + std::to_string(static_cast<int>(by)), token) == "1 0 0");
+    auto secret = signature;
+    secret.emplace_back("X-Onward-Secret", SignedPost::kSecret);
+    CHECK(post("secret" + std::to_string(static_cast<int>(by)), secret) == "1 0 0");
+    auto wrong = signature;
+    wrong.emplace_back("X-Onward-Secret", "another-secret-of-a-route");
+    CHECK(post("1", wrong) == "unsigned_attributes");
+    wrong = signature;
+    wrong.emplace_back("Authorization", "Bearer nobody");
+    CHECK(post("1", wrong) == "unsigned_attributes");
+  }
+  CHECK(post("2", {{"X-Onward-Secret", SignedPost::kSecret}}) == "1 0 0");
+  CHECK(post("3", {{"Authorization", "Bearer ingest"}}) == "1 0 0");
+}
+
 // ---- Taguchi ----
 
 TEST_CASE("an unsubscribe of S0 comes out as its printed mapping says", "[api][intake][taguchi]") {

@@ -224,6 +224,17 @@ Result<IntakeSecrets> read_intake_secrets(const std::vector<std::string>& given,
     }
     auto secret = read_secret_file(pair.substr(equals + 1), log);
     if (!secret) return tl::make_unexpected(secret.error());
+    // A signature covers the body, not the path.
+    const auto shared = std::find_if(secrets.begin(), secrets.end(), [&](const auto& other) {
+      return other.first != adapter && other.second == *secret;
+    });
+    if (shared != secrets.end())
+      log({"intake.shared_secret",
+           {{"adapter", adapter},
+            {"other", shared->first},
+            {"hint",
+             "a signed post to one of them passes at the other; give each adapter its own secret"}},
+           LogLevel::Warning});
     secrets.emplace_back(adapter, *std::move(secret));
   }
   return secrets;
