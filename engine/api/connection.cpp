@@ -3,17 +3,18 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 #include <cstring>
 #include <ctime>
+#include <new>
 
 #include "engine/api/problem.h"
 
 namespace onward {
 namespace {
 namespace asio = boost::asio;
-namespace http = boost::beast::http;
 
 constexpr std::size_t kReadFirst = 4u << 10;
 constexpr std::size_t kReadMost = 64u << 10;
@@ -23,13 +24,13 @@ constexpr Duration kLinger = std::chrono::seconds{2};
 constexpr std::size_t kSealedRead = 17u << 10;
 constexpr std::size_t kSealedWrite = 64u << 10;
 constexpr std::size_t kSealedWaitMost = 1u << 20;
+/// A longer content of an answer is not copied behind its head.
+constexpr std::size_t kCopiedMost = 16u << 10;
 
 /// For a caller who speaks plain HTTP where TLS is spoken.
 constexpr std::string_view kSpeakTls =
     "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 35\r\n"
     "Connection: close\r\n\r\nThis port speaks https, not http.\r\n";
-
-std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
 /// The Date header, made anew only when the second changes.
 std::string_view http_date() {
@@ -43,37 +44,11 @@ std::string_view http_date() {
   return text;
 }
 
-/// Whether a line of the header that `raw` begins with goes on in the next one. The parser would
-/// join them; who stands in front of the server may have understood two headers.
-bool has_folded_line(std::string_view raw) {
-  for (std::size_t end = raw.find('\n'); end != raw.npos && end + 1 < raw.size();
-       end = raw.find('\n', end + 1)) {
-    const char next = raw[end + 1];
-    if (next == ' ' || next == '\t') return true;
-    if (next == '\r') return false;  // The empty line.
-  }
-  return false;
-}
-
-/// Whether the request line, with which `raw` begins, ends with LF alone: the parser takes that for
-/// another version.
-bool ends_with_bare_lf(const char* raw, std::size_t size) {
-  const std::string_view text{raw, size};
-  const std::size_t end = text.find('\n');
-  return end != std::string_view::npos && (end == 0 || text[end - 1] != '\r');
-}
-
-/// The status, code and sentence of what the parser refuses.
-ApiReply reply_to(boost::system::error_code fault, const HttpServerOptions& options) {
-  if (fault == http::error::body_limit)
-    return problem(413, "body_too_large",
-                   fmt::format("The body may have at most {} bytes.", options.body_max));
-  if (fault == http::error::header_limit || fault == http::error::buffer_overflow)
-    return problem(431, "header_too_large",
-                   fmt::format("The header may have at most {} bytes.", options.header_max));
-  if (fault == http::error::bad_version)
-    return problem(505, "bad_version", "This server speaks HTTP/1.1 and HTTP/1.0.");
-  return problem(400, "bad_request", fmt::format("This is no HTTP request: {}.", fault.message()));
+ApiReply too_many_bodies() {
+  return problem_for_now(503, "too_many_bodies",
+                         "The bodies that are on their way to this server take all the memory that "
+                         "they may; send this one again later.",
+                         std::chrono::seconds{1});
 }
 }  // namespace
 
@@ -118,17 +93,44 @@ void Outbox::deliver() {
   }
 }
 
-Connection::Connection(asio::ip::tcp::socket socket, const HttpServerOptions& options,
-                       std::shared_ptr<Outbox> outbox, std::function<void(Connection*)> closed)
+Connection::Connection(asio::ip::tcp::socket socket, ConnectionHome& home)
     : socket_{std::move(socket)},
       timer_{socket_.get_executor()},
-      options_{options},
-      outbox_{std::move(outbox)},
-      closed_{std::move(closed)},
-      in_(kReadFirst) {
-  if (!options.tls) return;
-  tls_.emplace(*options.tls);
+      home_{home},
+      options_{home.options},
+      in_(kReadFirst),
+      place_{home.ranks.join(this, rank_)} {
+  if (!options_.tls) return;
+  tls_.emplace(*options_.tls);
   sealed_in_.resize(kSealedRead);
+}
+
+Connection::~Connection() { home_.ranks.leave(place_, rank_); }
+
+void Connection::enter(Phase phase) {
+  phase_ = phase;
+  const auto rank = rank_of(phase);
+  home_.ranks.move(place_, rank_, rank);
+  rank_ = rank;
+}
+
+ConnectionRanks::Rank Connection::rank_of(Phase phase) const {
+  using Rank = ConnectionRanks::Rank;
+  if (known_) return phase == Phase::Idle ? Rank::KnownIdle : Rank::InUse;
+  switch (phase) {
+    case Phase::Idle:
+      return Rank::StrangerIdle;
+    case Phase::Header:
+      return Rank::StrangerHeader;
+    case Phase::Body:
+      return Rank::StrangerBody;
+    case Phase::Writing:
+    case Phase::Lingering:
+      return Rank::StrangerWriting;
+    case Phase::Busy:
+      return Rank::InUse;
+  }
+  return Rank::InUse;
 }
 
 void Connection::start() {
@@ -152,7 +154,7 @@ void Connection::close() {
   boost::system::error_code ignored;
   socket_.close(ignored);
   timer_.cancel();
-  closed_(this);
+  home_.closed(this);
 }
 
 void Connection::read() {
@@ -218,139 +220,108 @@ void Connection::on_read(std::size_t count) {
 
 /// Parses what has been read; ends in a further read, a hand-over or a refusal.
 void Connection::process() {
-  if (!parser_) {
-    parser_.emplace();
-    parser_->eager(true);
-    parser_->header_limit(static_cast<std::uint32_t>(options_.header_max));
-    parser_->body_limit(options_.body_max);
-    header_seen_ = false;
-  }
-  while (begin_ < end_) {
-    boost::system::error_code fault;
-    const std::size_t used = parser_->put(asio::buffer(in_.data() + begin_, end_ - begin_), fault);
-    if (fault == http::error::bad_version && ends_with_bare_lf(in_.data() + begin_, end_ - begin_))
-      return refuse(
-          problem(400, "bad_request",
-                  "This is no HTTP request: its first line ends with LF, not with CR LF."));
+  if (!reader_)
+    reader_ = std::make_unique<RequestReader>(
+        RequestLimits{.header_max = options_.header_max, .body_max = options_.body_max});
+  while (true) {
+    std::size_t used = 0;
+    const auto step = reader_->read({in_.data() + begin_, end_ - begin_}, used);
     begin_ += used;
-    if (fault == http::error::need_more) break;
-    if (fault) return refuse(fault);
-    const std::string_view parsed{in_.data() + begin_ - used, used};
-    if (parser_->is_header_done() && !header_seen_ && !header_arrived(parsed)) return;
-    if (parser_->is_done()) return dispatch();
+    if (step == RequestReader::Step::Refused) return refuse(reader_->refusal());
+    if (!reader_->charge.grow_to(reader_->body_size()) && !make_room())
+      return refuse(too_many_bodies());
+    if (step == RequestReader::Step::Whole) return dispatch();
+    if (step == RequestReader::Step::More) break;
+    if (!header_arrived()) return;
   }
-  // Of a header, or of what frames a chunk: nothing else is left unparsed.
-  if (end_ - begin_ > options_.header_max)
-    return refuse(http::make_error_code(http::error::header_limit));
   if (phase_ == Phase::Idle) {
-    phase_ = Phase::Header;
+    enter(Phase::Header);
     set_deadline(options_.header_timeout);
   }
   read();
 }
 
-/// Refuses what would leave in doubt where the body ends, what it holds or who sends it.
-std::optional<ApiReply> Connection::judge_header(std::string_view raw) const {
-  const auto& message = parser_->get();
-  if (has_folded_line(raw))
-    return problem(400, "folded_header", "A line of the header goes on in the next one.");
-  const auto count = message.count(http::field::transfer_encoding);
-  if (count > 1 ||
-      (count == 1 && !same_name(view(message[http::field::transfer_encoding]), "chunked")))
-    return problem(501, "unknown_transfer_encoding",
-                   "A body comes with its Content-Length or in chunks, in no other coding.");
-  if (message.count(http::field::authorization) > 1)
-    return problem(400, "two_tokens", "A request has one Authorization header.");
-  const std::string_view coding = view(message[http::field::content_encoding]);
-  if (!coding.empty() && !same_name(coding, "identity"))
-    return problem(415, "unsupported_encoding", "Bodies come as they are, not compressed.");
-  return std::nullopt;
+/// Refuses bodies of other strangers, those first that have been on their way longest, until the
+/// rest fits. So who sends slowly keeps nobody out who does not.
+bool Connection::make_room() {
+  while (!home_.bodies->fits(reader_->charge.proven())) {
+    Connection* const longest = home_.ranks.first(ConnectionRanks::Rank::StrangerBody);
+    if (reader_->charge.proven() || longest == nullptr || longest == this) return false;
+    longest->refuse(too_many_bodies());
+  }
+  return true;
 }
 
-/// Once per request, when its header is there; `raw` begins with it. False where that was the end
-/// of it.
-bool Connection::header_arrived(std::string_view raw) {
-  header_seen_ = true;
-  if (auto refusal = judge_header(raw)) {
-    refuse(*refusal);
+/// Once per request, when its header is there. False where that was the end of it.
+bool Connection::header_arrived() {
+  head_only_ = reader_->head_only();
+  Admission admission;
+  // Without a body only the answer to who it is counts, which needs to be given once.
+  if (options_.admit && (reader_->has_body() || !known_))
+    admission = options_.admit(reader_->head());
+  known_ |= admission.known;
+  if (!reader_->has_body()) return true;
+  if (admission.refusal) {
+    refuse(*std::move(admission.refusal));
     return false;
   }
-  if (parser_->is_done()) return true;
-  const auto& message = parser_->get();
-  const std::string_view expect = view(message[http::field::expect]);
-  if (options_.admit) {
-    ApiRequest request = view_request();
-    if (auto refusal = options_.admit(request)) {
-      refuse(*refusal);
-      return false;
-    }
+  reader_->charge = home_.bodies->open(admission.known);
+  if (!admission.known &&
+      !reader_->limit_body(options_.unproven_body_max,
+                           fmt::format("A body that comes without a valid token or secret may have "
+                                       "at most {} bytes.",
+                                       options_.unproven_body_max))) {
+    refuse(reader_->refusal());
+    return false;
   }
-  if (!expect.empty() && message.version() >= 11) {
-    if (!same_name(expect, "100-continue")) {
-      refuse(problem(417, "unknown_expectation", "Only \"Expect: 100-continue\" is understood."));
-      return false;
-    }
+  if (reader_->expects_continue()) {
     constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
     send_ahead(kContinue);
     if (closed_already_) return false;
   }
-  phase_ = Phase::Body;
+  enter(Phase::Body);
   set_deadline(options_.body_timeout);
   return true;
 }
 
-ApiRequest Connection::view_request() {
-  const auto& message = parser_->get();
-  ApiRequest request;
-  request.method = view(message.method_string());
-  head_only_ = request.method == "HEAD";
-  if (head_only_) request.method = "GET";
-  std::string_view target = view(message.target());
-  if (target.starts_with("http://") || target.starts_with("https://")) {  // absolute form
-    const std::size_t path = target.find('/', target.find("://") + 3);
-    target = path == std::string_view::npos ? std::string_view{"/"} : target.substr(path);
-  }
-  const std::size_t mark = target.find('?');
-  request.path = target.substr(0, mark);
-  if (mark != std::string_view::npos) request.query = target.substr(mark + 1);
-  for (const auto& field : message)
-    request.headers.emplace_back(view(field.name_string()), view(field.value()));
-  return request;
-}
-
 void Connection::dispatch() {
-  const auto& message = parser_->get();
-  phase_ = Phase::Busy;
+  enter(Phase::Busy);
   deadline_ = Clock::time_point::max();
-  keep_alive_ = parser_->keep_alive();
-  http10_ = message.version() < 11;
+  keep_alive_ = reader_->keep_alive();
+  http10_ = reader_->http10();
   ++request_;
-  if (!http10_ && message.count(http::field::host) != 1)
-    return refuse(problem(400, "no_host", "An HTTP/1.1 request has one Host header."));
   if (draining_) return refuse(problem(503, "stopping", "The server is stopping."));
-  ApiRequest request = view_request();
-  request.body = std::move(parser_->get().body());
-  options_.handle(request, Reply{[outbox = outbox_, to = weak_from_this(),
-                                  number = request_](Completion completion) {
-                    outbox->push(to, number, std::move(completion));
-                  }});
+  const std::shared_ptr<RequestReader> reader{std::move(reader_)};
+  ApiRequest request = reader->take();
+  Reply reply{[outbox = home_.outbox, to = weak_from_this(), number = request_](
+                  Completion completion) { outbox->push(to, number, std::move(completion)); }};
+  if (request.body.size() <= options_.body_on_io_max)
+    return options_.handle(request, std::move(reply));
+  // The reader keeps what the request points to, and the body's share of the budget.
+  home_.large_bodies.post([reader, request = std::move(request), reply = std::move(reply),
+                           &options = options_]() mutable {
+    try {
+      options.handle(request, reply);
+    } catch (const std::bad_alloc&) {
+      reply(problem(503, "out_of_memory", "This request needs more memory than there is."));
+    }
+  });
 }
 
-void Connection::answer(std::uint64_t request, const ApiReply& reply) {
+void Connection::answer(std::uint64_t request, ApiReply reply) {
   if (closed_already_ || phase_ != Phase::Busy || request != request_) return;
   if (reply.close || draining_) keep_alive_ = false;
-  send(reply);
+  send(std::move(reply));
 }
 
-void Connection::refuse(boost::system::error_code fault) { refuse(reply_to(fault, options_)); }
-
-void Connection::refuse(const ApiReply& reply) {
+void Connection::refuse(ApiReply reply) {
   keep_alive_ = false;
-  send(reply);
+  reader_.reset();  // Also what has arrived of the body.
+  send(std::move(reply));
 }
 
-void Connection::send(const ApiReply& reply) {
-  phase_ = Phase::Writing;
+void Connection::send(ApiReply reply) {
+  enter(Phase::Writing);
   out_.clear();
   sent_ = 0;
   auto out = std::back_inserter(out_);
@@ -358,13 +329,20 @@ void Connection::send(const ApiReply& reply) {
                  http_date());
   for (const auto& [name, value] : reply.headers) fmt::format_to(out, "{}: {}\r\n", name, value);
   if (!reply.content_type.empty()) fmt::format_to(out, "Content-Type: {}\r\n", reply.content_type);
-  if (reply.status != 204) fmt::format_to(out, "Content-Length: {}\r\n", reply.body.size());
+  const std::string_view content = reply.content();
+  if (reply.status != 204) fmt::format_to(out, "Content-Length: {}\r\n", content.size());
   if (!keep_alive_)
     out_ += "Connection: close\r\n";
   else if (http10_)
     out_ += "Connection: keep-alive\r\n";
   out_ += "X-Content-Type-Options: nosniff\r\n\r\n";
-  if (!head_only_ && reply.status != 204) out_ += reply.body;
+  content_ = {};
+  if (!head_only_ && reply.status != 204) {
+    if (content.size() <= kCopiedMost)
+      out_ += content;
+    else
+      content_ = std::move(reply);
+  }
   write();
 }
 
@@ -378,19 +356,29 @@ void Connection::send_ahead(std::string_view text) {
   socket_.write_some(asio::buffer(text.data(), text.size()), ignored);
 }
 
+/// What comes of the answer at `at`: of its head, then of its content.
+std::string_view Connection::out_from(std::size_t at) const {
+  if (at < out_.size()) return std::string_view{out_}.substr(at);
+  return content_.content().substr(at - out_.size());
+}
+
 /// Writes at once what the socket takes, which is nearly always all: no wait, no handler.
 void Connection::write() {
   if (tls_) return write_sealed();
   boost::system::error_code error;
+  const std::string_view piece = out_from(sent_);
+  const std::string_view behind = sent_ < out_.size() ? content_.content() : std::string_view{};
+  const std::array<asio::const_buffer, 2> pieces{asio::buffer(piece.data(), piece.size()),
+                                                 asio::buffer(behind.data(), behind.size())};
   std::size_t count =
-      socket_.write_some(asio::buffer(out_.data() + sent_, out_.size() - sent_), error);
+      behind.empty() ? socket_.write_some(pieces[0], error) : socket_.write_some(pieces, error);
   if (error == asio::error::would_block || error == asio::error::try_again) {
     error = {};
     count = 0;
   }
   if (error) return close();
   sent_ += count;
-  if (sent_ == out_.size()) return reply_written();
+  if (sent_ == out_size()) return reply_written();
   set_deadline(options_.body_timeout);
   socket_.async_wait(asio::ip::tcp::socket::wait_write,
                      [self = shared_from_this()](boost::system::error_code failed) {
@@ -407,8 +395,8 @@ void Connection::write_sealed() {
   while (!error) {
     if (tls_->pending().empty()) {
       if (phase_ != Phase::Writing) return;
-      if (sent_ == out_.size()) return reply_written();
-      const std::string_view piece = std::string_view{out_}.substr(sent_, kSealedWrite);
+      if (sent_ == out_size()) return reply_written();
+      const std::string_view piece = out_from(sent_).substr(0, kSealedWrite);
       tls_->write(piece);
       sent_ += piece.size();
       if (tls_->ended()) return close();
@@ -430,11 +418,11 @@ void Connection::write_sealed() {
 }
 
 void Connection::reply_written() {
-  if (out_.capacity() > kReadMost) std::string{}.swap(out_);
+  content_ = {};
   if (!keep_alive_) return linger();
-  parser_.reset();
+  reader_.reset();
   head_only_ = false;
-  phase_ = Phase::Idle;
+  enter(Phase::Idle);
   if (draining_) return close();
   if (begin_ < end_) return process();  // The next request was sent ahead.
   set_deadline(options_.idle_timeout);
@@ -444,8 +432,8 @@ void Connection::reply_written() {
 /// Closing with unread input would reset the connection and take the reply away before it is read:
 /// the sending side ends first, and what still comes is thrown away for a while.
 void Connection::linger() {
-  phase_ = Phase::Lingering;
-  parser_.reset();
+  enter(Phase::Lingering);
+  reader_.reset();
   begin_ = end_ = 0;
   if (tls_) {
     tls_->close();

@@ -3,8 +3,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -13,7 +11,11 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/api/body_budget.h"
+#include "engine/api/connection_ranks.h"
 #include "engine/api/http_server.h"
+#include "engine/api/request_reader.h"
+#include "engine/api/work_thread.h"
 
 namespace onward {
 class Connection;
@@ -45,34 +47,42 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
   int gathering_ = 0;
 };
 
-/// Reads a request, hands it over, writes the reply, reads the next one. Lives on the io thread.
+/// What all connections of a server have in common. Outlives them.
+struct ConnectionHome {
+  const HttpServerOptions& options;
+  std::shared_ptr<Outbox> outbox;
+  std::shared_ptr<BodyBudget> bodies;
+  ConnectionRanks ranks = {};
+  WorkThread large_bodies = {};
+  /// Called once for each connection, when it has ended.
+  std::function<void(Connection*)> closed = {};
+};
+
+/// Reads a request, hands it over, writes the reply, reads the next one: what a client sends ahead
+/// stays in the socket, and one answer at most waits for it. Lives on the io thread.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  /// `closed` is called once, when the connection has ended.
-  Connection(boost::asio::ip::tcp::socket socket, const HttpServerOptions& options,
-             std::shared_ptr<Outbox> outbox, std::function<void(Connection*)> closed);
+  Connection(boost::asio::ip::tcp::socket socket, ConnectionHome& home);
+  ~Connection();
   void start();
   /// Ends after what is under way.
   void drain();
   void close();
   /// The answer of request number `request`; a late one is ignored.
-  void answer(std::uint64_t request, const ApiReply& reply);
+  void answer(std::uint64_t request, ApiReply reply);
 
  private:
-  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
   using Clock = std::chrono::steady_clock;
   enum class Phase : std::uint8_t { Idle, Header, Body, Busy, Writing, Lingering };
 
   void read();
   void on_read(std::size_t count);
   void process();
-  bool header_arrived(std::string_view raw);
-  std::optional<ApiReply> judge_header(std::string_view raw) const;
+  bool make_room();
+  bool header_arrived();
   void dispatch();
-  ApiRequest view_request();
-  void refuse(const ApiReply& reply);
-  void refuse(boost::system::error_code fault);
-  void send(const ApiReply& reply);
+  void refuse(ApiReply reply);
+  void send(ApiReply reply);
   void write();
   void write_sealed();
   void send_ahead(std::string_view text);
@@ -83,28 +93,34 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void arm();
   void on_timer();
   void timed_out();
+  void enter(Phase phase);
+  ConnectionRanks::Rank rank_of(Phase phase) const;
+  std::size_t out_size() const { return out_.size() + content_.content().size(); }
+  std::string_view out_from(std::size_t at) const;
 
   boost::asio::ip::tcp::socket socket_;
   boost::asio::steady_timer timer_;
+  ConnectionHome& home_;
   const HttpServerOptions& options_;
-  std::shared_ptr<Outbox> outbox_;
-  std::function<void(Connection*)> closed_;
 
-  std::optional<Parser> parser_;
+  std::unique_ptr<RequestReader> reader_;
   std::optional<TlsSession> tls_;  // Nothing: plain HTTP.
   std::vector<char> sealed_in_;    // of it: what is read and not yet opened
   bool flushing_ = false;          // of it: the socket will take more soon
 
   std::vector<char> in_;
   std::size_t begin_ = 0, end_ = 0;  // what is read and not yet parsed
-  std::string out_;
+  std::string out_;                  // the head of the answer, and a short content
+  ApiReply content_;                 // holds a content that is too long to be copied
   std::size_t sent_ = 0;
 
   Phase phase_ = Phase::Idle;
+  ConnectionRanks::Rank rank_ = ConnectionRanks::Rank::StrangerIdle;
+  ConnectionRanks::Place place_;
+  bool known_ = false;  // has shown a valid token or secret
   std::uint64_t request_ = 0;
   bool reading_ = false;
   bool filled_ = false;  // the last read filled the buffer
-  bool header_seen_ = false;
   bool head_only_ = false;
   bool keep_alive_ = true;
   bool http10_ = false;

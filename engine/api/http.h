@@ -29,6 +29,10 @@ struct ApiReply {
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers = {};
   bool close = false;  ///< The connection ends after it.
+  /// Sent instead of `body` where it is set: one text for all clients, never copied.
+  std::shared_ptr<const std::string> shared_body = nullptr;
+
+  std::string_view content() const { return shared_body ? *shared_body : body; }
 };
 
 /// What a request's header says about its sender.

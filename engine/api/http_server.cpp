@@ -51,7 +51,10 @@ tl::unexpected<Error> cannot_listen(const tcp::endpoint& endpoint,
 
 struct HttpServer::Impl {
   explicit Impl(HttpServerOptions given)
-      : options{std::move(given)}, full{turned_away(options.connections_max)} {}
+      : options{std::move(given)}, full{turned_away(options.connections_max)} {
+    home.outbox = std::make_shared<Outbox>(io);
+    home.closed = [this](Connection* gone) { forget(gone); };
+  }
 
   void accept() {
     acceptor.async_accept([this](boost::system::error_code error, tcp::socket socket) {
@@ -70,6 +73,8 @@ struct HttpServer::Impl {
   }
 
   void take(tcp::socket socket) {
+    if (connections.size() >= options.connections_max)
+      if (Connection* const longest = home.ranks.first()) longest->close();
     if (connections.size() >= options.connections_max) {
       if (options.tls) return;  // Shaking hands first is what there is no room for.
       boost::system::error_code ignored;
@@ -80,8 +85,7 @@ struct HttpServer::Impl {
       for (int i = 0; i < 8 && socket.read_some(asio::buffer(unread), ignored) > 0; ++i) continue;
       return;
     }
-    auto connection = std::make_shared<Connection>(std::move(socket), options, outbox,
-                                                   [this](Connection* gone) { forget(gone); });
+    auto connection = std::make_shared<Connection>(std::move(socket), home);
     connections.emplace(connection.get(), connection);
     connection->start();
   }
@@ -105,10 +109,13 @@ struct HttpServer::Impl {
 
   HttpServerOptions options;
   std::string full;  // what is told where there is no room
+  // Before the context, which destroys the connections that its handlers hold.
+  ConnectionHome home{.options = options,
+                      .outbox = nullptr,
+                      .bodies = std::make_shared<BodyBudget>(options.bodies)};
   asio::io_context io{1};
   tcp::acceptor acceptor{io};
   asio::steady_timer pause{io};
-  std::shared_ptr<Outbox> outbox = std::make_shared<Outbox>(io);
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections;
   bool stopping = false;
   std::uint16_t port = 0;
@@ -159,11 +166,12 @@ Result<std::unique_ptr<HttpServer>> HttpServer::listen(HttpServerOptions options
 std::uint16_t HttpServer::port() const { return impl_->port; }
 
 std::function<void(bool begins)> HttpServer::gatherer() const {
-  return [outbox = impl_->outbox](bool begins) { outbox->gather(begins); };
+  return [outbox = impl_->home.outbox](bool begins) { outbox->gather(begins); };
 }
 
 void HttpServer::start() {
   impl_->accept();
+  impl_->home.large_bodies.start("onward-bodies");
   impl_->thread = std::thread{[impl = impl_.get()] {
     pthread_setname_np(pthread_self(), "onward-io");
     impl->io.run();
@@ -183,7 +191,8 @@ void HttpServer::stop(Duration patience) {
     impl_->thread.join();
   }
   // From here nothing runs on the io thread's behalf: what is left is taken down by this one.
-  impl_->outbox->close();
+  impl_->home.large_bodies.stop();
+  impl_->home.outbox->close();
   auto left = std::move(impl_->connections);
   impl_->connections.clear();
   for (const auto& [key, connection] : left) connection->close();

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "engine/api/body_budget.h"
 #include "engine/api/http.h"
 #include "engine/api/tls.h"
 #include "engine/core/result.h"
@@ -22,18 +23,27 @@ struct HttpServerOptions {
   Duration idle_timeout = std::chrono::minutes{5};
   std::size_t header_max = 16u << 10;
   std::size_t body_max = 8u << 20;
+  /// Of a body whose sender has shown no valid token or secret: its signature can only be checked
+  /// when it is whole.
+  std::size_t unproven_body_max = 1u << 20;
+  BodyLimits bodies = {};  ///< Of all connections together; beyond them 503.
+  /// Requests with a larger body are handled on a thread of their own, one after the other.
+  std::size_t body_on_io_max = 64u << 10;
 
   /// Null: plain HTTP. Else callers shake hands first, within `header_timeout`.
   std::shared_ptr<const TlsContext> tls = nullptr;
 
-  /// Answers a request; called on the io thread, must not block.
+  /// Answers a request; called on the io thread or on that of large bodies, must not block.
   std::function<void(ApiRequest&, Reply)> handle;
-  /// Judges a request whose body has not arrived yet: a refusal spares reading it. May be empty.
-  std::function<std::optional<ApiReply>(const ApiRequest&)> admit;
+  /// Judges a request by its header. The refusal counts only where a body follows. May be empty.
+  std::function<Admission(const ApiRequest&)> admit;
 };
 
 /// HTTP/1.1 with keep-alive and pipelining: one request at a time per connection, answered in
-/// order. What breaks the protocol or a limit gets its status and the connection ends.
+/// order. What breaks the protocol or a limit gets its status and the connection ends. Where a new
+/// connection finds `connections_max` of them, the one that has been idle longest is closed, first
+/// of those that have shown no valid token; where all have a request under way, the new one gets
+/// 503.
 class HttpServer {
  public:
   /// Takes the address. Nobody can connect before `open`.

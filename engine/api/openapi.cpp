@@ -244,6 +244,7 @@ std::vector<std::pair<int, std::vector<std::string_view>>> faults_of(const Route
   for (const FaultDocs& fault : route.docs.faults) add(faults, fault.status, fault.codes);
   if (!route.docs.body.empty()) {
     add(faults, 413, "body_too_large");
+    add(faults, 503, "too_many_bodies");
     add(faults, 415, "unsupported_encoding");
   }
   add(faults, 403, "foreign_origin");  // Of a server without tokens.

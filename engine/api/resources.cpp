@@ -41,7 +41,7 @@ Route openapi_route(const std::vector<Route>& routes) {
   const auto text = std::make_shared<const std::string>(
       to_pretty_json(openapi_document(all, ONWARD_VERSION)) + "\n");
   route.handler = [text](const Call& call) {
-    call.reply(ApiReply{200, "application/json", *text});
+    call.reply(ApiReply{.shared_body = text});
   };
   return route;
 }

@@ -37,7 +37,7 @@ Result<std::unique_ptr<Server>> Server::bind(ServerOptions options) {
   http.handle = [of = impl.get()](ApiRequest& request, Reply reply) {
     of->api->handle(request, std::move(reply));
   };
-  http.admit = [of = impl.get()](const ApiRequest& request) { return of->api->admit(request).refusal; };
+  http.admit = [of = impl.get()](const ApiRequest& request) { return of->api->admit(request); };
   impl->options = std::move(options);
   auto bound = HttpServer::bind(std::move(http));
   if (!bound) return tl::make_unexpected(bound.error());

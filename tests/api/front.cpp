@@ -67,6 +67,7 @@ Told Front::ask(const Ask& what) const {
   if (answered.wait_for(kPatience) != std::future_status::ready)
     throw std::runtime_error("no answer to " + what.method + " " + what.path);
   ApiReply reply = answered.get();
+  if (reply.shared_body) reply.body = *reply.shared_body;
   if (const std::string broken = contract_->breach(api_->router(), request, reply); !broken.empty())
     throw std::runtime_error(what.method + " " + what.path + ": " + broken + "\n" + reply.body);
   Told told{reply.status, reply.body, {}, reply.headers};

@@ -1,8 +1,14 @@
 // The server at its socket: what a well-behaved, a hasty and a hostile caller get.
+#include <sys/socket.h>
+
+#include <atomic>
 #include <future>
+#include <memory>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
+#include "engine/api/work_thread.h"
 #include "tests/api/stand.h"
 
 namespace onward {
@@ -96,7 +102,8 @@ TEST_CASE("a large body within the limit arrives whole", "[api][server]") {
   Caller caller{stand.port()};
   const std::string body(3'000'000, 'x');
   caller.send(
-      "POST /big HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3000000\r\n\r\n");
+      "POST /big HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer t\r\nConnection: close\r\n"
+      "Content-Length: 3000000\r\n\r\n");
   caller.send(body);
   CHECK(caller.rest().find("POST /big  3000000.") != std::string::npos);
 }
@@ -140,14 +147,14 @@ TEST_CASE("HEAD gets the head of a GET alone", "[api][server]") {
   CHECK(caller.until("/y  0.").find("HTTP/1.1 200") == 0);
 }
 
-TEST_CASE("one caller too many is sent away and room comes back", "[api][server]") {
+TEST_CASE("a client is sent away where every connection has a request under way", "[api][server]") {
   HttpServerOptions options;
   options.connections_max = 1;
   Stand stand{std::move(options)};
   {
     Caller first{stand.port()};
-    first.send(get("/a"));
-    CHECK(first.until("0.").find("200") != std::string::npos);
+    first.send(get("/later"));
+    const Reply held = stand.held();
     Caller second{stand.port()};
     const std::string told = second.rest();
     CHECK(told.find("HTTP/1.1 503 Service Unavailable\r\n") == 0);
@@ -156,9 +163,219 @@ TEST_CASE("one caller too many is sent away and room comes back", "[api][server]
     const auto body = parse_json(told.substr(told.find("\r\n\r\n") + 4));
     REQUIRE(body);
     CHECK(*body->find("code")->text() == "too_many_connections");
+    held(ApiReply{200, "text/plain", "at last"});
+    CHECK(first.until("at last").find("HTTP/1.1 200") == 0);
     first.send("GET /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     CHECK(first.rest().find("/b") != std::string::npos);
   }
+}
+
+/// A client that has been answered and keeps its connection.
+std::unique_ptr<Caller> idle_client(const Stand& stand, bool known) {
+  auto client = std::make_unique<Caller>(stand.port());
+  client->send(std::string{"GET /x HTTP/1.1\r\nHost: a\r\n"} +
+               (known ? "Authorization: Bearer t\r\n\r\n" : "\r\n"));
+  CHECK(client->until("0.").find("HTTP/1.1 200") == 0);
+  return client;
+}
+bool is_served(Caller& client) {
+  client.send(get("/again"));
+  return client.until("0.").find("HTTP/1.1 200") == 0;
+}
+
+TEST_CASE("a new client takes the place of the one that has been idle longest", "[api][server]") {
+  HttpServerOptions options;
+  options.connections_max = 4;
+  Stand stand{std::move(options)};
+  const auto known = idle_client(stand, /*known=*/true);
+  const auto first = idle_client(stand, /*known=*/false);
+  const auto second = idle_client(stand, /*known=*/false);
+  const auto third = idle_client(stand, /*known=*/false);
+  CHECK(is_served(*first));  // Now the second has been idle longest.
+  const auto fourth = idle_client(stand, /*known=*/false);
+  CHECK(second->rest().empty());
+  CHECK(second->ended());
+  CHECK(is_served(*known));
+  CHECK(is_served(*third));
+  CHECK(is_served(*first));
+  CHECK(is_served(*fourth));
+}
+
+TEST_CASE("clients without a token cannot keep the others out", "[api][server]") {
+  HttpServerOptions options;
+  options.connections_max = 8;
+  Stand stand{std::move(options)};
+  const std::string head = "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n";
+  const std::pair<const char*, std::string> ways[] = {
+      {"says nothing", ""},
+      {"begins a header", head},
+      {"begins a body", head + "\r\nabc"},
+      {"does not read its answer", get("/large")},
+  };
+  for (const auto& [way, bytes] : ways) {
+    CAPTURE(way);
+    std::vector<std::unique_ptr<Caller>> strangers;
+    for (int i = 0; i < 8; ++i) {
+      strangers.push_back(std::make_unique<Caller>(stand.port()));
+      strangers.back()->send(bytes);
+    }
+    for (int i = 0; i < 3; ++i) CHECK(is_served(*idle_client(stand, /*known=*/true)));
+  }
+}
+
+TEST_CASE("known clients give way last, and only while they are idle", "[api][server]") {
+  HttpServerOptions options;
+  options.connections_max = 2;
+  Stand stand{std::move(options)};
+  const auto busy = std::make_unique<Caller>(stand.port());
+  busy->send(get("/later"));
+  const Reply held = stand.held();
+  const auto known = idle_client(stand, /*known=*/true);
+  const auto next = idle_client(stand, /*known=*/true);
+  CHECK(known->rest().empty());
+  CHECK(is_served(*next));
+  held(ApiReply{200, "text/plain", "at last"});
+  CHECK(busy->until("at last").find("HTTP/1.1 200") == 0);
+}
+
+TEST_CASE("bodies without proof have a limit each, and one together", "[api][server]") {
+  HttpServerOptions options;
+  options.unproven_body_max = 50'000;
+  options.bodies.unproven_max = 60'000;
+  Stand stand{std::move(options)};
+  const auto post = [](std::size_t length, const std::string& token = {}) {
+    return "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(length) + "\r\n" +
+           token + "\r\n";
+  };
+  const std::string token = "Authorization: Bearer t\r\n";
+  Caller large{stand.port()};
+  large.send(post(50'001));
+  CHECK(large.rest().find("HTTP/1.1 413") == 0);
+  Caller known{stand.port()};
+  known.send(post(200'000, token) + std::string(200'000, 'x'));
+  CHECK(known.until("200000.").find("HTTP/1.1 200") == 0);
+
+  // Each is within its limit; who asks to be told that it may send shows that its header was read.
+  Caller first{stand.port()};
+  first.send(post(50'000, "Expect: 100-continue\r\n"));
+  CHECK(first.until("\r\n\r\n").find("HTTP/1.1 100") == 0);
+  first.send(std::string(40'000, 'x'));
+  Caller second{stand.port()};
+  second.send(post(50'000) + std::string(45'000, 'x'));
+  // Together too many, whichever is read first: who began earlier gives way.
+  const std::string refused = first.rest();
+  CHECK(refused.find("HTTP/1.1 503") == 0);
+  CHECK(refused.find("too_many_bodies") != std::string::npos);
+  CHECK(refused.find("Retry-After: 1\r\n") != std::string::npos);
+  second.send(std::string(5'000, 'x'));
+  CHECK(second.until("50000.").find("HTTP/1.1 200") == 0);
+  // What was given back can be used again.
+  Caller third{stand.port()};
+  third.send(post(50'000) + std::string(50'000, 'x'));
+  CHECK(third.until("50000.").find("HTTP/1.1 200") == 0);
+}
+
+TEST_CASE("a large body is handled aside: others are answered meanwhile, its own client in order",
+          "[api][server]") {
+  std::promise<void> go;
+  std::shared_future<void> may_go = go.get_future().share();
+  HttpServerOptions options;
+  options.body_on_io_max = 1'000;
+  options.handle = [may_go](ApiRequest& request, Reply reply) {
+    if (request.body.size() > 1'000) may_go.wait();
+    reply(ApiReply{200, "text/plain",
+                   std::string{request.path} + " " + std::string{request.header("x-name")} + " " +
+                       std::to_string(request.body.size()) + "."});
+  };
+  auto server = HttpServer::listen(std::move(options));
+  REQUIRE(server);
+  (*server)->start();
+  Caller large{(*server)->port()};
+  large.send("POST /large HTTP/1.1\r\nHost: a\r\nX-Name: one\r\nContent-Length: 5000\r\n\r\n" +
+             std::string(5'000, 'x') + get("/second") +
+             "POST /third HTTP/1.1\r\nHost: a\r\nX-Name: three\r\nContent-Length: 3000\r\n\r\n" +
+             std::string(3'000, 'x') + get("/fourth"));
+  Caller gone{(*server)->port()};
+  gone.send("POST /gone HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n" +
+            std::string(5'000, 'x'));
+  ::shutdown(gone.socket(), SHUT_RDWR);
+  Caller small{(*server)->port()};
+  for (int i = 0; i < 3; ++i) {
+    small.send(get("/small"));
+    CHECK(small.until("/small  0.").find("HTTP/1.1 200") == 0);
+  }
+  CHECK_FALSE(large.has_answer(/*wait_ms=*/0));
+  go.set_value();
+  const std::string all = large.until("/fourth  0.");
+  const std::size_t first = all.find("/large one 5000.");
+  const std::size_t second = all.find("/second  0.");
+  const std::size_t third = all.find("/third three 3000.");
+  CHECK(first < second);
+  CHECK(second < third);
+  CHECK(third < all.find("/fourth  0."));
+  (*server)->stop(std::chrono::seconds{5});
+}
+
+TEST_CASE("a work thread that stops drops what waits, and waits for the job at work",
+          "[api][server]") {
+  std::promise<void> begun;
+  std::promise<void> go;
+  std::promise<void> dropped;
+  std::atomic<int> handled = 0;
+  WorkThread thread;
+  thread.start("onward-test");
+  thread.post([&] {
+    begun.set_value();
+    go.get_future().wait();
+    ++handled;
+  });
+  begun.get_future().wait();
+  thread.post([&handled, mark = std::shared_ptr<void>(
+                             nullptr, [&dropped](void*) { dropped.set_value(); })] { ++handled; });
+  auto stopped = std::async(std::launch::async, [&] { thread.stop(); });
+  dropped.get_future().wait();
+  CHECK(handled.load() == 0);
+  go.set_value();
+  stopped.get();
+  CHECK(handled.load() == 1);
+  thread.post([&] { ++handled; });
+  CHECK(handled.load() == 1);
+}
+
+TEST_CASE("a header is judged before its body, also where both come in one packet",
+          "[api][server]") {
+  Stand stand;
+  const std::string head = "POST /closed HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n";
+  Caller stranger{stand.port()};
+  stranger.send(head + "\r\n5\r\n{\n  1\r\n5\r");
+  CHECK(stranger.rest().find("HTTP/1.1 401") == 0);
+  Caller folded{stand.port()};
+  folded.send(head + "X: a\r\n b\r\n\r\n5\r\n{\n  1\r\n5\r");
+  CHECK(folded.rest().find("folded_header") != std::string::npos);
+  Caller pretty{stand.port()};
+  pretty.send(
+      "POST /open HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "5\r\n{\n  1\r\n1\r");
+  CHECK_FALSE(pretty.has_answer(/*wait_ms=*/20));
+  pretty.send("\n}\r\n0\r");
+  pretty.send("\n\r\n");
+  CHECK(pretty.until("6.").find("HTTP/1.1 200") == 0);
+}
+
+TEST_CASE("an answer for all clients is one text, whoever reads it and however slowly",
+          "[api][server]") {
+  const auto text = std::make_shared<const std::string>(3'000'000, 'x');
+  HttpServerOptions options;
+  options.handle = [&](ApiRequest&, Reply reply) { reply(ApiReply{.shared_body = text}); };
+  auto server = HttpServer::listen(std::move(options));
+  REQUIRE(server);
+  (*server)->start();
+  Caller reader{(*server)->port()};
+  reader.send(get("/a") + get("/b") + "HEAD /c HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  const std::string all = reader.rest();
+  CHECK(all.size() > 6'000'000);
+  CHECK(all.size() < 6'010'000);
+  CHECK(all.find("Content-Length: 3000000\r\n", 6'000'000) != std::string::npos);
 }
 
 TEST_CASE("a stopping server answers what is under way and nothing else", "[api][server]") {

@@ -93,9 +93,9 @@ class Stand {
       text.append(" ").append(std::to_string(request.body.size())).append(".");
       reply(ApiReply{200, "text/plain", text});
     };
-    options.admit = [](const ApiRequest& request) -> std::optional<ApiReply> {
-      if (request.path != "/closed") return std::nullopt;
-      return problem(401, "no_token", "");
+    options.admit = [](const ApiRequest& request) -> Admission {
+      if (request.path == "/closed") return {.refusal = problem(401, "no_token", "")};
+      return {.known = !request.header("authorization").empty()};
     };
     auto listening = HttpServer::listen(std::move(options));
     REQUIRE(listening);

@@ -108,8 +108,10 @@ TEST_CASE("under TLS a connection serves many requests, large ones and those sen
     caller.send(get("/b") + get("/c"));
     CHECK(caller.until("/b  0.").find("200") != std::string::npos);
     CHECK(caller.until("/c  0.").find("200") != std::string::npos);
-    caller.send("POST /big HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\n" +
-                std::string(3'000'000, 'x'));
+    caller.send(
+        "POST /big HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer t\r\nContent-Length: "
+        "3000000\r\n\r\n" +
+        std::string(3'000'000, 'x'));
     CHECK(caller.until("3000000.").find("POST /big") != std::string::npos);
     caller.send("GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     const std::string large = caller.rest();
