@@ -5,7 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "engine/api/event_parts.h"
 #include "engine/api/problem.h"
+#include "engine/core/field_suggestions.h"
 #include "engine/exchange/csv.h"
 
 namespace onward {
@@ -31,6 +33,10 @@ class ImportReader {
   }
 
   bool full() const { return rows_ >= kImportRowsMax; }
+  /// Whether another row would add more contacts to `groups` than one post may.
+  bool full_of_groups() const {
+    return (post.contacts.size() + 1) * groups_.size() > kImportJoinsMax;
+  }
 
   void refuse(std::size_t line, std::string column, Error error) {
     post.refused.push_back({{rows_++, line}, std::move(column), std::move(error)});
@@ -39,8 +45,13 @@ class ImportReader {
   /// Members of `contact` stand for columns; `name_of` tells their headers.
   template <class NameOf>
   void take(std::size_t line, const Value& contact, NameOf name_of) {
-    auto input = parse_contact(contact, &declared_);
+    auto input = parse_contact(contact);
     if (!input) return refuse(line, culprit(contact, name_of), std::move(input.error()));
+    for (auto& [name, value] : input->patch.custom) {
+      auto checked = suggestions_.check(declared_, name, value);
+      if (!checked) return refuse(line, name_of("custom." + name), std::move(checked.error()));
+      value = *std::move(checked);
+    }
     if (!input->who.id && input->who.email.empty()) return refuse(line, {}, no_contact());
     auto& joins = input->patch.groups_add;
     joins.insert(joins.end(), groups_.begin(), groups_.end());
@@ -57,11 +68,11 @@ class ImportReader {
     for (const auto& [name, value] : *contact.map()) {
       const ValueMap* inner = value.map();
       if (name != "custom" || inner == nullptr) {
-        if (!parse_contact(ValueMap{{name, value}}, &declared_)) return name_of(name);
+        if (!parse_contact(ValueMap{{name, value}})) return name_of(name);
         continue;
       }
       for (const auto& [custom, part] : *inner)
-        if (!parse_contact(ValueMap{{"custom", ValueMap{{custom, part}}}}, &declared_))
+        if (!parse_contact(ValueMap{{"custom", ValueMap{{custom, part}}}}))
           return name_of("custom." + custom);
     }
     return {};
@@ -69,6 +80,7 @@ class ImportReader {
 
   const ImportForm& form_;
   const CustomFields& declared_;
+  FieldSuggestions suggestions_;
   std::vector<std::string> groups_;
   std::size_t rows_ = 0;
 };
@@ -76,6 +88,15 @@ class ImportReader {
 tl::unexpected<Error> too_many() {
   return fail(ErrorKind::Invalid, "too_many_contacts",
               fmt::format("One post may have at most {} contacts.", kImportRowsMax));
+}
+
+tl::unexpected<Error> too_many_joins(const ImportForm& form) {
+  return fail(
+      ErrorKind::Invalid, "too_many_contacts",
+      fmt::format("One post may add contacts to at most {} groups in all: with {} \"groups\" "
+                  "it may have at most {} contacts.",
+                  kImportJoinsMax, form.groups.size(),
+                  kImportJoinsMax / std::max<std::size_t>(form.groups.size(), 1)));
 }
 
 Result<ImportPost> parse_csv(std::string_view body, const ImportForm& form,
@@ -100,6 +121,7 @@ Result<ImportPost> parse_csv(std::string_view body, const ImportForm& form,
                                   [](const std::string& cell) { return cell.empty(); }))
       continue;
     if (reader.full()) return too_many();
+    if (reader.full_of_groups()) return too_many_joins(form);
     if (row.fault) {
       reader.refuse(row.line, {}, std::move(*row.fault));
       continue;
@@ -115,14 +137,16 @@ Result<ImportPost> parse_csv(std::string_view body, const ImportForm& form,
 
 Result<ImportPost> parse_lines(std::string_view body, const ImportForm& form,
                                ImportReader& reader) {
+  const ColumnIndex columns{form.map};
   for (std::size_t line = 1; !body.empty(); ++line) {
     std::string_view text = body.substr(0, body.find('\n'));
     body.remove_prefix(std::min(body.size(), text.size() + 1));
     if (text.find_first_not_of(" \t\r") == std::string_view::npos) continue;
     if (text.ends_with('\r')) text.remove_suffix(1);
     if (reader.full()) return too_many();
-    auto object = parse_json(text);
-    auto contact = object ? contact_of_object(*object, form.map) : std::move(object);
+    if (reader.full_of_groups()) return too_many_joins(form);
+    auto object = parse_posted(text);
+    auto contact = object ? contact_of_object(*object, columns) : std::move(object);
     if (contact)
       reader.take(line, *contact, [](const std::string& field) { return field; });
     else

@@ -16,6 +16,8 @@
 
 namespace onward {
 inline constexpr std::size_t kImportRowsMax = 10'000;  ///< In one post.
+/// Contacts times the groups that every contact of a post joins.
+inline constexpr std::size_t kImportJoinsMax = 200'000;
 
 struct ImportForm {
   bool csv = true;  ///< Else one JSON object a line.

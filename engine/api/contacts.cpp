@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "engine/api/contact_import.h"
+#include "engine/api/event_parts.h"
 #include "engine/api/resources.h"
 #include "engine/api/views.h"
 #include "engine/core/clipped.h"
@@ -41,7 +42,7 @@ bool clears_email(const ContactPatch& patch) {
 /// whether it is a number; it gives an id to a contact named by email.
 Result<ContactInput> input_of(const Call& call, const ContactName& name,
                               const CustomFields& declared) {
-  const auto body = parse_json(call.request.body);
+  const auto body = parse_posted(call.request.body);
   if (!body) return tl::make_unexpected(body.error());
   if (!body->map())
     return fail(ErrorKind::Invalid, "wrong_type", "The body must be a JSON object.");
@@ -132,7 +133,7 @@ tl::unexpected<Error> bad_parameter(std::string message) {
 
 /// "{"E-mail": "email", "Plan": "custom.plan"}"
 Result<ColumnMap> parse_map(const std::string& text) {
-  const auto object = parse_json(text);
+  const auto object = parse_posted(text);
   if (!object) return tl::make_unexpected(object.error());
   ColumnMap map;
   const ValueMap* members = object->map();
@@ -338,7 +339,7 @@ std::vector<Route> contact_routes(Runtime& runtime) {
         .faults = {{400,
                     "no_contacts no_contact unmapped_column unknown_column unknown_field "
                     "duplicate_field bad_quotes bad_utf8 bad_character row_too_long bad_list "
-                    "bad_json wrong_type bad_name too_many"},
+                    "bad_json wrong_type bad_name too_many too_many_columns"},
                    {413, "too_many_contacts"},
                    {415, "unsupported_media_type"}}}},
   };

@@ -10,6 +10,7 @@
 #include "engine/core/clipped.h"
 #include "engine/core/contact.h"
 #include "engine/core/diagnostic.h"
+#include "engine/core/field_suggestions.h"
 
 namespace onward {
 namespace {
@@ -17,7 +18,7 @@ constexpr std::array<std::string_view, 6> kMembers{"id", "source", "type", "at",
 constexpr std::size_t kIdMax = 256;
 constexpr std::size_t kUsualBytes = 512;  ///< Of an event, as JSON.
 
-Status check_members(const ValueMap& object) {
+Status check_names(const ValueMap& object) {
   for (const auto& [name, value] : object) {
     if (std::find(kMembers.begin(), kMembers.end(), name) != kMembers.end()) continue;
     const std::string nearest = nearest_name(name, std::span{kMembers});
@@ -159,6 +160,19 @@ Result<EventPost> parse_document(std::string_view body, Instant now, bool histor
   return std::move(reader.post);
 }
 
+/// The bytes of an event as it is kept: as JSON, with the names and values of its contact.
+std::size_t stored_size(const EventInput& input) {
+  std::size_t size = input.id.size() + input.source.size() + input.event.type.size() +
+                     json_size(input.event.data) + input.who.email.size();
+  for (const auto& [field, value] : input.patch.fields) size += json_size(value);
+  for (const auto& [name, value] : input.patch.custom) size += name.size() + json_size(value);
+  for (const auto* names : {&input.patch.groups_add, &input.patch.groups_remove})
+    for (const std::string& name : *names) size += name.size();
+  if (input.patch.groups)
+    for (const std::string& name : *input.patch.groups) size += name.size();
+  return size;
+}
+
 Value describe_place(const EventPlace& place) {
   Value value;
   value.set("index", static_cast<std::int64_t>(place.index));
@@ -178,7 +192,12 @@ Value describe_refusal(const EventPlace& place, std::string_view code, std::stri
 Status PostReader::take(const Value& item, std::size_t line) {
   if (auto room = count(); !room) return room;
   EventPlace place{index_++, line, {}};
-  auto event = read_(item);
+  const Status bounded = check_members(item);
+  auto event = bounded ? read_(item) : tl::make_unexpected(bounded.error());
+  // Here and not by each reader: what is stored may come from outside of what a reader measures.
+  if (event && stored_size(*event) > kEventBytesMax)
+    event = fail(ErrorKind::Invalid, "event_too_large",
+                 fmt::format("An event may have at most {} bytes.", kEventBytesMax));
   if (event) {
     if (ids_ == Ids::Sent) place.id = event->id;
     post.events.push_back(std::move(*event));
@@ -205,9 +224,10 @@ Status PostReader::count() const {
 
 void refuse_undeclared(EventPost& post, const CustomFields& declared) {
   if (declared.free()) return;
-  const auto fault_of = [&declared](ContactPatch& patch) -> std::optional<Error> {
+  FieldSuggestions suggestions;
+  const auto fault_of = [&](ContactPatch& patch) -> std::optional<Error> {
     for (auto& [name, value] : patch.custom) {
-      auto checked = declared.check(name, value);
+      auto checked = suggestions.check(declared, name, value);
       if (!checked) return std::move(checked.error());
       value = std::move(*checked);
     }
@@ -234,8 +254,7 @@ Result<EventInput> parse_event(const Value& object, Instant now, bool history) {
   if (!members)
     return fail(ErrorKind::Invalid, "wrong_type",
                 fmt::format("An event is an object, found {}.", kind_of(object)));
-  if (const Status known = check_members(*members); !known)
-    return tl::make_unexpected(known.error());
+  if (const Status known = check_names(*members); !known) return tl::make_unexpected(known.error());
 
   EventInput input;
   input.history = history;

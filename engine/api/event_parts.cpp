@@ -123,4 +123,73 @@ Result<Instant> read_moment(const Value* value, Instant now, std::string_view me
 }
 
 std::string canonical_json(const Value& value) { return to_json(sorted(value)); }
+
+Status check_members(const Value& value) {
+  if (const ValueList* list = value.list()) {
+    for (const Value& item : *list)
+      if (Status checked = check_members(item); !checked) return checked;
+    return {};
+  }
+  const ValueMap* map = value.map();
+  if (!map) return {};
+  if (map->size() > kMembersMax)
+    return fail(
+        ErrorKind::Invalid, "bad_json",
+        fmt::format("An object may have at most {} members (got {}).", kMembersMax, map->size()));
+  for (const auto& [name, member] : *map)
+    if (Status checked = check_members(member); !checked) return checked;
+  return {};
+}
+
+Result<Value> parse_posted(std::string_view text, JsonLimits limits) {
+  auto value = parse_json(text, limits);
+  if (value)
+    if (const Status checked = check_members(*value); !checked)
+      return tl::make_unexpected(checked.error());
+  return value;
+}
+
+namespace {
+/// What a text takes in JSON, its quotes included.
+std::size_t text_size(std::string_view text) {
+  std::size_t size = text.size() + 2;
+  for (const char c : text) {
+    if (c == '"' || c == '\\' || c == '\b' || c == '\f' || c == '\n' || c == '\r' || c == '\t')
+      size += 1;
+    else if (static_cast<unsigned char>(c) < 0x20)
+      size += 5;
+  }
+  return size;
+}
+}  // namespace
+
+std::size_t json_size(const Value& value) {
+  if (const std::string* text = value.text()) return text_size(*text);
+  std::size_t size = 2;
+  if (const ValueList* list = value.list()) {
+    if (!list->empty()) size += list->size() - 1;
+    for (const Value& item : *list) size += json_size(item);
+    return size;
+  }
+  if (const ValueMap* map = value.map()) {
+    if (!map->empty()) size += map->size() - 1;
+    for (const auto& [name, member] : *map) size += text_size(name) + 1 + json_size(member);
+    return size;
+  }
+  return to_json(value).size();
+}
+
+bool UniqueMembers::add(std::string_view name, Value value) {
+  constexpr std::size_t kFew = 24;
+  if (members_.size() < kFew) {
+    for (const auto& member : members_)
+      if (member.first == name) return false;
+  } else {
+    if (names_.empty())
+      for (const auto& member : members_) names_.insert(member.first);
+    if (!names_.emplace(name).second) return false;
+  }
+  members_.emplace_back(name, std::move(value));
+  return true;
+}
 }  // namespace onward

@@ -1,7 +1,10 @@
 #pragma once
 // What all readers of events share: moments, types, and how a fault is worded. Pure.
+#include <cstddef>
 #include <string>
 #include <string_view>
+#include <unordered_set>
+#include <utility>
 
 #include "engine/core/contact.h"
 #include "engine/core/result.h"
@@ -28,4 +31,29 @@ Result<Instant> read_moment(const Value* value, Instant now, std::string_view me
 
 /// Compact JSON with the members of every object in order: the same for every layout of a value.
 std::string canonical_json(const Value& value);
+
+/// Members of one object in a posted text.
+inline constexpr std::size_t kMembersMax = 10'000;
+/// `bad_json` where an object of `value` has more than kMembersMax members.
+Status check_members(const Value& value);
+/// parse_json and check_members.
+Result<Value> parse_posted(std::string_view text, JsonLimits limits = {});
+
+/// The length of `to_json(value)`, without writing it.
+std::size_t json_size(const Value& value);
+
+/// Builds an object from members of which some may have one name. Adding takes constant time.
+class UniqueMembers {
+ public:
+  /// `members`: whose names differ.
+  explicit UniqueMembers(ValueMap members = {}) : members_{std::move(members)} {}
+  /// False: the name is taken, and its first value stays.
+  bool add(std::string_view name, Value value);
+  bool empty() const { return members_.empty(); }
+  ValueMap take() { return std::move(members_); }
+
+ private:
+  ValueMap members_;
+  std::unordered_set<std::string> names_;  ///< Of many members only.
+};
 }  // namespace onward

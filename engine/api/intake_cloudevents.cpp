@@ -91,7 +91,7 @@ Result<Value> read_data(const Value& event, const std::string& content_type) {
       return fail(ErrorKind::Invalid, "bad_data",
                   fmt::format("The data is of the type \"{}\"; only JSON is understood here.",
                               media_type(content_type)));
-    auto parsed = parse_json(*bytes);
+    auto parsed = parse_posted(*bytes);
     if (!parsed) return tl::make_unexpected(parsed.error());
     data = *std::move(parsed);
   }
@@ -126,26 +126,23 @@ Result<ContactInput> read_contact(Value& data, const std::string& subject) {
 
 /// The type, the subject and every extension, as the sender wrote them.
 Value attributes_of(const ValueMap& event) {
-  Value attributes;
+  ValueMap attributes;
   for (const auto& [name, value] : event) {
     const bool elsewhere = name == "specversion" || name == "id" || name == "source" ||
                            name == "time" || name == "data" || name == "data_base64" ||
                            name == "datacontenttype";
-    if (!elsewhere && !value.is_null()) attributes.set(name, value);
+    if (!elsewhere && !value.is_null()) attributes.emplace_back(name, value);
   }
   return attributes;
 }
 
 /// What two events of one source and id must have in common; extensions such as a trace may differ.
-Result<Hash128> fingerprint_of(const Value& event) {
+Hash128 fingerprint_of(const Value& event) {
   std::string bytes;
   for (const std::string_view member : {"type", "subject", "time", "data", "data_base64"}) {
     if (const Value* value = event.find(member)) bytes += canonical_json(*value);
     bytes += '\n';
   }
-  if (bytes.size() > kEventBytesMax)
-    return fail(ErrorKind::Invalid, "event_too_large",
-                fmt::format("An event may have at most {} bytes.", kEventBytesMax));
   return hash128(bytes);
 }
 
@@ -196,9 +193,7 @@ Result<EventInput> read_event(const Value& event, Instant now, bool history) {
   input.patch = std::move(contact->patch);
   if (!data->find(kAttributes)) data->set(kAttributes, attributes_of(*members));
   input.event = {*std::move(type), *at, *std::move(data)};
-  const auto fingerprint = fingerprint_of(event);
-  if (!fingerprint) return tl::make_unexpected(fingerprint.error());
-  input.fingerprint = *fingerprint;
+  input.fingerprint = fingerprint_of(event);
   return input;
 }
 
@@ -220,7 +215,7 @@ std::optional<std::string> decode_header(std::string_view raw) {
 
 /// The event that the `ce-` headers and the body make, in the form of the JSON format.
 Result<Value> assemble(const ApiRequest& request, const std::string& media) {
-  Value event{ValueMap{}};
+  UniqueMembers event;
   for (const auto& [header, raw] : request.headers) {
     if (header.size() <= kPrefix.size() || !same_name(header.substr(0, kPrefix.size()), kPrefix))
       continue;
@@ -229,21 +224,20 @@ Result<Value> assemble(const ApiRequest& request, const std::string& media) {
       name += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     auto value = decode_header(raw);
     if (!value) return bad_attribute(name, "is no text once its percent escapes are decoded");
-    if (event.find(name)) return bad_attribute(name, "comes in two headers");
     if (name == "data" || name == "datacontenttype")
       return bad_attribute(name, "has no header: the body and its Content-Type are it");
-    event.set(name, *std::move(value));
+    if (!event.add(name, *std::move(value))) return bad_attribute(name, "comes in two headers");
   }
   const bool empty = request.body.find_first_not_of(" \t\r\n") == std::string::npos;
-  if (empty) return event;
+  if (empty) return Value{event.take()};
   if (!is_json(media))
     return fail(
         ErrorKind::Invalid, "bad_data",
         fmt::format("The data is of the type \"{}\"; only JSON is understood here.", media));
   auto data = parse_json(request.body);
   if (!data) return tl::make_unexpected(data.error());
-  event.set("data", *std::move(data));
-  return event;
+  event.add("data", *std::move(data));
+  return Value{event.take()};
 }
 
 bool is_binary(const ApiRequest& request) {

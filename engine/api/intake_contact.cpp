@@ -28,17 +28,12 @@ std::string custom_name(std::string_view name) {
   std::replace(own.begin(), own.end(), '.', '_');
   return own;
 }
-
-/// Sets a custom field; the first of a name is kept.
-void add_custom(Value& custom, const std::string& name, const Value& value) {
-  if (!custom.find(name)) custom.set(name, value);
-}
 }  // namespace
 
 Result<ContactInput> read_foreign_contact(
     const Value& id, const std::vector<std::pair<std::string, Value>>& members) {
   Value contact{ValueMap{}};
-  Value custom{ValueMap{}};
+  UniqueMembers custom;  // The first of a name is kept.
   if (!id.is_null()) contact.set("id", id);
   std::vector<Field> taken;
   for (const auto& [name, value] : members) {
@@ -48,12 +43,12 @@ Result<ContactInput> read_foreign_contact(
       taken.push_back(field->field);
       contact.set(name, adapted(value, field->type));
     } else if (name == "custom" && value.map()) {
-      for (const auto& [own, part] : *value.map()) add_custom(custom, custom_name(own), part);
+      for (const auto& [own, part] : *value.map()) custom.add(custom_name(own), part);
     } else {
-      add_custom(custom, custom_name(name), value);
+      custom.add(custom_name(name), value);
     }
   }
-  if (!custom.map()->empty()) contact.set("custom", std::move(custom));
+  if (!custom.empty()) contact.set("custom", custom.take());
   auto input = parse_contact(contact);
   if (input && !input->who.id && input->who.email.empty())
     return fail(ErrorKind::Invalid, "no_contact",

@@ -75,17 +75,17 @@ Result<ContactInput> read_contact(const Value* contact) {
 
 /// The event's data: the members of `action_data`, then what else stands beside them.
 Result<Value> read_data(const ValueMap& item, const Value* action_data) {
-  Value data;
   const bool empty = !action_data || action_data->is_null() ||
                      (action_data->list() && action_data->list()->empty());  // PHP's {}
   if (!empty && !action_data->map()) return wrong_type("action_data", "an object", *action_data);
-  if (!empty) data = *action_data;
+  UniqueMembers data{empty ? ValueMap{} : *action_data->map()};
   for (const auto& [name, value] : item) {
     const bool known =
         name == "action" || name == "action_date" || name == "action_data" || name == "contact";
-    if (!known && !data.find(name)) data.set(name, value);
+    if (!known) data.add(name, value);
   }
-  return data;
+  if (empty && data.empty()) return Value{};
+  return Value{data.take()};
 }
 
 Result<EventInput> read_item(const Value& item, Instant now, bool history) {

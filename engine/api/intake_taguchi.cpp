@@ -53,14 +53,13 @@ Result<ContactInput> read_subscriber(const Value* subscriber) {
 
 /// The event's data: the members of `event` but its type, then what else stands beside them.
 Value data_of(const ValueMap& item, const Value* event) {
-  Value data;
+  UniqueMembers data;
   if (event && event->map())
     for (const auto& [name, value] : *event->map())
-      if (name != "type") data.set(name, value);
+      if (name != "type") data.add(name, value);
   for (const auto& [name, value] : item)
-    if (name != "type" && name != "subscriber" && name != "event" && !data.find(name))
-      data.set(name, value);
-  return data;
+    if (name != "type" && name != "subscriber" && name != "event") data.add(name, value);
+  return data.empty() ? Value{} : Value{data.take()};
 }
 
 Result<EventInput> read_item(const Value& item, Instant now, bool history) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "engine/api/event_parts.h"
 #include "engine/api/openapi.h"
 #include "engine/core/clipped.h"
 #include "engine/core/diagnostic.h"
@@ -40,9 +41,7 @@ Route openapi_route(const std::vector<Route>& routes) {
   all.push_back(route);
   const auto text = std::make_shared<const std::string>(
       to_pretty_json(openapi_document(all, ONWARD_VERSION)) + "\n");
-  route.handler = [text](const Call& call) {
-    call.reply(ApiReply{.shared_body = text});
-  };
+  route.handler = [text](const Call& call) { call.reply(ApiReply{.shared_body = text}); };
   return route;
 }
 
@@ -89,7 +88,7 @@ Result<std::optional<Instant>> parse_when(const Call& call, std::string_view nam
 
 Result<Value> parse_object(std::string_view body, std::vector<std::string_view> known) {
   if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) return Value{ValueMap{}};
-  auto object = parse_json(body);
+  auto object = parse_posted(body);
   if (!object) return object;
   if (!object->map())
     return fail(ErrorKind::Invalid, "wrong_type", "The body must be a JSON object.");

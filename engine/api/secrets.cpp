@@ -6,6 +6,7 @@
 #include <initializer_list>
 
 #include "engine/api/access.h"
+#include "engine/api/event_parts.h"
 #include "engine/api/rate_limit.h"
 #include "engine/api/resources.h"
 #include "engine/api/views.h"
@@ -40,7 +41,7 @@ bool take_flag(const Value& object, std::string_view name, bool& out) {
 /// Names of members that nobody knows are not repeated: who confuses name and value would find the
 /// value in a log.
 Result<Value> parse_known(std::string_view body, std::initializer_list<std::string_view> known) {
-  auto object = parse_json(body);
+  auto object = parse_posted(body);
   if (!object) return object;
   if (!object->map())
     return fail(ErrorKind::Invalid, "wrong_type", "The body must be a JSON object.");

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "engine/core/clipped.h"
+#include "engine/core/field_suggestions.h"
 
 namespace onward {
 namespace {
@@ -92,19 +93,10 @@ const CustomField* CustomFields::find(std::string_view name) const {
 
 Result<Value> CustomFields::check(std::string_view name, const Value& value) const {
   if (free() || value.is_null()) return value;
-  const std::string shown = fmt::format("{}{}", kCustom, clipped(name));
   const CustomField* field = find(name);
-  if (field == nullptr) {
-    const std::string near = nearest_name(name, names_of(fields_));
-    return fail(ErrorKind::Invalid, "undeclared_field",
-                near.empty()
-                    ? fmt::format("\"{}\" is not declared on this server, which takes declared "
-                                  "custom fields only",
-                                  shown)
-                    : fmt::format("\"{}\" is not declared on this server; perhaps \"{}{}\" was "
-                                  "meant",
-                                  shown, kCustom, near));
-  }
+  if (field == nullptr)
+    return tl::make_unexpected(undeclared_field(name, nearest_name(name, names_of(fields_))));
+  const std::string shown = fmt::format("{}{}", kCustom, clipped(name));
   auto typed = coerce(value, field->type, shown);
   if (typed && (typed->get_if<Date>() || typed->get_if<Instant>())) return Value{to_text(*typed)};
   return typed;

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -204,6 +205,14 @@ bool set_field(Draft& draft, std::string_view field, Value value) {
   return true;
 }
 
+/// Unknown columns, and columns in all, that a message names.
+constexpr std::size_t kNamedMax = 10;
+constexpr std::size_t kColumnsNamedMax = 100;
+
+std::string and_more(std::size_t all, std::size_t named) {
+  return all > named ? fmt::format(" and {} more", all - named) : std::string{};
+}
+
 Error given_twice(std::string_view name) {
   return {ErrorKind::Invalid, "duplicate_field", fmt::format("\"{}\" is given twice", name)};
 }
@@ -236,16 +245,22 @@ bool is_kept_by_server(std::string_view name) {
 
 Result<std::vector<ContactColumn>> match_columns(std::span<const std::string> headers,
                                                  const ColumnMap& map, bool ignore_unmapped) {
+  if (headers.size() > kColumnsMax)
+    return fail(
+        ErrorKind::Invalid, "too_many_columns",
+        fmt::format("a table may have at most {} columns (got {})", kColumnsMax, headers.size()));
+  std::unordered_map<std::string_view, const ColumnMap::value_type*> by_header;
+  for (const auto& entry : map) by_header.try_emplace(trimmed(entry.first), &entry);
   std::vector<ContactColumn> columns;
-  std::vector<std::string> unknown;
+  std::vector<std::string> unknown;  // The first kNamedMax of them.
+  std::size_t unknown_count = 0;
   std::map<std::string, std::string> taken;  // field -> header
   std::set<std::string_view> used;           // of the map
   for (const std::string& header : headers) {
-    const auto mapped = std::find_if(map.begin(), map.end(), [&](const auto& entry) {
-      return entry.first == header || trimmed(entry.first) == trimmed(header);
-    });
+    const auto found = by_header.find(trimmed(header));
     ContactColumn column;
-    if (mapped != map.end()) {
+    if (found != by_header.end()) {
+      const auto* mapped = found->second;
       used.insert(mapped->first);
       if (mapped->second != "-") {
         auto named = column_named(mapped->second);
@@ -259,7 +274,7 @@ Result<std::vector<ContactColumn>> match_columns(std::span<const std::string> he
     } else if (auto named = column_named(header)) {
       column = *std::move(named);
     } else if (trimmed(header) != "-" && !is_kept_by_server(trimmed(header))) {
-      unknown.push_back(no_field(header));
+      if (++unknown_count <= kNamedMax) unknown.push_back(no_field(header));
     }
     column.header = header;
     if (!column.field.empty()) {
@@ -273,18 +288,19 @@ Result<std::vector<ContactColumn>> match_columns(std::span<const std::string> he
   }
   for (const auto& [header, field] : map)
     if (!used.contains(header)) {
-      std::vector<std::string> names{headers.begin(), headers.end()};
+      const std::vector<std::string> names{headers.begin(), headers.end()};
       const std::string near = nearest_name(header, names);
+      const auto named = headers.first(std::min(headers.size(), kColumnsNamedMax));
       return fail(ErrorKind::Invalid, "unknown_column",
-                  fmt::format("there is no column \"{}\"{}; the columns are: {}", header,
+                  fmt::format("there is no column \"{}\"{}; the columns are: {}{}", header,
                               near.empty() ? "" : fmt::format(", perhaps \"{}\"", near),
-                              fmt::join(names, ", ")));
+                              fmt::join(named, ", "), and_more(headers.size(), named.size())));
     }
   if (!unknown.empty() && !ignore_unmapped)
     return fail(ErrorKind::Invalid, "unmapped_column",
-                fmt::format("no field of a contact is called {}; map each to a field or to "
+                fmt::format("no field of a contact is called {}{}; map each to a field or to "
                             "custom.NAME, or ignore what is not mapped",
-                            fmt::join(unknown, ", ")));
+                            fmt::join(unknown, ", "), and_more(unknown_count, unknown.size())));
   if (!taken.contains("id") && !taken.contains("email"))
     return fail(ErrorKind::Invalid, "no_contact",
                 "no column is the id or the email of the contacts, so nobody can be found by them");
@@ -358,25 +374,38 @@ std::string join_names(std::span<const std::string> names) {
   return to_json(Value{ValueList(names.begin(), names.end())});
 }
 
-Result<Value> contact_of_object(const Value& object, const ColumnMap& map) {
+ColumnIndex::ColumnIndex(const ColumnMap& map) {
+  std::size_t unknown = 0;
+  for (const auto& [name, target] : map) {
+    const auto [place, fresh] = targets_.try_emplace(name);
+    if (!fresh || target == "-") continue;
+    if (const auto column = column_named(target))
+      place->second.field = column->field;
+    else
+      place->second.unknown =
+          ++unknown <= kNamedMax ? no_field(target) : fmt::format("\"{}\"", target);
+  }
+}
+
+const ColumnIndex::Target* ColumnIndex::find(const std::string& name) const {
+  const auto found = targets_.find(name);
+  return found == targets_.end() ? nullptr : &found->second;
+}
+
+Result<Value> contact_of_object(const Value& object, const ColumnIndex& index) {
   const ValueMap* members = object.map();
   if (members == nullptr)
     return fail(ErrorKind::Invalid, "wrong_type", "a contact is a JSON object");
   Draft contact;
   for (const auto& [name, value] : *members) {
-    const auto mapped = std::ranges::find(map, name, &ColumnMap::value_type::first);
-    std::string field = name;
-    if (mapped == map.end()) {
-      if (is_kept_by_server(name)) continue;
-    } else {
-      if (mapped->second == "-") continue;
-      const auto column = column_named(mapped->second);
-      if (!column)
-        return fail(ErrorKind::Invalid, "unknown_field",
-                    fmt::format("\"{}\" is mapped to {}, which is no field of a contact", name,
-                                no_field(mapped->second)));
-      field = column->field;
-    }
+    const ColumnIndex::Target* mapped = index.find(name);
+    if (mapped == nullptr && is_kept_by_server(name)) continue;
+    if (mapped != nullptr && !mapped->unknown.empty())
+      return fail(ErrorKind::Invalid, "unknown_field",
+                  fmt::format("\"{}\" is mapped to {}, which is no field of a contact", name,
+                              mapped->unknown));
+    if (mapped != nullptr && mapped->field.empty()) continue;
+    const std::string& field = mapped == nullptr ? name : mapped->field;
     if (!set_field(contact, field, value)) return tl::make_unexpected(given_twice(field));
   }
   return contact.take();

@@ -1,10 +1,63 @@
 // /v1/contacts as tables: import and list, through the whole front.
 #include <catch2/catch.hpp>
 
+#include "engine/api/contact_import.h"
+#include "engine/api/event_parts.h"
 #include "tests/api/front.h"
 
 namespace onward {
 namespace {
+TEST_CASE("what a post of contacts may cost is bounded by its parts together", "[api][contacts]") {
+  // Contacts times the groups that all of them join.
+  ImportForm form;
+  form.csv = false;
+  for (int i = 0; i < 1'000; ++i) form.groups.push_back("g" + std::to_string(i));
+  const auto lines = [](std::size_t count) {
+    std::string body;
+    for (std::size_t i = 0; i < count; ++i) body += "{\"id\":" + std::to_string(i) + "}\n";
+    return body;
+  };
+  const auto fits = parse_import(lines(kImportJoinsMax / 1'000), form, {});
+  REQUIRE(fits);
+  CHECK(fits->contacts.size() == kImportJoinsMax / 1'000);
+  const auto over = parse_import(lines(kImportJoinsMax / 1'000 + 1), form, {});
+  REQUIRE_FALSE(over);
+  CHECK(over.error().code == "too_many_contacts");
+  form.csv = true;
+  std::string table = "id\n";
+  for (std::size_t i = 0; i <= kImportJoinsMax / 1'000; ++i) table += std::to_string(i) + "\n";
+  CHECK(parse_import(table, form, {}).error().code == "too_many_contacts");
+  form.groups.resize(1);
+  CHECK(parse_import(table, form, {}));
+
+  // Members of one object.
+  form.csv = false;
+  std::string wide = "{\"id\":1";
+  for (std::size_t i = 0; i < kMembersMax; ++i) wide += ",\"m" + std::to_string(i) + "\":1";
+  const auto post = parse_import(wide + "}\n{\"id\":2}", form, {});
+  REQUIRE(post);
+  REQUIRE(post->refused.size() == 1);
+  CHECK(post->refused.front().error.code == "bad_json");
+  CHECK(post->contacts.size() == 1);
+  const Front front;
+  CHECK(front.put("/v1/contacts/c1", wide + "}").status == 400);
+}
+
+TEST_CASE("a row with an undeclared field is refused by its column", "[api][contacts]") {
+  const CustomFields declared{{{.name = "plan"}, {.name = "seats", .type = FieldType::Number}}};
+  ImportForm form;
+  form.map = {{"Plan", "custom.plam"}, {"Seats", "custom.seats:text"}};
+  const auto post = parse_import("id,Plan,Seats\n1,free,\n2,,many\n3,,\n", form, declared);
+  REQUIRE(post);
+  CHECK(post->contacts.size() == 1);
+  REQUIRE(post->refused.size() == 2);
+  CHECK(post->refused[0].column == "Plan");
+  CHECK(post->refused[0].error.code == "undeclared_field");
+  CHECK(post->refused[0].error.message.find("custom.plan") != std::string::npos);
+  CHECK(post->refused[1].column == "Seats");
+  CHECK(post->refused[1].error.code == "wrong_type");
+}
+
 constexpr std::string_view kScenario = R"(
 scenario: vip
 nodes:

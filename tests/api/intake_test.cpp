@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <fstream>
+#include <functional>
 #include <future>
 #include <iterator>
 #include <sstream>
 
 #include <catch2/catch.hpp>
 
+#include "engine/api/event_parts.h"
 #include "engine/core/vocabulary.h"
 #include "engine/secrets/bytes.h"
 #include "engine/secrets/signature.h"
@@ -431,6 +433,142 @@ TEST_CASE("the binary form of a CloudEvent needs a credential, not a signature",
   }
   CHECK(post("2", {{"X-Onward-Secret", SignedPost::kSecret}}) == "1 0 0");
   CHECK(post("3", {{"Authorization", "Bearer ingest"}}) == "1 0 0");
+}
+
+// ---- what is bounded ----
+
+/// One event in the form of each adapter, with `members` in one of its objects.
+struct Place {
+  const char* name;
+  std::function<Result<EventPost>(const std::string& members)> parse;
+};
+std::vector<Place> places() {
+  const auto cloudevent = [](const std::string& members) {
+    ApiRequest request;
+    request.headers = {{"Content-Type", "application/cloudevents+json"}};
+    request.body =
+        R"({"specversion": "1.0", "id": "1", "source": "/s", "type": "opened", )" + members + "}";
+    return parse_cloudevents(request, kNow, false);
+  };
+  return {
+      {"events data",
+       [](const std::string& m) {
+         return parse_events(R"({"type": "opened", "contact": {"id": 1}, "data": {)" + m + "}}",
+                             EventForm::Json, kNow, false);
+       }},
+      {"events lines contact",
+       [](const std::string& m) {
+         return parse_events(R"({"type": "opened", "contact": {"id": 1, "custom": {)" + m + "}}}",
+                             EventForm::Lines, kNow, false);
+       }},
+      {"egoi item",
+       [](const std::string& m) {
+         return parse_egoi(
+             R"({"events": [{"action": "email_open", "contact": {"base": [1]}, )" + m + "}]}", kNow,
+             false);
+       }},
+      {"egoi action_data",
+       [](const std::string& m) {
+         return parse_egoi(
+             R"({"events": [{"action": "email_open", "contact": {"base": [1]}, "action_data": {)" +
+                 m + "}}]}",
+             kNow, false);
+       }},
+      {"egoi contact",
+       [](const std::string& m) {
+         return parse_egoi(
+             R"({"events": [{"action": "email_open", "contact": {"base": [1], "fields": [{)" + m +
+                 "}]}}]}",
+             kNow, false);
+       }},
+      {"taguchi item",
+       [](const std::string& m) {
+         return parse_taguchi(R"({"type": "o", "subscriber": {"id": 1}, )" + m + "}", kNow, false);
+       }},
+      {"taguchi event",
+       [](const std::string& m) {
+         return parse_taguchi(R"({"type": "o", "subscriber": {"id": 1}, "event": {)" + m + "}}",
+                              kNow, false);
+       }},
+      {"taguchi subscriber",
+       [](const std::string& m) {
+         return parse_taguchi(R"({"type": "o", "subscriber": {"id": 1, )" + m + "}}", kNow, false);
+       }},
+      {"cloudevents extensions",
+       [=](const std::string& m) { return cloudevent(R"("subject": "c1", )" + m); }},
+      {"cloudevents data",
+       [=](const std::string& m) { return cloudevent(R"("subject": "c1", "data": {)" + m + "}"); }},
+      {"cloudevents contact",
+       [=](const std::string& m) {
+         return cloudevent(R"("data": {"contact": {"id": 1, "custom": {)" + m + "}}}");
+       }},
+      {"cloudevents base64",
+       [=](const std::string& m) {
+         return cloudevent(R"("subject": "c1", "data_base64": ")" + base64_encode("{" + m + "}") +
+                           "\"");
+       }},
+  };
+}
+
+TEST_CASE("an event has one limit of bytes, wherever they stand", "[api][intake]") {
+  for (const Place& place : places()) {
+    CAPTURE(place.name);
+    const auto with = [&](std::size_t bytes) {
+      // In several texts: a custom field has a limit of its own.
+      std::string members;
+      for (int i = 0; bytes > 0; ++i) {
+        const std::size_t size = std::min<std::size_t>(bytes, 60'000);
+        members += (i == 0 ? "\"m" : ", \"m") + std::to_string(i) + "\": \"" +
+                   std::string(size, 'x') + "\"";
+        bytes -= size;
+      }
+      return refusal_of(place.parse(members));
+    };
+    CHECK(with(250'000).empty());
+    CHECK(with(kEventBytesMax) == "event_too_large");
+    CHECK(with(3'000'000) == "event_too_large");
+  }
+}
+
+TEST_CASE("an object of an event has at most 10,000 members", "[api][intake]") {
+  for (const Place& place : places()) {
+    CAPTURE(place.name);
+    const auto with = [&](std::size_t count) {
+      std::string members;
+      for (std::size_t i = 0; i < count; ++i)
+        members += (i == 0 ? "\"m" : ",\"m") + std::to_string(i) + "\":1";
+      return place.parse(members);
+    };
+    const auto refused = with(kMembersMax + 1);
+    REQUIRE(refused);
+    REQUIRE(refused->refused.size() == 1);
+    const Error& error = refused->refused.front().error;
+    CHECK(error.code == "bad_json");
+    CHECK_THAT(error.message,
+               Catch::Matchers::StartsWith("An object may have at most 10000 members (got 1000"));
+  }
+}
+
+TEST_CASE("the first of two members of one name stays, however many there are", "[api][intake]") {
+  for (const int count : {3, 30, 3'000}) {
+    UniqueMembers members{ValueMap{{"m0", "given"}}};
+    for (int i = 0; i < count; ++i) members.add("m" + std::to_string(i), i);
+    for (int i = 0; i < count; ++i) CHECK_FALSE(members.add("m" + std::to_string(i), "again"));
+    const ValueMap taken = members.take();
+    REQUIRE(taken.size() == static_cast<std::size_t>(count));
+    CHECK(taken.front() == std::pair<std::string, Value>{"m0", "given"});
+    CHECK(taken.back() ==
+          std::pair<std::string, Value>{"m" + std::to_string(count - 1), count - 1});
+  }
+}
+
+TEST_CASE("the size of JSON is told without writing it", "[api][intake]") {
+  for (const char* json : {"null", "true", "0", "-1.5", "1e300", R"("")", R"("a\"b\\\n\u0001é")",
+                           "[]", "[1,[],{}]", "{}", R"({"a":1,"b\t":[null,"x"]})"}) {
+    CAPTURE(json);
+    const Value value = *parse_json(json);
+    CHECK(json_size(value) == to_json(value).size());
+  }
 }
 
 // ---- Taguchi ----

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "engine/core/field_suggestions.h"
+
 #include "engine/authoring/yaml_reader.h"
 
 namespace onward {
@@ -37,6 +39,25 @@ TEST_CASE("declared custom fields are taken by their types, others by none", "[c
   REQUIRE(!unknown);
   CHECK(unknown.error().code == "undeclared_field");
   CHECK(unknown.error().message.find("\"custom.plan\"") != std::string::npos);
+}
+
+TEST_CASE("many values of undeclared fields cost a search a name, and ten at most", "[core]") {
+  const CustomFields fields{{{.name = "seats"}, {.name = "plan"}}};
+  FieldSuggestions suggestions;
+  const auto message = [&](const std::string& name) {
+    return suggestions.check(fields, name, 1).error().message;
+  };
+  const std::string first = message("seatz");
+  CHECK(first.find("custom.seats") != std::string::npos);
+  for (int i = 0; i < 10'000; ++i) CHECK(message("seatz") == first);
+  CHECK(suggestions.searches() == 1);
+  for (int i = 0; i < 10'000; ++i)
+    CHECK(suggestions.check(fields, "sea" + std::to_string(i), 1).error().code ==
+          "undeclared_field");
+  CHECK(suggestions.searches() == FieldSuggestions::kNamesMax);
+  CHECK(message("seatz") == first);
+  CHECK(message("plam").find("custom.plan") == std::string::npos);
+  CHECK(fields.check("plam", 1).error().message.find("custom.plan") != std::string::npos);
 }
 
 TEST_CASE("null clears a custom field that is not declared any more", "[core]") {

@@ -55,6 +55,25 @@ TEST_CASE("columns that mean nothing are all named, unless they are to be ignore
   CHECK(columns_of({"email", "Shoe size"}, {}, true)[1].field.empty());
 }
 
+TEST_CASE("a table has a limit of columns, and a message names some of them", "[exchange]") {
+  std::vector<std::string> headers{"id"};
+  for (std::size_t i = headers.size(); i < kColumnsMax; ++i)
+    headers.push_back("unknown" + std::to_string(i));
+  ColumnMap map;
+  for (const std::string& header : headers) map.emplace_back(" " + header + " ", "-");
+  map.front().second = "id";
+  CHECK(match_columns(headers, map, false));
+  CHECK(match_columns(headers, {}, true));
+  const Error unmapped = refused(headers);
+  CHECK(unmapped.code == "unmapped_column");
+  CHECK(unmapped.message.find("\"unknown10\" and 9989 more;") != std::string::npos);
+  const Error unknown = refused(headers, {{"idd", "id"}});
+  CHECK(unknown.code == "unknown_column");
+  CHECK(unknown.message.size() < 2'000);
+  headers.emplace_back("one_more");
+  CHECK(refused(headers).code == "too_many_columns");
+}
+
 TEST_CASE("a table says who its contacts are, and each field once", "[exchange]") {
   CHECK(refused({"first_name"}).code == "no_contact");
   CHECK(refused({"email", "Email"}).code == "duplicate_field");
