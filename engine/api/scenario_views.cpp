@@ -14,6 +14,8 @@ Value view_of(const std::optional<ScenarioProgress>& progress) {
                     {"to", number(progress->to)},
                     {"moved", number(progress->done)},
                     {"stayed", number(progress->stayed)}};
+  if (progress->what == "cancel")
+    return ValueMap{{"what", progress->what}, {"cancelled", number(progress->done)}};
   return ValueMap{{"what", progress->what},
                   {"stopped", number(progress->stopped)},
                   {"purged", number(progress->done)}};

@@ -240,9 +240,10 @@ constexpr Row kRows[] = {
     {"Scenarios", R"({"type": "object", "required": ["scenarios"], "properties": {
       "scenarios": {"type": "array", "items": {"$ref": "#/components/schemas/Scenario"}}}})"},
     {"Progress", R"({"type": ["object", "null"], "required": ["what"],
-      "description": "Work on all of its runs that is under way.",
+      "description": "Work on all of its runs or deliveries that is under way.",
       "properties": {
-        "what": {"enum": ["migrate", "purge"]},
+        "what": {"enum": ["migrate", "purge", "cancel"]},
+        "cancelled": {"type": "integer", "description": "Pending deliveries, by an archive with cancel_pending."},
         "to": {"type": "integer", "description": "The version that runs go over to."},
         "moved": {"type": "integer"},
         "stayed": {"type": "integer", "description": "Could not go over; finish where they are."},

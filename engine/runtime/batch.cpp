@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstdint>
 #include <utility>
 
 #include "engine/core/sorted.h"
@@ -92,6 +93,12 @@ auto* found_in(Asked& asked, const Key& key) {
 }  // namespace
 
 Status Batch::prefetch(std::span<const Work> work) {
+  note_names(work);
+  if (const auto known = look_up(SIZE_MAX); !known) return tl::make_unexpected(known.error());
+  return load(work);
+}
+
+void Batch::note_names(std::span<const Work> work) {
   for (const Work& item : work) {
     if (const ContactRef* who = ref_of(*item.input)) {
       if (who->id) by_id_.push_back({who->id->text, {}});
@@ -104,9 +111,10 @@ Status Batch::prefetch(std::span<const Work> work) {
   put_in_order(by_id_);
   put_in_order(by_email_);
   put_in_order(seen_);
-  if (Status done = look_up(); !done) return done;
+}
 
-  working_.reserve(work.size());
+Status Batch::load(std::span<const Work> work) {
+  working_.reserve(working_.size() + work.size());
   std::vector<LoadQuery> loads;
   for (const Work& item : work) {
     const ContactRef* who = ref_of(*item.input);
@@ -118,8 +126,10 @@ Status Batch::prefetch(std::span<const Work> work) {
       place->second.load = loads.size();
       loads.push_back({.contact = contact});
     }
+    const std::size_t at = place->second.load;
+    if (at >= loads.size() || loads[at].contact != contact) continue;  // loaded with another part
     const Needs& needs = needs_of(*item.input);
-    LoadQuery& load = loads[place->second.load];
+    LoadQuery& load = loads[at];
     for (const ScenarioKey key : needs.ledger) add_new(load.ledger, key);
     for (const auto& key : needs.keyed) add_new(load.keyed, key);
   }
@@ -140,25 +150,36 @@ Status Batch::prefetch(std::span<const Work> work) {
 }
 
 /// Who is known by the names, and which events were seen.
-Status Batch::look_up() {
-  if (!by_id_.empty() || !by_email_.empty()) {
-    std::vector<IdentityQuery> queries(std::max(by_id_.size(), by_email_.size()));
-    for (std::size_t i = 0; i < by_id_.size(); ++i) queries[i].id = by_id_[i].first;
-    for (std::size_t i = 0; i < by_email_.size(); ++i) queries[i].email = by_email_[i].first;
+Result<bool> Batch::look_up(std::size_t count) {
+  const std::size_t from = looked_up_;
+  const auto part = [from, count](auto& asked) {
+    const std::size_t first = std::min(from, asked.size());
+    return std::span{asked}.subspan(first, std::min(count, asked.size() - first));
+  };
+  const auto by_id = part(by_id_);
+  const auto by_email = part(by_email_);
+  const auto seen = part(seen_);
+  if (!by_id.empty() || !by_email.empty()) {
+    std::vector<IdentityQuery> queries(std::max(by_id.size(), by_email.size()));
+    for (std::size_t i = 0; i < by_id.size(); ++i) queries[i].id = by_id[i].first;
+    for (std::size_t i = 0; i < by_email.size(); ++i) queries[i].email = by_email[i].first;
     auto matches = store_.identify(queries);
     if (!matches) return tl::make_unexpected(std::move(matches.error()));
-    for (std::size_t i = 0; i < by_id_.size(); ++i) by_id_[i].second = (*matches)[i].by_id;
-    for (std::size_t i = 0; i < by_email_.size(); ++i)
-      by_email_[i].second = std::move((*matches)[i].by_email);
+    for (std::size_t i = 0; i < by_id.size(); ++i) by_id[i].second = (*matches)[i].by_id;
+    for (std::size_t i = 0; i < by_email.size(); ++i)
+      by_email[i].second = std::move((*matches)[i].by_email);
   }
-  if (seen_.empty()) return {};
-  std::vector<Hash128> keys;
-  keys.reserve(seen_.size());
-  for (const auto& [key, fingerprint] : seen_) keys.push_back(key);
-  auto fingerprints = store_.seen(keys, now_);
-  if (!fingerprints) return tl::make_unexpected(std::move(fingerprints.error()));
-  for (std::size_t i = 0; i < keys.size(); ++i) seen_[i].second = (*fingerprints)[i];
-  return {};
+  if (!seen.empty()) {
+    std::vector<Hash128> keys;
+    keys.reserve(seen.size());
+    for (const auto& [key, fingerprint] : seen) keys.push_back(key);
+    auto fingerprints = store_.seen(keys, now_);
+    if (!fingerprints) return tl::make_unexpected(std::move(fingerprints.error()));
+    for (std::size_t i = 0; i < keys.size(); ++i) seen[i].second = (*fingerprints)[i];
+  }
+  const std::size_t all = std::max({by_id_.size(), by_email_.size(), seen_.size()});
+  looked_up_ = count >= all - std::min(from, all) ? all : from + count;
+  return looked_up_ < all;
 }
 
 /// Groups whose joining or leaving the input can cause.
@@ -511,16 +532,13 @@ Status Batch::settle_members(const Settlement& settlement) {
   return {};
 }
 
-bool Batch::is_cancelled(DeliveryKey delivery) const {
-  return std::ranges::find(cancelled_, delivery, &Delivery::key) != cancelled_.end();
-}
-
 void Batch::cancel(const Delivery& delivery, std::string_view reason) {
   assert(delivery.pending());
   changed_.erase(delivery.key);
   count(delivery, Counter::Pending, -1);
   count(delivery, Counter::Cancelled, 1);
   if (delivery.parked) count(delivery, Counter::PendingParked, -1);
+  cancelled_keys_.insert(delivery.key);
   Delivery& ended = cancelled_.emplace_back(delivery);
   ended.state = DeliveryState::Cancelled;
   ended.reason = reason;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <tuple>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "engine/core/advance.h"
@@ -48,6 +49,12 @@ class Batch {
   /// Reads everything the inputs may need, set by set.
   /// The inputs stay where they are as long as the batch lives. Call at most once, first.
   Status prefetch(std::span<const Work> work);
+  /// The same in parts, for inputs that are not taken in one step: first the names of all, then
+  /// what is known of them until nothing is left, then `load` of each part before it is taken.
+  void note_names(std::span<const Work> work);
+  /// Looks up the next `count` names. False: none is left.
+  Result<bool> look_up(std::size_t count);
+  Status load(std::span<const Work> work);
   /// Advances one input. An error is the store's.
   Status take(const Work& work);
   /// Takes one that is set aside: nothing comes of it, but that the run of a timer is parked.
@@ -70,6 +77,7 @@ class Batch {
   const std::vector<NewDelivery>& deliveries() const { return deliveries_; }
   const std::vector<Settled>& settled() const { return settled_; }
   const std::vector<Delivery>& cancelled() const { return cancelled_; }
+  bool is_cancelled(DeliveryKey delivery) const { return cancelled_keys_.contains(delivery); }
   /// Rows that changed for other reasons than an attempt or a cancellation.
   const std::map<DeliveryKey, Delivery>& changed() const { return changed_; }
   Sequence last_seq() const { return last_seq_; }
@@ -103,7 +111,6 @@ class Batch {
     bool ambiguous = false;
   };
 
-  Status look_up();
   /// Valid until the next call.
   const Needs& needs_of(const Input& input, const Contact* contact = nullptr);
   std::vector<std::string_view> groups_of(const Input& input, const Contact* contact) const;
@@ -120,7 +127,6 @@ class Batch {
   void count(const Delivery& delivery, Counter counter, std::int32_t delta);
   Status settle_members(const Settlement& settlement);
   Status hand_over(const Delivery& carrier);
-  bool is_cancelled(DeliveryKey delivery) const;
 
   Store& store_;
   const Catalog& catalog_;
@@ -131,6 +137,7 @@ class Batch {
   const Instant now_;
   const Duration dedupe_for_;
 
+  std::size_t looked_up_ = 0;  ///< Of each of the three, from the beginning.
   Asked<std::string_view, std::optional<ContactKey>> by_id_;
   Asked<std::string_view, std::vector<IdentityMatch::Holder>> by_email_;
   Asked<Hash128, std::optional<Hash128>> seen_;
@@ -142,6 +149,7 @@ class Batch {
   std::vector<Settled> settled_;
   std::unordered_map<DeliveryKey, std::size_t> settled_at_;  ///< The newest of each.
   std::vector<Delivery> cancelled_;
+  std::unordered_set<DeliveryKey> cancelled_keys_;
   std::map<DeliveryKey, Delivery> changed_;
   CounterDeltas deltas_;
   Commit commit_;

@@ -10,13 +10,39 @@
 
 namespace onward {
 namespace {
-/// Deliveries of an endpoint that are looked at together.
-constexpr std::size_t kGather = 5'000;
+/// Deliveries that are fixed, or looked for, between two batches. One batch is never divided.
+constexpr std::size_t kFixedAtOnce = 500;
+constexpr std::size_t kFixedBytes = 4 << 20;
+constexpr std::size_t kFoundAtOnce = 250;
 
 /// Requests that may share one body.
 using Address = std::tuple<std::string, std::string, std::vector<Header>>;
 Address address_of(const Request& request) {
   return {request.method, request.url, request.headers};
+}
+
+/// Of the address. Requests that share it are compared byte for byte before they share a body.
+Hash128 hash_of(const Request& request) {
+  std::string bytes;
+  const auto add = [&](std::string_view part) {
+    bytes += std::to_string(part.size());
+    bytes += ':';
+    bytes += part;
+  };
+  add(request.method);
+  add(request.url);
+  for (const auto& [name, value] : request.headers) {
+    add(name);
+    add(value);
+  }
+  return hash128(bytes);
+}
+
+Gathered::Member member_of(const Delivery& delivery, const Request& request) {
+  return {.delivery = delivery.key,
+          .address = hash_of(request),
+          .bytes = events_in(request.body).value_or(std::string_view{}).size(),
+          .due = delivery.due.value_or(delivery.created)};
 }
 
 /// Neighbours in order of creation, as many as fit.
@@ -48,61 +74,138 @@ std::vector<Group> group(const std::vector<LoadedDelivery>& waiting, const Batch
 }
 }  // namespace
 
-/// A delivery that waits for others.
-void Engine::gathered(const Delivery& delivery, const BatchPolicy& policy) {
+/// A delivery that waits for others. What has no room in memory is looked for in the store.
+void Engine::gathered(const Delivery& delivery, const Request* request, const BatchPolicy& policy) {
   dispatcher_.settled(delivery);
-  Gathering& gathering = gathering_[delivery.endpoint];
-  gathering.waiting.insert(delivery.key);
-  gathering.due = std::min(gathering.due.value_or(*delivery.due), *delivery.due);
-  gathering.enough = std::max(gathering.enough, policy.max);
+  const EndpointKey& endpoint = delivery.endpoint;
+  if (gathered_.contains(endpoint, delivery.key)) return;
+  const bool searched = searches_.contains(endpoint);
+  if (!searched && request != nullptr &&
+      gathered_.add(endpoint, member_of(delivery, *request), policy))
+    return;
+  look_for(endpoint, delivery.key);
 }
 
-/// What waits in the store since before a restart.
+/// The store is searched for `delivery` and what was made after it.
+void Engine::look_for(const EndpointKey& endpoint, DeliveryKey delivery) {
+  const auto [search, fresh] =
+      searches_.try_emplace(endpoint, Search{.after = {delivery.value - 1}});
+  if (fresh)
+    gathered_.expect_more(endpoint, true);
+  else if (delivery <= search->second.after)
+    search->second.again = true;  // it has passed it
+}
+
+/// Looks for deliveries that wait in the store and are not known here: after a restart, or where
+/// there was no room. Each search reads a delivery once.
 Status Engine::gather_again() {
-  for (const EndpointKey& endpoint : std::exchange(ungathered_, {})) {
-    const DeliveryPolicy* policy = policy_at(endpoint);
-    if (policy == nullptr || !policy->batch) continue;
-    const auto due = store_->due(endpoint, clock_.now() + policy->batch->linger, kGather);
-    if (!due) return tl::make_unexpected(due.error());
-    std::vector<DeliveryKey> keys;
-    for (const DueDelivery& row : *due)
-      if (dispatcher_.find(row.delivery) == nullptr) keys.push_back(row.delivery);
-    const auto loaded = store_->deliveries(keys);
-    if (!loaded) return tl::make_unexpected(loaded.error());
-    for (const auto& one : *loaded)
-      if (one && one->delivery.pending() && !one->delivery.batch)
-        gathered(one->delivery, *policy->batch);
+  if (searches_.empty() || unwritable_) return {};
+  auto place = searches_.upper_bound(searched_);
+  if (place == searches_.end()) place = searches_.begin();
+  const EndpointKey endpoint = searched_ = place->first;
+  Search& search = place->second;
+  const DeliveryPolicy* policy = policy_at(endpoint);
+  if (policy == nullptr || !policy->batch) {
+    gathered_.forget(endpoint);
+    searches_.erase(place);
+    return {};
+  }
+  const auto keys = store_->deliveries_of(endpoint.scenario, endpoint.node, DeliveryState::Pending,
+                                          search.after, kFoundAtOnce);
+  if (!keys) return tl::make_unexpected(keys.error());
+  std::vector<DeliveryKey> unknown;
+  for (const DeliveryKey key : *keys)
+    if (!gathered_.contains(endpoint, key)) unknown.push_back(key);
+  const auto loaded = store_->deliveries(unknown);
+  if (!loaded) return tl::make_unexpected(loaded.error());
+  for (const auto& one : *loaded) {
+    if (!one) continue;
+    const Delivery& delivery = one->delivery;
+    if (delivery.endpoint == endpoint && delivery.pending() && !delivery.batch &&
+        !delivery.parked && dispatcher_.find(delivery.key) == nullptr) {
+      static const Request kNone;
+      const Request& request = one->request == nullptr ? kNone : *one->request;
+      if (!gathered_.add(endpoint, member_of(delivery, request), *policy->batch)) {
+        gathered_.expect_more(endpoint, false);
+        return {};
+      }
+    }
+    search.after = delivery.key;
+  }
+  if (keys->size() == kFoundAtOnce) {
+    search.after = keys->back();
+    gathered_.expect_more(endpoint, true);
+  } else if (search.again) {
+    search = {};
+  } else {
+    searches_.erase(place);
+    gathered_.expect_more(endpoint, false);
   }
   return {};
 }
 
 /// Fixes batches that are full, or whose oldest member has waited long enough.
 Status Engine::fix_batches() {
-  if (unwritable_ || gathering_.empty()) return {};
-  std::vector<EndpointKey> ripe;
-  for (const auto& [endpoint, gathering] : gathering_)
-    if (gathering.waiting.size() >= gathering.enough || gathering.due <= clock_.now())
-      ripe.push_back(endpoint);
-  for (const EndpointKey& endpoint : ripe) {
-    const DeliveryPolicy* policy = policy_at(endpoint);
-    if (policy == nullptr || !policy->batch) {
-      gathering_.erase(endpoint);
-      continue;
+  if (unwritable_) return {};
+  std::vector<Gathered::Group> groups;
+  for (std::size_t rows = 0, bytes = 0; rows < kFixedAtOnce && bytes < kFixedBytes;) {
+    auto group = gathered_.take(clock_.now());
+    if (!group) break;
+    if (!groups.empty() && rows + group->members.size() > 2 * kFixedAtOnce) {
+      put_back(*group);
+      break;
     }
-    if (Status done = fix_batches_of(endpoint, *policy->batch); !done) return done;
+    rows += group->members.size();
+    for (const Gathered::Member& member : group->members) bytes += member.bytes;
+    groups.push_back(std::move(*group));
   }
+  if (groups.empty()) return {};
+  Status done = fix(groups);
+  if (!done)
+    for (const Gathered::Group& group : groups) put_back(group);
+  return done;
+}
+
+void Engine::put_back(const Gathered::Group& group) {
+  const DeliveryPolicy* policy = policy_at(group.endpoint);
+  if (policy == nullptr || !policy->batch) return;
+  for (const Gathered::Member& member : group.members)
+    gathered_.add(group.endpoint, member, *policy->batch);
+}
+
+/// In one commit.
+Status Engine::fix(const std::vector<Gathered::Group>& groups) {
+  std::vector<DeliveryKey> keys;
+  for (const Gathered::Group& one : groups)
+    for (const Gathered::Member& member : one.members) keys.push_back(member.delivery);
+  auto loaded = store_->deliveries(keys);
+  if (!loaded) return tl::make_unexpected(loaded.error());
+  Commit commit{.at = clock_.now(), .last_seq = last_seq_, .last_contact = last_contact_};
+  std::vector<LoadedDelivery> left;
+  auto next = loaded->begin();
+  for (const Gathered::Group& one : groups) {
+    const auto end = next + static_cast<std::ptrdiff_t>(one.members.size());
+    fix_batch(one, {next, end}, commit, left);
+    next = end;
+  }
+  // Nobody is answered for it, so it waits for no fsync: the request leaves after the next one.
+  if (!commit.deliveries.empty())
+    if (Status done = commit_rows(commit, Durable::Later); !done) return done;
+  for (const Delivery& delivery : commit.deliveries) dispatcher_.settled(delivery);
+  for (const LoadedDelivery& one : left)
+    if (const DeliveryPolicy* policy = policy_at(one.delivery.endpoint); policy && policy->batch)
+      gathered_.add(one.delivery.endpoint, member_of(one.delivery, *one.request), *policy->batch);
   return {};
 }
 
-Status Engine::fix_batches_of(const EndpointKey& endpoint, const BatchPolicy& policy) {
-  const Instant now = clock_.now();
-  Gathering& gathering = gathering_[endpoint];
-  const std::vector<DeliveryKey> keys{gathering.waiting.begin(), gathering.waiting.end()};
-  auto loaded = store_->deliveries(keys);
-  if (!loaded) return tl::make_unexpected(loaded.error());
+/// Adds to `commit` what becomes of the members of one group; to `left` those that wait further.
+void Engine::fix_batch(const Gathered::Group& gathered,
+                       std::span<std::optional<LoadedDelivery>> loaded, Commit& commit,
+                       std::vector<LoadedDelivery>& left) const {
+  const DeliveryPolicy* policy = policy_at(gathered.endpoint);
+  if (policy == nullptr || !policy->batch) return;
   std::vector<LoadedDelivery> waiting;
-  Commit commit{.at = now, .last_seq = last_seq_, .last_contact = last_contact_};
-  for (auto& one : *loaded) {
+  for (auto& one : loaded) {
     // Parked ones come back when their node is resumed.
     if (!one || !one->delivery.pending() || one->delivery.batch || one->delivery.parked) continue;
     if (one->request != nullptr) {
@@ -114,19 +217,19 @@ Status Engine::fix_batches_of(const EndpointKey& endpoint, const BatchPolicy& po
     one->delivery.members = {one->delivery.key};
     commit.deliveries.push_back(one->delivery);
   }
-  Gathering left;
-  for (const Group& group : group(waiting, policy)) {
+  // Where some have gone meanwhile, there is room for others again.
+  const bool whole = gathered.early || (gathered.full && waiting.size() == gathered.members.size());
+  for (const Group& group : group(waiting, *policy->batch)) {
     std::optional<Instant> due;
     for (const LoadedDelivery* one : group.members)
-      due = std::min(due.value_or(Instant::max()), one->delivery.due.value_or(now));
-    if (!group.full && *due > now) {
-      for (const LoadedDelivery* one : group.members) left.waiting.insert(one->delivery.key);
-      left.due = std::min(left.due.value_or(*due), *due);
+      due = std::min(due.value_or(Instant::max()), one->delivery.due.value_or(commit.at));
+    if (!whole && !group.full && *due > commit.at) {
+      for (const LoadedDelivery* one : group.members) left.push_back(*one);
       continue;
     }
     Delivery first = group.members.front()->delivery;
     first.batch = first.key;
-    first.due = now;
+    first.due = commit.at;
     for (const LoadedDelivery* one : group.members) {
       first.members.push_back(one->delivery.key);
       first.deadline = std::min(first.deadline, one->delivery.deadline);
@@ -138,17 +241,6 @@ Status Engine::fix_batches_of(const EndpointKey& endpoint, const BatchPolicy& po
     }
     commit.deliveries.push_back(std::move(first));
   }
-  if (!commit.deliveries.empty())
-    if (Status done = commit_rows(commit); !done) return done;
-  for (const Delivery& delivery : commit.deliveries) dispatcher_.settled(delivery);
-  // Looked at again when as much has come as was left, so that many small groups cost no more
-  // than one.
-  left.enough = left.waiting.size() < policy.max ? policy.max : 2 * left.waiting.size();
-  if (left.waiting.empty())
-    gathering_.erase(endpoint);
-  else
-    gathering = std::move(left);
-  return {};
 }
 
 /// The request of a batch: the events of its members that still have theirs, in order of creation.

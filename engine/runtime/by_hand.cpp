@@ -8,7 +8,9 @@
 
 namespace onward {
 namespace {
-constexpr std::size_t kHandChunk = 500;
+/// Deliveries that one chunk loads, and that it deals with at most: a batch is dealt with whole.
+constexpr std::size_t kHandChunk = 250;
+constexpr std::size_t kDealtAtOnce = 750;
 
 bool settled_badly(const Delivery& delivery) {
   return delivery.state == DeliveryState::Failed || delivery.state == DeliveryState::Cancelled;
@@ -55,15 +57,26 @@ bool Engine::purging(ScenarioKey scenario) const {
          scenario_passes_.contains(pass_name(ScenarioPass::Kind::Purge, record->id));
 }
 
+Result<bool> Engine::has_room_for(const Batch& batch, const Delivery& delivery) {
+  const std::size_t rows = batch.changed().size() + batch.cancelled().size();
+  if (rows == 0 || batch.changed().contains(delivery.key) || batch.is_cancelled(delivery.key))
+    return true;
+  std::size_t members = 1;
+  if (delivery.batch == delivery.key) {
+    members = delivery.members.size();
+  } else if (delivery.batch) {
+    const auto first = store_->deliveries({&*delivery.batch, 1});
+    if (!first) return tl::make_unexpected(first.error());
+    if (first->front()) members = first->front()->delivery.members.size();
+  }
+  return rows + members <= kDealtAtOnce;
+}
+
 /// A batch is retried or cancelled whole: its bytes stay what they were.
 Result<ByHandAnswer> Engine::act_on_unit(Batch& batch, ByHand act, const Delivery& delivery,
                                          std::string_view reason) {
   ByHandAnswer answer;
-  const auto dealt_with = [&](DeliveryKey key) {
-    return batch.changed().contains(key) ||
-           std::ranges::find(batch.cancelled(), key, &Delivery::key) != batch.cancelled().end();
-  };
-  if (dealt_with(delivery.key)) return answer;
+  if (batch.changed().contains(delivery.key) || batch.is_cancelled(delivery.key)) return answer;
   const auto unit = unit_of(*store_, delivery);
   if (!unit) return tl::make_unexpected(unit.error());
   if (act == ByHand::Cancel) {
@@ -175,9 +188,18 @@ Result<bool> Engine::by_hand_some(HandWork& work) {
   if (!loaded) return tl::make_unexpected(loaded.error());
   Batch batch = new_batch();
   ByHandAnswer chunk;
-  bool missing_version = false;
+  bool missing_version = false, full = false;
+  DeliveryKey after = work.after;
   for (const auto& one : *loaded) {
-    if (!one || !fits(work.which, one->delivery)) continue;
+    if (!one) continue;
+    if (!work.dry_run && fits(work.which, one->delivery)) {
+      const auto room = has_room_for(batch, one->delivery);
+      if (!room) return tl::make_unexpected(room.error());
+      full = !*room;
+      if (full) break;
+    }
+    after = one->delivery.key;
+    if (!fits(work.which, one->delivery)) continue;
     const bool hopeless =
         work.act == ByHand::Retry &&
         (was_never_sendable(one->delivery) || one->request == nullptr || purging(work.scenario));
@@ -194,7 +216,7 @@ Result<bool> Engine::by_hand_some(HandWork& work) {
     chunk.changed += done->changed;
     missing_version |= policy_at(one->delivery.endpoint) == nullptr;
   }
-  const bool node_done = keys->size() < kHandChunk;
+  const bool node_done = !full && keys->size() < kHandChunk;
   const bool all_done = node_done && work.left.size() == 1;
   const std::size_t total = work.answer.changed + chunk.changed;
   if (all_done && !work.dry_run && total > 0) {
@@ -207,7 +229,8 @@ Result<bool> Engine::by_hand_some(HandWork& work) {
     batch.rows().activity.push_back(std::move(activity));
   }
   // Refused as a whole: the chunk is taken again when there is room.
-  if (Status done = commit_and_adopt(batch); !done) {
+  // The last one is durable before anybody is answered.
+  if (Status done = commit_and_adopt(batch, all_done ? Durable::Now : Durable::Later); !done) {
     if (done.error().kind == ErrorKind::Unavailable) return tl::make_unexpected(done.error());
     work.done(tl::make_unexpected(done.error()));
     if (done.error().kind == ErrorKind::Io) return tl::make_unexpected(done.error());
@@ -220,7 +243,7 @@ Result<bool> Engine::by_hand_some(HandWork& work) {
     work.left.pop_back();
     work.after = {};
   } else {
-    work.after = keys->back();
+    work.after = full ? after : keys->back();
   }
   if (all_done) work.done(work.answer);
   return all_done;

@@ -2,6 +2,8 @@
 #include "engine/runtime/engine.h"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -9,6 +11,11 @@
 #include "engine/core/clipped.h"
 
 namespace onward {
+namespace {
+/// Inputs of a dry run that are looked up, or taken, between two batches.
+constexpr std::size_t kRehearsedAtOnce = 500;
+}  // namespace
+
 Activity Engine::activity_of(std::string what, const std::string& scenario, const std::string& who,
                              std::string text) const {
   return {.at = clock_.now(),
@@ -153,9 +160,19 @@ Result<ScenarioInfo> Engine::archive(const std::string& id, bool with_pending,
   if (!change) return tl::make_unexpected(std::move(change.error()));
   change->activity.push_back(
       activity_of("scenario.archived", id, who, with_pending ? "pending requests cancelled" : ""));
-  Status done = commit_change(*change);
-  if (done) log_changes(change->activity);
-  if (done && with_pending) done = cancel_pending(book_.find(id)->key);
+  std::vector<AdminRecord> admin;
+  const ScenarioPass pass{.kind = ScenarioPass::Kind::Cancel, .scenario = id, .who = who};
+  if (with_pending) admin.push_back(record_of(pass));
+  if (const Status done = commit_change(*change, std::move(admin)); !done)
+    return changed(*this, id, done);
+  log_changes(change->activity);
+  if (!with_pending) return info(id, /*with_text=*/false);
+  // Nothing more is sent. The first piece is done at once, which is all of it where little is
+  // pending; the others follow between two batches.
+  scenario_passes_[pass.name()] = pass;
+  hold_nodes(*book_.find(id), true);
+  Status done = step_cancel(pass, Durable::Now);
+  if (!done && done.error().kind == ErrorKind::Unavailable) done = {};  // again when there is room
   return changed(*this, id, done);
 }
 
@@ -173,12 +190,11 @@ Result<ScenarioStats> Engine::stats(const std::string& id, Version version) cons
   auto stats = book_.stats(id, version, counters_, clock_.now());
   const ScenarioRecord* record = stats ? book_.find(id) : nullptr;
   if (record == nullptr || switches_.empty()) return stats;
-  for (const auto& [name, number] : record->nodes) {
-    if (!is_paused(switches_, {record->key, number})) continue;
-    for (StatsSide* side : {&stats->live, &stats->test})
-      for (NodeStats& node : side->nodes)
-        if (node.id == name) node.paused = true;
-  }
+  std::set<std::string_view> paused;
+  for (const auto& [name, number] : record->nodes)
+    if (is_paused(switches_, {record->key, number})) paused.insert(name);
+  for (StatsSide* side : {&stats->live, &stats->test})
+    for (NodeStats& node : side->nodes) node.paused = node.paused || paused.contains(node.id);
   return stats;
 }
 
@@ -248,16 +264,44 @@ Result<bool> Engine::remove_field(const std::string& name, const std::string& wh
   return true;
 }
 
-Result<std::vector<WorkAnswer>> Engine::rehearse(std::span<const Input> inputs) {
-  std::vector<WorkAnswer> answers(inputs.size());
+struct Engine::Rehearsal {
+  std::vector<Input> inputs;
+  std::vector<WorkAnswer> answers;
   std::vector<Work> work;
-  work.reserve(inputs.size());
-  for (std::size_t i = 0; i < inputs.size(); ++i)
-    work.push_back({.input = &inputs[i], .answer = &answers[i]});
-  Batch batch = new_batch();
-  if (Status done = batch.prefetch(work); !done) return tl::make_unexpected(done.error());
-  for (const Work& item : work)
-    if (Status done = batch.take(item); !done) return tl::make_unexpected(done.error());
-  return answers;
+  Batch batch;  ///< Never committed.
+  std::size_t taken = 0;
+  Done<Result<std::vector<WorkAnswer>>> done;
+};
+
+void Engine::rehearse(std::vector<Input> inputs, Done<Result<std::vector<WorkAnswer>>> done) {
+  const auto whole = std::make_shared<Rehearsal>(
+      Rehearsal{.inputs = std::move(inputs), .batch = new_batch(), .done = std::move(done)});
+  whole->answers.resize(whole->inputs.size());
+  whole->work.reserve(whole->inputs.size());
+  for (std::size_t i = 0; i < whole->inputs.size(); ++i)
+    whole->work.push_back({.input = &whole->inputs[i], .answer = &whole->answers[i]});
+  whole->batch.note_names(whole->work);
+  chores_.emplace_back([whole](Engine& engine) { return engine.rehearse_some(*whole); });
+}
+
+/// The names of a part are looked up, or the inputs of a part are taken.
+Result<bool> Engine::rehearse_some(Rehearsal& rehearsal) {
+  const auto failed = [&](const Error& error) -> Result<bool> {
+    rehearsal.done(tl::make_unexpected(error));
+    if (error.kind == ErrorKind::Io) return tl::make_unexpected(error);
+    return true;
+  };
+  const auto more = rehearsal.batch.look_up(kRehearsedAtOnce);
+  if (!more) return failed(more.error());
+  if (*more) return false;
+  const auto part = std::span{rehearsal.work}.subspan(
+      rehearsal.taken, std::min(kRehearsedAtOnce, rehearsal.work.size() - rehearsal.taken));
+  if (Status done = rehearsal.batch.load(part); !done) return failed(done.error());
+  for (const Work& item : part)
+    if (Status done = rehearsal.batch.take(item); !done) return failed(done.error());
+  rehearsal.taken += part.size();
+  if (rehearsal.taken < rehearsal.work.size()) return false;
+  rehearsal.done(std::move(rehearsal.answers));
+  return true;
 }
 }  // namespace onward

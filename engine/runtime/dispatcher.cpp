@@ -88,17 +88,26 @@ void Dispatcher::hold(ScenarioKey scenario, NodeNumber node, bool held) {
     held_.erase({scenario, node});
 }
 
-std::vector<DeliveryKey> Dispatcher::recall(ScenarioKey scenario, NodeNumber node) {
+template <class Wanted>
+std::vector<DeliveryKey> Dispatcher::recall_if(Wanted wanted) {
   std::vector<Delivery> out;
   for (const auto& [key, delivery] : out_)
-    if (delivery.endpoint.scenario == scenario && delivery.endpoint.node == node)
-      out.push_back(delivery);
+    if (wanted(delivery.endpoint)) out.push_back(delivery);
   std::vector<DeliveryKey> keys;
   for (const Delivery& delivery : out) {
     settled(delivery);
     keys.push_back(delivery.key);
   }
   return keys;
+}
+
+std::vector<DeliveryKey> Dispatcher::recall(ScenarioKey scenario, NodeNumber node) {
+  return recall_if(
+      [&](const EndpointKey& of) { return of.scenario == scenario && of.node == node; });
+}
+
+std::vector<DeliveryKey> Dispatcher::recall(ScenarioKey scenario) {
+  return recall_if([&](const EndpointKey& of) { return of.scenario == scenario; });
 }
 
 std::vector<EndpointKey> Dispatcher::due(Instant now) const {
@@ -132,8 +141,12 @@ Status Dispatcher::refill(Store& store, Instant now, std::vector<Handout>& out) 
     else if (endpoint.looked_up)
       unknown_.insert(key);  // What has no room may be late.
   }
-  for (const EndpointKey& key : ready)
-    if (Status done = refill_one(store, key, endpoints_[key], now, out); !done) return done;
+  // The one that has waited longest goes first; what is left has its turn in the next refill.
+  std::size_t rows = kRefillRows;
+  for (const EndpointKey& key : ready) {
+    if (rows == 0) break;
+    if (Status done = refill_one(store, key, endpoints_[key], now, rows, out); !done) return done;
+  }
   if (Status done = look_up_ends(store, now); !done) return done;
   return take_ended(store, now, out);
 }
@@ -146,20 +159,21 @@ Status Dispatcher::take_ended(Store& store, Instant now, std::vector<Handout>& o
     if (first > now || ended.size() == kEndpointsAtOnce) break;
     if (!is_held(key) && has_late_room(endpoints_.at(key))) ended.push_back(key);
   }
+  std::size_t members = kRefillRows;
   for (const EndpointKey& key : ended) {
     Endpoint& endpoint = endpoints_.at(key);
     if (!endpoint.next)
       ends_.forget(key);
     else if (*endpoint.next > now)
       ends_.defer(key, *endpoint.next);
-    else if (Status done = look_at_ends(store, key, endpoint, now, out); !done)
+    else if (Status done = look_at_ends(store, key, endpoint, now, members, out); !done)
       return done;
   }
   return {};
 }
 
 Status Dispatcher::look_at_ends(Store& store, const EndpointKey& key, Endpoint& endpoint,
-                                Instant now, std::vector<Handout>& out) {
+                                Instant now, std::size_t& members, std::vector<Handout>& out) {
   const WindowEnds::Stretch stretch = *ends_.take(key, now);
   const auto undone = [&](Error error) {
     ends_.put_back(key, stretch);
@@ -183,10 +197,12 @@ Status Dispatcher::look_at_ends(Store& store, const EndpointKey& key, Endpoint& 
     if (!delivery.pending() || delivery.parked || !delivery.due) continue;
     const Instant end = window_end(delivery);
     if (end > stretch.last) continue;  // Of another stretch.
-    if (end > now || !has_late_room(endpoint)) {
+    if (end > now || !has_late_room(endpoint) ||
+        (delivery.members.size() > members && !out.empty())) {
       left.add(end, delivery.key);
       continue;
     }
+    members -= std::min(members, delivery.members.size());
     take_out(delivery, endpoint);
     late_.insert(delivery.key);
     ++endpoint.late;
@@ -226,10 +242,10 @@ Status Dispatcher::look_up_ends(Store& store, Instant now) {
 }
 
 Status Dispatcher::refill_one(Store& store, const EndpointKey& key, Endpoint& endpoint, Instant now,
-                              std::vector<Handout>& out) {
+                              std::size_t& rows, std::vector<Handout>& out) {
   // Those that are out stand in the store as well, until they are settled.
   if (!has_room(endpoint)) return {};
-  const std::size_t room = std::min(window() - endpoint.out, kRefill);
+  const std::size_t room = std::min({window() - endpoint.out, kRefill, rows});
   const std::size_t limit = room + endpoint.out;
   const auto due = store.due(key, now, limit);
   if (!due) return tl::make_unexpected(due.error());
@@ -239,12 +255,22 @@ Status Dispatcher::refill_one(Store& store, const EndpointKey& key, Endpoint& en
 
   auto loaded = store.deliveries(wanted);
   if (!loaded) return tl::make_unexpected(loaded.error());
+  rows -= wanted.size();
+  bool left = false;
   for (auto& one : *loaded) {
     if (!one || !one->delivery.pending()) continue;
+    // The members of a batch are loaded when it is handed out.
+    const std::size_t members = one->delivery.members.size();
+    if (members > rows && !out.empty()) {
+      left = true;
+      rows = 0;
+      break;
+    }
+    rows -= std::min(rows, members);
     take_out(one->delivery, endpoint);
     out.push_back({.delivery = std::move(one->delivery), .request = std::move(one->request)});
   }
-  if (due->size() >= limit || wanted.size() == room) {
+  if (left || due->size() >= limit || wanted.size() == room) {
     expect(key, endpoint, now);  // more of the same wait for room
     return {};
   }

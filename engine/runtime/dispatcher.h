@@ -44,6 +44,8 @@ class Dispatcher {
   void hold_all(bool held) { all_held_ = held; }
   /// Takes back the deliveries of a node that are out: they wait in the store again. Their keys.
   std::vector<DeliveryKey> recall(ScenarioKey scenario, NodeNumber node);
+  /// The same of all nodes of a scenario.
+  std::vector<DeliveryKey> recall(ScenarioKey scenario);
   /// Endpoints of which something is due, held ones aside.
   std::vector<EndpointKey> due(Instant now) const;
   /// The row of a delivery that is out; null where it is not.
@@ -69,14 +71,16 @@ class Dispatcher {
     std::optional<DeliveryKey> looked_up;
   };
 
+  template <class Wanted>
+  std::vector<DeliveryKey> recall_if(Wanted wanted);
   void expect(const EndpointKey& key, Endpoint& endpoint, std::optional<Instant> at);
   void waits(const Delivery& delivery);
   Status take_ended(Store& store, Instant now, std::vector<Handout>& out);
   Status look_at_ends(Store& store, const EndpointKey& key, Endpoint& endpoint, Instant now,
-                      std::vector<Handout>& out);
+                      std::size_t& members, std::vector<Handout>& out);
   Status look_up_ends(Store& store, Instant now);
   Status refill_one(Store& store, const EndpointKey& key, Endpoint& endpoint, Instant now,
-                    std::vector<Handout>& out);
+                    std::size_t& rows, std::vector<Handout>& out);
   /// How many of an endpoint may be out. A few of each always may, so that endpoints which hang and
   /// fill the memory never keep out one that answers.
   std::size_t window() const { return out_.size() < limits_.total ? limits_.endpoint : kShare; }
@@ -95,6 +99,8 @@ class Dispatcher {
 
   static constexpr std::size_t kShare = 16;
   static constexpr std::size_t kRefill = 128;
+  /// Deliveries that one refill loads, members of batches among them. One batch is never divided.
+  static constexpr std::size_t kRefillRows = 500;
 
   Limits limits_;
   std::unordered_map<DeliveryKey, Delivery> out_;

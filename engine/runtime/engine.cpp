@@ -15,10 +15,11 @@ namespace {
 constexpr Duration kProbePause = std::chrono::seconds{1};
 constexpr Duration kVersionPause = std::chrono::minutes{5};
 constexpr Duration kClockBehind = std::chrono::minutes{1};
-constexpr std::size_t kCancelChunk = 1'000;
 constexpr std::size_t kTimersAtOnce = 500;
 constexpr std::size_t kCarefulInputs = 1'000;  // after an end in the middle of a batch
-constexpr std::size_t kPassContacts = 500;     // of one step
+constexpr std::size_t kPassInputs = 500;       // of one step
+/// Deliveries that the results of one round settle: a batch is settled with all its members.
+constexpr std::size_t kSettledAtOnce = 1'000;
 
 EventAnswer refused(const Error& error) {
   const bool ours = error.kind == ErrorKind::Unavailable || error.kind == ErrorKind::Io;
@@ -74,6 +75,7 @@ Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<Store> store, const
   engine->dispatcher_.restore(*endpoints);
   if (Status done = engine->finish_rekey(); !done) return tl::make_unexpected(done.error());
   engine->restore_switches(*snapshot);
+  engine->restore_passes();
   if (Status done = engine->meet_suspects(); !done) return tl::make_unexpected(done.error());
   if (const auto since = onward::held_since(snapshot->admin)) engine->hold_sending(*since);
   engine->compare_clock(snapshot->newest);
@@ -156,11 +158,13 @@ Status Engine::work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> resu
       log({"store.writable", {}, LogLevel::Warning});
     }
   }
-  if (!held_.empty() && !unwritable_) {
-    results.insert(results.begin(), std::make_move_iterator(held_.begin()),
-                   std::make_move_iterator(held_.end()));
-    held_.clear();
+  for (std::vector<AttemptResult>* earlier : {&later_, &held_}) {
+    if (earlier->empty() || (earlier == &held_ && unwritable_)) continue;
+    results.insert(results.begin(), std::make_move_iterator(earlier->begin()),
+                   std::make_move_iterator(earlier->end()));
+    earlier->clear();
   }
+  hold_back(results);
   if (Status done = take_transitions(); !done) return done;
   if (Status done = take_due(); !done) return done;
   if (Status done = survivable(begin_checks()); !done) return done;
@@ -187,6 +191,22 @@ Status Engine::work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> resu
   }
   if (Status done = do_chore(); !done) return done;
   return refill();
+}
+
+/// Leaves to the next round what would settle too many deliveries in this one.
+void Engine::hold_back(std::vector<AttemptResult>& results) {
+  std::size_t rows = 0;
+  for (auto result = results.begin(); result != results.end(); ++result) {
+    const Delivery* delivery = dispatcher_.find(result->delivery);
+    const std::size_t weight = delivery == nullptr ? 1 : 1 + delivery->members.size();
+    if (rows > 0 && rows + weight > kSettledAtOnce) {
+      later_.insert(later_.end(), std::make_move_iterator(result),
+                    std::make_move_iterator(results.end()));
+      results.erase(result, results.end());
+      return;
+    }
+    rows += weight;
+  }
 }
 
 /// Commits the inputs of neighbouring jobs together, and the results with the first of them; then
@@ -370,29 +390,50 @@ void Engine::adopt(Batch& batch, const Commit& commit) {
   std::vector<DeliveryKey> withdrawn;
   for (const Delivery& delivery : batch.cancelled()) {
     dispatcher_.settled(delivery);
+    gathered_.remove(delivery.endpoint, delivery.key);
     withdrawn.push_back(delivery.key);
   }
   withdraw(withdrawn);
   for (const Settled& settled : batch.settled()) dispatcher_.settled(settled.settlement.delivery);
   for (const auto& [key, delivery] : batch.changed()) {
     dispatcher_.settled(delivery);
-    if (!delivery.pending() || delivery.parked || delivery.batch) continue;
-    const DeliveryPolicy* policy = policy_at(delivery.endpoint);
-    if (policy != nullptr && policy->batch) gathered(delivery, *policy->batch);
+    if (delivery.parked) gathered_.remove(delivery.endpoint, key);
   }
+  gather_changed(batch);
   count(batch.settled());
 
   std::vector<Dispatcher::Handout> handouts;
   for (const NewDelivery& made : batch.deliveries()) {
-    const bool cancelled = std::ranges::find(withdrawn, made.delivery.key) != withdrawn.end();
+    const bool cancelled = batch.is_cancelled(made.delivery.key);
     if (made.delivery.state == DeliveryState::Failed) note_born_failed(made.delivery);
     if (!made.delivery.pending() || made.delivery.parked || cancelled) continue;
     if (made.policy != nullptr && made.policy->batch)
-      gathered(made.delivery, *made.policy->batch);
+      gathered(made.delivery, made.request.get(), *made.policy->batch);
     else
       dispatcher_.created(made.delivery, made.request, handouts);
   }
   hand_out(handouts);
+}
+
+/// What was unparked, or is retried, waits for others again where it never belonged to a batch.
+void Engine::gather_changed(const Batch& batch) {
+  std::vector<const Delivery*> some;
+  std::vector<DeliveryKey> keys;
+  for (const auto& [key, delivery] : batch.changed()) {
+    if (!delivery.pending() || delivery.parked || delivery.batch) continue;
+    const DeliveryPolicy* policy = policy_at(delivery.endpoint);
+    if (policy == nullptr || !policy->batch) continue;
+    some.push_back(&delivery);
+    keys.push_back(key);
+  }
+  if (some.empty()) return;
+  const auto loaded = store_->deliveries(keys);
+  for (std::size_t i = 0; i < some.size(); ++i) {
+    // The store's fault shows in its next call; the search finds what it hides now.
+    const bool found = loaded && (*loaded)[i];
+    gathered(*some[i], found ? (*loaded)[i]->request.get() : nullptr,
+             *policy_at(some[i]->endpoint)->batch);
+  }
 }
 
 Status Engine::take_due() {
@@ -458,7 +499,7 @@ Status Engine::begin_checks() {
 /// One step, so that other work comes in between.
 Status Engine::step_pass() {
   if (unwritable_) return {};
-  const auto step = passes_.next_step(catalog_, kPassContacts);
+  const auto step = passes_.next_step(catalog_, kPassInputs);
   if (!step) return {};
   std::vector<Work> work;
   work.reserve(step->inputs.size());
@@ -468,7 +509,8 @@ Status Engine::step_pass() {
 
 std::optional<Instant> Engine::next_wake() const {
   if (unwritable_) return paused_until(probe_at_, clock_.now());
-  if (!held_.empty() || !chores_.empty() || !scenario_passes_.empty() || passes_.any())
+  if (!held_.empty() || !later_.empty() || !chores_.empty() || !scenario_passes_.empty() ||
+      passes_.any() || !searches_.empty() || gathered_.any_ready(clock_.now()))
     return clock_.now();
   std::optional<Instant> next;
   if (!held_since_) {
@@ -491,7 +533,7 @@ Status Engine::refill() {
   // What could not be recorded is not sent.
   Status done = unwritable_ ? Status{} : dispatcher_.refill(*store_, clock_.now(), handouts);
   hand_out(handouts);
-  if (done && !ungathered_.empty() && !unwritable_) {
+  if (done && !searches_.empty() && !unwritable_) {
     handouts.clear();
     done = gather_again();
     if (done) done = fix_batches();
@@ -543,9 +585,9 @@ void Engine::hand_out(std::vector<Dispatcher::Handout>& handouts) {
       // After a restart, or while the disk is full: what is not fixed is not sent.
       if (!delivery.batch) {
         dispatcher_.settled(delivery);
-        const auto known = gathering_.find(delivery.endpoint);
-        if (known == gathering_.end() || !known->second.waiting.contains(delivery.key))
-          ungathered_.insert(delivery.endpoint);
+        if (!gathered_.contains(delivery.endpoint, delivery.key))
+          look_for(delivery.endpoint,
+                   searches_.contains(delivery.endpoint) ? delivery.key : DeliveryKey{1});
         continue;
       }
       auto whole = whole_noted(delivery);
@@ -589,31 +631,6 @@ const RetryPolicy& Engine::policy_of(const Delivery& delivery) const {
   static const RetryPolicy kFallback = default_retry_policy();
   const DeliveryPolicy* policy = policy_at(delivery.endpoint);
   return policy == nullptr ? kFallback : policy->retry;
-}
-
-/// Parked ones as well; a batch with all its members at once.
-Status Engine::cancel_pending(ScenarioKey scenario) {
-  const ScenarioRecord* record = book_.find(scenario);
-  for (const auto& [id, node] : record->nodes) {
-    DeliveryKey after;
-    while (true) {
-      const auto keys =
-          store_->deliveries_of(scenario, node, DeliveryState::Pending, after, kCancelChunk);
-      if (!keys) return tl::make_unexpected(keys.error());
-      if (keys->empty()) break;
-      after = keys->back();
-      const auto loaded = store_->deliveries(*keys);
-      if (!loaded) return tl::make_unexpected(loaded.error());
-      Batch batch = new_batch();
-      for (const auto& one : *loaded) {
-        if (!one) continue;
-        const auto done = act_on_unit(batch, ByHand::Cancel, one->delivery, "archived");
-        if (!done) return tl::make_unexpected(done.error());
-      }
-      if (Status done = commit_and_adopt(batch); !done) return done;
-    }
-  }
-  return {};
 }
 
 Status Engine::do_chore() {

@@ -20,6 +20,7 @@
 #include "engine/delivery/scheduler.h"
 #include "engine/runtime/batch.h"
 #include "engine/runtime/dispatcher.h"
+#include "engine/runtime/gathered.h"
 #include "engine/runtime/recent_log.h"
 #include "engine/runtime/retention.h"
 #include "engine/runtime/runtime.h"
@@ -116,6 +117,8 @@ class Engine {
   /// A slice of the fold; whether more is left.
   Result<bool> fold_slice() { return store_->fold_slice(); }
   bool fold_pending() const { return store_->fold_pending(); }
+  /// Whether results were handed in that are not recorded yet, though they can be.
+  bool results_left() const { return !unwritable_ && !(held_.empty() && later_.empty()); }
   Status fold() { return store_->fold(); }
 
   // For calls: everything below runs on the engine's thread, between two batches. `who` of a change
@@ -156,8 +159,9 @@ class Engine {
   /// `token` has a hash, a name, a role and perhaps an end.
   Result<TokenRecord> issue_token(TokenRecord token, const std::string& who = {});
   Result<TokenRecord> revoke_token(const std::string& name, const std::string& who = {});
-  /// What `inputs` would do, one after the other, were they taken now; nothing is kept.
-  Result<std::vector<WorkAnswer>> rehearse(std::span<const Input> inputs);
+  /// What `inputs` would do, one after the other, were they taken now; nothing is kept. Works
+  /// through them a part between two batches; `done` is called at the end.
+  void rehearse(std::vector<Input> inputs, Done<Result<std::vector<WorkAnswer>>> done);
   /// Whether the field is a new one.
   Result<bool> declare_field(const CustomField& field, const std::string& who = {});
   Result<bool> remove_field(const std::string& name, const std::string& who = {});
@@ -205,6 +209,8 @@ class Engine {
   enum class Durable : std::uint8_t { Now, Later };
   Status commit_rows(const Commit& commit, Durable when = Durable::Now);
   void adopt(Batch& batch, const Commit& commit);
+  void gather_changed(const Batch& batch);
+  void hold_back(std::vector<AttemptResult>& results);
   Status take_due();
   Status begin_checks();
   Status step_pass();
@@ -224,17 +230,27 @@ class Engine {
   Status end_migration(const ScenarioPass& pass, const std::string& why);
   Status step_purge(ScenarioPass pass);
   Status end_purge(const ScenarioPass& pass);
+  Status step_cancel(ScenarioPass pass, Durable when = Durable::Later);
+  bool has_pending(ScenarioKey scenario, NodeNumber node) const;
+  void hold_nodes(const ScenarioRecord& record, bool held);
+  void restore_passes();
+  bool cancelling(ScenarioKey scenario) const;
   void complete(ScenarioInfo& info) const;
   // retention.cpp
   Status step_retention();
   Status drop_bodies(KeepWalk walk);
   Status drop_runs(KeepWalk walk);
-  Result<bool> take_body(std::set<DeliveryKey>& taken, const Delivery& delivery, Instant before);
-  Result<bool> take_deliveries(Commit& commit, std::set<DeliveryKey>& taken,
+  /// What one step of a walk finds.
+  struct TakenBodies {
+    std::set<DeliveryKey> bodies;  ///< That go.
+    std::set<DeliveryKey> stays;   ///< Batches that do not go yet.
+    std::size_t looked_at = 0;     ///< Deliveries besides the rows of the walk.
+  };
+  Result<bool> take_body(TakenBodies& taken, const Delivery& delivery, Instant before);
+  Result<bool> take_deliveries(Commit& commit, TakenBodies& taken,
                                std::span<const DeliveryKey> keys, Instant before);
   Status commit_walk(KeepWalk walk, Commit commit, const std::set<DeliveryKey>& bodies);
   void take_fields(CustomFields fields);
-  Status cancel_pending(ScenarioKey scenario);
   void rebuild_catalog();
   const DeliveryPolicy* policy_at(const EndpointKey& endpoint) const;
   const RetryPolicy& policy_of(const Delivery& delivery) const;
@@ -255,13 +271,17 @@ class Engine {
   void follow_switch(const AdminRecord& record);
   void follow_switch(NodePlace place, const NodeSwitch& node);
   std::optional<std::string> name_of(NodePlace place) const;
-  Result<bool> park_some(NodePlace place);
+  Result<bool> park_some(NodePlace place, DeliveryKey& after);
   Result<bool> unpark_some(NodePlace place, Instant since, DeliveryKey& after);
 
   // By hand (by_hand.cpp).
   struct HandWork;
   Result<bool> by_hand_some(HandWork& work);
+  struct Rehearsal;
+  Result<bool> rehearse_some(Rehearsal& rehearsal);
   bool purging(ScenarioKey scenario) const;
+  /// Whether `batch` may deal with the unit of `delivery` as well, or leaves it to the next one.
+  Result<bool> has_room_for(const Batch& batch, const Delivery& delivery);
   /// Nothing where the batch has dealt with it already.
   Result<ByHandAnswer> act_on_unit(Batch& batch, ByHand act, const Delivery& delivery,
                                    std::string_view reason);
@@ -277,9 +297,14 @@ class Engine {
 
   // Batches of deliveries (batching.cpp).
   Status fix_batches();
-  Status fix_batches_of(const EndpointKey& endpoint, const BatchPolicy& policy);
+  Status fix(const std::vector<Gathered::Group>& groups);
+  void fix_batch(const Gathered::Group& gathered, std::span<std::optional<LoadedDelivery>> loaded,
+                 Commit& commit, std::vector<LoadedDelivery>& left) const;
+  void put_back(const Gathered::Group& group);
+  void look_for(const EndpointKey& endpoint, DeliveryKey delivery);
   Status gather_again();
-  void gathered(const Delivery& delivery, const BatchPolicy& policy);
+  /// Without its request it is looked for in the store.
+  void gathered(const Delivery& delivery, const Request* request, const BatchPolicy& policy);
   Result<std::shared_ptr<const Request>> whole_request(const Delivery& carrier);
 
   void note_settled(const Settled& settled);
@@ -319,18 +344,19 @@ class Engine {
   Dispatcher dispatcher_;
   Switches switches_;
   std::deque<Chore> chores_;
-  /// Deliveries of an endpoint that wait for others.
-  struct Gathering {
-    std::set<DeliveryKey> waiting;
-    std::optional<Instant> due;  ///< When the first of them has waited long enough.
-    std::size_t enough = 0;      ///< With so many it is looked at again before that.
+  Gathered gathered_;
+  /// A search of the store for deliveries of an endpoint that wait for others and are not gathered.
+  struct Search {
+    DeliveryKey after;
+    bool again = false;  ///< Some that it has passed are to be gathered as well.
   };
-  std::map<EndpointKey, Gathering> gathering_;
-  std::set<EndpointKey> ungathered_;  // of which some wait that are not known: after a restart
+  std::map<EndpointKey, Search> searches_;
+  EndpointKey searched_;  // the last one that had its turn
   std::shared_ptr<RecentLog> recent_;
-  std::size_t careful_ = 0;          // so many inputs are taken one by one
-  std::vector<AttemptResult> held_;  // results that the disk could not take yet
-  std::optional<Error> unwritable_;  // why nothing can be written for now
+  std::size_t careful_ = 0;           // so many inputs are taken one by one
+  std::vector<AttemptResult> held_;   // results that the disk could not take yet
+  std::vector<AttemptResult> later_;  // and those that are for the next round, behind them
+  std::optional<Error> unwritable_;   // why nothing can be written for now
   std::optional<Instant> held_since_;
   Instant probe_at_{};
   Instant timers_from_{};  // none is taken before
@@ -346,6 +372,8 @@ class Engine {
   std::map<EndpointKey, std::optional<Instant>> mishaps_told_;  ///< See `is_news`.
   std::optional<Instant> scenario_due_;                  // when a scenario starts or ends by itself
   std::map<std::string, ScenarioPass> scenario_passes_;  // under way, by name
+  std::string scenario_pass_turn_;                       // the one that was stepped last
+  bool runs_turn_ = false;                               // of retention
   KeepWalk keep_bodies_, keep_runs_;
   std::shared_ptr<const CustomFields> fields_;  // never null
 };

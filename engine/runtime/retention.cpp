@@ -11,6 +11,8 @@ namespace onward {
 namespace {
 /// Rows that one commit looks at.
 constexpr std::size_t kRowsAtOnce = 200;
+/// Deliveries after which a commit looks at no further row: runs and batches have many of them.
+constexpr std::size_t kDeliveriesAtOnce = 500;
 /// By then a request is settled, unless its node was paused or somebody retried it: the longest
 /// window, and its last attempt.
 constexpr Duration kSettledWithin = std::chrono::hours{73};
@@ -79,28 +81,36 @@ void KeepWalk::rest_at_end(Instant now) { rest(now + wait(), now); }
 Status Engine::step_retention() {
   if (unwritable_) return {};
   const Instant now = clock_.now();
-  if (const auto look = keep_bodies_.wake(now); look && *look <= now)
-    return drop_bodies(keep_bodies_);
-  if (const auto look = keep_runs_.wake(now); look && *look <= now) return drop_runs(keep_runs_);
-  return {};
+  const auto ready = [now](const KeepWalk& walk) {
+    const auto look = walk.wake(now);
+    return look && *look <= now;
+  };
+  const bool bodies = ready(keep_bodies_), runs = ready(keep_runs_);
+  if (!bodies && !runs) return {};
+  runs_turn_ = runs && (!bodies || !runs_turn_);  // in turn, where both have something to do
+  return runs_turn_ ? drop_runs(keep_runs_) : drop_bodies(keep_bodies_);
 }
 
 /// Whether what `delivery` said may go: then it is in `taken`. A batch goes whole, so that a retry
 /// by hand never sends a part of it.
-Result<bool> Engine::take_body(std::set<DeliveryKey>& taken, const Delivery& delivery,
-                               Instant before) {
-  if (taken.contains(delivery.key)) return true;
+Result<bool> Engine::take_body(TakenBodies& taken, const Delivery& delivery, Instant before) {
+  if (taken.bodies.contains(delivery.key)) return true;
   if (!ended_by(delivery, before)) return false;
   if (!delivery.batch) {
-    taken.insert(delivery.key);
+    taken.bodies.insert(delivery.key);
     return true;
   }
+  if (taken.stays.contains(*delivery.batch)) return false;
   const auto unit = unit_of(*store_, delivery);
   if (!unit) return tl::make_unexpected(unit.error());
+  taken.looked_at += unit->size();
   for (const LoadedDelivery& member : *unit)
-    if (!ended_by(member.delivery, before)) return false;
-  for (const LoadedDelivery& member : *unit) taken.insert(member.delivery.key);
-  taken.insert(delivery.key);
+    if (!ended_by(member.delivery, before)) {
+      taken.stays.insert(*delivery.batch);
+      return false;
+    }
+  for (const LoadedDelivery& member : *unit) taken.bodies.insert(member.delivery.key);
+  taken.bodies.insert(delivery.key);
   return true;
 }
 
@@ -109,11 +119,16 @@ Status Engine::drop_bodies(KeepWalk walk) {
   walk.begin(now);
   const auto found = store_->stored_bodies({walk.after()}, kRowsAtOnce);
   if (!found) return tl::make_unexpected(found.error());
-  std::set<DeliveryKey> taken;
+  TakenBodies taken;
   std::optional<Instant> young;
+  bool more = false;
   for (const Delivery& delivery : found->deliveries) {
     if (delivery.created > walk.made_before(now)) {
       young = delivery.created;
+      break;
+    }
+    if (taken.looked_at >= kDeliveriesAtOnce) {
+      more = true;
       break;
     }
     const auto gone = take_body(taken, delivery, walk.ended_before(now));
@@ -122,12 +137,12 @@ Status Engine::drop_bodies(KeepWalk walk) {
   }
   if (young) {
     walk.rest_until_old(*young, now);
-  } else {
+  } else if (!more) {
     walk.pass(found->last.value);
     if (found->end) walk.rest_at_end(now);
   }
-  walk.count(taken.size());
-  return commit_walk(std::move(walk), {}, taken);
+  walk.count(taken.bodies.size());
+  return commit_walk(std::move(walk), {}, taken.bodies);
 }
 
 /// A run goes when it has ended long enough ago, and all of its requests have. Their bodies go with
@@ -139,11 +154,16 @@ Status Engine::drop_runs(KeepWalk walk) {
   if (!found) return tl::make_unexpected(found.error());
   const Instant before = walk.ended_before(now);
   Commit commit;
-  std::set<DeliveryKey> taken;
+  TakenBodies taken;
   std::optional<Instant> young;
+  bool more = false;
   for (const Run& run : found->runs) {
     if (run.started > walk.made_before(now)) {
       young = run.started;
+      break;
+    }
+    if (taken.looked_at >= kDeliveriesAtOnce) {
+      more = true;
       break;
     }
     walk.pass(run.key.value);
@@ -157,17 +177,18 @@ Status Engine::drop_runs(KeepWalk walk) {
   }
   if (young) {
     walk.rest_until_old(*young, now);
-  } else {
+  } else if (!more) {
     walk.pass(found->last.value);
     if (found->end) walk.rest_at_end(now);
   }
   walk.count(commit.purged_runs.size());
-  return commit_walk(std::move(walk), std::move(commit), taken);
+  return commit_walk(std::move(walk), std::move(commit), taken.bodies);
 }
 
 /// Whether all of a run's requests may go with it.
-Result<bool> Engine::take_deliveries(Commit& commit, std::set<DeliveryKey>& taken,
+Result<bool> Engine::take_deliveries(Commit& commit, TakenBodies& taken,
                                      std::span<const DeliveryKey> keys, Instant before) {
+  taken.looked_at += keys.size();
   const auto loaded = store_->deliveries(keys);
   if (!loaded) return tl::make_unexpected(loaded.error());
   for (const auto& one : *loaded)

@@ -180,7 +180,7 @@ bool Runtime::Impl::wait_for_work(std::vector<Job>& taken, std::vector<AttemptRe
       taken.swap(jobs);
       take_slice(settled);
       events_waiting = 0;
-      if (stopping && taken.empty() && settled.empty()) return false;
+      if (stopping && taken.empty() && settled.empty() && !engine->results_left()) return false;
       const auto next = engine->next_wake();
       due = next && *next <= engine->now();
       if (!taken.empty() || !settled.empty() || due) {

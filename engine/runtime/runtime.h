@@ -62,9 +62,9 @@ struct ScenarioNext {
 };
 /// Work on all runs of a scenario that is under way between the batches.
 struct ScenarioProgress {
-  std::string what;           ///< "migrate" or "purge"
+  std::string what;           ///< "migrate", "purge" or "cancel"
   Version to = 0;             ///< Of a migration.
-  std::uint64_t done = 0;     ///< Runs moved, or purged.
+  std::uint64_t done = 0;     ///< Runs moved or purged, or deliveries cancelled.
   std::uint64_t stayed = 0;   ///< Runs that could not go over: they finish where they are.
   std::uint64_t stopped = 0;  ///< Of a purge: live runs that were ended first.
 };

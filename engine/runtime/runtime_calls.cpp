@@ -114,17 +114,16 @@ Status Runtime::import_contacts(std::vector<ContactInput> contacts, ImportMode m
                                      }},
                        count);
   return impl_->push(
-      CallJob{[inputs = std::move(inputs), done = std::move(done)](Engine& engine) -> Status {
-        auto answers = engine.rehearse(inputs);
-        if (answers) {
-          done(import_answers_of(std::move(*answers)));
-          return {};
-        }
-        Error error = std::move(answers.error());
-        done(tl::make_unexpected(error));
-        if (error.kind != ErrorKind::Io) return {};
-        return tl::make_unexpected(std::move(error));
-      }},
+      CallJob{
+          [inputs = std::move(inputs), done = std::move(done)](Engine& engine) mutable -> Status {
+            engine.rehearse(std::move(inputs), [done](Result<std::vector<WorkAnswer>> answers) {
+              if (answers)
+                done(import_answers_of(std::move(*answers)));
+              else
+                done(tl::make_unexpected(std::move(answers.error())));
+            });
+            return {};
+          }},
       count);
 }
 

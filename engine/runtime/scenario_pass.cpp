@@ -8,6 +8,7 @@ namespace onward {
 namespace {
 constexpr std::string_view kMigrate = "migrate/";
 constexpr std::string_view kPurge = "purge/";
+constexpr std::string_view kCancel = "cancel/";
 
 Value number(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 
@@ -19,7 +20,15 @@ std::uint64_t number_in(const Value& value, std::string_view name) {
 }  // namespace
 
 std::string pass_name(ScenarioPass::Kind kind, const std::string& scenario) {
-  return std::string{kind == ScenarioPass::Kind::Migrate ? kMigrate : kPurge} + scenario;
+  switch (kind) {
+    case ScenarioPass::Kind::Migrate:
+      return std::string{kMigrate} + scenario;
+    case ScenarioPass::Kind::Purge:
+      return std::string{kPurge} + scenario;
+    case ScenarioPass::Kind::Cancel:
+      return std::string{kCancel} + scenario;
+  }
+  return scenario;
 }
 std::string ScenarioPass::name() const { return pass_name(kind, scenario); }
 
@@ -27,14 +36,10 @@ AdminRecord record_of(const ScenarioPass& pass, bool removed) {
   ValueList map;
   for (const auto& [from, to] : pass.map)
     map.push_back(ValueList{number(from.value), number(to.value)});
-  const Value content = ValueMap{{"to", number(pass.to)},
-                                 {"map", std::move(map)},
-                                 {"base", pass.base},
-                                 {"ended", pass.ended},
-                                 {"after", number(pass.after)},
-                                 {"done", number(pass.done)},
-                                 {"stayed", number(pass.stayed)},
-                                 {"who", pass.who}};
+  const Value content = ValueMap{
+      {"to", number(pass.to)},     {"map", std::move(map)},         {"base", pass.base},
+      {"ended", pass.ended},       {"after", number(pass.after)},   {"node", number(pass.node)},
+      {"done", number(pass.done)}, {"stayed", number(pass.stayed)}, {"who", pass.who}};
   return {.kind = AdminKind::Pass,
           .name = pass.name(),
           .content = to_json(content),
@@ -49,6 +54,9 @@ std::optional<ScenarioPass> read_pass(const AdminRecord& record) {
   } else if (record.name.starts_with(kPurge)) {
     pass.kind = ScenarioPass::Kind::Purge;
     pass.scenario = record.name.substr(kPurge.size());
+  } else if (record.name.starts_with(kCancel)) {
+    pass.kind = ScenarioPass::Kind::Cancel;
+    pass.scenario = record.name.substr(kCancel.size());
   } else {
     return std::nullopt;
   }
@@ -69,6 +77,7 @@ std::optional<ScenarioPass> read_pass(const AdminRecord& record) {
   const bool* flag = ended == nullptr ? nullptr : ended->get_if<bool>();
   pass.ended = flag != nullptr && *flag;
   pass.after = number_in(*content, "after");
+  pass.node = number_in(*content, "node");  // not in records of earlier versions
   pass.done = number_in(*content, "done");
   pass.stayed = number_in(*content, "stayed");
   const Value* who = content->find("who");  // not in records of earlier versions

@@ -5,14 +5,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include "engine/core/diagnostic.h"
 #include "engine/runtime/engine.h"
 
 namespace onward {
 namespace {
-/// Rows that one commit changes; a batch is never divided, so a few more.
-constexpr std::size_t kSwitchChunk = 1'000;
+/// Deliveries that one step looks at.
+constexpr std::size_t kSwitchChunk = 500;
 constexpr std::string_view kPaused = "paused ";
 constexpr std::string_view kResuming = "resuming ";
 
@@ -63,13 +65,14 @@ std::vector<AdminRecord> Engine::first_switches(const std::string& scenario,
   std::vector<AdminRecord> rows;
   if (!change.built) return rows;
   const ScenarioRecord* known = book_.find(scenario);
+  std::set<std::string_view> old;
+  if (known != nullptr)
+    for (const auto& [id, number] : known->nodes) old.insert(id);
   for (const ScenarioNode& node : change.built->nodes) {
     const DeliveryPolicy* policy = node.node->delivery_policy();
     if (policy == nullptr || policy->active) continue;
-    const bool old = known != nullptr && std::ranges::any_of(known->nodes, [&](const auto& one) {
-                       return one.first == node.id;
-                     });
-    if (!old) rows.push_back(record_of(scenario + "/" + node.id, {.since = clock_.now()}));
+    if (!old.contains(node.id))
+      rows.push_back(record_of(scenario + "/" + node.id, {.since = clock_.now()}));
   }
   return rows;
 }
@@ -77,12 +80,14 @@ std::vector<AdminRecord> Engine::first_switches(const std::string& scenario,
 /// Memory follows a record: what is out is called back, and the rest is left to a chore.
 void Engine::follow_switch(NodePlace place, const NodeSwitch& node) {
   switches_[place] = node;
-  dispatcher_.hold(place.first, place.second, node.paused);
+  dispatcher_.hold(place.first, place.second, node.paused || cancelling(place.first));
   if (node.paused) {
     // Called back at once: were it left to the chore, one that is resumed before its turn would
     // be neither waiting nor on its way.
     withdraw(dispatcher_.recall(place.first, place.second));
-    chores_.emplace_back([place](Engine& engine) { return engine.park_some(place); });
+    chores_.emplace_back([place, after = DeliveryKey{}](Engine& engine) mutable {
+      return engine.park_some(place, after);
+    });
   } else {
     chores_.emplace_back(
         [place, since = node.since, after = DeliveryKey{}](Engine& engine) mutable {
@@ -99,12 +104,12 @@ Result<SwitchAnswer> Engine::switch_node(const std::string& scenario, const std:
   const auto stats = book_.stats(scenario, 0, counters_, clock_.now());
   if (!stats) return tl::make_unexpected(stats.error());
   std::vector<std::string> sending;
+  std::set<std::string_view> known;
   // Of a node that the newest version does not have any more, perhaps only tests have requests, or
   // runs of older versions are still on their way to it.
   for (const StatsSide* side : {&stats->live, &stats->test})
     for (const NodeStats& one : side->nodes)
-      if (one.sends && std::ranges::find(sending, one.id) == sending.end())
-        sending.push_back(one.id);
+      if (one.sends && known.insert(one.id).second) sending.push_back(one.id);
   std::optional<NodePlace> place;
   for (const auto& [id, number] : record->nodes)
     if (id == node) place = NodePlace{record->key, number};
@@ -138,34 +143,24 @@ Result<SwitchAnswer> Engine::switch_node(const std::string& scenario, const std:
   return answer;
 }
 
-/// Parks what still queues. What was made after the pause is parked already.
-Result<bool> Engine::park_some(NodePlace place) {
+/// Parks what is pending, oldest first; members of a batch as they come. What was made after the
+/// pause is parked already. Beginning anew does no harm: what is parked stays parked.
+Result<bool> Engine::park_some(NodePlace place, DeliveryKey& after) {
   const auto state = switches_.find(place);
   if (state == switches_.end() || !state->second.paused) return true;
-  const auto endpoints = store_->due_endpoints();
-  if (!endpoints) return tl::make_unexpected(endpoints.error());
+  const auto keys =
+      store_->deliveries_of(place.first, place.second, DeliveryState::Pending, after, kSwitchChunk);
+  if (!keys) return tl::make_unexpected(keys.error());
+  const auto loaded = store_->deliveries(*keys);
+  if (!loaded) return tl::make_unexpected(loaded.error());
   Batch batch = new_batch();
-  for (const DueEndpoint& endpoint : *endpoints) {
-    if (NodePlace{endpoint.endpoint.scenario, endpoint.endpoint.node} != place) continue;
-    const auto due = store_->due(endpoint.endpoint, Instant::max(), kSwitchChunk);
-    if (!due) return tl::make_unexpected(due.error());
-    std::vector<DeliveryKey> keys;
-    for (const DueDelivery& row : *due) keys.push_back(row.delivery);
-    const auto loaded = store_->deliveries(keys);
-    if (!loaded) return tl::make_unexpected(loaded.error());
-    for (const auto& one : *loaded) {
-      if (!one || batch.changed().size() >= kSwitchChunk) continue;
-      const auto unit = unit_of(*store_, one->delivery);
-      if (!unit) return tl::make_unexpected(unit.error());
-      for (const LoadedDelivery& member : *unit)
-        if (member.delivery.pending() && !member.delivery.parked)
-          batch.park(member.delivery, state->second.since);
-    }
-    if (batch.changed().size() >= kSwitchChunk) break;
-  }
-  if (batch.changed().empty()) return true;
-  if (Status done = commit_and_adopt(batch); !done) return tl::make_unexpected(done.error());
-  return false;
+  for (const auto& one : *loaded)
+    if (one && one->delivery.pending() && !one->delivery.parked)
+      batch.park(one->delivery, state->second.since);
+  if (Status done = commit_and_adopt(batch, Durable::Later); !done)
+    return tl::make_unexpected(done.error());
+  if (!keys->empty()) after = keys->back();
+  return keys->size() < kSwitchChunk;
 }
 
 /// Lets parked ones go on, oldest first. Beginning anew does no harm: what is free stays free.

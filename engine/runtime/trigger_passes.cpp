@@ -49,6 +49,7 @@ AdminRecord TriggerPasses::row_of(const std::string& name, const Pass& pass) {
                    {"next", static_cast<std::int64_t>(pass.next.value)},
                    {"last", static_cast<std::int64_t>(pass.last.value)},
                    {"nodes", std::move(nodes)}};
+  if (pass.done > 0) content.emplace_back("done", static_cast<std::int64_t>(pass.done));
   if (!pass.check.empty()) content.emplace_back("check", pass.check);
   return {.kind = AdminKind::Pass, .name = name, .content = to_json(std::move(content))};
 }
@@ -59,7 +60,8 @@ std::optional<TriggerPasses::Pass> TriggerPasses::read(std::string_view content)
   Pass pass{.scenario = {static_cast<std::uint32_t>(whole(*value, "scenario"))},
             .version = static_cast<Version>(whole(*value, "version")),
             .next = {static_cast<std::uint64_t>(whole(*value, "next"))},
-            .last = {static_cast<std::uint64_t>(whole(*value, "last"))}};
+            .last = {static_cast<std::uint64_t>(whole(*value, "last"))},
+            .done = static_cast<std::size_t>(whole(*value, "done"))};
   if (const Value* check = value->find("check"); check != nullptr && check->text())
     pass.check = *check->text();
   const Value* nodes = value->find("nodes");
@@ -171,10 +173,12 @@ std::optional<Instant> TriggerPasses::next_check(const Catalog& catalog) const {
 }
 
 std::optional<TriggerPasses::Step> TriggerPasses::next_step(const Catalog& catalog,
-                                                            std::size_t contacts) const {
+                                                            std::size_t inputs) {
   if (passes_.empty()) return std::nullopt;
-  const std::string& name = passes_.begin()->first;
-  const auto& pass = passes_.begin()->second;
+  auto turn = passes_.upper_bound(turn_);
+  if (turn == passes_.end()) turn = passes_.begin();
+  const std::string& name = turn_ = turn->first;
+  const Pass& pass = turn->second;
   Step step;
   const auto finish = [&] {
     step.row = pass.check.empty()
@@ -188,21 +192,28 @@ std::optional<TriggerPasses::Step> TriggerPasses::next_step(const Catalog& catal
     finish();
     return step;
   }
-  const std::uint64_t end = std::min(pass.next.value + contacts, pass.last.value + 1);
   const Instant since = parse_instant(pass.check).value_or(Instant::min());
-  for (std::uint64_t key = pass.next.value; key < end; ++key)
-    for (const auto& [node, enter] : pass.nodes)
-      step.inputs.emplace_back(CommandInput{
-          .contact = {key},
-          .command =
-              ArmTrigger{.scenario = pass.scenario, .node = node, .enter = enter, .since = since}});
-  if (end > pass.last.value) {
-    finish();
-  } else {
-    Pass further = pass;
-    further.next.value = end;
-    step.row = row_of(name, further);
+  Pass further = pass;
+  while (further.next <= pass.last && step.inputs.size() < inputs) {
+    if (further.done >= pass.nodes.size()) {
+      ++further.next.value;
+      further.done = 0;
+      continue;
+    }
+    const auto& [node, enter] = pass.nodes[further.done++];
+    step.inputs.emplace_back(CommandInput{
+        .contact = further.next,
+        .command =
+            ArmTrigger{.scenario = pass.scenario, .node = node, .enter = enter, .since = since}});
   }
+  if (further.done >= pass.nodes.size()) {
+    ++further.next.value;
+    further.done = 0;
+  }
+  if (further.next > pass.last)
+    finish();
+  else
+    step.row = row_of(name, further);
   return step;
 }
 }  // namespace onward

@@ -34,12 +34,13 @@ class TriggerPasses {
   /// When the next one is due.
   std::optional<Instant> next_check(const Catalog& catalog) const;
 
-  /// The next step of the pass under way: at most `contacts` of them, and the row that says so.
+  /// The next step of a pass under way: at most `inputs` of them, and the row that says so. Passes
+  /// take turns.
   struct Step {
     std::vector<Input> inputs;
     AdminRecord row;
   };
-  std::optional<Step> next_step(const Catalog& catalog, std::size_t contacts) const;
+  std::optional<Step> next_step(const Catalog& catalog, std::size_t inputs);
   bool any() const { return !passes_.empty(); }
 
   void adopt(std::span<const AdminRecord> rows);
@@ -49,6 +50,7 @@ class TriggerPasses {
     ScenarioKey scenario;
     Version version = 0;
     ContactKey next, last;
+    std::size_t done = 0;                            ///< Of `nodes`, for the contact `next`.
     std::vector<std::pair<NodeNumber, bool>> nodes;  ///< And whether those who match enter.
     std::string check;                               ///< Of a check: its time.
   };
@@ -56,6 +58,7 @@ class TriggerPasses {
   static std::optional<Pass> read(std::string_view content);
 
   std::map<std::string, Pass, std::less<>> passes_;
+  std::string turn_;                                         ///< The pass that was stepped last.
   std::map<std::string, std::string, std::less<>> checked_;  ///< Check -> the time that is done.
 };
 }  // namespace onward

@@ -17,6 +17,9 @@ namespace onward {
 /// Holders of one email that `identify` names.
 inline constexpr std::size_t kHoldersMax = 16;
 
+/// With so many runs, `Store::live_runs` asks no further contact.
+inline constexpr std::size_t kLiveRunsAtOnce = 500;
+
 /// Rows to give out come before (are older than) this number. "" is the beginning.
 inline Result<std::uint64_t> read_cursor(std::string_view cursor) {
   if (cursor.empty()) return ~std::uint64_t{0};

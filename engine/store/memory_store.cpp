@@ -537,7 +537,7 @@ class MemoryStore final : public Store {
     for (const ContactKey key : state_->people_in_order.from({after.value + 1})) {
       const Person& owner = state_->people.at(key);
       if (owner.live.empty()) continue;
-      found.end = contacts-- > 0;
+      found.end = contacts-- > 0 && found.runs.size() < kLiveRunsAtOnce;
       if (!found.end) break;
       found.last = key;
       found.runs.insert(found.runs.end(), owner.live.begin(), owner.live.end());

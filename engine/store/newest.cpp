@@ -101,6 +101,10 @@ LiveRuns Newest::live_runs_after(ContactKey after, std::size_t contacts) {
   found.end = both.size() <= contacts;
   if (!found.end) both.resize(contacts);
   for (const ContactKey contact : both) {
+    if (found.runs.size() >= kLiveRunsAtOnce) {
+      found.end = false;
+      break;
+    }
     found.last = contact;
     for (Run& run : live_runs(contact)) found.runs.push_back(std::move(run));
   }

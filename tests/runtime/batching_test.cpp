@@ -3,7 +3,11 @@
 #include <map>
 
 #include "engine/core/value.h"
+#include "engine/runtime/gathered.h"
+#include "engine/store/memory_store.h"
+#include "engine/store/sqlite_store.h"
 #include "tests/runtime/stores.h"
+#include "tests/support/counting_store.h"
 
 using namespace onward;
 using namespace std::chrono_literals;
@@ -282,4 +286,218 @@ TEST_CASE("batches survive whatever happens, in any order, and the numbers add u
   CHECK(counts[Counter::Pending] == 0);
   CHECK(counts[Counter::PendingParked] == 0);
   CHECK(counts[Counter::Visits] == counts[Counter::Accepted] + counts[Counter::Failed]);
+}
+
+namespace {
+constexpr std::string_view kUnlike = R"(
+scenario: feed
+reentry: parallel
+nodes:
+  any:  { kind: trigger, event: opened, next: tell }
+  tell: { kind: send_webhook, url: "https://crm.example.com/in", envelope: events,
+          headers: { X-Contact: "{{ contact.id }}" }, batch: { max: 3, linger: 10s }, next: end }
+)";
+/// Loads of a delivery from its fixing to its end, and once more after a restart.
+constexpr std::size_t kLoadsEach = 8;
+
+/// Deliveries of `count` contacts come one by one within the linger of the first, and are sent.
+std::size_t loads_of(std::size_t count, bool restarted) {
+  auto store = std::make_unique<CountingStore>(std::shared_ptr<Store>{make_memory_store()});
+  const CountingStore& counting = *store;
+  Stage stage{kUnlike, std::move(store)};
+  for (std::size_t i = 0; i < count; ++i) {
+    stage.event("c" + std::to_string(i), "opened");
+    stage.pass(Duration{8'000 / static_cast<std::int64_t>(count)});
+  }
+  CHECK(stage.sink().tasks.empty());
+  if (restarted) stage.restart();
+  for (int round = 0; round < 300; ++round) {
+    stage.pass(100ms);
+    stage.reply(200);
+  }
+  CHECK(stage.counts("tell")[Counter::Accepted] == static_cast<std::int64_t>(count));
+  CHECK(stage.broken().empty());
+  return counting.deliveries_loaded();
+}
+}  // namespace
+
+TEST_CASE("requests with unlike headers are loaded a few times each, however many wait",
+          "[runtime][batches]") {
+  const bool restarted = GENERATE(false, true);
+  CHECK(loads_of(200, restarted) <= 200 * kLoadsEach);
+  CHECK(loads_of(2'000, restarted) <= 2'000 * kLoadsEach);
+}
+
+TEST_CASE("groups of unlike requests survive whatever happens, and lose nothing",
+          "[runtime][batches]") {
+  const bool sqlite = GENERATE(false, true);
+  LastingStage stage{R"(
+scenario: feed
+reentry: parallel
+nodes:
+  any:  { kind: trigger, event: opened, next: tell }
+  tell: { kind: send_webhook, url: "https://crm.example.com/in", envelope: events,
+          headers: { X-Kind: "{{ contact.custom.kind }}" }, batch: { max: 3, linger: 2s },
+          next: end }
+)",
+                     sqlite};
+  std::uint64_t seed = 11;
+  const auto pick = [&](std::uint64_t n) {
+    seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (seed >> 33) % n;
+  };
+  const auto kind_of = [](const Request& request) {
+    for (const auto& [name, value] : request.headers)
+      if (name == "X-Kind") return value;
+    return std::string{};
+  };
+  const std::string big = R"({"x": ")" + std::string(400'000, 'x') + "\"}";
+  std::size_t made = 0;
+  for (int step = 0; step < 300; ++step) {
+    const std::uint64_t contact = pick(12);
+    const std::string who = "c" + std::to_string(contact);
+    switch (pick(8)) {
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+        // The kind goes with the contact, so that a request of a mixed batch shows.
+        stage->event(who, "opened", pick(12) == 0 ? big : "{}",
+                     R"({"custom": {"kind": ")" +
+                         std::string(1, static_cast<char>('a' + contact % 4)) + R"("}})");
+        ++made;
+        break;
+      case 4:
+        stage->pass(Duration{pick(2'500)});
+        break;
+      case 5:
+        stage->reply(pick(3) == 0 ? 503 : 200);
+        break;
+      case 6:
+        if (pick(6) == 0) stage.restart();
+        if (pick(4) == 0 && stage->engine().find_contact({.id = who})->has_value())
+          stage->command(stage->contact(who).contact.key, Forget{});
+        break;
+      case 7:
+        REQUIRE(stage->engine().switch_node("feed", "tell", pick(2) == 0));
+        stage->pass(0s);
+        break;
+    }
+    for (const DeliveryTask& task : stage->sink().tasks) {
+      REQUIRE(task.request->body.size() <= kRequestBodyMax);
+      const auto body = parse_json(task.request->body);
+      REQUIRE(body);
+      const auto& events = *body->find("events")->list();
+      CHECK(events.size() <= 3);
+      for (const Value& event : events) {
+        const std::string id = to_text(*event.find_path("contact.base.0"));
+        const int number = std::stoi(id.substr(1));
+        CHECK(kind_of(*task.request) == std::string(1, static_cast<char>('a' + number % 4)));
+      }
+    }
+    REQUIRE(stage->broken() == "");
+  }
+  REQUIRE(stage->engine().switch_node("feed", "tell", false));
+  for (int i = 0; i < 200 && stage->counts("tell")[Counter::Pending] > 0; ++i) {
+    stage->pass(1h);
+    stage->reply(200);
+  }
+  const CounterRow counts = stage->counts("tell");
+  CHECK(counts[Counter::Pending] == 0);
+  CHECK(counts[Counter::Visits] == static_cast<std::int64_t>(made));
+  CHECK(counts[Counter::Visits] ==
+        counts[Counter::Accepted] + counts[Counter::Failed] + counts[Counter::Cancelled]);
+}
+
+TEST_CASE("more than may be gathered waits in the store, and goes out all the same",
+          "[runtime][batches]") {
+  constexpr std::size_t kCount = 6'000;  // more than Gathered::Limits::endpoint
+  Stage stage{R"(
+scenario: feed
+reentry: parallel
+nodes:
+  any:  { kind: trigger, event: opened, next: tell }
+  tell: { kind: send_webhook, url: "https://crm.example.com/in", envelope: events,
+          headers: { X-Contact: "{{ contact.id }}" }, batch: { max: 1000, linger: 10m }, next: end }
+)"};
+  for (std::size_t first = 0; first < kCount; first += 500) {
+    std::vector<EventInput> inputs;
+    for (std::size_t i = first; i < first + 500; ++i)
+      inputs.push_back(stage.input("c" + std::to_string(i), "opened"));
+    stage.send(std::move(inputs));
+  }
+  // Those that came first made room before their time.
+  stage.pass(0s);
+  CHECK(stage.sink().tasks.size() > 0);
+  CHECK(stage.sink().tasks.size() < kCount);
+  for (int i = 0; i < 100 && stage.counts("tell")[Counter::Pending] > 0; ++i) {
+    stage.reply(200);
+    stage.pass(1min);
+  }
+  CHECK(stage.counts("tell")[Counter::Accepted] == static_cast<std::int64_t>(kCount));
+}
+
+TEST_CASE("groups are given out full ones first, then by their time, and never more than may be",
+          "[runtime][batches]") {
+  const EndpointKey one{{1}, {1}, 1}, two{{1}, {2}, 1};
+  const BatchPolicy policy{.max = 3, .linger = 10s};
+  const Instant now{1h};
+  Gathered gathered{{.endpoint = 10, .total = 15}};
+  const auto add = [&](const EndpointKey& to, std::uint64_t key, std::uint64_t address,
+                       Duration wait, std::size_t bytes = 10) {
+    return gathered.add(to, {{key}, {.high = address}, bytes, now + wait}, policy);
+  };
+  const auto keys = [](const std::optional<Gathered::Group>& group) {
+    std::vector<std::uint64_t> list;
+    if (group)
+      for (const Gathered::Member& member : group->members) list.push_back(member.delivery.value);
+    return list;
+  };
+  using Keys = std::vector<std::uint64_t>;
+  CHECK(add(one, 1, 7, 5s));
+  CHECK(add(one, 2, 8, 3s));
+  CHECK(add(two, 3, 7, 4s));
+  CHECK_FALSE(gathered.any_ready(now));
+  CHECK(keys(gathered.take(now + 4s)) == Keys{2});
+  CHECK(keys(gathered.take(now + 4s)) == Keys{3});
+  CHECK_FALSE(gathered.take(now + 4s));
+  CHECK(add(one, 9, 7, 9s));
+  CHECK(add(one, 5, 7, 9s));
+  CHECK(add(one, 6, 7, 9s));
+  auto group = gathered.take(now);
+  CHECK(keys(group) == Keys{1, 5, 6});
+  CHECK(group->full);
+  CHECK(gathered.contains(one, {9}));
+  gathered.remove(one, {9});
+  CHECK(gathered.size() == 0);
+
+  // By bytes.
+  CHECK(add(one, 11, 7, 9s, 600'000));
+  CHECK(add(one, 12, 7, 9s, 600'000));
+  group = gathered.take(now);
+  CHECK(keys(group) == Keys{11});
+  CHECK(group->full);
+  CHECK_FALSE(gathered.take(now));
+  gathered.forget(one);
+
+  // While more is looked for, only full groups go.
+  gathered.expect_more(one, true);
+  CHECK(add(one, 21, 7, 1s));
+  CHECK_FALSE(gathered.take(now + 1min));
+  gathered.expect_more(one, false);
+  CHECK(keys(gathered.take(now + 1min)) == Keys{21});
+
+  // The room is used up: the one that is due first goes early.
+  for (std::uint64_t key = 100; key < 110; ++key)
+    CHECK(add(one, key, key, Duration{200 - key} * 1));
+  CHECK_FALSE(add(one, 110, 110, 1s));
+  group = gathered.take(now);
+  CHECK(keys(group) == Keys{109});
+  CHECK(group->early);
+  CHECK(add(one, 110, 110, 1s));
+  for (std::uint64_t key = 200; key < 205; ++key) CHECK(add(two, key, key, 9s));
+  CHECK_FALSE(add(two, 205, 205, 9s));
+  while (gathered.take(now)) {
+  }
+  CHECK(gathered.size() == 14);
 }
