@@ -367,8 +367,10 @@ Cascade::Place Cascade::place_of(const Run& run) const {
   return place;
 }
 
-Visit Cascade::visit_of(const Run& run, const Scenario& scenario, const ScenarioNode& node,
-                        std::string_view delivery_id) const {
+Visit Cascade::visit_of(const Run& run, const Scenario& scenario, const ScenarioNode& node) {
+  delivery_id_.clear();
+  if (node.node->delivery_policy() != nullptr)
+    delivery_id_ = format_delivery(catalog_.epoch(), next_delivery());
   return {.contact = state_.contact,
           .engagement = state_.engagement,
           .event = run.event.get(),
@@ -379,7 +381,7 @@ Visit Cascade::visit_of(const Run& run, const Scenario& scenario, const Scenario
           .scenario_title = scenario.title,
           .timezone = scenario.timezone,
           .node = node.number,
-          .delivery_id = delivery_id,
+          .delivery_id = delivery_id_,
           .account_id = catalog_.account_id()};
 }
 
@@ -391,18 +393,24 @@ SegmentSubject Cascade::subject(std::string_view timezone, const Event* event) c
           .timezone = timezone};
 }
 
-/// The row, made where there is none.
+const LedgerRow* Cascade::find_row(ScenarioKey scenario, const EntryKey& key, bool test) {
+  const auto find = [&] {
+    const auto row = std::ranges::find_if(state_.ledger, [&](const LedgerRow& candidate) {
+      return candidate.scenario == scenario && candidate.test == test && candidate.key == key;
+    });
+    return row == state_.ledger.end() ? nullptr : &*row;
+  };
+  if (const LedgerRow* row = find()) return row;
+  if (!ledger_) return nullptr;
+  std::vector<LedgerRow> rows = ledger_(scenario, key);
+  state_.ledger.insert(state_.ledger.end(), std::make_move_iterator(rows.begin()),
+                       std::make_move_iterator(rows.end()));
+  return rows.empty() ? nullptr : find();
+}
+
 LedgerRow& Cascade::ledger_row(ScenarioKey scenario, const EntryKey& key, bool test) {
-  const auto row = std::ranges::find_if(state_.ledger, [&](const LedgerRow& candidate) {
-    return candidate.scenario == scenario && candidate.test == test && candidate.key == key;
-  });
-  if (row != state_.ledger.end()) return *row;
-  if (ledger_)
-    if (std::vector<LedgerRow> rows = ledger_(scenario, key); !rows.empty()) {
-      state_.ledger.insert(state_.ledger.end(), std::make_move_iterator(rows.begin()),
-                           std::make_move_iterator(rows.end()));
-      return ledger_row(scenario, key, test);
-    }
+  if (const LedgerRow* row = find_row(scenario, key, test))
+    return state_.ledger[static_cast<std::size_t>(row - state_.ledger.data())];
   return state_.ledger.emplace_back(LedgerRow{.scenario = scenario, .key = key, .test = test});
 }
 

@@ -17,6 +17,7 @@
 #include "engine/core/hash.h"
 #include "engine/core/ids.h"
 #include "engine/core/ledger.h"
+#include "engine/core/migration.h"
 #include "engine/core/now.h"
 #include "engine/core/run.h"
 #include "engine/core/stats.h"
@@ -79,11 +80,13 @@ struct ParkRun {
   RunKey run;
   std::string reason;
 };
-/// A live run goes over to another version, at the node where it is or at another one.
+/// A live run moves to another version, to the node that `map` gives for the node where it then is.
+/// One that cannot move (see `move_refusal`) stays where it is: the scenario counts it as
+/// "not_moved", and the run's path says why.
 struct MoveRun {
   RunKey run;
   Version to = 0;
-  NodeNumber node;
+  std::shared_ptr<const NodeMap> map = nullptr;  ///< Null: it keeps its node.
 };
 /// A background pass reaches the contact: what a trigger needs to know of everybody is set up.
 struct ArmTrigger {

@@ -84,9 +84,10 @@ bool Cascade::fired_already(const CatalogTrigger& trigger, const PersonView& bef
   if (contact_value(before.contact, before.engagement, date.field) !=
       contact_value(state_.contact, state_.engagement, date.field))
     return false;
-  const LedgerRow& row =
-      ledger_row(trigger.scenario->key, {}, !trigger.scenario->test_emails.empty());
-  return row.visited.contains(trigger.at().number) && row.last_entry > due - kZonesApart;
+  const LedgerRow* row =
+      find_row(trigger.scenario->key, {}, !trigger.scenario->test_emails.empty());
+  return row != nullptr && row->visited.contains(trigger.at().number) &&
+         row->last_entry > due - kZonesApart;
 }
 
 /// When a trigger's timer for this person is due: nothing where time alone starts nothing.
@@ -154,8 +155,8 @@ void Cascade::arm(const ArmTrigger& command) {
   if (segment == nullptr || !command.enter) return;
   const std::string& timezone = trigger->scenario->current().timezone;
   if (segment->segment.evaluate(subject(timezone)).truth != Truth::Yes) return;
-  const LedgerRow& row = ledger_row(command.scenario, {}, !trigger->scenario->test_emails.empty());
-  if (!row.visited.contains(command.node) || row.last_entry < command.since)
+  const LedgerRow* row = find_row(command.scenario, {}, !trigger->scenario->test_emails.empty());
+  if (row == nullptr || !row->visited.contains(command.node) || row->last_entry < command.since)
     enter(*trigger, nullptr);
 }
 
@@ -216,8 +217,10 @@ void Cascade::enter(const CatalogTrigger& trigger, const std::shared_ptr<const E
     live += run.live() && run.scenario == scenario.key && run.test == test &&
             (is_of_key(run) || current.reentry.mode == ReentryMode::Parallel);
   if (!test) {
-    const LedgerRow& row = ledger_row(scenario.key, key, test);
-    const Entry entry = decide_entry(current.reentry, row.entries, row.last_entry, live, now_.at);
+    const LedgerRow* row = find_row(scenario.key, key, test);
+    const Entry entry = row == nullptr ? decide_entry(current.reentry, 0, Instant{}, live, now_.at)
+                                       : decide_entry(current.reentry, row->entries,
+                                                      row->last_entry, live, now_.at);
     if (const std::string_view reason = refusal_of(entry); !reason.empty())
       return refuse_contact(reason);
     if (entry == Entry::EnterAndEndLive)

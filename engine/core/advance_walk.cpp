@@ -9,6 +9,25 @@
 namespace onward {
 namespace {
 constexpr std::string_view kMovedPort = "moved";
+constexpr std::string_view kNotMoved = "not_moved";
+
+/// For the path of a run that stays: "not moved to version 2: …".
+std::string note_of(const MoveRefusal& refusal, const Scenario& version, Version to) {
+  using Why = MoveRefusal::Why;
+  std::string note = "not moved to version " + std::to_string(to) + ": ";
+  switch (refusal.why) {
+    case Why::NoSuchNode:
+      return note + "it does not have this node";
+    case Why::IsTrigger:
+      return note + "no run arrives at a trigger";
+    case Why::AlreadyVisited: {
+      const ScenarioNode* node = version.find(refusal.node);
+      return note + "it leads to \"" + (node == nullptr ? std::string{} : node->id) +
+             "\", which this run has already visited";
+    }
+  }
+  return note;
+}
 
 /// Whether `node` is among the first steps of the run's path.
 bool visited(const Run& run, std::size_t steps, NodeNumber node) {
@@ -34,11 +53,7 @@ void Cascade::walk(Run& run, const CatalogScenario& home, const Scenario& scenar
     assert(run.path.size() - came < scenario.nodes.size());
     arrive(run, node);
     const bool trigger = node.kind->family == NodeFamily::Trigger;
-    std::string delivery_id;
-    if (node.node->delivery_policy() != nullptr)
-      delivery_id = format_delivery(catalog_.epoch(), next_delivery());
-    Outcome outcome =
-        trigger ? leave_by("next") : node.node->enter(visit_of(run, scenario, node, delivery_id));
+    Outcome outcome = trigger ? leave_by("next") : node.node->enter(visit_of(run, scenario, node));
     const bool patched = outcome.patch.has_value();
     if (!settle_outcome(run, home, scenario, node, std::move(outcome), at)) return;
     // At once: before the next node, not when the change is worked off.
@@ -66,9 +81,15 @@ bool Cascade::settle_outcome(Run& run, const CatalogScenario& home, const Scenar
     return hold != nullptr && hold->until && *hold->until <= now_.at;
   };
   if (is_over(outcome)) {
-    Outcome woken = node.node->wake(visit_of(run, scenario, node, {}), {});
+    Outcome woken = node.node->wake(visit_of(run, scenario, node), {});
     if (!outcome.patch) outcome.patch = std::move(woken.patch);
-    outcome.next = is_over(woken) ? Park{"held_in_the_past"} : std::move(woken.next);
+    if (!outcome.request) outcome.request = std::move(woken.request);
+    outcome.unknown = outcome.unknown || woken.unknown;
+    if (!woken.note.empty()) outcome.note = std::move(woken.note);
+    if (is_over(woken))
+      outcome.next = Park{"held_in_the_past"};
+    else
+      outcome.next = std::move(woken.next);
   }
   if (outcome.request) ask_for(run, home, node, std::move(*outcome.request));
   if (outcome.patch) patch_contact(*outcome.patch, /*quiet=*/false, /*by_node=*/true);
@@ -138,7 +159,7 @@ void Cascade::wake(Run& run, const WakeCause& cause) {
     park_run(run, "version_missing");
     return;
   }
-  Outcome outcome = node->node->wake(visit_of(run, *scenario, *node, {}), cause);
+  Outcome outcome = node->node->wake(visit_of(run, *scenario, *node), cause);
   std::size_t next = kEnd;
   if (settle_outcome(run, *home, *scenario, *node, std::move(outcome), next))
     walk(run, *home, *scenario, next);
@@ -159,7 +180,8 @@ void Cascade::resume(Run& run) {
   std::size_t at = static_cast<std::size_t>(node - scenario->nodes.data());
   if (arrived) {
     mark(run);
-    Outcome outcome = node->node->enter(visit_of(run, *scenario, *node, {}));
+    ++visits_;  // not of the statistics, but of what one input may ask for: see `ask_for`
+    Outcome outcome = node->node->enter(visit_of(run, *scenario, *node));
     if (!settle_outcome(run, *home, *scenario, *node, std::move(outcome), at)) return;
   } else {
     run.path.pop_back();
@@ -197,26 +219,26 @@ void Cascade::follow_zone(Run& run, const Place& place) {
   }
   leave_hold(run);
   mark(run);
-  Outcome outcome = place.node->node->enter(visit_of(run, *place.scenario, *place.node, {}));
+  Outcome outcome = place.node->node->enter(visit_of(run, *place.scenario, *place.node));
   std::size_t next = kEnd;
   if (settle_outcome(run, *place.home, *place.scenario, *place.node, std::move(outcome), next))
     walk(run, *place.home, *place.scenario, next);
 }
 
-/// Waits go on from the time already waited. Where the other version has no such node, or the run
-/// was there before, it stays where it is.
+/// Waits go on from the time already waited. A run that cannot move stays as it is.
 void Cascade::move(Run& run, const MoveRun& command) {
   const CatalogScenario* home = catalog_.find(run.scenario);
   if (home == nullptr || home->state == ScenarioState::Archived || run.version == command.to ||
       run.path.empty())
     return;
   const Scenario* scenario = home->version(command.to);
-  const ScenarioNode* node = scenario == nullptr ? nullptr : scenario->find(command.node);
-  const bool stays = command.node == run.place();
-  const auto been = [&](const PathStep& step) { return step.node == command.node; };
-  if (node == nullptr || node->kind->family == NodeFamily::Trigger ||
-      (!stays && std::ranges::any_of(run.path, been)))
-    return;
+  if (scenario == nullptr) return;
+  const NodeNumber target = command.map ? target_of(*command.map, run.place()) : run.place();
+  // Asked now, not when the command was planned: an input in between may have moved the run on.
+  if (const auto refusal = move_refusal(run, *scenario, target))
+    return refuse_move(run, note_of(*refusal, *scenario, command.to));
+  const ScenarioNode& node = *scenario->find(target);
+  const bool stays = target == run.place();
   const bool parked = run.state == RunState::Parked;
   mark(run);
   if (parked)
@@ -246,15 +268,29 @@ void Cascade::move(Run& run, const MoveRun& command) {
     run.state = RunState::Waiting;
     run.reason.clear();
     if (rules_end(run, *scenario, nullptr, nullptr)) return;
-    if (node->kind->family != NodeFamily::Wait)
-      return walk(run, *home, *scenario, static_cast<std::size_t>(node - scenario->nodes.data()));
-    arrive(run, *node);
+    if (node.kind->family != NodeFamily::Wait)
+      return walk(run, *home, *scenario, static_cast<std::size_t>(&node - scenario->nodes.data()));
+    arrive(run, node);
   }
-  Visit visit = visit_of(run, *scenario, *node, {});
+  ++visits_;  // as in `resume`
+  Visit visit = visit_of(run, *scenario, node);
   visit.arrived = arrived;
   std::size_t next = kEnd;
-  if (settle_outcome(run, *home, *scenario, *node, node->node->enter(visit), next))
+  if (settle_outcome(run, *home, *scenario, node, node.node->enter(visit), next))
     walk(run, *home, *scenario, next);
+}
+
+/// Counts it and tells it in the run's path: once, however often the same command comes.
+void Cascade::refuse_move(Run& run, const std::string& why) {
+  std::string& note = run.path.back().note;
+  if (note.ends_with(why)) return;
+  // The refusal of an earlier version is of no interest any more, and notes do not grow.
+  if (const std::size_t earlier = note.rfind("not moved to version "); earlier != note.npos)
+    note.erase(earlier >= 2 ? earlier - 2 : earlier);
+  if (!note.empty()) note += "; ";
+  note += why;
+  counters(run).add(kNotMoved, 1);
+  mark(run);
 }
 
 void Cascade::end(Run& run, RunState state, std::string_view reason) {

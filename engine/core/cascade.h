@@ -150,6 +150,7 @@ class Cascade {
   void start(const CatalogScenario& scenario, std::size_t trigger, EntryKey key, bool test,
              const std::shared_ptr<const Event>& event);
   void move(Run& run, const MoveRun& command);
+  void refuse_move(Run& run, const std::string& why);
 
   void walk(Run& run, const CatalogScenario& home, const Scenario& scenario, std::size_t at);
   void arrive(Run& run, const ScenarioNode& node);
@@ -165,10 +166,13 @@ class Cascade {
   void resume(Run& run);
 
   Place place_of(const Run& run) const;
-  Visit visit_of(const Run& run, const Scenario& scenario, const ScenarioNode& node,
-                 std::string_view delivery_id) const;
+  /// Valid until the next one is made.
+  Visit visit_of(const Run& run, const Scenario& scenario, const ScenarioNode& node);
   SegmentSubject subject(std::string_view timezone, const Event* event = nullptr) const;
+  /// The row for a change of it: added where there is none.
   LedgerRow& ledger_row(ScenarioKey scenario, const EntryKey& key, bool test);
+  /// The row for a question: null where there is none. Valid until the next row is loaded or added.
+  const LedgerRow* find_row(ScenarioKey scenario, const EntryKey& key, bool test);
   void mark(const LedgerRow& row);
   Tally counters(const Run& run, NodeNumber node = {});
   void mark(const Run& run);
@@ -194,5 +198,6 @@ class Cascade {
   int visits_ = 0;
   std::uint32_t runs_ = 0;
   std::uint32_t deliveries_ = 0;
+  std::string delivery_id_;  ///< Of the visit that was made last.
 };
 }  // namespace onward

@@ -1,5 +1,6 @@
 #pragma once
 // A scenario version: an immutable DAG of nodes, ready to advance contacts.
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <set>
@@ -59,13 +60,19 @@ struct Scenario {
   const ScenarioNode* find(std::string_view node_id) const;
   /// By stable number; null where this version has no such node.
   const ScenarioNode* find(NodeNumber number) const;
+  /// Whether a run at `from` can still arrive at `to`; a node leads to itself. False for a node
+  /// that this version does not have.
+  bool leads_to(NodeNumber from, NodeNumber to) const;
   std::vector<std::string> secrets() const;
   std::vector<std::string> credentials() const;
 
   /// Gives each node its stable number from `known` (node id -> number); new ids get the following
-  /// ones.
+  /// ones. Then computes which nodes lead to which.
   void number_nodes(std::vector<std::pair<std::string, NodeNumber>>& known);
   std::vector<std::size_t> by_number;  ///< NodeNumber -> index, kEnd where absent.
+  /// Which nodes can be reached from which: for each node a row of bits, by index (12 MB at 10,000
+  /// nodes). See `leads_to`.
+  std::vector<std::uint64_t> reachable;
 };
 
 /// Reads a whole file's tree: keys, settings, node kinds and the graph (Boost.Graph: cycles,

@@ -160,19 +160,14 @@ Status Engine::step_migration(ScenarioPass pass) {
   if (version == nullptr || home->state == ScenarioState::Archived)
     return end_migration(pass, version == nullptr ? "the version cannot be read any more"
                                                   : "the scenario was archived");
-  const Migration migration{home->versions.at(pass.to), pass.map};
+  const auto map = std::make_shared<const NodeMap>(pass.map);
   const auto live = store_->live_runs({pass.after}, kContactsAtOnce);
   if (!live) return tl::make_unexpected(live.error());
   std::vector<Input> inputs;
   for (const Run& run : live->runs) {
     if (run.scenario != record->key || run.version >= pass.to) continue;
-    if (!migration.allows(run))
-      ++pass.stayed;
-    else
-      inputs.emplace_back(CommandInput{
-          .contact = run.contact,
-          .command =
-              MoveRun{.run = run.key, .to = pass.to, .node = migration.target(run.place())}});
+    inputs.emplace_back(CommandInput{
+        .contact = run.contact, .command = MoveRun{.run = run.key, .to = pass.to, .map = map}});
   }
   const std::int64_t before = sum_of(counters_, record->key, pass.to, Counter::MovedIn);
   const auto taken = work_off(inputs);

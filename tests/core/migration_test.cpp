@@ -98,10 +98,14 @@ TEST_CASE("a run is judged by the path that it took", "[core][migration]") {
       made.path.push_back({.node = versions[id]});
     return made;
   };
-  CHECK_FALSE(plain.allows(run("long")));
-  CHECK(plain.allows(run("short")));
-  CHECK_FALSE(plain.allows(Run{.path = {{.node = versions["start"]}}}));  // a trigger
-  CHECK_FALSE(plain.allows(Run{.path = {{.node = versions["short"]}}}));  // gone
+  using Why = MoveRefusal::Why;
+  const auto refusal = [&](const Run& of) { return move_refusal(of, *two, of.place()); };
+  REQUIRE(refusal(run("long")));
+  CHECK(refusal(run("long"))->why == Why::AlreadyVisited);
+  CHECK(refusal(run("long"))->node == versions["long"]);
+  CHECK_FALSE(refusal(run("short")));
+  CHECK(refusal(Run{.path = {{.node = versions["start"]}}})->why == Why::IsTrigger);
+  CHECK(refusal(Run{.path = {{.node = versions["short"]}}})->why == Why::NoSuchNode);
 }
 
 TEST_CASE("ahead and behind are the two directions of the arrows", "[core][migration]") {

@@ -286,3 +286,82 @@ TEST_CASE("who moves to a version whose exit rule holds already goes no further"
   CHECK(stage.place_of("bob") == "done");
   CHECK(stage.broken().empty());
 }
+
+namespace {
+/// Two live runs of one contact; the first one's move wakes the second.
+constexpr std::string_view kTwoWays = R"(scenario: course
+reentry: parallel
+nodes:
+  t:  { kind: trigger, event: start_it, next: s }
+  s:  { kind: condition, if: { event.which: one }, yes: n1, no: n2 }
+  n1: { kind: wait, for: 30d, next: end }
+  n2: { kind: wait_until, event: group_joined, next: x }
+  x:  { kind: update_contact, set: { custom.x: 1 }, next: y }
+  y:  { kind: wait, for: 30d, next: z }
+  z:  { kind: update_contact, set: { custom.z: 1 }, next: end }
+)";
+constexpr std::string_view kJoins = R"(scenario: course
+reentry: parallel
+nodes:
+  t:  { kind: trigger, event: start_it, next: s }
+  s:  { kind: condition, if: { event.which: one }, yes: m1, no: m2 }
+  m1: { kind: update_contact, groups_add: [vip], next: q }
+  q:  { kind: wait, for: 30d, next: end }
+  m2: { kind: update_contact, set: { custom.m: 1 }, next: x }
+  x:  { kind: update_contact, set: { custom.x: 1 }, next: y }
+  y:  { kind: wait, for: 30d, next: z }
+  z:  { kind: update_contact, set: { custom.z: 1 }, next: end }
+)";
+/// The same, but y leads to x.
+constexpr std::string_view kJoinsTurned = R"(scenario: course
+reentry: parallel
+nodes:
+  t:  { kind: trigger, event: start_it, next: s }
+  s:  { kind: condition, if: { event.which: one }, yes: m1, no: y }
+  m1: { kind: update_contact, groups_add: [vip], next: q }
+  q:  { kind: wait, for: 30d, next: end }
+  y:  { kind: wait, for: 30d, next: x }
+  x:  { kind: update_contact, set: { custom.x: 1 }, next: end }
+)";
+}  // namespace
+
+TEST_CASE("runs of one contact move, though the move of one wakes another",
+          "[runtime][migration]") {
+  Stage stage{kTwoWays};
+  for (const char* which : {"one", "two"})
+    stage.event("ada", "start_it", R"({"which": ")" + std::string{which} + R"("})");
+  REQUIRE(
+      stage.engine().apply("course", std::string{kJoins}, moving({{"n1", "m1"}, {"n2", "m2"}})));
+  stage.pass(0s);
+  CHECK_FALSE(stage.engine().versions("course")->progress);
+  CHECK(inside(stage, 1) == 0);
+  CHECK(inside(stage, 2) == 2);
+  CHECK(stage.path_of("ada") == "t s n2 x y");
+  CHECK(stage.broken() == "");
+  stage.restart();
+  stage.pass(40 * 24h);
+  CHECK(stage.place_of("ada") == "done");
+  CHECK(stage.broken() == "");
+}
+
+TEST_CASE("a run that another run's move keeps from moving stays, and says why",
+          "[runtime][migration]") {
+  Stage stage{kTwoWays};
+  for (const char* which : {"one", "two"})
+    stage.event("ada", "start_it", R"({"which": ")" + std::string{which} + R"("})");
+  REQUIRE(stage.engine().apply("course", std::string{kJoinsTurned},
+                               moving({{"n1", "m1"}, {"n2", "y"}})));
+  stage.pass(0s);
+  CHECK(inside(stage, 1) == 1);
+  CHECK(inside(stage, 2) == 1);
+  const Run stayed = stage.runs_of("ada").front();
+  CHECK(stayed.version == 1);
+  CHECK(stayed.path.back().note.starts_with("not moved to version 2: it leads to \"x\""));
+  auto reader = stage.reader();
+  CHECK(reader->activity("course", 1, "")->rows.at(0).second.text ==
+        "1 moved to version 2, 1 stayed");
+  CHECK(stage.broken() == "");
+  stage.pass(40 * 24h);
+  CHECK(stage.place_of("ada") == "done");
+  CHECK(stage.broken() == "");
+}

@@ -325,6 +325,11 @@ NodeNumber number_of(Stage& stage, std::string_view node) {
     if (id == node) return number;
   return {};
 }
+MoveRun move_to(Stage& stage, const Run& run, std::string_view node) {
+  return {.run = run.key,
+          .to = 2,
+          .map = std::make_shared<const NodeMap>(NodeMap{{run.place(), number_of(stage, node)}})};
+}
 }  // namespace
 
 TEST_CASE("a run that moves to another version counts the time it has waited",
@@ -337,7 +342,7 @@ TEST_CASE("a run that moves to another version counts the time it has waited",
   stage.apply(kTwo);
   for (const char* who : {"ada", "bob"}) {
     const Run run = stage.runs_of(who).front();
-    stage.command(run.contact, MoveRun{.run = run.key, .to = 2, .node = run.place()});
+    stage.command(run.contact, MoveRun{.run = run.key, .to = 2});
     CHECK(stage.runs_of(who).front().version == 2);
   }
   CHECK(stage.counts("")[Counter::MovedIn] == 2);
@@ -358,7 +363,7 @@ TEST_CASE("a run that has waited longer than its new wait goes on at once", "[ru
   stage.pass(6 * 24h);
   stage.apply(kTwo);
   const Run run = stage.runs_of("ada").front();
-  stage.command(run.contact, MoveRun{.run = run.key, .to = 2, .node = run.place()});
+  stage.command(run.contact, MoveRun{.run = run.key, .to = 2});
   CHECK(stage.place_of("ada") == "again");
   CHECK(stage.broken().empty());
 }
@@ -370,13 +375,13 @@ TEST_CASE("a run can move to another node, but not to one where it has been",
   stage.event("bob", "subscription");
   stage.apply(kTwo);
   const Run ada = stage.runs_of("ada").front();
-  stage.command(ada.contact, MoveRun{.run = ada.key, .to = 2, .node = number_of(stage, "joined")});
+  stage.command(ada.contact, move_to(stage, ada, "joined"));
   CHECK(stage.runs_of("ada").front().version == 1);
-  stage.command(ada.contact, MoveRun{.run = ada.key, .to = 2, .node = number_of(stage, "again")});
+  stage.command(ada.contact, move_to(stage, ada, "again"));
   CHECK(stage.path_of("ada") == "joined pause again");
   stage.pass(24h);
   const Run bob = stage.runs_of("bob").front();
-  stage.command(bob.contact, MoveRun{.run = bob.key, .to = 2, .node = number_of(stage, "hello")});
+  stage.command(bob.contact, move_to(stage, bob, "hello"));
   CHECK(stage.place_of("bob") == "done");
   REQUIRE(stage.deliveries().size() == 1);
   CHECK(stage.request_of(stage.deliveries().front().key)->url == "https://mailer.example.com/two");
@@ -524,7 +529,7 @@ TEST_CASE("a run that moves to a window or a segment finds it as it is, not as i
   stage.pass(1h);  // ten o'clock
   stage.apply(text(after));
   const Run run = stage.runs_of("ada").front();
-  stage.command(run.contact, MoveRun{.run = run.key, .to = 2, .node = run.place()});
+  stage.command(run.contact, MoveRun{.run = run.key, .to = 2});
   CHECK(stage.deliveries().size() == (open ? 1 : 0));
   CHECK(stage.place_of("ada") == (open ? "done" : "hold"));
 }
