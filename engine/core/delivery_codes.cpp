@@ -5,7 +5,7 @@
 
 namespace onward {
 namespace {
-constexpr std::array<std::string_view, 28> kWords{"archived",
+constexpr std::array<std::string_view, 30> kWords{"archived",
                                                   "bad_header",
                                                   "bad_url",
                                                   "blocked_policy",
@@ -18,8 +18,10 @@ constexpr std::array<std::string_view, 28> kWords{"archived",
                                                   "forgotten",
                                                   "gone",
                                                   "header_limit",
+                                                  "internal_error",
                                                   "local",
                                                   "no_network",
+                                                  "permanent",
                                                   "poison",
                                                   "protocol",
                                                   "redirect",

@@ -1,6 +1,8 @@
 #include "engine/core/settle.h"
 
 #include <algorithm>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "engine/core/hash.h"
@@ -10,6 +12,7 @@ namespace {
 constexpr double kJitter = 0.2;
 /// After local trouble: soon, since it is ours to mend and costs no attempt.
 constexpr Duration kLocalPause = std::chrono::seconds{5};
+constexpr Duration kLocalPauseMax = std::chrono::hours{24};
 constexpr int kGone = 410;
 
 bool accepts(const RetryPolicy& policy, int status) {
@@ -17,12 +20,13 @@ bool accepts(const RetryPolicy& policy, int status) {
   return std::ranges::find(policy.accept, status) != policy.accept.end();
 }
 
-/// Why a delivery fails for good at this result; empty where it may be tried again.
-std::string final_reason(const RetryPolicy& policy, const AttemptResult& result) {
-  if (result.permanent) return result.code;
-  if (result.status == 0) return {};
+/// Why a delivery fails for good at this result; nothing where it may be tried again.
+std::optional<std::string> final_reason(const RetryPolicy& policy, const AttemptResult& result) {
+  if (result.permanent) return result.code.empty() ? "permanent" : result.code;
+  if (result.status == 0) return std::nullopt;
   if (result.status == kGone) return "gone";
-  if (std::ranges::find(policy.permanent, result.status) == policy.permanent.end()) return {};
+  if (std::ranges::find(policy.permanent, result.status) == policy.permanent.end())
+    return std::nullopt;
   return "status_" + std::to_string(result.status);
 }
 
@@ -71,7 +75,8 @@ Settlement settle(const PendingDelivery& pending, const AttemptResult& result,
   Delivery& delivery = settlement.delivery;
   if (!delivery.pending()) return settlement;
   if (result.local) {
-    delivery.due = now.at + std::max(kLocalPause, result.retry_after.value_or(kLocalPause));
+    delivery.due =
+        now.at + std::clamp(result.retry_after.value_or(kLocalPause), kLocalPause, kLocalPauseMax);
     // The end of the window is not passed unseen.
     if (now.at < delivery.deadline) delivery.due = std::min(*delivery.due, delivery.deadline);
     return settlement;
@@ -85,13 +90,13 @@ Settlement settle(const PendingDelivery& pending, const AttemptResult& result,
     settlement.accepted = true;
     return settlement;
   }
-  std::string reason = final_reason(policy, result);
-  if (reason.empty()) {
+  std::optional<std::string> reason = final_reason(policy, result);
+  if (!reason) {
     delivery.due = next_attempt_at(delivery, policy, now.at, result.retry_after, result.started);
     if (delivery.due) return settlement;
     reason = "deadline";
   }
-  end(delivery, DeliveryState::Failed, std::move(reason), now.at);
+  end(delivery, DeliveryState::Failed, *std::move(reason), now.at);
   settlement.failed = true;
   return settlement;
 }

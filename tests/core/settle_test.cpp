@@ -157,3 +157,23 @@ TEST_CASE("earlier attempts are handed on, so that none is forgotten", "[core][s
   CHECK(second.superseded->status == 500);
   CHECK(second.delivery.last->number == 2);
 }
+
+TEST_CASE("a result that is final fails the delivery even without a code", "[core][settle]") {
+  AttemptResult result = status(0);
+  result.permanent = true;
+  const Settlement outcome = settled(fresh(), result);
+  CHECK(outcome.failed);
+  CHECK(outcome.delivery.state == DeliveryState::Failed);
+  CHECK(outcome.delivery.reason == "permanent");
+}
+
+TEST_CASE("local trouble delays an attempt by a day at most", "[core][settle]") {
+  Delivery late = fresh();
+  late.deadline = kStart;  // no end of the window that would bound it
+  AttemptResult result = status(0);
+  result.local = true;
+  result.retry_after = Duration::max();
+  CHECK(settled(late, result).delivery.due == kStart + 20ms + 24h);
+  result.retry_after = Duration::min();
+  CHECK(settled(late, result).delivery.due == kStart + 20ms + 5s);
+}
