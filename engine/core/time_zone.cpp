@@ -2,6 +2,7 @@
 
 #include <date/tz.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 
@@ -56,14 +57,26 @@ LocalTime to_local(Instant instant, std::string_view zone) {
   return {day, local - day};
 }
 
+namespace {
+/// The instant of a local time that was read from a text. An instant must be readable again after
+/// it was written, so one before the year 0001 or after 9999 (by its offset) counts as their
+/// border.
+Instant instant_in(Date day, Duration time_of_day, std::string_view zone) {
+  using namespace std::chrono;
+  constexpr Instant kFirst{Date{year{1} / 1 / 1}};
+  constexpr Instant kLast = Instant{Date{year{9'999} / 12 / 31}} + days{1} - Duration{1};
+  return std::clamp(to_instant(day, time_of_day, zone), kFirst, kLast);
+}
+}  // namespace
+
 std::optional<Instant> parse_instant_in(std::string_view text, std::string_view zone) {
   if (const auto instant = parse_instant(text)) return instant;
-  if (const auto day = parse_date(text)) return to_instant(*day, Duration{}, zone);
+  if (const auto day = parse_date(text)) return instant_in(*day, Duration{}, zone);
   // A local time is one in UTC that awaits its offset. The longest has nine digits of a second.
   if (text.size() < 16 || text.size() > 32) return std::nullopt;
   const auto local = parse_instant(std::string{text} + 'Z');
   if (!local) return std::nullopt;
   const Date day = date_of(*local);
-  return to_instant(day, *local - day, zone);
+  return instant_in(day, *local - day, zone);
 }
 }  // namespace onward

@@ -93,6 +93,9 @@ TEST_CASE("text without an offset is read in the zone", "[core][time_zone]") {
   CHECK(read("2026-05-01") == "2026-05-01T04:00:00Z");
   CHECK(read("2026-05-01T09:00:00Z") == "2026-05-01T09:00:00Z");
   CHECK(read("2026-05-01T09:00:00+02:00") == "2026-05-01T07:00:00Z");
+  // What is written can be read again, in the last hours of the calendar too.
+  CHECK(read("9999-12-31T23:59") == "9999-12-31T23:59:59.999Z");
+  CHECK(format_instant(*parse_instant_in("0001-01-01", "Asia/Tokyo")) == "0001-01-01T00:00:00Z");
   for (const std::string_view text :
        {"", "soon", "2026-02-30", "2026-05-01T", "2026-05-01T25:00"}) {
     INFO(text);
