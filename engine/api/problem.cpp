@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace onward {
 int status_of(ErrorKind kind) {
@@ -19,6 +20,7 @@ int status_of(ErrorKind kind) {
     case ErrorKind::Unavailable:
       return 503;
     case ErrorKind::Io:
+    case ErrorKind::Internal:
       return 500;
   }
   return 500;
@@ -53,7 +55,9 @@ ApiReply problem_for_now(int status, std::string_view code, std::string_view det
 }
 
 ApiReply problem_of(const Error& error) {
-  return problem(status_of(error.kind), error.code, error.message);
+  ValueMap extra;
+  if (!error.incident.empty()) extra.emplace_back("incident", error.incident);
+  return problem(status_of(error.kind), error.code, error.message, std::move(extra));
 }
 
 ApiReply json_reply(int status, const Value& value) {

@@ -15,6 +15,7 @@ enum class ErrorKind {
   Busy,         ///< The intake is full; try again soon (429).
   Unavailable,  ///< Starting, stopping, or no room on the disk (503).
   Io,           ///< The disk or the operating system failed.
+  Internal,     ///< A fault of ours, after which the work was discarded (500): see guarded.h.
 };
 
 /// A fault with a stable code ("unknown_scenario") and a sentence for a person that says where,
@@ -23,6 +24,7 @@ struct Error {
   ErrorKind kind = ErrorKind::Invalid;
   std::string code;
   std::string message;
+  std::string incident = {};  ///< Of Internal: the id under which the log has the cause.
 };
 
 template <class T>

@@ -41,6 +41,8 @@ int exit_code_of(ErrorKind kind) {
       return kExitUnavailable;
     case ErrorKind::Io:
       return kExitIo;
+    case ErrorKind::Internal:
+      return kExitSoftware;
   }
   return kExitSoftware;
 }
