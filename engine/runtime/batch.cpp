@@ -360,18 +360,14 @@ Status Batch::take(const Work& work) {
   return {};
 }
 
-Status Batch::take_aside(const Work& work, std::string_view what) {
-  if (work.answer != nullptr)
-    *work.answer = {.event = {.kind = EventAnswer::Kind::Rejected,
-                              .code = std::string{kPoison},
-                              .message = poison_message(what)}};
-  const auto* timer = std::get_if<TimerInput>(work.input);
+Status Batch::take_aside(const Input& input, std::string_view reason, Parks parks) {
+  const auto* timer = std::get_if<TimerInput>(&input);
   if (timer == nullptr) return {};
   note_timer({timer->due, timer->contact, timer->timer}, false);
-  const RunKey run = run_of(work_item(*work.input));
-  if (!run) return {};
+  const RunKey run = run_of(work_item(input));
+  if (!run || parks == Parks::Nothing) return {};
   const Input park = CommandInput{.contact = timer->contact,
-                                  .command = ParkRun{.run = run, .reason = std::string{kPoison}}};
+                                  .command = ParkRun{.run = run, .reason = std::string{reason}}};
   return take({.input = &park});
 }
 

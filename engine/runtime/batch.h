@@ -57,8 +57,10 @@ class Batch {
   Status load(std::span<const Work> work);
   /// Advances one input. An error is the store's.
   Status take(const Work& work);
-  /// Takes one that is set aside: nothing comes of it, but that the run of a timer is parked.
-  Status take_aside(const Work& work, std::string_view what);
+  /// Takes one that is set aside: nothing comes of it, but that a timer goes and its run is parked
+  /// for `reason`, or not even that.
+  enum class Parks : std::uint8_t { Run, Nothing };
+  Status take_aside(const Input& input, std::string_view reason, Parks parks = Parks::Run);
   /// Of one that carries a batch, its end is the end of all members. An error is the store's.
   Status settle_attempt(const Delivery& delivery, const AttemptResult& result,
                         const RetryPolicy& policy);

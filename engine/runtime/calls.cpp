@@ -281,27 +281,30 @@ void Engine::rehearse(std::vector<Input> inputs, Done<Result<std::vector<WorkAns
   for (std::size_t i = 0; i < whole->inputs.size(); ++i)
     whole->work.push_back({.input = &whole->inputs[i], .answer = &whole->answers[i]});
   whole->batch.note_names(whole->work);
-  chores_.emplace_back([whole](Engine& engine) { return engine.rehearse_some(*whole); });
+  chores_.emplace_back([whole](Engine& engine) -> Result<bool> {
+    auto more = engine.guarded("engine.call", [&] { return engine.rehearse_some(*whole); });
+    if (more || !whole->done) return more;
+    // Nothing of a rehearsal is kept, so one that fails is only answered; a store that fails is the
+    // engine's affair.
+    std::exchange(whole->done, nullptr)(tl::make_unexpected(more.error()));
+    if (more.error().kind == ErrorKind::Io) return more;
+    return true;
+  });
 }
 
 /// The names of a part are looked up, or the inputs of a part are taken.
 Result<bool> Engine::rehearse_some(Rehearsal& rehearsal) {
-  const auto failed = [&](const Error& error) -> Result<bool> {
-    rehearsal.done(tl::make_unexpected(error));
-    if (error.kind == ErrorKind::Io) return tl::make_unexpected(error);
-    return true;
-  };
   const auto more = rehearsal.batch.look_up(kRehearsedAtOnce);
-  if (!more) return failed(more.error());
+  if (!more) return tl::make_unexpected(more.error());
   if (*more) return false;
   const auto part = std::span{rehearsal.work}.subspan(
       rehearsal.taken, std::min(kRehearsedAtOnce, rehearsal.work.size() - rehearsal.taken));
-  if (Status done = rehearsal.batch.load(part); !done) return failed(done.error());
+  if (Status done = rehearsal.batch.load(part); !done) return tl::make_unexpected(done.error());
   for (const Work& item : part)
-    if (Status done = rehearsal.batch.take(item); !done) return failed(done.error());
+    if (Status done = rehearsal.batch.take(item); !done) return tl::make_unexpected(done.error());
   rehearsal.taken += part.size();
   if (rehearsal.taken < rehearsal.work.size()) return false;
-  rehearsal.done(std::move(rehearsal.answers));
+  std::exchange(rehearsal.done, nullptr)(std::move(rehearsal.answers));
   return true;
 }
 }  // namespace onward

@@ -22,10 +22,17 @@ constexpr std::size_t kPassInputs = 500;       // of one step
 constexpr std::size_t kSettledAtOnce = 1'000;
 
 EventAnswer refused(const Error& error) {
-  const bool ours = error.kind == ErrorKind::Unavailable || error.kind == ErrorKind::Io;
+  const bool ours = error.kind == ErrorKind::Unavailable || error.kind == ErrorKind::Io ||
+                    error.kind == ErrorKind::Internal;
   return {.kind = ours ? EventAnswer::Kind::Unavailable : EventAnswer::Kind::Rejected,
           .code = error.code,
-          .message = error.message};
+          .message = error.message,
+          .incident = error.incident};
+}
+
+/// Whether a batch that failed so is to be taken once more, piece by piece.
+bool is_of_one_piece(const Error& error) {
+  return error.kind == ErrorKind::Conflict || error.kind == ErrorKind::Internal;
 }
 
 std::string unwritable_record(std::string_view code) {
@@ -53,6 +60,16 @@ CustomFields stored_fields(const std::vector<AdminRecord>& records) {
     if (auto field = custom_field_of(record.name, *content)) fields.push_back(std::move(*field));
   }
   return CustomFields{std::move(fields)};
+}
+
+/// Of a trigger's timer: the command that sets the one after it.
+std::optional<Input> next_of(const TimerInput& timer) {
+  const TimerKey& key = timer.timer;
+  if (key.kind != TimerKind::Date && key.kind != TimerKind::SegmentRecheck) return std::nullopt;
+  return CommandInput{
+      .contact = timer.contact,
+      .command = ArmTrigger{.scenario = {static_cast<std::uint32_t>(key.subject >> 32)},
+                            .node = {static_cast<std::uint32_t>(key.subject)}}};
 }
 
 void answer_all(std::span<const Work> work, const Error& error) {
@@ -176,7 +193,13 @@ Status Engine::work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> resu
       return done;
     if (end < jobs.size()) {
       if (Status done = store_->sync(); !done) return done;
-      if (Status done = survivable(std::get<CallJob>(jobs[end++]).call(*this)); !done) return done;
+      // One that throws before it has answered, and before it has changed anything, is answered by
+      // the end of its `done`.
+      Status done =
+          guarded("engine.call", [&] { return std::get<CallJob>(jobs[end]).call(*this); });
+      ++end;
+      if (!done && done.error().kind == ErrorKind::Internal) done = {};
+      if (Status lasting = survivable(std::move(done)); !lasting) return lasting;
     }
     first = end;
   }
@@ -253,7 +276,8 @@ Status Engine::take_inputs(std::span<Job> jobs, std::vector<AttemptResult>& resu
   return done;
 }
 
-/// One commit; where a row of it is refused, its inputs one by one, so that they share no fate.
+/// One commit; where a row of it is refused, or a piece of it throws, its inputs one by one, so
+/// that they share no fate.
 Status Engine::commit_batch(std::span<const Work> work, std::span<const AttemptResult> results,
                             std::span<const AdminRecord> admin) {
   Status done = commit_once(work, results, admin);
@@ -263,7 +287,9 @@ Status Engine::commit_batch(std::span<const Work> work, std::span<const AttemptR
     held_.insert(held_.end(), results.begin(), results.end());
     return {};
   }
-  if (done.error().kind != ErrorKind::Conflict) return done;
+  if (!is_of_one_piece(done.error())) return done;
+  if (work.size() == 1 && results.empty() && admin.empty())
+    return leave_out(work, {}, done.error());
   // What a full disk did not take is to be taken again, so the pass must not go on either.
   if (done = commit_one_by_one(work, results); !done || admin.empty() || unwritable_) return done;
   return survivable(commit_once({}, {}, admin));
@@ -271,39 +297,95 @@ Status Engine::commit_batch(std::span<const Work> work, std::span<const AttemptR
 
 Status Engine::commit_one_by_one(std::span<const Work> work,
                                  std::span<const AttemptResult> results) {
-  const auto take = [&](std::span<const Work> one,
-                        std::span<const AttemptResult> result) -> Status {
-    Status done = commit_once(one, result);
-    if (done) return done;
-    if (done.error().kind == ErrorKind::Io) return done;
-    if (done.error().kind == ErrorKind::Unavailable)
-      held_.insert(held_.end(), result.begin(), result.end());
-    log({"input.refused",
-         {{"code", done.error().code}, {"message", done.error().message}},
-         LogLevel::Warning});
-    answer_all(one, done.error());
-    return {};
-  };
   for (std::size_t i = 0; i < work.size(); ++i)
-    if (Status done = take(work.subspan(i, 1), {}); !done) return done;
+    if (Status done = commit_once(work.subspan(i, 1), {}); !done)
+      if (done = leave_out(work.subspan(i, 1), {}, done.error()); !done) return done;
   for (AttemptResult result : results) {
     // What the receiver said is all that can be too much in a result.
-    if (Status done = commit_once({}, {&result, 1});
-        !done && done.error().kind == ErrorKind::Conflict)
+    if (Status done = commit_once({}, {&result, 1}); !done && is_of_one_piece(done.error()))
       result.response = result.error = {};
     else if (done)
       continue;
-    if (Status done = take({}, {&result, 1}); !done) return done;
+    if (Status done = commit_once({}, {&result, 1}); !done)
+      if (done = leave_out({}, {&result, 1}, done.error()); !done) return done;
   }
   return {};
 }
 
+/// One input, or one result, that was not committed even alone: it is answered so.
+Status Engine::leave_out(std::span<const Work> work, std::span<const AttemptResult> results,
+                         const Error& error) {
+  if (error.kind == ErrorKind::Io) return tl::make_unexpected(error);
+  if (error.kind == ErrorKind::Internal)
+    return work.empty() ? give_up(results.front(), error) : give_up(work.front(), error);
+  if (error.kind == ErrorKind::Unavailable)
+    held_.insert(held_.end(), results.begin(), results.end());
+  log({"input.refused", {{"code", error.code}, {"message", error.message}}, LogLevel::Warning});
+  answer_all(work, error);
+  return {};
+}
+
+/// An input that threw is as if it had never come. A timer would come again at once, so it goes:
+/// its run is parked for people to resume, its trigger waits for the next time.
+Status Engine::give_up(const Work& work, const Error& error) {
+  if (work.answer != nullptr) *work.answer = {.event = refused(error)};
+  const auto* timer = std::get_if<TimerInput>(work.input);
+  if (timer == nullptr) return {};
+  const std::optional<Input> again = next_of(*timer);
+  for (const auto parks : {Batch::Parks::Run, Batch::Parks::Nothing}) {
+    Batch batch = new_batch();
+    const auto commit = onward::guarded("engine.set_aside", options_.log, [&]() -> Result<Commit> {
+      Status done = batch.take_aside(*work.input, kInternalError, parks);
+      if (done && again && parks == Batch::Parks::Run) done = batch.take({.input = &*again});
+      if (!done) return tl::make_unexpected(done.error());
+      return batch.finish();
+    });
+    if (commit) return survivable(commit_and_adopt(batch, *commit, Durable::Later));
+    if (commit.error().kind != ErrorKind::Internal)
+      return survivable(tl::make_unexpected(commit.error()));
+  }
+  return {};  // It stays due, and is tried again after a pause (see `take_due`).
+}
+
+/// The outcome of an attempt that cannot be settled fails its delivery, for people to retry.
+Status Engine::give_up(const AttemptResult& result, const Error& error) {
+  const AttemptResult failed{.delivery = result.delivery,
+                             .number = result.number,
+                             .started = result.started,
+                             .code = std::string{kInternalError},
+                             .error = error.message,
+                             .permanent = true};
+  Status done = commit_once({}, {&failed, 1});
+  if (!done && done.error().kind == ErrorKind::Unavailable) held_.push_back(failed);
+  return survivable(std::move(done));
+}
+
 Status Engine::commit_once(std::span<const Work> work, std::span<const AttemptResult> results,
                            std::span<const AdminRecord> admin) {
-  Batch batch = new_batch();
   careful_ -= std::min(careful_, work.size());
-  WorkWatch watch{options_.working.get(), work.size() + results.size()};
+  const std::size_t pieces = work.size() + results.size();
+  WorkWatch watch{options_.working.get(), pieces};
   std::vector<WorkItem> aside;
+  Batch batch = new_batch();
+  // Nothing outside of the batch is touched before its commit, so that it can be thrown away whole.
+  // Which of several pieces threw shows when they are taken one by one; only that is logged.
+  const LogSink silent;
+  const auto commit =
+      onward::guarded("engine.input", pieces > 1 ? silent : options_.log, [&]() -> Result<Commit> {
+        if (auto filled = fill(batch, watch, work, results, aside); !filled)
+          return tl::make_unexpected(std::move(filled.error()));
+        batch.rows().admin.assign(admin.begin(), admin.end());
+        return batch.finish();
+      });
+  if (!commit) return tl::make_unexpected(commit.error());
+  if (Status done = commit_and_adopt(batch, *commit, Durable::Later); !done) return done;
+  let_be(aside);
+  count(work);
+  return {};
+}
+
+Status Engine::fill(Batch& batch, WorkWatch& watch, std::span<const Work> work,
+                    std::span<const AttemptResult> results, std::vector<WorkItem>& aside) {
   const bool sound = work.size() != 1 || watch.begin(*work.front().input);
   if (Status done = batch.prefetch(work); !done) return done;
   for (const Work& item : work) {
@@ -332,10 +414,6 @@ Status Engine::commit_once(std::span<const Work> work, std::span<const AttemptRe
       return done;
     watch.end();
   }
-  batch.rows().admin.assign(admin.begin(), admin.end());
-  if (Status done = commit_and_adopt(batch, Durable::Later); !done) return done;
-  let_be(aside);
-  count(work);
   return {};
 }
 
@@ -345,7 +423,12 @@ Batch Engine::new_batch() const {
 }
 
 Status Engine::commit_and_adopt(Batch& batch, Durable when) {
-  const Commit commit = batch.finish();
+  return commit_and_adopt(batch, batch.finish(), when);
+}
+
+/// Not to be given up half-way, and nothing may be caught above either: the note of what is worked
+/// on stays in place for the crash guard, since an exception ends the process here.
+Status Engine::commit_and_adopt(Batch& batch, const Commit& commit, Durable when) noexcept {
   if (!commit.empty())
     if (Status done = commit_rows(commit, when); !done) return done;
   adopt(batch, commit);
@@ -353,7 +436,8 @@ Status Engine::commit_and_adopt(Batch& batch, Durable when) {
   return {};
 }
 
-Status Engine::commit_rows(const Commit& commit, Durable when) {
+Status Engine::commit_rows(const Commit& commit, Durable when) noexcept {
+  ++changes_;
   const auto started = std::chrono::steady_clock::now();
   Status done = store_->commit(commit);
   if (done && when == Durable::Now) done = store_->sync();

@@ -4,6 +4,7 @@
 // the simulator drive it.
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
@@ -21,6 +22,7 @@
 #include "engine/runtime/batch.h"
 #include "engine/runtime/dispatcher.h"
 #include "engine/runtime/gathered.h"
+#include "engine/runtime/guarded.h"
 #include "engine/runtime/recent_log.h"
 #include "engine/runtime/retention.h"
 #include "engine/runtime/runtime.h"
@@ -34,6 +36,8 @@
 
 namespace onward {
 class Engine;
+class WorkWatch;
+struct WorkItem;
 
 /// A post of events: answered as a whole, once all of it is committed.
 struct EventsJob {
@@ -114,6 +118,21 @@ class Engine {
   /// When `work` should be called even if nothing comes in; nothing: not before something does.
   std::optional<Instant> next_wake() const;
   Instant now() const { return clock_.now(); }
+
+  /// Runs a call, or the part of it that answers. An exception before anything was changed is an
+  /// Error{Internal}; after that it ends the process (see guarded.h).
+  template <class Work>
+  auto guarded(std::string_view where, Work&& work) {
+    const std::uint64_t before = changes_;
+    return onward::guarded(where, options_.log, [&] {
+      try {
+        return std::forward<Work>(work)();
+      } catch (...) {
+        if (changes_ != before) std::terminate();
+        throw;
+      }
+    });
+  }
   /// A slice of the fold; whether more is left.
   Result<bool> fold_slice() { return store_->fold_slice(); }
   bool fold_pending() const { return store_->fold_pending(); }
@@ -203,11 +222,18 @@ class Engine {
   Status commit_batch(std::span<const Work> work, std::span<const AttemptResult> results,
                       std::span<const AdminRecord> admin = {});
   Status commit_one_by_one(std::span<const Work> work, std::span<const AttemptResult> results);
+  Status leave_out(std::span<const Work> work, std::span<const AttemptResult> results,
+                   const Error& error);
+  Status give_up(const Work& work, const Error& error);
+  Status give_up(const AttemptResult& result, const Error& error);
+  /// Takes all of it into `batch`.
+  Status fill(Batch& batch, WorkWatch& watch, std::span<const Work> work,
+              std::span<const AttemptResult> results, std::vector<WorkItem>& aside);
   Status commit_once(std::span<const Work> work, std::span<const AttemptResult> results,
                      std::span<const AdminRecord> admin = {});
   /// Later: durable with the next sync, before anybody hears of it.
   enum class Durable : std::uint8_t { Now, Later };
-  Status commit_rows(const Commit& commit, Durable when = Durable::Now);
+  Status commit_rows(const Commit& commit, Durable when = Durable::Now) noexcept;
   void adopt(Batch& batch, const Commit& commit);
   void gather_changed(const Batch& batch);
   void hold_back(std::vector<AttemptResult>& results);
@@ -257,6 +283,7 @@ class Engine {
   Batch new_batch() const;
   /// Commits what a batch holds, and lets memory follow.
   Status commit_and_adopt(Batch& batch, Durable when = Durable::Now);
+  Status commit_and_adopt(Batch& batch, const Commit& commit, Durable when) noexcept;
 
   // Chores: long work, done a chunk at a time between two batches. True: done.
   using Chore = std::function<Result<bool>(Engine&)>;
@@ -339,6 +366,7 @@ class Engine {
   ScenarioBook book_;
   Catalog catalog_;
   std::uint64_t generation_ = 0;
+  std::uint64_t changes_ = 0;  // begun: see `guarded`
   TriggerPasses passes_;
   std::optional<Instant> next_check_;  // of a trigger that asks everybody at a set time
   Dispatcher dispatcher_;

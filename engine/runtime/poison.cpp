@@ -225,8 +225,13 @@ AttemptResult Engine::poisoned(const Delivery& delivery) const {
 
 Status Engine::take_aside(Batch& batch, const Work& work) const {
   const WorkItem item = work_item(*work.input);
-  return batch.take_aside(
-      work, describe({.item = item, .label = std::string{label_of(*work.input)}}, epochs_));
+  if (work.answer != nullptr)
+    *work.answer = {
+        .event = {.kind = EventAnswer::Kind::Rejected,
+                  .code = std::string{kPoison},
+                  .message = poison_message(describe(
+                      {.item = item, .label = std::string{label_of(*work.input)}}, epochs_))}};
+  return batch.take_aside(*work.input, kPoison);
 }
 
 /// What is set aside in the store from now on may be tried again by hand. Inputs stay refused.

@@ -9,6 +9,7 @@
 
 #include "engine/core/clipped.h"
 #include "engine/core/diagnostic.h"
+#include "engine/runtime/guarded.h"
 
 namespace onward {
 std::string Directory::scenario(ScenarioKey key) const {
@@ -381,8 +382,8 @@ Result<Runtime::ContactPage> query_contacts(StoreReader& reader, const std::stri
   return page;
 }
 
-ReaderThread::ReaderThread(std::unique_ptr<StoreReader> reader)
-    : reader_{std::move(reader)}, thread_{[this] { run(); }} {}
+ReaderThread::ReaderThread(std::unique_ptr<StoreReader> reader, LogSink log)
+    : reader_{std::move(reader)}, log_{std::move(log)}, thread_{[this] { run(); }} {}
 
 ReaderThread::~ReaderThread() {
   {
@@ -411,7 +412,10 @@ void ReaderThread::run() {
       if (waiting_.empty()) return;
       queries.swap(waiting_);
     }
-    for (Query& query : queries) query(*reader_);
+    // Queries answer with their own exceptions (see `finding`); one that could not is answered by
+    // the end of its `done`.
+    for (Query& query : queries)
+      (void)guarded("reader.query", log_, [&] { std::exchange(query, {})(*reader_); });
   }
 }
 }  // namespace onward

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/core/log_record.h"
 #include "engine/runtime/recent_log.h"
 #include "engine/runtime/runtime.h"
 #include "engine/runtime/scenario_book.h"
@@ -54,7 +55,7 @@ Result<Runtime::ContactPage> query_contacts(StoreReader& reader, const std::stri
 class ReaderThread {
  public:
   using Query = std::function<void(StoreReader&)>;
-  explicit ReaderThread(std::unique_ptr<StoreReader> reader);
+  explicit ReaderThread(std::unique_ptr<StoreReader> reader, LogSink log = {});
   ~ReaderThread();  ///< Works off what waits, then ends.
   void ask(Query query);
 
@@ -62,6 +63,7 @@ class ReaderThread {
   void run();
 
   std::unique_ptr<StoreReader> reader_;
+  const LogSink log_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<Query> waiting_;

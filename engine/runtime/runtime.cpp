@@ -314,7 +314,7 @@ Result<std::unique_ptr<Runtime>> Runtime::open(std::unique_ptr<Store> store, con
   impl->engine = std::move(*engine);
   impl->epochs = impl->engine->epochs();
   impl->recent = impl->engine->recent();
-  impl->reader = std::make_unique<ReaderThread>(std::move(*reader));
+  impl->reader = std::make_unique<ReaderThread>(std::move(*reader), impl->options.log);
   impl->releases = std::make_unique<ReleaseThread>(
       impl->engine->store(), *impl,
       [to = impl.get()](const Error& error) { to->cannot_sync(error); });

@@ -40,6 +40,7 @@ struct EventAnswer {
   std::string code;  ///< Of all but the first two: "id_reused", "too_old", …
   std::string message;
   std::vector<std::string> warnings;  ///< "ambiguous_contact"
+  std::string incident;               ///< Of Unavailable by an exception: see guarded.h.
 };
 
 struct ContactAnswer {

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/runtime/guarded.h"
 #include "engine/runtime/runtime_impl.h"
 #include "engine/runtime/webhook_test.h"
 #include "engine/secrets/bytes.h"
@@ -25,8 +26,10 @@ namespace {
 std::optional<Error> refusal_of(const EventAnswer& answer) {
   if (answer.kind != EventAnswer::Kind::Unavailable && answer.kind != EventAnswer::Kind::Rejected)
     return std::nullopt;
-  const ErrorKind kind = answer.code == kPoison ? ErrorKind::Conflict : ErrorKind::Unavailable;
-  return Error{kind, answer.code, answer.message};
+  const ErrorKind kind = !answer.incident.empty() ? ErrorKind::Internal
+                         : answer.code == kPoison ? ErrorKind::Conflict
+                                                  : ErrorKind::Unavailable;
+  return Error{kind, answer.code, answer.message, answer.incident};
 }
 
 ContactAnswer answer_of(WorkAnswer answer) {
@@ -55,7 +58,8 @@ ImportAnswer import_answer_of(WorkAnswer answer) {
                      .code = std::move(answer.event.code),
                      .message = std::move(answer.event.message),
                      .warnings = std::move(answer.event.warnings)};
-  if (answer.event.kind == EventAnswer::Kind::Unavailable)
+  // By an exception: another row may well be taken.
+  if (answer.event.kind == EventAnswer::Kind::Unavailable && answer.event.incident.empty())
     shown.kind = Kind::Unavailable;
   else if (answer.event.kind != EventAnswer::Kind::Accepted)
     shown.kind = Kind::Refused;
@@ -130,7 +134,7 @@ Status Runtime::import_contacts(std::vector<ContactInput> contacts, ImportMode m
 Status Runtime::forget_contact(ContactName who, Done<Result<bool>> done, std::string by) {
   return impl_->call([this, who = std::move(who), done = std::move(done),
                       by = std::move(by)](Engine& engine) -> Status {
-    auto key = engine.find_contact(who);
+    auto key = engine.guarded("engine.call", [&] { return engine.find_contact(who); });
     if (!key) {
       done(tl::make_unexpected(key.error()));
       return tl::make_unexpected(key.error());
@@ -157,7 +161,7 @@ Status Runtime::forget_contact(ContactName who, Done<Result<bool>> done, std::st
 
 Status Runtime::contact(ContactName who, Done<Result<ContactAnswer>> done) {
   return impl_->call([who = std::move(who), done = std::move(done)](Engine& engine) -> Status {
-    done(engine.contact(who));
+    done(engine.guarded("engine.call", [&] { return engine.contact(who); }));
     return {};
   });
 }
@@ -180,7 +184,7 @@ template <class T, class Act>
 std::function<Status(Engine&)> asking(std::function<void()> seen, Done<Result<T>> done, Act act) {
   return [seen = std::move(seen), done = std::move(done),
           act = std::move(act)](Engine& engine) mutable -> Status {
-    Result<T> result = act(engine);
+    Result<T> result = engine.guarded("engine.call", [&] { return act(engine); });
     Status status = answered(result);
     seen();
     done(std::move(result));
@@ -301,11 +305,14 @@ constexpr std::size_t kRunsAtOnce = 500;
 void Runtime::Impl::resume_some(const std::shared_ptr<Resuming>& work) {
   const auto refuse = [work](const Error& error) { work->done(tl::make_unexpected(error)); };
   const auto found = [this, work, refuse](StoreReader& from, const Directory& names) {
-    auto filter = filter_of(names, work->which);
-    if (!filter) return refuse(filter.error());
-    filter->state = RunState::Parked;
-    filter->run = work->one;
-    auto list = from.live_runs(*filter, kRunsAtOnce, work->cursor);
+    const auto find = [&]() -> Result<StoreReader::RunList> {
+      auto filter = filter_of(names, work->which);
+      if (!filter) return tl::make_unexpected(filter.error());
+      filter->state = RunState::Parked;
+      filter->run = work->one;
+      return from.live_runs(*filter, kRunsAtOnce, work->cursor);
+    };
+    auto list = guarded("reader.query", options.log, find);
     if (!list) return refuse(list.error());
     work->cursor = list->next;
     if (Status taken = call([this, work, runs = std::move(list->runs)](Engine& of) -> Status {
@@ -397,55 +404,73 @@ Status Runtime::stats(std::string id, Version version, Done<Result<ScenarioStats
 
 // ---- lists ----
 
+namespace {
+/// The query that answers `done` with what `act` finds.
+template <class T, class Act>
+std::function<void(StoreReader&, const Directory&)> finding(const LogSink& log,
+                                                            Done<Result<T>> done, Act act) {
+  return [&log, done = std::move(done), act = std::move(act)](StoreReader& from,
+                                                              const Directory& names) {
+    done(guarded("reader.query", log, [&] { return act(from, names); }));
+  };
+}
+}  // namespace
+
 Status Runtime::runs(ContactName who, std::size_t limit, std::string cursor, bool fresh,
                      Done<Result<RunPage>> done) {
-  return impl_->read(fresh, [who = std::move(who), limit, cursor = std::move(cursor),
-                             done = std::move(done)](StoreReader& from, const Directory& names) {
-    done(query_runs(from, names, who, limit, cursor));
-  });
+  return impl_->read(fresh, finding(impl_->options.log, std::move(done),
+                                    [who = std::move(who), limit, cursor = std::move(cursor)](
+                                        StoreReader& from, const Directory& names) {
+                                      return query_runs(from, names, who, limit, cursor);
+                                    }));
 }
 
 Status Runtime::live_runs(RunQuery which, std::size_t limit, std::string cursor, bool fresh,
                           Done<Result<RunPage>> done) {
-  return impl_->read(fresh, [which = std::move(which), limit, cursor = std::move(cursor),
-                             done = std::move(done)](StoreReader& from, const Directory& names) {
-    done(query_live_runs(from, names, which, limit, cursor));
-  });
+  return impl_->read(fresh, finding(impl_->options.log, std::move(done),
+                                    [which = std::move(which), limit, cursor = std::move(cursor)](
+                                        StoreReader& from, const Directory& names) {
+                                      return query_live_runs(from, names, which, limit, cursor);
+                                    }));
 }
 
 Status Runtime::deliveries(DeliveryQuery which, std::size_t limit, std::string cursor, bool fresh,
                            Done<Result<DeliveryPage>> done) {
-  return impl_->read(fresh, [which = std::move(which), limit, cursor = std::move(cursor),
-                             done = std::move(done)](StoreReader& from, const Directory& names) {
-    done(query_deliveries(from, names, which, limit, cursor));
-  });
+  return impl_->read(fresh, finding(impl_->options.log, std::move(done),
+                                    [which = std::move(which), limit, cursor = std::move(cursor)](
+                                        StoreReader& from, const Directory& names) {
+                                      return query_deliveries(from, names, which, limit, cursor);
+                                    }));
 }
 
 Status Runtime::logs(std::string scenario, std::optional<Instant> since, std::size_t limit,
                      std::string cursor, Done<Result<LogPage>> done) {
-  return impl_->read(false, [recent = impl_->recent, scenario = std::move(scenario), since, limit,
-                             cursor = std::move(cursor),
-                             done = std::move(done)](StoreReader& from, const Directory& names) {
-    if (!scenario.empty() && !names.by_id.contains(scenario))
-      return done(fail(ErrorKind::NotFound, "unknown_scenario",
-                       "there is no scenario \"" + scenario + "\""));
-    done(query_logs(from, *recent, scenario, since, limit, cursor));
-  });
+  return impl_->read(
+      false, finding(impl_->options.log, std::move(done),
+                     [recent = impl_->recent, scenario = std::move(scenario), since, limit,
+                      cursor = std::move(cursor)](StoreReader& from,
+                                                  const Directory& names) -> Result<LogPage> {
+                       if (!scenario.empty() && !names.by_id.contains(scenario))
+                         return fail(ErrorKind::NotFound, "unknown_scenario",
+                                     "there is no scenario \"" + scenario + "\"");
+                       return query_logs(from, *recent, scenario, since, limit, cursor);
+                     }));
 }
 
 Status Runtime::delivery(DeliveryKey key, bool fresh, Done<Result<DeliveryView>> done) {
-  return impl_->read(fresh,
-                     [key, done = std::move(done)](StoreReader& from, const Directory& names) {
-                       done(query_delivery(from, names, key));
-                     });
+  return impl_->read(fresh, finding(impl_->options.log, std::move(done),
+                                    [key](StoreReader& from, const Directory& names) {
+                                      return query_delivery(from, names, key);
+                                    }));
 }
 
 Status Runtime::contacts(std::string group, std::size_t limit, std::string cursor, bool fresh,
                          Done<Result<ContactPage>> done) {
-  return impl_->read(fresh, [group = std::move(group), limit, cursor = std::move(cursor),
-                             done = std::move(done)](StoreReader& from, const Directory&) {
-    done(query_contacts(from, group, limit, cursor));
-  });
+  return impl_->read(fresh, finding(impl_->options.log, std::move(done),
+                                    [group = std::move(group), limit, cursor = std::move(cursor)](
+                                        StoreReader& from, const Directory&) {
+                                      return query_contacts(from, group, limit, cursor);
+                                    }));
 }
 
 // ---- figures and tokens ----
@@ -568,7 +593,7 @@ Status Runtime::test_webhook(std::string scenario, std::string node,
                              Done<Result<WebhookTestAnswer>> done, std::string who) {
   return impl_->call([this, scenario = std::move(scenario), node = std::move(node),
                       done = std::move(done), who = std::move(who)](Engine& engine) -> Status {
-    auto task = engine.webhook_test(scenario, node);
+    auto task = engine.guarded("engine.call", [&] { return engine.webhook_test(scenario, node); });
     if (!task) {
       done(tl::make_unexpected(std::move(task.error())));
       return {};

@@ -7,6 +7,7 @@
 
 #include "engine/authoring/load.h"
 #include "engine/core/clipped.h"
+#include "engine/runtime/guarded.h"
 #include "engine/runtime/poison.h"
 
 namespace onward {
@@ -332,14 +333,18 @@ std::shared_ptr<const Scenario> ScenarioBook::build(const Entry& entry, Version 
                     format, kNewestFormat));
   const WorkGuard guard{working_, work_item_of_text(text), entry.record.id};
   if (guard.is_poison()) return unreadable(poison_message("this text"));
-  Loaded loaded = load_scenario(text, kinds_, {.check_tests = false, .format = format});
-  if (!loaded.scenario)
-    return unreadable(loaded.diagnostics.empty() ? std::string_view{}
-                                                 : loaded.diagnostics.front().message);
-  log_outdated(entry, record->second, loaded.diagnostics);
-  std::vector<std::pair<std::string, NodeNumber>> numbers = entry.record.nodes;
-  loaded.scenario->number_nodes(numbers);
-  return std::move(loaded.scenario);
+  auto loaded = guarded("scenario.build", log_, [&] {
+    Loaded made = load_scenario(text, kinds_, {.check_tests = false, .format = format});
+    std::vector<std::pair<std::string, NodeNumber>> numbers = entry.record.nodes;
+    if (made.scenario) made.scenario->number_nodes(numbers);
+    return made;
+  });
+  if (!loaded) return unreadable(loaded.error().message);
+  if (!loaded->scenario)
+    return unreadable(loaded->diagnostics.empty() ? std::string_view{}
+                                                  : loaded->diagnostics.front().message);
+  log_outdated(entry, record->second, loaded->diagnostics);
+  return std::move(loaded->scenario);
 }
 
 void ScenarioBook::log_outdated(const Entry& entry, const VersionRecord& version,

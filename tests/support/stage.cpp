@@ -39,8 +39,9 @@ void FakeSink::expedite(std::vector<DeliveryKey> deliveries) {
   expedited.insert(expedited.end(), deliveries.begin(), deliveries.end());
 }
 
-Stage::Stage(std::string_view scenario, std::unique_ptr<Store> store, RuntimeOptions options)
-    : kinds_{&node_kinds()}, options_{std::move(options)} {
+Stage::Stage(std::string_view scenario, std::unique_ptr<Store> store, RuntimeOptions options,
+             const NodeKinds* kinds)
+    : kinds_{kinds == nullptr ? &node_kinds() : kinds}, options_{std::move(options)} {
   kept_ = store ? std::shared_ptr<Store>{std::move(store)}
                 : std::shared_ptr<Store>{make_memory_store()};
   open(std::make_unique<PassingStore>(kept_));

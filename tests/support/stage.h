@@ -28,8 +28,9 @@ class Stage {
  public:
   /// Applies and activates `scenario`, where there is one. A store may be handed in and outlives
   /// nothing.
+  /// `kinds`, where they are not the usual ones, outlive it.
   explicit Stage(std::string_view scenario = {}, std::unique_ptr<Store> store = nullptr,
-                 RuntimeOptions options = {});
+                 RuntimeOptions options = {}, const NodeKinds* kinds = nullptr);
 
   /// Applies (and activates) a scenario; the test fails where that is refused.
   void apply(std::string_view text, bool activate = true);
