@@ -8,9 +8,9 @@
 #include <boost/asio/post.hpp>
 #include <cstring>
 #include <ctime>
-#include <new>
 
 #include "engine/api/problem.h"
+#include "engine/runtime/guarded.h"
 
 namespace onward {
 namespace {
@@ -88,8 +88,10 @@ void Outbox::deliver() {
   for (Item& item : items) {
     const auto connection = item.to.lock();
     if (!connection) continue;
-    connection->answer(item.request, item.completion.make ? item.completion.make()
-                                                          : std::move(item.completion.reply));
+    auto reply = guarded("http.reply", log_, [&] {
+      return item.completion.make ? item.completion.make() : std::move(item.completion.reply);
+    });
+    connection->answer(item.request, reply ? std::move(*reply) : problem_of(reply.error()));
   }
 }
 
@@ -133,7 +135,33 @@ ConnectionRanks::Rank Connection::rank_of(Phase phase) const {
   return Rank::InUse;
 }
 
+template <class Step>
+void Connection::run(Step step) noexcept {
+  try {
+    step();
+  } catch (...) {
+    give_up();
+  }
+}
+
+/// In a `catch` block.
+void Connection::give_up() noexcept {
+  const Error error = caught("http.connection", options_.log);
+  try {
+    const bool unanswered = phase_ == Phase::Header || phase_ == Phase::Body ||
+                            phase_ == Phase::Busy || (phase_ == Phase::Idle && !tls_);
+    if (closed_already_ || !unanswered || reading_) return close();
+    refuse(problem_of(error));
+  } catch (...) {
+    close();
+  }
+}
+
 void Connection::start() {
+  run([&] { take_up(); });
+}
+
+void Connection::take_up() {
   boost::system::error_code ignored;
   socket_.set_option(asio::ip::tcp::no_delay{true}, ignored);
   socket_.non_blocking(true, ignored);
@@ -182,9 +210,11 @@ void Connection::read() {
         self->reading_ = false;
         if (self->closed_already_) return;
         if (error) return self->close();
-        if (!self->tls_) return self->on_read(count);
-        if (self->phase_ != Phase::Lingering) self->tls_->take({self->sealed_in_.data(), count});
-        if (self->phase_ != Phase::Writing) self->read();
+        self->run([&] {
+          if (!self->tls_) return self->on_read(count);
+          if (self->phase_ != Phase::Lingering) self->tls_->take({self->sealed_in_.data(), count});
+          if (self->phase_ != Phase::Writing) self->read();
+        });
       });
 }
 
@@ -302,16 +332,18 @@ void Connection::dispatch() {
                            &options = options_]() mutable {
     try {
       options.handle(request, reply);
-    } catch (const std::bad_alloc&) {
-      reply(problem(503, "out_of_memory", "This request needs more memory than there is."));
+    } catch (...) {
+      reply(problem_of(caught("http.request", options.log)));
     }
   });
 }
 
 void Connection::answer(std::uint64_t request, ApiReply reply) {
   if (closed_already_ || phase_ != Phase::Busy || request != request_) return;
-  if (reply.close || draining_) keep_alive_ = false;
-  send(std::move(reply));
+  run([&] {
+    if (reply.close || draining_) keep_alive_ = false;
+    send(std::move(reply));
+  });
 }
 
 void Connection::refuse(ApiReply reply) {
@@ -384,7 +416,7 @@ void Connection::write() {
                      [self = shared_from_this()](boost::system::error_code failed) {
                        if (self->closed_already_) return;
                        if (failed) return self->close();
-                       self->write();
+                       self->run([&] { self->write(); });
                      });
 }
 
@@ -413,7 +445,7 @@ void Connection::write_sealed() {
                        self->flushing_ = false;
                        if (self->closed_already_) return;
                        if (failed) return self->close();
-                       self->write_sealed();
+                       self->run([&] { self->write_sealed(); });
                      });
 }
 
@@ -458,7 +490,7 @@ void Connection::arm() {
   timer_.expires_at(deadline_);
   timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
     if (error) return;
-    if (const auto self = weak.lock()) self->on_timer();
+    if (const auto self = weak.lock()) self->run([&] { self->on_timer(); });
   });
 }
 

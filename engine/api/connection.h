@@ -24,7 +24,7 @@ class Connection;
 /// still answer; after `close` answers fall away.
 class Outbox : public std::enable_shared_from_this<Outbox> {
  public:
-  explicit Outbox(boost::asio::io_context& io) : io_{&io} {}
+  Outbox(boost::asio::io_context& io, LogSink log) : io_{&io}, log_{std::move(log)} {}
   /// Any thread. Wakes the io thread only where it has not been told yet.
   void push(std::weak_ptr<Connection> to, std::uint64_t request, Completion completion);
   /// Any thread: many answers come at once, and the io thread is woken after the last of them.
@@ -42,6 +42,7 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
 
   std::mutex mutex_;
   boost::asio::io_context* io_;  // null when closed
+  const LogSink log_;
   std::vector<Item> items_;
   bool woken_ = false;  // and has not looked yet
   int gathering_ = 0;
@@ -75,6 +76,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   using Clock = std::chrono::steady_clock;
   enum class Phase : std::uint8_t { Idle, Header, Body, Busy, Writing, Lingering };
 
+  /// Runs a step of the connection: what it throws is answered with 500, and the connection ends.
+  template <class Step>
+  void run(Step step) noexcept;
+  void give_up() noexcept;
+  void take_up();
   void read();
   void on_read(std::size_t count);
   void process();

@@ -331,6 +331,7 @@ ApiReply render_answers(const EventPost& post, const std::vector<EventAnswer>& a
       case EventAnswer::Kind::Rejected:
       case EventAnswer::Kind::Unavailable:
         errors.emplace_back(place.index, describe_refusal(place, answer.code, answer.message));
+        if (!answer.incident.empty()) errors.back().second.set("incident", answer.incident);
         break;
     }
   }
@@ -341,7 +342,8 @@ ApiReply render_answers(const EventPost& post, const std::vector<EventAnswer>& a
     return answer.kind == EventAnswer::Kind::Unavailable;
   });
   if (ours != answers.end() && accepted == 0)
-    return problem_of({ErrorKind::Unavailable, ours->code, ours->message});
+    return problem_of({ours->incident.empty() ? ErrorKind::Unavailable : ErrorKind::Internal,
+                       ours->code, ours->message, ours->incident});
 
   if (post.lone && !errors.empty()) {
     const bool conflict = !answers.empty() && answers.front().kind == EventAnswer::Kind::Conflict;

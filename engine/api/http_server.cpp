@@ -13,6 +13,7 @@
 
 #include "engine/api/connection.h"
 #include "engine/api/problem.h"
+#include "engine/runtime/guarded.h"
 
 namespace onward {
 namespace {
@@ -52,24 +53,39 @@ tl::unexpected<Error> cannot_listen(const tcp::endpoint& endpoint,
 struct HttpServer::Impl {
   explicit Impl(HttpServerOptions given)
       : options{std::move(given)}, full{turned_away(options.connections_max)} {
-    home.outbox = std::make_shared<Outbox>(io);
+    home.outbox = std::make_shared<Outbox>(io, options.log);
     home.closed = [this](Connection* gone) { forget(gone); };
   }
 
   void accept() {
+    accepting = true;
     acceptor.async_accept([this](boost::system::error_code error, tcp::socket socket) {
+      accepting = false;
       if (!acceptor.is_open()) return;
       if (error) return accept_later();
-      take(std::move(socket));
+      // One for which there is no memory is closed.
+      (void)guarded("http.accept", options.log, [&] { take(std::move(socket)); });
       accept();
     });
   }
 
   void accept_later() {
+    accepting = true;
     pause.expires_after(kAcceptPause);
     pause.async_wait([this](boost::system::error_code error) {
+      accepting = false;
       if (!error && acceptor.is_open()) accept();
     });
+  }
+
+  /// What is thrown here was thrown between two connections: by Asio, for want of memory.
+  void run() {
+    while (!guarded("http.loop", options.log, [&] {
+      if (!accepting && acceptor.is_open()) accept_later();
+      io.run();
+    })) {
+      // The handler that threw is done with, and the loop goes on with the next.
+    }
   }
 
   void take(tcp::socket socket) {
@@ -117,6 +133,7 @@ struct HttpServer::Impl {
   tcp::acceptor acceptor{io};
   asio::steady_timer pause{io};
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections;
+  bool accepting = false;  // or waiting to
   bool stopping = false;
   std::uint16_t port = 0;
 
@@ -174,7 +191,7 @@ void HttpServer::start() {
   impl_->home.large_bodies.start("onward-bodies");
   impl_->thread = std::thread{[impl = impl_.get()] {
     pthread_setname_np(pthread_self(), "onward-io");
-    impl->io.run();
+    impl->run();
     const std::lock_guard lock{impl->mutex};
     impl->ended = true;
     impl->ended_changed.notify_all();

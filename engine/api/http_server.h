@@ -10,6 +10,7 @@
 #include "engine/api/body_budget.h"
 #include "engine/api/http.h"
 #include "engine/api/tls.h"
+#include "engine/core/log_record.h"
 #include "engine/core/result.h"
 #include "engine/core/time.h"
 
@@ -33,6 +34,8 @@ struct HttpServerOptions {
   /// Null: plain HTTP. Else callers shake hands first, within `header_timeout`.
   std::shared_ptr<const TlsContext> tls = nullptr;
 
+  /// Takes what the threads of the server caught (guarded.h). Any thread.
+  LogSink log = {};
   /// Answers a request; called on the io thread or on that of large bodies, must not block.
   std::function<void(ApiRequest&, Reply)> handle;
   /// Judges a request by its header. The refusal counts only where a body follows. May be empty.

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "engine/api/schemas.h"
+#include "engine/runtime/guarded.h"
 
 namespace onward {
 namespace {
@@ -249,6 +250,7 @@ std::vector<std::pair<int, std::vector<std::string_view>>> faults_of(const Route
   }
   add(faults, 403, "foreign_origin");  // Of a server without tokens.
   add(faults, 421, "foreign_host");
+  add(faults, 500, kInternalError);  // Of any handler: see guarded.h.
   if (route.need != Need::Nothing) {
     add(faults, 401, "no_token wrong_token expired_token");
     if (route.guard) add(faults, 401, "wrong_secret wrong_signature bad_signature stale_signature");

@@ -7,6 +7,7 @@
 #include "engine/api/problem.h"
 #include "engine/core/clipped.h"
 #include "engine/core/diagnostic.h"
+#include "engine/runtime/guarded.h"
 
 namespace onward {
 namespace {
@@ -67,8 +68,8 @@ Router::Match Router::find(std::string_view method, std::string_view path) const
   return match;
 }
 
-Api::Api(std::vector<Route> routes, Access access)
-    : router_{std::move(routes)}, access_{std::move(access)} {}
+Api::Api(std::vector<Route> routes, Access access, LogSink log)
+    : router_{std::move(routes)}, access_{std::move(access)}, log_{std::move(log)} {}
 
 Api::Judgement Api::judge_by_token(const ApiRequest& request, const Route& route) const {
   if (auto refusal = access_.refuse(request, route.need)) return {std::move(refusal)};
@@ -125,7 +126,21 @@ Admission Api::admit(const ApiRequest& request) const {
 }
 
 void Api::handle(ApiRequest& request, Reply reply) const {
+  // A copy, or its last owner's end would answer in place of the incident.
+  const Reply kept = reply;
+  const Route* route = nullptr;
+  try {
+    answer(request, std::move(reply), route);
+  } catch (...) {
+    // The pattern, not the path: that may hold the id of a contact.
+    const std::string_view pattern = route == nullptr ? "no route" : route->pattern;
+    kept(problem_of(caught(fmt::format("{} {}", request.method, pattern), log_)));
+  }
+}
+
+void Api::answer(ApiRequest& request, Reply reply, const Route*& route) const {
   Router::Match match = router_.find(request.method, request.path);
+  route = match.route;
   Judgement judgement = judge(request, match, Arrived::Whole);
   if (judgement.refusal) return reply(*std::move(judgement.refusal));
   auto query = parse_query(request.query);

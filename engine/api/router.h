@@ -11,6 +11,7 @@
 #include "engine/api/access.h"
 #include "engine/api/http.h"
 #include "engine/api/route_docs.h"
+#include "engine/core/log_record.h"
 
 namespace onward {
 /// How the sender of a request has shown that it may.
@@ -79,8 +80,9 @@ class Router {
 /// The whole front: route, access, parameters, handler. Any thread, no state.
 class Api {
  public:
-  Api(std::vector<Route> routes, Access access);
-  /// Answers, now or later.
+  /// `log` takes what handlers threw.
+  Api(std::vector<Route> routes, Access access, LogSink log = {});
+  /// Answers, now or later. An exception of the handler is a 500 with an incident id (guarded.h).
   void handle(ApiRequest& request, Reply reply) const;
   /// Judges a request by its head alone, before its body is read.
   Admission admit(const ApiRequest& request) const;
@@ -97,7 +99,10 @@ class Api {
   Judgement judge_caller(const ApiRequest& request, const Route& route, Arrived arrived) const;
   Judgement judge_by_token(const ApiRequest& request, const Route& route) const;
 
+  void answer(ApiRequest& request, Reply reply, const Route*& route) const;
+
   Router router_;
   Access access_;
+  LogSink log_;
 };
 }  // namespace onward

@@ -25,6 +25,8 @@ constexpr Row kRows[] = {
         "detail": {"type": "string", "description": "For a person."},
         "code": {"type": "string"},
         "retry_after": {"type": "integer", "description": "Seconds; with 429 and 503."},
+        "incident": {"type": "string",
+          "description": "With internal_error: the id under which the server's log has the cause."},
         "diagnostics": {"type": "array", "items": {"$ref": "#/components/schemas/Diagnostic"},
           "description": "With bad_scenario: every mistake."},
         "text": {"type": "string", "description": "The diagnostics in lines for people."}}})"},
@@ -79,7 +81,8 @@ constexpr Row kRows[] = {
           "properties": {"index": {"type": "integer", "description": "From 0."},
             "line": {"type": "integer", "description": "From 1, where events come a line each."},
             "id": {"type": "string"}, "code": {"type": "string"},
-            "message": {"type": "string"}}}}}})"},
+            "message": {"type": "string"},
+            "incident": {"type": "string", "description": "With internal_error."}}}}}})"},
 
     {"EgoiEvents", R"({"type": "object", "required": ["events"], "properties": {
       "events": {"type": "array", "minItems": 1, "maxItems": 10000, "items": {"type": "object",

@@ -34,6 +34,7 @@ Result<std::unique_ptr<Server>> Server::bind(ServerOptions options) {
   http.idle_timeout = options.idle_timeout;
   http.body_max = options.body_max;
   http.tls = options.tls;
+  http.log = options.log;
   http.handle = [of = impl.get()](ApiRequest& request, Reply reply) {
     of->api->handle(request, std::move(reply));
   };
@@ -52,7 +53,8 @@ Status Server::open(Runtime& runtime) {
   access.no_auth = options.no_auth;
   access.find_token = [&runtime](std::string_view sha256) { return runtime.find_token(sha256); };
   access.clock = &clock;
-  impl_->api.emplace(all_routes(runtime, clock, options.intake_secrets), Access{std::move(access)});
+  impl_->api.emplace(all_routes(runtime, clock, options.intake_secrets), Access{std::move(access)},
+                     options.log);
   runtime.around_answers(impl_->http->gatherer());
   return impl_->http->open();
 }

@@ -7,6 +7,7 @@
 
 #include "engine/api/intake_check.h"
 #include "engine/api/tls.h"
+#include "engine/core/log_record.h"
 #include "engine/core/result.h"
 #include "engine/runtime/runtime.h"
 
@@ -23,6 +24,7 @@ struct ServerOptions {
   std::shared_ptr<const TlsContext> tls = nullptr;  ///< Null: plain HTTP.
   IntakeSecrets intake_secrets = {};                ///< Of adapters: another way in than a token.
   const Clock* clock = nullptr;                     ///< Of arriving events; null: the system's.
+  LogSink log = {};                                 ///< Takes what requests threw (guarded.h).
 };
 
 /// Owns its thread from `start` to `stop`. The runtime must outlive it.

@@ -21,11 +21,14 @@ const Value& Told::at(std::string_view path) const {
   return found ? *found : kNothing;
 }
 
-Front::Front(bool start) {
+Front::Front(bool start) : Front{make_memory_store(), node_kinds(), {}, start} {}
+
+Front::Front(std::unique_ptr<Store> store, const NodeKinds& kinds, LogSink log, bool start)
+    : log_{std::move(log)} {
   auto client = std::make_unique<FakeHttpClient>(
       [status = status_](const HttpRequest&) { return FakeHttpClient::Answer{.status = *status}; });
   auto opened =
-      Runtime::open(make_memory_store(), node_kinds(), std::move(client), {}, system_clock(), {});
+      Runtime::open(std::move(store), kinds, std::move(client), {}, system_clock(), {.log = log_});
   if (!opened) throw std::runtime_error(opened.error().message);
   runtime_ = std::move(*opened);
   api_ = std::make_unique<Api>(another({}));
@@ -43,7 +46,7 @@ Api Front::another(const IntakeSecrets& secrets) const {
         return TokenRecord{.sha256 = std::string{hash}, .name = token, .role = role};
     return runtime_->find_token(hash);
   };
-  return Api{all_routes(*runtime_, system_clock(), secrets), Access{std::move(access)}};
+  return Api{all_routes(*runtime_, system_clock(), secrets), Access{std::move(access)}, log_};
 }
 
 Front::~Front() { (void)runtime_->stop(std::chrono::seconds{5}); }

@@ -10,8 +10,11 @@
 
 #include "engine/api/intake_check.h"
 #include "engine/api/router.h"
+#include "engine/core/log_record.h"
+#include "engine/core/node.h"
 #include "engine/core/value.h"
 #include "engine/runtime/runtime.h"
+#include "engine/store/store.h"
 #include "tests/api/contract.h"
 
 namespace onward {
@@ -27,6 +30,8 @@ class Front {
  public:
   /// `start` false: the engine is open and takes nothing yet.
   explicit Front(bool start = true);
+  /// On parts of the test's own. `kinds` outlive it.
+  Front(std::unique_ptr<Store> store, const NodeKinds& kinds, LogSink log, bool start = true);
   ~Front();
 
   struct Ask {
@@ -49,6 +54,7 @@ class Front {
   void receivers_answer(int status) { *status_ = status; }
 
  private:
+  LogSink log_;
   std::shared_ptr<std::atomic<int>> status_ = std::make_shared<std::atomic<int>>(200);
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<Api> api_;

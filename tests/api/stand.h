@@ -9,6 +9,8 @@
 
 #include <catch2/catch.hpp>
 #include <future>
+#include <new>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
@@ -80,12 +82,15 @@ class Caller {
 inline constexpr std::size_t kLarge = 5'000'000;
 
 /// A server whose handler tells method, path, query and body back; "/later" is answered by
-/// `release`, "/large" by kLarge bytes.
+/// `release`, "/large" by kLarge bytes; "/throw" throws, "/throw/later" when its reply is made.
 class Stand {
  public:
   explicit Stand(HttpServerOptions options = {}) {
     options.handle = [this](ApiRequest& request, Reply reply) {
       if (request.path == "/later") return held_.set_value(std::move(reply));
+      if (request.path == "/throw") throw std::out_of_range{"thrown by the handler"};
+      if (request.path == "/throw/later")
+        return reply.later([]() -> ApiReply { throw std::bad_alloc{}; });
       if (request.path == "/large")
         return reply(ApiReply{200, "text/plain", std::string(kLarge, 'x')});
       std::string text{request.method};

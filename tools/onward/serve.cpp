@@ -33,6 +33,7 @@
 #include "engine/core/diagnostic.h"
 #include "engine/core/log_record.h"
 #include "engine/delivery/curl_http_client.h"
+#include "engine/runtime/guarded.h"
 #include "engine/runtime/runtime.h"
 #include "engine/store/sqlite_store.h"
 #include "tools/onward/descriptors.h"
@@ -55,6 +56,19 @@ LogSink make_log(const ServeOptions& options) {
     const std::string text = (json ? to_json_line(record, now) : to_line(record, now)) + '\n';
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
   };
+}
+
+/// An exception that nothing may catch (see engine/runtime/guarded.h) ends the process, and this
+/// line says which one. Written directly: the thread may hold any lock.
+bool json_log_at_end = false;
+[[noreturn]] void log_and_abort() {
+  const std::string what = std::current_exception() ? describe_exception() : "no exception";
+  const LogRecord record{"process.terminated", {{"message", what}}, LogLevel::Error};
+  const Instant now = system_clock().now();
+  const std::string text =
+      (json_log_at_end ? to_json_line(record, now) : to_line(record, now)) + '\n';
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+  std::abort();
 }
 
 /// Values of secrets are in memory, and a core would show them to whoever reads it. A program that
@@ -367,8 +381,9 @@ LocalServer local_server(const ServeOptions& options, const ListenAddress& liste
 /// Takes the address: nothing is opened, or made, for a server that cannot have it.
 Status take_address(const ServeOptions& options, const ListenAddress& listen,
                     const IntakeSecrets& secrets, const std::shared_ptr<const TlsContext>& tls,
-                    Service& service) {
+                    const LogSink& log, Service& service) {
   ServerOptions api;
+  api.log = log;
   api.address = listen.address;
   api.port = listen.port;
   api.no_auth = options.no_auth;
@@ -422,7 +437,8 @@ void tell_of_door(const ListenAddress& listen, bool tls, std::uint16_t port, con
 Status open_service(const ServeOptions& options, const ListenAddress& listen,
                     const IntakeSecrets& secrets, const std::shared_ptr<const TlsContext>& tls,
                     const NodeKinds& kinds, const LogSink& log, Service& service) {
-  if (Status taken = take_address(options, listen, secrets, tls, service); !taken) return taken;
+  if (Status taken = take_address(options, listen, secrets, tls, log, service); !taken)
+    return taken;
   if (Status opened = open_engine(options, kinds, log, service); !opened) return opened;
   FirstToken first;
   if (Status opened = open_door(options, listen, tls.get(), log, service, first); !opened) {
@@ -482,6 +498,8 @@ Result<ListenAddress> parse_listen(std::string_view text) {
 
 int run_serve(ServeOptions options, const NodeKinds& kinds) {
   const LogSink log = make_log(options);
+  json_log_at_end = options.json_log;
+  std::set_terminate(log_and_abort);
   const auto refused = [&](const Error& error, int code) {
     return end_over("server.refused", error.message, code, options, log);
   };
