@@ -96,6 +96,9 @@ void write_engine(Exposition& to, const RuntimeFigures& figures, Instant now) {
   to.one("store_log_bytes", "gauge",
          "Bytes of the write-ahead log in use; grows while another program reads the database.",
          figures.log_bytes);
+  to.one("log_lines_dropped_total", "counter",
+         "Lines of the server's log that were dropped, because standard error could not take them.",
+         figures.log_lines_dropped);
   to.one("sending_held", "gauge", "1 while a restored copy sends nothing.",
          figures.held_since ? 1 : 0);
 }

@@ -237,6 +237,7 @@ struct RuntimeFigures {
   std::uint64_t bytes_on_disk = 0, log_bytes = 0;
   std::optional<Instant> oldest_due;
   std::optional<Instant> held_since;  ///< Since when nothing is sent.
+  std::uint64_t log_lines_dropped = 0;
   DelivererFigures delivery;
 };
 
@@ -304,8 +305,9 @@ struct RuntimeOptions {
   bool own_key_file = true;        ///< See KeyFile.
   std::uint64_t log_long = std::uint64_t{128} << 20;  ///< Bytes of the store's log worth a line.
   bool any_secret = false;  ///< Scenarios may name secrets that are not there: simulations.
-  LogSink log;              ///< May be empty.
-  std::shared_ptr<WorkingFile> working;  ///< Null: a crash leaves no name behind.
+  LogSink log;              ///< May be empty. Must not block: the engine's threads call it.
+  std::function<std::uint64_t()> log_dropped;  ///< Lines that the log dropped; may be empty.
+  std::shared_ptr<WorkingFile> working;        ///< Null: a crash leaves no name behind.
 };
 
 /// Owns the threads of the engine, of the reader and of releases. The store and the deliverer are

@@ -478,6 +478,7 @@ Status Runtime::contacts(std::string group, std::size_t limit, std::string curso
 RuntimeFigures Runtime::figures() const {
   RuntimeFigures shown;
   shown.delivery = impl_->deliverer->figures();
+  if (impl_->options.log_dropped) shown.log_lines_dropped = impl_->options.log_dropped();
   const std::lock_guard lock{impl_->mutex};
   const EngineFigures& from = impl_->figures;
   shown.events_accepted = from.events_accepted;

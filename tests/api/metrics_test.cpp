@@ -10,6 +10,7 @@ TEST_CASE("the figures are Prometheus text, each family once", "[api][metrics]")
   RuntimeFigures figures;
   figures.events_accepted = 5;
   figures.commit_micros_total = 1'500'000;
+  figures.log_lines_dropped = 7;
   const Instant now = *parse_instant("2026-05-01T09:00:00Z");
   figures.oldest_due = now - std::chrono::milliseconds{2500};
   ScenarioStats stats;
@@ -21,7 +22,8 @@ TEST_CASE("the figures are Prometheus text, each family once", "[api][metrics]")
   const std::string text = prometheus_text(figures, {stats}, now);
   for (const char* line :
        {"# TYPE onward_events_total counter\n", "onward_events_total{result=\"accepted\"} 5\n",
-        "onward_commit_seconds_total 1.5\n", "onward_oldest_due_seconds 2.5\n",
+        "onward_log_lines_dropped_total 7\n", "onward_commit_seconds_total 1.5\n",
+        "onward_oldest_due_seconds 2.5\n",
         "onward_scenario_entered_total{scenario=\"welcome\"} 4\n",
         "onward_scenario_deliveries{scenario=\"welcome\",state=\"accepted\"} 6\n"}) {
     CAPTURE(line);

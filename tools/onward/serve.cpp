@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <limits.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -34,12 +36,12 @@
 #include "engine/core/log_record.h"
 #include "engine/delivery/curl_http_client.h"
 #include "engine/runtime/guarded.h"
+#include "engine/runtime/log_writer.h"
 #include "engine/runtime/runtime.h"
 #include "engine/store/sqlite_store.h"
 #include "tools/onward/descriptors.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/server_file.h"
-#include "tools/onward/terminal.h"
 
 namespace onward {
 namespace fs = std::filesystem;
@@ -47,19 +49,49 @@ namespace {
 constexpr std::size_t kTokenLengthMin = 16;
 constexpr Duration kDoorPatience = std::chrono::seconds{5};
 
-/// A record a line on standard error, each in one write, so that lines never mix.
-LogSink make_log(const ServeOptions& options) {
-  const LogLevel least = options.quiet ? LogLevel::Warning : LogLevel::Info;
-  return [least, json = options.json_log](const LogRecord& record) {
-    if (record.level < least) return;
-    const Instant now = system_clock().now();
-    const std::string text = (json ? to_json_line(record, now) : to_line(record, now)) + '\n';
-    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
-  };
-}
+/// How long the end of the server waits for a log that is not read.
+constexpr Duration kLogPatience = std::chrono::seconds{1};
+
+/// Standard error, for the whole run. A reader that does not read delays the end by `kLogPatience`,
+/// and nothing else. Also for the other lines of `serve`: none of them may block.
+class Log {
+ public:
+  explicit Log(const ServeOptions& options)
+      : json_{options.json_log},
+        writer_{std::make_shared<LogWriter>(
+            LogWriterOptions{.descriptor = STDERR_FILENO,
+                             .least = options.quiet ? LogLevel::Warning : LogLevel::Info,
+                             .json = options.json_log})} {}
+  ~Log() { writer_->close(kLogPatience); }
+  Log(const Log&) = delete;
+  Log& operator=(const Log&) = delete;
+
+  void operator()(const LogRecord& record) const { writer_->add(record, system_clock().now()); }
+  LogSink sink() const {
+    return [to = writer_](const LogRecord& record) { to->add(record, system_clock().now()); };
+  }
+  std::function<std::uint64_t()> dropped() const {
+    return [of = writer_] { return of->dropped(); };
+  }
+  void print(std::string line) const { writer_->add_line(std::move(line), STDOUT_FILENO); }
+
+  /// Says why the server ends, in the form of the log; answers `code`.
+  int end_over(std::string_view event, const std::string& message, int code) const {
+    if (json_)
+      (*this)({event, {{"message", message}, {"exit_code", count_value(code)}}, LogLevel::Error});
+    else
+      writer_->add_line(fmt::format("onward: {}", message));
+    return code;
+  }
+
+ private:
+  const bool json_;
+  const std::shared_ptr<LogWriter> writer_;
+};
 
 /// An exception that nothing may catch (see engine/runtime/guarded.h) ends the process, and this
-/// line says which one. Written directly: the thread may hold any lock.
+/// line says which one. Written directly, since the thread may hold any lock, and only where
+/// standard error takes it within a second: a log that nobody reads must not keep the process.
 bool json_log_at_end = false;
 [[noreturn]] void log_and_abort() {
   const std::string what = std::current_exception() ? describe_exception() : "no exception";
@@ -67,7 +99,10 @@ bool json_log_at_end = false;
   const Instant now = system_clock().now();
   const std::string text =
       (json_log_at_end ? to_json_line(record, now) : to_line(record, now)) + '\n';
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+  pollfd target{.fd = STDERR_FILENO, .events = POLLOUT};
+  if (::poll(&target, 1, /*milliseconds=*/1000) == 1)
+    [[maybe_unused]] const ssize_t written =
+        ::write(STDERR_FILENO, text.data(), std::min<std::size_t>(text.size(), PIPE_BUF));
   std::abort();
 }
 
@@ -161,7 +196,7 @@ class FirstToken {
 /// Refuses a token that can be guessed, and tells of a file that opens no door: the command line
 /// would be sent away without a word of why.
 Status check_token_file(const Runtime& runtime, const fs::path& file, bool store_has_tokens,
-                        const LogSink& log) {
+                        const Log& log) {
   const auto token = read_token_file(file);
   if (token && token->size() < kTokenLengthMin)
     return fail(ErrorKind::Invalid, "weak_token",
@@ -194,7 +229,7 @@ Status check_ca_file(const std::string& file) {
 }
 
 /// A secret as its file holds it, without the line's end.
-Result<std::string> read_secret_file(const fs::path& file, const LogSink& log) {
+Result<std::string> read_secret_file(const fs::path& file, const Log& log) {
   constexpr std::size_t kSecretMax = 4096;
   errno = 0;
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in{std::fopen(file.c_str(), "re"),
@@ -219,8 +254,7 @@ Result<std::string> read_secret_file(const fs::path& file, const LogSink& log) {
 }
 
 /// "egoi=FILE" and so on, read.
-Result<IntakeSecrets> read_intake_secrets(const std::vector<std::string>& given,
-                                          const LogSink& log) {
+Result<IntakeSecrets> read_intake_secrets(const std::vector<std::string>& given, const Log& log) {
   IntakeSecrets secrets;
   for (const std::string& pair : given) {
     const std::size_t equals = pair.find('=');
@@ -254,7 +288,7 @@ Result<IntakeSecrets> read_intake_secrets(const std::vector<std::string>& given,
   return secrets;
 }
 
-void fit_to_descriptors(ServeOptions& options, std::uint64_t limit, const LogSink& log) {
+void fit_to_descriptors(ServeOptions& options, std::uint64_t limit, const Log& log) {
   const Openings wanted{.requests = options.concurrency_total, .callers = options.connections_max};
   const Openings fitting = fit_to(wanted, limit);
   if (fitting == wanted) return;
@@ -292,13 +326,13 @@ Result<std::unique_ptr<HttpClient>> make_client(const ServeOptions& options, Wor
   return make_curl_client(curl);
 }
 
-Status open_engine(const ServeOptions& options, const NodeKinds& kinds, const LogSink& log,
+Status open_engine(const ServeOptions& options, const NodeKinds& kinds, const Log& log,
                    Service& service) {
   const fs::path data{options.data};
   SqliteOptions sqlite;
   sqlite.folder = data;
   sqlite.dedupe_for = options.dedupe_for;
-  sqlite.log = log;
+  sqlite.log = log.sink();
   auto store = open_sqlite_store(sqlite);
   if (!store) return tl::make_unexpected(store.error());
   // The store's lock is held. Without the file the server does as well, until it crashes.
@@ -321,7 +355,8 @@ Status open_engine(const ServeOptions& options, const NodeKinds& kinds, const Lo
   const char* key_file = std::getenv("ONWARD_KEY_FILE");
   runtime.own_key_file = !key_file || !*key_file;
   runtime.key_file = runtime.own_key_file ? data / "secret.key" : fs::path{key_file};
-  runtime.log = log;
+  runtime.log = log.sink();
+  runtime.log_dropped = log.dropped();
   runtime.working = std::move(working);
   auto opened = Runtime::open(std::move(*store), kinds, std::move(*client), limits, system_clock(),
                               std::move(runtime));
@@ -355,7 +390,7 @@ Result<std::shared_ptr<const TlsContext>> read_tls(const ServeOptions& options) 
 }
 
 /// Callers that look at the time of a certificate turn away by themselves, and say so nowhere here.
-void warn_of_certificate(const ServeOptions& options, const LogSink& log) {
+void warn_of_certificate(const ServeOptions& options, const Log& log) {
   const auto fault = certificate_time_fault(options.tls_cert, system_clock().now());
   if (!fault || fault->empty()) return;
   log({"tls.certificate",
@@ -399,7 +434,7 @@ Status take_address(const ServeOptions& options, const ListenAddress& listen,
 /// Callers can connect, and wait until the server starts. Whoever reads the port file finds the
 /// token there already.
 Status open_door(const ServeOptions& options, const ListenAddress& listen, const TlsContext* tls,
-                 const LogSink& log, Service& service, FirstToken& first) {
+                 const Log& log, Service& service, FirstToken& first) {
   if (const Status opened = service.server->open(*service.runtime); !opened) return opened;
   if (const Status written = first.prepare(fs::path{options.data} / "token", has_tokens(service));
       !written)
@@ -417,12 +452,10 @@ Status open_door(const ServeOptions& options, const ListenAddress& listen, const
   return {};
 }
 
-void tell_of_door(const ListenAddress& listen, bool tls, std::uint16_t port, const LogSink& log) {
+void tell_of_door(const ListenAddress& listen, bool tls, std::uint16_t port, const Log& log) {
   const std::string host = url_host(listen.address);
-  // Not `print`: a closed output is no failure of a server.
-  std::fputs(fmt::format("listening on {}://{}:{}\n", tls ? "https" : "http", host, port).c_str(),
-             stdout);
-  std::fflush(stdout);
+  // A closed output is not a failure of a server, and a blocked one does not stop it.
+  log.print(fmt::format("listening on {}://{}:{}", tls ? "https" : "http", host, port));
   if (names_loopback(host) || tls) return;
   log({"server.public",
        {{"address", listen.address},
@@ -436,8 +469,8 @@ void tell_of_door(const ListenAddress& listen, bool tls, std::uint16_t port, con
 /// start that is refused, and tried again and again, sends nothing.
 Status open_service(const ServeOptions& options, const ListenAddress& listen,
                     const IntakeSecrets& secrets, const std::shared_ptr<const TlsContext>& tls,
-                    const NodeKinds& kinds, const LogSink& log, Service& service) {
-  if (Status taken = take_address(options, listen, secrets, tls, log, service); !taken)
+                     const NodeKinds& kinds, const Log& log, Service& service) {
+  if (Status taken = take_address(options, listen, secrets, tls, log.sink(), service); !taken)
     return taken;
   if (Status opened = open_engine(options, kinds, log, service); !opened) return opened;
   FirstToken first;
@@ -463,13 +496,6 @@ int refusal_code(const Error& error) {
   return exit_code_of(error.kind);
 }
 
-/// Says why it ends, in the form of the log.
-int end_over(std::string_view event, const std::string& message, int code,
-             const ServeOptions& options, const LogSink& log) {
-  if (!options.json_log) return complain(message, code);
-  log({event, {{"message", message}, {"exit_code", count_value(code)}}, LogLevel::Error});
-  return code;
-}
 }  // namespace
 
 Result<ListenAddress> parse_listen(std::string_view text) {
@@ -497,11 +523,11 @@ Result<ListenAddress> parse_listen(std::string_view text) {
 }
 
 int run_serve(ServeOptions options, const NodeKinds& kinds) {
-  const LogSink log = make_log(options);
+  const Log log{options};
   json_log_at_end = options.json_log;
   std::set_terminate(log_and_abort);
   const auto refused = [&](const Error& error, int code) {
-    return end_over("server.refused", error.message, code, options, log);
+    return log.end_over("server.refused", error.message, code);
   };
   const auto listen = parse_listen(options.listen);
   if (!listen) return refused(listen.error(), kExitUsage);
@@ -536,7 +562,7 @@ int run_serve(ServeOptions options, const NodeKinds& kinds) {
   const auto left = std::chrono::ceil<Duration>(end - std::chrono::steady_clock::now());
   const Status stopped = service.runtime->stop(std::max(left, Duration{}));
   const auto failed = [&](const std::string& why, int code) {
-    return end_over("server.failed", why, code, options, log);
+    return log.end_over("server.failed", why, code);
   };
   if (!failure.empty()) return failed(failure, kExitIo);
   if (!stopped) return failed(stopped.error().message, exit_code_of(stopped.error().kind));

@@ -1,0 +1,117 @@
+#include "engine/runtime/log_writer.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+#include <string>
+
+#include <catch2/catch.hpp>
+
+namespace onward {
+namespace {
+constexpr Duration kPatience = std::chrono::seconds{30};
+const Instant kAt = *parse_instant("2026-05-01T09:00:00Z");
+
+/// A pipe; `fill` leaves no room in it.
+class Pipe {
+ public:
+  Pipe() { REQUIRE(::pipe2(ends_.data(), O_CLOEXEC) == 0); }
+  ~Pipe() {
+    shut();
+    ::close(ends_[1]);
+  }
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+
+  int writer() const { return ends_[1]; }
+  void fill() {
+    REQUIRE(::fcntl(writer(), F_SETFL, O_NONBLOCK) == 0);
+    const std::string page(4096, '#');
+    for (ssize_t put = 1; put > 0; filled_ += put > 0 ? static_cast<std::size_t>(put) : 0)
+      put = ::write(writer(), page.data(), page.size());
+    REQUIRE(::fcntl(writer(), F_SETFL, 0) == 0);
+  }
+  /// What was written behind the filling, until it ends with `end`.
+  std::string read_until(std::string_view end) {
+    std::string all;
+    std::array<char, 4096> buffer;
+    while (all.size() < filled_ || !std::string_view{all}.substr(filled_).ends_with(end)) {
+      pollfd readable{.fd = ends_[0], .events = POLLIN, .revents = 0};
+      if (::poll(&readable, 1, static_cast<int>(kPatience.count())) <= 0) break;
+      const ssize_t got = ::read(ends_[0], buffer.data(), buffer.size());
+      if (got <= 0) break;
+      all.append(buffer.data(), static_cast<std::size_t>(got));
+    }
+    return all.substr(std::min(filled_, all.size()));
+  }
+  /// Nobody reads it any more.
+  void shut() {
+    if (ends_[0] >= 0) ::close(ends_[0]);
+    ends_[0] = -1;
+  }
+
+ private:
+  std::array<int, 2> ends_{-1, -1};
+  std::size_t filled_ = 0;
+};
+
+TEST_CASE("log lines are written in order, as text or as JSON", "[runtime][log]") {
+  Pipe pipe;
+  const bool json = GENERATE(false, true);
+  LogWriter log{{.descriptor = pipe.writer(), .least = LogLevel::Warning, .json = json}};
+  log.add({"one", {{"n", 1}}, LogLevel::Warning}, kAt);
+  log.add({"left_out", {}, LogLevel::Info}, kAt);
+  log.add_line("as it is");
+  CHECK(log.close(kPatience));
+  CHECK(log.dropped() == 0);
+  CHECK(pipe.read_until("as it is\n") ==
+        (json ? R"({"at":"2026-05-01T09:00:00Z","level":"warning","event":"one","n":1})"
+              : "2026-05-01T09:00:00Z one level=warning n=1") +
+            std::string{"\nas it is\n"});
+}
+
+TEST_CASE(
+    "a full log drops lines beyond its bounds, counts them and reports them once there is room",
+    "[runtime][log]") {
+  const bool by_bytes = GENERATE(false, true);
+  Pipe pipe;
+  pipe.fill();
+  LogWriterOptions options{.descriptor = pipe.writer()};
+  (by_bytes ? options.bytes_max : options.lines_max) = 4;  // "0\n" "1\n", or four lines
+  const std::size_t kept = by_bytes ? 2 : 4;
+  LogWriter log{options};
+  for (int i = 0; i < 9; ++i) log.add_line(std::to_string(i));
+  CHECK(log.dropped() == 9 - kept);  // The line that is being written counts as waiting.
+  std::string expected;
+  for (std::size_t i = 0; i < kept; ++i) expected += std::to_string(i) + "\n";
+  const std::string note = "log.dropped level=warning lines=" + std::to_string(9 - kept) + "\n";
+  const std::string read = pipe.read_until(note);
+  CHECK(read.starts_with(expected));
+  CHECK(read.ends_with(note));
+  CHECK(log.close(kPatience));
+  CHECK(log.dropped() == 9 - kept);
+}
+
+TEST_CASE("a log that nobody reads does not hold up its end", "[runtime][log]") {
+  Pipe pipe;
+  pipe.fill();
+  LogWriter log{{.descriptor = pipe.writer()}};
+  log.add_line("never read");
+  CHECK_FALSE(log.close(Duration::zero()));
+  log.add_line("after the end");
+  CHECK(log.dropped() == 1);
+  pipe.read_until("never read\n");  // The thread that was left behind ends with this.
+}
+
+TEST_CASE("lines that cannot be written are dropped, and the process lives", "[runtime][log]") {
+  Pipe pipe;
+  pipe.shut();
+  LogWriter log{{.descriptor = pipe.writer()}};
+  for (int i = 0; i < 3; ++i) log.add_line("to nobody");
+  CHECK(log.close(kPatience));
+  CHECK(log.dropped() == 3);
+}
+}  // namespace
+}  // namespace onward
