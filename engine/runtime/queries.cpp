@@ -305,8 +305,10 @@ Result<LogPage> query_logs(StoreReader& reader, const RecentLog& recent,
   auto changes = changes_after(reader, scenario, place.activity, since,
                                newest ? std::optional{limit} : std::nullopt);
   if (!changes) return tl::make_unexpected(std::move(changes.error()));
-  Numbered met = recent.after(place.recent, scenario);
-  if (since) std::erase_if(met, [&](const auto& line) { return line.second.at < *since; });
+  // One more than a page: whether there is more shows in it.
+  const RecentLog::Filter filter{.scenario = scenario, .since = since};
+  Numbered met =
+      newest ? recent.newest(filter, limit) : recent.after(place.recent, filter, limit + 1);
 
   // Merged, not sorted: each kind keeps its order, so that the place behind a line is a place in
   // both.

@@ -96,13 +96,36 @@ TEST_CASE("only the newest lines of deliveries are kept", "[runtime][logs]") {
   const std::uint64_t before = recent.last();
   for (std::size_t i = 0; i < RecentLog::kMax + 5; ++i)
     recent.add({.what = std::to_string(i), .scenario = i % 2 == 0 ? "a" : "b"});
-  const auto all = recent.after(before, "");
+  const auto all = recent.after(before, {});
   REQUIRE(all.size() == RecentLog::kMax);
   CHECK(all.front().second.what == "5");
   CHECK(all.front().first == before + 6);
-  CHECK(recent.after(recent.last() - 2, "").size() == 2);
-  CHECK(recent.after(recent.last() - 2, "a").size() == 1);
-  CHECK(recent.after(recent.last(), "").empty());
+  CHECK(recent.after(recent.last() - 2, {}).size() == 2);
+  CHECK(recent.after(recent.last() - 2, {.scenario = "a"}).size() == 1);
+  CHECK(recent.after(recent.last(), {}).empty());
+}
+
+TEST_CASE("a page of the newest lines copies no more than it shows", "[runtime][logs]") {
+  RecentLog recent{Instant{Duration{1'000}}};
+  // The lines of "rare" lie further apart than are looked at under one lock.
+  constexpr std::size_t kApart = 3 * RecentLog::kLookedAt;
+  for (std::size_t i = 0; i < RecentLog::kMax; ++i)
+    recent.add({.at = Instant{Duration{static_cast<std::int64_t>(i)}},
+                .what = std::to_string(i),
+                .scenario = i % kApart == 0 ? "rare" : "often"});
+  const auto whats = [](const RecentLog::Numbered& lines) {
+    std::string all;
+    for (const auto& [number, line] : lines) all += line.what + " ";
+    return all;
+  };
+  const auto kept = [](std::size_t i) { return std::to_string(i * kApart) + " "; };
+  CHECK(whats(recent.after(0, {}, 2)) == "0 1 ");
+  CHECK(whats(recent.newest({}, 2)) == "9998 9999 ");
+  CHECK(whats(recent.after(0, {.scenario = "rare"}, 3)) == kept(0) + kept(1) + kept(2));
+  CHECK(whats(recent.newest({.scenario = "rare"}, 2)) == kept(12) + kept(13));
+  CHECK(recent.newest({.scenario = "rare"}, 100).size() == 14);
+  CHECK(whats(recent.after(0, {.since = Instant{Duration{5'000}}}, 1)) == "5000 ");
+  CHECK(recent.newest({.scenario = "never"}, 5).empty());
 }
 
 TEST_CASE("a delivery list finds its way through scenarios, times and codes", "[runtime][logs]") {
