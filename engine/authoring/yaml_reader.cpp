@@ -6,6 +6,7 @@
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <optional>
 #include <sstream>
@@ -358,8 +359,18 @@ std::optional<Tree> parse(const SourceText& source, const YamlLimits& limits,
 }
 }  // namespace
 
+namespace {
+thread_local int may_not_read = 0;
+std::atomic<std::uint64_t> read_nevertheless{0};
+}  // namespace
+
+NoReading::NoReading() { ++may_not_read; }
+NoReading::~NoReading() { --may_not_read; }
+std::uint64_t NoReading::broken() { return read_nevertheless.load(); }
+
 std::optional<Tree> read_yaml(std::string_view text, Diagnostics& diagnostics,
                               const YamlLimits& limits) {
+  if (may_not_read > 0) ++read_nevertheless;
   if (text.size() > limits.bytes) {
     diagnostics.error({}, "too_large",
                       fmt::format("the file has more than {:.1f} MiB, the most that a scenario may "

@@ -1,6 +1,7 @@
 #pragma once
 // YAML text to a positioned tree, through yaml-cpp's event interface. Everything that YAML lets
 // pass in silence and an author would regret is reported here.
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -18,4 +19,16 @@ struct YamlLimits {
 /// understood.
 std::optional<Tree> read_yaml(std::string_view text, Diagnostics& diagnostics,
                               const YamlLimits& limits = {});
+
+/// Marks a thread that must read no scenario text, since one may take seconds and others wait for
+/// the thread. What it reads nevertheless is read, and counted, so that a test can tell.
+class NoReading {
+ public:
+  NoReading();
+  ~NoReading();
+  NoReading(const NoReading&) = delete;
+  NoReading& operator=(const NoReading&) = delete;
+  /// Texts that such threads have read, of the whole process.
+  static std::uint64_t broken();
+};
 }  // namespace onward

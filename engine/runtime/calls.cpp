@@ -32,15 +32,13 @@ Status Engine::note(Activity activity) {
                       .activity = {std::move(activity)}});
 }
 
-Status Engine::commit_change(const BookChange& change, std::vector<AdminRecord> admin) {
+Status Engine::commit_change(BookChange change, std::vector<AdminRecord> admin) {
   if (change.scenarios.empty() && change.versions.empty() && admin.empty()) return {};
   Commit commit{.at = clock_.now(),
                 .last_seq = last_seq_,
                 .last_contact = last_contact_,
-                .scenarios = change.scenarios,
-                .versions = change.versions,
                 .admin = std::move(admin),
-                .activity = change.activity};
+                .activity = std::move(change.activity)};
   for (const ScenarioRecord& record : change.scenarios) {
     const CatalogScenario* known = catalog_.find(record.key);
     const Scenario* current = !change.versions.empty() ? change.built.get()
@@ -51,68 +49,118 @@ Status Engine::commit_change(const BookChange& change, std::vector<AdminRecord> 
          passes_.on_change(book_.find(record.key), record, *current, last_contact_, clock_.now()))
       commit.admin.push_back(std::move(row));
   }
+  // Moved there and back: a text may have 4 MiB, and a record the names of 10,000 nodes.
+  commit.scenarios = std::move(change.scenarios);
+  commit.versions = std::move(change.versions);
   if (Status done = commit_rows(commit); !done) return done;
   passes_.adopt(commit.admin);
-  book_.adopt(change);
+  change.scenarios = std::move(commit.scenarios);
+  change.versions = std::move(commit.versions);
+  book_.adopt(std::move(change));
   rebuild_catalog();
   for (const AdminRecord& row : commit.admin) follow_switch(row);
   return {};
 }
 
+tl::unexpected<Error> Engine::changing(const std::string& id) {
+  return fail(
+      ErrorKind::Busy, "busy",
+      fmt::format("what \"{}\" is checked against keeps changing; try again in a moment", id));
+}
+
 Result<ApplyAnswer> Engine::apply(const std::string& id, const std::string& text,
                                   const MigrationRequest& migration, const std::string& who) {
+  auto made = book_.author(id, text);
+  if (!made) return tl::make_unexpected(std::move(made.error()));
+  std::optional<Moves> moves;
+  if (migration.wanted && !made->refused) {
+    auto found = book_.moves(*made, migration, census(id));
+    if (!found) return tl::make_unexpected(std::move(found.error()));
+    moves = std::move(*found);
+  }
+  auto answer = apply(*made, moves ? &*moves : nullptr, who);
+  if (!answer) return tl::make_unexpected(std::move(answer.error()));
+  if (!*answer) return changing(id);
+  return std::move(**answer);
+}
+
+Result<std::optional<ApplyAnswer>> Engine::apply(Authored& made, const Moves* moves,
+                                                 const std::string& who) {
+  using Answer = std::optional<ApplyAnswer>;
+  const std::string id = made.id;
   if (scenario_passes_.contains(pass_name(ScenarioPass::Kind::Migrate, id)))
     return fail(ErrorKind::Conflict, "migrating",
                 fmt::format("runs of \"{}\" are still going over to its newest version; apply "
                             "again when they have",
                             id));
-  auto applied = book_.apply(id, text, clock_.now());
-  if (!applied) return tl::make_unexpected(std::move(applied.error()));
-  if (applied->answer.refused) return std::move(applied->answer);
+  if (!book_.is_current(made)) return Answer{};
   std::optional<ScenarioPass> pass;
-  if (migration.wanted) {
-    auto planned = plan_migration(id, *applied, migration);
+  if (moves != nullptr && !made.refused) {
+    auto planned = plan_migration(made, *moves);
     if (!planned) return tl::make_unexpected(std::move(planned.error()));
-    pass = std::move(*planned);
+    if (!*planned) return Answer{};
+    pass = std::move(**planned);
+    pass->who = who;
+    if (!pass->to) pass.reset();  // nobody is under way elsewhere
   }
-  applied->answer.migrating = pass.has_value();
-  if (pass) pass->who = who;
-  if (applied->answer.changed)
+  auto applied = book_.apply(std::move(made), clock_.now());
+  if (!applied) return tl::make_unexpected(std::move(applied.error()));
+  if (applied->answer.refused) return Answer{std::move(applied->answer)};
+  ApplyAnswer answer = std::move(applied->answer);
+  answer.migrating = pass.has_value();
+  if (answer.changed)
     applied->change.activity.push_back(
         activity_of("scenario.applied", id, who,
                     fmt::format("version {}", applied->change.versions.front().version)));
   std::vector<AdminRecord> admin = first_switches(id, applied->change);
   if (pass) admin.push_back(record_of(*pass));
-  if (Status done = commit_change(applied->change, std::move(admin)); !done)
+  if (Status done = commit_change(std::move(applied->change), std::move(admin)); !done)
     return tl::make_unexpected(done.error());
   if (pass) scenario_passes_[pass->name()] = std::move(*pass);
-  if (Status done = take_transitions(); !done) return tl::make_unexpected(done.error());
+  // It is applied, whatever comes of its times: a fault there is the store's, and ends the engine.
+  if (Status done = take_transitions(); !done) fault_ = done.error();
   auto info = book_.info(id, /*with_text=*/false);
   if (!info) return tl::make_unexpected(std::move(info.error()));
-  applied->answer.scenario = std::move(*info);
-  if (applied->answer.changed)
+  answer.scenario = std::move(*info);
+  if (answer.changed)
     log({"scenario.applied",
          {{"scenario", id},
-          {"version", count_value(applied->answer.scenario.version)},
+          {"version", count_value(answer.scenario.version)},
           {"by", who.empty() ? "engine" : who}}});
-  return std::move(applied->answer);
+  return Answer{std::move(answer)};
 }
 
 Result<ScenarioInfo> Engine::duplicate(const std::string& id, const std::string& new_id,
                                        const std::string& who) {
-  auto applied = book_.duplicate(id, new_id, clock_.now());
+  auto made = book_.author_copy(id, new_id);
+  if (!made) return tl::make_unexpected(std::move(made.error()));
+  auto answer = duplicate(*made, who);
+  if (!answer) return tl::make_unexpected(std::move(answer.error()));
+  if (!*answer) return changing(id);
+  return std::move(**answer);
+}
+
+Result<std::optional<ScenarioInfo>> Engine::duplicate(Authored& made, const std::string& who) {
+  using Answer = std::optional<ScenarioInfo>;
+  if (!book_.is_current(made)) return Answer{};
+  const std::string id = made.copy_of, new_id = made.id;
+  auto applied = book_.apply(std::move(made), clock_.now());
   if (!applied) return tl::make_unexpected(std::move(applied.error()));
   if (applied->answer.refused)
     return fail(ErrorKind::Conflict, "not_valid_any_more",
                 fmt::format("scenario \"{}\" was accepted by an earlier version of Onward, but is "
                             "not valid now; apply a corrected file under the new id",
                             id));
-  applied->change.activity.push_back(
-      activity_of("scenario.duplicated", new_id, who, fmt::format("from \"{}\"", id)));
-  if (Status done = commit_change(applied->change, first_switches(new_id, applied->change)); !done)
+  const Activity activity =
+      activity_of("scenario.duplicated", new_id, who, fmt::format("from \"{}\"", id));
+  applied->change.activity.push_back(activity);
+  std::vector<AdminRecord> switches = first_switches(new_id, applied->change);
+  if (Status done = commit_change(std::move(applied->change), std::move(switches)); !done)
     return tl::make_unexpected(done.error());
-  log_changes(applied->change.activity);
-  return info(new_id, /*with_text=*/false);
+  log_changes({activity});
+  auto copy = info(new_id, /*with_text=*/false);
+  if (!copy) return tl::make_unexpected(std::move(copy.error()));
+  return Answer{std::move(*copy)};
 }
 
 namespace {
@@ -187,7 +235,12 @@ Result<ScenarioInfo> Engine::remove_draft(const std::string& id, const std::stri
 }
 
 Result<ScenarioStats> Engine::stats(const std::string& id, Version version) const {
-  auto stats = book_.stats(id, version, counters_, clock_.now());
+  return stats(id, version, version == 0 ? nullptr : book_.load({id, version}));
+}
+
+Result<ScenarioStats> Engine::stats(const std::string& id, Version version,
+                                    std::shared_ptr<const Scenario> scenario) const {
+  auto stats = book_.stats(id, version, counters_, clock_.now(), std::move(scenario));
   const ScenarioRecord* record = stats ? book_.find(id) : nullptr;
   if (record == nullptr || switches_.empty()) return stats;
   std::set<std::string_view> paused;
@@ -230,6 +283,7 @@ Result<ContactAnswer> Engine::contact(const ContactName& name) {
 void Engine::take_fields(CustomFields fields) {
   fields_ = std::make_shared<const CustomFields>(std::move(fields));
   book_.know_fields(fields_);
+  ++generation_;
 }
 
 Result<bool> Engine::declare_field(const CustomField& field, const std::string& who) {

@@ -1,6 +1,7 @@
 #include "engine/runtime/engine.h"
 
 #include <algorithm>
+#include <cassert>
 #include <chrono>
 #include <iterator>
 #include <utility>
@@ -144,10 +145,25 @@ void Engine::compare_clock(std::optional<Instant> newest) const {
 }
 
 void Engine::rebuild_catalog() {
-  catalog_ = book_.catalog(counters_, epochs_.newest(), options_.account_id);
+  const VersionsInUse used = versions_in_use(counters_);
+  for (VersionName& name : book_.missing(used)) {
+    if (!reads_elsewhere_)
+      book_.adopt(name, book_.load(name));
+    else if (awaited_.insert(name).second)
+      wanted_.push_back(std::move(name));
+  }
+  catalog_ = book_.catalog(used, epochs_.newest(), options_.account_id);
   scenario_due_ = book_.next_due();
   next_check_ = passes_.next_check(catalog_);
   ++generation_;
+}
+
+void Engine::adopt_version(const VersionName& name, std::shared_ptr<const Scenario> scenario) {
+  awaited_.erase(name);
+  book_.adopt(name, std::move(scenario));
+  rebuild_catalog();
+  std::vector<Dispatcher::Handout> waiting = std::exchange(waiting_for_version_, {});
+  hand_out(waiting);
 }
 
 // ---- batches ----
@@ -163,7 +179,21 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
   return done;
 }
 
+Status Engine::take_now(std::vector<Job> jobs) {
+  std::vector<AttemptResult> none;
+  return take_inputs(jobs, none);
+}
+
 Status Engine::work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> results) {
+  assert(!working_);
+  working_ = true;
+  Status done = work_through(std::move(jobs), std::move(results));
+  working_ = false;
+  return done;
+}
+
+Status Engine::work_through(std::vector<Job> jobs, std::vector<AttemptResult> results) {
+  if (fault_) return tl::make_unexpected(*fault_);
   if (unwritable_ && clock_.now() >= paused_until(probe_at_, clock_.now())) {
     Status probed = store_->probe();
     if (!probed) {
@@ -200,6 +230,7 @@ Status Engine::work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> resu
       ++end;
       if (!done && done.error().kind == ErrorKind::Internal) done = {};
       if (Status lasting = survivable(std::move(done)); !lasting) return lasting;
+      if (fault_) return tl::make_unexpected(*fault_);
     }
     first = end;
   }
@@ -654,6 +685,11 @@ void Engine::hand_out(std::vector<Dispatcher::Handout>& handouts) {
                        .permanent = true});
       continue;
     }
+    if (home != nullptr && version == home->versions.end() &&
+        awaited_.contains({home->id, delivery.endpoint.version})) {
+      waiting_for_version_.push_back(std::move(handout));
+      continue;
+    }
     if (node == nullptr || node->node->delivery_policy() == nullptr) {
       held_.push_back({.delivery = delivery.key,
                        .number = delivery.attempts + 1,
@@ -701,6 +737,9 @@ void Engine::withdraw(const std::vector<DeliveryKey>& deliveries) {
   const std::set<DeliveryKey> gone{deliveries.begin(), deliveries.end()};
   std::erase_if(release_.tasks,
                 [&](const DeliveryTask& task) { return gone.contains(task.delivery); });
+  std::erase_if(waiting_for_version_, [&](const Dispatcher::Handout& handout) {
+    return gone.contains(handout.delivery.key);
+  });
   release_.withdrawn.insert(release_.withdrawn.end(), deliveries.begin(), deliveries.end());
 }
 

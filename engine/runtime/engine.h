@@ -112,6 +112,9 @@ class Engine {
   /// it committed for them may not be durable yet: whoever may learn of it then is named by
   /// `take_release`. Calls see, and leave behind, only what is durable.
   Status work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> results);
+  /// For calls: commits inputs of jobs right away. Answered with all else that `take_release`
+  /// names.
+  Status take_now(std::vector<Job> jobs);
   Release take_release() { return std::exchange(release_, {}); }
   /// All of it: works, syncs, lets go.
   Status work(std::vector<Job> jobs, std::vector<AttemptResult> results);
@@ -142,17 +145,45 @@ class Engine {
 
   // For calls: everything below runs on the engine's thread, between two batches. `who` of a change
   // is the name of the token behind it; empty: the engine itself.
+
+  // These read texts of scenarios, which may take seconds: for engines without threads.
   Result<ApplyAnswer> apply(const std::string& id, const std::string& text,
                             const MigrationRequest& migration = {}, const std::string& who = {});
-  Result<ScenarioPlan> plan(const std::string& id, const std::string& text,
-                            const MigrationRequest& migration) const;
-  /// Begins it; the pieces are done by `work`.
-  Result<ScenarioInfo> purge(const std::string& id, const std::string& who = {});
-  Result<ScenarioVersions> versions(const std::string& id) const;
-  Result<ScenarioInfo> info(const std::string& id, bool with_text) const;
-  std::vector<ScenarioInfo> scenarios() const;
   Result<ScenarioInfo> duplicate(const std::string& id, const std::string& new_id,
                                  const std::string& who = {});
+  Result<ScenarioPlan> plan(const std::string& id, const std::string& text,
+                            const MigrationRequest& migration) const;
+  Result<ScenarioVersions> versions(const std::string& id);
+  Result<ScenarioStats> stats(const std::string& id, Version version) const;
+
+  // The same, with what the texts say read elsewhere, on a copy of `book`. None of these reads one.
+  /// `made` is taken where it is current; else nothing: it must be made again, with its `moves`.
+  /// `moves` may be null: then nobody is moved.
+  Result<std::optional<ApplyAnswer>> apply(Authored& made, const Moves* moves,
+                                           const std::string& who);
+  Result<std::optional<ScenarioInfo>> duplicate(Authored& made, const std::string& who);
+  /// Where the runs of a scenario are now.
+  RunCensus census(const std::string& id) const;
+  /// `sizes`: of versions whose number of nodes was not known.
+  Result<ScenarioVersions> versions(const std::string& id,
+                                    const std::map<Version, std::size_t>& sizes);
+  /// `scenario`: of an older version, which may not be in memory; may be null.
+  Result<ScenarioStats> stats(const std::string& id, Version version,
+                              std::shared_ptr<const Scenario> scenario) const;
+  /// The refusal of what could not be made often enough.
+  static tl::unexpected<Error> changing(const std::string& id);
+
+  /// From now on versions that are needed and not in memory are read elsewhere: `take_wanted` names
+  /// them, each once, and `adopt_version` is to be told what came of it. Meanwhile deliveries that
+  /// need one wait.
+  void read_elsewhere() { reads_elsewhere_ = true; }
+  std::vector<VersionName> take_wanted() { return std::exchange(wanted_, {}); }
+  /// Null: it cannot be read.
+  void adopt_version(const VersionName& name, std::shared_ptr<const Scenario> scenario);
+  /// Begins it; the pieces are done by `work`.
+  Result<ScenarioInfo> purge(const std::string& id, const std::string& who = {});
+  Result<ScenarioInfo> info(const std::string& id, bool with_text) const;
+  std::vector<ScenarioInfo> scenarios() const;
   Result<ScenarioInfo> activate(const std::string& id,
                                 const std::optional<std::vector<std::string>>& test_emails,
                                 const std::string& who = {});
@@ -172,7 +203,6 @@ class Engine {
                        std::string text = {}) const;
   std::shared_ptr<const RecentLog> recent() const { return recent_; }
   const Switches& switches() const { return switches_; }
-  Result<ScenarioStats> stats(const std::string& id, Version version) const;
   Result<ContactAnswer> contact(const ContactName& name);
   Result<std::optional<ContactKey>> find_contact(const ContactName& name);
   /// `token` has a hash, a name, a role and perhaps an end.
@@ -194,7 +224,8 @@ class Engine {
   /// Why nothing can be written for now (a full disk, one that may only be read, a lock of another
   /// program): intake is refused until a probe succeeds.
   const std::optional<Error>& unwritable() const { return unwritable_; }
-  /// Grows with every change of a scenario, so that others know when to look again.
+  /// Grows with every change of a scenario and of what files may name, so that others know when to
+  /// look again.
   std::uint64_t catalog_generation() const { return generation_; }
   Store& store() { return *store_; }
 
@@ -218,6 +249,7 @@ class Engine {
   Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySink& sink,
          const Clock& clock, const RuntimeOptions& options, const Snapshot& snapshot, Vault vault);
 
+  Status work_through(std::vector<Job> jobs, std::vector<AttemptResult> results);
   Status take_inputs(std::span<Job> jobs, std::vector<AttemptResult>& results);
   Status commit_batch(std::span<const Work> work, std::span<const AttemptResult> results,
                       std::span<const AdminRecord> admin = {});
@@ -242,14 +274,13 @@ class Engine {
   Status step_pass();
   Status refill();
   void hand_out(std::vector<Dispatcher::Handout>& handouts);
-  Status commit_change(const BookChange& change, std::vector<AdminRecord> admin = {});
+  Status commit_change(BookChange change, std::vector<AdminRecord> admin = {});
   Status commit_admin(std::vector<AdminRecord> records, std::vector<Activity> activity);
   // scenario_life.cpp
   Status take_transitions();
   std::optional<ScenarioProgress> progress_of(const ScenarioRecord& record) const;
-  Result<std::optional<ScenarioPass>> plan_migration(const std::string& id,
-                                                     const ScenarioBook::Applied& applied,
-                                                     const MigrationRequest& request) const;
+  Result<std::optional<ScenarioPass>> plan_migration(const Authored& made,
+                                                     const Moves& moves) const;
   Status step_scenario_passes();
   Result<bool> work_off(const std::vector<Input>& inputs);
   Status step_migration(ScenarioPass pass);
@@ -367,6 +398,10 @@ class Engine {
   Catalog catalog_;
   std::uint64_t generation_ = 0;
   std::uint64_t changes_ = 0;  // begun: see `guarded`
+  bool reads_elsewhere_ = false;
+  std::vector<VersionName> wanted_;                       // not in memory, and not yet given out
+  std::set<VersionName> awaited_;                         // not in memory, and being read
+  std::vector<Dispatcher::Handout> waiting_for_version_;  // what is to leave when they are
   TriggerPasses passes_;
   std::optional<Instant> next_check_;  // of a trigger that asks everybody at a set time
   Dispatcher dispatcher_;
@@ -385,6 +420,8 @@ class Engine {
   std::vector<AttemptResult> held_;   // results that the disk could not take yet
   std::vector<AttemptResult> later_;  // and those that are for the next round, behind them
   std::optional<Error> unwritable_;   // why nothing can be written for now
+  std::optional<Error> fault_;        // of the store, met by a call that had its answer: ends it all
+  bool working_ = false;              // in `work_ahead`, which calls must not enter again
   std::optional<Instant> held_since_;
   Instant probe_at_{};
   Instant timers_from_{};  // none is taken before

@@ -164,12 +164,12 @@ void WorkWatch::end() {
 
 WorkGuard::WorkGuard(WorkingFile* file, const WorkItem& item, std::string_view label)
     : file_{file}, item_{item}, poison_{file != nullptr && file->is_poison(item)} {
-  if (file_ != nullptr && !poison_) file_->begin(item, label);
+  if (file_ != nullptr && !poison_) file_->begin_text(item, label);
 }
 
 WorkGuard::~WorkGuard() {
   if (file_ == nullptr || poison_) return;
-  file_->end();
+  file_->end_text();
   file_->forget(item_);
 }
 
@@ -180,7 +180,7 @@ WorkGuard::~WorkGuard() {
 Status Engine::meet_suspects() {
   WorkingFile* file = options_.working.get();
   if (file == nullptr) return {};
-  for (const Suspect& suspect : std::vector<Suspect>{file->suspects()}) {
+  for (const Suspect& suspect : file->suspects()) {
     const bool poison = suspect.crashes >= WorkingFile::kCrashesMax;
     if (suspect.fresh)
       log({poison ? "poison.set_aside" : "crash.at_work",

@@ -44,7 +44,7 @@ class WorkWatch {
   WorkItem item_;
 };
 
-/// The same for one thing outside of batches.
+/// The same for the text of a scenario, while it is read and built.
 class WorkGuard {
  public:
   WorkGuard(WorkingFile* file, const WorkItem& item, std::string_view label);

@@ -20,17 +20,14 @@ std::string Directory::scenario(ScenarioKey key) const {
 std::string Directory::node(ScenarioKey key, NodeNumber number) const {
   const auto found = scenarios.find(key);
   if (found == scenarios.end()) return {};
-  const auto name = found->second.nodes.find(number);
-  return name == found->second.nodes.end() ? std::string{} : name->second;
+  const NodeNames::Named* named = found->second.nodes->find(number);
+  return named == nullptr ? std::string{} : named->id;
 }
 
 std::shared_ptr<const Directory> make_directory(const ScenarioBook& book) {
   auto directory = std::make_shared<Directory>();
-  for (const ScenarioInfo& info : book.list()) {
-    const ScenarioRecord* record = book.find(info.id);
-    Directory::Scenario& scenario = directory->scenarios[record->key];
-    scenario.id = record->id;
-    for (const auto& [id, number] : record->nodes) scenario.nodes[number] = id;
+  for (const ScenarioRecord* record : book.records()) {
+    directory->scenarios[record->key] = {.id = record->id, .nodes = book.names(record->id)};
     directory->by_id[record->id] = record->key;
   }
   return directory;
@@ -87,11 +84,9 @@ Result<ScenarioKey> scenario_of(const Directory& directory, const std::string& i
 Result<NodeNumber> node_of(const Directory& directory, ScenarioKey scenario,
                            const std::string& node) {
   const Directory::Scenario& home = directory.scenarios.at(scenario);
+  if (const NodeNames::Named* named = home.nodes->find(node)) return named->number;
   std::vector<std::string> names;
-  for (const auto& [number, id] : home.nodes) {
-    if (id == node) return number;
-    names.push_back(id);
-  }
+  for (const NodeNames::Named& named : home.nodes->all()) names.push_back(named.id);
   const std::string nearest = nearest_name(node, names);
   return fail(ErrorKind::NotFound, "unknown_node",
               fmt::format("scenario \"{}\" has no node \"{}\"{}", home.id, clipped(node),
@@ -108,7 +103,8 @@ Result<NodePlaces> places_of(const Directory& directory, const std::string& scen
     if (!node.empty())
       return fail(ErrorKind::Invalid, "no_scenario", "a node is named together with its scenario");
     for (const auto& [key, home] : directory.scenarios)
-      for (const auto& [number, id] : home.nodes) places.emplace_back(key, number);
+      for (const NodeNames::Named& named : home.nodes->all())
+        places.emplace_back(key, named.number);
     return places;
   }
   const auto key = scenario_of(directory, scenario);
@@ -119,8 +115,8 @@ Result<NodePlaces> places_of(const Directory& directory, const std::string& scen
     places.emplace_back(*key, *number);
     return places;
   }
-  for (const auto& [number, id] : directory.scenarios.at(*key).nodes)
-    places.emplace_back(*key, number);
+  for (const NodeNames::Named& named : directory.scenarios.at(*key).nodes->all())
+    places.emplace_back(*key, named.number);
   return places;
 }
 

@@ -20,7 +20,7 @@ namespace onward {
 struct Directory {
   struct Scenario {
     std::string id;
-    std::map<NodeNumber, std::string> nodes;
+    std::shared_ptr<const NodeNames> nodes;  ///< Never null.
   };
   std::map<ScenarioKey, Scenario> scenarios;
   std::map<std::string, ScenarioKey, std::less<>> by_id;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/authoring/yaml_reader.h"
 #include "engine/runtime/runtime_impl.h"
 
 namespace onward {
@@ -35,11 +36,14 @@ tl::unexpected<Error> busy() {
 
 // ---- intake ----
 
+tl::unexpected<Error> Runtime::Impl::not_running() const {
+  return fail(ErrorKind::Unavailable, closing ? "stopping" : "not_running",
+              closing ? "the server is stopping" : "the engine is not running");
+}
+
 Status Runtime::Impl::push(Job job, std::size_t events) {
   const std::lock_guard lock{mutex};
-  if (!started || closing || ended)
-    return fail(ErrorKind::Unavailable, closing ? "stopping" : "not_running",
-                closing ? "the server is stopping" : "the engine is not running");
+  if (!started || closing || ended) return not_running();
   if (events > 0 && unwritable) return not_now(*unwritable);
   // One post larger than the whole queue is let in when nothing else waits.
   if (events > 0 && events_waiting > 0 && events_waiting + events > options.intake_max)
@@ -101,6 +105,7 @@ Runtime::Impl::Steady::time_point Runtime::Impl::fold_from() const {
 
 void Runtime::Impl::run() {
   ::pthread_setname_np(::pthread_self(), "onward-engine");
+  const NoReading no_reading;
   std::vector<Job> taken;
   std::vector<AttemptResult> settled;
   while (wait_for_work(taken, settled)) {
@@ -112,6 +117,7 @@ void Runtime::Impl::run() {
       return;
     }
     refresh();
+    read_wanted();
     last_work = Steady::now();
     if (engine->fold_pending() && unfolded_since == Steady::time_point{})
       unfolded_since = Steady::now();
@@ -219,13 +225,15 @@ bool Runtime::Impl::fold_in_quiet() {
 /// Shows other threads what the engine's last work changed.
 void Runtime::Impl::refresh() {
   std::shared_ptr<const Directory> names;
+  std::shared_ptr<const ScenarioBook> copy;
   if (shown_secrets != engine->secrets().values()) {
     shown_secrets = engine->secrets().values();
     secrets.put(shown_secrets);
   }
   if (generation != engine->catalog_generation()) {
     generation = engine->catalog_generation();
-    names = make_directory(engine->book());
+    copy = std::make_shared<const ScenarioBook>(engine->book());
+    names = make_directory(*copy);
   }
   // These two cost more than a batch, so they may lag.
   const auto moment = std::chrono::steady_clock::now();
@@ -236,7 +244,8 @@ void Runtime::Impl::refresh() {
   if (look) watch_log(log);
   const std::optional<Instant> oldest = look ? engine->oldest_due() : std::nullopt;
 
-  const std::lock_guard lock{mutex};
+  std::unique_lock lock{mutex};
+  if (copy) book.swap(copy);
   if (look) {
     bytes_on_disk = bytes;
     log_bytes = log;
@@ -248,6 +257,9 @@ void Runtime::Impl::refresh() {
   fields = engine->custom_fields();
   figures = engine->figures();
   tokens = engine->tokens();
+  lock.unlock();
+  // What the last one alone knew is destroyed elsewhere: it may be a scenario of 10,000 nodes.
+  if (copy) authors->queue().discard(std::move(copy));
 }
 
 /// The log is used again when all of it is in the database and nobody reads it: one that grows is
@@ -318,14 +330,19 @@ Result<std::unique_ptr<Runtime>> Runtime::open(std::unique_ptr<Store> store, con
   impl->releases = std::make_unique<ReleaseThread>(
       impl->engine->store(), *impl,
       [to = impl.get()](const Error& error) { to->cannot_sync(error); });
+  impl->authors = std::make_unique<AuthorThread>(impl->options.log);
   impl->refresh();
   return std::unique_ptr<Runtime>{new Runtime(std::move(impl))};
 }
 
-Runtime::~Runtime() { (void)stop(Duration::zero()); }
+Runtime::~Runtime() {
+  (void)stop(Duration::zero());
+  impl_->authors->stop();  // of one that was never started as well
+}
 
 void Runtime::start() {
   impl_->deliverer->start();
+  impl_->engine->read_elsewhere();
   const std::lock_guard lock{impl_->mutex};
   impl_->started = true;
   impl_->thread = std::thread{[this] { impl_->run(); }};
@@ -339,6 +356,7 @@ Status Runtime::stop(Duration patience) {
     const std::lock_guard lock{impl_->mutex};
     impl_->closing = true;
   }
+  impl_->authors->stop();
   // New requests stop leaving first; what is in flight is still recorded by the engine.
   impl_->deliverer->stop(patience);
   {

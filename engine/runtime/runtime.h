@@ -1,7 +1,7 @@
 #pragma once
 // The running engine, as the edges see it: every call may come from any thread and returns at once;
-// what it asked for is answered by a callback on the thread of the engine, of the reader or of
-// releases, which must not block.
+// what it asked for is answered by a callback on the thread of the engine, of the author, of the
+// reader or of releases, which must not block.
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -310,7 +310,7 @@ struct RuntimeOptions {
   std::shared_ptr<WorkingFile> working;        ///< Null: a crash leaves no name behind.
 };
 
-/// Owns the threads of the engine, of the reader and of releases. The store and the deliverer are
+/// Owns the threads of the engine, of the author, of the reader and of releases. The store and the deliverer are
 /// given to it.
 class Runtime {
  public:
@@ -350,6 +350,9 @@ class Runtime {
   // `who` of a change is the name of the token behind it, for the log.
   Status apply(std::string id, std::string text, Done<Result<ApplyAnswer>> done,
                MigrationRequest migration = {}, std::string who = {});
+  /// What is wrong with a file, held to what the server knows: as a new version of `id`, or, where
+  /// `id` is empty, as a scenario of its own. Changes nothing.
+  Status validate(std::string id, std::string text, Done<Result<std::vector<Diagnostic>>> done);
   /// Changes nothing.
   Status plan(std::string id, std::string text, MigrationRequest migration,
               Done<Result<ScenarioPlan>> done);

@@ -152,7 +152,7 @@ Status Runtime::forget_contact(ContactName who, Done<Result<bool>> done, std::st
                                      return done(tl::make_unexpected(*refusal));
                                    done(answer->found);
                                  }});
-    if (Status worked = engine.work_ahead(std::move(jobs), {}); !worked) return worked;
+    if (Status taken = engine.take_now(std::move(jobs)); !taken) return taken;
     // The number alone: the log must not remember whom nobody else does.
     return engine.note(engine.activity_of("contact.forgotten", {}, by,
                                           fmt::format("contact number {}", (*key)->value)));
@@ -168,57 +168,9 @@ Status Runtime::contact(ContactName who, Done<Result<ContactAnswer>> done) {
 
 // ---- scenarios ----
 
-namespace {
-/// A fault of the store ends the engine; one of the asker is only answered.
-template <class T>
-Status answered(const Result<T>& result) {
-  if (!result && result.error().kind == ErrorKind::Io) return tl::make_unexpected(result.error());
-  return {};
-}
-
-/// The call that answers `done` with what `act` finds.
-///
-/// `seen` is called in between: what the act changed is shown to other threads before it is
-/// answered.
-template <class T, class Act>
-std::function<Status(Engine&)> asking(std::function<void()> seen, Done<Result<T>> done, Act act) {
-  return [seen = std::move(seen), done = std::move(done),
-          act = std::move(act)](Engine& engine) mutable -> Status {
-    Result<T> result = engine.guarded("engine.call", [&] { return act(engine); });
-    Status status = answered(result);
-    seen();
-    done(std::move(result));
-    return status;
-  };
-}
-}  // namespace
-
-Status Runtime::apply(std::string id, std::string text, Done<Result<ApplyAnswer>> done,
-                      MigrationRequest migration, std::string who) {
-  return impl_->call(
-      asking(impl_->showing(), std::move(done),
-             [id = std::move(id), text = std::move(text), migration = std::move(migration),
-              who = std::move(who)](Engine& of) { return of.apply(id, text, migration, who); }));
-}
-
-Status Runtime::plan(std::string id, std::string text, MigrationRequest migration,
-                     Done<Result<ScenarioPlan>> done) {
-  return impl_->call(asking(
-      impl_->showing(), std::move(done),
-      [id = std::move(id), text = std::move(text), migration = std::move(migration)](Engine& of) {
-        return of.plan(id, text, migration);
-      }));
-}
-
 Status Runtime::purge(std::string id, Done<Result<ScenarioInfo>> done, std::string who) {
-  return impl_->call(
-      asking(impl_->showing(), std::move(done),
-             [id = std::move(id), who = std::move(who)](Engine& of) { return of.purge(id, who); }));
-}
-
-Status Runtime::versions(std::string id, Done<Result<ScenarioVersions>> done) {
-  return impl_->call(asking(impl_->showing(), std::move(done),
-                            [id = std::move(id)](Engine& of) { return of.versions(id); }));
+  return impl_->call_after(id, std::move(done),
+                           [id, who = std::move(who)](Engine& of) { return of.purge(id, who); });
 }
 
 Status Runtime::version_text(std::string id, Version version, Done<Result<VersionText>> done) {
@@ -229,37 +181,29 @@ Status Runtime::version_text(std::string id, Version version, Done<Result<Versio
 
 Status Runtime::activate(std::string id, std::optional<std::vector<std::string>> test_emails,
                          Done<Result<ScenarioInfo>> done, std::string who) {
-  return impl_->call(
-      asking(impl_->showing(), std::move(done),
-             [id = std::move(id), emails = std::move(test_emails),
-              who = std::move(who)](Engine& of) { return of.activate(id, emails, who); }));
+  return impl_->call_after(id, std::move(done),
+                           [id, emails = std::move(test_emails), who = std::move(who)](Engine& of) {
+                             return of.activate(id, emails, who);
+                           });
 }
 
 Status Runtime::hold(std::string id, Done<Result<ScenarioInfo>> done, std::string who) {
-  return impl_->call(
-      asking(impl_->showing(), std::move(done),
-             [id = std::move(id), who = std::move(who)](Engine& of) { return of.hold(id, who); }));
+  return impl_->call_after(id, std::move(done),
+                           [id, who = std::move(who)](Engine& of) { return of.hold(id, who); });
 }
 
 Status Runtime::archive(std::string id, bool cancel_pending, Done<Result<ScenarioInfo>> done,
                         std::string who) {
-  return impl_->call(asking(impl_->showing(), std::move(done),
-                            [id = std::move(id), cancel_pending, who = std::move(who)](Engine& of) {
-                              return of.archive(id, cancel_pending, who);
-                            }));
-}
-
-Status Runtime::duplicate(std::string id, std::string new_id, Done<Result<ScenarioInfo>> done,
-                          std::string who) {
-  return impl_->call(asking(impl_->showing(), std::move(done),
-                            [id = std::move(id), new_id = std::move(new_id), who = std::move(who)](
-                                Engine& of) { return of.duplicate(id, new_id, who); }));
+  return impl_->call_after(id, std::move(done),
+                           [id, cancel_pending, who = std::move(who)](Engine& of) {
+                             return of.archive(id, cancel_pending, who);
+                           });
 }
 
 Status Runtime::remove_draft(std::string id, Done<Result<ScenarioInfo>> done, std::string who) {
-  return impl_->call(asking(
-      impl_->showing(), std::move(done),
-      [id = std::move(id), who = std::move(who)](Engine& of) { return of.remove_draft(id, who); }));
+  return impl_->call_after(id, std::move(done), [id, who = std::move(who)](Engine& of) {
+    return of.remove_draft(id, who);
+  });
 }
 
 // ---- by hand ----
@@ -343,7 +287,7 @@ Status Runtime::Impl::resume_page(Engine& of, const std::shared_ptr<Resuming>& w
               !next)
             work->done(tl::make_unexpected(next.error()));
         }});
-  return of.work_ahead(std::move(resumed), {});
+  return of.take_now(std::move(resumed));
 }
 
 Status Runtime::Impl::resume_next(Engine& of, const std::shared_ptr<Resuming>& work) {
@@ -394,12 +338,6 @@ Status Runtime::scenarios(Done<Result<std::vector<ScenarioInfo>>> done) {
   return impl_->call(asking(impl_->showing(), std::move(done), [](Engine& of) {
     return Result<std::vector<ScenarioInfo>>{of.scenarios()};
   }));
-}
-
-Status Runtime::stats(std::string id, Version version, Done<Result<ScenarioStats>> done) {
-  return impl_->call(
-      asking(impl_->showing(), std::move(done),
-             [id = std::move(id), version](Engine& of) { return of.stats(id, version); }));
 }
 
 // ---- lists ----

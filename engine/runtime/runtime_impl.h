@@ -1,6 +1,6 @@
 #pragma once
 // What the runtime is made of: threads and queues (runtime.cpp), and the calls that go through them
-// (runtime_calls.cpp). Included by these two, by nobody else.
+// (runtime_calls.cpp, runtime_author.cpp). Included by these three, by nobody else.
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/runtime/author_thread.h"
 #include "engine/runtime/clock_watch.h"
 #include "engine/runtime/engine.h"
 #include "engine/runtime/queries.h"
@@ -22,7 +23,31 @@
 #include "engine/secrets/secret_source.h"
 
 namespace onward {
-/// Hands over between the edges' threads, the engine thread, the deliverer and the reader.
+/// A fault of the store ends the engine; one of the asker is only answered.
+template <class T>
+Status answered(const Result<T>& result) {
+  if (!result && result.error().kind == ErrorKind::Io) return tl::make_unexpected(result.error());
+  return {};
+}
+
+/// The call that answers `done` with what `act` finds.
+///
+/// `seen` is called in between: what the act changed is shown to other threads before it is
+/// answered.
+template <class T, class Act>
+std::function<Status(Engine&)> asking(std::function<void()> seen, Done<Result<T>> done, Act act) {
+  return [seen = std::move(seen), done = std::move(done),
+          act = std::move(act)](Engine& engine) mutable -> Status {
+    Result<T> result = engine.guarded("engine.call", [&] { return act(engine); });
+    Status status = answered(result);
+    seen();
+    done(std::move(result));
+    return status;
+  };
+}
+
+/// Hands over between the edges' threads, the engine thread, the author thread, the deliverer and
+/// the reader.
 struct Runtime::Impl final : DeliverySink {
   using Steady = std::chrono::steady_clock;
   /// Parked runs that are resumed page by page.
@@ -37,7 +62,26 @@ struct Runtime::Impl final : DeliverySink {
   void pause(bool paused) override { deliverer->pause(paused); }
 
   Status push(Job job, std::size_t events);
+  tl::unexpected<Error> not_running() const;  // with the mutex
   Status call(std::function<Status(Engine&)> call) { return push(CallJob{std::move(call)}, 0); }
+  /// A call that the engine takes after all that waits for texts of `scenario` to be read.
+  template <class T, class Act>
+  Status call_after(const std::string& scenario, Done<Result<T>> done, Act act);
+  // runtime_author.cpp
+  Status ask_author(std::string scenario, std::size_t bytes, AuthorQueue::Task task);
+  struct Applying;
+  struct Planning;
+  struct Copying;
+  struct Sizing;
+  void begin_apply(const std::shared_ptr<Applying>& work, AuthorQueue::Turn turn);
+  void author_apply(const std::shared_ptr<Applying>& work, AuthorQueue::Turn turn);
+  Status commit_apply(Engine& of, const std::shared_ptr<Applying>& work, AuthorQueue::Turn turn);
+  void author_copy(const std::shared_ptr<Copying>& work, AuthorQueue::Turn turn);
+  Status commit_copy(Engine& of, const std::shared_ptr<Copying>& work, AuthorQueue::Turn turn);
+  void count_nodes(const std::shared_ptr<Sizing>& work);
+  std::shared_ptr<const Scenario> look_up(const VersionName& name);
+  void read_wanted();
+  std::shared_ptr<const ScenarioBook> shown_book() const;
   Status read(bool fresh, std::function<void(StoreReader&, const Directory&)> query);
   void take_results(std::vector<AttemptResult> finished);
   void run();
@@ -68,6 +112,7 @@ struct Runtime::Impl final : DeliverySink {
   std::unique_ptr<Engine> engine;
   std::unique_ptr<ReaderThread> reader;
   std::unique_ptr<ReleaseThread> releases;
+  std::unique_ptr<AuthorThread> authors;
   Epochs epochs;
   std::shared_ptr<const RecentLog> recent;
   std::thread thread;
@@ -89,6 +134,7 @@ struct Runtime::Impl final : DeliverySink {
   std::function<void(std::string)> on_failure;
   std::shared_ptr<const TokenBook> tokens;
   std::shared_ptr<const Directory> directory;
+  std::shared_ptr<const ScenarioBook> book;
   std::shared_ptr<const CustomFields> fields;
   EngineFigures figures;
   std::uint64_t bytes_on_disk = 0, log_bytes = 0;
@@ -103,5 +149,21 @@ struct Runtime::Impl final : DeliverySink {
   std::uint64_t log_told = 0;  // how long the write-ahead log was when it was told of last
   Steady::time_point unfolded_since{}, last_work{}, last_look{};
   ClockWatch clock_watch;
+
+  // The author thread's own: versions that were looked at lately and are not in the catalog.
+  std::map<std::pair<ScenarioKey, Version>, std::shared_ptr<const Scenario>> looked_up;
 };
+
+template <class T, class Act>
+Status Runtime::Impl::call_after(const std::string& scenario, Done<Result<T>> done, Act act) {
+  if (!authors->queue().has(scenario))
+    return call(asking(showing(), std::move(done), std::move(act)));
+  authors->queue().ask_anyway(scenario, [this, done = std::move(done), act = std::move(act)](
+                                            Result<AuthorQueue::Turn> turn) mutable {
+    if (!turn) return done(tl::make_unexpected(std::move(turn.error())));
+    if (Status taken = call(asking(showing(), done, std::move(act))); !taken)
+      done(tl::make_unexpected(std::move(taken.error())));
+  });
+  return {};
+}
 }  // namespace onward

@@ -23,14 +23,8 @@ bool has_errors(const std::vector<Diagnostic>& diagnostics) {
       diagnostics, [](const Diagnostic& found) { return found.severity == Severity::Error; });
 }
 
-const std::string* kind_of(const ScenarioRecord& record, std::string_view node) {
-  const auto found =
-      std::ranges::find(record.kinds, node, &std::pair<std::string, std::string>::first);
-  return found == record.kinds.end() ? nullptr : &found->second;
-}
-
 /// What only the server can know: the id it was sent under, and kinds of earlier versions.
-void check_against(const ScenarioRecord* record, std::string_view id, const Scenario& scenario,
+void check_against(const NodeNames* names, std::string_view id, const Scenario& scenario,
                    std::vector<Diagnostic>& diagnostics) {
   if (scenario.id != id)
     diagnostics.push_back({.at = {1, 1},
@@ -38,16 +32,16 @@ void check_against(const ScenarioRecord* record, std::string_view id, const Scen
                            .message = fmt::format("the file says \"scenario: {}\", but it was "
                                                   "sent as \"{}\"",
                                                   scenario.id, id)});
-  if (record == nullptr) return;
+  if (names == nullptr) return;
   for (const ScenarioNode& node : scenario.nodes) {
-    const std::string* kind = kind_of(*record, node.id);
-    if (kind == nullptr || *kind == node.kind->name) continue;
+    const NodeNames::Named* known = names->find(node.id);
+    if (known == nullptr || known->kind.empty() || known->kind == node.kind->name) continue;
     diagnostics.push_back({.at = node.at,
                            .code = "kind_changed",
                            .message = fmt::format(
                                "node \"{}\" was a {} in an earlier version and cannot become a {}: "
                                "numbers follow the id; choose a new id",
-                               node.id, *kind, node.kind->name)});
+                               node.id, known->kind, node.kind->name)});
   }
 }
 
@@ -57,31 +51,78 @@ void begin(ScenarioRecord& record, Instant now) {
   record.ever_ran = true;
 }
 
-void remember_nodes(ScenarioRecord& record, Scenario& scenario) {
-  scenario.number_nodes(record.nodes);
-  for (const ScenarioNode& node : scenario.nodes)
-    if (kind_of(record, node.id) == nullptr)
-      record.kinds.emplace_back(node.id, std::string{node.kind->name});
+/// Whether two contexts let a file name the same things.
+bool same_names(const AuthorContext& one, const AuthorContext& other) {
+  return one.secrets == other.secrets && one.credentials == other.credentials;
 }
 }  // namespace
 
+// ---- names ----
+
+NodeNames::NodeNames(const std::vector<std::pair<std::string, NodeNumber>>& nodes,
+                     const std::vector<std::pair<std::string, std::string>>& kinds) {
+  all_.reserve(nodes.size());
+  for (const auto& [id, number] : nodes) all_.push_back({.id = id, .number = number});
+  std::ranges::sort(all_, {}, &Named::number);
+  by_id_.reserve(all_.size());
+  for (std::size_t i = 0; i < all_.size(); ++i) by_id_.emplace(all_[i].id, i);
+  for (const auto& [id, kind] : kinds)
+    if (const auto known = by_id_.find(id); known != by_id_.end()) all_[known->second].kind = kind;
+}
+
+const NodeNames::Named* NodeNames::find(std::string_view id) const {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : &all_[found->second];
+}
+
+const NodeNames::Named* NodeNames::find(NodeNumber number) const {
+  const auto found = std::ranges::lower_bound(all_, number, {}, &Named::number);
+  return found == all_.end() || found->number != number ? nullptr : &*found;
+}
+
+// ---- the book ----
+
 ScenarioBook::ScenarioBook(const NodeKinds& kinds, const Snapshot& snapshot, LogSink log)
     : kinds_{kinds}, log_{std::move(log)} {
+  std::map<ScenarioKey, Entry> entries;
   for (const ScenarioRecord& record : snapshot.scenarios) {
-    entries_[record.id].record = record;
+    Entry& entry = entries[record.key];
+    entry.record = std::make_shared<const ScenarioRecord>(record);
+    entry.names = std::make_shared<const NodeNames>(record.nodes, record.kinds);
     ids_[record.key] = record.id;
   }
   for (const VersionRecord& version : snapshot.versions)
-    if (const auto id = ids_.find(version.scenario); id != ids_.end())
-      entries_[id->second].versions[version.version] = version;
+    if (const auto entry = entries.find(version.scenario); entry != entries.end())
+      entry->second.versions[version.version] = std::make_shared<const VersionRecord>(version);
+  for (auto& [key, entry] : entries) replace(std::move(entry));
+}
+
+void ScenarioBook::replace(Entry entry) {
+  const std::string& id = entry.record->id;
+  entries_[id] = std::make_shared<const Entry>(std::move(entry));
+}
+
+const ScenarioBook::Entry* ScenarioBook::entry_of(std::string_view id) const {
+  const auto found = entries_.find(id);
+  return found == entries_.end() ? nullptr : found->second.get();
+}
+
+void ScenarioBook::know_fields(std::shared_ptr<const CustomFields> fields) {
+  fields_ = std::move(fields);
+  ++rules_;
+}
+
+void ScenarioBook::know(AuthorContext context) {
+  if (!same_names(*context_, context)) ++rules_;
+  context_ = std::make_shared<const AuthorContext>(std::move(context));
 }
 
 Result<const ScenarioBook::Entry*> ScenarioBook::known(std::string_view id) const {
-  const auto found = entries_.find(id);
-  if (found != entries_.end() && !found->second.record.deleted) return &found->second;
+  const Entry* found = entry_of(id);
+  if (found != nullptr && !found->record->deleted) return found;
   std::vector<std::string> ids;
   for (const auto& [name, entry] : entries_)
-    if (!entry.record.deleted) ids.push_back(name);
+    if (!entry->record->deleted) ids.push_back(name);
   const std::string nearest = nearest_name(id, ids);
   return fail(ErrorKind::NotFound, "unknown_scenario",
               fmt::format("there is no scenario \"{}\"{}", clipped(id),
@@ -90,59 +131,121 @@ Result<const ScenarioBook::Entry*> ScenarioBook::known(std::string_view id) cons
 
 // ---- commands ----
 
-Result<ScenarioBook::Applied> ScenarioBook::apply(const std::string& id, const std::string& text,
-                                                  RulesFormat format, Instant now) const {
-  const auto found = entries_.find(id);
-  const Entry* entry = found == entries_.end() ? nullptr : &found->second;
-  if (entry != nullptr && entry->record.deleted)
+Status ScenarioBook::may_apply(std::string_view id) const {
+  const Entry* entry = entry_of(id);
+  if (entry == nullptr) return {};
+  if (entry->record->deleted)
     return fail(ErrorKind::Conflict, "id_used",
                 fmt::format("the id \"{}\" belonged to a draft that was deleted; ids are never "
                             "used again",
                             id));
-  if (entry != nullptr && entry->record.state == ScenarioState::Archived) return archived(id);
-  Applied applied;
-  const VersionRecord* same = nullptr;
-  if (entry != nullptr)
-    if (const VersionRecord& newest = entry->versions.at(entry->record.newest); newest.text == text)
-      same = &newest;
-  AuthorContext context = context_;
+  if (entry->record->state == ScenarioState::Archived) return archived(id);
+  return {};
+}
+
+Result<Loaded> ScenarioBook::read(std::string_view id, std::string_view text,
+                                  RulesFormat format) const {
+  AuthorContext context = *context_;
   context.custom_fields = fields_.get();
-  context.format = same == nullptr ? format : same->format;
+  context.format = format;
   const WorkGuard guard{working_, work_item_of_text(text), id};
   if (guard.is_poison())
     return fail(ErrorKind::Conflict, std::string{kPoison}, poison_message("this very text"));
   Loaded loaded = load_scenario(text, kinds_, context);
-  applied.answer.diagnostics = std::move(loaded.diagnostics);
-  if (loaded.scenario)
-    check_against(entry == nullptr ? nullptr : &entry->record, id, *loaded.scenario,
-                  applied.answer.diagnostics);
-  if (loaded.scenario == nullptr || has_errors(applied.answer.diagnostics)) {
-    applied.answer.refused = true;
-    return applied;
+  if (loaded.scenario != nullptr && !id.empty()) {
+    const Entry* entry = entry_of(id);
+    check_against(entry == nullptr ? nullptr : entry->names.get(), id, *loaded.scenario,
+                  loaded.diagnostics);
   }
+  return loaded;
+}
+
+Result<std::vector<Diagnostic>> ScenarioBook::validate(const std::string& id,
+                                                       const std::string& text) const {
+  auto loaded = read(id, text, kNewestFormat);
+  if (!loaded) return tl::make_unexpected(std::move(loaded.error()));
+  return std::move(loaded->diagnostics);
+}
+
+Result<Authored> ScenarioBook::author(std::string id, std::string text, RulesFormat format) const {
+  if (Status free = may_apply(id); !free) return tl::make_unexpected(std::move(free.error()));
+  const Entry* entry = entry_of(id);
+  Authored made{.id = std::move(id), .text = std::move(text), .format = format, .rules = rules_};
+  if (entry != nullptr) {
+    made.key = entry->record->key;
+    made.newest = entry->record->newest;
+    const VersionRecord& newest = *entry->versions.at(made.newest);
+    made.unchanged = newest.text == made.text;
+    if (made.unchanged) made.format = newest.format;
+  }
+  auto loaded = read(made.id, made.text, made.format);
+  if (!loaded) return tl::make_unexpected(std::move(loaded.error()));
+  made.diagnostics = std::move(loaded->diagnostics);
+  made.refused = loaded->scenario == nullptr || has_errors(made.diagnostics);
+  if (made.refused) return made;
+  if (made.unchanged) {
+    made.names = entry->names;
+    const auto known = entry->built.find(made.newest);
+    if (known != entry->built.end()) made.built = known->second;
+    return made;
+  }
+  if (entry != nullptr) {
+    made.nodes = entry->record->nodes;
+    made.kinds = entry->record->kinds;
+  }
+  loaded->scenario->number_nodes(made.nodes);
+  for (const ScenarioNode& node : loaded->scenario->nodes)
+    if (entry == nullptr || entry->names->find(node.id) == nullptr)
+      made.kinds.emplace_back(node.id, std::string{node.kind->name});
+  made.names = std::make_shared<const NodeNames>(made.nodes, made.kinds);
+  made.built = std::move(loaded->scenario);
+  return made;
+}
+
+bool ScenarioBook::is_current(const Authored& made) const {
+  const auto newest = [this](std::string_view id) {
+    const Entry* entry = entry_of(id);
+    return entry == nullptr ? std::pair{ScenarioKey{}, Version{0}}
+                            : std::pair{entry->record->key, entry->record->newest};
+  };
+  return made.rules == rules_ && newest(made.id) == std::pair{made.key, made.newest} &&
+         (made.copy_of.empty() || newest(made.copy_of).second == made.copied);
+}
+
+Result<ScenarioBook::Applied> ScenarioBook::apply(Authored made, Instant now) const {
+  if (Status free = made.copy_of.empty() ? may_apply(made.id) : may_copy(made.copy_of, made.id);
+      !free)
+    return tl::make_unexpected(std::move(free.error()));
+  const Entry* entry = entry_of(made.id);
+  Applied applied;
+  applied.answer.diagnostics = std::move(made.diagnostics);
+  applied.answer.refused = made.refused;
+  if (made.refused) return applied;
   applied.answer.created = entry == nullptr;
-  if (same != nullptr) {
+  if (made.unchanged) {
     applied.answer.scenario = info_of(*entry, false);
     return applied;
   }
 
   ScenarioRecord record =
-      entry == nullptr ? ScenarioRecord{.id = id, .created = now} : entry->record;
+      entry == nullptr ? ScenarioRecord{.id = made.id, .created = now} : *entry->record;
   if (!record.key) record.key = {ids_.empty() ? 1 : ids_.rbegin()->first.value + 1};
   ++record.newest;
-  remember_nodes(record, *loaded.scenario);
+  record.nodes = std::move(made.nodes);
+  record.kinds = std::move(made.kinds);
   // Who starts later from now on lets nobody in until then; an earlier start, or an end that is
   // over, is due at once (see `due`).
-  const auto& start = loaded.scenario->start_at;
+  const auto& start = made.built->start_at;
   if (record.state == ScenarioState::Active && record.test_emails.empty() && start && *start > now)
     record.state = ScenarioState::Scheduled;
   applied.answer.changed = true;
-  applied.change.built = std::move(loaded.scenario);
+  applied.change.built = std::move(made.built);
+  applied.change.names = std::move(made.names);
   applied.change.versions.push_back({.scenario = record.key,
                                      .version = record.newest,
-                                     .text = text,
+                                     .text = std::move(made.text),
                                      .created = now,
-                                     .format = format});
+                                     .format = made.format});
   applied.change.scenarios.push_back(std::move(record));
   return applied;
 }
@@ -152,9 +255,9 @@ Result<BookChange> ScenarioBook::activate(
     Instant now) const {
   const auto entry = known(id);
   if (!entry) return tl::make_unexpected(entry.error());
-  ScenarioRecord record = (*entry)->record;
+  ScenarioRecord record = *(*entry)->record;
   if (record.state == ScenarioState::Archived) return archived(id);
-  const auto newest = version(**entry, record.newest);
+  const auto newest = built({.scenario = record.id, .version = record.newest});
   if (newest && newest->end_at && *newest->end_at <= now)
     return fail(
         ErrorKind::Conflict, "ended",
@@ -177,7 +280,7 @@ Result<BookChange> ScenarioBook::activate(
 
 /// The next thing that its times ask for, given the state it is in.
 std::optional<ScenarioNext> ScenarioBook::next_of(const Entry& entry) const {
-  const ScenarioRecord& record = entry.record;
+  const ScenarioRecord& record = *entry.record;
   const auto built = entry.built.find(record.newest);
   if (record.deleted || built == entry.built.end()) return std::nullopt;
   const Scenario& scenario = *built->second;
@@ -201,15 +304,15 @@ std::optional<ScenarioNext> ScenarioBook::next_of(const Entry& entry) const {
 std::optional<Instant> ScenarioBook::next_due() const {
   std::optional<Instant> next;
   for (const auto& [id, entry] : entries_)
-    if (const auto found = next_of(entry); found && (!next || found->at < *next)) next = found->at;
+    if (const auto found = next_of(*entry); found && (!next || found->at < *next)) next = found->at;
   return next;
 }
 
 std::optional<BookChange> ScenarioBook::due(Instant now) const {
   for (const auto& [id, entry] : entries_) {
-    const auto next = next_of(entry);
+    const auto next = next_of(*entry);
     if (!next || next->at > now) continue;
-    ScenarioRecord record = entry.record;
+    ScenarioRecord record = *entry->record;
     Activity activity{.at = now, .scenario = id, .who = "engine"};
     if (next->what == "start") {
       begin(record, now);
@@ -234,7 +337,7 @@ std::optional<BookChange> ScenarioBook::due(Instant now) const {
 Result<BookChange> ScenarioBook::hold(std::string_view id) const {
   const auto entry = known(id);
   if (!entry) return tl::make_unexpected(entry.error());
-  ScenarioRecord record = (*entry)->record;
+  ScenarioRecord record = *(*entry)->record;
   if (record.state == ScenarioState::Archived) return archived(id);
   if (record.state == ScenarioState::Draft)
     return fail(
@@ -247,16 +350,14 @@ Result<BookChange> ScenarioBook::hold(std::string_view id) const {
 Result<BookChange> ScenarioBook::archive(std::string_view id, Instant now) const {
   const auto entry = known(id);
   if (!entry) return tl::make_unexpected(entry.error());
-  ScenarioRecord record = (*entry)->record;
+  ScenarioRecord record = *(*entry)->record;
   if (record.state == ScenarioState::Archived) return BookChange{};
   record.state = ScenarioState::Archived;
   record.archived = now;
   return BookChange{.scenarios = {std::move(record)}};
 }
 
-Result<ScenarioBook::Applied> ScenarioBook::duplicate(std::string_view id,
-                                                      const std::string& new_id,
-                                                      Instant now) const {
+Status ScenarioBook::may_copy(std::string_view id, const std::string& new_id) const {
   const auto entry = known(id);
   if (!entry) return tl::make_unexpected(entry.error());
   if (!valid_id(new_id))
@@ -266,17 +367,28 @@ Result<ScenarioBook::Applied> ScenarioBook::duplicate(std::string_view id,
   if (entries_.contains(new_id))
     return fail(ErrorKind::Conflict, "id_used",
                 fmt::format("there is, or was, a scenario \"{}\"; choose another id", new_id));
-  const Entry& original = **entry;
-  const VersionRecord& newest = original.versions.at(original.record.newest);
-  auto text = with_scenario_id(newest.text, new_id);
+  return {};
+}
+
+Result<Authored> ScenarioBook::author_copy(std::string_view id, const std::string& new_id) const {
+  if (Status free = may_copy(id, new_id); !free)
+    return tl::make_unexpected(std::move(free.error()));
+  const Entry& original = *entry_of(id);
+  const Version newest = original.record->newest;
+  const VersionRecord& record = *original.versions.at(newest);
+  auto text = with_scenario_id(record.text, new_id);
   if (!text) return tl::make_unexpected(text.error());
-  return apply(new_id, *text, newest.format, now);
+  auto made = author(new_id, std::move(*text), record.format);
+  if (!made) return made;
+  made->copy_of = id;
+  made->copied = newest;
+  return made;
 }
 
 Result<BookChange> ScenarioBook::remove_draft(std::string_view id) const {
   const auto entry = known(id);
   if (!entry) return tl::make_unexpected(entry.error());
-  ScenarioRecord record = (*entry)->record;
+  ScenarioRecord record = *(*entry)->record;
   if (record.ever_ran)
     return fail(ErrorKind::Conflict, "has_run",
                 fmt::format("scenario \"{}\" has been active, so its numbers stay readable; {}", id,
@@ -296,46 +408,82 @@ Result<BookChange> ScenarioBook::remove_draft(std::string_view id) const {
   return BookChange{.scenarios = {std::move(record)}};
 }
 
-void ScenarioBook::adopt(const BookChange& change) {
-  for (const ScenarioRecord& record : change.scenarios) {
-    entries_[record.id].record = record;
+void ScenarioBook::adopt(BookChange change) {
+  for (ScenarioRecord& record : change.scenarios) {
+    const Entry* known = entry_of(record.id);
+    Entry entry = known == nullptr ? Entry{} : *known;
     ids_[record.key] = record.id;
+    if (change.names) entry.names = change.names;
+    if (entry.names == nullptr) entry.names = std::make_shared<const NodeNames>();
+    entry.record = std::make_shared<const ScenarioRecord>(std::move(record));
+    replace(std::move(entry));
   }
-  for (const VersionRecord& version : change.versions) {
-    Entry& entry = entries_.find(ids_.at(version.scenario))->second;
-    entry.versions[version.version] = version;
-    if (change.built) entry.built[version.version] = change.built;
+  for (VersionRecord& version : change.versions) {
+    Entry entry = *entry_of(ids_.at(version.scenario));
+    if (change.built) {
+      entry.built[version.version] = change.built;
+      entry.sizes[version.version] = change.built->nodes.size();
+    }
+    const Version number = version.version;
+    entry.versions[number] = std::make_shared<const VersionRecord>(std::move(version));
+    replace(std::move(entry));
   }
 }
 
 // ---- the catalog ----
 
-std::shared_ptr<const Scenario> ScenarioBook::version(const Entry& entry, Version version) const {
-  const auto built = entry.built.find(version);
-  return built == entry.built.end() ? build(entry, version) : built->second;
+std::shared_ptr<const Scenario> ScenarioBook::built(const VersionName& name) const {
+  const Entry* entry = entry_of(name.scenario);
+  if (entry == nullptr) return nullptr;
+  const auto found = entry->built.find(name.version);
+  return found == entry->built.end() ? nullptr : found->second;
+}
+
+bool ScenarioBook::is_unreadable(const VersionName& name) const {
+  const Entry* entry = entry_of(name.scenario);
+  return entry == nullptr || !entry->versions.contains(name.version) ||
+         entry->unreadable.contains(name.version);
+}
+
+std::shared_ptr<const Scenario> ScenarioBook::load(const VersionName& name) const {
+  if (auto known = built(name)) return known;
+  return is_unreadable(name) ? nullptr : build(*entry_of(name.scenario), name.version);
+}
+
+void ScenarioBook::adopt(const VersionName& name, std::shared_ptr<const Scenario> scenario) {
+  const Entry* known = entry_of(name.scenario);
+  if (known == nullptr || known->built.contains(name.version)) return;
+  Entry entry = *known;
+  entry.sizes[name.version] = scenario == nullptr ? 0 : scenario->nodes.size();
+  if (scenario == nullptr)
+    entry.unreadable.insert(name.version);
+  else
+    entry.built[name.version] = std::move(scenario);
+  replace(std::move(entry));
 }
 
 std::shared_ptr<const Scenario> ScenarioBook::build(const Entry& entry, Version version) const {
   const auto record = entry.versions.find(version);
   if (record == entry.versions.end()) return nullptr;
-  const std::string& text = record->second.text;
+  const std::string& text = record->second->text;
   const auto unreadable = [&](std::string_view why) {
-    log_({"scenario.unreadable",
-          {{"scenario", entry.record.id}, {"version", count_value(version)}, {"first", why}},
-          LogLevel::Error});
+    if (is_first(&Logged::unreadable, entry, version))
+      log_({"scenario.unreadable",
+            {{"scenario", entry.record->id}, {"version", count_value(version)}, {"first", why}},
+            LogLevel::Error});
     return nullptr;
   };
-  const RulesFormat format = record->second.format;
+  const RulesFormat format = record->second->format;
   if (format > kNewestFormat)
     return unreadable(
         fmt::format("it was checked by the rules of format {}, and this program knows "
                     "formats 1 to {}; use a newer Onward",
                     format, kNewestFormat));
-  const WorkGuard guard{working_, work_item_of_text(text), entry.record.id};
+  const WorkGuard guard{working_, work_item_of_text(text), entry.record->id};
   if (guard.is_poison()) return unreadable(poison_message("this text"));
   auto loaded = guarded("scenario.build", log_, [&] {
     Loaded made = load_scenario(text, kinds_, {.check_tests = false, .format = format});
-    std::vector<std::pair<std::string, NodeNumber>> numbers = entry.record.nodes;
+    std::vector<std::pair<std::string, NodeNumber>> numbers = entry.record->nodes;
     if (made.scenario) made.scenario->number_nodes(numbers);
     return made;
   });
@@ -343,17 +491,23 @@ std::shared_ptr<const Scenario> ScenarioBook::build(const Entry& entry, Version 
   if (!loaded->scenario)
     return unreadable(loaded->diagnostics.empty() ? std::string_view{}
                                                   : loaded->diagnostics.front().message);
-  log_outdated(entry, record->second, loaded->diagnostics);
+  log_outdated(entry, *record->second, loaded->diagnostics);
   return std::move(loaded->scenario);
+}
+
+bool ScenarioBook::is_first(std::set<std::pair<ScenarioKey, Version>> Logged::*list,
+                            const Entry& entry, Version version) const {
+  const std::lock_guard lock{logged_->mutex};
+  return ((*logged_).*list).emplace(entry.record->key, version).second;
 }
 
 void ScenarioBook::log_outdated(const Entry& entry, const VersionRecord& version,
                                 const std::vector<Diagnostic>& found) const {
   const auto is_outdated = [](const Diagnostic& one) { return one.error_since != 0; };
   const auto first = std::ranges::find_if(found, is_outdated);
-  if (first == found.end() || !entry.outdated.insert(version.version).second) return;
+  if (first == found.end() || !is_first(&Logged::outdated, entry, version.version)) return;
   log_({"scenario.outdated",
-        {{"scenario", entry.record.id},
+        {{"scenario", entry.record->id},
          {"version", count_value(version.version)},
          {"format", count_value(version.format)},
          {"warnings", static_cast<std::int64_t>(std::ranges::count_if(found, is_outdated))},
@@ -362,16 +516,37 @@ void ScenarioBook::log_outdated(const Entry& entry, const VersionRecord& version
         LogLevel::Warning});
 }
 
-Catalog ScenarioBook::catalog(const Counters& counters, const std::string& epoch,
-                              std::int64_t account_id) {
-  std::set<std::pair<ScenarioKey, Version>> in_use;
+VersionsInUse versions_in_use(const Counters& counters) {
+  VersionsInUse used;
   for (const auto& [key, row] : counters)
     if (row[Counter::Inside] != 0 || row[Counter::Pending] != 0)
-      in_use.emplace(key.scenario, key.version);
+      used.emplace(key.scenario, key.version);
+  return used;
+}
 
+std::vector<VersionName> ScenarioBook::missing(const VersionsInUse& used) const {
+  std::vector<VersionName> names;
+  const auto look = [&](const std::string& id, const Entry& entry, Version version) {
+    if (!entry.built.contains(version) && !entry.unreadable.contains(version) &&
+        entry.versions.contains(version))
+      names.push_back({.scenario = id, .version = version});
+  };
+  for (const auto& [id, entry] : entries_)
+    if (!entry->record->deleted) look(id, *entry, entry->record->newest);
+  for (const auto& [key, version] : used) {
+    const auto id = ids_.find(key);
+    const Entry* entry = id == ids_.end() ? nullptr : entry_of(id->second);
+    if (entry != nullptr && !entry->record->deleted && version != entry->record->newest)
+      look(id->second, *entry, version);
+  }
+  return names;
+}
+
+Catalog ScenarioBook::catalog(const VersionsInUse& used, const std::string& epoch,
+                              std::int64_t account_id) {
   std::vector<std::shared_ptr<const CatalogScenario>> scenarios;
-  for (auto& [id, entry] : entries_) {
-    const ScenarioRecord& record = entry.record;
+  for (auto& [id, place] : entries_) {
+    const ScenarioRecord& record = *place->record;
     if (record.deleted) continue;
     auto made =
         std::make_shared<CatalogScenario>(CatalogScenario{.key = record.key,
@@ -379,15 +554,14 @@ Catalog ScenarioBook::catalog(const Counters& counters, const std::string& epoch
                                                           .state = record.state,
                                                           .newest = record.newest,
                                                           .test_emails = record.test_emails});
-    std::map<Version, std::shared_ptr<const Scenario>> kept;
-    for (const auto& [version, text] : entry.versions) {
-      if (version != record.newest && !in_use.contains({record.key, version})) continue;
-      const auto built = entry.built.find(version);
-      auto scenario = built == entry.built.end() ? build(entry, version) : built->second;
-      if (scenario) kept.emplace(version, std::move(scenario));
+    for (const auto& [version, scenario] : place->built)
+      if (version == record.newest || used.contains({record.key, version}))
+        made->versions.emplace(version, scenario);
+    if (made->versions.size() != place->built.size()) {
+      Entry smaller = *place;
+      smaller.built = made->versions;
+      place = std::make_shared<const Entry>(std::move(smaller));
     }
-    entry.built = kept;
-    made->versions = std::move(kept);
     // A newest version that cannot be read starts nothing; what is under way on others goes on.
     if (made->version(record.newest) == nullptr && made->state == ScenarioState::Active)
       made->state = ScenarioState::OnHold;
@@ -399,8 +573,8 @@ Catalog ScenarioBook::catalog(const Counters& counters, const std::string& epoch
 // ---- reading ----
 
 const ScenarioRecord* ScenarioBook::find(std::string_view id) const {
-  const auto found = entries_.find(id);
-  return found == entries_.end() ? nullptr : &found->second.record;
+  const Entry* found = entry_of(id);
+  return found == nullptr ? nullptr : found->record.get();
 }
 
 const ScenarioRecord* ScenarioBook::find(ScenarioKey key) const {
@@ -408,8 +582,25 @@ const ScenarioRecord* ScenarioBook::find(ScenarioKey key) const {
   return id == ids_.end() ? nullptr : find(id->second);
 }
 
+std::vector<const ScenarioRecord*> ScenarioBook::records() const {
+  std::vector<const ScenarioRecord*> found;
+  for (const auto& [id, entry] : entries_)
+    if (!entry->record->deleted) found.push_back(entry->record.get());
+  return found;
+}
+
+std::shared_ptr<const NodeNames> ScenarioBook::names(std::string_view id) const {
+  const Entry* found = entry_of(id);
+  return found == nullptr ? nullptr : found->names;
+}
+
+std::shared_ptr<const NodeNames> ScenarioBook::names(ScenarioKey key) const {
+  const auto id = ids_.find(key);
+  return id == ids_.end() ? nullptr : names(id->second);
+}
+
 ScenarioInfo ScenarioBook::info_of(const Entry& entry, bool with_text) const {
-  const ScenarioRecord& record = entry.record;
+  const ScenarioRecord& record = *entry.record;
   ScenarioInfo info{.id = record.id,
                     .state = record.state,
                     .version = record.newest,
@@ -420,16 +611,16 @@ ScenarioInfo ScenarioBook::info_of(const Entry& entry, bool with_text) const {
   info.purged = record.purged;
   info.changed = record.created;
   for (const auto& [version, text] : entry.versions) {
-    info.versions.emplace_back(version, text.created);
-    info.changed = std::max(info.changed, text.created);
-    if (version == record.newest) info.format = text.format;
+    info.versions.emplace_back(version, text->created);
+    info.changed = std::max(info.changed, text->created);
+    if (version == record.newest) info.format = text->format;
   }
   for (const auto& moment : {record.activated, record.archived, record.purged})
     if (moment) info.changed = std::max(info.changed, *moment);
   info.next = next_of(entry);
   if (const auto built = entry.built.find(record.newest); built != entry.built.end())
     info.title = built->second->title;
-  if (with_text) info.text = entry.versions.at(record.newest).text;
+  if (with_text) info.text = entry.versions.at(record.newest)->text;
   return info;
 }
 
@@ -442,26 +633,23 @@ Result<ScenarioInfo> ScenarioBook::info(std::string_view id, bool with_text) con
 std::vector<ScenarioInfo> ScenarioBook::list() const {
   std::vector<ScenarioInfo> infos;
   for (const auto& [id, entry] : entries_)
-    if (!entry.record.deleted) infos.push_back(info_of(entry, false));
+    if (!entry->record->deleted) infos.push_back(info_of(*entry, false));
   return infos;
 }
 
 StatsSide ScenarioBook::side(const Entry& entry, const Counters& counters, bool test,
-                             Version version) const {
-  auto sums = sum_counters(counters, entry.record.key, test, version);
+                             Version version, const Scenario* scenario) const {
+  auto sums = sum_counters(counters, entry.record->key, test, version);
   StatsSide side{.scenario = sums[NodeNumber{}]};
-  const auto scenario = this->version(entry, version == 0 ? entry.record.newest : version);
   std::set<NodeNumber> listed;
-  const auto list = [&](const std::string& id, NodeNumber number) {
-    if (!listed.insert(number).second) return;
-    const std::string* kind_name = kind_of(entry.record, id);
-    const NodeKind* kind = kind_name == nullptr ? nullptr : find_kind(kinds_, *kind_name);
-    NodeStats node{
-        .id = id, .kind = kind_name == nullptr ? "" : *kind_name, .counts = sums[number]};
+  const auto list = [&](const NodeNames::Named& named) {
+    if (!listed.insert(named.number).second) return;
+    const NodeKind* kind = named.kind.empty() ? nullptr : find_kind(kinds_, named.kind);
+    NodeStats node{.id = named.id, .kind = named.kind, .counts = sums[named.number]};
     if (kind != nullptr) {
       node.sends = kind->sends;
       // A version's node knows its own ports; of one that is gone the kind says which there were.
-      if (const ScenarioNode* own = scenario == nullptr ? nullptr : scenario->find(number))
+      if (const ScenarioNode* own = scenario == nullptr ? nullptr : scenario->find(named.number))
         for (const Port& port : own->ports) node.ports.push_back(port.name);
       else
         for (const std::string_view port : kind->ports) node.ports.emplace_back(port);
@@ -469,28 +657,33 @@ StatsSide ScenarioBook::side(const Entry& entry, const Counters& counters, bool 
     side.nodes.push_back(std::move(node));
   };
   if (scenario != nullptr)
-    for (const ScenarioNode& node : scenario->nodes) list(node.id, node.number);
-  for (const auto& [id, number] : entry.record.nodes)
-    if (const auto row = sums.find(number);
+    for (const ScenarioNode& node : scenario->nodes)
+      if (const NodeNames::Named* named = entry.names->find(node.number)) list(*named);
+  for (const NodeNames::Named& named : entry.names->all())
+    if (const auto row = sums.find(named.number);
         row != sums.end() &&
         (row->second[Counter::Visits] != 0 || row->second[Counter::MovedIn] != 0))
-      list(id, number);
+      list(named);
   return side;
 }
 
 Result<ScenarioStats> ScenarioBook::stats(std::string_view id, Version version,
-                                          const Counters& counters, Instant now) const {
+                                          const Counters& counters, Instant now,
+                                          std::shared_ptr<const Scenario> scenario) const {
   const auto found = known(id);
   if (!found) return tl::make_unexpected(found.error());
   const Entry& entry = **found;
+  const ScenarioRecord& record = *entry.record;
   if (version != 0 && !entry.versions.contains(version))
-    return fail(ErrorKind::NotFound, "unknown_version",
-                fmt::format("scenario \"{}\" has versions 1 to {}, not {}", id, entry.record.newest,
-                            version));
-  ScenarioStats stats{.id = entry.record.id, .state = entry.record.state, .as_of = now};
+    return fail(
+        ErrorKind::NotFound, "unknown_version",
+        fmt::format("scenario \"{}\" has versions 1 to {}, not {}", id, record.newest, version));
+  ScenarioStats stats{.id = record.id, .state = record.state, .as_of = now};
   for (const auto& [number, text] : entry.versions) stats.versions.push_back(number);
-  stats.live = side(entry, counters, /*test=*/false, version);
-  stats.test = side(entry, counters, /*test=*/true, version);
+  if (scenario == nullptr)
+    scenario = built({.scenario = record.id, .version = version == 0 ? record.newest : version});
+  stats.live = side(entry, counters, /*test=*/false, version, scenario.get());
+  stats.test = side(entry, counters, /*test=*/true, version, scenario.get());
   return stats;
 }
 
@@ -503,11 +696,11 @@ std::vector<ScenarioBook::User> ScenarioBook::users_of(SecretKind kind, std::str
     if (row[Counter::Pending] != 0) pending.emplace(key.scenario, key.version);
   std::vector<User> users;
   for (const auto& [id, entry] : entries_) {
-    const ScenarioRecord& record = entry.record;
+    const ScenarioRecord& record = *entry->record;
     if (record.deleted) continue;
     const bool archived = record.state == ScenarioState::Archived;
     bool names = false, live = false;
-    for (const auto& [version, built] : entry.built) {
+    for (const auto& [version, built] : entry->built) {
       const auto named = kind == SecretKind::Secret ? built->secrets() : built->credentials();
       if (std::ranges::find(named, name) == named.end()) continue;
       const bool asked = pending.contains({record.key, version});
@@ -528,15 +721,15 @@ std::vector<std::string> ScenarioBook::unknown_secrets(std::string_view id) cons
     for (const std::string& name : names)
       if (known && !known->contains(name)) unknown.push_back(fmt::format("{} \"{}\"", what, name));
   };
-  check("secret", scenario->secrets(), context_.secrets);
-  check("credential", scenario->credentials(), context_.credentials);
+  check("secret", scenario->secrets(), context_->secrets);
+  check("credential", scenario->credentials(), context_->credentials);
   return unknown;
 }
 
 std::shared_ptr<const Scenario> ScenarioBook::newest(std::string_view id) const {
   const auto entry = known(id);
   if (!entry) return nullptr;
-  const auto built = (*entry)->built.find((*entry)->record.newest);
+  const auto built = (*entry)->built.find((*entry)->record->newest);
   return built == (*entry)->built.end() ? nullptr : built->second;
 }
 }  // namespace onward

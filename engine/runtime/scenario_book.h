@@ -1,15 +1,21 @@
 #pragma once
 // All scenarios with their lives and versions: decides what a command may do, and builds the
 // catalog.
+#include <compare>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "engine/authoring/load.h"
 #include "engine/core/catalog.h"
 #include "engine/core/migration.h"
 #include "engine/core/node.h"
@@ -19,72 +25,187 @@
 #include "engine/store/store.h"
 
 namespace onward {
+/// Every node that a scenario ever had, by id and by number. Immutable.
+class NodeNames {
+ public:
+  struct Named {
+    std::string id, kind;
+    NodeNumber number;
+  };
+  explicit NodeNames(const std::vector<std::pair<std::string, NodeNumber>>& nodes = {},
+                     const std::vector<std::pair<std::string, std::string>>& kinds = {});
+  NodeNames(const NodeNames&) = delete;
+  NodeNames& operator=(const NodeNames&) = delete;
+
+  const Named* find(std::string_view id) const;
+  const Named* find(NodeNumber number) const;
+  /// By number.
+  const std::vector<Named>& all() const { return all_; }
+
+ private:
+  std::vector<Named> all_;
+  std::unordered_map<std::string_view, std::size_t> by_id_;  // views into all_
+};
+
+/// A text that was read, checked and built against one state of the book: what takes time, done
+/// before the engine thread decides. Made by any thread.
+struct Authored {
+  std::string id, text;
+  RulesFormat format = kNewestFormat;  ///< The rules that checked it.
+  std::vector<Diagnostic> diagnostics;
+  bool refused = false;                   ///< There are errors; nothing was built.
+  bool unchanged = false;                 ///< It is the newest version, byte for byte.
+  std::shared_ptr<const Scenario> built;  ///< With its numbers. Null where refused or unreadable.
+  std::vector<std::pair<std::string, NodeNumber>> nodes;   ///< As the record is to have them.
+  std::vector<std::pair<std::string, std::string>> kinds;  ///< The same.
+  std::shared_ptr<const NodeNames> names;                  ///< Of both.
+  // What it was checked against.
+  std::uint64_t rules = 0;  ///< See ScenarioBook::rules.
+  ScenarioKey key;
+  Version newest = 0;   ///< 0: there was no such scenario.
+  std::string copy_of;  ///< A duplicate: its original, and the version of it.
+  Version copied = 0;
+};
+
+/// Where the runs of a scenario are, live and test together: what plans and migrations count with.
+struct RunCensus {
+  struct Sums {
+    std::int64_t entered = 0, inside = 0, parked = 0;
+  };
+  std::map<std::pair<Version, NodeNumber>, std::int64_t> waiting;
+  std::map<Version, Sums> versions;
+
+  std::int64_t sum(std::int64_t Sums::*of, Version but = 0) const;
+};
+RunCensus census_of(const Counters& counters, ScenarioKey scenario);
+
+/// A migration, as far as it can be worked out before the engine thread decides.
+struct Moves {
+  NodeMap map;
+  /// Why runs that wait at a node of a version cannot go over; empty where they can.
+  std::map<std::pair<Version, NodeNumber>, std::string> verdicts;
+};
+
 /// Rows that a command wants written. Nothing has happened until they are adopted.
 struct BookChange {
   std::vector<ScenarioRecord> scenarios;
   std::vector<VersionRecord> versions;
-  std::shared_ptr<const Scenario> built;  ///< Of the new version, if any.
-  std::vector<Activity> activity;         ///< To be written down with it.
+  std::shared_ptr<const Scenario> built;   ///< Of the new version, if any.
+  std::shared_ptr<const NodeNames> names;  ///< With it.
+  std::vector<Activity> activity;          ///< To be written down with it.
 };
 
-/// Used by the engine thread alone.
+/// A version of a scenario.
+struct VersionName {
+  std::string scenario;
+  Version version = 0;
+  auto operator<=>(const VersionName&) const = default;
+};
+
+/// Those that runs or deliveries under way still need.
+using VersionsInUse = std::set<std::pair<ScenarioKey, Version>>;
+VersionsInUse versions_in_use(const Counters& counters);
+
+/// A value: the engine thread owns the one that changes, and gives out copies, which cost a pointer
+/// a scenario and may be asked by any thread. Whatever reads a text says so: it is not to be called
+/// on the engine thread while that serves others.
 class ScenarioBook {
  public:
   /// `log` gets an event for a stored version that this program cannot read, and for one that
-  /// newer rules would refuse.
+  /// newer rules would refuse, once each; by any thread.
   ScenarioBook(const NodeKinds& kinds, const Snapshot& snapshot, LogSink log);
 
   struct Applied {
     ApplyAnswer answer;
     BookChange change;
   };
-  /// A new text is held to the newest rules. One that is the newest version's, byte for byte, is
-  /// held to the rules of that version and changes nothing.
-  Result<Applied> apply(const std::string& id, const std::string& text, Instant now) const {
-    return apply(id, text, kNewestFormat, now);
-  }
+  /// Reads, checks and builds `text`, and finds what it would change. A new text is held to the
+  /// rules of `format`. One that is the newest version's, byte for byte, is held to the rules of
+  /// that version and changes nothing. Reads texts.
+  Result<Authored> author(std::string id, std::string text,
+                          RulesFormat format = kNewestFormat) const;
+  /// The same of a copy of the newest version of `id`. It keeps the format of its original, so what
+  /// runs can be duplicated. Reads texts.
+  Result<Authored> author_copy(std::string_view id, const std::string& new_id) const;
+  /// What is wrong with `text` as a new version of `id`; of an empty `id`, as a scenario of its
+  /// own. Reads texts.
+  Result<std::vector<Diagnostic>> validate(const std::string& id, const std::string& text) const;
+  /// Whether nothing that `made` was checked against has changed.
+  bool is_current(const Authored& made) const;
+  /// `made` must be current.
+  Result<Applied> apply(Authored made, Instant now) const;
   Result<BookChange> activate(std::string_view id,
                               const std::optional<std::vector<std::string>>& test_emails,
                               Instant now) const;
   Result<BookChange> hold(std::string_view id) const;
   Result<BookChange> archive(std::string_view id, Instant now) const;
-  /// The copy keeps the format of its original, so what runs can be duplicated.
-  Result<Applied> duplicate(std::string_view id, const std::string& new_id, Instant now) const;
   Result<BookChange> remove_draft(std::string_view id) const;
   /// What the times in a newest text ask for by `now`: a start, or an end. Of one scenario; asked
   /// again until nothing is due.
   std::optional<BookChange> due(Instant now) const;
   /// When something is due next.
   std::optional<Instant> next_due() const;
-  /// What `id` is to become when `text` is applied.
+  /// What `id` is to become when `text` is applied. Reads texts.
   Result<ScenarioPlan> plan(const std::string& id, const std::string& text,
-                            const MigrationRequest& request, const Counters& counters,
+                            const MigrationRequest& request, const RunCensus& census,
                             Instant now) const;
-  /// The way over of runs under way to what `applied` makes (or to the newest version, where it
-  /// makes none); refused where it would strand somebody.
-  Result<NodeMap> migration(const std::string& id, const Applied& applied,
-                            const MigrationRequest& request, const Counters& counters) const;
+  /// What there is to know of a migration to what `made` makes before it is decided. Does not read
+  /// texts, but may take as long. Invalid where `request` names nodes that are not there.
+  Result<Moves> moves(const Authored& made, const MigrationRequest& request,
+                      const RunCensus& census) const;
+  /// The way over of runs under way to what `made` makes (or to the newest version, where it makes
+  /// none); refused where it would strand somebody. Nothing: too many places have come up since
+  /// `moves` was made, so it must be made again.
+  Result<std::optional<NodeMap>> migration(const Authored& made, const Moves& moves,
+                                           const RunCensus& census) const;
 
   /// The custom fields that scenarios may name from now on.
-  void know_fields(std::shared_ptr<const CustomFields> fields) { fields_ = std::move(fields); }
+  void know_fields(std::shared_ptr<const CustomFields> fields);
 
   /// Takes over what has been committed.
-  void adopt(const BookChange& change);
+  void adopt(BookChange change);
   /// Texts are noted while they are read, and one that is poison is not; may be null.
   void watch(WorkingFile* working) { working_ = working; }
   /// What files may name from now on.
-  void know(AuthorContext context) { context_ = std::move(context); }
-  /// Versions that are newest, or that runs or deliveries under way still need, built and indexed.
-  Catalog catalog(const Counters& counters, const std::string& epoch, std::int64_t account_id);
+  void know(AuthorContext context);
+  /// Grows when what files may name changes.
+  std::uint64_t rules() const { return rules_; }
+
+  /// Versions that `catalog` needs and that are neither built nor known to be unreadable: newest
+  /// ones, and those that runs or deliveries under way still need.
+  std::vector<VersionName> missing(const VersionsInUse& used) const;
+  /// The version as it is built or, where it is not, read from its text; null where it cannot be
+  /// read, or is not there. Reads texts.
+  std::shared_ptr<const Scenario> load(const VersionName& name) const;
+  /// The same, where it is built; else null.
+  std::shared_ptr<const Scenario> built(const VersionName& name) const;
+  bool is_unreadable(const VersionName& name) const;
+  /// Takes over what `load` found; null: it cannot be read.
+  void adopt(const VersionName& name, std::shared_ptr<const Scenario> scenario);
+  /// Of those that are built: those needed, indexed. Lets go of the others.
+  Catalog catalog(const VersionsInUse& used, const std::string& epoch, std::int64_t account_id);
 
   const ScenarioRecord* find(std::string_view id) const;
   const ScenarioRecord* find(ScenarioKey key) const;
+  /// Of all that are not deleted.
+  std::vector<const ScenarioRecord*> records() const;
+  /// Null where there is no such scenario.
+  std::shared_ptr<const NodeNames> names(std::string_view id) const;
+  std::shared_ptr<const NodeNames> names(ScenarioKey key) const;
   Result<ScenarioInfo> info(std::string_view id, bool with_text) const;
   std::vector<ScenarioInfo> list() const;
+  /// How many nodes a version has is 0 until it was adopted.
   Result<ScenarioVersions> versions(std::string_view id, const Counters& counters) const;
+  /// Versions of `id` whose number of nodes is not known.
+  std::vector<Version> unsized(std::string_view id) const;
+  /// The number of nodes of a version; 0 where it cannot be read. Reads texts.
+  std::size_t size_of(const VersionName& name) const;
+  void adopt_sizes(std::string_view id, const std::map<Version, std::size_t>& sizes);
   Result<VersionText> text(std::string_view id, Version version) const;
+  /// `scenario`: the version that is asked for (of 0: the newest), which only the caller can read
+  /// where it is not built; may be null.
   Result<ScenarioStats> stats(std::string_view id, Version version, const Counters& counters,
-                              Instant now) const;
+                              Instant now, std::shared_ptr<const Scenario> scenario = {}) const;
 
   /// Who names a secret or credential.
   struct User {
@@ -99,26 +220,33 @@ class ScenarioBook {
   std::shared_ptr<const Scenario> newest(std::string_view id) const;
 
  private:
+  /// Immutable, and replaced as a whole: copies of the book share it.
   struct Entry {
-    ScenarioRecord record;
-    std::map<Version, VersionRecord> versions;
+    std::shared_ptr<const ScenarioRecord> record;
+    std::shared_ptr<const NodeNames> names;
+    std::map<Version, std::shared_ptr<const VersionRecord>> versions;
     std::map<Version, std::shared_ptr<const Scenario>> built;
-    mutable std::map<Version, std::size_t> sizes;  // nodes, once they have been asked for
-    mutable std::set<Version> outdated;            // logged as such
+    std::set<Version> unreadable;          // found out by trying
+    std::map<Version, std::size_t> sizes;  // nodes, once they have been counted
   };
-  /// `format`: the rules that bind a text that is not the stored one already.
-  Result<Applied> apply(const std::string& id, const std::string& text, RulesFormat format,
-                        Instant now) const;
+  const Entry* entry_of(std::string_view id) const;
+  void replace(Entry entry);
   Result<const Entry*> known(std::string_view id) const;
+  /// Whether `id` may get a new version.
+  Status may_apply(std::string_view id) const;
+  Status may_copy(std::string_view id, const std::string& new_id) const;
+  /// Reads, checks and builds; an empty `id` is that of the text.
+  Result<Loaded> read(std::string_view id, std::string_view text, RulesFormat format) const;
   std::optional<ScenarioNext> next_of(const Entry& entry) const;
-  /// The version, read where it is not at hand; null where it cannot be.
-  std::shared_ptr<const Scenario> version(const Entry& entry, Version version) const;
-  /// Who cannot go over, a sentence for each node.
-  std::vector<std::string> stranded(const Entry& entry, const std::shared_ptr<const Scenario>& to,
-                                    Version newest, const NodeMap& map,
-                                    const Counters& counters) const;
+  /// Why runs that wait at `node` of `version` cannot go over, as a sentence without its subject;
+  /// empty where they can.
+  std::string verdict(const Entry& entry, const Migration& migration, const Scenario& to,
+                      Version version, NodeNumber node) const;
+  std::vector<std::string> stranded(const Entry& entry, Version newest, const Moves& moves,
+                                    const RunCensus& census) const;
   ScenarioInfo info_of(const Entry& entry, bool with_text) const;
-  StatsSide side(const Entry& entry, const Counters& counters, bool test, Version version) const;
+  StatsSide side(const Entry& entry, const Counters& counters, bool test, Version version,
+                 const Scenario* scenario) const;
   std::shared_ptr<const Scenario> build(const Entry& entry, Version version) const;
   /// Logs once what newer rules would refuse in a version.
   void log_outdated(const Entry& entry, const VersionRecord& version,
@@ -126,10 +254,20 @@ class ScenarioBook {
 
   const NodeKinds& kinds_;
   LogSink log_;
-  std::map<std::string, Entry, std::less<>> entries_;  // by id
+  std::map<std::string, std::shared_ptr<const Entry>, std::less<>> entries_;  // by id
   std::map<ScenarioKey, std::string> ids_;
-  AuthorContext context_;
+  std::shared_ptr<const AuthorContext> context_ = std::make_shared<const AuthorContext>();
   WorkingFile* working_ = nullptr;
   std::shared_ptr<const CustomFields> fields_;
+  std::uint64_t rules_ = 0;
+
+  /// Versions that were logged, so that each is once; shared by all copies.
+  struct Logged {
+    std::mutex mutex;
+    std::set<std::pair<ScenarioKey, Version>> unreadable, outdated;  // guarded by mutex
+  };
+  bool is_first(std::set<std::pair<ScenarioKey, Version>> Logged::*list, const Entry& entry,
+                Version version) const;
+  std::shared_ptr<Logged> logged_ = std::make_shared<Logged>();
 };
 }  // namespace onward

@@ -49,15 +49,15 @@ std::vector<Work> work_of(const std::vector<Input>& inputs) {
 
 Status Engine::take_transitions() {
   while (!unwritable_ && scenario_due_ && *scenario_due_ <= clock_.now()) {
-    const auto change = book_.due(clock_.now());
+    auto change = book_.due(clock_.now());
     if (!change) {
       scenario_due_ = book_.next_due();
       return {};
     }
-    Status done = commit_change(*change);
+    const Activity what = change->activity.front();
+    Status done = commit_change(std::move(*change));
     if (!done && done.error().kind == ErrorKind::Unavailable) return {};  // when there is room
     if (!done) return done;
-    const Activity& what = change->activity.front();
     log({what.what, {{"scenario", what.scenario}, {"by", "engine"}, {"why", what.text}}});
   }
   return {};
@@ -90,23 +90,27 @@ std::optional<ScenarioProgress> Engine::progress_of(const ScenarioRecord& record
   return std::nullopt;
 }
 
-/// The pass that takes runs under way to the version that `applied` makes; nothing where nobody is
-/// under way on another one.
-Result<std::optional<ScenarioPass>> Engine::plan_migration(const std::string& id,
-                                                           const ScenarioBook::Applied& applied,
-                                                           const MigrationRequest& request) const {
-  using Answer = std::optional<ScenarioPass>;
+RunCensus Engine::census(const std::string& id) const {
   const ScenarioRecord* record = book_.find(id);
-  if (record == nullptr) return Answer{};
-  auto map = book_.migration(id, applied, request, counters_);
+  return record == nullptr ? RunCensus{} : census_of(counters_, record->key);
+}
+
+/// The pass that takes runs under way to the version that `made` makes; one to version 0 where
+/// nobody is under way on another one. Nothing: `moves` must be made again.
+Result<std::optional<ScenarioPass>> Engine::plan_migration(const Authored& made,
+                                                           const Moves& moves) const {
+  using Answer = std::optional<ScenarioPass>;
+  const ScenarioRecord* record = book_.find(made.id);
+  if (record == nullptr) return Answer{ScenarioPass{}};
+  const RunCensus now = census_of(counters_, record->key);
+  auto map = book_.migration(made, moves, now);
   if (!map) return tl::make_unexpected(std::move(map.error()));
-  const Version to = record->newest + (applied.answer.changed ? 1 : 0);
-  const std::int64_t elsewhere = sum_of(counters_, record->key, 0, Counter::Inside) -
-                                 sum_of(counters_, record->key, to, Counter::Inside);
-  if (elsewhere == 0) return Answer{};
-  return Answer{ScenarioPass{.scenario = id,
+  if (!*map) return Answer{};
+  const Version to = record->newest + (made.unchanged ? 0 : 1);
+  if (now.sum(&RunCensus::Sums::inside, /*but=*/to) == 0) return Answer{ScenarioPass{}};
+  return Answer{ScenarioPass{.scenario = made.id,
                              .to = to,
-                             .map = std::move(*map),
+                             .map = std::move(**map),
                              .base = sum_of(counters_, record->key, to, Counter::MovedIn)}};
 }
 
@@ -365,10 +369,21 @@ Result<ScenarioInfo> Engine::purge(const std::string& id, const std::string& who
 
 Result<ScenarioPlan> Engine::plan(const std::string& id, const std::string& text,
                                   const MigrationRequest& request) const {
-  return book_.plan(id, text, request, counters_, clock_.now());
+  return book_.plan(id, text, request, census(id), clock_.now());
 }
 
-Result<ScenarioVersions> Engine::versions(const std::string& id) const {
+Result<ScenarioVersions> Engine::versions(const std::string& id) {
+  std::map<Version, std::size_t> sizes;
+  for (const Version version : book_.unsized(id)) sizes[version] = book_.size_of({id, version});
+  return versions(id, sizes);
+}
+
+Result<ScenarioVersions> Engine::versions(const std::string& id,
+                                          const std::map<Version, std::size_t>& sizes) {
+  if (!sizes.empty()) {
+    book_.adopt_sizes(id, sizes);
+    ++generation_;
+  }
   auto versions = book_.versions(id, counters_);
   if (versions) versions->progress = progress_of(*book_.find(id));
   return versions;

@@ -11,6 +11,8 @@ namespace onward {
 namespace {
 /// Sentences about nodes where somebody would be stranded; more tell nothing new.
 constexpr std::size_t kStrandedMax = 50;
+/// Places that `migration` judges itself, since they came up after `moves` was made.
+constexpr std::size_t kLateVerdictsMax = 20;
 
 /// 1204 as "1,204".
 std::string grouped(std::int64_t number) {
@@ -24,29 +26,28 @@ std::string people(std::int64_t count, std::string_view one, std::string_view ma
   return fmt::format("{} {}", grouped(count), count == 1 ? one : many);
 }
 
-std::string id_of(const ScenarioRecord& record, NodeNumber number) {
-  const auto found =
-      std::ranges::find(record.nodes, number, &std::pair<std::string, NodeNumber>::second);
-  return found == record.nodes.end() ? std::string{} : found->first;
+std::string id_of(const NodeNames& names, NodeNumber number) {
+  const NodeNames::Named* found = names.find(number);
+  return found == nullptr ? std::string{} : found->id;
 }
 
-/// The pairs that an author gave, by number. `to` is the version to go to.
-Result<NodeMap> read_map(const ScenarioRecord& record, const Scenario& to,
+/// The pairs that an author gave, by number. `to` is the version to go to, `names` are all names.
+Result<NodeMap> read_map(const std::string& scenario, const NodeNames& names, const Scenario& to,
                          const MigrationRequest& request) {
   NodeMap map;
   for (const auto& [old_id, new_id] : request.map) {
-    const auto from =
-        std::ranges::find(record.nodes, old_id, &std::pair<std::string, NodeNumber>::first);
-    if (from == record.nodes.end()) {
+    const NodeNames::Named* from = names.find(old_id);
+    if (from == nullptr) {
       std::vector<std::string> known;
-      for (const auto& [id, number] : record.nodes) known.push_back(id);
+      for (const NodeNames::Named& named : names.all()) known.push_back(named.id);
       const std::string nearest = nearest_name(old_id, known);
       return fail(
           ErrorKind::Invalid, "unknown_node",
-          fmt::format("the map names \"{}\", which no version of \"{}\" has{}", old_id, record.id,
+          fmt::format("the map names \"{}\", which no version of \"{}\" has{}", old_id, scenario,
                       nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest)));
     }
-    const ScenarioNode* target = to.find(new_id);
+    const NodeNames::Named* named = names.find(new_id);
+    const ScenarioNode* target = named == nullptr ? nullptr : to.find(named->number);
     if (target == nullptr) {
       std::vector<std::string> known;
       for (const ScenarioNode& node : to.nodes) known.push_back(node.id);
@@ -57,30 +58,15 @@ Result<NodeMap> read_map(const ScenarioRecord& record, const Scenario& to,
                       old_id, new_id,
                       nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest)));
     }
-    if (!map.emplace(from->second, target->number).second)
+    if (!map.emplace(from->number, target->number).second)
       return fail(ErrorKind::Invalid, "duplicate_node",
                   fmt::format("the map names \"{}\" twice", old_id));
   }
   return map;
 }
 
-/// Who waits at which node of which version, live and test together.
-std::map<std::pair<Version, NodeNumber>, std::int64_t> waiting(const Counters& counters,
-                                                               ScenarioKey scenario) {
-  std::map<std::pair<Version, NodeNumber>, std::int64_t> places;
-  for (auto row = counters.lower_bound({.scenario = scenario});
-       row != counters.end() && row->first.scenario == scenario; ++row)
-    if (row->first.node && row->second[Counter::Waiting] > 0)
-      places[{row->first.version, row->first.node}] += row->second[Counter::Waiting];
-  return places;
-}
-
-std::int64_t sum_of(const Counters& counters, ScenarioKey scenario, Version but, Counter counter) {
-  std::int64_t sum = 0;
-  for (auto row = counters.lower_bound({.scenario = scenario});
-       row != counters.end() && row->first.scenario == scenario; ++row)
-    if (!row->first.node && row->first.version != but) sum += row->second[counter];
-  return sum;
+Version target_version(const Authored& made) {
+  return made.unchanged ? made.newest : made.newest + 1;
 }
 
 std::string describe(const Reentry& reentry) {
@@ -155,115 +141,175 @@ void add_meaning_notes(ScenarioPlan& plan, const Tree& text, const Scenario& fro
             fmt::format("\"{}\" changes its meaning: {}", node.id, change.sentence));
   }
 }
+
+/// How many are before and behind each node that the version adds. `at`: how many wait where.
+void add_inserted(ScenarioPlan& plan, const Scenario& to, const NodeNames& names,
+                  const std::map<NodeNumber, std::int64_t>& at) {
+  std::map<NodeNumber, ScenarioPlan::Inserted> added;
+  std::vector<NodeNumber> order;
+  for (const NodeChange& change : plan.diff.nodes) {
+    if (change.kind != ChangeKind::Added) continue;
+    const NodeNames::Named* named = names.find(change.id);
+    if (named == nullptr || to.find(named->number) == nullptr) continue;
+    if (added.emplace(named->number, ScenarioPlan::Inserted{.node = change.id}).second)
+      order.push_back(named->number);
+  }
+  if (added.empty()) return;
+  // By the places where somebody is: these are few, and what is added may be everything.
+  for (const auto& [place, count] : at) {
+    for (const NodeNumber number : nodes_behind(to, place))
+      if (const auto found = added.find(number); found != added.end()) found->second.past += count;
+    for (const NodeNumber number : nodes_ahead(to, place))
+      if (const auto found = added.find(number); found != added.end() && number != place)
+        found->second.ahead += count;
+  }
+  for (const NodeNumber number : order) plan.inserted.push_back(std::move(added.at(number)));
+}
 }  // namespace
 
-std::vector<std::string> ScenarioBook::stranded(const Entry& entry,
-                                                const std::shared_ptr<const Scenario>& to,
-                                                Version newest, const NodeMap& map,
-                                                const Counters& counters) const {
-  std::vector<std::string> sentences;
-  const Migration migration{to, map};
-  for (const auto& [place, count] : waiting(counters, entry.record.key)) {
-    const auto& [number, node] = place;
-    if (number == newest || sentences.size() == kStrandedMax) continue;
-    const std::string id = id_of(entry.record, node);
-    const std::string who = people(count, "contact waits", "contacts wait");
-    const auto from = version(entry, number);
-    if (from == nullptr) {
-      sentences.push_back(fmt::format("{} at \"{}\" of version {}, which cannot be read any more",
-                                      who, id, number));
+RunCensus census_of(const Counters& counters, ScenarioKey scenario) {
+  RunCensus census;
+  for (auto row = counters.lower_bound({.scenario = scenario});
+       row != counters.end() && row->first.scenario == scenario; ++row) {
+    const auto& [key, counts] = *row;
+    if (key.node) {
+      if (counts[Counter::Waiting] > 0)
+        census.waiting[{key.version, key.node}] += counts[Counter::Waiting];
       continue;
     }
-    const auto reason = migration.refusal(*from, node);
-    if (!reason) continue;
-    const bool gone = to->find(migration.target(node)) == nullptr;
-    sentences.push_back(fmt::format(
-        "{} at \"{}\" of version {}: {}{}", who, id, number, *reason,
-        gone ? fmt::format("; name where they go on, --map {}=NODE", id) : std::string{}));
+    RunCensus::Sums& sums = census.versions[key.version];
+    sums.entered += counts[Counter::Entered];
+    sums.inside += counts[Counter::Inside];
+    sums.parked += counts[Counter::Parked];
+  }
+  return census;
+}
+
+std::int64_t RunCensus::sum(std::int64_t Sums::*of, Version but) const {
+  std::int64_t sum = 0;
+  for (const auto& [version, sums] : versions)
+    if (version != but) sum += sums.*of;
+  return sum;
+}
+
+std::string ScenarioBook::verdict(const Entry& entry, const Migration& migration,
+                                  const Scenario& to, Version version, NodeNumber node) const {
+  const auto from = entry.built.find(version);
+  if (from == entry.built.end()) return ", which cannot be read any more";
+  const auto reason = migration.refusal(*from->second, node);
+  if (!reason) return {};
+  const bool gone = to.find(migration.target(node)) == nullptr;
+  return fmt::format(
+      ": {}{}", *reason,
+      gone ? fmt::format("; name where they go on, --map {}=NODE", id_of(*entry.names, node))
+           : std::string{});
+}
+
+Result<Moves> ScenarioBook::moves(const Authored& made, const MigrationRequest& request,
+                                  const RunCensus& census) const {
+  Moves moves;
+  const Entry* entry = entry_of(made.id);
+  if (entry == nullptr || made.built == nullptr) return moves;
+  auto map = read_map(made.id, *made.names, *made.built, request);
+  if (!map) return tl::make_unexpected(std::move(map.error()));
+  moves.map = std::move(*map);
+  const Migration migration{made.built, moves.map};
+  for (const auto& [place, count] : census.waiting)
+    if (place.first != target_version(made))
+      moves.verdicts.emplace(place,
+                             verdict(*entry, migration, *made.built, place.first, place.second));
+  return moves;
+}
+
+/// Who cannot go over, a sentence for each node.
+std::vector<std::string> ScenarioBook::stranded(const Entry& entry, Version newest,
+                                                const Moves& moves, const RunCensus& census) const {
+  std::vector<std::string> sentences;
+  for (const auto& [place, count] : census.waiting) {
+    const auto& [number, node] = place;
+    const auto verdict = moves.verdicts.find(place);
+    if (number == newest || verdict == moves.verdicts.end() || verdict->second.empty()) continue;
+    if (sentences.size() == kStrandedMax) break;
+    sentences.push_back(fmt::format("{} at \"{}\" of version {}{}",
+                                    people(count, "contact waits", "contacts wait"),
+                                    id_of(*entry.names, node), number, verdict->second));
   }
   return sentences;
 }
 
-Result<NodeMap> ScenarioBook::migration(const std::string& id, const Applied& applied,
-                                        const MigrationRequest& request,
-                                        const Counters& counters) const {
-  const auto found = entries_.find(id);
-  if (found == entries_.end()) return NodeMap{};
-  const Entry& entry = found->second;
-  const bool changed = applied.answer.changed;
-  const ScenarioRecord& record = changed ? applied.change.scenarios.back() : entry.record;
-  const auto to = changed ? applied.change.built : version(entry, record.newest);
-  if (to == nullptr)
+Result<std::optional<NodeMap>> ScenarioBook::migration(const Authored& made, const Moves& known,
+                                                       const RunCensus& census) const {
+  using Answer = std::optional<NodeMap>;
+  const Entry* entry = entry_of(made.id);
+  if (entry == nullptr) return Answer{NodeMap{}};
+  const Version newest = target_version(made);
+  if (made.built == nullptr)
     return fail(ErrorKind::Conflict, "version_missing",
-                fmt::format("version {} of \"{}\" cannot be read any more", record.newest, id));
-  auto map = read_map(record, *to, request);
-  if (!map) return map;
-  const auto sentences = stranded(entry, to, record.newest, *map, counters);
-  if (sentences.empty()) return map;
+                fmt::format("version {} of \"{}\" cannot be read any more", newest, made.id));
+  std::map<std::pair<Version, NodeNumber>, std::string> late;
+  const Migration migration{made.built, known.map};
+  for (const auto& [place, count] : census.waiting) {
+    if (place.first == newest || known.verdicts.contains(place)) continue;
+    if (late.size() == kLateVerdictsMax) return Answer{};
+    late.emplace(place, verdict(*entry, migration, *made.built, place.first, place.second));
+  }
+  Moves all = known;
+  all.verdicts.merge(late);
+  const auto sentences = stranded(*entry, newest, all, census);
+  if (sentences.empty()) return Answer{std::move(all.map)};
   std::string message = "nothing was changed, since the migration would strand somebody:";
   for (const std::string& sentence : sentences) message += "\n" + sentence;
   return fail(ErrorKind::Conflict, "would_strand", std::move(message));
 }
 
 Result<ScenarioPlan> ScenarioBook::plan(const std::string& id, const std::string& text,
-                                        const MigrationRequest& request, const Counters& counters,
+                                        const MigrationRequest& request, const RunCensus& census,
                                         Instant now) const {
-  const auto applied = apply(id, text, now);
-  if (!applied) return tl::make_unexpected(applied.error());
-  const ApplyAnswer& answer = applied->answer;
-  ScenarioPlan plan{.id = id, .created = answer.created, .changed = answer.changed};
-  plan.refused = answer.refused;
-  plan.diagnostics = answer.diagnostics;
-  const auto found = entries_.find(id);
-  const Entry* entry = found == entries_.end() ? nullptr : &found->second;
-  plan.created = entry == nullptr;
+  auto made = author(id, text);
+  if (!made) return tl::make_unexpected(made.error());
+  const Entry* entry = entry_of(id);
+  ScenarioPlan plan{.id = id, .created = entry == nullptr};
+  plan.changed = !made->refused && !made->unchanged;
+  plan.refused = made->refused;
+  plan.diagnostics = std::move(made->diagnostics);
   if (entry != nullptr) {
-    plan.state = entry->record.state;
-    plan.from = plan.to = entry->record.newest;
+    plan.state = entry->record->state;
+    plan.from = plan.to = made->newest;
   }
-  if (answer.changed) ++plan.to;
+  if (plan.changed) ++plan.to;
 
   Diagnostics ignored;
   const auto after = read_yaml(text, ignored);
-  const auto before = entry == nullptr
-                          ? std::optional<Tree>{Tree{}}
-                          : read_yaml(entry->versions.at(entry->record.newest).text, ignored);
+  const auto before = entry == nullptr ? std::optional<Tree>{Tree{}}
+                                       : read_yaml(entry->versions.at(made->newest)->text, ignored);
   if (before && after) plan.diff = diff_scenarios(*before, *after, kinds_);
-  if (entry == nullptr || plan.refused) return plan;
+  if (entry == nullptr || plan.refused || made->built == nullptr) return plan;
 
-  const ScenarioRecord& record = answer.changed ? applied->change.scenarios.back() : entry->record;
-  plan.state = record.state;
-  const auto from = version(*entry, entry->record.newest);
-  const auto to = answer.changed ? applied->change.built : from;
-  if (to == nullptr) return plan;
-  const auto map = read_map(record, *to, request);
-  if (!map) return tl::make_unexpected(map.error());
-  plan.inside = sum_of(counters, record.key, plan.to, Counter::Inside);
+  const std::shared_ptr<const Scenario> to = made->built;
+  const std::shared_ptr<const NodeNames> names = made->names;
+  const auto from = built({.scenario = id, .version = made->newest});
+  const RulesFormat from_format = entry->versions.at(made->newest)->format;
+  const RulesFormat to_format = made->format;
+  const auto moves = this->moves(*made, request, census);
+  if (!moves) return tl::make_unexpected(moves.error());
+  if (plan.changed) {
+    const auto applied = apply(std::move(*made), now);
+    if (!applied) return tl::make_unexpected(applied.error());
+    plan.state = applied->change.scenarios.back().state;
+  }
+  plan.inside = census.sum(&RunCensus::Sums::inside, plan.to);
 
   std::map<NodeNumber, std::int64_t> at;
-  for (const auto& [place, count] : waiting(counters, record.key)) at[place.second] += count;
+  for (const auto& [place, count] : census.waiting) at[place.second] += count;
   for (const auto& [node, count] : at)
     plan.places.push_back(
-        {.node = id_of(record, node), .waiting = count, .kept = to->find(node) != nullptr});
-  for (const NodeChange& change : plan.diff.nodes) {
-    if (change.kind != ChangeKind::Added) continue;
-    const ScenarioNode* node = to->find(change.id);
-    if (node == nullptr) continue;
-    ScenarioPlan::Inserted added{.node = change.id};
-    const auto ahead = nodes_ahead(*to, node->number);
-    const auto behind = nodes_behind(*to, node->number);
-    for (const auto& [number, count] : at) {
-      if (number != node->number && ahead.contains(number)) added.past += count;
-      if (behind.contains(number)) added.ahead += count;
-    }
-    plan.inserted.push_back(std::move(added));
-  }
-  add_notes(plan, *to, from.get(), sum_of(counters, record.key, 0, Counter::Entered),
-            sum_of(counters, record.key, plan.to, Counter::Parked), now);
-  if (answer.changed && after && from != nullptr)
-    add_meaning_notes(plan, *after, *from, *to, entry->versions.at(entry->record.newest).format,
-                      applied->change.versions.front().format);
-  plan.stranded = stranded(*entry, to, plan.to, *map, counters);
+        {.node = id_of(*names, node), .waiting = count, .kept = to->find(node) != nullptr});
+  add_inserted(plan, *to, *names, at);
+  add_notes(plan, *to, from.get(), census.sum(&RunCensus::Sums::entered),
+            census.sum(&RunCensus::Sums::parked, plan.to), now);
+  if (plan.changed && after && from != nullptr)
+    add_meaning_notes(plan, *after, *from, *to, from_format, to_format);
+  plan.stranded = stranded(*entry, plan.to, *moves, census);
   return plan;
 }
 
@@ -274,18 +320,16 @@ Result<ScenarioVersions> ScenarioBook::versions(std::string_view id,
   const auto found = known(id);
   if (!found) return tl::make_unexpected(found.error());
   const Entry& entry = **found;
-  ScenarioVersions versions{.id = entry.record.id, .state = entry.record.state};
+  ScenarioVersions versions{.id = entry.record->id, .state = entry.record->state};
   for (auto row = entry.versions.rbegin(); row != entry.versions.rend(); ++row) {
     const auto& [number, text] = *row;
     VersionInfo info{.version = number,
-                     .created = text.created,
-                     .format = text.format,
-                     .newest = number == entry.record.newest};
-    const auto [size, unknown] = entry.sizes.try_emplace(number);
-    if (unknown)
-      if (const auto scenario = version(entry, number)) size->second = scenario->nodes.size();
-    info.nodes = size->second;
-    const CounterKey key{.scenario = entry.record.key, .version = number};
+                     .created = text->created,
+                     .format = text->format,
+                     .newest = number == entry.record->newest};
+    if (const auto size = entry.sizes.find(number); size != entry.sizes.end())
+      info.nodes = size->second;
+    const CounterKey key{.scenario = entry.record->key, .version = number};
     if (const auto live = counters.find(key); live != counters.end()) {
       info.entered = live->second[Counter::Entered];
       info.inside = live->second[Counter::Inside];
@@ -299,6 +343,27 @@ Result<ScenarioVersions> ScenarioBook::versions(std::string_view id,
   return versions;
 }
 
+std::vector<Version> ScenarioBook::unsized(std::string_view id) const {
+  std::vector<Version> unknown;
+  if (const Entry* entry = entry_of(id))
+    for (const auto& [version, text] : entry->versions)
+      if (!entry->sizes.contains(version)) unknown.push_back(version);
+  return unknown;
+}
+
+std::size_t ScenarioBook::size_of(const VersionName& name) const {
+  const auto scenario = load(name);
+  return scenario == nullptr ? 0 : scenario->nodes.size();
+}
+
+void ScenarioBook::adopt_sizes(std::string_view id, const std::map<Version, std::size_t>& sizes) {
+  const Entry* known = entry_of(id);
+  if (known == nullptr || sizes.empty()) return;
+  Entry entry = *known;
+  entry.sizes.insert(sizes.begin(), sizes.end());
+  replace(std::move(entry));
+}
+
 Result<VersionText> ScenarioBook::text(std::string_view id, Version version) const {
   const auto found = known(id);
   if (!found) return tl::make_unexpected(found.error());
@@ -306,12 +371,12 @@ Result<VersionText> ScenarioBook::text(std::string_view id, Version version) con
   const auto row = entry.versions.find(version);
   if (row == entry.versions.end())
     return fail(ErrorKind::NotFound, "unknown_version",
-                fmt::format("scenario \"{}\" has versions 1 to {}, not {}", id, entry.record.newest,
-                            version));
-  return VersionText{.id = entry.record.id,
+                fmt::format("scenario \"{}\" has versions 1 to {}, not {}", id,
+                            entry.record->newest, version));
+  return VersionText{.id = entry.record->id,
                      .version = version,
-                     .created = row->second.created,
-                     .format = row->second.format,
-                     .text = row->second.text};
+                     .created = row->second->created,
+                     .format = row->second->format,
+                     .text = row->second->text};
 }
 }  // namespace onward

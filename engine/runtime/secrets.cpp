@@ -15,6 +15,7 @@ Status Engine::commit_secrets(const SecretBookChange& change) {
   if (Status done = commit_rows(commit); !done) return done;
   secrets_.adopt(change);
   book_.know(secrets_.context());
+  ++generation_;
   return {};
 }
 

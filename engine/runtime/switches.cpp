@@ -38,11 +38,9 @@ std::optional<NodeSwitch> parse_switch(std::string_view text) {
 
 /// "scenario/node", as its record is named; nothing where there is no such node.
 std::optional<std::string> Engine::name_of(NodePlace place) const {
-  const ScenarioRecord* record = book_.find(place.first);
-  if (record == nullptr) return std::nullopt;
-  for (const auto& [id, number] : record->nodes)
-    if (number == place.second) return id;
-  return std::nullopt;
+  const auto names = book_.names(place.first);
+  const NodeNames::Named* named = names == nullptr ? nullptr : names->find(place.second);
+  return named == nullptr ? std::nullopt : std::optional{named->id};
 }
 
 void Engine::restore_switches(const Snapshot& snapshot) {
@@ -55,8 +53,9 @@ void Engine::follow_switch(const AdminRecord& record) {
   const ScenarioRecord* scenario = book_.find(record.name.substr(0, slash));
   const auto node = parse_switch(record.content);
   if (scenario == nullptr || slash == std::string::npos || !node) return;
-  for (const auto& [id, number] : scenario->nodes)
-    if (id == record.name.substr(slash + 1)) follow_switch({scenario->key, number}, *node);
+  const auto names = book_.names(scenario->key);
+  if (const NodeNames::Named* named = names->find(std::string_view{record.name}.substr(slash + 1)))
+    follow_switch({scenario->key, named->number}, *node);
 }
 
 /// The switches of nodes that are new in a version: what the author gave them to begin with.
@@ -64,14 +63,11 @@ std::vector<AdminRecord> Engine::first_switches(const std::string& scenario,
                                                 const BookChange& change) const {
   std::vector<AdminRecord> rows;
   if (!change.built) return rows;
-  const ScenarioRecord* known = book_.find(scenario);
-  std::set<std::string_view> old;
-  if (known != nullptr)
-    for (const auto& [id, number] : known->nodes) old.insert(id);
+  const auto known = book_.names(scenario);
   for (const ScenarioNode& node : change.built->nodes) {
     const DeliveryPolicy* policy = node.node->delivery_policy();
     if (policy == nullptr || policy->active) continue;
-    if (!old.contains(node.id))
+    if (known == nullptr || known->find(node.id) == nullptr)
       rows.push_back(record_of(scenario + "/" + node.id, {.since = clock_.now()}));
   }
   return rows;

@@ -62,7 +62,7 @@ WorkItem item_of(std::uint64_t kind, std::uint64_t high, std::uint64_t low) {
 
 struct WorkingFile::Layout {
   std::uint64_t magic, build;
-  Slot engine, deliver;
+  Slot engine, deliver, author;
   Row suspects[kSuspectsMax];
 };
 
@@ -146,7 +146,7 @@ void WorkingFile::take_notes() {
          .crashes = static_cast<std::uint32_t>(std::min<std::uint64_t>(row.crashes, kCrashesMax))});
   }
   died_at_work_ = layout_->engine.kind != 0;
-  for (Slot* slot : {&layout_->engine, &layout_->deliver}) {
+  for (Slot* slot : {&layout_->engine, &layout_->deliver, &layout_->author}) {
     const WorkItem item = item_of(slot->kind, slot->high, slot->low);
     // Both threads on one thing died of it once.
     const bool counted = slot == &layout_->deliver && layout_->engine.kind == slot->kind &&
@@ -157,6 +157,7 @@ void WorkingFile::take_notes() {
   write_suspects();
   layout_->engine.end();
   layout_->deliver.end();
+  layout_->author.end();
 }
 
 void WorkingFile::add_crash(const WorkItem& item, std::string_view label) {
@@ -173,17 +174,25 @@ void WorkingFile::add_crash(const WorkItem& item, std::string_view label) {
   known->fresh = true;
 }
 
+std::vector<Suspect> WorkingFile::suspects() const {
+  const std::lock_guard lock{mutex_};
+  return suspects_;
+}
+
 std::uint32_t WorkingFile::crashes_of(const WorkItem& item) const {
+  const std::lock_guard lock{mutex_};
   const auto known = std::ranges::find(suspects_, item, &Suspect::item);
   return known == suspects_.end() ? 0 : known->crashes;
 }
 
 void WorkingFile::erase(const WorkItem& item) {
+  const std::lock_guard lock{mutex_};
   if (std::erase_if(suspects_, [&](const Suspect& one) { return one.item == item; }) > 0)
     write_suspects();
 }
 
 void WorkingFile::write_suspects() {
+  any_suspect_.store(!suspects_.empty(), std::memory_order_relaxed);
   for (std::size_t i = 0; i < kSuspectsMax; ++i) {
     Row& row = layout_->suspects[i];
     row.kind = 0;
@@ -203,11 +212,19 @@ void WorkingFile::begin(const WorkItem& item, std::string_view label) {
 
 void WorkingFile::end() { layout_->engine.end(); }
 
+void WorkingFile::begin_text(const WorkItem& item, std::string_view label) {
+  layout_->author.begin(item, label);
+}
+
+void WorkingFile::end_text() { layout_->author.end(); }
+
 void WorkingFile::clean_stop() {
+  const std::lock_guard lock{mutex_};
   std::erase_if(suspects_, [](const Suspect& one) { return one.crashes < kCrashesMax; });
   write_suspects();
   layout_->engine.end();
   layout_->deliver.end();
+  layout_->author.end();
 }
 
 WorkNote& WorkingFile::deliver_note() { return *deliver_note_; }

@@ -2,9 +2,11 @@
 // What is being worked on, in a small mapped file: never synced, so a note costs a few stores, and
 // kept by the system when the process dies. A note that is found at the next start names what the
 // process died on; what it died on three times is poison, and is set aside.
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,14 +62,19 @@ class WorkingFile {
   // The engine thread's, or of whoever opens the engine.
   void begin(const WorkItem& item, std::string_view label = {});
   void end();
+  // The same for texts of scenarios, in a slot of their own: the author thread's, or of whoever
+  // opens the engine.
+  void begin_text(const WorkItem& item, std::string_view label = {});
+  void end_text();
+  // Any thread.
   /// Oldest first.
-  const std::vector<Suspect>& suspects() const { return suspects_; }
+  std::vector<Suspect> suspects() const;
   bool is_poison(const WorkItem& item) const {
-    return !suspects_.empty() && crashes_of(item) >= kCrashesMax;
+    return any_suspect_.load(std::memory_order_relaxed) && crashes_of(item) >= kCrashesMax;
   }
   /// It was worked on without harm, or set aside for good.
   void forget(const WorkItem& item) {
-    if (!suspects_.empty()) erase(item);
+    if (any_suspect_.load(std::memory_order_relaxed)) erase(item);
   }
   /// The process died among inputs, so that it should take them one by one until it has passed
   /// what it died on.
@@ -88,9 +95,11 @@ class WorkingFile {
   void erase(const WorkItem& item);
   void write_suspects();
 
-  Layout* layout_;  // mapped
+  Layout* layout_;  // mapped; its suspects guarded by mutex_, its slots each by their thread
   std::unique_ptr<DeliverNote> deliver_note_;
-  std::vector<Suspect> suspects_;
+  mutable std::mutex mutex_;
+  std::vector<Suspect> suspects_;         // guarded by mutex_
+  std::atomic<bool> any_suspect_{false};  // whether suspects_ has any
   bool died_at_work_ = false;
 };
 }  // namespace onward

@@ -89,7 +89,7 @@ FoundNote noted_in(const fs::path& working) {
   const auto found = WorkingFile::open(folder.path() / "working", "test");
   REQUIRE(found);
   if (!(*found)->died_at_work()) return {"nothing", {}};
-  const std::vector<Suspect>& suspects = (*found)->suspects();
+  const std::vector<Suspect> suspects = (*found)->suspects();
   if (suspects.empty()) return {"several", {}};
   REQUIRE(suspects.size() == 1);
   return {fmt::format("{} {}", to_string(suspects[0].item.kind), suspects[0].label),

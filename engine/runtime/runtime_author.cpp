@@ -1,0 +1,315 @@
+// What the edges ask of the runtime that takes texts of scenarios to be read: the author thread
+// reads them against the book as it was shown last, and the engine thread decides.
+#include <utility>
+
+#include "engine/runtime/guarded.h"
+#include "engine/runtime/runtime_impl.h"
+
+namespace onward {
+namespace {
+/// How often a text is read again since what it was checked against has changed.
+constexpr int kTriesMax = 5;
+/// Texts whose nodes are counted in one turn.
+constexpr std::size_t kCountedAtOnce = 8;
+constexpr std::size_t kLookedUpMax = 8;
+
+using Turn = AuthorQueue::Turn;
+
+/// `work->done` is told where `turn` is none.
+template <class Work>
+bool has_turn(const std::shared_ptr<Work>& work, const Result<Turn>& turn) {
+  if (!turn) work->done(tl::make_unexpected(turn.error()));
+  return turn.has_value();
+}
+template <class Work>
+void unless_taken(const std::shared_ptr<Work>& work, const Status& taken) {
+  if (!taken) work->done(tl::make_unexpected(taken.error()));
+}
+}  // namespace
+
+std::shared_ptr<const ScenarioBook> Runtime::Impl::shown_book() const {
+  const std::lock_guard lock{mutex};
+  return book;
+}
+
+Status Runtime::Impl::ask_author(std::string scenario, std::size_t bytes, AuthorQueue::Task task) {
+  {
+    const std::lock_guard lock{mutex};
+    if (!started || closing || ended) return not_running();
+  }
+  return authors->queue().ask(std::move(scenario), bytes, std::move(task));
+}
+
+// ---- apply ----
+
+struct Runtime::Impl::Applying {
+  std::string id, text, who;
+  MigrationRequest migration;
+  Done<Result<ApplyAnswer>> done;
+  RunCensus census;  // where the runs were, if some are to be moved
+  std::shared_ptr<Authored> made;
+  std::optional<Moves> moves;
+  int tries = 0;
+};
+
+Status Runtime::apply(std::string id, std::string text, Done<Result<ApplyAnswer>> done,
+                      MigrationRequest migration, std::string who) {
+  const std::size_t bytes = text.size();
+  auto work = std::make_shared<Impl::Applying>(Impl::Applying{.id = id,
+                                                              .text = std::move(text),
+                                                              .who = std::move(who),
+                                                              .migration = std::move(migration),
+                                                              .done = std::move(done)});
+  return impl_->ask_author(std::move(id), bytes, [impl = impl_.get(), work](Result<Turn> turn) {
+    if (has_turn(work, turn)) impl->begin_apply(work, std::move(*turn));
+  });
+}
+
+/// Author thread.
+void Runtime::Impl::begin_apply(const std::shared_ptr<Applying>& work, Turn turn) {
+  if (!work->migration.wanted) return author_apply(work, std::move(turn));
+  unless_taken(work, call([this, work, turn](Engine& of) -> Status {
+                 work->census = of.census(work->id);
+                 authors->queue().again(turn, [this, work](Result<Turn> again) {
+                   if (has_turn(work, again)) author_apply(work, std::move(*again));
+                 });
+                 return {};
+               }));
+}
+
+/// Author thread.
+void Runtime::Impl::author_apply(const std::shared_ptr<Applying>& work, Turn turn) {
+  const auto from = shown_book();
+  auto made = guarded("author.read", options.log,
+                      [&] { return from->author(work->id, std::move(work->text)); });
+  if (!made) return work->done(tl::make_unexpected(std::move(made.error())));
+  if (made->refused)
+    return work->done(ApplyAnswer{.diagnostics = std::move(made->diagnostics), .refused = true});
+  if (work->migration.wanted) {
+    auto moves = guarded("author.read", options.log,
+                         [&] { return from->moves(*made, work->migration, work->census); });
+    if (!moves) return work->done(tl::make_unexpected(std::move(moves.error())));
+    work->moves = std::move(*moves);
+  }
+  work->made = std::make_shared<Authored>(std::move(*made));
+  unless_taken(work, call([this, work, turn = std::move(turn)](Engine& of) {
+                 return commit_apply(of, work, turn);
+               }));
+}
+
+/// Engine thread.
+Status Runtime::Impl::commit_apply(Engine& of, const std::shared_ptr<Applying>& work, Turn turn) {
+  auto answer = of.apply(*work->made, work->moves ? &*work->moves : nullptr, work->who);
+  const bool stale = answer && !*answer;
+  if (stale && ++work->tries < kTriesMax) {
+    work->text = std::move(work->made->text);
+    refresh();
+    authors->queue().again(std::move(turn), [this, work](Result<Turn> again) {
+      if (has_turn(work, again)) begin_apply(work, std::move(*again));
+    });
+    return {};
+  }
+  if (stale) answer = Engine::changing(work->id);
+  Status status = answered(answer);
+  refresh();
+  if (answer)
+    work->done(std::move(**answer));
+  else
+    work->done(tl::make_unexpected(std::move(answer.error())));
+  authors->queue().discard(std::move(work->made));
+  return status;
+}
+
+// ---- plan ----
+
+struct Runtime::Impl::Planning {
+  std::string id, text;
+  MigrationRequest migration;
+  Done<Result<ScenarioPlan>> done;
+  RunCensus census;
+  std::shared_ptr<const ScenarioBook> book;  // of the same moment
+};
+
+Status Runtime::plan(std::string id, std::string text, MigrationRequest migration,
+                     Done<Result<ScenarioPlan>> done) {
+  const std::size_t bytes = text.size();
+  auto work = std::make_shared<Impl::Planning>(Impl::Planning{.id = id,
+                                                              .text = std::move(text),
+                                                              .migration = std::move(migration),
+                                                              .done = std::move(done)});
+  const auto make = [work, impl = impl_.get()](Result<Turn> turn) {
+    if (!has_turn(work, turn)) return;
+    auto plan = guarded("author.plan", impl->options.log, [&] {
+      return work->book->plan(work->id, work->text, work->migration, work->census,
+                              impl->engine->now());
+    });
+    work->book.reset();
+    work->done(std::move(plan));
+  };
+  return impl_->ask_author(
+      std::move(id), bytes, [impl = impl_.get(), work, make](Result<Turn> turn) {
+        if (!has_turn(work, turn)) return;
+        unless_taken(work, impl->call([impl, work, make, turn = *turn](Engine& of) -> Status {
+          impl->refresh();
+          work->census = of.census(work->id);
+          work->book = impl->shown_book();
+          impl->authors->queue().again(turn, make);
+          return {};
+        }));
+      });
+}
+
+Status Runtime::validate(std::string id, std::string text,
+                         Done<Result<std::vector<Diagnostic>>> done) {
+  const std::size_t bytes = text.size();
+  return impl_->ask_author({}, bytes,
+                           [impl = impl_.get(), id = std::move(id), text = std::move(text),
+                            done = std::move(done)](Result<Turn> turn) {
+                             if (!turn) return done(tl::make_unexpected(std::move(turn.error())));
+                             done(guarded("author.read", impl->options.log, [&] {
+                               return impl->shown_book()->validate(id, text);
+                             }));
+                           });
+}
+
+// ---- duplicate ----
+
+struct Runtime::Impl::Copying {
+  std::string id, new_id, who;
+  Done<Result<ScenarioInfo>> done;
+  std::shared_ptr<Authored> made;
+  int tries = 0;
+};
+
+Status Runtime::duplicate(std::string id, std::string new_id, Done<Result<ScenarioInfo>> done,
+                          std::string who) {
+  auto work = std::make_shared<Impl::Copying>(Impl::Copying{
+      .id = id, .new_id = std::move(new_id), .who = std::move(who), .done = std::move(done)});
+  return impl_->ask_author(std::move(id), /*bytes=*/0,
+                           [impl = impl_.get(), work](Result<Turn> turn) {
+                             if (has_turn(work, turn)) impl->author_copy(work, std::move(*turn));
+                           });
+}
+
+/// Author thread.
+void Runtime::Impl::author_copy(const std::shared_ptr<Copying>& work, Turn turn) {
+  auto made = guarded("author.read", options.log,
+                      [&] { return shown_book()->author_copy(work->id, work->new_id); });
+  if (!made) return work->done(tl::make_unexpected(std::move(made.error())));
+  work->made = std::make_shared<Authored>(std::move(*made));
+  unless_taken(work, call([this, work, turn = std::move(turn)](Engine& of) {
+                 return commit_copy(of, work, turn);
+               }));
+}
+
+/// Engine thread.
+Status Runtime::Impl::commit_copy(Engine& of, const std::shared_ptr<Copying>& work, Turn turn) {
+  auto answer = of.duplicate(*work->made, work->who);
+  const bool stale = answer && !*answer;
+  if (stale && ++work->tries < kTriesMax) {
+    refresh();
+    authors->queue().again(std::move(turn), [this, work](Result<Turn> again) {
+      if (has_turn(work, again)) author_copy(work, std::move(*again));
+    });
+    return {};
+  }
+  if (stale) answer = Engine::changing(work->id);
+  Status status = answered(answer);
+  refresh();
+  if (answer)
+    work->done(std::move(**answer));
+  else
+    work->done(tl::make_unexpected(std::move(answer.error())));
+  authors->queue().discard(std::move(work->made));
+  return status;
+}
+
+// ---- older versions ----
+
+struct Runtime::Impl::Sizing {
+  std::string id;
+  Done<Result<ScenarioVersions>> done;
+  std::vector<Version> left;
+  std::map<Version, std::size_t> sizes;
+};
+
+Status Runtime::versions(std::string id, Done<Result<ScenarioVersions>> done) {
+  auto work = std::make_shared<Impl::Sizing>(
+      Impl::Sizing{.id = std::move(id), .done = std::move(done), .left = {}, .sizes = {}});
+  return impl_->call([impl = impl_.get(), work](Engine& of) -> Status {
+    work->left = of.book().unsized(work->id);
+    if (work->left.empty()) {
+      work->done(of.versions(work->id, {}));
+      return {};
+    }
+    impl->refresh();
+    impl->count_nodes(work);
+    return {};
+  });
+}
+
+/// A few at a time, so that nobody waits for a thousand versions.
+void Runtime::Impl::count_nodes(const std::shared_ptr<Sizing>& work) {
+  const auto some = [this, work](Result<Turn> turn) {
+    if (!has_turn(work, turn)) return;
+    const auto from = shown_book();
+    for (std::size_t i = 0; i < kCountedAtOnce && !work->left.empty(); ++i) {
+      const Version version = work->left.back();
+      work->left.pop_back();
+      work->sizes[version] = from->size_of({work->id, version});
+    }
+    if (!work->left.empty()) return count_nodes(work);
+    unless_taken(work, call(asking<ScenarioVersions>(showing(), work->done, [work](Engine& of) {
+                   return of.versions(work->id, work->sizes);
+                 })));
+  };
+  authors->queue().ask_anyway({}, some);
+}
+
+Status Runtime::stats(std::string id, Version version, Done<Result<ScenarioStats>> done) {
+  return impl_->call([impl = impl_.get(), name = VersionName{std::move(id), version},
+                      done = std::move(done)](Engine& of) -> Status {
+    const ScenarioBook& known = of.book();
+    if (name.version == 0 || known.built(name) != nullptr || known.is_unreadable(name)) {
+      done(of.stats(name.scenario, name.version, nullptr));
+      return {};
+    }
+    impl->refresh();
+    impl->authors->queue().ask_anyway({}, [impl, name, done](Result<Turn> turn) {
+      if (!turn) return done(tl::make_unexpected(std::move(turn.error())));
+      const auto find = [name, scenario = impl->look_up(name)](Engine& engine) {
+        return engine.stats(name.scenario, name.version, scenario);
+      };
+      if (Status taken = impl->call(asking<ScenarioStats>(impl->showing(), done, find)); !taken)
+        done(tl::make_unexpected(taken.error()));
+    });
+    return {};
+  });
+}
+
+/// Author thread.
+std::shared_ptr<const Scenario> Runtime::Impl::look_up(const VersionName& name) {
+  const auto from = shown_book();
+  const ScenarioRecord* record = from->find(name.scenario);
+  if (record == nullptr) return nullptr;
+  const std::pair key{record->key, name.version};
+  if (const auto found = looked_up.find(key); found != looked_up.end()) return found->second;
+  auto scenario = from->load(name);
+  if (looked_up.size() >= kLookedUpMax) looked_up.clear();
+  looked_up.emplace(key, scenario);
+  return scenario;
+}
+
+/// Engine thread: versions that are needed again.
+void Runtime::Impl::read_wanted() {
+  for (VersionName& name : engine->take_wanted())
+    authors->queue().ask_anyway({}, [this, name = std::move(name)](const Result<Turn>& turn) {
+      if (!turn) return;  // the next start reads it
+      auto scenario = shown_book()->load(name);
+      (void)call([name, scenario = std::move(scenario)](Engine& of) -> Status {
+        of.adopt_version(name, scenario);
+        return {};
+      });
+    });
+}
+}  // namespace onward

@@ -1,0 +1,317 @@
+// Texts of scenarios are read by the author thread: what the engine thread then decides, in which
+// order, and against what.
+#include <atomic>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <catch2/catch.hpp>
+
+#include "engine/authoring/yaml_reader.h"
+#include "engine/runtime/poison.h"
+#include "engine/store/memory_store.h"
+#include "engine/store/passing_store.h"
+#include "nodes/nodes.h"
+#include "tests/runtime/relay.h"
+#include "tests/support/child.h"
+#include "tests/support/fake_http_client.h"
+#include "tests/support/stage.h"
+
+using namespace onward;
+using namespace std::chrono_literals;
+
+namespace {
+std::string relay(std::string_view path) {
+  std::string text{kRelay};
+  return text.replace(text.find("/in"), 3, path);
+}
+
+/// A runtime with its threads. Ends with the check that the engine thread has read nothing.
+class Running {
+ public:
+  explicit Running(FakeHttpClient::Decide decide = {}) {
+    auto opened =
+        Runtime::open(make_memory_store(), node_kinds(),
+                      std::make_unique<FakeHttpClient>(std::move(decide)), {}, system_clock(), {});
+    REQUIRE(opened);
+    runtime_ = std::move(*opened);
+    runtime_->start();
+  }
+  ~Running() {
+    CHECK(runtime_->stop(5s));
+    CHECK(NoReading::broken() == before_);
+  }
+  Runtime* operator->() { return runtime_.get(); }
+
+  /// Waits for the answer of a call: `ask` is given its `done`.
+  template <class T>
+  T answer(const std::function<Status(Done<T>)>& ask) {
+    auto promise = std::make_shared<std::promise<T>>();
+    auto future = promise->get_future();
+    REQUIRE(ask([promise](T given) { promise->set_value(std::move(given)); }));
+    return future.get();
+  }
+  Result<ApplyAnswer> apply(const std::string& id, const std::string& text,
+                            const MigrationRequest& migration = {}) {
+    return answer<Result<ApplyAnswer>>(
+        [&](auto done) { return runtime_->apply(id, text, done, migration); });
+  }
+  Result<ScenarioInfo> activate(const std::string& id) {
+    return answer<Result<ScenarioInfo>>(
+        [&](auto done) { return runtime_->activate(id, std::nullopt, done); });
+  }
+  Result<ScenarioStats> stats(const std::string& id, Version version = 0) {
+    return answer<Result<ScenarioStats>>(
+        [&](auto done) { return runtime_->stats(id, version, done); });
+  }
+  /// Asks until the webhook of "relay" has one of these.
+  void wait_for(Counter counter) {
+    for (int i = 0; i < 100'000; ++i)
+      if (stats("relay")->live.nodes.back().counts[counter] > 0) return;
+    FAIL("it never came");
+  }
+
+ private:
+  const std::uint64_t before_ = NoReading::broken();
+  std::unique_ptr<Runtime> runtime_;
+};
+
+void send(Running& running, std::string_view who) {
+  EventInput event{.source = "test",
+                   .id = std::string{who},
+                   .who = {.id = ExternalId{std::string{who}}},
+                   .event = {.type = "opened", .at = system_clock().now()}};
+  const auto answers = running.answer<std::vector<EventAnswer>>(
+      [&](auto done) { return running->events({event}, done); });
+  REQUIRE(answers.at(0).code == "");
+}
+
+/// Fails where a scenario goes on hold, and counts the rows of each commit.
+class BreaksAtEnd final : public PassingStore {
+ public:
+  BreaksAtEnd() : PassingStore{make_memory_store()} {}
+  Status commit(const Commit& commit) override {
+    const bool ends = !commit.scenarios.empty() && commit.versions.empty() &&
+                      commit.scenarios.front().state == ScenarioState::OnHold;
+    if (ends) return fail(ErrorKind::Io, "broken", "the disk is gone");
+    rows.push_back(commit.scenarios.size() + commit.versions.size() + commit.admin.size() +
+                   commit.activity.size() + commit.counters.size());
+    return store_->commit(commit);
+  }
+  std::vector<std::size_t> rows;
+};
+}  // namespace
+
+TEST_CASE("no call reads a scenario's text on the engine thread", "[runtime][author]") {
+  Running running;
+  CHECK(running.apply("relay", relay("/in"))->changed);
+  REQUIRE(running.activate("relay"));
+  send(running, "ada");
+  CHECK_FALSE(running.apply("relay", relay("/in"))->changed);
+  CHECK(running.apply("relay", "scenario: relay\nnodes: {}\n")->refused);
+  CHECK(running.apply("relay", relay("/on"), {.wanted = true})->scenario.version == 2);
+  const auto plan = running.answer<Result<ScenarioPlan>>(
+      [&](auto done) { return running->plan("relay", relay("/up"), {}, done); });
+  CHECK(plan->to == 3);
+  CHECK(plan->diff.nodes.size() == 1);
+  CHECK(running.apply("relay", relay("/up"))->scenario.version == 3);
+  CHECK(running.stats("relay", 1)->live.nodes.size() == 2);
+  const auto versions = running.answer<Result<ScenarioVersions>>(
+      [&](auto done) { return running->versions("relay", done); });
+  REQUIRE(versions->versions.size() == 3);
+  for (const VersionInfo& version : versions->versions) CHECK(version.nodes == 2);
+  const auto copy = running.answer<Result<ScenarioInfo>>(
+      [&](auto done) { return running->duplicate("relay", "copy", done); });
+  CHECK(copy->version == 1);
+  const auto again = running.answer<Result<ScenarioInfo>>(
+      [&](auto done) { return running->duplicate("relay", "copy", done); });
+  CHECK(again.error().code == "id_used");
+  for (const auto& [id, faults] : {std::pair{"relay", 0}, std::pair{"", 0}, std::pair{"other", 1}}) {
+    const auto found = running.answer<Result<std::vector<Diagnostic>>>(
+        [&](auto done) { return running->validate(id, relay("/up"), done); });
+    CHECK(found->size() == static_cast<std::size_t>(faults));
+  }
+}
+
+TEST_CASE("calls of one scenario keep their order, though their texts take time to be read",
+          "[runtime][author]") {
+  Running running;
+  std::mutex mutex;
+  std::vector<std::string> order;
+  std::promise<void> all;
+  const auto say = [&](const std::string& what) {
+    const std::lock_guard lock{mutex};
+    order.push_back(what);
+    if (order.size() == 5) all.set_value();
+  };
+  const auto applied = [&](const Result<ApplyAnswer>& answer) {
+    say(answer ? fmt::format("version {}", answer->scenario.version) : answer.error().code);
+  };
+  std::string large = relay("/in");
+  while (large.size() < 1'000'000) large += "# a comment that takes a moment to be read\n";
+  REQUIRE(running->apply("relay", large, applied));
+  REQUIRE(running->apply("relay", relay("/on"), applied));
+  REQUIRE(running->activate("relay", std::nullopt, [&](const Result<ScenarioInfo>& answer) {
+    say(answer ? fmt::format("active {}", answer->version) : answer.error().code);
+  }));
+  REQUIRE(running->apply("relay", relay("/up"), applied));
+  REQUIRE(running->hold("relay", [&](const Result<ScenarioInfo>& answer) {
+    say(answer ? fmt::format("held {}", answer->version) : answer.error().code);
+  }));
+  all.get_future().wait();
+  CHECK(order ==
+        std::vector<std::string>{"version 1", "version 2", "active 2", "version 3", "held 3"});
+}
+
+TEST_CASE("a delivery of a version that is not in memory waits until it has been read",
+          "[runtime][author]") {
+  auto status = std::make_shared<std::atomic<int>>(410);
+  Running running{
+      [status](const HttpRequest&) { return FakeHttpClient::Answer{.status = *status}; }};
+  REQUIRE(running.apply("relay", relay("/in")));
+  REQUIRE(running.activate("relay"));
+  send(running, "ada");
+  running.wait_for(Counter::Failed);
+  REQUIRE(running.apply("relay", relay("/on")));
+  *status = 200;
+  const auto retried = running.answer<Result<ByHandAnswer>>([&](auto done) {
+    return running->by_hand(ByHand::Retry, DeliveryQuery{.scenario = "relay"}, false, done);
+  });
+  CHECK(retried->changed == 1);
+  running.wait_for(Counter::Accepted);
+}
+
+TEST_CASE("what was read against rules or versions that have changed is not taken",
+          "[runtime][author]") {
+  Stage stage{kRelay};
+  Engine& engine = stage.engine();
+  const ScenarioBook copy = engine.book();
+  Authored made = copy.author("relay", relay("/on")).value();
+  SECTION("nothing has changed") {
+    REQUIRE(engine.hold("relay"));  // its life is no matter of the text
+    CHECK(engine.apply(made, nullptr, "")->value().scenario.version == 2);
+    CHECK(engine.info("relay", false)->state == ScenarioState::OnHold);
+    return;
+  }
+  SECTION("another version") { stage.apply(relay("/up")); }
+  SECTION("a declared field") {
+    REQUIRE(engine.declare_field({.name = "plan", .type = FieldType::Text}));
+  }
+  SECTION("a secret") {
+    REQUIRE(engine.set_secret(SecretKind::Secret, "key", {.value = "a value that is long"}, ""));
+  }
+  CHECK_FALSE(engine.apply(made, nullptr, "")->has_value());
+  CHECK_FALSE(made.text.empty());
+  Authored again = engine.book().author("relay", made.text).value();
+  CHECK(engine.apply(again, nullptr, "")->value().changed);
+}
+
+TEST_CASE("a new value of a secret makes no text be read again", "[runtime][author]") {
+  Stage stage{kRelay};
+  Engine& engine = stage.engine();
+  REQUIRE(engine.set_secret(SecretKind::Secret, "key", {.value = "a value that is long"}, ""));
+  Authored made = engine.book().author("relay", relay("/on")).value();
+  REQUIRE(engine.set_secret(SecretKind::Secret, "key", {.value = "another one, also long"}, ""));
+  CHECK(engine.apply(made, nullptr, "")->has_value());
+}
+
+TEST_CASE("a scenario that was archived or deleted meanwhile gets no version",
+          "[runtime][author]") {
+  Stage stage{kRelay};
+  Engine& engine = stage.engine();
+  Authored made = engine.book().author("relay", relay("/on")).value();
+  REQUIRE(engine.archive("relay", false));
+  CHECK(engine.apply(made, nullptr, "").error().code == "archived");
+
+  stage.apply("scenario: draft\nnodes:\n  any: { kind: trigger, event: opened, next: end }\n",
+              /*activate=*/false);
+  Authored copy = engine.book().author_copy("draft", "copy").value();
+  REQUIRE(engine.remove_draft("draft"));
+  CHECK(engine.duplicate(copy, "").error().code == "unknown_scenario");
+}
+
+TEST_CASE("a version that cannot be read any more is tried once, and its deliveries are put off",
+          "[runtime][author]") {
+  Stage stage{kRelay};
+  Engine& engine = stage.engine();
+  stage.event("ada", "opened");
+  stage.reply(410);
+  stage.apply(relay("/on"));
+  engine.read_elsewhere();
+  const DeliveryKey key = stage.deliveries().at(0).key;
+  REQUIRE(engine.by_hand(ByHand::Retry, key));
+  stage.pass(0s);
+  CHECK(stage.sink().tasks.empty());
+  const std::vector<VersionName> wanted = engine.take_wanted();
+  REQUIRE(wanted == std::vector<VersionName>{{"relay", 1}});
+  SECTION("it is read") {
+    engine.adopt_version(wanted[0], engine.book().load(wanted[0]));
+    CHECK(stage.sink().tasks.size() == 1);
+    CHECK(stage.reply(200) == 1);
+  }
+  SECTION("it is cancelled meanwhile") {
+    REQUIRE(engine.by_hand(ByHand::Cancel, key));
+    engine.adopt_version(wanted[0], engine.book().load(wanted[0]));
+    CHECK(stage.sink().tasks.empty());
+  }
+  SECTION("it cannot be read") {
+    engine.adopt_version(wanted[0], nullptr);
+    stage.pass(0s);
+    CHECK(stage.sink().tasks.empty());
+    const Delivery delivery = stage.deliveries().at(0);
+    CHECK(delivery.pending());
+    CHECK(delivery.due > stage.clock().now());
+    CHECK(engine.hold("relay"));
+    CHECK(engine.take_wanted().empty());
+  }
+  CHECK(stage.broken().empty());
+}
+
+TEST_CASE("a text on which the process died three times is not read by the author thread either",
+          "[runtime][author]") {
+  const TemporaryFolder folder;
+  const WorkItem item = work_item_of_text(relay("/on"));
+  for (int i = 0; i < 3; ++i)
+    (*WorkingFile::open(folder.path() / "working", "1"))->begin_text(item, "relay");
+  RuntimeOptions options;
+  options.working = std::move(*WorkingFile::open(folder.path() / "working", "1"));
+  // The inputs beside it are not to blame.
+  CHECK_FALSE(options.working->died_at_work());
+  Stage stage{kRelay, nullptr, options};
+  CHECK(stage.engine().book().author("relay", relay("/on")).error().code == "poison");
+  CHECK(stage.engine().plan("relay", relay("/on"), {}).error().code == "poison");
+  CHECK(stage.engine().apply("relay", relay("/up")));
+}
+
+TEST_CASE("a version that was committed is answered, though the store fails right after it",
+          "[runtime][author]") {
+  Stage stage{kRelay, std::make_unique<BreaksAtEnd>()};
+  const std::string ended = relay("/on") + "end_at: 2020-01-01T09:00\n";
+  const auto answer = stage.engine().apply("relay", ended);
+  REQUIRE(answer);
+  CHECK(answer->changed);
+  CHECK(answer->scenario.version == 2);
+  // The fault is the store's, and ends the engine.
+  const Status worked = stage.engine().work({}, {});
+  REQUIRE_FALSE(worked);
+  CHECK(worked.error().code == "broken");
+}
+
+TEST_CASE("a version with as many nodes as may be is a commit of a few rows", "[runtime][author]") {
+  auto store = std::make_unique<BreaksAtEnd>();
+  const std::vector<std::size_t>& rows = store->rows;
+  Stage stage{{}, std::move(store)};
+  std::string text = "scenario: large\nnodes:\n  any: { kind: trigger, event: opened, next: n1 }\n";
+  for (int i = 1; i < 10'000; ++i)
+    text += fmt::format("  n{}: {{ kind: wait, for: 1h, next: {} }}\n", i,
+                        i < 9'999 ? fmt::format("n{}", i + 1) : "end");
+  stage.apply(text);
+  stage.apply(text + "title: Again\n");
+  CHECK(stage.engine().book().names("large")->all().size() == 10'000);
+  for (const std::size_t size : rows) CHECK(size <= 10);
+}
