@@ -20,6 +20,7 @@ TEST_CASE("the scenarios that are measured have no mistakes and no warnings", "[
       unmatched_scenario("d", "measured"),
       path_scenario("e", "measured", 200),
       large_scenario(5'000),
+      padded_scenario(std::size_t{4} << 20, 1),
       journey_scenario(),
   };
   for (const std::string& text : texts) {
@@ -33,6 +34,11 @@ TEST_CASE("the scenarios that are measured have no mistakes and no warnings", "[
 TEST_CASE("the long path and the large file have the nodes that they should", "[bench]") {
   CHECK(load_scenario(path_scenario("p", "measured", 200), node_kinds()).scenario->nodes.size() ==
         200);
+  const std::string padded = padded_scenario(std::size_t{4} << 20, 1);
+  CHECK(padded.size() <= std::size_t{4} << 20);
+  CHECK(padded.size() > 4'100'000);
+  CHECK(load_scenario(padded, node_kinds()).scenario->nodes.size() == 9'900);
+  CHECK(padded != padded_scenario(std::size_t{4} << 20, 2));
   CHECK(load_scenario(large_scenario(5'000), node_kinds()).scenario->nodes.size() == 5'000);
 }
 

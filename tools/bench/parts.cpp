@@ -4,7 +4,7 @@
 
 namespace onward::bench {
 std::span<const Part> parts() {
-  static constexpr std::array<Part, 10> kParts{{
+  static constexpr std::array<Part, 11> kParts{{
       {"e2e", "single posts, a condition, a webhook each, end to end", measure_end_to_end},
       {"intake", "intake alone: the condition says no", measure_intake},
       {"latency", "from the post to the webhook", measure_latency},
@@ -15,6 +15,7 @@ std::span<const Part> parts() {
       {"many", "ten million contacts against a hundred thousand", measure_many_contacts, true},
       {"simulate", "onward simulate", measure_simulate},
       {"authoring", "onward validate", measure_authoring},
+      {"stall", "posts while a large file is applied, planned and validated", measure_stall},
   }};
   return kParts;
 }

@@ -25,4 +25,5 @@ void measure_growth(Round& round);
 void measure_many_contacts(Round& round);
 void measure_simulate(Round& round);
 void measure_authoring(Round& round);
+void measure_stall(Round& round);
 }  // namespace onward::bench

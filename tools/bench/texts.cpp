@@ -178,6 +178,23 @@ std::string large_scenario(int nodes) {
   return text;
 }
 
+std::string padded_scenario(std::size_t bytes, int number) {
+  constexpr int kNodes = 9'900;
+  const std::string bare = large_scenario(kNodes);
+  std::string text = fmt::format("# file {}\n", number);
+  const std::size_t room =
+      bytes > bare.size() + text.size() ? bytes - bare.size() - text.size() : 0;
+  const std::string comment(room / kNodes > 3 ? room / kNodes - 3 : 0, 'x');
+  for (std::size_t at = 0; at < bare.size();) {
+    const std::size_t end = bare.find('\n', at) + 1;
+    const bool begins_node = bare.compare(at, 3, "  n") == 0 && bare[at + 3] != 'e';
+    if (begins_node && !comment.empty()) text += "# " + comment + "\n";
+    text.append(bare, at, end - at);
+    at = end;
+  }
+  return text;
+}
+
 std::string journey_scenario() {
   return fmt::format(R"(scenario: journey
 title: What is simulated

@@ -1,6 +1,7 @@
 #pragma once
 // The scenarios, events and bodies that the benchmark measures with. Tests hold the scenarios to be
 // without mistakes.
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -35,6 +36,9 @@ std::string unmatched_scenario(std::string_view id, std::string_view event);
 std::string path_scenario(std::string_view id, std::string_view event, int nodes);
 /// A file with `nodes` nodes of all kinds, as a large program of an author would be.
 std::string large_scenario(int nodes);
+/// Nearly as many nodes as a scenario may have, and comments up to about `bytes`, never more: what
+/// takes longest to read. Another `number` makes another text.
+std::string padded_scenario(std::size_t bytes, int number);
 /// A journey as people simulate it: a condition, a wait, a split, a change, a webhook.
 std::string journey_scenario();
 }  // namespace onward::bench
