@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/core/clipped.h"
+
 namespace onward {
 namespace {
 constexpr std::size_t kNameMax = 256;      // of a mailing; longer ones are cut
@@ -36,9 +38,7 @@ bool raise(std::optional<Instant>& greatest, Instant at) {
 
 /// `text` in at most `size` bytes, never cut inside a character.
 std::string cut(std::string text, std::size_t size) {
-  if (text.size() <= size) return text;
-  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
-  text.resize(size);
+  text.resize(leading_characters(text, size).size());
   return text;
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/core/clipped.h"
 #include "engine/core/segment.h"
 #include "engine/core/segment_term.h"
 #include "engine/core/value.h"
@@ -18,10 +19,9 @@ constexpr std::string_view kMore = "…";
 
 /// Cuts between two characters, and says so.
 void cut(std::string& text, std::size_t begin, std::size_t most) {
-  if (text.size() - begin <= most) return;
-  std::size_t end = begin + most - kMore.size();
-  while (end > begin && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  text.resize(end);
+  const std::string_view whole = std::string_view{text}.substr(begin);
+  if (whole.size() <= most) return;
+  text.resize(begin + leading_characters(whole, most - kMore.size()).size());
   text += kMore;
 }
 
