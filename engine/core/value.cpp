@@ -1,5 +1,6 @@
 #include "engine/core/value.h"
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <charconv>
@@ -7,6 +8,7 @@
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <unordered_set>
 
 #include "engine/core/clipped.h"
@@ -310,6 +312,58 @@ Value& Value::set(std::string_view name, Value value) {
   for (auto& [key, present] : *members)
     if (key == name) return present = std::move(value);
   return members->emplace_back(std::string{name}, std::move(value)).second;
+}
+
+namespace {
+/// Members among which one search after the other is quick.
+constexpr std::size_t kFewMembers = 24;
+}  // namespace
+
+MemberIndex::MemberIndex(const ValueMap& members) : members_{&members} {
+  if (members.size() <= kFewMembers) return;
+  by_name_.resize(members.size());
+  std::iota(by_name_.begin(), by_name_.end(), 0U);
+  std::ranges::sort(by_name_, {},
+                    [&](std::uint32_t at) { return std::string_view{members[at].first}; });
+}
+
+const Value* MemberIndex::find(std::string_view name) const {
+  if (by_name_.empty()) {
+    for (const auto& [key, value] : *members_)
+      if (key == name) return &value;
+    return nullptr;
+  }
+  const auto place = std::ranges::lower_bound(by_name_, name, {}, [this](std::uint32_t at) {
+    return std::string_view{(*members_)[at].first};
+  });
+  if (place == by_name_.end() || (*members_)[*place].first != name) return nullptr;
+  return &(*members_)[*place].second;
+}
+
+MapBuilder::MapBuilder(ValueMap members) : members_{std::move(members)} {
+  if (members_.size() <= kFewMembers) return;
+  for (std::size_t i = 0; i < members_.size(); ++i) places_.emplace(members_[i].first, i);
+}
+
+bool MapBuilder::add(std::string_view name, Value value) {
+  if (find(name) != nullptr) return false;
+  members_.emplace_back(std::string{name}, std::move(value));
+  if (!places_.empty()) {
+    places_.emplace(std::string{name}, members_.size() - 1);
+  } else if (members_.size() > kFewMembers) {
+    for (std::size_t i = 0; i < members_.size(); ++i) places_.emplace(members_[i].first, i);
+  }
+  return true;
+}
+
+Value* MapBuilder::find(std::string_view name) {
+  if (!places_.empty()) {
+    const auto place = places_.find(std::string{name});
+    return place == places_.end() ? nullptr : &members_[place->second].second;
+  }
+  for (auto& [key, value] : members_)
+    if (key == name) return &value;
+  return nullptr;
 }
 
 Result<Value> parse_json(std::string_view text, JsonLimits limits) {

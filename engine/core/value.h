@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -64,6 +65,36 @@ class Value {
 
  private:
   Rep rep_;
+};
+
+/// Finds members of one map by name, for code that asks for many of them: in a wide map
+/// `Value::find` looks at one member after the other. The map outlives this object and does not
+/// change meanwhile.
+class MemberIndex {
+ public:
+  explicit MemberIndex(const ValueMap& members);
+  const Value* find(std::string_view name) const;
+
+ private:
+  const ValueMap* members_;
+  std::vector<std::uint32_t> by_name_;  ///< Places in the order of the names; of wide maps only.
+};
+
+/// Builds a map from members whose names may repeat, in about linear time.
+class MapBuilder {
+ public:
+  MapBuilder() = default;
+  explicit MapBuilder(ValueMap members);
+  /// Adds a member behind the others. False, without effect, where one of this name exists.
+  bool add(std::string_view name, Value value);
+  /// The member `name`; null where there is none. Valid until the next `add`.
+  Value* find(std::string_view name);
+  bool empty() const { return members_.empty(); }
+  ValueMap take() { return std::move(members_); }
+
+ private:
+  ValueMap members_;
+  std::unordered_map<std::string, std::size_t> places_;  ///< By name; of wide maps only.
 };
 
 /// What a parser is to accept. Depth counts nested lists and maps.

@@ -11,11 +11,14 @@
 
 #include <fmt/format.h>
 
+#include "engine/core/clipped.h"
 #include "engine/core/diagnostic.h"
 
 namespace onward {
 namespace {
 constexpr std::string_view kCustom = "custom.";
+/// Bytes of a cell that a message repeats.
+constexpr std::size_t kFoundMax = 60;
 constexpr std::array<std::string_view, 4> kGroupColumns{"groups", "groups_add", "groups_remove",
                                                         "custom"};
 constexpr std::array kTypes{CellType::Text, CellType::Number, CellType::Flag, CellType::List,
@@ -91,7 +94,7 @@ std::string no_field(std::string_view name) {
 CellFault fault(const ContactColumn& column, std::string_view wants, std::string_view found) {
   return {column.header, Error{ErrorKind::Invalid, "wrong_type",
                                fmt::format("\"{}\" wants {}, found \"{}\"", column.header, wants,
-                                           found.substr(0, 60))}};
+                                           clipped(found, kFoundMax))}};
 }
 
 CellResult<Value> number_of(const ContactColumn& column, std::string_view cell) {
@@ -179,21 +182,17 @@ class Draft {
  public:
   /// False: it is there already.
   bool set(std::string_view field, Value value) {
-    const bool custom = field.starts_with(kCustom);
-    ValueMap& map = custom ? custom_ : members_;
-    if (custom) field.remove_prefix(kCustom.size());
-    if (std::any_of(map.begin(), map.end(), [&](const auto& set) { return set.first == field; }))
-      return false;
-    map.emplace_back(field, std::move(value));
-    return true;
+    if (!field.starts_with(kCustom)) return members_.add(field, std::move(value));
+    return custom_.add(field.substr(kCustom.size()), std::move(value));
   }
   Value take() {
-    if (!custom_.empty()) members_.emplace_back("custom", std::move(custom_));
-    return Value{std::move(members_)};
+    ValueMap members = members_.take();
+    if (!custom_.empty()) members.emplace_back("custom", custom_.take());
+    return Value{std::move(members)};
   }
 
  private:
-  ValueMap members_, custom_;
+  MapBuilder members_, custom_;
 };
 
 /// Sets a field, or with "custom" all members of an object. What is no object is told by

@@ -50,19 +50,18 @@ class Comparer {
 
  private:
   void compare_maps(const ValueMap& expected, const Value& found, const std::string& pointer) {
+    const MemberIndex in_found{*found.map()};
     for (const auto& [name, value] : expected) {
       const std::string inner = pointer + "/" + escaped(name);
-      if (const Value* there = found.find(name))
+      if (const Value* there = in_found.find(name))
         compare(value, *there, inner);
       else
         out.push_back({inner, to_json(value), std::string{kNothing}});
     }
     if (!how_.exact) return;
+    const MemberIndex in_expected{expected};
     for (const auto& [name, value] : *found.map()) {
-      const bool known =
-          std::any_of(expected.begin(), expected.end(),
-                      [&key = name](const auto& member) { return member.first == key; });
-      if (!known)
+      if (in_expected.find(name) == nullptr)
         out.push_back({pointer + "/" + escaped(name), std::string{kNothing}, to_json(value)});
     }
   }

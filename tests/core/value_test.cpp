@@ -266,3 +266,24 @@ TEST_CASE("any bytes are a value or a refusal, never a crash", "[core][value]") 
     }
   }));
 }
+
+TEST_CASE("an index and a builder find the members of small and wide maps", "[core][value]") {
+  for (const int width : {0, 1, 24, 25, 1000}) {
+    CAPTURE(width);
+    MapBuilder builder;
+    for (int i = 0; i < width; ++i) CHECK(builder.add("m" + std::to_string(i), i));
+    for (int i = 0; i < width; ++i) CHECK_FALSE(builder.add("m" + std::to_string(i), -1));
+    for (int i = 0; i < width; ++i) CHECK(*builder.find("m" + std::to_string(i)) == Value{i});
+    CHECK(builder.find("m" + std::to_string(width)) == nullptr);
+    const ValueMap members = builder.take();
+    REQUIRE(members.size() == static_cast<std::size_t>(width));
+    const MemberIndex index{members};
+    for (const auto& [name, value] : members) CHECK(index.find(name) == &value);
+    CHECK(index.find("") == nullptr);
+    CHECK(index.find("m" + std::to_string(width)) == nullptr);
+    MapBuilder again{members};
+    CHECK(again.add("new", 1));
+    CHECK_FALSE(again.add("new", 2));
+    CHECK(again.take().size() == members.size() + 1);
+  }
+}
