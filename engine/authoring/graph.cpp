@@ -3,12 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 #include <iterator>
+#include <span>
 
 namespace onward {
 namespace {
 constexpr std::string_view kEndWord = "end";
 constexpr std::size_t kGap = 2;
+/// Branches inside branches that are drawn beside each other; deeper ones are drawn further down.
+constexpr std::size_t kDepthMax = 16;
+/// Events of a node that a label names.
+constexpr std::size_t kEventsShown = 10;
 
 const NodeNumbers* numbers_of(const GraphNumbers& numbers, const ScenarioNode& node) {
   const auto found = numbers.find(node.id);
@@ -34,7 +40,12 @@ std::string kind_of(const ScenarioNode& node) {
   std::string text{node.kind->name};
   const auto* listen = std::get_if<EventListen>(&node.node->listens());
   if (listen == nullptr || listen->events.empty()) return text;
-  return fmt::format("{}: {}", text, fmt::join(listen->events, ", "));
+  const std::span<const std::string> events{listen->events};
+  const auto shown = events.first(std::min(events.size(), kEventsShown));
+  text += fmt::format(": {}", fmt::join(shown, ", "));
+  if (shown.size() < events.size())
+    text += fmt::format(" and {} more", events.size() - shown.size());
+  return text;
 }
 
 /// "yes 5", or "yes" where nothing is counted.
@@ -58,7 +69,7 @@ class TextTree {
 
   std::string draw() {
     for (std::size_t i = 0; i < scenario_.nodes.size(); ++i)
-      if (scenario_.nodes[i].kind->family == NodeFamily::Trigger) follow("", i);
+      if (scenario_.nodes[i].kind->family == NodeFamily::Trigger) draw_from(i);
     return aligned();
   }
 
@@ -67,25 +78,59 @@ class TextTree {
     std::string left, kind, numbers;
   };
 
-  /// A node and all that follows it. Deep only where branches are: chains go down the page.
+  /// A node whose branches are being drawn.
+  struct Branching {
+    std::size_t node = 0;
+    std::size_t next_port = 0;
+    std::string indent;
+  };
+
+  /// A trigger and all that follows it; then the branches that were too deep, each from the left.
+  void draw_from(std::size_t trigger) {
+    follow("", trigger);
+    while (!below_.empty() || !open_.empty()) {
+      if (!open_.empty()) {
+        next_branch();
+        continue;
+      }
+      const std::size_t at = below_.front();
+      below_.pop_front();
+      if (drawn_[at]) continue;  // another branch led there meanwhile
+      add("");
+      follow("", at);
+    }
+  }
+
+  /// The next port of the innermost open branching.
+  void next_branch() {
+    Branching& inner = open_.back();
+    const ScenarioNode& node = scenario_.nodes[inner.node];
+    if (inner.next_port == node.ports.size()) return open_.pop_back();
+    const Port& port = node.ports[inner.next_port++];
+    const bool last = inner.next_port == node.ports.size();
+    add(fmt::format("{}{} {}", inner.indent, last ? "└─" : "├─",
+                    way_of(port, numbers_of(numbers_, node))));
+    follow(inner.indent + (last ? "   " : "│  "), port.target);
+  }
+
+  /// A node and what follows it, up to the next branches: chains go down the page.
   void follow(const std::string& indent, std::size_t at) {
     while (true) {
       if (at == kEnd) return add(indent + "■ end");
       const ScenarioNode& node = scenario_.nodes[at];
       if (drawn_[at]) return add(fmt::format("{}→ {} (above)", indent, node.id));
+      if (node.ports.size() != 1 && open_.size() >= kDepthMax) {
+        below_.push_back(at);
+        return add(fmt::format("{}→ {} (below)", indent, node.id));
+      }
       drawn_[at] = true;
       const NodeNumbers* numbers = numbers_of(numbers_, node);
       lines_.push_back({indent + "● " + node.id, kind_of(node), numbers ? told(*numbers) : ""});
-      if (node.ports.size() != 1) return branch(indent, node, numbers);
+      if (node.ports.size() != 1) {
+        open_.push_back({at, 0, indent});
+        return;
+      }
       at = node.ports.front().target;
-    }
-  }
-
-  void branch(const std::string& indent, const ScenarioNode& node, const NodeNumbers* numbers) {
-    for (const Port& port : node.ports) {
-      const bool last = &port == &node.ports.back();
-      add(fmt::format("{}{} {}", indent, last ? "└─" : "├─", way_of(port, numbers)));
-      follow(indent + (last ? "   " : "│  "), port.target);
     }
   }
 
@@ -118,6 +163,8 @@ class TextTree {
   const Scenario& scenario_;
   const GraphNumbers& numbers_;
   std::vector<bool> drawn_;
+  std::vector<Branching> open_;    // from the outermost to the innermost
+  std::deque<std::size_t> below_;  // nodes with branches that were too deep
   std::vector<Line> lines_;
 };
 

@@ -1,6 +1,11 @@
 #include "engine/authoring/graph.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <set>
+#include <string>
 
 #include "engine/authoring/load.h"
 #include "nodes/nodes.h"
@@ -36,6 +41,37 @@ TEST_CASE("a tree draws a chain downwards, branches beside it, and a joint once"
 └─ no
    → shop (above)
 )");
+}
+
+TEST_CASE("a tree of any depth and width is drawn in lines of bounded length",
+          "[authoring][graph]") {
+  std::string text =
+      "scenario: s\nreentry: never\nnodes:\n  t: { kind: trigger, next: n0, event: [begun";
+  for (int i = 0; i < 1'000; ++i) text += ", e" + std::to_string(i);
+  text += "] }\n";
+  constexpr int kNodes = 6'000;
+  for (int i = 0; i < kNodes; ++i)
+    text += fmt::format("  n{}: {{ kind: condition, if: {{ email: a }}, yes: n{}, no: {} }}\n", i,
+                        i + 1, i % 2 == 0 ? "end" : fmt::format("n{}", i + 1));
+  text += fmt::format("  n{}: {{ kind: wait, for: 1d, next: end }}\n", kNodes);
+  const std::string drawn = graph_text(*scenario_of(text));
+  std::size_t lines = 0;
+  std::size_t longest = 0;
+  std::set<std::string> nodes;
+  for (std::size_t at = 0; at < drawn.size(); ++lines) {
+    const std::size_t end = drawn.find('\n', at);
+    const std::string line = drawn.substr(at, end - at);
+    longest = std::max(longest, line.size());
+    if (const auto dot = line.find("● "); dot != std::string::npos)
+      CHECK(nodes.insert(line.substr(dot, line.find(' ', dot + 4) - dot)).second);
+    at = end + 1;
+  }
+  CHECK(nodes.size() == kNodes + 2);
+  CHECK(longest < 250);
+  CHECK(lines < 6 * kNodes);
+  CHECK(drawn.find("begun, e0, e1, e2, e3, e4, e5, e6, e7, e8 and 991 more") != std::string::npos);
+  CHECK(drawn.find("→ n16 (below)") != std::string::npos);
+  CHECK(drawn.find("\n\n● n16") != std::string::npos);
 }
 
 TEST_CASE("numbers stand at nodes and ports", "[authoring][graph]") {
