@@ -68,7 +68,13 @@ void AwaitedDate::read(Settings& settings, const Tree& tree) {
       return;
     }
     if (const auto lookup = find_field_of(tree.text); lookup && may_hold_a_day(*lookup)) {
+      if (!is_path(tree.text) &&
+          settings.error_since(2, tree.at, "bad_path",
+                               "\"date\": " + describe(tree) +
+                                   " has an empty part; write one dot between two names"))
+        return;
       field_ = *lookup;
+      note_custom_field(field_, tree.at, settings.diagnostics());
       return;
     }
   }
@@ -76,7 +82,7 @@ void AwaitedDate::read(Settings& settings, const Tree& tree) {
                  "\"date\" wants a time such as 2026-12-24T09:00, or a field that holds one, such "
                  "as birth_date, custom.renewal or event.appointment; found " +
                      describe(tree),
-                 tree.is_scalar() ? nearest_name(tree.text, contact_names()) : std::string{});
+                 tree.is_scalar() ? settings.nearest(tree.text, contact_names()) : std::string{});
 }
 
 std::optional<Instant> AwaitedDate::of(const Visit& visit) const {

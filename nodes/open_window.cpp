@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/core/clipped.h"
 #include "engine/core/time_zone.h"
 #include "nodes/time_of_day.h"
 
@@ -54,10 +55,10 @@ class WindowReader {
       else if (entry.key == "to")
         read_time(entry, window.to);
       else
-        settings_.error(
-            entry.key_at, "unknown_key",
-            fmt::format("\"window\" has no key \"{}\"; known are days, from, to", entry.key),
-            nearest_name(entry.key, kKeys));
+        settings_.error(entry.key_at, "unknown_key",
+                        fmt::format("\"window\" has no key \"{}\"; known are days, from, to",
+                                    clipped(entry.key)),
+                        settings_.nearest(entry.key, kKeys));
     }
     if (window.from == window.to)
       settings_.error(tree.at, "bad_range",
@@ -75,7 +76,7 @@ class WindowReader {
                       "\"days\" wants sun, mon, tue, wed, thu, fri or sat, a span such as mon-fri, "
                       "or a list of them, found " +
                           describe(item),
-                      nearest_name(item.text, kDays));
+                      settings_.nearest(item.text, kDays));
     };
     if (!tree.is_list() || tree.items.empty()) return take(tree);
     for (const Tree& item : tree.items) take(item);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/core/clipped.h"
 #include "nodes/nodes.h"
 #include "nodes/webhook_body.h"
 #include "nodes/webhook_headers.h"
@@ -10,7 +11,7 @@
 
 namespace onward {
 namespace {
-constexpr std::size_t kUrlMax = 64 * 1024;
+constexpr std::size_t kRenderedUrlMax = 64 * 1024;
 // Made room for at once.
 constexpr std::size_t kUsualHeaders = 4;
 constexpr std::size_t kUsualBody = 384;
@@ -90,9 +91,9 @@ class SendWebhook final : public Node {
       result.refusal = fmt::format("bad_header: {}", broken);
     }
     write_body(request, visit, subject, body);
-    if (request.body.size() > kRequestBodyMax || request.url.size() > kUrlMax) {
+    if (request.body.size() > kRequestBodyMax || request.url.size() > kRenderedUrlMax) {
       request.body.clear();
-      if (request.url.size() > kUrlMax) request.url = policy_.origin;
+      if (request.url.size() > kRenderedUrlMax) request.url = policy_.origin;
       result.refusal = "too_large";
     }
     return result;
@@ -145,8 +146,8 @@ class SendWebhook final : public Node {
     settings.error(entry.key_at, "unknown_key",
                    fmt::format("\"retry\": unknown key \"{}\"; known are delays, deadline, "
                                "permanent",
-                               entry.key),
-                   nearest_name(entry.key, std::span<const std::string_view>{kKnown}));
+                               clipped(entry.key)),
+                   settings.nearest(entry.key, kKnown));
   }
 
   void read_delays(Settings& settings, const Tree& tree) {
@@ -213,7 +214,8 @@ class SendWebhook final : public Node {
       const Value value = item.is_scalar() ? to_value(item) : Value{};
       const auto* code = value.get_if<std::int64_t>();
       if (code && *code >= 200 && *code <= 599) {
-        codes.push_back(static_cast<int>(*code));
+        const int status = static_cast<int>(*code);
+        if (std::ranges::find(codes, status) == codes.end()) codes.push_back(status);
         return;
       }
       settings.error(item.at, "bad_status",
@@ -259,9 +261,10 @@ class SendWebhook final : public Node {
 
   static void unknown_batch_key(Settings& settings, const Tree::Entry& entry) {
     static constexpr std::string_view kKnown[] = {"max", "linger"};
-    settings.error(entry.key_at, "unknown_key",
-                   fmt::format("\"batch\": unknown key \"{}\"; known are max, linger", entry.key),
-                   nearest_name(entry.key, std::span<const std::string_view>{kKnown}));
+    settings.error(
+        entry.key_at, "unknown_key",
+        fmt::format("\"batch\": unknown key \"{}\"; known are max, linger", clipped(entry.key)),
+        settings.nearest(entry.key, kKnown));
   }
 
   static void read_batch_max(Settings& settings, const Tree& tree, BatchPolicy& batch) {

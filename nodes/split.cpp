@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "engine/core/clipped.h"
 #include "engine/core/hash.h"
 #include "engine/core/scenario.h"
 #include "nodes/nodes.h"
@@ -66,14 +67,14 @@ class Split final : public Node {
           entry.key_at, "bad_id",
           fmt::format("\"{}\" is no name of a way: use letters, digits, \"-\" and \"_\", "
                       "a letter or digit first, at most 64",
-                      entry.key));
+                      clipped(entry.key)));
     const auto weight = entry.value.is_scalar() ? parse_weight(entry.value.text) : std::nullopt;
     if (!weight)
       settings.error(
           entry.value.at, "wrong_type",
           fmt::format("the way \"{}\" wants a weight from 1 to {} in whole numbers, such "
                       "as 50 or 50%, found {}",
-                      entry.key, kWeightMax, describe(entry.value)));
+                      clipped(entry.key), kWeightMax, describe(entry.value)));
     ways_.push_back({entry.key, (ways_.empty() ? 0 : ways_.back().upto) + weight.value_or(1)});
   }
 

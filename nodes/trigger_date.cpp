@@ -38,8 +38,11 @@ class TriggerDate final : public Node {
     if (!tree || !tree->is_scalar()) return {};
     const auto lookup = find_contact_lookup(name.starts_with("contact.") ? name.substr(8) : name);
     using Source = Lookup::Source;
-    if (lookup && lookup->source == Source::Custom && lookup->rest.empty() && !lookup->name.empty())
+    if (lookup && lookup->source == Source::Custom && lookup->rest.empty() &&
+        !lookup->name.empty()) {
+      note_custom_field(*lookup, tree->at, settings.diagnostics());
       return "custom." + lookup->name;
+    }
     if (lookup && lookup->source == Source::Field && is_day(info_of(lookup->field).type))
       return std::string{info_of(lookup->field).name};
     std::vector<std::string> days;
@@ -52,7 +55,7 @@ class TriggerDate final : public Node {
     settings.error(tree->at, lookup ? "wrong_type" : "unknown_field",
                    "\"field\" wants a field of the contact that holds a day or a time (" + known +
                        "or a whole field of your own, custom.…), found " + describe(*tree),
-                   nearest_name(name, days));
+                   settings.nearest(name, days));
     return {};
   }
 

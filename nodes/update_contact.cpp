@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_map>
 #include <variant>
 
+#include "engine/core/clipped.h"
 #include "engine/core/lookup.h"
 #include "engine/core/time_zone.h"
 #include "nodes/nodes.h"
@@ -22,8 +24,7 @@ bool has_placeholder(const Tree& tree) {
 
 /// One part of the change that the node makes: a field, or groups.
 struct Part {
-  std::string name;     ///< "first_name", "custom.tier", "groups_add"
-  std::string written;  ///< The same as its author named it.
+  std::string name;  ///< "first_name", "custom.tier", "groups_add"
   std::optional<FieldType> type;
   std::variant<ContactPatch, Template> what;  ///< Ready, or to be rendered.
 };
@@ -100,25 +101,25 @@ class UpdateContact final : public Node {
               describe(set));
       return;
     }
+    std::unordered_map<std::string, std::string_view> taken;  // field -> as its author named it
     for (const Tree::Entry& entry : set.entries) {
       auto part = read_field(settings, entry);
       if (!part) continue;
-      const auto taken = std::find_if(parts_.begin(), parts_.end(),
-                                      [&](const Part& other) { return other.name == part->name; });
-      if (taken != parts_.end())
-        settings.error(
-            entry.key_at, "name_taken",
-            fmt::format("\"set\": \"{}\" and \"{}\" are one field", taken->written, entry.key));
+      const auto [earlier, fresh] = taken.try_emplace(part->name, entry.key);
+      if (!fresh)
+        settings.error(entry.key_at, "name_taken",
+                       fmt::format("\"set\": \"{}\" and \"{}\" are one field",
+                                   clipped(earlier->second), clipped(entry.key)));
       parts_.push_back(*std::move(part));
     }
   }
 
   std::optional<Part> read_field(Settings& settings, const Tree::Entry& entry) {
-    Part part{.name = {}, .written = entry.key, .type = std::nullopt, .what = ContactPatch{}};
+    Part part{.name = {}, .type = std::nullopt, .what = ContactPatch{}};
     if (!read_name(settings, entry, part)) return std::nullopt;
     const Tree& tree = entry.value;
     const std::string what =
-        fmt::format("node \"{}\": \"set\": \"{}\"", settings.node(), entry.key);
+        fmt::format("node \"{}\": \"set\": \"{}\"", settings.node(), clipped(entry.key));
     if (tree.is_scalar() && tree.text.find("{{") != std::string::npos) {
       part.what = Template::compile(tree.text, tree.text_at, TemplateUse::Body, what,
                                     settings.diagnostics());
@@ -128,7 +129,7 @@ class UpdateContact final : public Node {
       settings.error(tree.at, "wrong_type",
                      fmt::format("\"set\": \"{}\" wants a placeholder as its whole value, not in a "
                                  "list or mapping",
-                                 entry.key));
+                                 clipped(entry.key)));
       return std::nullopt;
     }
     // As text where the field is one: a postal code of digits stays what was written.
@@ -157,12 +158,13 @@ class UpdateContact final : public Node {
     if (lookup && lookup->source == Lookup::Source::Custom) {
       if (lookup->rest.empty() && !lookup->name.empty()) {
         part.name = std::string{kCustom} + lookup->name;
+        note_custom_field(*lookup, entry.key_at, settings.diagnostics());
         return true;
       }
       settings.error(entry.key_at, "bad_path",
                      fmt::format("\"set\": \"{}\" is a part of \"custom.{}\"; a field is set as a "
                                  "whole",
-                                 entry.key, lookup->name));
+                                 clipped(entry.key), clipped(lookup->name)));
       return false;
     }
     if (name == "groups" || name == "groups_add" || name == "groups_remove") {
@@ -170,14 +172,14 @@ class UpdateContact final : public Node {
                      "\"set\": groups are changed by \"groups_add\" and \"groups_remove\", beside "
                      "\"set\"");
     } else if (lookup) {
-      settings.error(
-          entry.key_at, "read_only_field",
-          fmt::format("\"set\": \"{}\" cannot be set{}", entry.key, why_not(lookup->source)));
+      settings.error(entry.key_at, "read_only_field",
+                     fmt::format("\"set\": \"{}\" cannot be set{}", clipped(entry.key),
+                                 why_not(lookup->source)));
     } else {
-      settings.error(
-          entry.key_at, "unknown_field",
-          fmt::format("\"set\": unknown field \"{}\"; fields of your own are custom.…", entry.key),
-          nearest_name(name, contact_names()));
+      settings.error(entry.key_at, "unknown_field",
+                     fmt::format("\"set\": unknown field \"{}\"; fields of your own are custom.…",
+                                 clipped(entry.key)),
+                     settings.nearest(name, contact_names()));
     }
     return false;
   }
@@ -191,7 +193,7 @@ class UpdateContact final : public Node {
 
   void read_groups(Settings& settings, const std::string& key, const Tree& tree) {
     const auto take = [&](const Tree& item) {
-      Part part{.name = key, .written = key, .type = std::nullopt, .what = ContactPatch{}};
+      Part part{.name = key, .type = std::nullopt, .what = ContactPatch{}};
       if (!item.is_scalar()) {
         settings.error(item.at, "wrong_type",
                        fmt::format("\"{}\" wants the name of a group or a list of names, found {}",

@@ -5,8 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <optional>
+#include <span>
+#include <unordered_set>
 #include <utility>
 
+#include "engine/core/clipped.h"
 #include "engine/core/vocabulary.h"
 
 namespace onward {
@@ -28,20 +32,6 @@ BodyMember member(std::string_view name, BodyPart part) {
 BodyPart constant(Value value) {
   std::string json = to_json(value);
   return {BodyPart::Constant{std::move(value), std::move(json)}};
-}
-
-bool has(const Members& members, std::string_view name) {
-  return std::any_of(members.begin(), members.end(),
-                     [&](const BodyMember& m) { return m.name == name; });
-}
-
-/// The member that holds the chosen custom fields, made where there is none; null where all of them
-/// are there.
-Members* custom_of(Members& data) {
-  for (BodyMember& m : data)
-    if (m.name == "custom") return std::get_if<Members>(&m.part.what);
-  data.push_back(member("custom", {Members{}}));
-  return std::get_if<Members>(&data.back().part.what);
 }
 
 /// Compiles what an author wrote as part of a body: constants, placeholders, and `$.` paths where
@@ -66,7 +56,7 @@ BodyPart compile(const Tree& tree, bool paths, std::string_view what, Diagnostic
       diagnostics.warning(tree.at, "no_effect",
                           fmt::format("{}: \"{}\" is sent as it stands; such paths are understood "
                                       "in \"payload\" only, here write \"{{{{ … }}}}\"",
-                                      what, tree.text));
+                                      what, clipped(tree.text)));
     }
   }
   if (tree.is_scalar() && tree.text.find("{{") != std::string::npos)
@@ -223,28 +213,60 @@ BodyMember field(std::string_view wire, std::string_view name) {
   return member(wire, {*lookup});
 }
 
-/// Puts the field that an author calls `name` into `data`, under its name on the wire. False where
-/// it is there already.
-bool add_field(Members& data, std::string_view name, bool events) {
-  if (name == kAllCustom || name == "custom") {
-    if (has(data, "custom")) return false;
-    data.push_back(field("custom", "custom"));
+/// The members that tell of the contact, each name once.
+class DataMembers {
+ public:
+  explicit DataMembers(bool events) : events_{events} {}
+
+  /// False where there is one of this name.
+  bool add(BodyMember made) {
+    if (!names_.insert(made.name).second) return false;
+    members_.push_back(std::move(made));
     return true;
   }
-  if (name.starts_with(kCustomPrefix)) {
-    Members* custom = custom_of(data);
+
+  /// Adds the field that an author calls `name`, under its name on the wire. False where it is
+  /// there already.
+  bool add_field(std::string_view name) {
+    if (name == kAllCustom || name == "custom") return add_known("custom", "custom");
+    if (name.starts_with(kCustomPrefix)) return add_custom(name);
+    const FieldInfo* info = find_field(name);
+    const std::string_view standard = info ? info->webhook : name;
+    return add_known(events_ ? events_field(name) : standard, name);
+  }
+
+  void add_all_fields() {
+    add_field("id");
+    for (const FieldInfo& info : contact_fields()) add_field(info.name);
+    add_field("groups");
+    add_field("updated_at");
+    for (const std::string_view name : statistic_names()) add_field(name);
+    add_field(kAllCustom);
+  }
+
+  Members take() { return std::move(members_); }
+
+ private:
+  /// `wire`: the name on the wire of the field that an author calls `name`.
+  bool add_known(std::string_view wire, std::string_view name) {
+    return !names_.contains(std::string{wire}) && add(field(wire, name));
+  }
+
+  bool add_custom(std::string_view name) {
+    if (!custom_at_ && add(member("custom", {Members{}}))) custom_at_ = members_.size() - 1;
+    if (!custom_at_) return false;  // all of them are there
     const std::string_view own = name.substr(kCustomPrefix.size());
-    if (!custom || has(*custom, own)) return false;
-    custom->push_back(field(own, name));
+    if (!custom_names_.insert(std::string{own}).second) return false;
+    std::get<Members>(members_[*custom_at_].part.what).push_back(field(own, name));
     return true;
   }
-  const FieldInfo* info = find_field(name);
-  const std::string_view standard = info ? info->webhook : name;
-  const std::string_view wire = events ? events_field(name) : standard;
-  if (has(data, wire)) return false;
-  data.push_back(field(wire, name));
-  return true;
-}
+
+  bool events_;
+  Members members_;
+  std::unordered_set<std::string> names_;
+  std::unordered_set<std::string> custom_names_;
+  std::optional<std::size_t> custom_at_;  ///< The member that holds the chosen custom fields.
+};
 
 BodyPart standard_envelope(Members data) {
   Members envelope;
@@ -256,17 +278,67 @@ BodyPart standard_envelope(Members data) {
   return {std::move(envelope)};
 }
 
-void add_all_fields(Members& data, bool events) {
-  add_field(data, "id", events);
-  for (const FieldInfo& info : contact_fields()) add_field(data, info.name, events);
-  add_field(data, "groups", events);
-  add_field(data, "updated_at", events);
-  for (const std::string_view name : statistic_names()) add_field(data, name, events);
-  add_field(data, kAllCustom, events);
-}
-
 constexpr std::string_view kEventsFields[] = {"id", "email", "cellphone", "first_name",
                                               "last_name"};
+
+void read_fields(Settings& settings, bool events, DataMembers& data) {
+  const Tree* tree = settings.find("contact_fields");
+  if (!tree) {
+    const std::span<const std::string_view> usual =
+        events ? std::span<const std::string_view>{kEventsFields} : kDefaultFields;
+    for (const std::string_view name : usual) data.add_field(name);
+    return;
+  }
+  const auto take = [&](const Tree& item) {
+    const auto lookup = item.is_scalar() ? find_contact_lookup(item.text) : std::nullopt;
+    if (lookup && !is_path(item.text) &&
+        settings.error_since(2, item.at, "bad_path",
+                             fmt::format("\"contact_fields\": \"{}\" has an empty part; write one "
+                                         "dot between two names",
+                                         clipped(item.text))))
+      return;
+    if (lookup && item.text != kAllCustom)
+      note_custom_field(*lookup, item.at, settings.diagnostics());
+    if (!item.is_scalar()) {
+      settings.error(
+          item.at, "wrong_type",
+          fmt::format("\"contact_fields\" wants names of fields, found {}", describe(item)));
+    } else if (item.text == "all") {
+      data.add_all_fields();
+    } else if (item.text != kAllCustom && !lookup) {
+      settings.error(
+          item.at, "unknown_field",
+          fmt::format("\"contact_fields\": a contact has no field \"{}\"", clipped(item.text)),
+          settings.nearest(item.text, contact_names()));
+    } else if (!data.add_field(item.text)) {
+      settings.warning(
+          item.at, "duplicate_field",
+          fmt::format("\"contact_fields\": \"{}\" is there already", clipped(item.text)));
+    }
+  };
+  if (!tree->is_list()) return take(*tree);
+  for (const Tree& item : tree->items) take(item);
+}
+
+void read_additional(Settings& settings, DataMembers& data) {
+  const Tree* tree = settings.find("additional");
+  if (!tree) return;
+  if (!tree->is_map()) {
+    settings.error(tree->at, "wrong_type",
+                   fmt::format("\"additional\" wants a mapping such as {{ source: onward }}, found "
+                               "{}",
+                               describe(*tree)));
+    return;
+  }
+  const std::string what = fmt::format("node \"{}\": \"additional\"", settings.node());
+  for (const Tree::Entry& entry : tree->entries)
+    if (!data.add(
+            member(entry.key, compile(entry.value, /*paths=*/false, what, settings.diagnostics()))))
+      settings.error(entry.key_at, "name_taken",
+                     fmt::format("\"additional\": \"{}\" is sent already, as a field of the "
+                                 "contact; choose another name",
+                                 clipped(entry.key)));
+}
 }  // namespace
 
 WebhookBody::WebhookBody(Settings& settings) {
@@ -302,30 +374,31 @@ WebhookBody::WebhookBody(Settings& settings) {
 }
 
 void WebhookBody::read_standard(Settings& settings) {
-  Members data;
-  data.push_back(member("type", constant("member")));
+  DataMembers data{/*events=*/false};
+  data.add(member("type", constant("member")));
   read_fields(settings, /*events=*/false, data);
   read_additional(settings, data);
-  root_ = standard_envelope(std::move(data));
+  root_ = standard_envelope(data.take());
   standard_ = true;
 }
 
 const WebhookBody& WebhookBody::test_data() {
   static const WebhookBody kBody = [] {
-    Members data;
-    data.push_back(member("type", constant("member")));
-    for (const std::string_view name : kDefaultFields) add_field(data, name, /*events=*/false);
+    DataMembers data{/*events=*/false};
+    data.add(member("type", constant("member")));
+    for (const std::string_view name : kDefaultFields) data.add_field(name);
     WebhookBody body;
-    body.root_ = standard_envelope(std::move(data));
+    body.root_ = standard_envelope(data.take());
     return body;
   }();
   return kBody;
 }
 
 void WebhookBody::read_events(Settings& settings) {
-  Members fields;
-  read_fields(settings, /*events=*/true, fields);
-  read_additional(settings, fields);
+  DataMembers chosen{/*events=*/true};
+  read_fields(settings, /*events=*/true, chosen);
+  read_additional(settings, chosen);
+  Members fields = chosen.take();
   std::vector<BodyPart> listed;  // Empty where nothing was chosen.
   if (!fields.empty()) listed.push_back({std::move(fields)});
   Members contact;
@@ -342,59 +415,6 @@ void WebhookBody::read_events(Settings& settings) {
   Members envelope;
   envelope.push_back(member("events", {std::move(events)}));
   root_ = {std::move(envelope)};
-}
-
-void WebhookBody::read_fields(Settings& settings, bool events, Members& data) {
-  const Tree* tree = settings.find("contact_fields");
-  if (!tree) {
-    const std::span<const std::string_view> usual =
-        events ? std::span<const std::string_view>{kEventsFields} : kDefaultFields;
-    for (const std::string_view name : usual) add_field(data, name, events);
-    return;
-  }
-  const auto take = [&](const Tree& item) {
-    std::string nearest;
-    if (!item.is_scalar()) {
-      settings.error(
-          item.at, "wrong_type",
-          fmt::format("\"contact_fields\" wants names of fields, found {}", describe(item)));
-    } else if (item.text == "all") {
-      add_all_fields(data, events);
-    } else if (item.text != kAllCustom && !known_contact_field(item.text, &nearest)) {
-      settings.error(item.at, "unknown_field",
-                     fmt::format("\"contact_fields\": a contact has no field \"{}\"", item.text),
-                     nearest);
-    } else if (!add_field(data, item.text, events)) {
-      settings.warning(item.at, "duplicate_field",
-                       fmt::format("\"contact_fields\": \"{}\" is there already", item.text));
-    }
-  };
-  if (!tree->is_list()) return take(*tree);
-  for (const Tree& item : tree->items) take(item);
-}
-
-void WebhookBody::read_additional(Settings& settings, Members& data) {
-  const Tree* tree = settings.find("additional");
-  if (!tree) return;
-  if (!tree->is_map()) {
-    settings.error(tree->at, "wrong_type",
-                   fmt::format("\"additional\" wants a mapping such as {{ source: onward }}, found "
-                               "{}",
-                               describe(*tree)));
-    return;
-  }
-  const std::string what = fmt::format("node \"{}\": \"additional\"", settings.node());
-  for (const Tree::Entry& entry : tree->entries) {
-    if (has(data, entry.key)) {
-      settings.error(entry.key_at, "name_taken",
-                     fmt::format("\"additional\": \"{}\" is sent already, as a field of the "
-                                 "contact; choose another name",
-                                 entry.key));
-      continue;
-    }
-    data.push_back(
-        member(entry.key, compile(entry.value, /*paths=*/false, what, settings.diagnostics())));
-  }
 }
 
 void WebhookBody::append_json(std::string& out, const Visit& visit,

@@ -62,8 +62,6 @@ class WebhookBody {
   WebhookBody() = default;
   void read_standard(Settings& settings);
   void read_events(Settings& settings);
-  void read_fields(Settings& settings, bool events, std::vector<BodyMember>& data);
-  void read_additional(Settings& settings, std::vector<BodyMember>& data);
   BodyPart root_;
   bool standard_ = false;
 };

@@ -5,6 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <string>
+#include <unordered_set>
+
+#include "engine/core/clipped.h"
 
 namespace onward {
 namespace {
@@ -78,25 +82,26 @@ void WebhookHeaders::read_headers(Settings& settings) {
                                describe(*tree)));
     return;
   }
+  std::unordered_set<std::string> names;
   for (const Tree::Entry& entry : tree->entries) {
     const std::string name = lower(entry.key);
+    const std::string shown = clipped(entry.key);
     if (!is_name(entry.key)) {
       settings.error(entry.key_at, "bad_header_name",
                      fmt::format("\"headers\": \"{}\" is no header name; use letters, digits, "
                                  "\"-\" and \"_\"",
-                                 entry.key));
+                                 shown));
     } else if (name.starts_with("webhook-") ||
                std::find(kRefused.begin(), kRefused.end(), name) != kRefused.end()) {
-      settings.error(
-          entry.key_at, "refused_header",
-          fmt::format("\"headers\": \"{}\" is set by Onward itself; remove it", entry.key));
-    } else if (has(name)) {
+      settings.error(entry.key_at, "refused_header",
+                     fmt::format("\"headers\": \"{}\" is set by Onward itself; remove it", shown));
+    } else if (!names.insert(name).second) {
       settings.error(entry.key_at, "duplicate_header",
-                     fmt::format("\"headers\": \"{}\" is given twice, case aside", entry.key));
+                     fmt::format("\"headers\": \"{}\" is given twice, case aside", shown));
     } else if (!entry.value.is_scalar()) {
-      settings.error(entry.value.at, "wrong_type",
-                     fmt::format("\"headers\": \"{}\" wants a text, found {}", entry.key,
-                                 describe(entry.value)));
+      settings.error(
+          entry.value.at, "wrong_type",
+          fmt::format("\"headers\": \"{}\" wants a text, found {}", shown, describe(entry.value)));
     } else {
       headers_.emplace_back(entry.key, compile(settings, entry.value, "headers"));
     }
@@ -128,8 +133,9 @@ void WebhookHeaders::read_auth(Settings& settings) {
                                  describe(entry.value)));
   } else if (entry.key != "bearer") {
     constexpr std::array<std::string_view, 3> kKnown = {"basic", "bearer", "credential"};
-    settings.error(entry.key_at, "unknown_key", fmt::format("{}, found \"{}\"", kWants, entry.key),
-                   nearest_name(entry.key, std::span<const std::string_view>{kKnown}));
+    settings.error(entry.key_at, "unknown_key",
+                   fmt::format("{}, found \"{}\"", kWants, clipped(entry.key)),
+                   settings.nearest(entry.key, kKnown));
   } else if (!entry.value.is_scalar() || entry.value.text.empty()) {
     settings.error(entry.value.at, "wrong_type",
                    fmt::format("\"auth\": \"bearer\" wants a text such as \"{{{{ secret.token "
@@ -147,8 +153,8 @@ void WebhookHeaders::read_basic(Settings& settings, const Tree& tree) {
       return settings.error(
           entry.key_at, "unknown_key",
           fmt::format("\"auth\": \"basic\" has no key \"{}\"; there are username and password",
-                      entry.key),
-          nearest_name(entry.key, std::span<const std::string_view>{kParts}));
+                      clipped(entry.key)),
+          settings.nearest(entry.key, kParts));
   const Tree::Entry* username = tree.find("username");
   const Tree::Entry* password = tree.find("password");
   if (!username || !password || !username->value.is_scalar() || !password->value.is_scalar()) {

@@ -2,39 +2,39 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
+#include "engine/core/clipped.h"
 #include "engine/net/url.h"
 #include "nodes/webhook_pairs.h"
 
 namespace onward {
 namespace {
-/// The end of the placeholder that begins at `from`; the text's end where it is not closed.
-std::size_t placeholder_end(std::string_view text, std::size_t from) {
-  const std::size_t close = text.find("}}", from);
-  return close == std::string_view::npos ? text.size() : close + 2;
-}
+using Spans = std::vector<PlaceholderSpan>;
 
 /// The first of `wanted` outside of placeholders, or the text's end.
-std::size_t find_outside(std::string_view text, std::string_view wanted, std::size_t from) {
+std::size_t find_outside(std::string_view text, const Spans& placeholders, std::string_view wanted,
+                         std::size_t from) {
+  auto next = std::ranges::find_if(placeholders, [&](const auto& span) { return span.to > from; });
   for (std::size_t i = from; i < text.size(); ++i) {
-    if (text.substr(i).starts_with("{{"))
-      i = placeholder_end(text, i) - 1;
+    if (next != placeholders.end() && i >= next->from)
+      i = next++->to - 1;
     else if (wanted.find(text[i]) != std::string_view::npos)
       return i;
   }
   return text.size();
 }
 
-/// The text with a letter in place of each placeholder: what the URL parser is to judge.
-std::string without_placeholders(std::string_view text) {
+/// The text with a letter in place of each placeholder, for the URL parser.
+std::string without_placeholders(std::string_view text, const Spans& placeholders) {
   std::string result;
-  for (std::size_t i = 0; i < text.size();) {
-    if (text.substr(i).starts_with("{{")) {
-      result += 'x';
-      i = placeholder_end(text, i);
-    } else {
-      result += text[i++];
-    }
+  std::size_t at = 0;
+  for (const PlaceholderSpan& span : placeholders) {
+    result += text.substr(at, span.from - at);
+    result += 'x';
+    at = span.to;
   }
+  result += text.substr(at);
   return result;
 }
 
@@ -62,14 +62,15 @@ void WebhookTarget::read_url(Settings& settings) {
   const std::string_view text{whole};
   const std::size_t scheme = text.find("://");
   const std::size_t host = scheme == std::string_view::npos ? 0 : scheme + 3;
-  const std::size_t path = find_outside(text, "/?#", host);
+  const Spans placeholders = placeholder_spans(text);
+  const std::size_t path = find_outside(text, placeholders, "/?#", host);
   if (const std::size_t open = text.substr(0, path).find("{{"); open != std::string_view::npos) {
     settings.error(place_in(text, tree->text_at, open), "placeholder_in_host",
                    "\"url\": a placeholder may stand in the path and the query only, never in "
                    "scheme, host or port");
     return;
   }
-  const auto url = parse_url(without_placeholders(text));
+  const auto url = parse_url(without_placeholders(text, placeholders));
   if (!url) {
     settings.error(tree->at, "bad_url",
                    fmt::format("\"url\": {}, found {}", url.error().message, describe(*tree)));
@@ -77,7 +78,7 @@ void WebhookTarget::read_url(Settings& settings) {
   }
   origin_ = url->origin();
   front_ = text.substr(0, path);
-  const std::size_t query = find_outside(text, "?", path);
+  const std::size_t query = find_outside(text, placeholders, "?", path);
   const auto add = [&](std::size_t from, std::size_t to, TemplateUse use) {
     if (from == to) return;
     parts_.push_back(Template::compile(text.substr(from, to - from),
@@ -93,7 +94,7 @@ void WebhookTarget::read_query(Settings& settings) {
   const Tree* tree = settings.find("query");
   if (!tree) return;
   if (tree->is_scalar()) {
-    const std::string checked = without_placeholders(tree->text);
+    const std::string checked = without_placeholders(tree->text, placeholder_spans(tree->text));
     if (tree->text.starts_with('?') || !parse_url("http://x/?" + checked)) {
       settings.error(tree->at, "bad_query",
                      fmt::format("\"query\" wants pairs such as a=1&b=2, percent-encoded and "
@@ -114,7 +115,7 @@ void WebhookTarget::read_query(Settings& settings) {
   for (const Tree::Entry& entry : tree->entries) {
     if (!entry.value.is_scalar() && !entry.value.is_null()) {
       settings.error(entry.value.at, "wrong_type",
-                     fmt::format("\"query\": \"{}\" wants a text, found {}", entry.key,
+                     fmt::format("\"query\": \"{}\" wants a text, found {}", clipped(entry.key),
                                  describe(entry.value)));
       continue;
     }

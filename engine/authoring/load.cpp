@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <exception>
 #include <utility>
 
 #include "engine/authoring/yaml_reader.h"
@@ -37,8 +38,17 @@ Loaded load_scenario(std::string_view text, std::span<const NodeKind> kinds,
                      const AuthorContext& context) {
   Diagnostics diagnostics{context.format};
   Loaded loaded;
-  if (const auto tree = read_yaml(text, diagnostics))
-    loaded.scenario = build_scenario(*tree, kinds, context, diagnostics);
+  try {
+    if (const auto tree = read_yaml(text, diagnostics))
+      loaded.scenario = build_scenario(*tree, kinds, context, diagnostics);
+  } catch (const std::exception& fault) {
+    // A fault of ours. It must not end a server that only reads a file.
+    diagnostics.error(
+        {}, "internal_error",
+        fmt::format("the file could not be checked, which is a fault of Onward; please "
+                    "report it with the file: {}",
+                    fault.what()));
+  }
   if (diagnostics.has_errors()) loaded.scenario.reset();
   loaded.diagnostics = diagnostics.sorted();
   return loaded;

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/clipped.h"
+
 namespace onward {
 namespace {
 constexpr std::size_t kShownMax = 40;
@@ -22,10 +24,8 @@ std::string_view trim(std::string_view text) {
 }
 
 std::string shown(std::string_view text) {
-  if (count_characters(text) <= static_cast<int>(kShownMax)) return std::string{text};
-  std::size_t cut = kShownMax;
-  while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;
-  return std::string{text.substr(0, cut)} + "…";
+  return count_characters(text) <= static_cast<int>(kShownMax) ? std::string{text}
+                                                               : clipped(text, kShownMax);
 }
 
 int indentation(std::string_view line) {
@@ -70,7 +70,11 @@ int line_above(const SourceText& source, int line) {
 Position at_content(const SourceText& source, int line) {
   const std::string_view text = source.line(line);
   std::size_t first = static_cast<std::size_t>(std::max(indentation(text), 0));
-  while (text.substr(first).starts_with("- ")) first = text.find_first_not_of(' ', first + 1);
+  while (text.substr(first).starts_with("- ")) {
+    const std::size_t next = text.find_first_not_of(' ', first + 1);
+    if (next == std::string_view::npos) break;  // nothing but blanks behind the dash
+    first = next;
+  }
   return {line, count_characters(text.substr(0, first)) + 1};
 }
 
@@ -98,7 +102,9 @@ std::optional<Diagnostic> runaway_quote(const SourceText& source, const ParseSta
   if (!state.last_quoted || state.last_scalar.line >= at.line) return std::nullopt;
   const std::string_view line = source.line(state.last_scalar.line);
   // Closed on its own line: not this quote's fault.
-  const char quote = line[line.find_first_of("\"'")];
+  const std::size_t open = line.find_first_of("\"'");
+  if (open == std::string_view::npos) return std::nullopt;
+  const char quote = line[open];
   if (std::count(line.begin(), line.end(), quote) % 2 == 0) return std::nullopt;
   return error(state.last_scalar, "unclosed_quote",
                "the quote that opens here is not closed on this line");

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <limits>
 #include <optional>
 #include <sstream>
@@ -17,6 +18,7 @@
 
 #include "engine/authoring/source_text.h"
 #include "engine/authoring/syntax_error.h"
+#include "engine/core/clipped.h"
 
 namespace onward {
 namespace {
@@ -205,6 +207,7 @@ class Builder final : public YAML::EventHandler {
 
   void close() {
     Tree tree = std::move(open_.back().tree);
+    tree.index();
     open_.pop_back();
     state_.open.pop_back();
     state_.last_quoted = false;
@@ -253,8 +256,9 @@ class Builder final : public YAML::EventHandler {
     const int earlier = line_of(frame, key);
     frame.dropped = earlier > 0 || (plain && key == "<<");
     if (earlier > 0) {
-      diagnostics_.error(frame.key_at, "duplicate_key",
-                         fmt::format("\"{}\" is given twice: here and in line {}", key, earlier));
+      diagnostics_.error(
+          frame.key_at, "duplicate_key",
+          fmt::format("\"{}\" is given twice: here and in line {}", clipped(key), earlier));
     } else if (frame.tree.entries.size() >= kIndexedFrom) {
       frame.lines.emplace(key, frame.key_at.line);
     }
@@ -345,6 +349,10 @@ std::optional<Tree> parse(const SourceText& source, const YamlLimits& limits,
         explain_syntax_error(source, builder.state(), complaint.msg, source.position(offset));
     builder.report_missing_colons(found.at);
     diagnostics.error(found.at, std::move(found.code), std::move(found.message));
+    return std::nullopt;
+  } catch (const std::exception& complaint) {
+    // The parser's faults of other kinds are the author's text as well: no text ends the process.
+    diagnostics.error({1, 1}, "syntax", fmt::format("this is not YAML: {}", complaint.what()));
     return std::nullopt;
   }
   builder.report_missing_colons({std::numeric_limits<int>::max(), 1});

@@ -1,6 +1,8 @@
 // Contacts as they come in: every member is checked by its field's type, and refused by name.
 #include <algorithm>
 #include <array>
+#include <string>
+#include <unordered_set>
 #include <utility>
 
 #include "engine/core/clipped.h"
@@ -14,6 +16,7 @@ namespace {
 constexpr std::size_t kTextMax = 64 * 1024;
 constexpr std::size_t kNameMax = 256;  // of ids, groups and custom fields
 constexpr std::size_t kEmailMax = 320;
+constexpr std::size_t kFewNames = 24;  // among which one search after the other is quick
 
 tl::unexpected<Error> refuse(std::string code, std::string_view name, std::string_view sentence) {
   std::string message = "\"";
@@ -76,8 +79,6 @@ class Reader {
     if (!members) return refuse("wrong_type", "contact", "wants an object");
     for (const auto& [name, value] : *members)
       if (auto status = member(name, value); !status) return tl::make_unexpected(status.error());
-    if (input_.patch.custom.size() > kContactPartsMax)
-      return refuse("too_many", "custom", "has more than 1,000 fields");
     return std::move(input_);
   }
 
@@ -168,16 +169,29 @@ class Reader {
     if (name.empty() || name.size() > kNameMax || has_control(name) ||
         name.find('.') != std::string_view::npos)
       return refuse("bad_name", shown, "wants a name of 1 to 256 bytes without dots");
-    const auto present = [&](const auto& set) { return set.first == name; };
+    if (is_taken(name)) return refuse("duplicate_field", shown, "is given twice");
     auto& custom = input_.patch.custom;
-    if (custom.size() <= kContactPartsMax && std::any_of(custom.begin(), custom.end(), present))
-      return refuse("duplicate_field", shown, "is given twice");
+    if (custom.size() >= kContactPartsMax) return too_many_fields();
     const std::size_t size = value.text() ? value.text()->size() : to_json(value).size();
     if (size > kTextMax) return refuse("too_long", shown, "is longer than 64 KiB");
     auto checked = declared_ == nullptr ? Result<Value>{value} : declared_->check(name, value);
     if (!checked) return tl::make_unexpected(std::move(checked.error()));
-    if (custom.size() <= kContactPartsMax) custom.emplace_back(name, std::move(*checked));
+    custom.emplace_back(name, std::move(*checked));
     return {};
+  }
+
+  /// Whether the patch has the custom field already; of one that has many, by a set of names.
+  bool is_taken(std::string_view name) {
+    const auto& custom = input_.patch.custom;
+    if (custom.size() < kFewNames)
+      return std::ranges::any_of(custom, [&](const auto& set) { return set.first == name; });
+    if (custom_names_.empty())
+      for (const auto& set : custom) custom_names_.insert(set.first);
+    return !custom_names_.emplace(name).second;
+  }
+
+  static Status too_many_fields() {
+    return refuse("too_many", "custom", "has more than 1,000 fields");
   }
 
   Status groups(const Value& value) {
@@ -220,6 +234,7 @@ class Reader {
 
   const CustomFields* declared_;
   ContactInput input_;
+  std::unordered_set<std::string> custom_names_;  ///< Once there are many.
 };
 }  // namespace
 

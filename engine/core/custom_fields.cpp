@@ -24,57 +24,6 @@ std::vector<std::string> names_of(const std::vector<CustomField>& fields) {
   return names;
 }
 
-/// Walks over a scenario's tree. Keys below "additional", "headers" and the like are the receiver's
-/// names, not ours; what stands below "tests" is no part of the scenario.
-class Mentions {
- public:
-  std::vector<CustomMention> found;
-
-  void walk(const Tree& tree, std::string_view key, bool ours) {
-    for (const Tree& item : tree.items) walk(item, key, ours);
-    for (const Tree::Entry& entry : tree.entries) {
-      if (ours) name(entry.key, entry.key_at);
-      if (ours && entry.key == "custom" && entry.value.is_map())
-        for (const Tree::Entry& own : entry.value.entries)
-          name(fmt::format("{}{}", kCustom, own.key), own.key_at);
-      const bool theirs = entry.key == "additional" || entry.key == "headers" ||
-                          entry.key == "payload" || entry.key == "query";
-      walk(entry.value, entry.key, ours && !theirs);
-    }
-    if (!tree.is_scalar()) return;
-    if (ours && (key == "contact_fields" || key == "field")) name(tree.text, tree.at);
-    placeholders(tree);
-    constexpr std::string_view kPath = "$.subscriber.";
-    if (tree.text.starts_with(kPath))
-      name(std::string_view{tree.text}.substr(kPath.size()), tree.at);
-  }
-
- private:
-  /// "custom.plan", or a member of its value: "custom.plan.name".
-  void name(std::string_view text, Position at) {
-    if (!text.starts_with(kCustom)) return;
-    text.remove_prefix(kCustom.size());
-    text = text.substr(0, text.find('.'));
-    if (!text.empty() && text != "*") found.push_back({std::string{text}, at});
-  }
-
-  void placeholders(const Tree& tree) {
-    constexpr std::string_view kContact = "contact.";
-    constexpr std::string_view kEnds = " \t|}";
-    std::string_view text = tree.text;
-    while (true) {
-      const std::size_t open = text.find("{{");
-      if (open == std::string_view::npos) return;
-      text.remove_prefix(open + 2);
-      const std::size_t first = std::min(text.find_first_not_of(" \t"), text.size());
-      const std::string_view inside = text.substr(first);
-      if (inside.starts_with(kContact)) {
-        const std::string_view field = inside.substr(kContact.size());
-        name(field.substr(0, field.find_first_of(kEnds)), tree.at);
-      }
-    }
-  }
-};
 }  // namespace
 
 CustomFields::CustomFields(std::vector<CustomField> fields) : fields_{std::move(fields)} {
@@ -145,21 +94,15 @@ Result<CustomField> custom_field_of(std::string name, const Value& content) {
   return field;
 }
 
-std::vector<CustomMention> custom_mentions(const Tree& scenario) {
-  Mentions mentions;
-  for (const Tree::Entry& entry : scenario.entries)
-    if (entry.key != "tests") mentions.walk(entry.value, entry.key, /*ours=*/true);
-  return std::move(mentions.found);
-}
-
-void check_mentions(const Tree& scenario, const CustomFields& declared, bool as_warning,
-                    Diagnostics& diagnostics) {
+void check_mentions(const CustomFields& declared, bool as_warning, Diagnostics& diagnostics) {
   if (declared.free()) return;
-  for (const CustomMention& mention : custom_mentions(scenario)) {
+  std::vector<std::string> names;  // gathered for the first wrong one
+  for (const CustomMention& mention : diagnostics.mentions()) {
     if (declared.find(mention.name)) continue;
+    if (names.empty()) names = names_of(declared.all());
     std::string message =
-        fmt::format("custom field \"{}\" is not declared on the server", mention.name);
-    std::string near = nearest_name(mention.name, names_of(declared.all()));
+        fmt::format("custom field \"{}\" is not declared on the server", clipped(mention.name));
+    std::string near = diagnostics.nearest(mention.name, names);
     if (!near.empty()) near.insert(0, kCustom);
     if (as_warning)
       diagnostics.warning(mention.at, "undeclared_field", std::move(message), std::move(near));

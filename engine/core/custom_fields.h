@@ -9,7 +9,6 @@
 #include "engine/core/contact.h"
 #include "engine/core/diagnostic.h"
 #include "engine/core/result.h"
-#include "engine/core/tree.h"
 #include "engine/core/value.h"
 
 namespace onward {
@@ -48,13 +47,7 @@ Status check_custom_name(std::string_view name);
 Value to_value(const CustomField& field);
 Result<CustomField> custom_field_of(std::string name, const Value& content);
 
-/// Where a scenario's file names custom fields, however it does.
-struct CustomMention {
-  std::string name;
-  Position at;
-};
-std::vector<CustomMention> custom_mentions(const Tree& scenario);
-/// Reports those that are not declared; `as_warning` where only the server can be sure.
-void check_mentions(const Tree& scenario, const CustomFields& declared, bool as_warning,
-                    Diagnostics& diagnostics);
+/// Reports the custom fields that a scenario reads or sets (`diagnostics.mentions()`) and that are
+/// not declared; `as_warning` where only the server can be sure.
+void check_mentions(const CustomFields& declared, bool as_warning, Diagnostics& diagnostics);
 }  // namespace onward

@@ -15,8 +15,8 @@ constexpr std::size_t kComparedMax = 64;
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 /// Edits (insert, delete, replace, swap two neighbours) from `a` to `b`, or anything above `limit`
-/// once it is clear that they are more.
-std::size_t edits(std::string_view a, std::string_view b, std::size_t limit) {
+/// once it is clear that they are more. Adds to `steps` the letters compared.
+std::size_t edits(std::string_view a, std::string_view b, std::size_t limit, std::size_t& steps) {
   using Row = std::array<std::size_t, kComparedMax + 1>;
   Row before_last{};
   Row last{};
@@ -24,6 +24,7 @@ std::size_t edits(std::string_view a, std::string_view b, std::size_t limit) {
   for (std::size_t j = 0; j <= b.size(); ++j) last[j] = j;
   for (std::size_t i = 1; i <= a.size(); ++i) {
     row[0] = i;
+    steps += b.size();
     std::size_t least = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
       const char ca = lower(a[i - 1]);
@@ -59,20 +60,25 @@ std::string_view synonym_of(std::string_view name, const Names& candidates) {
   return {};
 }
 
+}  // namespace
+
 template <class Names>
-std::string nearest_of(std::string_view name, const Names& candidates, std::size_t edits_max) {
-  if (name.empty() || name.size() > kComparedMax) return {};
+std::string Suggestions::nearest_of(std::string_view name, const Names& candidates,
+                                    std::size_t edits_max) {
+  if (name.empty() || name.size() > kComparedMax || used_up()) return {};
   if (const auto synonym = synonym_of(name, candidates); !synonym.empty())
     return std::string{synonym};
   std::string_view best;
   std::size_t best_edits = std::min(edits_max, kComparedMax) + 1;
   for (const std::string_view candidate : candidates) {
+    if (used_up()) break;
+    ++steps_;
     if (candidate.size() > kComparedMax) continue;
     const std::size_t letters = std::max(name.size(), candidate.size());
     const std::size_t difference = letters - std::min(name.size(), candidate.size());
     const std::size_t limit = std::min(letters / 3, best_edits - 1);
     if (difference > limit) continue;
-    const std::size_t found = edits(name, candidate, limit);
+    const std::size_t found = edits(name, candidate, limit, steps_);
     if (found > limit) continue;
     best = candidate;
     best_edits = found;
@@ -80,7 +86,32 @@ std::string nearest_of(std::string_view name, const Names& candidates, std::size
   }
   return std::string{best};
 }
-}  // namespace
+
+std::string Suggestions::nearest(std::string_view name,
+                                 std::span<const std::string_view> candidates,
+                                 std::size_t edits_max) {
+  return nearest_of(name, candidates, edits_max);
+}
+
+std::string Suggestions::nearest(std::string_view name,
+                                 const std::vector<std::string>& candidates) {
+  return nearest_of(name, candidates, kComparedMax);
+}
+
+std::string Diagnostics::nearest(std::string_view name,
+                                 std::span<const std::string_view> candidates,
+                                 std::size_t edits_max) {
+  return full() ? std::string{} : suggestions_.nearest(name, candidates, edits_max);
+}
+
+std::string Diagnostics::nearest(std::string_view name,
+                                 const std::vector<std::string>& candidates) {
+  return full() ? std::string{} : suggestions_.nearest(name, candidates);
+}
+
+void Diagnostics::mention(std::string_view custom_field, Position at) {
+  mentions_.push_back({std::string{custom_field}, at});
+}
 
 bool Diagnostics::error_since(RulesFormat since, Position at, std::string code, std::string message,
                               std::string nearest) {
@@ -103,12 +134,13 @@ void Diagnostics::warning(Position at, std::string code, std::string message, st
 }
 
 void Diagnostics::add(Diagnostic found) {
+  if (full()) {
+    ++left_out_;
+    return;
+  }
   // Messages are kept in logs and sent about.
   if (found.message.find('@') != std::string::npos) found.message = hide_url_logins(found.message);
-  if (found_.size() < kFindingsMax)
-    found_.push_back(std::move(found));
-  else
-    ++left_out_;
+  found_.push_back(std::move(found));
 }
 
 std::vector<Diagnostic> Diagnostics::sorted() const {
@@ -126,10 +158,10 @@ std::vector<Diagnostic> Diagnostics::sorted() const {
 
 std::string nearest_name(std::string_view name, std::span<const std::string_view> candidates,
                          std::size_t edits_max) {
-  return nearest_of(name, candidates, edits_max);
+  return Suggestions{}.nearest(name, candidates, edits_max);
 }
 
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates) {
-  return nearest_of(name, candidates, kComparedMax);
+  return Suggestions{}.nearest(name, candidates);
 }
 }  // namespace onward

@@ -35,10 +35,39 @@ struct Diagnostic {
 
 /// Findings kept of one text; of more, only the number is told.
 inline constexpr std::size_t kFindingsMax = 1000;
+/// Letters compared to suggest names for one text, some 0.1 s of work: enough for a thousand wrong
+/// keys, or for some twenty wrong ids among 10,000 nodes.
+inline constexpr std::size_t kSuggestionStepsMax = 20'000'000;
 
-/// Collects findings; the order of the file is restored by `sorted`. No message keeps the user and
-/// password of a URL. Knows the format by whose rules the text is checked: each reader of scenario
-/// texts has its `Diagnostics`, so each of them can ask.
+/// Suggests a known name for an unknown one. The work of all suggestions of one object is bounded
+/// by kSuggestionStepsMax; when that is used up, the answers are empty.
+class Suggestions {
+ public:
+  /// See nearest_name.
+  std::string nearest(std::string_view name, std::span<const std::string_view> candidates,
+                      std::size_t edits_max = 64);
+  std::string nearest(std::string_view name, const std::vector<std::string>& candidates);
+  bool used_up() const { return steps_ >= kSuggestionStepsMax; }
+  std::size_t steps() const { return steps_; }  ///< Letters compared so far.
+
+ private:
+  template <class Names>
+  std::string nearest_of(std::string_view name, const Names& candidates, std::size_t edits_max);
+
+  std::size_t steps_ = 0;
+};
+
+/// A custom field that a text reads or sets, by its name without "custom.", and where it says so.
+struct CustomMention {
+  std::string name;
+  Position at;
+  bool operator==(const CustomMention&) const = default;
+};
+
+/// Collects what the readers of one text find: its mistakes, and the custom fields that it names.
+/// The order of the file is restored by `sorted`. No message keeps the user and password of a URL.
+/// Knows the format by whose rules the text is checked: each reader of scenario texts has its
+/// `Diagnostics`, so each of them can ask.
 class Diagnostics {
  public:
   explicit Diagnostics(RulesFormat format = kNewestFormat) : format_{format} {}
@@ -53,6 +82,23 @@ class Diagnostics {
                    std::string nearest = {});
   void error(Position at, std::string code, std::string message, std::string nearest = {});
   void warning(Position at, std::string code, std::string message, std::string nearest = {});
+  /// Whether further findings are only counted, so that nobody needs to write their messages.
+  bool full() const { return found_.size() >= kFindingsMax; }
+  /// As nearest_name, within the bound of Suggestions for the whole text; empty when full.
+  std::string nearest(std::string_view name, std::span<const std::string_view> candidates,
+                      std::size_t edits_max = 64);
+  std::string nearest(std::string_view name, const std::vector<std::string>& candidates);
+  /// Whether `nearest` may still answer. Ask before you gather many candidates.
+  bool suggests() const { return !full() && !suggestions_.used_up(); }
+  const Suggestions& suggestions() const { return suggestions_; }
+
+  /// Templates, segments and settings call this for each custom field that they read or set.
+  void mention(std::string_view custom_field, Position at);
+  const std::vector<CustomMention>& mentions() const { return mentions_; }
+
+  /// Adds the steps of one more regular expression, and returns those of the text so far.
+  std::size_t add_pattern_steps(std::size_t steps) { return pattern_steps_ += steps; }
+
   bool has_errors() const { return errors_ > 0; }
   std::size_t errors() const { return errors_; }
   bool empty() const { return found_.empty(); }
@@ -63,6 +109,9 @@ class Diagnostics {
 
   RulesFormat format_;
   std::vector<Diagnostic> found_;
+  std::vector<CustomMention> mentions_;
+  Suggestions suggestions_;
+  std::size_t pattern_steps_ = 0;
   std::size_t errors_ = 0;
   std::size_t left_out_ = 0;
 };

@@ -133,6 +133,15 @@ std::optional<Lookup> find_contact_lookup(std::string_view name) {
   return std::nullopt;
 }
 
+void note_custom_field(const Lookup& lookup, Position at, Diagnostics& diagnostics) {
+  if (lookup.source == Lookup::Source::Custom) diagnostics.mention(lookup.name, at);
+}
+
+bool is_path(std::string_view path) {
+  return !path.empty() && path.front() != '.' && path.back() != '.' &&
+         path.find("..") == std::string_view::npos;
+}
+
 Lookup event_lookup(std::string_view path) {
   return {.source = Source::Event, .name = std::string{path}};
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/core/contact.h"
+#include "engine/core/diagnostic.h"
 #include "engine/core/engagement.h"
 #include "engine/core/event.h"
 #include "engine/core/value.h"
@@ -49,6 +50,10 @@ struct Lookup {
 std::optional<Lookup> find_contact_lookup(std::string_view name);
 /// `path` is without "event.".
 Lookup event_lookup(std::string_view path);
+/// Reports to `diagnostics` the custom field that a lookup reads, if it reads one.
+void note_custom_field(const Lookup& lookup, Position at, Diagnostics& diagnostics);
+/// Whether a path such as "order.total" has a part, and no part of it is empty.
+bool is_path(std::string_view path);
 /// Every name that `find_contact_lookup` knows, aliases and custom fields aside.
 const std::vector<std::string>& contact_names();
 }  // namespace onward

@@ -27,6 +27,8 @@ Result<Pattern> Pattern::compile(std::string_view text, bool ignore_case) {
   return made;
 }
 
+std::size_t Pattern::steps() const { return static_cast<std::size_t>(regex_->ProgramSize()); }
+
 bool Pattern::found_in(std::string_view text) const {
   return re2::RE2::PartialMatch(re2::StringPiece{text.data(), text.size()}, *regex_);
 }

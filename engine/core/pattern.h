@@ -17,6 +17,8 @@ class Pattern {
   /// RE2's syntax, at most 4,096 bytes. The refusal says what is wrong with it.
   static Result<Pattern> compile(std::string_view text, bool ignore_case);
   /// Whether it matches anywhere in `text`: "^" and "$" bind it to the ends.
+  /// Instructions of the compiled form: its memory and the work to compile it grow with them.
+  std::size_t steps() const;
   bool found_in(std::string_view text) const;
 
  private:

@@ -4,18 +4,13 @@
 #include <string>
 #include <utility>
 
+#include "engine/core/clipped.h"
 #include "engine/core/lookup.h"
 #include "engine/core/template.h"
 
 namespace onward {
 namespace {
-std::string quoted(std::string_view text) { return "\"" + std::string{text} + "\""; }
-
-/// A path such as "order.total": no part of it is empty.
-bool is_path(std::string_view path) {
-  return !path.empty() && path.front() != '.' && path.back() != '.' &&
-         path.find("..") == std::string_view::npos;
-}
+std::string quoted(std::string_view text) { return "\"" + clipped(text) + "\""; }
 }  // namespace
 
 std::optional<PayloadPath> PayloadPath::compile(std::string_view text, Position at,
@@ -27,7 +22,11 @@ std::optional<PayloadPath> PayloadPath::compile(std::string_view text, Position 
   made.root_ = name.substr(0, dot);
   made.path_ = name.substr(std::min(dot + 1, name.size()));
   const auto error = [&](std::size_t offset, const std::string& sentence, std::string nearest) {
-    diagnostics.error(Position{at.line, at.column + static_cast<int>(offset)}, "unknown_path",
+    const std::size_t before =
+        static_cast<std::size_t>(std::ranges::count_if(text.substr(0, offset), [](char c) {
+          return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+        }));
+    diagnostics.error(Position{at.line, at.column + static_cast<int>(before)}, "unknown_path",
                       std::string{what} + ": " + sentence, std::move(nearest));
   };
   constexpr std::array<std::string_view, 5> kPathRoots{"subscriber", "contact", "event", "scenario",
@@ -37,16 +36,18 @@ std::optional<PayloadPath> PayloadPath::compile(std::string_view text, Position 
           quoted(text) +
               " is not known; paths begin with $.subscriber., $.event., $.scenario. "
               "or $.run.",
-          nearest_name(made.root_, kPathRoots));
+          diagnostics.nearest(made.root_, kPathRoots));
   } else if (!is_path(made.path_) && text != "$.event") {
     error(2, quoted(text) + " names no value", {});
   } else if (made.root_ == "subscriber" || made.root_ == "contact") {
-    std::string near;
-    if (!known_contact_field(made.path_, &near))
+    const auto lookup = find_contact_lookup(made.path_);
+    if (!lookup)
       error(3 + dot,
             "a contact has no field " + quoted(made.path_) +
                 "; fields of your own are $.subscriber.custom.…",
-            near);
+            diagnostics.nearest(made.path_, contact_names()));
+    else
+      note_custom_field(*lookup, at, diagnostics);
   } else if (made.root_ == "run" && made.path_ != "id") {
     error(2, quoted(text) + " is not known; there is $.run.id", "$.run.id");
   } else if (made.root_ == "scenario" && made.path_ != "id" && made.path_ != "title") {
@@ -80,4 +81,5 @@ bool known_contact_field(std::string_view name, std::string* nearest) {
   if (nearest) *nearest = nearest_name(name, contact_names());
   return false;
 }
+
 }  // namespace onward

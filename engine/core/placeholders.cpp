@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <map>
 #include <optional>
 #include <set>
@@ -15,6 +14,8 @@
 namespace onward {
 namespace {
 constexpr std::string_view kEllipsis = "…";
+/// Longer names of a file are left out of lists of placeholders.
+constexpr std::size_t kNameMax = 1024;
 constexpr std::string_view kAny = "any";
 constexpr std::string_view kText = "text";
 
@@ -142,7 +143,8 @@ std::string_view type_of(const Value& value) {
 }
 
 bool is_name_char(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '-' || c == '.';
 }
 
 /// Collects the names in one file.
@@ -194,6 +196,7 @@ class FileNames {
   }
 
   void take_name(std::string_view name) {
+    if (name.size() > kNameMax) return;
     if (!std::all_of(name.begin(), name.end(), is_name_char) || name.ends_with('.')) return;
     for (const std::string_view root : {"contact.", "subscriber."})
       if (name.starts_with(root)) name.remove_prefix(root.size());
@@ -232,6 +235,7 @@ class FileNames {
 
   void take_data(const std::string& prefix, const Tree& data) {
     for (const Tree::Entry& entry : data.entries) {
+      if (prefix.size() + entry.key.size() > kNameMax) continue;
       const std::string path = prefix + entry.key;
       if (entry.value.is_map())
         take_data(path + ".", entry.value);

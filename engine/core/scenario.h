@@ -16,6 +16,7 @@
 
 namespace onward {
 inline constexpr std::size_t kNodesMax = 10'000;
+inline constexpr std::size_t kWidthMax = 10'000;  ///< Entries of any one list or mapping in a file.
 inline constexpr std::size_t kEnd = static_cast<std::size_t>(-1);  ///< The run is done.
 
 struct Port {

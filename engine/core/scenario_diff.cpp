@@ -6,11 +6,20 @@
 
 #include <fmt/format.h>
 
+#include "engine/core/clipped.h"
+
 namespace onward {
 namespace {
 constexpr std::string_view kEndWord = "end";
 /// Longer values are cut in the lines for people.
 constexpr std::size_t kShownMax = 120;
+/// Bytes of a path such as "payload.order.id"; longer ones are cut.
+constexpr std::size_t kPathMax = 400;
+
+std::string path_to(const std::string& outer, const std::string& key) {
+  if (outer.size() > kPathMax) return outer;
+  return outer + "." + clipped(key);
+}
 
 const Tree* member(const Tree& tree, std::string_view key) {
   const Tree::Entry* entry = tree.is_map() ? tree.find(key) : nullptr;
@@ -22,10 +31,10 @@ void compare(const std::string& key, const Tree* from, const Tree* to,
              std::vector<KeyChange>& changes) {
   if (from != nullptr && to != nullptr && from->is_map() && to->is_map()) {
     for (const Tree::Entry& entry : from->entries)
-      compare(key + "." + entry.key, &entry.value, member(*to, entry.key), changes);
+      compare(path_to(key, entry.key), &entry.value, member(*to, entry.key), changes);
     for (const Tree::Entry& entry : to->entries)
       if (from->find(entry.key) == nullptr)
-        compare(key + "." + entry.key, nullptr, &entry.value, changes);
+        compare(path_to(key, entry.key), nullptr, &entry.value, changes);
     return;
   }
   KeyChange change{.kind = from == nullptr ? ChangeKind::Added
@@ -116,10 +125,7 @@ std::string shown(const Value& value) {
   std::string text = value.is_null() ? "null" : value.text() ? *value.text() : to_json(value);
   std::ranges::replace(text, '\n', ' ');
   if (text.empty()) return "\"\"";
-  if (text.size() <= kShownMax) return text;
-  std::size_t end = kShownMax;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return text.substr(0, end) + "…";
+  return clipped(text, kShownMax);
 }
 
 std::string line_of(const KeyChange& change) {

@@ -6,7 +6,9 @@
 #include <unordered_map>
 #include <utility>
 
+#include "engine/core/clipped.h"
 #include "engine/core/custom_fields.h"
+#include "engine/core/lookup.h"
 #include "engine/core/scenario.h"
 #include "engine/core/scenario_graph.h"
 #include "engine/core/scenario_rules.h"
@@ -26,8 +28,6 @@ constexpr std::array<std::string_view, 3> kReentryKeys = {"mode", "min_gap", "ke
 constexpr std::string_view kEndWord = "end";
 /// What leads on from nodes of most kinds: where the kind cannot be told, these are its ports.
 constexpr std::array<std::string_view, 4> kPortWords = {"next", "yes", "no", "on_timeout"};
-/// Nearest names cost a pass over all ids; a file with more wrong edges needs another cure.
-constexpr std::size_t kNearestMax = 100;
 
 template <class List>
 bool holds(const List& list, std::string_view name) {
@@ -42,11 +42,6 @@ std::string join(const List& list) {
     text += name;
   }
   return text;
-}
-
-template <class List>
-std::string nearest_in(std::string_view name, const List& list) {
-  return nearest_name(name, std::span<const std::string_view>{list.data(), list.size()});
 }
 
 std::string lower(std::string_view text) {
@@ -73,6 +68,7 @@ class ScenarioReader {
                         describe(tree_)));
       return nullptr;
     }
+    check_widths();
     read_top_keys();
     read_head();
     read_nodes();
@@ -83,7 +79,7 @@ class ScenarioReader {
         (void)read_tests(entry->value, ids, scenario_->timezone, diagnostics_);
     }
     if (context_.custom_fields != nullptr)
-      check_mentions(tree_, *context_.custom_fields, context_.undeclared_warns, diagnostics_);
+      check_mentions(*context_.custom_fields, context_.undeclared_warns, diagnostics_);
     if (diagnostics_.errors() != errors_before) return nullptr;
     return std::move(scenario_);
   }
@@ -97,6 +93,7 @@ class ScenarioReader {
   };
   struct Draft {
     const Tree::Entry* entry = nullptr;
+    std::string shown;  ///< Its id, for messages and settings: a sound id is never cut.
     const NodeKind* kind = nullptr;
     std::unique_ptr<const Node> node;
     std::vector<Edge> edges;
@@ -111,20 +108,48 @@ class ScenarioReader {
     diagnostics_.warning(at, std::move(code), std::move(message));
   }
 
+  template <class List>
+  std::string nearest_in(std::string_view name, const List& list) {
+    return diagnostics_.nearest(name, std::span<const std::string_view>{list.data(), list.size()});
+  }
+
   /// Reports a key that has no place in `known`; `where` is "a test", "node \"x\"".
   /// Returns the name that was perhaps meant.
   template <class List>
   std::string unknown_key(const Tree::Entry& entry, std::string_view where, const List& known) {
     // No more are shown; a file of nothing but wrong keys must not cost more than reading it.
-    if (diagnostics_.errors() >= kFindingsMax) {
-      error(entry.key_at, "unknown_key", {});
+    if (diagnostics_.full()) {
+      error(entry.key_at, {}, {});
       return {};
     }
     std::string nearest = nearest_in(entry.key, known);
-    error(entry.key_at, "unknown_key",
-          fmt::format("{}: unknown key \"{}\"; known are {}", where, entry.key, join(known)),
-          nearest);
+    error(
+        entry.key_at, "unknown_key",
+        fmt::format("{}: unknown key \"{}\"; known are {}", where, clipped(entry.key), join(known)),
+        nearest);
     return nearest;
+  }
+
+  /// Nodes have a bound of their own, with the same number.
+  void check_widths() {
+    for (const Tree::Entry& entry : tree_.entries) {
+      if (entry.key != "nodes") {
+        check_width(entry.key, entry.value);
+        continue;
+      }
+      for (const Tree& item : entry.value.items) check_width(entry.key, item);
+      for (const Tree::Entry& node : entry.value.entries) check_width(node.key, node.value);
+    }
+  }
+
+  void check_width(std::string_view key, const Tree& tree) {
+    const std::size_t width = std::max(tree.items.size(), tree.entries.size());
+    if (width > kWidthMax)
+      diagnostics_.error_since(2, tree.at, "too_wide",
+                               fmt::format("\"{}\" has {} entries; a list or mapping may have {}",
+                                           clipped(key), width, kWidthMax));
+    for (const Tree& item : tree.items) check_width(key, item);
+    for (const Tree::Entry& entry : tree.entries) check_width(entry.key, entry.value);
   }
 
   void read_top_keys() {
@@ -241,6 +266,11 @@ class ScenarioReader {
     constexpr std::string_view kRoot = "event.";
     if (tree.is_scalar() && tree.text.starts_with(kRoot) && tree.text.size() > kRoot.size()) {
       scenario_->reentry.key_path = tree.text.substr(kRoot.size());
+      if (!is_path(scenario_->reentry.key_path))
+        diagnostics_.error_since(2, tree.at, "bad_path",
+                                 fmt::format("\"key\": {} has an empty part; write one dot between "
+                                             "two names",
+                                             describe(tree)));
       return;
     }
     error(tree.at, "bad_path",
@@ -288,25 +318,28 @@ class ScenarioReader {
         error(entry.key_at, "bad_id",
               fmt::format("\"{}\" is no node id: use letters, digits, \"-\" and \"_\", a letter or "
                           "digit first, at most 64",
-                          entry.key));
+                          clipped(entry.key)));
       }
       const auto [earlier, fresh] = folded.emplace(lower(entry.key), &entry);
       if (!fresh)
         error(entry.key_at, "duplicate_id",
-              fmt::format("the node ids \"{}\" and \"{}\" (line {}) differ in case only", entry.key,
-                          earlier->second->key, earlier->second->key_at.line));
+              fmt::format("the node ids \"{}\" and \"{}\" (line {}) differ in case only",
+                          clipped(entry.key), clipped(earlier->second->key),
+                          earlier->second->key_at.line));
     }
   }
 
   void read_node(const Tree::Entry& entry) {
     Draft& draft = drafts_.emplace_back();
     draft.entry = &entry;
-    const std::string where = fmt::format("node \"{}\"", entry.key);
+    draft.shown = clipped(entry.key);
+    const std::string where = fmt::format("node \"{}\"", draft.shown);
     if (!entry.value.is_map()) {
       const std::string_view text = entry.value.text;
       const bool unspaced = text.find(':') != std::string_view::npos;
       error(entry.value.at, unspaced ? "missing_space" : "wrong_type",
-            unspaced ? fmt::format("{}: a space is missing after the colon of \"{}\"", where, text)
+            unspaced ? fmt::format("{}: a space is missing after the colon of \"{}\"", where,
+                                   clipped(text))
                      : fmt::format("{} wants a mapping such as {{ kind: wait, for: 3d }}, found {}",
                                    where, describe(entry.value)));
       return;
@@ -314,7 +347,7 @@ class ScenarioReader {
     draft.kind = kind_of(entry, where);
     if (!draft.kind) return read_likely_edges(draft);
     const std::vector<std::string> meant = check_keys(draft, where);
-    Settings settings{entry.key, entry.value, draft.kind->settings, context_, diagnostics_};
+    Settings settings{draft.shown, entry.value, draft.kind->settings, context_, diagnostics_};
     draft.node = draft.kind->make(settings);
     check_secrets(draft, where);
     read_ports(draft, where, meant);
@@ -387,7 +420,8 @@ class ScenarioReader {
     warning(draft.entry->key_at, "port_not_named",
             fmt::format("{}: \"{}\" is not named, so a run that leaves by it ends there; write "
                         "\"{}: end\" if that is meant",
-                        where, port, dot == std::string_view::npos ? port : port.substr(dot + 1)));
+                        where, clipped(port),
+                        clipped(dot == std::string_view::npos ? port : port.substr(dot + 1))));
   }
 
   /// Of a node without a known kind, so that its other mistakes are found with that one.
@@ -459,10 +493,13 @@ class ScenarioReader {
                             "the file",
                             where, what, name));
       } else if (!known->contains(name)) {
+        std::string nearest;
+        if (diagnostics_.suggests())
+          nearest = nearest_in(name, Names{known->begin(), known->end()});
         error(draft.entry->key_at, code,
               fmt::format("{}: the server has no {} \"{}\"; set it with: onward {} set {}", where,
                           what, name, what, name),
-              nearest_in(name, Names{known->begin(), known->end()}));
+              std::move(nearest));
       }
     }
   }
@@ -499,18 +536,17 @@ class ScenarioReader {
 
   void connect(std::size_t from, const Edge& edge, ScenarioGraph& graph) {
     Port& port = drafts_[from].ports[edge.port];
-    const std::string_view id = drafts_[from].entry->key;
+    const std::string_view id = drafts_[from].shown;
     if (!edge.target->is_scalar()) return follow_all(from, edge, graph);
     if (edge.target->text == kEndWord) return;
     const auto found = index_.find(edge.target->text);
     if (found == index_.end()) {
-      std::string nearest;
-      if (nearest_asked_++ < kNearestMax) nearest = nearest_id(edge.target->text);
+      std::string nearest = nearest_id(edge.target->text);
       if (const auto meant = index_.find(nearest); meant != index_.end())
         graph.nodes[meant->second].excused = true;
       error(edge.target->at, "unknown_node",
             fmt::format("node \"{}\": \"{}\" leads to \"{}\", but there is no such node", id,
-                        edge.label, edge.target->text),
+                        edge.label, clipped(edge.target->text)),
             std::move(nearest));
       return;
     }
@@ -533,10 +569,9 @@ class ScenarioReader {
     // A mapping may be right for a kind that is not known.
     if (draft.kind || !target.is_map())
       error(target.at, "wrong_type",
-            fmt::format("node \"{}\": \"{}\" wants the id of {}, or end, found {}{}",
-                        draft.entry->key, edge.label,
-                        several ? "the one node that follows" : "a node", describe(target),
-                        several ? "; let each node name the one after it" : ""));
+            fmt::format("node \"{}\": \"{}\" wants the id of {}, or end, found {}{}", draft.shown,
+                        edge.label, several ? "the one node that follows" : "a node",
+                        describe(target), several ? "; let each node name the one after it" : ""));
     const auto follow = [&](const Tree& named) {
       const auto found = index_.find(named.text);
       if (found != index_.end() && !graph.nodes[found->second].trigger)
@@ -546,10 +581,13 @@ class ScenarioReader {
     for (const Tree::Entry& entry : target.entries) follow(entry.value);
   }
 
-  std::string nearest_id(std::string_view id) const {
-    Names known{kEndWord};
-    for (const Draft& draft : drafts_) known.push_back(draft.entry->key);
-    return nearest_in(id, known);
+  std::string nearest_id(std::string_view id) {
+    if (!diagnostics_.suggests()) return {};
+    if (node_names_.empty()) {
+      node_names_.emplace_back(kEndWord);
+      for (const Draft& draft : drafts_) node_names_.push_back(draft.entry->key);
+    }
+    return nearest_in(id, node_names_);
   }
 
   /// What is allowed and probably not meant.
@@ -567,14 +605,14 @@ class ScenarioReader {
             fmt::format(
                 "node \"{}\": nothing follows this wait: it only keeps a contact in the scenario "
                 "for longer, which matters to re-entry alone",
-                draft.entry->key));
+                draft.shown));
       if (reentry_stated_ || draft.kind->family != NodeFamily::Trigger) continue;
       if (const auto* dated = std::get_if<DateListen>(&draft.node->listens());
           dated && dated->yearly)
         warning(draft.entry->key_at, "reentry_not_stated",
                 fmt::format("node \"{}\": the day comes each year, but a contact enters only once; "
                             "state it with \"reentry: never\" or after_exit",
-                            draft.entry->key));
+                            draft.shown));
       const auto* listen = std::get_if<EventListen>(&draft.node->listens());
       if (!listen) continue;
       for (const std::string& event : listen->events) {
@@ -584,7 +622,7 @@ class ScenarioReader {
                 fmt::format("node \"{}\": a contact does \"{}\" again and again, but enters only "
                             "once; state it with \"reentry: never\", after_exit, restart or "
                             "parallel",
-                            draft.entry->key, event));
+                            draft.shown, event));
         break;
       }
     }
@@ -613,7 +651,7 @@ class ScenarioReader {
   Names kind_names_;
   std::vector<Draft> drafts_;
   std::unordered_map<std::string, std::size_t> index_;  // node id -> draft
-  std::size_t nearest_asked_ = 0;
+  Names node_names_;                                    // gathered for the first suggestion
   bool reentry_stated_ = false;
 };
 }  // namespace

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/core/clipped.h"
 #include "engine/core/settings.h"
 #include "engine/core/time_zone.h"
 
@@ -55,7 +56,7 @@ class RuleReader {
     if (!tree.is_scalar() || found == kAtEnds.end()) {
       diagnostics_.error(tree.at, "unknown_choice",
                          fmt::format("\"at_end\" wants hold or archive, found {}", describe(tree)),
-                         nearest_name(tree.text, kAtEnds));
+                         diagnostics_.nearest(tree.text, kAtEnds));
       return;
     }
     scenario_.at_end = *found == "archive" ? AtEnd::Archive : AtEnd::Hold;
@@ -89,10 +90,11 @@ class RuleReader {
     bool meant = false;
     for (const Tree::Entry& entry : tree.entries) {
       if (std::find(kRuleKeys.begin(), kRuleKeys.end(), entry.key) != kRuleKeys.end()) continue;
-      const std::string nearest = nearest_name(entry.key, kRuleKeys);
+      const std::string nearest = diagnostics_.nearest(entry.key, kRuleKeys);
       meant |= !nearest.empty();
       error(key, entry.key_at, "unknown_key",
-            fmt::format("unknown key \"{}\"; known are event, where, if", entry.key), nearest);
+            fmt::format("unknown key \"{}\"; known are event, where, if", clipped(entry.key)),
+            nearest);
     }
     const Tree::Entry* event = tree.find("event");
     const Tree::Entry* where = tree.find("where");

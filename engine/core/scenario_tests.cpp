@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <map>
 #include <set>
 #include <span>
 #include <string>
 
+#include "engine/core/clipped.h"
 #include "engine/core/time_zone.h"
 #include "engine/core/vocabulary.h"
 
@@ -38,6 +40,8 @@ constexpr Date kStartDay = std::chrono::year{2026} / std::chrono::January / 5;
 constexpr Duration kStartTime = std::chrono::hours{9};
 /// The contact of a test that gives it neither id nor address.
 constexpr std::string_view kNameless = "test";
+/// Longer than the name of any field of a contact.
+constexpr std::size_t kFieldMax = 64;
 
 std::string join(Words words) {
   std::string text;
@@ -57,7 +61,9 @@ Value field_value(const Tree& tree, const std::string& name) {
   const FieldInfo* info = find_field(name);
   if (info && info->type == FieldType::Text && tree.is_scalar() && !to_value(tree).is_null())
     return tree.text;
-  if (!tree.is_map() || name == "custom" || name.starts_with("custom.")) return to_value(tree);
+  // Long names are nobody's field: what is below them is not joined to ever longer ones.
+  if (!tree.is_map() || name == "custom" || name.starts_with("custom.") || name.size() > kFieldMax)
+    return to_value(tree);
   ValueMap members;
   for (const Tree::Entry& entry : tree.entries)
     members.emplace_back(entry.key, field_value(entry.value, name + "." + entry.key));
@@ -76,10 +82,14 @@ class TestReader {
  public:
   TestReader(const std::vector<std::string_view>& nodes, std::string_view zone,
              Diagnostics& diagnostics)
-      : nodes_{nodes}, known_{nodes.begin(), nodes.end()}, zone_{zone}, diagnostics_{diagnostics} {}
+      : nodes_{nodes},
+        known_{nodes.begin(), nodes.end()},
+        zone_{zone},
+        usual_start_{to_instant(kStartDay, kStartTime, zone_)},
+        diagnostics_{diagnostics} {}
 
   ScenarioTest read(const Tree& tree) {
-    ScenarioTest test{.at = tree.at, .start = to_instant(kStartDay, kStartTime, zone_)};
+    ScenarioTest test{.at = tree.at, .start = usual_start_};
     if (!tree.is_map()) {
       wrong_type(tree, fmt::format("a test is a mapping with {}", join(kTestKeys)));
       return test;
@@ -116,10 +126,11 @@ class TestReader {
     auto whole = parse_contact(value);
     if (whole) return std::move(*whole);
     bool found = false;
-    for (const Tree::Entry& entry : tree.entries) {
-      const auto alone = parse_contact(ValueMap{{entry.key, *value.find(entry.key)}});
+    const ValueMap& members = *value.map();  // as the entries
+    for (std::size_t i = 0; i < members.size() && !diagnostics_.full(); ++i) {
+      const auto alone = parse_contact(ValueMap{members[i]});
       if (alone) continue;
-      error(entry.value.at, "bad_contact",
+      error(tree.entries[i].value.at, "bad_contact",
             fmt::format("a test: the contact is refused: {}", alone.error().message));
       found = true;
     }
@@ -214,7 +225,7 @@ class TestReader {
       error(tree.at, "bad_status",
             fmt::format("a receiver answers with a status (200 to 599), or with {}; found {}",
                         join(kFailures), describe(tree)),
-            nearest_name(tree.text, kFailures));
+            diagnostics_.nearest(tree.text, kFailures));
     };
     if (status->is_list() && !status->items.empty())
       for (const Tree& item : status->items) take(item);
@@ -263,22 +274,39 @@ class TestReader {
 
   Value expected_contact(const Tree& tree) {
     (void)read_contact(tree);  // For its mistakes: a misspelt field would never be found.
-    Value value{ValueMap{}};
+    MapBuilder whole;          // members without a dot
+    std::map<std::string, MapBuilder> nested;  // those below another one, by its name
+    std::vector<std::string> outers;           // of `nested`, in the order of the file
+    const auto taken = [&](const Tree::Entry& entry) {
+      error(entry.key_at, "conflict",
+            fmt::format("\"expect\": \"contact\": \"{}\" is expected twice, or to be two things at "
+                        "once",
+                        clipped(entry.key)));
+    };
     // Dotted names and nested ones are the same.
     for (const Tree::Entry& entry : tree.entries) {
       const std::size_t dot = entry.key.find('.');
+      const std::string outer = entry.key.substr(0, dot);
       Value member = field_value(entry.value, entry.key);
-      if (dot == std::string::npos) {
-        value.set(entry.key, std::move(member));
+      if (dot == std::string::npos && !member.map()) {
+        if (nested.contains(outer) || !whole.add(outer, std::move(member))) taken(entry);
         continue;
       }
-      const std::string outer = entry.key.substr(0, dot);
-      const Value* known = value.find(outer);
-      Value nested = known ? *known : Value{ValueMap{}};
-      nested.set(entry.key.substr(dot + 1), std::move(member));
-      value.set(outer, std::move(nested));
+      if (whole.find(outer) != nullptr) {
+        taken(entry);
+        continue;
+      }
+      const auto [below, fresh] = nested.try_emplace(outer);
+      if (fresh) outers.push_back(outer);
+      if (dot != std::string::npos) {
+        if (!below->second.add(entry.key.substr(dot + 1), std::move(member))) taken(entry);
+        continue;
+      }
+      for (const auto& [name, value] : *member.map())
+        if (!below->second.add(name, value)) taken(entry);
     }
-    return value;
+    for (const std::string& outer : outers) whole.add(outer, nested[outer].take());
+    return whole.take();
   }
 
   void read_deliveries(const Tree& tree, Expectation& expect) {
@@ -382,10 +410,10 @@ class TestReader {
   std::optional<Placed<std::string>> word(const Tree& tree, std::string_view key, Words words) {
     auto found = text(tree, key);
     if (!found || std::find(words.begin(), words.end(), found->value) != words.end()) return found;
-    error(
-        found->at, "unknown_choice",
-        fmt::format("a test: \"{}\" wants one of {}; found \"{}\"", key, join(words), found->value),
-        nearest_name(found->value, words));
+    error(found->at, "unknown_choice",
+          fmt::format("a test: \"{}\" wants one of {}; found \"{}\"", key, join(words),
+                      clipped(found->value)),
+          diagnostics_.nearest(found->value, words));
     return std::nullopt;
   }
 
@@ -395,7 +423,7 @@ class TestReader {
     if (const auto count = whole_number(found->value))
       return Placed<std::int64_t>{*count, found->at};
     error(found->at, "wrong_type",
-          fmt::format("a test: \"{}\" wants a number, found \"{}\"", key, found->value));
+          fmt::format("a test: \"{}\" wants a number, found \"{}\"", key, clipped(found->value)));
     return std::nullopt;
   }
 
@@ -418,11 +446,14 @@ class TestReader {
   void check_keys(const Tree& map, std::string_view where, Words known) {
     for (const Tree::Entry& entry : map.entries) {
       if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
-      std::string nearest;
-      if (diagnostics_.errors() < kFindingsMax) nearest = nearest_name(entry.key, known);
+      if (diagnostics_.full()) {
+        error(entry.key_at, {}, {});
+        continue;
+      }
       error(entry.key_at, "unknown_key",
-            fmt::format("{}: unknown key \"{}\"; known are {}", where, entry.key, join(known)),
-            std::move(nearest));
+            fmt::format("{}: unknown key \"{}\"; known are {}", where, clipped(entry.key),
+                        join(known)),
+            diagnostics_.nearest(entry.key, known));
     }
   }
 
@@ -437,10 +468,9 @@ class TestReader {
   void check_node_name(const std::string& name, Position at) {
     if (nodes_.empty()) return;  // They could not be read, and that is told already.
     if (known_.contains(name)) return;
-    std::string nearest;
-    if (diagnostics_.errors() < kFindingsMax) nearest = nearest_name(name, nodes_);
-    error(at, "unknown_node", fmt::format("a test wants the id of a node, found \"{}\"", name),
-          std::move(nearest));
+    error(at, "unknown_node",
+          fmt::format("a test wants the id of a node, found \"{}\"", clipped(name)),
+          diagnostics_.nearest(name, nodes_));
   }
 
   /// The value of `key` where it is there and of `kind`.
@@ -463,6 +493,7 @@ class TestReader {
   Words nodes_;
   std::set<std::string_view> known_;
   std::string zone_;
+  Instant usual_start_;
   Diagnostics& diagnostics_;
   Instant start_{};
 };
@@ -486,7 +517,10 @@ std::vector<ScenarioTest> read_tests(const Tree& tests, const std::vector<std::s
     return found;
   }
   TestReader reader{nodes, zone, diagnostics};
-  for (const Tree& test : tests.items) found.push_back(reader.read(test));
+  for (const Tree& test : tests.items) {
+    if (diagnostics.full() && diagnostics.has_errors()) break;  // it is refused, and says enough
+    found.push_back(reader.read(test));
+  }
   return found;
 }
 }  // namespace onward

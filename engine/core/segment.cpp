@@ -57,8 +57,7 @@ struct TextMatch {
   }
 };
 
-/// Exactly: beyond 2^53 not every whole number is a real one.
-std::partial_ordering compare(std::int64_t whole, double real) {
+std::partial_ordering compare_whole(std::int64_t whole, double real) {
   constexpr double kBeyond = 9223372036854775808.0;  // 2^63
   if (std::isnan(real)) return std::partial_ordering::unordered;
   if (real >= kBeyond) return std::partial_ordering::less;
@@ -67,13 +66,6 @@ std::partial_ordering compare(std::int64_t whole, double real) {
   const auto integer = static_cast<std::int64_t>(below);
   if (whole != integer) return whole <=> integer;
   return real > below ? std::partial_ordering::less : std::partial_ordering::equivalent;
-}
-
-std::partial_ordering compare(const SegmentNumber& a, const SegmentNumber& b) {
-  if (a.whole && b.whole) return a.integer <=> b.integer;
-  if (a.whole) return compare(a.integer, b.real);
-  if (b.whole) return 0 <=> compare(b.integer, a.real);
-  return a.real <=> b.real;
 }
 
 /// Evaluates one segment for one subject.
@@ -167,6 +159,11 @@ class Evaluation {
     const Value* other = find(*term.other, scratch);
     if (!other) return std::nullopt;
     SegmentConstant made;
+    if (!other->list() && !other->map()) {  // what a text may contain
+      made.text = to_text(*other);
+      if (term.ignore_case)
+        std::transform(made.text.begin(), made.text.end(), made.text.begin(), lower);
+    }
     const bool is_day = value.get_if<Date>() || other->get_if<Date>();
     const bool is_time = value.get_if<Instant>() || other->get_if<Instant>();
     if (is_day || is_time || is_moment(term.op)) {
@@ -185,9 +182,8 @@ class Evaluation {
       return made;
     }
     made.number = segment_number(*other);
-    if (const auto* text = other->text()) {
-      made.text = *text;
-      if (term.ignore_case) std::transform(text->begin(), text->end(), made.text.begin(), lower);
+    if (other->text()) {
+      made.kind = Kind::Text;
     } else if (const bool* flag = other->get_if<bool>()) {
       made.kind = Kind::Flag;
       made.flag = *flag;
@@ -407,6 +403,13 @@ class Evaluation {
   const SegmentSubject& subject_;
 };
 }  // namespace
+
+std::partial_ordering compare(const SegmentNumber& a, const SegmentNumber& b) {
+  if (a.whole && b.whole) return a.integer <=> b.integer;
+  if (a.whole) return compare_whole(a.integer, b.real);
+  if (b.whole) return 0 <=> compare_whole(b.integer, a.real);
+  return a.real <=> b.real;
+}
 
 std::optional<SegmentNumber> parse_segment_number(std::string_view text) {
   const char* end = text.data() + text.size();

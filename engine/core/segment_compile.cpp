@@ -5,9 +5,11 @@
 
 #include <fmt/format.h>
 
+#include "engine/core/clipped.h"
 #include "engine/core/segment.h"
 #include "engine/core/segment_reader.h"
 #include "engine/core/segment_term.h"
+#include "engine/core/template.h"
 
 namespace onward {
 namespace {
@@ -65,6 +67,9 @@ constexpr auto kNames = [] {
   return names;
 }();
 constexpr int kYearlyDaysMax = 364;
+/// Steps (instructions of the compiled form) of all regular expressions of one scenario: some 0.5 s
+/// of compiling at most. "^a.*z$" has about 10.
+constexpr std::size_t kPatternStepsMax = 200'000;
 
 const Operator* find_operator(std::string_view name) {
   for (const Operator& row : kOperators)
@@ -188,8 +193,8 @@ class Compiler {
         constexpr std::array<std::string_view, 2> kParts{"mailing", "within"};
         error(part.key_at, "unknown_key",
               fmt::format("\"{}\" has no key \"{}\"; there are mailing and within", entry.key,
-                          part.key),
-              nearest_name(part.key, kParts));
+                          clipped(part.key)),
+              reader_.diagnostics().nearest(part.key, kParts));
       } else if (!part.value.is_scalar() || part.value.text.empty()) {
         error(part.value.at, "wrong_type",
               fmt::format("\"mailing\" wants a name, found {}", describe(part.value)));
@@ -229,15 +234,21 @@ class Compiler {
   }
 
   std::optional<SegmentOperand> operand(std::string_view name, Position at) {
-    if (name.starts_with("event.") && name.size() > 6 && name.back() != '.' &&
-        name.find("..") == std::string_view::npos) {
+    if (name.starts_with("event.") && is_path(name.substr(6))) {
       reads_.event_data = true;
       return SegmentOperand{event_lookup(name.substr(6)), std::nullopt, name};
     }
     const std::string_view own = name.starts_with("contact.") ? name.substr(8) : name;
     const auto lookup = find_contact_lookup(own);
     if (lookup && lookup->source != Lookup::Source::AllCustom) {
+      if (!is_path(own) &&
+          reader_.error_since(
+              2, at, "bad_path",
+              fmt::format("\"{}\" has an empty part; write one dot between two names",
+                          clipped(name))))
+        return std::nullopt;
       note_read(*lookup);
+      note_custom_field(*lookup, at, reader_.diagnostics());
       return SegmentOperand{*lookup, lookup->type(), name};
     }
     unknown_field(name, at);
@@ -277,7 +288,7 @@ class Compiler {
   }
 
   void unknown_field(std::string_view name, Position at) {
-    std::string sentence = fmt::format("unknown field \"{}\"", name);
+    std::string sentence = fmt::format("unknown field \"{}\"", clipped(name));
     std::string near;
     if (find_operator(name)) {
       sentence =
@@ -286,9 +297,12 @@ class Compiler {
       sentence = fmt::format("\"{}\" is followed by a name: {}.plan", name,
                              name.substr(0, name.find('.')));
     } else {
-      std::vector<std::string> known = contact_names();
-      known.insert(known.end(), kKeys.begin(), kKeys.end());
-      near = nearest_name(name, known);
+      static const std::vector<std::string> kKnown = [] {
+        std::vector<std::string> known = contact_names();
+        known.insert(known.end(), kKeys.begin(), kKeys.end());
+        return known;
+      }();
+      near = reader_.diagnostics().nearest(name, kKnown);
       sentence += "; fields of your own are custom.…, those of the event event.…";
     }
     error(at, "unknown_field", sentence, near);
@@ -301,16 +315,17 @@ class Compiler {
     if (!row) {
       std::string nearest = nearest_operator(name, operand);
       const bool perhaps_member = !operand.type && nearest.empty();
-      return error(at, "unknown_operator",
-                   fmt::format("unknown operator \"{}\" for \"{}\"{}", name, operand.name,
-                               perhaps_member ? "; a member of it is written with a dot" : ""),
-                   std::move(nearest));
+      return error(
+          at, "unknown_operator",
+          fmt::format("unknown operator \"{}\" for \"{}\"{}", clipped(name), clipped(operand.name),
+                      perhaps_member ? "; a member of it is written with a dot" : ""),
+          std::move(nearest));
     }
     if (operand.type && (row->types & mask(*operand.type)) == 0)
       return error(
           at, "wrong_type",
           fmt::format("\"{}\" cannot be asked of \"{}\", which is a {}; there are {}", name,
-                      operand.name, to_string(*operand.type), operators_of(*operand.type)),
+                      clipped(operand.name), to_string(*operand.type), operators_of(*operand.type)),
           std::string{counterpart(name, *operand.type)});
     Term made;
     made.op = row->op;
@@ -320,11 +335,12 @@ class Compiler {
     return row->negated ? negate(std::move(made)) : made;
   }
 
-  static std::string nearest_operator(std::string_view name, const SegmentOperand& operand) {
-    std::vector<std::string> known;
+  std::string nearest_operator(std::string_view name, const SegmentOperand& operand) {
+    if (!reader_.diagnostics().suggests()) return {};
+    std::vector<std::string_view> known;
     for (const Operator& row : kOperators)
       if (!operand.type || (row.types & mask(*operand.type)) != 0) known.emplace_back(row.name);
-    return nearest_name(name, known);
+    return reader_.diagnostics().nearest(name, known);
   }
 
   static std::string operators_of(FieldType type) {
@@ -392,9 +408,10 @@ class Compiler {
     const auto other = this->operand(name.text, name.at);
     if (!other) return Term{};
     if (other->type && !comparable(row, operand, *other->type))
-      return error(name.at, "wrong_type",
-                   fmt::format("\"{}\" cannot compare \"{}\" with \"{}\", which is a {}", row.name,
-                               operand.name, other->name, to_string(*other->type)));
+      return error(
+          name.at, "wrong_type",
+          fmt::format("\"{}\" cannot compare \"{}\" with \"{}\", which is a {}", row.name,
+                      clipped(operand.name), clipped(other->name), to_string(*other->type)));
     reads_.fields.insert("timezone");  // should they turn out to be days
     made.other = other->lookup;
     made.ignore_case = made.ignore_case || other->is_email();
@@ -436,10 +453,20 @@ class Compiler {
     };
     auto low = end(argument.items[0]), high = end(argument.items[1]);
     if (!low || !high) return Term{};
+    const std::string sentence = fmt::format("\"{}\" wants the smaller value first", row.name);
     if (numbers ? low->number->real > high->number->real
                 : low->kind == high->kind && (low->day > high->day || low->time > high->time))
-      return error(argument.at, "bad_range",
-                   fmt::format("\"{}\" wants the smaller value first", row.name));
+      return error(argument.at, "bad_range", sentence);
+    // Format 1 compared whole numbers as reals, and a day with a time not at all.
+    if (numbers && compare(*low->number, *high->number) > 0 &&
+        reader_.error_since(2, argument.at, "bad_range", sentence))
+      return Term{};
+    if (low->kind != high->kind &&
+        reader_.error_since(2, argument.at, "bad_range",
+                            fmt::format("\"{}\" must have two days or two times, for example "
+                                        "[2026-05-01, 2026-05-31]",
+                                        row.name)))
+      return Term{};
     Term from = base, to = base, made;
     from.op = numbers ? Op::GreaterOrEqual : Op::Before;
     to.op = numbers ? Op::LessOrEqual : Op::After;
@@ -486,6 +513,10 @@ class Compiler {
   }
 
   Term regex(Term made, const Tree& argument) {
+    // The file is refused already; compiling on would cost as much again.
+    if (reader_.diagnostics().format() >= 2 && reader_.diagnostics().has_errors() &&
+        reader_.diagnostics().add_pattern_steps(0) > kPatternStepsMax)
+      return error(argument.at, "bad_pattern", "too many regular expressions");
     if (!argument.is_scalar())
       return error(argument.at, "wrong_type",
                    "\"matches\" wants a regular expression, found " + describe(argument));
@@ -494,6 +525,14 @@ class Compiler {
       return error(argument.at, "bad_pattern",
                    fmt::format("\"matches\" wants a regular expression, found {}: {}",
                                describe(argument), pattern.error().message));
+    if (reader_.diagnostics().add_pattern_steps(pattern->steps()) > kPatternStepsMax &&
+        reader_.error_since(
+            2, argument.at, "bad_pattern",
+            fmt::format("the regular expressions of a scenario may have {} steps in "
+                        "all; repeat less, as in \"x{{100}}\", or use \"contains\" "
+                        "and \"in\"",
+                        kPatternStepsMax)))
+      return Term{};
     made.pattern = *std::move(pattern);
     made.constants.push_back({.text = argument.text});  // to be told
     return made;

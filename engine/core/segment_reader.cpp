@@ -111,8 +111,15 @@ std::nullopt_t SegmentReader::not_scalar(std::string_view op, const Tree& tree) 
   return std::nullopt;
 }
 
+bool SegmentReader::error_since(RulesFormat since, Position at, std::string code,
+                                std::string_view sentence) {
+  return diagnostics_.error_since(since, at, std::move(code),
+                                  fmt::format("{}: {}", what_, sentence));
+}
+
 void SegmentReader::error(Position at, std::string code, std::string_view sentence,
                           std::string nearest) {
+  if (diagnostics_.full()) return diagnostics_.error(at, {}, {});
   diagnostics_.error(at, std::move(code), fmt::format("{}: {}", what_, sentence),
                      std::move(nearest));
 }

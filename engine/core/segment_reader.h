@@ -44,6 +44,9 @@ class SegmentReader {
   std::optional<Duration> duration(std::string_view op, const Tree& tree);
 
   void error(Position at, std::string code, std::string_view sentence, std::string nearest = {});
+  /// As Diagnostics::error_since.
+  bool error_since(RulesFormat since, Position at, std::string code, std::string_view sentence);
+  Diagnostics& diagnostics() { return diagnostics_; }
 
  private:
   std::optional<SegmentConstant> as_written(std::string_view op, const Tree& tree);

@@ -1,6 +1,7 @@
 #pragma once
 // The compiled form of a segment: what segment_compile.cpp makes and segment.cpp evaluates
 // and segment_explain.cpp tells. For these alone.
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -17,6 +18,9 @@ struct SegmentNumber {
   std::int64_t integer = 0;
   double real = 0;
 };
+
+/// Exactly: beyond 2^53 not every whole number is a real one.
+std::partial_ordering compare(const SegmentNumber& a, const SegmentNumber& b);
 
 /// What an author compares with, typed once.
 struct SegmentConstant {

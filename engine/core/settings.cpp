@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "engine/core/time_zone.h"
 #include "engine/core/vocabulary.h"
@@ -121,11 +122,13 @@ const Tree* Settings::find(std::string_view key) const {
 }
 
 void Settings::error(Position at, std::string code, std::string message, std::string nearest) {
+  if (diagnostics_->full()) return diagnostics_->error(at, {}, {});
   diagnostics_->error(at, std::move(code), fmt::format("node \"{}\": {}", node_, message),
                       std::move(nearest));
 }
 
 void Settings::warning(Position at, std::string code, std::string message, std::string nearest) {
+  if (diagnostics_->full()) return diagnostics_->warning(at, {}, {});
   diagnostics_->warning(at, std::move(code), fmt::format("node \"{}\": {}", node_, message),
                         std::move(nearest));
 }
@@ -235,7 +238,7 @@ std::string Settings::choice(std::string_view key) {
     return tree->text;
   error(tree->at, "unknown_choice",
         fmt::format("\"{}\" wants one of {}; found {}", key, join(choices), describe(*tree)),
-        nearest_name(tree->text, std::span{choices}));
+        diagnostics_->nearest(tree->text, std::span{choices}));
   return fallback;
 }
 
@@ -244,9 +247,10 @@ std::vector<std::string> read_event_names(const Tree& tree, std::string_view wha
   std::vector<std::string_view> known;
   for (const EventName& row : onward::event_names()) known.push_back(row.name);
   std::vector<std::string> names;
+  std::unordered_set<std::string> taken;
   const auto take = [&](const Tree& item) {
     if (item.is_scalar() && item.text == kAnyEvent) {
-      names.emplace_back(kAnyEvent);
+      if (taken.insert(item.text).second) names.emplace_back(kAnyEvent);
       return;
     }
     const auto name = item.is_scalar() ? canonical_event(item.text) : std::nullopt;
@@ -256,11 +260,11 @@ std::vector<std::string> read_event_names(const Tree& tree, std::string_view wha
           fmt::format("{} wants the name of an event (small letters, digits and \"_\") or a "
                       "list of them, found {}",
                       what, describe(item)),
-          nearest_name(item.text, known));
+          diagnostics.nearest(item.text, known));
       return;
     }
     const std::string nearest =
-        find_event(*name) ? std::string{} : nearest_name(*name, known, kSlipEdits);
+        find_event(*name) ? std::string{} : diagnostics.nearest(*name, known, kSlipEdits);
     if (!nearest.empty())
       diagnostics.warning(
           item.at, "unfamiliar_event",
@@ -274,7 +278,7 @@ std::vector<std::string> read_event_names(const Tree& tree, std::string_view wha
           fmt::format("{}: \"{}\" comes only from systems that report it; for the contacts kept "
                       "here use kind: {}",
                       what, *name, watched));
-    if (std::find(names.begin(), names.end(), *name) == names.end()) names.push_back(*name);
+    if (taken.insert(*name).second) names.push_back(*name);
   };
   if (!tree.is_list()) {
     take(tree);

@@ -99,6 +99,13 @@ class Settings {
   /// As `Diagnostics::error_since`: a warning where the text is held to older rules.
   bool error_since(RulesFormat since, Position at, std::string code, std::string message,
                    std::string nearest = {});
+  /// See Diagnostics::nearest.
+  std::string nearest(std::string_view name, std::span<const std::string_view> candidates) {
+    return diagnostics_->nearest(name, candidates);
+  }
+  std::string nearest(std::string_view name, const std::vector<std::string>& candidates) {
+    return diagnostics_->nearest(name, candidates);
+  }
 
  private:
   const SettingSpec* spec(std::string_view key) const;

@@ -5,6 +5,7 @@
 #include <cassert>
 #include <utility>
 
+#include "engine/core/clipped.h"
 #include "engine/core/lookup.h"
 
 namespace onward {
@@ -24,18 +25,14 @@ using Part = Template::Part;
 using Parts = std::vector<Part>;
 
 constexpr std::size_t kSecretMax = 64;
+/// Bytes of a text that stands where "|" or "}}" should, in a message.
+constexpr std::size_t kFoundMax = 40;
 constexpr std::array<std::string_view, 5> kRoots{"contact", "event", "run", "scenario", "secret"};
 constexpr std::array<std::string_view, 2> kFilters{"default", "path"};
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 bool is_name_char(char c) { return !is_space(c) && c != '|' && c != '}' && c != '{' && c != '"'; }
-
-/// A path such as "order.total": no part of it is empty.
-bool is_path(std::string_view path) {
-  return !path.empty() && path.front() != '.' && path.back() != '.' &&
-         path.find("..") == std::string_view::npos;
-}
 
 bool is_secret_name(std::string_view name) {
   return !name.empty() && name.size() <= kSecretMax &&
@@ -45,35 +42,63 @@ bool is_secret_name(std::string_view name) {
          });
 }
 
-std::string quoted(std::string_view text) { return "\"" + std::string{text} + "\""; }
+std::string quoted(std::string_view text) { return "\"" + clipped(text) + "\""; }
 
-/// The place of byte `offset` of a text that begins at `at`.
-Position place(std::string_view text, std::size_t offset, Position at) {
-  int column = at.column;
-  for (const char c : text.substr(0, offset)) {
-    if (c == '\n') {
-      ++at.line;
-      column = at.column;
-    } else if ((static_cast<unsigned char>(c) & 0xC0) != 0x80) {
-      ++column;
+/// The places of bytes of a text that begins at `begin`. Linear for all of them together, as long
+/// as offsets grow, or go back no further than the last `keep`.
+class Places {
+ public:
+  Places(std::string_view text, Position begin)
+      : text_{text}, begin_{0, begin}, kept_{begin_}, last_{begin_} {}
+
+  Position at(std::size_t offset) {
+    if (offset < last_.offset) last_ = offset < kept_.offset ? begin_ : kept_;
+    for (const char c : text_.substr(last_.offset, offset - last_.offset)) {
+      if (c == '\n') {
+        ++last_.at.line;
+        last_.at.column = begin_.at.column;
+      } else if ((static_cast<unsigned char>(c) & 0xC0) != 0x80) {
+        ++last_.at.column;
+      }
     }
+    last_.offset = offset;
+    return last_.at;
   }
-  return {at.line, column};
-}
+  /// Remembers a place to which later questions may go back.
+  void keep(std::size_t offset) {
+    (void)at(offset);
+    kept_ = last_;
+  }
+
+ private:
+  struct Place {
+    std::size_t offset = 0;
+    Position at;
+  };
+  std::string_view text_;
+  Place begin_;
+  Place kept_;
+  Place last_;
+};
 
 /// Reads a text into parts, once, from left to right.
 class Compiler {
  public:
   Compiler(std::string_view text, Position at, TemplateUse use, std::string_view what,
            Diagnostics& diagnostics)
-      : text_{text}, at_{at}, use_{use}, what_{what}, diagnostics_{diagnostics} {}
+      : text_{text}, places_{text, at}, use_{use}, what_{what}, diagnostics_{diagnostics} {}
+
+  const std::vector<PlaceholderSpan>& spans() const { return spans_; }
 
   Parts compile() {
     while (pos_ < text_.size()) {
       const std::size_t open = std::min(text_.find("{{", pos_), text_.size());
       literal(open);
       if (open == text_.size()) break;
-      if (!placeholder(open)) break;
+      places_.keep(open);
+      const bool closed = placeholder(open);
+      spans_.push_back({open, closed ? pos_ : text_.size()});
+      if (!closed) break;
     }
     return std::move(parts_);
   }
@@ -130,8 +155,8 @@ class Compiler {
       return false;
     }
     error(pos_, "bad_placeholder",
-          "expected \"|\" or \"}}\", found " +
-              quoted(text_.substr(pos_, std::min(close - pos_, std::size_t{40}))));
+          "expected \"|\" or \"}}\", found \"" +
+              clipped(text_.substr(pos_, close - pos_), kFoundMax) + "\"");
     pos_ = close + 2;
     return true;
   }
@@ -167,12 +192,12 @@ class Compiler {
   bool contact(Part& part, std::size_t begin, std::string_view field) {
     const auto lookup = find_contact_lookup(field);
     if (!lookup) {
-      const std::string near = nearest_name(field, contact_names());
       return error(
           begin, "unknown_placeholder",
           "a contact has no field " + quoted(field) + "; fields of your own are contact.custom.…",
-          near);
+          diagnostics_.nearest(field, contact_names()));
     }
+    note_custom_field(*lookup, places_.at(begin), diagnostics_);
     part.kind = Part::Kind::Value;
     part.lookup = *lookup;
     return true;
@@ -204,7 +229,7 @@ class Compiler {
       if (find_contact_lookup(name)) {
         near = "contact." + std::string{name};
       } else {
-        near = nearest_name(root, kRoots);
+        near = diagnostics_.nearest(root, kRoots);
         if (!near.empty()) near += name.substr(root.size());
       }
       sentence = quoted(name) +
@@ -230,7 +255,7 @@ class Compiler {
     if (name != "path")
       return error(begin, "unknown_filter",
                    quoted(name) + " is no filter; there are default: \"…\" and path",
-                   nearest_name(name, kFilters));
+                   diagnostics_.nearest(name, kFilters));
     if (use_ != TemplateUse::UrlPath)
       return error(begin, "bad_filter", "\"path\" has a meaning in the path of a URL only");
     part.keep_slash = true;
@@ -302,19 +327,19 @@ class Compiler {
     std::string message{what_};
     message += ": ";
     message += sentence;
-    diagnostics_.error(place(text_, offset, at_), std::move(code), std::move(message),
-                       std::move(nearest));
+    diagnostics_.error(places_.at(offset), std::move(code), std::move(message), std::move(nearest));
     return false;
   }
 
   std::string_view text_;
-  Position at_;
+  Places places_;
   TemplateUse use_;
   std::string_view what_;
   Diagnostics& diagnostics_;
   std::size_t pos_ = 0;
   bool open_quote_ = false;
   Parts parts_;
+  std::vector<PlaceholderSpan> spans_;
 };
 
 /// The value that a part stands for; its default where it is missing or an empty text.
@@ -390,6 +415,13 @@ Template Template::compile(std::string_view text, Position at, TemplateUse use,
   return made;
 }
 
+std::vector<PlaceholderSpan> placeholder_spans(std::string_view text) {
+  Diagnostics ignored;
+  Compiler compiler{text, {1, 1}, TemplateUse::Header, {}, ignored};
+  (void)compiler.compile();
+  return compiler.spans();
+}
+
 std::string Template::render(const TemplateSubject& subject) const {
   std::string out;
   render_to(out, subject);
@@ -427,9 +459,9 @@ std::vector<std::string> Template::secrets() const {
   std::vector<std::string> names;
   if (!parts_) return names;
   for (const Part& part : *parts_)
-    if (part.kind == Part::Kind::Secret &&
-        std::find(names.begin(), names.end(), part.text) == names.end())
-      names.push_back(part.text);
+    if (part.kind == Part::Kind::Secret) names.push_back(part.text);
+  std::ranges::sort(names);
+  names.erase(std::ranges::unique(names).begin(), names.end());
   return names;
 }
 

@@ -100,6 +100,15 @@ Value contact_value(const Contact& contact, const Engagement& engagement, std::s
 /// Whether there can be such a field; `nearest` gets the known name closest to a wrong one.
 bool known_contact_field(std::string_view name, std::string* nearest = nullptr);
 
+/// A part of a text: bytes from `from` to before `to`.
+struct PlaceholderSpan {
+  std::size_t from = 0;
+  std::size_t to = 0;
+};
+/// Where the placeholders of a text are, from "{{" to behind "}}", as Template::compile reads them:
+/// "}}" in a quoted text ends none. One that is not closed goes to the end of the text.
+std::vector<PlaceholderSpan> placeholder_spans(std::string_view text);
+
 /// Rendered text with its secrets as an author writes them: `{{ secret.crm_key }}`.
 std::string with_secret_references(std::string_view text);
 

@@ -1,16 +1,21 @@
 #include "engine/core/tree.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <numeric>
 #include <optional>
 #include <utility>
 
+#include "engine/core/clipped.h"
 #include "engine/core/url_login.h"
 
 namespace onward {
 namespace {
 /// Found text is shown up to here.
 constexpr std::size_t kShownMax = 60;
+/// Smaller maps are searched one by one.
+constexpr std::size_t kIndexedFrom = 16;
 
 bool is_digits(std::string_view text) {
   if (text.empty()) return false;
@@ -67,9 +72,23 @@ Value scalar_value(const Tree& tree) {
 }  // namespace
 
 const Tree::Entry* Tree::find(std::string_view key) const {
+  if (!by_key.empty() && by_key.size() == entries.size()) {
+    const auto place = std::ranges::lower_bound(
+        by_key, key, {}, [this](std::uint32_t at) { return std::string_view{entries[at].key}; });
+    return place != by_key.end() && entries[*place].key == key ? &entries[*place] : nullptr;
+  }
   for (const Entry& entry : entries)
     if (entry.key == key) return &entry;
   return nullptr;
+}
+
+void Tree::index() {
+  by_key.clear();
+  if (entries.size() < kIndexedFrom) return;
+  by_key.resize(entries.size());
+  std::iota(by_key.begin(), by_key.end(), 0U);
+  std::ranges::sort(by_key, {},
+                    [this](std::uint32_t at) { return std::string_view{entries[at].key}; });
 }
 
 std::string describe(const Tree& tree) {
@@ -84,18 +103,10 @@ std::string describe(const Tree& tree) {
       break;
   }
   // Before it is cut: behind the cut nobody could tell a password any more.
-  const std::string text = hide_url_logins(tree.text);
-  std::string shown = "\"";
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    const bool boundary = (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-    if (i >= kShownMax && boundary) {
-      shown += "…";
-      break;
-    }
-    shown += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? ' ' : c;
-  }
-  return shown + '"';
+  std::string shown = clipped(hide_url_logins(tree.text), kShownMax);
+  for (char& c : shown)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
+  return '"' + shown + '"';
 }
 
 Value to_value(const Tree& tree) {

@@ -1,6 +1,7 @@
 #pragma once
 // What an author wrote, as a tree with positions. Independent of YAML: authoring/ builds it, the
 // core and the node kinds read it.
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,12 +23,17 @@ struct Tree {
   bool quoted = false;         ///< A scalar in quotes or a block: text, whatever it looks like.
   std::vector<Tree> items;     ///< Of a list.
   std::vector<Entry> entries;  ///< Of a map, in the order of the file; keys are unique.
+  /// Of a wide map: places in `entries` in the order of the keys. Made by `index`.
+  std::vector<std::uint32_t> by_key = {};
 
   bool is_scalar() const { return kind == Kind::Scalar; }
   bool is_map() const { return kind == Kind::Map; }
   bool is_list() const { return kind == Kind::List; }
   bool is_null() const { return kind == Kind::Null; }
   const Entry* find(std::string_view key) const;
+  /// Lets `find` search a wide map by halves. Whoever builds a tree calls it when `entries` are
+  /// complete; without it `find` looks at one entry after the other.
+  void index();
 };
 struct Tree::Entry {
   std::string key;

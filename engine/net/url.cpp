@@ -9,7 +9,8 @@
 
 namespace onward {
 namespace {
-constexpr std::size_t kUrlMax = 8 * 1024;
+/// As an author writes it; with its placeholders rendered it may be longer.
+constexpr std::size_t kWrittenUrlMax = 8 * 1024;
 
 struct Cleanup {
   void operator()(CURLU* url) const { curl_url_cleanup(url); }
@@ -38,7 +39,8 @@ tl::unexpected<Error> refuse(std::string message) {
 /// What the parser would accept or repair in silence.
 std::string first_fault(std::string_view text) {
   if (text.empty()) return "a URL is wanted, such as https://crm.example.com/hooks";
-  if (text.size() > kUrlMax) return fmt::format("the URL is longer than {} bytes", kUrlMax);
+  if (text.size() > kWrittenUrlMax)
+    return fmt::format("the URL is longer than {} bytes", kWrittenUrlMax);
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (c == ' ') return "the URL has a space in it; write %20";

@@ -47,6 +47,39 @@ TEST_CASE("fewer edits can be asked for than a third of the letters", "[core][di
   CHECK(nearest_name("confirmed", std::span<const std::string_view>{kNames}, 2).empty());
 }
 
+TEST_CASE("the work for suggestions is bounded for one text", "[core][diagnostic]") {
+  // Names that differ at their end alone cost the most.
+  const std::string front(55, 'x');
+  std::vector<std::string> known;
+  for (int i = 0; i < 10'000; ++i) known.push_back(front + std::to_string(i));
+  const std::vector<std::string_view> candidates{known.begin(), known.end()};
+  Diagnostics found;
+  CHECK_FALSE(found.nearest(front + "z1", candidates).empty());
+  for (int i = 0; i < 1'000; ++i)
+    found.error({1, 1}, "unknown_node", "x",
+                found.nearest(front + "zz" + std::to_string(i), candidates));
+  CHECK(found.suggestions().used_up());
+  CHECK_FALSE(found.suggests());
+  // One comparison may pass the bound.
+  CHECK(found.suggestions().steps() <= kSuggestionStepsMax + 64 * 64);
+  // A thousand wrong keys of a small vocabulary stay within it.
+  Diagnostics keys;
+  const std::vector<std::string> small{"subscription", "unsubscribe", "opened", "clicked", "sent"};
+  for (int i = 0; i < 1'000; ++i) CHECK(keys.nearest("subscriptoin", small) == "subscription");
+  CHECK_FALSE(keys.suggestions().used_up());
+}
+
+TEST_CASE("a collector that is full counts findings and suggests nothing", "[core][diagnostic]") {
+  Diagnostics found;
+  for (std::size_t i = 0; i < kFindingsMax; ++i) found.error({1, 1}, "a", std::to_string(i));
+  CHECK(found.full());
+  const std::vector<std::string> known{"email"};
+  CHECK(found.nearest("emial", known).empty());
+  found.error({1, 1}, "a", "one more");
+  CHECK(found.errors() == kFindingsMax + 1);
+  CHECK(found.sorted().back().message == "and 1 more");
+}
+
 TEST_CASE("findings come in the order of the file, each once", "[core][diagnostic]") {
   Diagnostics found;
   found.error({3, 1}, "b", "second");

@@ -128,6 +128,43 @@ TEST_CASE("what YAML allows and an author would regret is refused", "[authoring]
   CHECK(result.found[0].at == c.at);
 }
 
+TEST_CASE("every syntax error of a list dash without a value is explained", "[authoring][yaml]") {
+  // A dash before nothing but blanks, above, below and beside a misplaced colon.
+  for (const char* dash : {"-", "- ", "-  ", "- -", "- - ", "-\t", "- # c", "- ''"})
+    for (const char* text :
+         {"a: x\n  {}\n  bar: baz\n", "a: x\n{}\nbar: baz: q\n", "{}\n  a: b: c\n",
+          "a:\n  {}\n b: c: d\n", "a: b\n  {}\n", "a: [\n  {}\n"}) {
+      std::string file{text};
+      file.replace(file.find("{}"), 2, dash);
+      CAPTURE(file);
+      Diagnostics diagnostics;
+      (void)read_yaml(file, diagnostics);
+      for (const Diagnostic& found : diagnostics.sorted()) CHECK(found.at.line > 0);
+    }
+}
+
+TEST_CASE("a wide mapping finds each of its keys", "[authoring][yaml]") {
+  for (const int width : {1, 15, 16, 17, 3'000}) {
+    std::string text;
+    for (int i = 0; i < width; ++i)
+      text += "k" + std::to_string(i) + ": " + std::to_string(i) + "\n";
+    Diagnostics diagnostics;
+    const auto tree = read_yaml(text, diagnostics);
+    REQUIRE(tree);
+    for (int i = 0; i < width; ++i) {
+      const auto* entry = tree->find("k" + std::to_string(i));
+      REQUIRE(entry);
+      CHECK(entry->value.text == std::to_string(i));
+    }
+    CHECK(tree->find("k") == nullptr);
+    CHECK(tree->find("k" + std::to_string(width)) == nullptr);
+    Tree shorter = *tree;  // whose index does not fit any more
+    shorter.entries.erase(shorter.entries.begin());
+    CHECK(shorter.find("k0") == nullptr);
+    CHECK((width == 1 || shorter.find("k" + std::to_string(width - 1)) != nullptr));
+  }
+}
+
 TEST_CASE("a binary file is given up after twenty findings", "[authoring][yaml]") {
   const Read result = read(repeated("\xFE", 1000) + "\n");
   CHECK_FALSE(result.tree);

@@ -5,6 +5,9 @@
 #include "engine/core/field_suggestions.h"
 
 #include "engine/authoring/yaml_reader.h"
+#include "engine/core/scenario.h"
+#include "engine/core/template.h"
+#include "nodes/nodes.h"
 
 namespace onward {
 namespace {
@@ -104,38 +107,65 @@ TEST_CASE("a declaration has a name that scenarios can write, and a type", "[cor
 
 TEST_CASE("a scenario names custom fields in segments, placeholders, paths and lists", "[core]") {
   constexpr std::string_view kText = R"(scenario: x
-exit: [{ if: { custom.gone: true } }]
+exit: [{ if: { custom.gone: { lt: { field: custom.price } } } }]
 nodes:
-  in: {kind: trigger, event: e, where: {any: [{custom.a: 1}, {not: {custom.b.c: 2}}]}, next: t}
+  in: {kind: trigger, event: e, where: {any: [{custom.a: 1}, {not: {custom.b.c: 2}}]}, next: v}
   d: {kind: trigger_date, field: custom.renewal, next: t}
-  u: {kind: update_contact, set: {custom.tier: gold, custom: {more: 1}}, next: t}
+  v: {kind: wait_until, date: custom.due, next: u}
+  u: {kind: update_contact, set: {custom.tier: gold}, next: t}
   t:
     kind: send_webhook
     url: "https://x.example.com/{{contact.custom.path}}"
     contact_fields: [id, custom.chosen, "custom.*"]
-    additional: {custom.theirs: "{{ contact.first_name }} {{ contact.custom.more | default: x }}"}
-    payload: {z: $.subscriber.custom.deep.inner, custom.w: custom.v}
+    additional: {custom.theirs: "{{ contact.first_name }} {{ contact.custom.more | default: 1 }}"}
+    next: w
+  w:
+    kind: send_webhook
+    url: "https://x.example.com/"
+    payload: {z: $.subscriber.custom.deep.inner, custom.w: custom.v, y: "{{ contact.custom.more }}"}
+    next: end
 tests: [{contact: {custom.unseen: 1}}]
 )";
   Diagnostics diagnostics;
   const auto tree = read_yaml(kText, diagnostics);
   REQUIRE(tree);
+  CHECK(build_scenario(*tree, node_kinds(), {.check_tests = false}, diagnostics));
   std::string names;
-  for (const CustomMention& mention : custom_mentions(*tree)) names += mention.name + " ";
-  CHECK(names == "gone a b renewal tier more path chosen more deep ");
+  for (const CustomMention& mention : diagnostics.mentions()) names += mention.name + " ";
+  CHECK(names == "gone price a b renewal due tier path chosen more deep more ");
 
-  check_mentions(*tree, CustomFields{{{"a"}, {"paths"}}}, /*as_warning=*/false, diagnostics);
-  CHECK(diagnostics.errors() == 9);
+  check_mentions(CustomFields{{{"a"}, {"paths"}}}, /*as_warning=*/false, diagnostics);
+  CHECK(diagnostics.errors() == 11);
   const auto found = diagnostics.sorted();
   CHECK(found.front().code == "undeclared_field");
   CHECK(found.front().at.line == 2);
   CHECK(found.front().at.column == 16);
+}
+
+TEST_CASE("undeclared fields are errors or warnings, and nothing where none is declared",
+          "[core]") {
   Diagnostics warnings;
-  check_mentions(*tree, CustomFields{{{"a"}}}, /*as_warning=*/true, warnings);
+  warnings.mention("b", {1, 1});
+  check_mentions(CustomFields{{{"a"}}}, /*as_warning=*/true, warnings);
   CHECK_FALSE(warnings.has_errors());
   CHECK_FALSE(warnings.empty());
   Diagnostics none;
-  check_mentions(*tree, CustomFields{}, /*as_warning=*/false, none);
+  none.mention("b", {1, 1});
+  check_mentions(CustomFields{}, /*as_warning=*/false, none);
   CHECK(none.empty());
+}
+
+TEST_CASE("only what a template reads counts as a custom field", "[core]") {
+  const CustomFields declared{{{"plan"}}};
+  const auto errors = [&](std::string_view text) {
+    Diagnostics diagnostics;
+    (void)Template::compile(text, {1, 1}, TemplateUse::Body, "x", diagnostics);
+    check_mentions(declared, /*as_warning=*/false, diagnostics);
+    return diagnostics.errors();
+  };
+  CHECK(errors("{{ contact.custom.plan\n}}") == 0);
+  CHECK(errors("{{ \"{{ contact.custom.nope }}\" }}") == 0);
+  CHECK(errors("{{ contact.custom.plan | default: \"{{ contact.custom.nope }}\" }}") == 0);
+  CHECK(errors("{{\ncontact.custom.nope }}") == 1);
 }
 }  // namespace onward

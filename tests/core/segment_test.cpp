@@ -715,3 +715,60 @@ TEST_CASE("a field is compared only with one of its kind", "[core][segment]") {
     CHECK(mistakes(yaml).size() == 1);
   }
 }
+
+TEST_CASE("contains compares with the written form of another field of any kind",
+          "[core][segment]") {
+  World world = jane();
+  world.contact.set(Field::Note, "hello");
+  for (const char* other : {"custom.age", "custom.vip", "birth_date", "subscribed_at"}) {
+    CAPTURE(other);
+    const std::string yaml = "note: { contains: { field: " + std::string{other} + " } }";
+    CHECK(world.ask(yaml).truth == Truth::No);
+  }
+  world.contact.set(Field::Note, "36 and true, born 1990-05-03");
+  for (const char* other : {"custom.age", "custom.vip", "birth_date"}) {
+    CAPTURE(other);
+    const std::string yaml = "note: { contains: { field: " + std::string{other} + " } }";
+    CHECK(world.ask(yaml).truth == Truth::Yes);
+  }
+  CHECK(world.ask("note: { contains: { field: custom.tags } }").truth == Truth::Unknown);
+  world.contact.set_custom("tags", parse_json("[36, true, \"1990-05-03\"]").value());
+  CHECK(world.ask("custom.tags: { contains: { field: custom.age } }").truth == Truth::Yes);
+  CHECK(world.ask("custom.tags: { contains: { field: birth_date } }").truth == Truth::Yes);
+}
+
+TEST_CASE("between compares the ends exactly", "[core][segment]") {
+  CHECK(mistakes("custom.n: { between: [9223372036854775807, 9223372036854775806] }").size() == 1);
+  CHECK(mistakes("custom.n: { between: [9223372036854775806, 9223372036854775807] }").empty());
+  CHECK(mistakes("custom.n: { between: [0.5, 0] }").size() == 1);
+  CHECK(mistakes("custom.n: { between: [1, 1] }").empty());
+  CHECK(mistakes("custom.n: { between: [2026-05-01, 2026-05-01T09:00] }").size() == 1);
+}
+
+TEST_CASE("what only format 2 refuses stays a working condition of format 1", "[core][segment]") {
+  for (const char* yaml : {"custom.n: { between: [9223372036854775807, 9223372036854775806] }",
+                           "custom.n: { between: [2026-05-02, 2026-05-01T09:00] }", "custom..x: 1",
+                           "custom.a..b: 1", "event.a: { is: { field: custom.b. } }"}) {
+    CAPTURE(yaml);
+    Diagnostics old{kFirstFormat};
+    const auto tree = read_yaml(yaml, old);
+    REQUIRE(tree);
+    const Segment segment = Segment::compile(*tree, "x", "UTC", old);
+    CHECK_FALSE(old.has_errors());
+    CHECK_FALSE(old.empty());
+    CHECK(jane().ask(segment).truth != Truth::Yes);
+    Diagnostics newest;
+    (void)Segment::compile(*tree, "x", "UTC", newest);
+    CHECK(newest.errors() == 1);
+  }
+}
+
+TEST_CASE("the regular expressions of a text have a bound together", "[core][segment]") {
+  std::string yaml = "any:\n";
+  for (int i = 0; i < 1'000; ++i)
+    yaml += "  - { email: { matches: \"((a{100}){9})" + std::to_string(i) + "\" } }\n";
+  const auto found = mistakes(yaml);
+  REQUIRE_FALSE(found.empty());
+  CHECK(found.front().find("may have 200000 steps in all") != std::string::npos);
+  CHECK(mistakes("email: { matches: \"((a{100}){9})\" }").empty());
+}

@@ -277,3 +277,51 @@ TEST_CASE("a reference beside the id is read as it came", "[core][template]") {
   world.contact.set_custom("ref", "CRM-0042");
   CHECK(contact_value(world.contact, world.engagement, "ref") == Value{"CRM-0042"});
 }
+
+TEST_CASE("quotes hide the end of a placeholder", "[core][template]") {
+  const auto spans = [](std::string_view text) {
+    std::vector<std::string> found;
+    for (const PlaceholderSpan& span : placeholder_spans(text))
+      found.emplace_back(text.substr(span.from, span.to - span.from));
+    return found;
+  };
+  using Texts = std::vector<std::string>;
+  CHECK(spans("a{{ run.id }}b{{run.id}}") == Texts{"{{ run.id }}", "{{run.id}}"});
+  CHECK(spans("{{ contact.email | default: \"}}?x\" }}?") ==
+        Texts{"{{ contact.email | default: \"}}?x\" }}"});
+  CHECK(spans("{{ contact.custom.o'neil }}'}}") == Texts{"{{ contact.custom.o'neil }}"});
+  CHECK(spans("a{{ run.id") == Texts{"{{ run.id"});
+  CHECK(spans("{{ wrong }}{{ \"}}").size() == 2);
+}
+
+TEST_CASE("each of many mistakes in one text has its place", "[core][template]") {
+  Diagnostics diagnostics;
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += "é{{ x }}{{ contact.email | a | b }}\n";
+  text += "{{ contact.email | a";
+  (void)Template::compile(text, {3, 10}, TemplateUse::Body, "x", diagnostics);
+  const auto found = diagnostics.sorted();
+  REQUIRE(found.size() == 302);
+  for (int i = 0; i < 100; ++i) {
+    const auto at = static_cast<std::size_t>(3 * i);
+    CHECK(found[at].at == Position{3 + i, 14});
+    CHECK(found[at + 1].at == Position{3 + i, 37});
+    CHECK(found[at + 2].at == Position{3 + i, 41});
+  }
+  CHECK(found[300].at == Position{103, 10});
+  CHECK(found[301].at == Position{103, 29});
+}
+
+TEST_CASE("messages repeat a part of a text in whole characters", "[core][template]") {
+  for (std::size_t letters = 30; letters < 90; ++letters) {
+    const std::string odd = std::string(letters, 'x') + "éééééééé";
+    Diagnostics diagnostics;
+    for (const std::string& text : {"{{ contact.email " + odd + " }}", "{{ " + odd + " }}",
+                                    "{{ contact." + odd + " }}", "{{ run.id | " + odd + " }}"})
+      (void)Template::compile(text, {1, 1}, TemplateUse::Body, "x", diagnostics);
+    (void)PayloadPath::compile("$." + odd, {1, 1}, "x", diagnostics);
+    (void)PayloadPath::compile("$.contact." + odd, {1, 1}, "x", diagnostics);
+    CHECK(diagnostics.errors() == 6);
+    for (const Diagnostic& found : diagnostics.sorted()) CHECK(valid_utf8(found.message));
+  }
+}

@@ -104,3 +104,13 @@ TEST_CASE("a mistake inside a URL is shown at its column", "[nodes][webhook]") {
   // "  node: " and the text up to the field's name.
   CHECK(found.at == Position{5, 9 + 28 + 29});
 }
+
+TEST_CASE("quotes in a placeholder of a URL may hold braces, blanks and question marks",
+          "[nodes][webhook]") {
+  NodeStage stage{R"({ kind: send_webhook, next: end,
+    url: 'https://e.example.com/{{ contact.company | default: "}}?x" }}/{{ "a b" }}?q={{ "}}#" }}' })"};
+  CHECK(stage.draft().request.url == "https://e.example.com/%7D%7D%3Fx/a b?q=}}#");
+  NodeStage query{R"({ kind: send_webhook, next: end, url: "https://e.example.com",
+    query: 'a={{ contact.company | default: "}} x" }}&b=1' })"};
+  CHECK(query.draft().request.url == "https://e.example.com?a=%7D%7D%20x&b=1");
+}
