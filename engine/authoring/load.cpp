@@ -2,8 +2,9 @@
 
 #include <fmt/core.h>
 
-#include <exception>
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "engine/authoring/yaml_reader.h"
 
@@ -30,6 +31,28 @@ std::size_t length_of(std::string_view text, std::size_t at, const Tree& scalar)
   return end + 1 - at;
 }
 
+/// A scalar over several lines is folded to one text, so a place that was counted in it may be
+/// behind the end of its line. Such a place becomes the end of the line: every place is in the
+/// file.
+void keep_in_lines(std::string_view text, std::vector<Diagnostic>& diagnostics) {
+  int line = 1;
+  std::size_t begin = 0;
+  for (Diagnostic& found : diagnostics) {  // in the order of the file
+    while (line < found.at.line && begin < text.size()) {
+      begin = std::min(text.find('\n', begin), text.size() - 1) + 1;
+      ++line;
+    }
+    if (line != found.at.line) continue;
+    const std::string_view rest = text.substr(begin);
+    int end = 1;
+    for (const char c : rest.substr(0, rest.find('\n'))) {
+      if (end > found.at.column) break;
+      end += (static_cast<unsigned char>(c) & 0xC0) == 0x80 ? 0 : 1;
+    }
+    found.at.column = std::min(found.at.column, end);
+  }
+}
+
 /// Names that YAML would read as nothing.
 bool reads_as_null(std::string_view id) { return id == "null" || id == "Null" || id == "NULL"; }
 }  // namespace
@@ -38,19 +61,11 @@ Loaded load_scenario(std::string_view text, std::span<const NodeKind> kinds,
                      const AuthorContext& context) {
   Diagnostics diagnostics{context.format};
   Loaded loaded;
-  try {
-    if (const auto tree = read_yaml(text, diagnostics))
-      loaded.scenario = build_scenario(*tree, kinds, context, diagnostics);
-  } catch (const std::exception& fault) {
-    // A fault of ours. It must not end a server that only reads a file.
-    diagnostics.error(
-        {}, "internal_error",
-        fmt::format("the file could not be checked, which is a fault of Onward; please "
-                    "report it with the file: {}",
-                    fault.what()));
-  }
+  if (const auto tree = read_yaml(text, diagnostics))
+    loaded.scenario = build_scenario(*tree, kinds, context, diagnostics);
   if (diagnostics.has_errors()) loaded.scenario.reset();
   loaded.diagnostics = diagnostics.sorted();
+  keep_in_lines(text, loaded.diagnostics);
   return loaded;
 }
 

@@ -60,7 +60,9 @@ std::vector<Cell> cells_of(std::string_view line) {
       std::size_t i = 1;
       while (i < length && i < line.size() && is_continuation(line[i]))
         code = code << 6 | (static_cast<unsigned char>(line[i++]) & 0x3F);
-      if (i < length) length = 1;
+      const bool shortest = code >= (length == 4 ? 0x10000u : length == 3 ? 0x800u : 0x80u);
+      const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
+      if (i < length || !shortest || surrogate || code > 0x10FFFF) length = 1;
     }
     const bool broken = first >= 0x80 && length == 1;
     if (line[0] == '\t')

@@ -1,6 +1,8 @@
 #include "engine/authoring/load.h"
 
 #include <catch2/catch.hpp>
+#include <string>
+#include <vector>
 
 #include "nodes/nodes.h"
 
@@ -47,4 +49,30 @@ TEST_CASE("mistakes of form and of content come together", "[authoring][load]") 
   std::string codes;
   for (const Diagnostic& found : loaded.diagnostics) codes += found.code + " ";
   CHECK(codes == "duplicate_key no_trigger unknown_node ");
+}
+
+TEST_CASE("a mistake in a text over several lines has a place in the file", "[authoring][load]") {
+  const std::vector<std::string> lines{"scenario: x",
+                                       "nodes:",
+                                       "  a: { kind: trigger, event: opened, next: b }",
+                                       "  b:",
+                                       "    kind: send_webhook",
+                                       "    url: https://e.example.com/",
+                                       "    payload:",
+                                       "      c: text",
+                                       "        that continues in another line {{",
+                                       "    next: end"};
+  std::string text;
+  for (const std::string& line : lines) text += line + "\n";
+  const Loaded loaded = load_scenario(text, node_kinds());
+  bool folded = false;
+  for (const Diagnostic& found : loaded.diagnostics) {
+    CAPTURE(found.message, found.at.line, found.at.column);
+    REQUIRE(found.at.line >= 1);
+    REQUIRE(found.at.line <= static_cast<int>(lines.size()));
+    CHECK(found.at.column <=
+          static_cast<int>(lines[static_cast<std::size_t>(found.at.line - 1)].size()) + 1);
+    folded = folded || found.at.line == 8;
+  }
+  CHECK(folded);
 }

@@ -62,6 +62,17 @@ TEST_CASE("a report never sends control characters to a terminal", "[authoring][
   CHECK(report == "a?.yaml:1:1: b?\nx?[31m??\n^\n");
 }
 
+TEST_CASE("a report is UTF-8 whatever the bytes of the file are", "[authoring][report]") {
+  // A surrogate, a number beyond Unicode, an overlong form, and a character that was cut off.
+  const std::vector<Diagnostic> wrong{{Severity::Error, {1, 1}, "c", "wrong", ""}};
+  for (const char* bytes : {"\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE0\x80\xAF", "\xE2\x82"}) {
+    const std::string shown = report_text("a", bytes, wrong);
+    CHECK(shown == "a:1:1: wrong\n" + std::string(std::string_view{bytes}.size(), '?') + "\n^\n");
+  }
+  CHECK(report_text("a", "\xEF\xBF\xBD\xF4\x8F\xBF\xBD", wrong) ==
+        "a:1:1: wrong\n\xEF\xBF\xBD\xF4\x8F\xBF\xBD\n^\n");
+}
+
 TEST_CASE("what concerns the whole file has no line", "[authoring][report]") {
   CHECK(report_text("a", "x", std::vector{error({}, "too large")}) == "a: too large\n");
   CHECK(report_short("a", std::vector{error({}, "too large")}) ==
