@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "engine/core/value.h"
+
 namespace onward {
 int status_of(ErrorKind kind) {
   switch (kind) {
@@ -27,12 +29,26 @@ int status_of(ErrorKind kind) {
 }
 
 namespace {
+/// A detail may quote what a client sent, such as a header, in which any byte may be; an answer is
+/// JSON, and so UTF-8. Each byte that is not becomes a "?".
+std::string as_utf8(std::string_view text) {
+  std::string made;
+  std::size_t fault = 0;
+  while (!valid_utf8(text, &fault)) {
+    made += text.substr(0, fault);
+    made += '?';
+    text.remove_prefix(fault + 1);
+  }
+  made += text;
+  return made;
+}
+
 ApiReply make_problem(int status, std::string_view code, std::string_view detail, ValueMap extra,
                       std::int64_t retry_after) {
   ValueMap members{{"type", "urn:onward:problem:" + std::string{code}},
                    {"title", reason_phrase(status)},
                    {"status", status},
-                   {"detail", detail},
+                   {"detail", as_utf8(detail)},
                    {"code", code}};
   if (retry_after > 0) members.emplace_back("retry_after", retry_after);
   for (auto& member : extra) members.push_back(std::move(member));

@@ -428,6 +428,27 @@ TEST_CASE("what is not there, or not a number, is said so", "[api]") {
   CHECK(front.get("/v1/scenarios/a/nodes/b/deliveries", "state=lost").status == 400);
 }
 
+TEST_CASE("a refusal is UTF-8 whatever bytes it quotes", "[api]") {
+  // Front holds each answer to the description of the API, and so to being JSON.
+  const Front front;
+  for (const char* type : {"appli\xC3/x-ndjson", "\xFF", "\xED\xA0\x80", "text/\xC3"}) {
+    Front::Ask ask{.method = "POST", .path = "/v1/contacts/import", .body = "id\n1\n"};
+    ask.content_type = type;
+    const Told told = front.ask(ask);
+    CHECK(told.status == 415);
+    CHECK(told.at("code") == Value{"unsupported_media_type"});
+    CHECK(told.at("detail").text()->find('?') != std::string::npos);
+  }
+}
+
+TEST_CASE("an event with an unknown member is refused with a code that the API names", "[api]") {
+  const Front front;
+  const Told told =
+      front.post("/v1/events", R"({"type": "opened", "contact": {"id": "c1"}, "colour": "red"})");
+  CHECK(told.status == 400);
+  CHECK(told.at("code") == Value{"unknown_member"});
+}
+
 TEST_CASE("a server without tokens does not leave the machine", "[api][server]") {
   auto runtime = Runtime::open(make_memory_store(), node_kinds(),
                                std::make_unique<FakeHttpClient>(), {}, system_clock(), {});
