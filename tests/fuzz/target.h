@@ -13,6 +13,10 @@
 #include "engine/core/time.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+/// Of targets that mutate by structure (mutation.h).
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
+                                               std::size_t size_max, unsigned seed)
+    __attribute__((weak));
 
 namespace onward {
 /// Ends the process with `promise` where it does not hold: a finding, for a fuzzer and for a

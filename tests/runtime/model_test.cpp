@@ -5,13 +5,13 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <set>
 
 #include <fmt/format.h>
 
 #include "engine/store/memory_store.h"
 #include "engine/store/passing_store.h"
+#include "tests/support/row_checks.h"
 #include "tests/support/stage.h"
 
 using namespace onward;
@@ -124,9 +124,7 @@ class World {
   void life(Dice& dice);
   void by_hand(Dice& dice);
   std::vector<Run> live() const { return store_->live_runs({}, 1000).value().runs; }
-  std::vector<Run> ended() const;
   std::vector<Timer> timers() const { return store_->timers_due(Instant::max(), 100'000).value(); }
-  std::string compare(const std::vector<Run>& live) const;
 
   std::shared_ptr<Store> store_;
   Stage stage_;
@@ -160,16 +158,6 @@ EventInput World::input(Dice& dice) {
       patch(dice));
   made.history = dice.roll(8) == 0;
   return made;
-}
-
-std::vector<Run> World::ended() const {
-  std::vector<Run> all;
-  for (const ScenarioInfo& info : const_cast<Stage&>(stage_).engine().book().list()) {
-    const ScenarioRecord* record = const_cast<Stage&>(stage_).engine().book().find(info.id);
-    const auto found = store_->ended_runs(record->key, {}, 1'000'000).value();
-    all.insert(all.end(), found.runs.begin(), found.runs.end());
-  }
-  return all;
 }
 
 void World::command(Dice& dice) {
@@ -282,81 +270,9 @@ void World::step(std::uint8_t what, std::uint32_t seed) {
   }
 }
 
-/// The counters, reckoned from the rows.
-std::string World::compare(const std::vector<Run>& live) const {
-  Stage& stage = const_cast<Stage&>(stage_);
-  std::map<std::tuple<ScenarioKey, NodeNumber, Version, bool>, std::map<Counter, std::int64_t>> own;
-  for (const Run& run : live) {
-    auto& whole = own[{run.scenario, NodeNumber{}, run.version, run.test}];
-    ++whole[Counter::Inside];
-    if (run.state == RunState::Parked)
-      ++whole[Counter::Parked];
-    else
-      ++own[{run.scenario, run.place(), run.version, run.test}][Counter::Waiting];
-  }
-  for (const Run& run : ended()) {
-    auto& whole = own[{run.scenario, NodeNumber{}, run.version, run.test}];
-    ++whole[run.state == RunState::Done     ? Counter::Done
-            : run.state == RunState::Exited ? Counter::Exited
-                                            : Counter::Stopped];
-  }
-  for (const Delivery& delivery : stage.deliveries()) {
-    auto& node = own[{delivery.endpoint.scenario, delivery.endpoint.node, delivery.endpoint.version,
-                      delivery.test}];
-    ++node[Counter::Requests];
-    if (delivery.parked) ++node[Counter::PendingParked];
-    ++node[delivery.state == DeliveryState::Accepted  ? Counter::Accepted
-           : delivery.state == DeliveryState::Failed  ? Counter::Failed
-           : delivery.state == DeliveryState::Pending ? Counter::Pending
-                                                      : Counter::Cancelled];
-  }
-  for (const auto& [key, row] : stage.engine().counters()) {
-    const ScenarioRecord* record = stage.engine().book().find(key.scenario);
-    auto& mine = own[{key.scenario, key.node, key.version, key.test}];
-    for (const Counter counter :
-         {Counter::Inside, Counter::Parked, Counter::Waiting, Counter::Done, Counter::Exited,
-          Counter::Stopped, Counter::Requests, Counter::Accepted, Counter::Failed, Counter::Pending,
-          Counter::Cancelled}) {
-      const bool of_ended =
-          counter == Counter::Done || counter == Counter::Exited || counter == Counter::Stopped;
-      if (of_ended && record != nullptr && record->state == ScenarioState::Archived)
-        continue;  // its runs may be purged
-      if (row[counter] != mine[counter])
-        return fmt::format("scenario {} node {} version {} test {}: counter {} is {}, rows say {}",
-                           key.scenario.value, key.node.value, key.version, key.test,
-                           static_cast<int>(counter), row[counter], mine[counter]);
-    }
-  }
-  return {};
-}
-
 std::string World::fault() {
-  if (std::string broken = stage_.broken(); !broken.empty()) return broken;
-  const auto runs = live();
-  if (std::string wrong = compare(runs); !wrong.empty()) return wrong;
-  std::set<Timer> wanted, found;
-  for (const Run& run : runs) {
-    if (run.state != RunState::Waiting && (run.wake_at || run.recheck_at))
-      return "a parked run has a time";
-    if (run.wake_at) wanted.insert({*run.wake_at, run.contact, {TimerKind::Wait, run.key.value}});
-    if (run.recheck_at)
-      wanted.insert({*run.recheck_at, run.contact, {TimerKind::RunRecheck, run.key.value}});
-  }
-  for (const Timer& timer : timers()) {
-    if (timer.at <= stage_.clock().now())
-      return fmt::format("a timer of kind {} is overdue", static_cast<int>(timer.key.kind));
-    if (timer.key.kind == TimerKind::Wait || timer.key.kind == TimerKind::RunRecheck)
-      found.insert(timer);
-  }
-  for (const Timer& timer : wanted)
-    if (!found.contains(timer))
-      return fmt::format("the timer of kind {} of run {} is lost", static_cast<int>(timer.key.kind),
-                         timer.key.subject);
-  for (const Timer& timer : found)
-    if (!wanted.contains(timer))
-      return fmt::format("a timer of kind {} of run {} is of no use",
-                         static_cast<int>(timer.key.kind), timer.key.subject);
-  return {};
+  std::string fault = counter_fault(stage_, *store_);
+  return fault.empty() ? timer_fault(stage_, *store_) : fault;
 }
 
 std::string World::stuck() {
