@@ -420,8 +420,8 @@ class Engine {
   std::vector<AttemptResult> held_;   // results that the disk could not take yet
   std::vector<AttemptResult> later_;  // and those that are for the next round, behind them
   std::optional<Error> unwritable_;   // why nothing can be written for now
-  std::optional<Error> fault_;        // of the store, met by a call that had its answer: ends it all
-  bool working_ = false;              // in `work_ahead`, which calls must not enter again
+  std::optional<Error> fault_;  // of the store, met by a call that had its answer: ends it all
+  bool working_ = false;        // in `work_ahead`, which calls must not enter again
   std::optional<Instant> held_since_;
   Instant probe_at_{};
   Instant timers_from_{};  // none is taken before

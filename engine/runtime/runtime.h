@@ -310,8 +310,8 @@ struct RuntimeOptions {
   std::shared_ptr<WorkingFile> working;        ///< Null: a crash leaves no name behind.
 };
 
-/// Owns the threads of the engine, of the author, of the reader and of releases. The store and the deliverer are
-/// given to it.
+/// Owns the threads of the engine, of the author, of the reader and of releases. The store and the
+/// deliverer are given to it.
 class Runtime {
  public:
   /// Restores everything from the store. `kinds` must outlive it.

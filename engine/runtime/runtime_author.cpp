@@ -166,9 +166,8 @@ Status Runtime::validate(std::string id, std::string text,
                            [impl = impl_.get(), id = std::move(id), text = std::move(text),
                             done = std::move(done)](Result<Turn> turn) {
                              if (!turn) return done(tl::make_unexpected(std::move(turn.error())));
-                             done(guarded("author.read", impl->options.log, [&] {
-                               return impl->shown_book()->validate(id, text);
-                             }));
+                             done(guarded("author.read", impl->options.log,
+                                          [&] { return impl->shown_book()->validate(id, text); }));
                            });
 }
 

@@ -89,7 +89,8 @@ TEST_CASE(
   // Until enough attempts have failed, each with its line.
   double dropped = 0;
   for (int tries = 0; dropped == 0 && tries < 3'000; ++tries) {
-    const auto scrape = http_call({.method = "GET", .url = server.url() + "/metrics"}, std::chrono::seconds{10});
+    const auto scrape =
+        http_call({.method = "GET", .url = server.url() + "/metrics"}, std::chrono::seconds{10});
     REQUIRE(scrape);
     dropped = sample(scrape->body, "\nonward_log_lines_dropped_total ");
     std::this_thread::yield();

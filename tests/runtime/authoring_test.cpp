@@ -131,7 +131,8 @@ TEST_CASE("no call reads a scenario's text on the engine thread", "[runtime][aut
   const auto again = running.answer<Result<ScenarioInfo>>(
       [&](auto done) { return running->duplicate("relay", "copy", done); });
   CHECK(again.error().code == "id_used");
-  for (const auto& [id, faults] : {std::pair{"relay", 0}, std::pair{"", 0}, std::pair{"other", 1}}) {
+  for (const auto& [id, faults] :
+       {std::pair{"relay", 0}, std::pair{"", 0}, std::pair{"other", 1}}) {
     const auto found = running.answer<Result<std::vector<Diagnostic>>>(
         [&](auto done) { return running->validate(id, relay("/up"), done); });
     CHECK(found->size() == static_cast<std::size_t>(faults));

@@ -20,6 +20,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <filesystem>
 #include <future>
 #include <memory>
@@ -100,8 +101,8 @@ bool json_log_at_end = false;
   const std::string text =
       (json_log_at_end ? to_json_line(record, now) : to_line(record, now)) + '\n';
   pollfd target{.fd = STDERR_FILENO, .events = POLLOUT};
-  if (::poll(&target, 1, /*milliseconds=*/1000) == 1)
-    [[maybe_unused]] const ssize_t written =
+  if (::poll(&target, 1, /*milliseconds=*/1000) == 1) [[maybe_unused]]
+    const ssize_t written =
         ::write(STDERR_FILENO, text.data(), std::min<std::size_t>(text.size(), PIPE_BUF));
   std::abort();
 }
@@ -469,7 +470,7 @@ void tell_of_door(const ListenAddress& listen, bool tls, std::uint16_t port, con
 /// start that is refused, and tried again and again, sends nothing.
 Status open_service(const ServeOptions& options, const ListenAddress& listen,
                     const IntakeSecrets& secrets, const std::shared_ptr<const TlsContext>& tls,
-                     const NodeKinds& kinds, const Log& log, Service& service) {
+                    const NodeKinds& kinds, const Log& log, Service& service) {
   if (Status taken = take_address(options, listen, secrets, tls, log.sink(), service); !taken)
     return taken;
   if (Status opened = open_engine(options, kinds, log, service); !opened) return opened;
