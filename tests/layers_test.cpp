@@ -63,9 +63,9 @@ const std::map<string, std::vector<string>> kHomes{
 };
 
 /// Headers of the operating system that have no folder of their own: everywhere but in pure code.
-const std::set<string> kSystem{"fcntl.h", "ifaddrs.h", "netdb.h",     "poll.h",   "pthread.h",
-                               "sched.h", "signal.h",  "spawn.h",     "stdlib.h", "termios.h",
-                               "time.h",  "unistd.h",  "sys/random.h"};
+const std::set<string> kSystem{"cxxabi.h",  "fcntl.h", "ifaddrs.h", "netdb.h",     "poll.h",
+                               "pthread.h", "sched.h", "signal.h",  "spawn.h",     "stdlib.h",
+                               "termios.h", "time.h",  "unistd.h",  "sys/random.h"};
 const std::vector<string> kSystemFolders{"sys/", "netinet/", "arpa/", "net/", "linux/"};
 
 /// What pure code (engine/core, nodes) does without: time and chance are arguments, and one thread
