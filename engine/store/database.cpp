@@ -52,6 +52,15 @@ void migrate(SQLite::Database& database, const std::filesystem::path& file) {
       }
       database.exec("PRAGMA user_version = " + std::to_string(migration.version));
       database.exec("COMMIT");
+    } catch (const SQLite::Exception& error) {
+      if (sqlite3_get_autocommit(database.getHandle()) == 0) database.tryExec("ROLLBACK");
+      // A table or column that exists already, or is missing: the number is not that of the tables.
+      if (error.getErrorCode() == SQLITE_ERROR)
+        throw io_fault("damaged", file.string() + " says that its schema is " +
+                                      std::to_string(version) +
+                                      ", but its tables are not of that schema: its header is "
+                                      "damaged; restore it from a backup");
+      throw;
     } catch (...) {
       if (sqlite3_get_autocommit(database.getHandle()) == 0) database.tryExec("ROLLBACK");
       throw;
