@@ -20,7 +20,8 @@ using nlohmann::json;
 /// The validator holds null to a format as well, which the standard does not: formats of what may
 /// be null go unchecked.
 void loosen(json& schema) {
-  if (schema.is_object() && schema.contains("format") && schema["type"].is_array())
+  if (schema.is_object() && schema.contains("format") && schema.contains("type") &&
+      schema["type"].is_array())
     schema.erase("format");
   if (schema.is_structured())
     for (auto& part : schema) loosen(part);
