@@ -17,16 +17,16 @@ constexpr std::size_t kTokenBytes = 32;
 
 /// A page of another site, opened in a browser on this machine, must not reach a server that asks
 /// for no token: browsers name the page in Origin, and rebound names stay visible in Host.
-std::optional<ApiReply> refuse_foreign(const ApiRequest& request) {
+std::optional<LoginRefusal> refuse_foreign(const ApiRequest& request) {
   if (!names_loopback(request.header("host")))
-    return problem(421, "foreign_host",
-                   "A server without tokens answers only to a loopback host name.");
+    return LoginRefusal{421, "foreign_host",
+                        "A server without tokens answers only to a loopback host name."};
   const std::string_view origin = request.header("origin");
   if (origin.empty()) return std::nullopt;
   const std::size_t host = origin.find("://");
   if (host == std::string_view::npos || !names_loopback(origin.substr(host + 3)))
-    return problem(403, "foreign_origin",
-                   "A server without tokens takes no requests from pages of other sites.");
+    return LoginRefusal{403, "foreign_origin",
+                        "A server without tokens takes no requests from pages of other sites."};
   return std::nullopt;
 }
 }  // namespace
@@ -35,6 +35,8 @@ std::string_view to_string(Need need) {
   switch (need) {
     case Need::Nothing:
       return "none";
+    case Need::Metrics:
+      return "metrics";
     case Need::Read:
       return "read";
     case Need::Ingest:
@@ -49,8 +51,10 @@ std::string_view to_string(Need need) {
 
 bool allows(Role role, Need need) {
   switch (role) {
+    case Role::Metrics:
+      return need == Need::Nothing || need == Need::Metrics;
     case Role::Read:
-      return need == Need::Nothing || need == Need::Read;
+      return need == Need::Nothing || need == Need::Metrics || need == Need::Read;
     case Role::Ingest:
       return need == Need::Nothing || need == Need::Ingest;
     case Role::Author:
@@ -89,20 +93,28 @@ std::optional<std::string_view> bearer_token(std::string_view authorization) {
   return token;
 }
 
-std::optional<ApiReply> Access::refuse(const ApiRequest& request, Need need) const {
+std::optional<LoginRefusal> Access::judge(const ApiRequest& request, Need need) const {
   if (options_.no_auth) return refuse_foreign(request);
   if (need == Need::Nothing) return std::nullopt;
   const auto token = bearer_token(request.header("authorization"));
-  if (!token) return problem(401, "no_token", "Send a token: \"Authorization: Bearer TOKEN\".");
+  if (!token)
+    return LoginRefusal{401, "no_token", "Send a token: \"Authorization: Bearer TOKEN\"."};
   const auto record = options_.find_token(sha256_hex(*token));
-  if (!record) return problem(401, "wrong_token", "This token is not known here.");
+  if (!record) return LoginRefusal{401, "wrong_token", "This token is not known here."};
   if (expired(*record))
-    return problem(401, "expired_token",
-                   fmt::format("This token has expired at {}.", format_instant(*record->expires)));
+    return LoginRefusal{
+        401, "expired_token",
+        fmt::format("This token has expired at {}.", format_instant(*record->expires))};
   if (allows(record->role, need)) return std::nullopt;
-  return problem(403, "wrong_role",
-                 fmt::format("This needs a token with the role {}; yours has the role {}.",
-                             to_string(need), to_string(record->role)));
+  return LoginRefusal{403, "wrong_role",
+                      fmt::format("This needs a token with the role {}; yours has the role {}.",
+                                  to_string(need), to_string(record->role))};
+}
+
+std::optional<ApiReply> Access::refuse(const ApiRequest& request, Need need) const {
+  const auto refusal = judge(request, need);
+  if (!refusal) return std::nullopt;
+  return problem(refusal->status, refusal->code, refusal->message);
 }
 
 std::string Access::name_of(const ApiRequest& request) const {

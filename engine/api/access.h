@@ -10,8 +10,9 @@
 
 namespace onward {
 /// What a route asks of its caller. An author may also read and ingest; an admin may do everything;
-/// ingest tokens only write events and contacts.
-enum class Need : std::uint8_t { Nothing, Read, Ingest, Author, Admin };
+/// ingest tokens only write events and contacts; metrics tokens read /metrics and nothing else,
+/// which all may that read.
+enum class Need : std::uint8_t { Nothing, Metrics, Read, Ingest, Author, Admin };
 std::string_view to_string(Need need);
 bool allows(Role role, Need need);
 
@@ -32,10 +33,19 @@ struct AccessOptions {
   const Clock* clock = nullptr;  ///< Of tokens that expire; null: the system's.
 };
 
+/// Why a request may not pass.
+struct LoginRefusal {
+  int status = 401;
+  std::string code;
+  std::string message;
+};
+
 /// Immutable; any thread.
 class Access {
  public:
   explicit Access(AccessOptions options) : options_{std::move(options)} {}
+  /// Nothing where the caller may pass.
+  std::optional<LoginRefusal> judge(const ApiRequest& request, Need need) const;
   /// The refusal (401, 403, 421), or nothing where the caller may pass.
   std::optional<ApiReply> refuse(const ApiRequest& request, Need need) const;
   /// The name of the token behind a request that may pass; "anyone" where none was asked for.

@@ -44,6 +44,13 @@ std::string_view http_date() {
   return text;
 }
 
+/// Empty where the other end has already gone.
+std::string address_of_peer(const asio::ip::tcp::socket& socket) {
+  boost::system::error_code error;
+  const auto peer = socket.remote_endpoint(error);
+  return error ? std::string{} : peer.address().to_string();
+}
+
 ApiReply too_many_bodies() {
   return problem_for_now(503, "too_many_bodies",
                          "The bodies that are on their way to this server take all the memory that "
@@ -100,6 +107,7 @@ Connection::Connection(asio::ip::tcp::socket socket, ConnectionHome& home)
       timer_{socket_.get_executor()},
       home_{home},
       options_{home.options},
+      peer_{address_of_peer(socket_)},
       in_(kReadFirst),
       place_{home.ranks.join(this, rank_)} {
   if (!options_.tls) return;
@@ -252,7 +260,7 @@ void Connection::on_read(std::size_t count) {
 void Connection::process() {
   if (!reader_)
     reader_ = std::make_unique<RequestReader>(
-        RequestLimits{.header_max = options_.header_max, .body_max = options_.body_max});
+        RequestLimits{.header_max = options_.header_max, .body_max = options_.body_max}, peer_);
   while (true) {
     std::size_t used = 0;
     const auto step = reader_->read({in_.data() + begin_, end_ - begin_}, used);

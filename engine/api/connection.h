@@ -109,6 +109,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::steady_timer timer_;
   ConnectionHome& home_;
   const HttpServerOptions& options_;
+  const std::string peer_;  // the address of the other end
 
   std::unique_ptr<RequestReader> reader_;
   std::optional<TlsSession> tls_;  // Nothing: plain HTTP.

@@ -18,6 +18,8 @@ struct ApiRequest {
   std::string_view query;   ///< Without "?".
   std::vector<std::pair<std::string_view, std::string_view>> headers;
   std::string body;
+  std::string_view peer = {};  ///< The address of the other end: of the client, or of its proxy.
+  bool body_follows = false;   ///< Only the head has arrived so far, and a body will follow.
 
   /// The first header of that name, whatever its case; empty where there is none.
   std::string_view header(std::string_view name) const;

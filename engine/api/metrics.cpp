@@ -155,12 +155,14 @@ RuntimeFigures figures_of(const Runtime& runtime, const DoorFigures& door) {
 }
 
 void get_metrics(Runtime& runtime, const Clock& clock,
-                 const std::shared_ptr<const DoorFigures>& door, const Call& call) {
-  const auto write = [&runtime, &clock, door,
+                 const std::shared_ptr<const DoorFigures>& door,
+                 const std::shared_ptr<const LoginRefusals>& refusals, const Call& call) {
+  const auto write = [&runtime, &clock, door, refusals,
                       reply = call.reply](std::vector<ScenarioStats> scenarios) {
-    reply.later([&runtime, &clock, door, scenarios = std::move(scenarios)] {
+    reply.later([&runtime, &clock, door, refusals, scenarios = std::move(scenarios)] {
+      const auto refused = refusals ? refusals->counts() : std::vector<LoginRefusals::Count>{};
       return ApiReply{200, "text/plain; version=0.0.4; charset=utf-8",
-                      prometheus_text(figures_of(runtime, *door), scenarios, clock.now())};
+                      prometheus_text(figures_of(runtime, *door), scenarios, clock.now(), refused)};
     });
   };
   const Status asked = runtime.scenarios([&runtime, write](Result<std::vector<ScenarioInfo>> all) {
@@ -189,24 +191,28 @@ void get_metrics(Runtime& runtime, const Clock& clock,
 }  // namespace
 
 std::string prometheus_text(const RuntimeFigures& figures, std::vector<ScenarioStats> scenarios,
-                            Instant now) {
+                            Instant now, const std::vector<LoginRefusals::Count>& refused) {
   Exposition to;
   write_engine(to, figures, now);
+  to.family("refused_logins_total", "counter",
+            "Requests that were refused for who sent them, by the code of the answer.");
+  for (const LoginRefusals::Count& count : refused)
+    to.sample(count.refused, fmt::format("reason=\"{}\"", count.reason));
   write_origins(to, figures.delivery.origins);
   write_scenarios(to, std::move(scenarios));
   return std::move(to.text);
 }
 
 std::vector<Route> metrics_routes(Runtime& runtime, const Clock& clock,
-                                  std::shared_ptr<const DoorFigures> door) {
+                                  std::shared_ptr<const DoorFigures> door,
+                                  std::shared_ptr<const LoginRefusals> refusals) {
   return {{"GET",
            "/metrics",
-           Need::Read,
+           Need::Metrics,
            "Figures for Prometheus.",
            {},
-           [&runtime, &clock, door = std::move(door)](const Call& call) {
-             get_metrics(runtime, clock, door, call);
-           },
+           [&runtime, &clock, door = std::move(door), refusals = std::move(refusals)](
+               const Call& call) { get_metrics(runtime, clock, door, refusals, call); },
            {.id = "getMetrics", .answers = {{200, R"({"type": "string"})", "text/plain"}}}}};
 }
 }  // namespace onward

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/api/login_refusals.h"
 #include "engine/core/time.h"
 #include "engine/runtime/runtime.h"
 
@@ -12,5 +13,5 @@ inline constexpr std::size_t kScenarioLabels = 200;
 inline constexpr std::size_t kOriginLabels = 50;
 
 std::string prometheus_text(const RuntimeFigures& figures, std::vector<ScenarioStats> scenarios,
-                            Instant now);
+                            Instant now, const std::vector<LoginRefusals::Count>& refused = {});
 }  // namespace onward

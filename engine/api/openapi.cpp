@@ -171,8 +171,10 @@ Value view_operation(const Route& route) {
   if (route.guard)
     for (const std::string_view proof : {"secret", "signature", "hubSignature"})
       ways.push_back(ValueMap{{std::string{proof}, ValueList{}}});
-  view.set("description", open ? std::string{"Wants no token."}
-                               : fmt::format("Wants a token that may {}.", to_string(route.need)));
+  const std::string_view may =
+      route.need == Need::Metrics ? "read the metrics" : to_string(route.need);
+  view.set("description",
+           open ? std::string{"Wants no token."} : fmt::format("Wants a token that may {}.", may));
   view.set("security", std::move(ways));
   if (const Value parameters = parameters_of(route); !parameters.list()->empty())
     view.set("parameters", parameters);

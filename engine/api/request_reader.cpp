@@ -22,7 +22,8 @@ bool ends_with_bare_lf(std::string_view text) {
 }
 }  // namespace
 
-RequestReader::RequestReader(const RequestLimits& limits) : limits_{limits} {
+RequestReader::RequestReader(const RequestLimits& limits, std::string_view peer)
+    : limits_{limits}, peer_{peer} {
   // The parser stops behind the header, so that it is judged before anything of the body is read.
   parser_.eager(false);
   parser_.header_limit(static_cast<std::uint32_t>(limits.header_max));
@@ -132,6 +133,8 @@ RequestReader::Step RequestReader::header_arrived() {
   if (mark != std::string_view::npos) head_.query = target.substr(mark + 1);
   for (const auto& field : message)
     head_.headers.emplace_back(view(field.name_string()), view(field.value()));
+  head_.peer = peer_;
+  head_.body_follows = has_body_;
   parser_.eager(true);
   return Step::Head;
 }
@@ -148,6 +151,7 @@ bool RequestReader::limit_body(std::size_t body_max, std::string_view why) {
 
 ApiRequest RequestReader::take() {
   head_.body = std::move(parser_.get().body());
+  head_.body_follows = false;
   return std::move(head_);
 }
 }  // namespace onward

@@ -55,7 +55,8 @@ class RequestReader {
     Refused,  ///< `refusal` says why. Nothing more can be read.
   };
 
-  explicit RequestReader(const RequestLimits& limits);
+  /// `peer` is the address of the other end, or empty.
+  explicit RequestReader(const RequestLimits& limits, std::string_view peer = {});
   RequestReader(const RequestReader&) = delete;
   RequestReader& operator=(const RequestReader&) = delete;
 
@@ -93,6 +94,7 @@ class RequestReader {
   bool awaits_last_chunk(std::string_view bytes) const;
 
   RequestLimits limits_;
+  std::string peer_;
   std::string body_limit_reason_;
   Parser parser_;
   ApiRequest head_;

@@ -15,15 +15,16 @@ namespace {
 constexpr std::size_t kPageMax = 500;
 }  // namespace
 
-std::vector<Route> all_routes(Runtime& runtime, const Clock& clock, const IntakeSecrets& secrets) {
+std::vector<Route> all_routes(Runtime& runtime, const Clock& clock, const IntakeSecrets& secrets,
+                              std::shared_ptr<const LoginRefusals> refusals) {
   const auto door = std::make_shared<DoorFigures>();
   std::vector<Route> routes = event_routes(runtime, clock, door);  // First: the busiest.
   for (auto& more :
        {intake_routes(runtime, clock, door, secrets), contact_routes(runtime),
         field_routes(runtime), scenario_routes(runtime), scenario_life_routes(runtime),
         delivery_routes(runtime), run_routes(runtime), log_routes(runtime), placeholder_routes(),
-        health_routes(runtime), metrics_routes(runtime, clock, door), secret_routes(runtime, clock),
-        token_routes(runtime, clock), sending_routes(runtime)})
+        health_routes(runtime), metrics_routes(runtime, clock, door, std::move(refusals)),
+        secret_routes(runtime, clock), token_routes(runtime, clock), sending_routes(runtime)})
     routes.insert(routes.end(), more.begin(), more.end());
   routes.push_back(openapi_route(routes));
   return routes;

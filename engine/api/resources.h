@@ -24,7 +24,8 @@ struct DoorFigures {
 
 /// All of them; `runtime` and `clock` must outlive the table.
 std::vector<Route> all_routes(Runtime& runtime, const Clock& clock,
-                              const IntakeSecrets& secrets = {});
+                              const IntakeSecrets& secrets = {},
+                              std::shared_ptr<const LoginRefusals> refusals = nullptr);
 
 std::vector<Route> event_routes(Runtime& runtime, const Clock& clock,
                                 std::shared_ptr<DoorFigures> door);
@@ -41,7 +42,8 @@ std::vector<Route> log_routes(Runtime& runtime);
 std::vector<Route> placeholder_routes();
 std::vector<Route> health_routes(Runtime& runtime);
 std::vector<Route> metrics_routes(Runtime& runtime, const Clock& clock,
-                                  std::shared_ptr<const DoorFigures> door);
+                                  std::shared_ptr<const DoorFigures> door,
+                                  std::shared_ptr<const LoginRefusals> refusals);
 
 std::vector<Route> secret_routes(Runtime& runtime, const Clock& clock);
 std::vector<Route> token_routes(Runtime& runtime, const Clock& clock);

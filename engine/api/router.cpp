@@ -68,32 +68,43 @@ Router::Match Router::find(std::string_view method, std::string_view path) const
   return match;
 }
 
-Api::Api(std::vector<Route> routes, Access access, LogSink log)
-    : router_{std::move(routes)}, access_{std::move(access)}, log_{std::move(log)} {}
+Api::Api(std::vector<Route> routes, Access access, LogSink log,
+         std::shared_ptr<LoginRefusals> refusals)
+    : router_{std::move(routes)},
+      access_{std::move(access)},
+      log_{std::move(log)},
+      refusals_{std::move(refusals)} {}
 
-Api::Judgement Api::judge_by_token(const ApiRequest& request, const Route& route) const {
-  if (auto refusal = access_.refuse(request, route.need)) return {std::move(refusal)};
+Api::Login Api::judge_by_token(const ApiRequest& request, const Route& route) const {
+  if (auto refusal = access_.judge(request, route.need)) return {std::move(refusal)};
   const bool asked = route.need != Need::Nothing || !access_.asks_for_tokens();
   return {std::nullopt, asked ? Proof::Credential : Proof::None};
 }
 
-Api::Judgement Api::judge_caller(const ApiRequest& request, const Route& route,
-                                 Arrived arrived) const {
+Api::Login Api::judge_caller(const ApiRequest& request, const Route& route, Arrived arrived) const {
   if (!route.guard) return judge_by_token(request, route);
   const Guard& guard = *route.guard;
   // A secret guards its route also where the server asks for no tokens.
-  Judgement by_token = access_.asks_for_tokens() ? judge_by_token(request, route)
-                                                 : Judgement{problem(401, "no_token", "")};
+  Login by_token = access_.asks_for_tokens() ? judge_by_token(request, route)
+                                             : Login{LoginRefusal{401, "no_token", ""}};
   if (!by_token.refusal) return by_token;
   const bool brings = guard.brings_proof(request);
   if (brings && arrived == Arrived::Head && guard.needs_body(request)) return {};
   const Result<Proof> checked = brings ? guard.check(request) : Result<Proof>{Proof::None};
   if (brings && checked) return {std::nullopt, *checked};
   if (by_token.refusal->status != 401) return by_token;
-  if (!checked) return {problem(401, checked.error().code, checked.error().message)};
-  return {problem(401, "no_token",
-                  "Send a token, the secret of this route in X-Onward-Secret, or a signature made "
-                  "with it.")};
+  if (!checked) return {LoginRefusal{401, checked.error().code, checked.error().message}};
+  return {
+      LoginRefusal{401, "no_token",
+                   "Send a token, the secret of this route in X-Onward-Secret, or a signature made "
+                   "with it."}};
+}
+
+/// Once for each refused request: the head of a request without a body is judged again as a whole.
+void Api::note(const LoginRefusal& refusal, const ApiRequest& request, const Route& route,
+               Arrived arrived) const {
+  if (!refusals_ || (arrived == Arrived::Head && !request.body_follows)) return;
+  refusals_->note(refusal.code, request, route.pattern);
 }
 
 Api::Judgement Api::judge(const ApiRequest& request, const Router::Match& match,
@@ -107,8 +118,13 @@ Api::Judgement Api::judge(const ApiRequest& request, const Router::Match& match,
     reply.headers.emplace_back("Allow", match.allow);
     return {std::move(reply)};
   }
-  Judgement judgement = judge_caller(request, *match.route, arrived);
-  if (!judgement.refusal && match.bad_path)
+  Login login = judge_caller(request, *match.route, arrived);
+  if (login.refusal) {
+    note(*login.refusal, request, *match.route, arrived);
+    return {problem(login.refusal->status, login.refusal->code, login.refusal->message)};
+  }
+  Judgement judgement{std::nullopt, login.proof};
+  if (match.bad_path)
     judgement.refusal = problem(400, "bad_path",
                                 "The path holds a broken percent escape, a control character or "
                                 "bytes that are no UTF-8.");

@@ -10,6 +10,7 @@
 
 #include "engine/api/access.h"
 #include "engine/api/http.h"
+#include "engine/api/login_refusals.h"
 #include "engine/api/route_docs.h"
 #include "engine/core/log_record.h"
 
@@ -77,11 +78,12 @@ class Router {
   std::vector<Route> routes_;
 };
 
-/// The whole front: route, access, parameters, handler. Any thread, no state.
+/// The whole front: route, access, parameters, handler. Any thread.
 class Api {
  public:
-  /// `log` takes what handlers threw.
-  Api(std::vector<Route> routes, Access access, LogSink log = {});
+  /// `log` takes what handlers threw. `refusals` counts and logs refused logins; may be null.
+  Api(std::vector<Route> routes, Access access, LogSink log = {},
+      std::shared_ptr<LoginRefusals> refusals = nullptr);
   /// Answers, now or later. An exception of the handler is a 500 with an incident id (guarded.h).
   void handle(ApiRequest& request, Reply reply) const;
   /// Judges a request by its head alone, before its body is read.
@@ -95,14 +97,22 @@ class Api {
     std::optional<ApiReply> refusal = std::nullopt;
     Proof proof = Proof::None;
   };
+  /// The same of the caller alone.
+  struct Login {
+    std::optional<LoginRefusal> refusal = std::nullopt;
+    Proof proof = Proof::None;
+  };
   Judgement judge(const ApiRequest& request, const Router::Match& match, Arrived arrived) const;
-  Judgement judge_caller(const ApiRequest& request, const Route& route, Arrived arrived) const;
-  Judgement judge_by_token(const ApiRequest& request, const Route& route) const;
+  Login judge_caller(const ApiRequest& request, const Route& route, Arrived arrived) const;
+  Login judge_by_token(const ApiRequest& request, const Route& route) const;
+  void note(const LoginRefusal& refusal, const ApiRequest& request, const Route& route,
+            Arrived arrived) const;
 
   void answer(ApiRequest& request, Reply reply, const Route*& route) const;
 
   Router router_;
   Access access_;
   LogSink log_;
+  std::shared_ptr<LoginRefusals> refusals_;
 };
 }  // namespace onward

@@ -494,7 +494,7 @@ constexpr Row kRows[] = {
     {"Token", R"({"type": "object", "description": "All that is ever told of one again.",
       "required": ["name", "role", "created_at", "expires_at", "expired", "hash"], "properties": {
         "name": {"type": "string"},
-        "role": {"enum": ["read", "ingest", "author", "admin"]},
+        "role": {"enum": ["read", "ingest", "metrics", "author", "admin"]},
         "created_at": {"type": "string", "format": "date-time"},
         "expires_at": {"type": ["string", "null"], "format": "date-time"},
         "expired": {"type": "boolean"},
@@ -504,7 +504,7 @@ constexpr Row kRows[] = {
     {"NewToken", R"({"type": "object", "required": ["name", "role"], "properties": {
       "name": {"type": "string", "description": "1 to 64 letters, digits, -, _ and .; no other has it.",
         "pattern": "^[A-Za-z0-9._-]{1,64}$"},
-      "role": {"enum": ["read", "ingest", "author", "admin"]},
+      "role": {"enum": ["read", "ingest", "metrics", "author", "admin"]},
       "expires_at": {"type": ["string", "null"], "format": "date-time",
         "description": "From then on it opens nothing; without it, until it is revoked."}}})"},
     {"TokenCreated", R"({"allOf": [{"$ref": "#/components/schemas/Token"},

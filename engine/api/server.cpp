@@ -53,8 +53,9 @@ Status Server::open(Runtime& runtime) {
   access.no_auth = options.no_auth;
   access.find_token = [&runtime](std::string_view sha256) { return runtime.find_token(sha256); };
   access.clock = &clock;
-  impl_->api.emplace(all_routes(runtime, clock, options.intake_secrets), Access{std::move(access)},
-                     options.log);
+  const auto refusals = std::make_shared<LoginRefusals>(options.log, clock);
+  impl_->api.emplace(all_routes(runtime, clock, options.intake_secrets, refusals),
+                     Access{std::move(access)}, options.log, refusals);
   runtime.around_answers(impl_->http->gatherer());
   return impl_->http->open();
 }

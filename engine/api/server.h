@@ -24,7 +24,8 @@ struct ServerOptions {
   std::shared_ptr<const TlsContext> tls = nullptr;  ///< Null: plain HTTP.
   IntakeSecrets intake_secrets = {};                ///< Of adapters: another way in than a token.
   const Clock* clock = nullptr;                     ///< Of arriving events; null: the system's.
-  LogSink log = {};                                 ///< Takes what requests threw (guarded.h).
+  /// Takes what requests threw (guarded.h) and refused logins; may be empty. Must not block.
+  LogSink log = {};
 };
 
 /// Owns its thread from `start` to `stop`. The runtime must outlive it.

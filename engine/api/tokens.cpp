@@ -11,7 +11,7 @@
 namespace onward {
 namespace {
 constexpr std::size_t kHashShown = 8;
-constexpr std::array kRoles{Role::Read, Role::Ingest, Role::Author, Role::Admin};
+constexpr std::array kRoles{Role::Read, Role::Ingest, Role::Author, Role::Admin, Role::Metrics};
 
 Value view_of(const TokenRecord& token, Instant now) {
   Value view = ValueMap{{"name", token.name},
@@ -28,7 +28,7 @@ Result<Role> parse_role(const Value* given) {
   for (const Role role : kRoles)
     if (text && *text == to_string(role)) return role;
   return fail(ErrorKind::Invalid, "bad_role",
-              fmt::format("\"role\" wants read, ingest, author or admin, found {}.",
+              fmt::format("\"role\" must be read, ingest, metrics, author or admin (got {}).",
                           given ? to_json(*given) : "nothing"));
 }
 

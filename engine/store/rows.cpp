@@ -553,7 +553,7 @@ void encode(Encoder& out, const TokenRecord& record) {
 Result<TokenRecord> decode_token(std::string sha256, std::string_view bytes) {
   const auto read = [](Decoder& in, TokenRecord& record, std::uint8_t format) {
     record.name = in.string();
-    record.role = enumerator(in, Role::Admin);
+    record.role = enumerator(in, Role::Metrics);
     record.created = in.instant();
     if (format == kTokenThatExpires) record.expires = in.instant();
   };

@@ -30,6 +30,8 @@ std::string_view to_string(Role role) {
       return "author";
     case Role::Admin:
       return "admin";
+    case Role::Metrics:
+      return "metrics";
   }
   assert(false);
   return "read";

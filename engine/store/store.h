@@ -74,7 +74,8 @@ struct VersionRecord {
   bool operator==(const VersionRecord&) const = default;
 };
 
-enum class Role : std::uint8_t { Read, Ingest, Author, Admin };
+/// Stored by number: append only.
+enum class Role : std::uint8_t { Read, Ingest, Author, Admin, Metrics };
 std::string_view to_string(Role role);
 struct TokenRecord {
   std::string sha256;  ///< Lower-case hex of the token.

@@ -36,13 +36,16 @@ TEST_CASE("a token has the Bearer form", "[api][access]") {
 TEST_CASE("a role may do what it is for and nothing else", "[api][access]") {
   struct Row {
     Role role;
-    bool read, ingest, author, admin;
+    bool metrics, read, ingest, author, admin;
   };
-  for (const Row& row :
-       {Row{Role::Read, true, false, false, false}, Row{Role::Ingest, false, true, false, false},
-        Row{Role::Author, true, true, true, false}, Row{Role::Admin, true, true, true, true}}) {
+  for (const Row& row : {Row{Role::Metrics, true, false, false, false, false},
+                         Row{Role::Read, true, true, false, false, false},
+                         Row{Role::Ingest, false, false, true, false, false},
+                         Row{Role::Author, true, true, true, true, false},
+                         Row{Role::Admin, true, true, true, true, true}}) {
     CAPTURE(static_cast<int>(row.role));
     CHECK(allows(row.role, Need::Nothing));
+    CHECK(allows(row.role, Need::Metrics) == row.metrics);
     CHECK(allows(row.role, Need::Read) == row.read);
     CHECK(allows(row.role, Need::Ingest) == row.ingest);
     CHECK(allows(row.role, Need::Author) == row.author);

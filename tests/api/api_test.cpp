@@ -373,7 +373,8 @@ TEST_CASE("every route is shut without a token, with a wrong one and with too we
     }
     CHECK(status("") == 401);
     CHECK(status("wrong") == 401);
-    CHECK((status("read") == 403) == (route.need != Need::Read));
+    CHECK((status("metrics") == 403) == (route.need != Need::Metrics));
+    CHECK((status("read") == 403) == (route.need != Need::Read && route.need != Need::Metrics));
     CHECK((status("ingest") == 403) == (route.need != Need::Ingest));
     CHECK(status("admin") != 403);
     if (route.method != "GET") CHECK(route.need != Need::Read);

@@ -31,6 +31,7 @@ const Knock kKnocks[] = {{"", {}},
                          {"Admin", {}},
                          {"read", Role::Read},
                          {"ingest", Role::Ingest},
+                         {"metrics", Role::Metrics},
                          {"author", Role::Author},
                          {"admin", Role::Admin}};
 
@@ -68,6 +69,19 @@ TEST_CASE("fault 81: every route asks every caller for the role that it declares
     }
   }
   CHECK(routes > 50);
+}
+
+TEST_CASE("a token of role metrics reads /metrics and nothing else that asks for a token",
+          "[api][access]") {
+  const Front front{/*start=*/false};
+  for (const Route& route : front.api().router().routes()) {
+    CAPTURE(route.method, route.pattern);
+    CHECK(allows(Role::Metrics, route.need) ==
+          (route.need == Need::Nothing || route.pattern == "/metrics"));
+    if (route.pattern == "/metrics")
+      for (const Role role : {Role::Read, Role::Author, Role::Admin})
+        CHECK(allows(role, route.need));
+  }
 }
 
 TEST_CASE("fault 81: routes that change something ask for more than to read",

@@ -41,7 +41,8 @@ Api Front::another(const IntakeSecrets& secrets) const {
   access.find_token = [this](std::string_view hash) -> std::optional<TokenRecord> {
     for (const auto& [token, role] :
          {std::pair{"read", Role::Read}, std::pair{"ingest", Role::Ingest},
-          std::pair{"author", Role::Author}, std::pair{"admin", Role::Admin}})
+          std::pair{"metrics", Role::Metrics}, std::pair{"author", Role::Author},
+          std::pair{"admin", Role::Admin}})
       if (sha256_hex(token) == hash)
         return TokenRecord{.sha256 = std::string{hash}, .name = token, .role = role};
     return runtime_->find_token(hash);

@@ -19,11 +19,13 @@ TEST_CASE("the figures are Prometheus text, each family once", "[api][metrics]")
   NodeStats node{"tell", "send_webhook", true, {}, {}};
   node.counts.add(Counter::Accepted, 3);
   stats.live.nodes = {node, node};
-  const std::string text = prometheus_text(figures, {stats}, now);
+  const std::string text =
+      prometheus_text(figures, {stats}, now, {{.reason = "wrong_token", .refused = 3}});
   for (const char* line :
        {"# TYPE onward_events_total counter\n", "onward_events_total{result=\"accepted\"} 5\n",
-        "onward_log_lines_dropped_total 7\n", "onward_commit_seconds_total 1.5\n",
-        "onward_oldest_due_seconds 2.5\n",
+        "onward_log_lines_dropped_total 7\n",
+        "onward_refused_logins_total{reason=\"wrong_token\"} 3\n",
+        "onward_commit_seconds_total 1.5\n", "onward_oldest_due_seconds 2.5\n",
         "onward_scenario_entered_total{scenario=\"welcome\"} 4\n",
         "onward_scenario_deliveries{scenario=\"welcome\",state=\"accepted\"} 6\n"}) {
     CAPTURE(line);

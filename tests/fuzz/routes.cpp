@@ -219,8 +219,8 @@ class Requests {
       ask.query = query(*operation, names, chance);
       body(*operation, names, chance, ask);
     }
-    static constexpr std::array kTokens{"admin",  "admin",  "admin", "admin",
-                                        "author", "ingest", "read",  ""};
+    static constexpr std::array kTokens{"admin",  "admin", "admin",   "admin", "author",
+                                        "ingest", "read",  "metrics", ""};
     ask.token = chance.pick(kTokens);
     static constexpr std::array kAccept{
         "", "", "application/json", "application/x-ndjson", "text/csv", "*/*", "text/html;q=0"};

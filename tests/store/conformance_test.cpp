@@ -461,11 +461,13 @@ TEST_CASE("a token is in the snapshot, with its end, until it is removed", "[sto
   TokenRecord ci{.sha256 = "ab12", .name = "ci", .role = Role::Author, .created = at(3)};
   const TokenRecord guest{
       .sha256 = "cd34", .name = "guest", .role = Role::Read, .created = at(4), .expires = at(90)};
-  subject.commit({.tokens = {ci, guest}});
-  CHECK(must(subject->snapshot()).tokens == std::vector{ci, guest});
+  const TokenRecord scraper{
+      .sha256 = "ef56", .name = "scraper", .role = Role::Metrics, .created = at(5)};
+  subject.commit({.tokens = {ci, guest, scraper}});
+  CHECK(must(subject->snapshot()).tokens == std::vector{ci, guest, scraper});
   ci.removed = true;
   subject.commit({.tokens = {ci}});
-  CHECK(must(subject->snapshot()).tokens == std::vector{guest});
+  CHECK(must(subject->snapshot()).tokens == std::vector{guest, scraper});
 }
 
 TEST_CASE("administrative records are in the snapshot until they are removed", "[store]") {

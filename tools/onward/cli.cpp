@@ -519,9 +519,9 @@ void add_tokens(CommandLine& line) {
   CLI::App* create = client_command(line, *token, "create", "Issue a token and print it, once",
                                     [&line] { return run_token_create(line.client, line.token); });
   create->add_option("name", line.token.name, "Its name, as the log will show it")->required();
-  create->add_option("--role", line.token.role, "read, ingest, author or admin")
+  create->add_option("--role", line.token.role, "read, ingest, metrics, author or admin")
       ->required()
-      ->check(CLI::IsMember({"read", "ingest", "author", "admin"}));
+      ->check(CLI::IsMember({"read", "ingest", "metrics", "author", "admin"}));
   create->add_option(
       "--expires", line.token.expires,
       "When it ends: a time, a day, or how long from now (90d); never where missing");
