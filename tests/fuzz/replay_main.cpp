@@ -134,7 +134,7 @@ int main(int argc, char** argv) {
     std::cerr << "there is nothing to replay\n";
     return 1;
   }
-  if (!LLVMFuzzerCustomMutator) return 0;
+  if (generate == 0 && seconds.count() == 0) return 0;  // As for targets without a mutator.
   unsigned number = 0;
   const Steady::time_point end = Steady::now() + seconds;
   const auto more = [&] { return seconds.count() > 0 ? Steady::now() < end : number < generate; };
