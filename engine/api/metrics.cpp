@@ -79,9 +79,12 @@ void write_engine(Exposition& to, const RuntimeFigures& figures, Instant now) {
   to.one("inputs_total", "counter", "Inputs that those commits held.", figures.inputs);
   to.one("commit_seconds_total", "counter", "Time spent in commits.",
          static_cast<double>(figures.commit_micros_total) / 1e6);
-  to.one("intake_queued", "gauge", "Events that wait for the engine.", figures.queued);
-  to.one("intake_queued_max", "gauge", "Most that may wait before callers are sent away.",
+  to.one("intake_queued", "gauge", "Events that are taken and not answered yet.", figures.queued);
+  to.one("intake_queued_max", "gauge", "Most of them before callers get 429 (busy).",
          figures.queued_max);
+  to.one("intake_queued_bytes", "gauge", "Memory that they take.", figures.queued_bytes);
+  to.one("intake_queued_bytes_max", "gauge", "Most of it before callers get 429 (busy).",
+         figures.queued_bytes_max);
   to.one("deliveries_pending", "gauge", "Deliveries not yet accepted, failed or cancelled.",
          figures.pending);
   to.one("deliveries_in_flight", "gauge", "Webhook requests under way.",

@@ -7,6 +7,7 @@
 
 #include "engine/core/sorted.h"
 #include "engine/runtime/poison.h"
+#include "engine/runtime/weight.h"
 
 namespace onward {
 Hash128 seen_key(const SourceId& source, const EventId& id) {
@@ -382,6 +383,7 @@ void Batch::take_over(NewDelivery& made) {
     delivery.parked_since = now_;
     count(delivery, Counter::PendingParked, 1);
   }
+  bytes_ += sizeof(made) + (made.request ? weight_of(*made.request) : 0);
   deliveries_.push_back(std::move(made));
 }
 
@@ -416,6 +418,7 @@ Result<Changes> Batch::advance_loaded(Working& working, const Input& input, cons
 
 void Batch::adopt(Working& working, Changes& changes) {
   const Contact& contact = working.state.contact;
+  if (changes.contact_changed && !working.contact_changed) bytes_ += weight_of(contact);
   working.contact_changed |= changes.contact_changed;
   working.engagement_changed |= changes.engagement_changed;
   working.forgotten |= changes.forgotten;
@@ -498,6 +501,8 @@ Status Batch::settle_attempt(const Delivery& known, const AttemptResult& result,
   }
   if (settlement.superseded)
     commit_.attempts.push_back({.delivery = delivery.key, .attempt = *settlement.superseded});
+  bytes_ += sizeof(Settled) + settlement.delivery.reason.size() + result.response.size() +
+            result.error.size();
   settled_at_[known.key] = settled_.size();
   settled_.push_back({.settlement = std::move(settlement), .result = result});
   return {};

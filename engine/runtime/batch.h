@@ -73,6 +73,8 @@ class Batch {
   /// And lets it go on.
   void unpark(const Delivery& delivery);
   Commit& rows() { return commit_; }
+  /// About how much memory the new rows take that inputs and results have made so far.
+  std::size_t bytes() const { return bytes_; }
   /// The whole change, ready for the store. Call once, last.
   Commit finish();
 
@@ -155,6 +157,7 @@ class Batch {
   std::map<DeliveryKey, Delivery> changed_;
   CounterDeltas deltas_;
   Commit commit_;
+  std::size_t bytes_ = 0;
 };
 
 /// The members of the fixed batch that `delivery` belongs to, oldest first, with their requests;

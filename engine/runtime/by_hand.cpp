@@ -177,7 +177,13 @@ void Engine::by_hand(ByHand act, const DeliveryQuery& which, bool dry_run, const
     return work->done(fail(
         ErrorKind::NotFound, "unknown_node",
         fmt::format("scenario \"{}\" has no node \"{}\"", which.scenario, clipped(which.node))));
-  chores_.emplace_back([work](Engine& engine) { return engine.by_hand_some(*work); });
+  chores_.push_back({.step = [work](Engine& engine) { return engine.by_hand_some(*work); },
+                     .refused =
+                         [work](const Error& error) {
+                           work->done(fail(ErrorKind::Unavailable, "engine_stopped",
+                                           "the engine has stopped: " + error.message));
+                         },
+                     .admission = take_admission()});
 }
 
 Result<bool> Engine::by_hand_some(HandWork& work) {
@@ -231,9 +237,10 @@ Result<bool> Engine::by_hand_some(HandWork& work) {
   // Refused as a whole: the chunk is taken again when there is room.
   // The last one is durable before anybody is answered.
   if (Status done = commit_and_adopt(batch, all_done ? Durable::Now : Durable::Later); !done) {
-    if (done.error().kind == ErrorKind::Unavailable) return tl::make_unexpected(done.error());
+    // After an error that ends the engine the answer comes from `abandon`.
+    if (done.error().kind == ErrorKind::Unavailable || done.error().kind == ErrorKind::Io)
+      return tl::make_unexpected(done.error());
     work.done(tl::make_unexpected(done.error()));
-    if (done.error().kind == ErrorKind::Io) return tl::make_unexpected(done.error());
     return true;
   }
   if (missing_version && work.act == ByHand::Retry) rebuild_catalog();

@@ -335,15 +335,22 @@ void Engine::rehearse(std::vector<Input> inputs, Done<Result<std::vector<WorkAns
   for (std::size_t i = 0; i < whole->inputs.size(); ++i)
     whole->work.push_back({.input = &whole->inputs[i], .answer = &whole->answers[i]});
   whole->batch.note_names(whole->work);
-  chores_.emplace_back([whole](Engine& engine) -> Result<bool> {
+  auto step = [whole](Engine& engine) -> Result<bool> {
     auto more = engine.guarded("engine.call", [&] { return engine.rehearse_some(*whole); });
     if (more || !whole->done) return more;
     // Nothing of a rehearsal is kept, so one that fails is only answered; a store that fails is the
-    // engine's affair.
-    std::exchange(whole->done, nullptr)(tl::make_unexpected(more.error()));
+    // engine's affair, and `abandon` answers.
     if (more.error().kind == ErrorKind::Io) return more;
+    std::exchange(whole->done, nullptr)(tl::make_unexpected(more.error()));
     return true;
-  });
+  };
+  auto refused = [whole](const Error& error) {
+    if (whole->done)
+      std::exchange(whole->done, nullptr)(fail(ErrorKind::Unavailable, "engine_stopped",
+                                               "the engine has stopped: " + error.message));
+  };
+  chores_.push_back(
+      {.step = std::move(step), .refused = std::move(refused), .admission = take_admission()});
 }
 
 /// The names of a part are looked up, or the inputs of a part are taken.

@@ -187,12 +187,18 @@ Status Engine::take_now(std::vector<Job> jobs) {
 Status Engine::work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> results) {
   assert(!working_);
   working_ = true;
-  Status done = work_through(std::move(jobs), std::move(results));
+  Status done = work_on(jobs, std::move(results));
   working_ = false;
+  if (!done) refuse(jobs, done.error());
   return done;
 }
 
-Status Engine::work_through(std::vector<Job> jobs, std::vector<AttemptResult> results) {
+void Engine::abandon(const Error& error) {
+  for (const Chore& chore : std::exchange(chores_, {}))
+    if (chore.refused) chore.refused(error);
+}
+
+Status Engine::work_on(std::span<Job> jobs, std::vector<AttemptResult> results) {
   if (fault_) return tl::make_unexpected(*fault_);
   if (unwritable_ && clock_.now() >= paused_until(probe_at_, clock_.now())) {
     Status probed = store_->probe();
@@ -219,15 +225,17 @@ Status Engine::work_through(std::vector<Job> jobs, std::vector<AttemptResult> re
   for (std::size_t first = 0; first < jobs.size();) {
     std::size_t end = first;
     while (end < jobs.size() && !std::holds_alternative<CallJob>(jobs[end])) ++end;
-    if (Status done = take_inputs(std::span{jobs}.subspan(first, end - first), results); !done)
-      return done;
+    if (Status done = take_inputs(jobs.subspan(first, end - first), results); !done) return done;
     if (end < jobs.size()) {
       if (Status done = store_->sync(); !done) return done;
+      auto& job = std::get<CallJob>(jobs[end++]);
+      job.refused = nullptr;  // From here on the call answers.
+      admission_ = std::move(job.admission);
       // One that throws before it has answered, and before it has changed anything, is answered by
       // the end of its `done`.
-      Status done =
-          guarded("engine.call", [&] { return std::get<CallJob>(jobs[end]).call(*this); });
-      ++end;
+      Status done = guarded("engine.call", [&] { return job.call(*this); });
+      job.call = nullptr;
+      admission_ = {};
       if (!done && done.error().kind == ErrorKind::Internal) done = {};
       if (Status lasting = survivable(std::move(done)); !lasting) return lasting;
       if (fault_) return tl::make_unexpected(*fault_);
@@ -293,27 +301,55 @@ Status Engine::take_inputs(std::span<Job> jobs, std::vector<AttemptResult>& resu
   if (careful_ > 0)
     for (const AttemptResult& result : std::exchange(results, {}))
       if (done) done = commit_batch({}, {&result, 1});
-  for (std::size_t first = 0, size = 0; done && (first < work.size() || !results.empty());
-       first += size) {
-    size = std::min(at_once(options_.batch_max), work.size() - first);
-    const auto part = std::span{work}.subspan(first, size);
+  std::span<const Work> left{work};
+  while (done && (!left.empty() || !results.empty())) {
+    const auto part = left.first(std::min(at_once(options_.batch_max), left.size()));
     done = commit_batch(part, std::exchange(results, {}));
-    if (!done)
-      answer_all(std::span{work}.subspan(first), done.error());
-    else
-      done = refill();
+    if (!done) break;
+    left = left.subspan(part.size());
+    done = refill();
   }
+  // Also where no commit was tried: an answer that nobody gave says "accepted".
+  if (!done) answer_all(left, done.error());
   std::move(jobs.begin(), jobs.end(), std::back_inserter(release_.answered));
   return done;
 }
 
-/// One commit; where a row of it is refused, or a piece of it throws, its inputs one by one, so
-/// that they share no fate.
+/// One commit, or several where its rows are too large for one.
 Status Engine::commit_batch(std::span<const Work> work, std::span<const AttemptResult> results,
                             std::span<const AdminRecord> admin) {
-  Status done = commit_once(work, results, admin);
+  std::size_t most = work.size();
+  while (true) {
+    const auto part = work.first(std::min(most, work.size()));
+    const bool last = part.size() == work.size();
+    Taken taken;
+    Status done = commit_part(part, results, last ? admin : std::span<const AdminRecord>{}, taken);
+    if (!done) {
+      answer_all(work, done.error());
+      return done;
+    }
+    work = work.subspan(taken.work);
+    results = results.subspan(taken.results);
+    if (work.empty() && results.empty()) return {};
+    if (taken.refused || unwritable_) {
+      // The rest is refused as well: a pass must not go on past what it could not commit.
+      answer_all(work, taken.refused ? *taken.refused : *unwritable_);
+      held_.insert(held_.end(), results.begin(), results.end());
+      return {};
+    }
+    // What a commit does not take has been read for nothing, so the next one reads less.
+    most = std::max<std::size_t>(2 * taken.work, 1);
+  }
+}
+
+/// One commit; where a row of it is refused, or a piece of it throws, its inputs one by one, so
+/// that they share no fate.
+Status Engine::commit_part(std::span<const Work> work, std::span<const AttemptResult> results,
+                           std::span<const AdminRecord> admin, Taken& taken) {
+  Status done = commit_once(work, results, admin, taken);
   if (done) return done;
   if (done.error().kind == ErrorKind::Unavailable) {
+    taken = {.work = work.size(), .results = results.size(), .refused = done.error()};
     answer_all(work, done.error());
     held_.insert(held_.end(), results.begin(), results.end());
     return {};
@@ -321,9 +357,12 @@ Status Engine::commit_batch(std::span<const Work> work, std::span<const AttemptR
   if (!is_of_one_piece(done.error())) return done;
   if (work.size() == 1 && results.empty() && admin.empty())
     return leave_out(work, {}, done.error());
+  const bool all = taken.work == work.size() && taken.results == results.size();
   // What a full disk did not take is to be taken again, so the pass must not go on either.
-  if (done = commit_one_by_one(work, results); !done || admin.empty() || unwritable_) return done;
-  return survivable(commit_once({}, {}, admin));
+  done = commit_one_by_one(work.first(taken.work), results.first(taken.results));
+  if (!done || admin.empty() || !all || unwritable_) return done;
+  Taken nothing;
+  return survivable(commit_once({}, {}, admin, nothing));
 }
 
 Status Engine::commit_one_by_one(std::span<const Work> work,
@@ -392,7 +431,8 @@ Status Engine::give_up(const AttemptResult& result, const Error& error) {
 }
 
 Status Engine::commit_once(std::span<const Work> work, std::span<const AttemptResult> results,
-                           std::span<const AdminRecord> admin) {
+                           std::span<const AdminRecord> admin, Taken& taken) {
+  taken = {.work = work.size(), .results = results.size()};
   careful_ -= std::min(careful_, work.size());
   const std::size_t pieces = work.size() + results.size();
   WorkWatch watch{options_.working.get(), pieces};
@@ -403,23 +443,27 @@ Status Engine::commit_once(std::span<const Work> work, std::span<const AttemptRe
   const LogSink silent;
   const auto commit =
       onward::guarded("engine.input", pieces > 1 ? silent : options_.log, [&]() -> Result<Commit> {
-        if (auto filled = fill(batch, watch, work, results, aside); !filled)
+        if (auto filled = fill(batch, watch, work, results, taken, aside); !filled)
           return tl::make_unexpected(std::move(filled.error()));
-        batch.rows().admin.assign(admin.begin(), admin.end());
+        if (taken.work == work.size() && taken.results == results.size())
+          batch.rows().admin.assign(admin.begin(), admin.end());
         return batch.finish();
       });
   if (!commit) return tl::make_unexpected(commit.error());
   if (Status done = commit_and_adopt(batch, *commit, Durable::Later); !done) return done;
   let_be(aside);
-  count(work);
+  count(work.first(taken.work));
   return {};
 }
 
 Status Engine::fill(Batch& batch, WorkWatch& watch, std::span<const Work> work,
-                    std::span<const AttemptResult> results, std::vector<WorkItem>& aside) {
+                    std::span<const AttemptResult> results, Taken& taken,
+                    std::vector<WorkItem>& aside) {
+  const auto full = [&] { return batch.bytes() >= options_.commit_bytes_max; };
   const bool sound = work.size() != 1 || watch.begin(*work.front().input);
   if (Status done = batch.prefetch(work); !done) return done;
-  for (const Work& item : work) {
+  for (std::size_t i = 0; i < taken.work; ++i) {
+    const Work& item = work[i];
     if (!sound || (work.size() > 1 && !watch.begin(*item.input))) {
       aside.push_back(work_item(*item.input));
       if (Status done = take_aside(batch, item); !done) return done;
@@ -427,8 +471,15 @@ Status Engine::fill(Batch& batch, WorkWatch& watch, std::span<const Work> work,
     }
     if (Status done = batch.take(item); !done) return done;
     watch.end();
+    if (full()) taken.work = i + 1;
   }
-  for (const AttemptResult& result : results) {
+  if (taken.work < work.size()) taken.results = 0;
+  for (std::size_t i = 0; i < taken.results; ++i) {
+    const AttemptResult& result = results[i];
+    if (full() && i + taken.work > 0) {
+      taken.results = i;
+      break;
+    }
     // Also of one that is poison: this is what sets it aside.
     if (!watch.begin(result.delivery)) aside.push_back(work_item(result.delivery));
     const Delivery* delivery = dispatcher_.find(result.delivery);
@@ -758,7 +809,7 @@ const RetryPolicy& Engine::policy_of(const Delivery& delivery) const {
 
 Status Engine::do_chore() {
   if (chores_.empty() || unwritable_) return {};
-  const auto done = chores_.front()(*this);
+  const auto done = chores_.front().step(*this);
   if (!done) return survivable(tl::make_unexpected(done.error()));
   // Turn by turn, so that a long one keeps no short one waiting.
   if (!*done) chores_.push_back(std::move(chores_.front()));

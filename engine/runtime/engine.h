@@ -23,6 +23,7 @@
 #include "engine/runtime/dispatcher.h"
 #include "engine/runtime/gathered.h"
 #include "engine/runtime/guarded.h"
+#include "engine/runtime/load.h"
 #include "engine/runtime/recent_log.h"
 #include "engine/runtime/retention.h"
 #include "engine/runtime/runtime.h"
@@ -44,6 +45,7 @@ struct EventsJob {
   std::vector<Input> inputs;
   std::vector<WorkAnswer> answers;
   Done<std::vector<EventAnswer>> done;
+  LoadShare admission = {};
 };
 /// One patch or command that wants to know what became of its contact.
 struct ContactJob {
@@ -51,16 +53,21 @@ struct ContactJob {
   WorkAnswer answer;
   bool create = false;
   Done<Result<WorkAnswer>> done;
+  LoadShare admission = {};
 };
 /// Anything else, between two batches. An error ends the engine: it is the store's.
 struct CallJob {
-  std::function<Status(Engine&)> call;
+  std::function<Status(Engine&)> call;  ///< Answers whoever asked, also where it ends in an error.
+  /// Answers in its place where the engine ends before it; may be empty where nobody waits.
+  std::function<void(const Error&)> refused = {};
+  LoadShare admission = {};
 };
 /// Patches of many contacts: answered as a whole, once all of it is committed.
 struct ImportJob {
   std::vector<Input> inputs;
   std::vector<WorkAnswer> answers;
   Done<std::vector<WorkAnswer>> done;
+  LoadShare admission = {};
 };
 using Job = std::variant<EventsJob, ContactJob, CallJob, ImportJob>;
 
@@ -91,7 +98,7 @@ class DeliverySink {
 /// Answers, and hands over; after `Store::sync`, and only then. Any thread, but one at a time and
 /// in the order in which the engine gave the releases.
 void let_go(Release release, DeliverySink& sink);
-/// Answers what never came to be durable.
+/// Answers what never came to be durable. Leaves alone what was moved from: another answers it.
 void refuse(std::span<Job> jobs, const Error& error);
 
 struct EngineFigures {
@@ -110,7 +117,8 @@ class Engine {
 
   /// Settles `results`, takes what is due, then works off `jobs` in order. An error is fatal. What
   /// it committed for them may not be durable yet: whoever may learn of it then is named by
-  /// `take_release`. Calls see, and leave behind, only what is durable.
+  /// `take_release`. Calls see, and leave behind, only what is durable. After an error every job
+  /// that `take_release` does not name has been answered with it.
   Status work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> results);
   /// For calls: commits inputs of jobs right away. Answered with all else that `take_release`
   /// names.
@@ -118,6 +126,8 @@ class Engine {
   Release take_release() { return std::exchange(release_, {}); }
   /// All of it: works, syncs, lets go.
   Status work(std::vector<Job> jobs, std::vector<AttemptResult> results);
+  /// Nothing will be worked off any more: answers those who wait for the end of long work.
+  void abandon(const Error& error);
   /// When `work` should be called even if nothing comes in; nothing: not before something does.
   std::optional<Instant> next_wake() const;
   Instant now() const { return clock_.now(); }
@@ -142,6 +152,8 @@ class Engine {
   /// Whether results were handed in that are not recorded yet, though they can be.
   bool results_left() const { return !unwritable_ && !(held_.empty() && later_.empty()); }
   Status fold() { return store_->fold(); }
+  /// For calls: what the call that runs takes of the load. Whatever answers later keeps it.
+  LoadShare take_admission() { return std::move(admission_); }
 
   // For calls: everything below runs on the engine's thread, between two batches. `who` of a change
   // is the name of the token behind it; empty: the engine itself.
@@ -249,8 +261,15 @@ class Engine {
   Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySink& sink,
          const Clock& clock, const RuntimeOptions& options, const Snapshot& snapshot, Vault vault);
 
-  Status work_through(std::vector<Job> jobs, std::vector<AttemptResult> results);
+  Status work_on(std::span<Job> jobs, std::vector<AttemptResult> results);
   Status take_inputs(std::span<Job> jobs, std::vector<AttemptResult>& results);
+  /// How much of a batch its first commit took.
+  struct Taken {
+    std::size_t work = 0, results = 0;
+    std::optional<Error> refused;  ///< The store cannot be written; all are answered so.
+  };
+  Status commit_part(std::span<const Work> work, std::span<const AttemptResult> results,
+                     std::span<const AdminRecord> admin, Taken& taken);
   Status commit_batch(std::span<const Work> work, std::span<const AttemptResult> results,
                       std::span<const AdminRecord> admin = {});
   Status commit_one_by_one(std::span<const Work> work, std::span<const AttemptResult> results);
@@ -258,11 +277,18 @@ class Engine {
                    const Error& error);
   Status give_up(const Work& work, const Error& error);
   Status give_up(const AttemptResult& result, const Error& error);
-  /// Takes all of it into `batch`.
+  /// Takes into `batch` what `commit_once` commits.
   Status fill(Batch& batch, WorkWatch& watch, std::span<const Work> work,
-              std::span<const AttemptResult> results, std::vector<WorkItem>& aside);
+              std::span<const AttemptResult> results, Taken& taken, std::vector<WorkItem>& aside);
+  /// One input or one result: it always fits.
+  Status commit_once(std::span<const Work> work, std::span<const AttemptResult> results) {
+    Taken taken;
+    return commit_once(work, results, {}, taken);
+  }
+  /// Commits the first of them: as many as fit into one commit (`commit_bytes_max`), at least one.
+  /// `taken` says how many, also after an error. `admin` is part of the commit of the last of them.
   Status commit_once(std::span<const Work> work, std::span<const AttemptResult> results,
-                     std::span<const AdminRecord> admin = {});
+                     std::span<const AdminRecord> admin, Taken& taken);
   /// Later: durable with the next sync, before anybody hears of it.
   enum class Durable : std::uint8_t { Now, Later };
   Status commit_rows(const Commit& commit, Durable when = Durable::Now) noexcept;
@@ -316,8 +342,13 @@ class Engine {
   Status commit_and_adopt(Batch& batch, Durable when = Durable::Now);
   Status commit_and_adopt(Batch& batch, const Commit& commit, Durable when) noexcept;
 
-  // Chores: long work, done a chunk at a time between two batches. True: done.
-  using Chore = std::function<Result<bool>(Engine&)>;
+  // Chores: long work, done a chunk at a time between two batches.
+  struct Chore {
+    std::function<Result<bool>(Engine&)> step;  ///< True: done.
+    /// Answers whoever waits for its end, where the engine ends first; may be empty.
+    std::function<void(const Error&)> refused = {};
+    LoadShare admission = {};  ///< Of the call that began it.
+  };
   Status do_chore();
 
   void hold_sending(Instant since);
@@ -421,6 +452,7 @@ class Engine {
   std::vector<AttemptResult> later_;  // and those that are for the next round, behind them
   std::optional<Error> unwritable_;   // why nothing can be written for now
   std::optional<Error> fault_;  // of the store, met by a call that had its answer: ends it all
+  LoadShare admission_;         // of the call that runs
   bool working_ = false;        // in `work_ahead`, which calls must not enter again
   std::optional<Instant> held_since_;
   Instant probe_at_{};

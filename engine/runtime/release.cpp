@@ -1,4 +1,6 @@
 // What leaves the engine once it is on the disk.
+#include <utility>
+
 #include "engine/runtime/engine.h"
 
 namespace onward {
@@ -25,13 +27,20 @@ void refuse(std::span<Job> jobs, const Error& error) {
   const EventAnswer lost{.kind = EventAnswer::Kind::Unavailable,
                          .code = "engine_stopped",
                          .message = "the engine has stopped: " + error.message};
+  const Error stopped{ErrorKind::Unavailable, lost.code, lost.message};
+  const auto answer = [](auto& done, auto what) {
+    if (done) std::exchange(done, nullptr)(std::move(what));
+  };
   for (Job& job : jobs) {
     if (auto* events = std::get_if<EventsJob>(&job))
-      events->done(std::vector<EventAnswer>(events->inputs.size(), lost));
+      answer(events->done, std::vector<EventAnswer>(events->inputs.size(), lost));
     else if (auto* contact = std::get_if<ContactJob>(&job))
-      contact->done(fail(ErrorKind::Unavailable, lost.code, lost.message));
+      answer(contact->done, Result<WorkAnswer>{tl::make_unexpected(stopped)});
     else if (auto* import = std::get_if<ImportJob>(&job))
-      import->done(std::vector<WorkAnswer>(import->inputs.size(), WorkAnswer{.event = lost}));
+      answer(import->done,
+             std::vector<WorkAnswer>(import->inputs.size(), WorkAnswer{.event = lost}));
+    else
+      answer(std::get<CallJob>(job).refused, stopped);
   }
 }
 }  // namespace onward

@@ -21,8 +21,6 @@ constexpr std::chrono::milliseconds kResultsWait{2};
 constexpr std::size_t kResultsMany = 256;
 /// Written at once, so that inputs that come meanwhile need not wait for more.
 constexpr std::size_t kResultsSlice = 64;
-/// Calls (not events) that may wait.
-constexpr std::size_t kCallsMax = 10'000;
 
 tl::unexpected<Error> not_now(const Error& unwritable) {
   return fail(unwritable.kind, unwritable.code,
@@ -41,25 +39,53 @@ tl::unexpected<Error> Runtime::Impl::not_running() const {
               closing ? "the server is stopping" : "the engine is not running");
 }
 
-Status Runtime::Impl::push(Job job, std::size_t events) {
+Result<LoadShare> Runtime::Impl::admit(JobWeight weight) {
+  const bool events = weight.events > 0;
+  if (!takes_jobs()) return not_running();
+  if (events && unwritable) return not_now(*unwritable);
+  const LoadLimits limits =
+      events ? LoadLimits{.count = options.intake_max, .bytes = options.intake_bytes_max}
+             : LoadLimits{.count = options.calls_max, .bytes = options.calls_bytes_max};
+  auto admission = LoadShare::take(events ? intake : calls, limits,
+                                   std::max<std::size_t>(weight.events, 1), weight.bytes);
+  if (!admission) return busy();
+  return *std::move(admission);
+}
+
+Status Runtime::Impl::push(Job job, JobWeight weight) {
   const std::lock_guard lock{mutex};
-  if (!started || closing || ended) return not_running();
-  if (events > 0 && unwritable) return not_now(*unwritable);
-  // One post larger than the whole queue is let in when nothing else waits.
-  if (events > 0 && events_waiting > 0 && events_waiting + events > options.intake_max)
-    return busy();
-  if (events == 0 && jobs.size() >= kCallsMax + options.intake_max) return busy();
+  auto admission = admit(weight);
+  if (!admission) return tl::make_unexpected(std::move(admission.error()));
+  std::visit([&](auto& one) { one.admission = *std::move(admission); }, job);
+  enqueue(std::move(job));
+  return {};
+}
+
+Result<std::shared_ptr<LoadShare>> Runtime::Impl::admit_call(std::size_t bytes) {
+  const std::lock_guard lock{mutex};
+  auto admission = admit({.events = 0, .bytes = kCallBytes + bytes});
+  if (!admission) return tl::make_unexpected(std::move(admission.error()));
+  return std::make_shared<LoadShare>(*std::move(admission));
+}
+
+Status Runtime::Impl::call_anyway(CallJob job) {
+  const std::lock_guard lock{mutex};
+  if (!takes_jobs()) return not_running();
+  enqueue(std::move(job));
+  return {};
+}
+
+void Runtime::Impl::enqueue(Job job) {
   jobs.push_back(std::move(job));
-  events_waiting += events;
   if (asleep) {
     asleep = false;
     wake.notify_one();
   }
-  return {};
 }
 
 void Runtime::Impl::take_results(std::vector<AttemptResult> finished) {
   const std::lock_guard lock{mutex};
+  for (AttemptResult& result : finished) take_response_room(result);
   const bool first = results.empty();
   if (first) {
     results = std::move(finished);
@@ -73,7 +99,16 @@ void Runtime::Impl::take_results(std::vector<AttemptResult> finished) {
   }
 }
 
-Status Runtime::Impl::read(bool fresh, std::function<void(StoreReader&, const Directory&)> query) {
+/// The number of results is bounded by the deliveries that are out. What receivers said is for
+/// people: where much of it waits, because the engine is held up, it is left out.
+void Runtime::Impl::take_response_room(AttemptResult& result) {
+  if (results_bytes + result.response.size() > options.results_bytes_max)
+    std::string{}.swap(result.response);
+  results_bytes += result.response.size();
+}
+
+Status Runtime::Impl::read(bool fresh, Refused refused,
+                           std::function<void(StoreReader&, const Directory&)> query) {
   auto ask = [this, query = std::move(query)] {
     std::shared_ptr<const Directory> names;
     {
@@ -83,11 +118,13 @@ Status Runtime::Impl::read(bool fresh, std::function<void(StoreReader&, const Di
     reader->ask([query, names](StoreReader& from) { query(from, *names); });
   };
   if (fresh)
-    return call([ask](Engine& of) {
-      Status folded = of.fold();
-      ask();
-      return folded;
-    });
+    return call(
+        [ask](Engine& of) {
+          Status folded = of.fold();
+          ask();
+          return folded;
+        },
+        std::move(refused));
   {
     const std::lock_guard lock{mutex};
     if (!started || ended)
@@ -145,6 +182,7 @@ void Runtime::Impl::take_slice(std::vector<AttemptResult>& settled) {
   if (sliced == slices.size()) {
     slices.clear();
     slices.swap(results);
+    results_bytes -= std::exchange(slices_bytes, results_bytes - slices_bytes);
     sliced = 0;
   }
   const std::size_t size = std::min(slices.size() - sliced, kResultsSlice);
@@ -158,11 +196,14 @@ void Runtime::Impl::take_slice(std::vector<AttemptResult>& settled) {
 bool Runtime::Impl::wait_for_work(std::vector<Job>& taken, std::vector<AttemptResult>& settled) {
   while (true) {
     watch_clock();
+    // Before the mutex is taken, since it reads the store and every post waits for the mutex. Only
+    // this thread changes what it depends on, so it holds until the thread works again.
+    const std::optional<Instant> next = engine->next_wake();
     {
       std::unique_lock lock{mutex};
       auto until = std::chrono::steady_clock::now() + kNapMax;
       bool due = false;
-      if (const auto next = engine->next_wake()) {
+      if (next) {
         const Duration left = *next - engine->now();
         due = left <= Duration::zero();
         until = std::min(until, std::chrono::steady_clock::now() + std::max(left, Duration{0}));
@@ -185,9 +226,7 @@ bool Runtime::Impl::wait_for_work(std::vector<Job>& taken, std::vector<AttemptRe
       if (unsynced) return false;
       taken.swap(jobs);
       take_slice(settled);
-      events_waiting = 0;
       if (stopping && taken.empty() && settled.empty() && !engine->results_left()) return false;
-      const auto next = engine->next_wake();
       due = next && *next <= engine->now();
       if (!taken.empty() || !settled.empty() || due) {
         return true;
@@ -251,7 +290,7 @@ void Runtime::Impl::refresh() {
     log_bytes = log;
     oldest_due = oldest;
   }
-  if (names) directory = std::move(names);
+  if (names) directory.swap(names);  // The old one is destroyed after the mutex is released.
   unwritable = engine->unwritable();
   held_since = engine->held_since();
   fields = engine->custom_fields();
@@ -294,6 +333,7 @@ void Runtime::Impl::fail_for_good(const Error& error) {
     tell = on_failure;
   }
   refuse(orphans, error);
+  engine->abandon(error);
   if (options.log) options.log({"engine.stopped", {{"message", error.message}}, LogLevel::Error});
   if (tell) tell(error.message);
 }
@@ -365,6 +405,7 @@ Status Runtime::stop(Duration patience) {
   }
   impl_->wake.notify_one();
   impl_->thread.join();
+  impl_->engine->abandon({ErrorKind::Unavailable, "stopping", "the server is stopping"});
   impl_->releases->stop();
   impl_->reader.reset();
   if (std::string reason = failure(); !reason.empty())

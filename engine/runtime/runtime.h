@@ -233,7 +233,9 @@ struct RuntimeFigures {
   std::uint64_t attempts_after_unknown = 0;  ///< Their receiver may have had the request before.
   std::uint64_t commits = 0, inputs = 0;
   std::uint64_t commit_micros_total = 0;
-  std::size_t queued = 0, pending = 0, queued_max = 0;
+  std::size_t pending = 0;
+  std::size_t queued = 0, queued_max = 0;              ///< Events that are not answered yet.
+  std::size_t queued_bytes = 0, queued_bytes_max = 0;  ///< What they take of memory.
   std::uint64_t bytes_on_disk = 0, log_bytes = 0;
   std::optional<Instant> oldest_due;
   std::optional<Instant> held_since;  ///< Since when nothing is sent.
@@ -297,8 +299,18 @@ struct RuntimeOptions {
   /// How long after its end what a request said is kept, and a run; nothing: for ever. Runs are
   /// kept no shorter than bodies: a contact's are found through them when it is forgotten.
   std::optional<Duration> keep_bodies, keep_runs;
-  std::size_t intake_max = 20'000;      ///< Events that wait; beyond: Busy.
-  std::size_t batch_max = 1'000;        ///< Inputs in one commit.
+  /// Events, changes and imports that are taken and not answered yet, wherever they are; beyond
+  /// either: Busy.
+  std::size_t intake_max = 20'000;
+  std::size_t intake_bytes_max = std::size_t{64} << 20;
+  /// The same of calls, such as the text of a scenario that is applied.
+  std::size_t calls_max = 10'000;
+  std::size_t calls_bytes_max = std::size_t{64} << 20;
+  /// Of outcomes of attempts that wait for the engine; beyond, excerpts of responses are left out.
+  std::size_t results_bytes_max = std::size_t{16} << 20;
+  std::size_t batch_max = 1'000;  ///< Inputs in one commit.
+  /// A commit ends with the input with which its new rows reach this.
+  std::size_t commit_bytes_max = std::size_t{16} << 20;
   std::size_t endpoint_window = 1'000;  ///< Deliveries of one endpoint in memory.
   std::size_t window = 20'000;          ///< Deliveries of all endpoints in memory.
   std::filesystem::path key_file;  ///< Of the master key; empty: in memory, gone with the process.

@@ -21,11 +21,14 @@ bool has_turn(const std::shared_ptr<Work>& work, const Result<Turn>& turn) {
   if (!turn) work->done(tl::make_unexpected(turn.error()));
   return turn.has_value();
 }
-template <class Work>
-void unless_taken(const std::shared_ptr<Work>& work, const Status& taken) {
-  if (!taken) work->done(tl::make_unexpected(taken.error()));
-}
 }  // namespace
+
+/// The engine's part of `work`, which was admitted when it was asked for.
+template <class Work>
+void Runtime::Impl::go_on(const std::shared_ptr<Work>& work, std::function<Status(Engine&)> act) {
+  if (Status taken = call_anyway({.call = std::move(act), .refused = refusing(work->done)}); !taken)
+    work->done(tl::make_unexpected(std::move(taken.error())));
+}
 
 std::shared_ptr<const ScenarioBook> Runtime::Impl::shown_book() const {
   const std::lock_guard lock{mutex};
@@ -68,13 +71,13 @@ Status Runtime::apply(std::string id, std::string text, Done<Result<ApplyAnswer>
 /// Author thread.
 void Runtime::Impl::begin_apply(const std::shared_ptr<Applying>& work, Turn turn) {
   if (!work->migration.wanted) return author_apply(work, std::move(turn));
-  unless_taken(work, call([this, work, turn](Engine& of) -> Status {
-                 work->census = of.census(work->id);
-                 authors->queue().again(turn, [this, work](Result<Turn> again) {
-                   if (has_turn(work, again)) author_apply(work, std::move(*again));
-                 });
-                 return {};
-               }));
+  go_on(work, [this, work, turn](Engine& of) -> Status {
+    work->census = of.census(work->id);
+    authors->queue().again(turn, [this, work](Result<Turn> again) {
+      if (has_turn(work, again)) author_apply(work, std::move(*again));
+    });
+    return {};
+  });
 }
 
 /// Author thread.
@@ -92,9 +95,8 @@ void Runtime::Impl::author_apply(const std::shared_ptr<Applying>& work, Turn tur
     work->moves = std::move(*moves);
   }
   work->made = std::make_shared<Authored>(std::move(*made));
-  unless_taken(work, call([this, work, turn = std::move(turn)](Engine& of) {
-                 return commit_apply(of, work, turn);
-               }));
+  go_on(work,
+        [this, work, turn = std::move(turn)](Engine& of) { return commit_apply(of, work, turn); });
 }
 
 /// Engine thread.
@@ -149,13 +151,13 @@ Status Runtime::plan(std::string id, std::string text, MigrationRequest migratio
   return impl_->ask_author(
       std::move(id), bytes, [impl = impl_.get(), work, make](Result<Turn> turn) {
         if (!has_turn(work, turn)) return;
-        unless_taken(work, impl->call([impl, work, make, turn = *turn](Engine& of) -> Status {
+        impl->go_on(work, [impl, work, make, turn = *turn](Engine& of) -> Status {
           impl->refresh();
           work->census = of.census(work->id);
           work->book = impl->shown_book();
           impl->authors->queue().again(turn, make);
           return {};
-        }));
+        });
       });
 }
 
@@ -196,9 +198,8 @@ void Runtime::Impl::author_copy(const std::shared_ptr<Copying>& work, Turn turn)
                       [&] { return shown_book()->author_copy(work->id, work->new_id); });
   if (!made) return work->done(tl::make_unexpected(std::move(made.error())));
   work->made = std::make_shared<Authored>(std::move(*made));
-  unless_taken(work, call([this, work, turn = std::move(turn)](Engine& of) {
-                 return commit_copy(of, work, turn);
-               }));
+  go_on(work,
+        [this, work, turn = std::move(turn)](Engine& of) { return commit_copy(of, work, turn); });
 }
 
 /// Engine thread.
@@ -230,21 +231,24 @@ struct Runtime::Impl::Sizing {
   Done<Result<ScenarioVersions>> done;
   std::vector<Version> left;
   std::map<Version, std::size_t> sizes;
+  LoadShare admission = {};
 };
 
 Status Runtime::versions(std::string id, Done<Result<ScenarioVersions>> done) {
   auto work = std::make_shared<Impl::Sizing>(
       Impl::Sizing{.id = std::move(id), .done = std::move(done), .left = {}, .sizes = {}});
-  return impl_->call([impl = impl_.get(), work](Engine& of) -> Status {
+  const auto act = [impl = impl_.get(), work](Engine& of) -> Status {
     work->left = of.book().unsized(work->id);
     if (work->left.empty()) {
       work->done(of.versions(work->id, {}));
       return {};
     }
+    work->admission = of.take_admission();
     impl->refresh();
     impl->count_nodes(work);
     return {};
-  });
+  };
+  return impl_->call(act, refusing(work->done));
 }
 
 /// A few at a time, so that nobody waits for a thousand versions.
@@ -258,32 +262,37 @@ void Runtime::Impl::count_nodes(const std::shared_ptr<Sizing>& work) {
       work->sizes[version] = from->size_of({work->id, version});
     }
     if (!work->left.empty()) return count_nodes(work);
-    unless_taken(work, call(asking<ScenarioVersions>(showing(), work->done, [work](Engine& of) {
-                   return of.versions(work->id, work->sizes);
-                 })));
+    CallJob job = asking<ScenarioVersions>(
+        showing(), work->done, [work](Engine& of) { return of.versions(work->id, work->sizes); });
+    if (Status taken = call_anyway(std::move(job)); !taken)
+      work->done(tl::make_unexpected(std::move(taken.error())));
   };
   authors->queue().ask_anyway({}, some);
 }
 
 Status Runtime::stats(std::string id, Version version, Done<Result<ScenarioStats>> done) {
-  return impl_->call([impl = impl_.get(), name = VersionName{std::move(id), version},
-                      done = std::move(done)](Engine& of) -> Status {
+  const auto act = [impl = impl_.get(), name = VersionName{std::move(id), version},
+                    done](Engine& of) -> Status {
     const ScenarioBook& known = of.book();
     if (name.version == 0 || known.built(name) != nullptr || known.is_unreadable(name)) {
       done(of.stats(name.scenario, name.version, nullptr));
       return {};
     }
     impl->refresh();
-    impl->authors->queue().ask_anyway({}, [impl, name, done](Result<Turn> turn) {
+    auto admission = std::make_shared<LoadShare>(of.take_admission());
+    impl->authors->queue().ask_anyway({}, [impl, name, done, admission](Result<Turn> turn) {
       if (!turn) return done(tl::make_unexpected(std::move(turn.error())));
       const auto find = [name, scenario = impl->look_up(name)](Engine& engine) {
         return engine.stats(name.scenario, name.version, scenario);
       };
-      if (Status taken = impl->call(asking<ScenarioStats>(impl->showing(), done, find)); !taken)
-        done(tl::make_unexpected(taken.error()));
+      CallJob job = asking<ScenarioStats>(impl->showing(), done, find);
+      job.admission = std::move(*admission);
+      if (Status taken = impl->call_anyway(std::move(job)); !taken)
+        done(tl::make_unexpected(std::move(taken.error())));
     });
     return {};
-  });
+  };
+  return impl_->call(act, refusing(done));
 }
 
 /// Author thread.
@@ -305,10 +314,10 @@ void Runtime::Impl::read_wanted() {
     authors->queue().ask_anyway({}, [this, name = std::move(name)](const Result<Turn>& turn) {
       if (!turn) return;  // the next start reads it
       auto scenario = shown_book()->load(name);
-      (void)call([name, scenario = std::move(scenario)](Engine& of) -> Status {
+      (void)call_anyway({.call = [name, scenario = std::move(scenario)](Engine& of) -> Status {
         of.adopt_version(name, scenario);
         return {};
-      });
+      }});
     });
 }
 }  // namespace onward

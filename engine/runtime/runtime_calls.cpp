@@ -8,17 +8,26 @@
 #include "engine/runtime/guarded.h"
 #include "engine/runtime/runtime_impl.h"
 #include "engine/runtime/webhook_test.h"
+#include "engine/runtime/weight.h"
 #include "engine/secrets/bytes.h"
 
 namespace onward {
 // ---- events and contacts ----
 
+namespace {
+JobWeight weight_of_all(const std::vector<Input>& inputs) {
+  JobWeight weight{.events = std::max<std::size_t>(inputs.size(), 1)};
+  for (const Input& input : inputs) weight.bytes += weight_of(input);
+  return weight;
+}
+}  // namespace
+
 Status Runtime::events(std::vector<EventInput> events, Done<std::vector<EventAnswer>> done) {
-  const std::size_t count = events.size();
   EventsJob job{.done = std::move(done)};
-  job.inputs.reserve(count);
+  job.inputs.reserve(events.size());
   for (EventInput& event : events) job.inputs.emplace_back(std::move(event));
-  return impl_->push(std::move(job), std::max<std::size_t>(count, 1));
+  const JobWeight weight = weight_of_all(job.inputs);
+  return impl_->push(std::move(job), weight);
 }
 
 namespace {
@@ -48,7 +57,8 @@ Status Runtime::patch_contact(ContactRef who, ContactPatch patch, bool create,
     if (auto refusal = refusal_of(answer->event)) return done(tl::make_unexpected(*refusal));
     done(answer_of(std::move(*answer)));
   };
-  return impl_->push(std::move(job), 1);
+  const JobWeight weight{.events = 1, .bytes = weight_of(job.input)};
+  return impl_->push(std::move(job), weight);
 }
 
 namespace {
@@ -92,12 +102,16 @@ void Runtime::Impl::answer_import(std::vector<ImportAnswer> answers, const std::
       fmt::format("{} created, {} updated, {} unchanged, {} refused", count(Kind::Created),
                   count(Kind::Updated), count(Kind::Unchanged), count(Kind::Refused));
   const auto shared = std::make_shared<std::vector<ImportAnswer>>(std::move(answers));
-  const Status taken = call([who, text = std::move(text), shared, done](Engine& of) -> Status {
-    Status noted = of.note(of.activity_of("contacts.imported", {}, who, text));
-    done(std::move(*shared));
-    return noted;
-  });
-  if (!taken) done(std::move(*shared));
+  // The contacts are committed, so the answer is the same where the log cannot have it.
+  const auto answer = [shared, done](const Error&) { done(std::move(*shared)); };
+  const Status taken = call(
+      [who, text = std::move(text), shared, done](Engine& of) -> Status {
+        Status noted = of.note(of.activity_of("contacts.imported", {}, who, text));
+        done(std::move(*shared));
+        return noted;
+      },
+      answer);
+  if (!taken) answer(taken.error());
 }
 
 Status Runtime::import_contacts(std::vector<ContactInput> contacts, ImportMode mode,
@@ -107,7 +121,7 @@ Status Runtime::import_contacts(std::vector<ContactInput> contacts, ImportMode m
   for (ContactInput& contact : contacts)
     inputs.emplace_back(PatchInput{
         .who = std::move(contact.who), .patch = std::move(contact.patch), .quiet = !mode.trigger});
-  const std::size_t count = std::max<std::size_t>(inputs.size(), 1);
+  const JobWeight weight = weight_of_all(inputs);
   if (!mode.dry_run)
     return impl_->push(ImportJob{.inputs = std::move(inputs),
                                  .done =
@@ -116,24 +130,24 @@ Status Runtime::import_contacts(std::vector<ContactInput> contacts, ImportMode m
                                        impl->answer_import(import_answers_of(std::move(answers)),
                                                            who, done);
                                      }},
-                       count);
-  return impl_->push(
-      CallJob{
-          [inputs = std::move(inputs), done = std::move(done)](Engine& engine) mutable -> Status {
-            engine.rehearse(std::move(inputs), [done](Result<std::vector<WorkAnswer>> answers) {
-              if (answers)
-                done(import_answers_of(std::move(*answers)));
-              else
-                done(tl::make_unexpected(std::move(answers.error())));
-            });
-            return {};
-          }},
-      count);
+                       weight);
+  CallJob job{.call = [inputs = std::move(inputs), done](Engine& engine) mutable -> Status {
+                engine.rehearse(std::move(inputs), [done](Result<std::vector<WorkAnswer>> answers) {
+                  if (answers)
+                    done(import_answers_of(std::move(*answers)));
+                  else
+                    done(tl::make_unexpected(std::move(answers.error())));
+                });
+                return {};
+              },
+              .refused = refusing(done)};
+  return impl_->push(std::move(job), weight);
 }
 
 Status Runtime::forget_contact(ContactName who, Done<Result<bool>> done, std::string by) {
-  return impl_->call([this, who = std::move(who), done = std::move(done),
-                      by = std::move(by)](Engine& engine) -> Status {
+  auto refused = refusing(done);
+  const auto act = [this, who = std::move(who), done = std::move(done),
+                    by = std::move(by)](Engine& engine) -> Status {
     auto key = engine.guarded("engine.call", [&] { return engine.find_contact(who); });
     if (!key) {
       done(tl::make_unexpected(key.error()));
@@ -156,14 +170,17 @@ Status Runtime::forget_contact(ContactName who, Done<Result<bool>> done, std::st
     // The number alone: the log must not remember whom nobody else does.
     return engine.note(engine.activity_of("contact.forgotten", {}, by,
                                           fmt::format("contact number {}", (*key)->value)));
-  });
+  };
+  return impl_->call(act, std::move(refused));
 }
 
 Status Runtime::contact(ContactName who, Done<Result<ContactAnswer>> done) {
-  return impl_->call([who = std::move(who), done = std::move(done)](Engine& engine) -> Status {
-    done(engine.guarded("engine.call", [&] { return engine.contact(who); }));
-    return {};
-  });
+  return impl_->call(
+      [who = std::move(who), done](Engine& engine) -> Status {
+        done(engine.guarded("engine.call", [&] { return engine.contact(who); }));
+        return {};
+      },
+      refusing(done));
 }
 
 // ---- scenarios ----
@@ -181,10 +198,15 @@ Status Runtime::version_text(std::string id, Version version, Done<Result<Versio
 
 Status Runtime::activate(std::string id, std::optional<std::vector<std::string>> test_emails,
                          Done<Result<ScenarioInfo>> done, std::string who) {
-  return impl_->call_after(id, std::move(done),
-                           [id, emails = std::move(test_emails), who = std::move(who)](Engine& of) {
-                             return of.activate(id, emails, who);
-                           });
+  std::size_t bytes = 0;
+  if (test_emails)
+    for (const std::string& email : *test_emails) bytes += sizeof(email) + email.size();
+  return impl_->call_after(
+      id, std::move(done),
+      [id, emails = std::move(test_emails), who = std::move(who)](Engine& of) {
+        return of.activate(id, emails, who);
+      },
+      bytes);
 }
 
 Status Runtime::hold(std::string id, Done<Result<ScenarioInfo>> done, std::string who) {
@@ -226,11 +248,12 @@ Status Runtime::by_hand(ByHand act, DeliveryKey delivery, Done<Result<ByHandAnsw
 
 Status Runtime::by_hand(ByHand act, DeliveryQuery which, bool dry_run,
                         Done<Result<ByHandAnswer>> done, std::string who) {
-  return impl_->call([act, which = std::move(which), dry_run, done = std::move(done),
-                      who = std::move(who)](Engine& of) -> Status {
-    of.by_hand(act, which, dry_run, who, done);
-    return {};
-  });
+  return impl_->call(
+      [act, which = std::move(which), dry_run, done, who = std::move(who)](Engine& of) -> Status {
+        of.by_hand(act, which, dry_run, who, done);
+        return {};
+      },
+      refusing(done));
 }
 
 /// The reader finds them, the engine resumes them.
@@ -259,14 +282,15 @@ void Runtime::Impl::resume_some(const std::shared_ptr<Resuming>& work) {
     auto list = guarded("reader.query", options.log, find);
     if (!list) return refuse(list.error());
     work->cursor = list->next;
-    if (Status taken = call([this, work, runs = std::move(list->runs)](Engine& of) -> Status {
-          return resume_page(of, work, runs);
-        });
+    if (Status taken = call([this, work, runs = std::move(list->runs)](
+                                Engine& of) -> Status { return resume_page(of, work, runs); },
+                            refuse);
         !taken)
       refuse(taken.error());
   };
   // Folded, so that what was parked a moment ago is found.
-  if (Status taken = read(/*fresh=*/work->cursor.empty(), found); !taken) refuse(taken.error());
+  if (Status taken = read(/*fresh=*/work->cursor.empty(), refuse, found); !taken)
+    refuse(taken.error());
 }
 
 Status Runtime::Impl::resume_page(Engine& of, const std::shared_ptr<Resuming>& work,
@@ -282,10 +306,11 @@ Status Runtime::Impl::resume_page(Engine& of, const std::shared_ptr<Resuming>& w
               answer && answer->found && answer->event.kind == EventAnswer::Kind::Accepted;
           if (taken) ++work->count;
           if (!last) return;
+          const auto refuse = refusing(work->done);
           if (Status next =
-                  call([this, work](Engine& engine) { return resume_next(engine, work); });
+                  call([this, work](Engine& engine) { return resume_next(engine, work); }, refuse);
               !next)
-            work->done(tl::make_unexpected(next.error()));
+            refuse(next.error());
         }});
   return of.take_now(std::move(resumed));
 }
@@ -356,59 +381,64 @@ std::function<void(StoreReader&, const Directory&)> finding(const LogSink& log,
 
 Status Runtime::runs(ContactName who, std::size_t limit, std::string cursor, bool fresh,
                      Done<Result<RunPage>> done) {
-  return impl_->read(fresh, finding(impl_->options.log, std::move(done),
-                                    [who = std::move(who), limit, cursor = std::move(cursor)](
-                                        StoreReader& from, const Directory& names) {
-                                      return query_runs(from, names, who, limit, cursor);
-                                    }));
+  return impl_->read(fresh, refusing(done),
+                     finding(impl_->options.log, done,
+                             [who = std::move(who), limit, cursor = std::move(cursor)](
+                                 StoreReader& from, const Directory& names) {
+                               return query_runs(from, names, who, limit, cursor);
+                             }));
 }
 
 Status Runtime::live_runs(RunQuery which, std::size_t limit, std::string cursor, bool fresh,
                           Done<Result<RunPage>> done) {
-  return impl_->read(fresh, finding(impl_->options.log, std::move(done),
-                                    [which = std::move(which), limit, cursor = std::move(cursor)](
-                                        StoreReader& from, const Directory& names) {
-                                      return query_live_runs(from, names, which, limit, cursor);
-                                    }));
+  return impl_->read(fresh, refusing(done),
+                     finding(impl_->options.log, done,
+                             [which = std::move(which), limit, cursor = std::move(cursor)](
+                                 StoreReader& from, const Directory& names) {
+                               return query_live_runs(from, names, which, limit, cursor);
+                             }));
 }
 
 Status Runtime::deliveries(DeliveryQuery which, std::size_t limit, std::string cursor, bool fresh,
                            Done<Result<DeliveryPage>> done) {
-  return impl_->read(fresh, finding(impl_->options.log, std::move(done),
-                                    [which = std::move(which), limit, cursor = std::move(cursor)](
-                                        StoreReader& from, const Directory& names) {
-                                      return query_deliveries(from, names, which, limit, cursor);
-                                    }));
+  return impl_->read(fresh, refusing(done),
+                     finding(impl_->options.log, done,
+                             [which = std::move(which), limit, cursor = std::move(cursor)](
+                                 StoreReader& from, const Directory& names) {
+                               return query_deliveries(from, names, which, limit, cursor);
+                             }));
 }
 
 Status Runtime::logs(std::string scenario, std::optional<Instant> since, std::size_t limit,
                      std::string cursor, Done<Result<LogPage>> done) {
-  return impl_->read(
-      false, finding(impl_->options.log, std::move(done),
-                     [recent = impl_->recent, scenario = std::move(scenario), since, limit,
-                      cursor = std::move(cursor)](StoreReader& from,
-                                                  const Directory& names) -> Result<LogPage> {
-                       if (!scenario.empty() && !names.by_id.contains(scenario))
-                         return fail(ErrorKind::NotFound, "unknown_scenario",
-                                     "there is no scenario \"" + scenario + "\"");
-                       return query_logs(from, *recent, scenario, since, limit, cursor);
-                     }));
+  return impl_->read(false, refusing(done),
+                     finding(impl_->options.log, done,
+                             [recent = impl_->recent, scenario = std::move(scenario), since, limit,
+                              cursor = std::move(cursor)](
+                                 StoreReader& from, const Directory& names) -> Result<LogPage> {
+                               if (!scenario.empty() && !names.by_id.contains(scenario))
+                                 return fail(ErrorKind::NotFound, "unknown_scenario",
+                                             "there is no scenario \"" + scenario + "\"");
+                               return query_logs(from, *recent, scenario, since, limit, cursor);
+                             }));
 }
 
 Status Runtime::delivery(DeliveryKey key, bool fresh, Done<Result<DeliveryView>> done) {
-  return impl_->read(fresh, finding(impl_->options.log, std::move(done),
-                                    [key](StoreReader& from, const Directory& names) {
-                                      return query_delivery(from, names, key);
-                                    }));
+  return impl_->read(
+      fresh, refusing(done),
+      finding(impl_->options.log, done, [key](StoreReader& from, const Directory& names) {
+        return query_delivery(from, names, key);
+      }));
 }
 
 Status Runtime::contacts(std::string group, std::size_t limit, std::string cursor, bool fresh,
                          Done<Result<ContactPage>> done) {
-  return impl_->read(fresh, finding(impl_->options.log, std::move(done),
-                                    [group = std::move(group), limit, cursor = std::move(cursor)](
-                                        StoreReader& from, const Directory&) {
-                                      return query_contacts(from, group, limit, cursor);
-                                    }));
+  return impl_->read(fresh, refusing(done),
+                     finding(impl_->options.log, done,
+                             [group = std::move(group), limit, cursor = std::move(cursor)](
+                                 StoreReader& from, const Directory&) {
+                               return query_contacts(from, group, limit, cursor);
+                             }));
 }
 
 // ---- figures and tokens ----
@@ -431,8 +461,10 @@ RuntimeFigures Runtime::figures() const {
   shown.commit_micros_total = from.commit_micros_total;
   shown.pending = static_cast<std::size_t>(std::max<std::int64_t>(from.pending, 0));
   shown.oldest_due = impl_->oldest_due;
-  shown.queued = impl_->events_waiting;
+  shown.queued = impl_->intake->count;
   shown.queued_max = impl_->options.intake_max;
+  shown.queued_bytes = impl_->intake->bytes;
+  shown.queued_bytes_max = impl_->options.intake_bytes_max;
   shown.bytes_on_disk = impl_->bytes_on_disk;
   shown.log_bytes = impl_->log_bytes;
   shown.held_since = impl_->held_since;
@@ -530,8 +562,9 @@ Status Runtime::rekey(Done<Result<RekeyAnswer>> done, std::string who) {
 
 Status Runtime::test_webhook(std::string scenario, std::string node,
                              Done<Result<WebhookTestAnswer>> done, std::string who) {
-  return impl_->call([this, scenario = std::move(scenario), node = std::move(node),
-                      done = std::move(done), who = std::move(who)](Engine& engine) -> Status {
+  auto refused = refusing(done);
+  const auto act = [this, scenario = std::move(scenario), node = std::move(node),
+                    done = std::move(done), who = std::move(who)](Engine& engine) -> Status {
     auto task = engine.guarded("engine.call", [&] { return engine.webhook_test(scenario, node); });
     if (!task) {
       done(tl::make_unexpected(std::move(task.error())));
@@ -548,6 +581,7 @@ Status Runtime::test_webhook(std::string scenario, std::string node,
     });
     if (!taken) done(tl::make_unexpected(taken.error()));
     return {};
-  });
+  };
+  return impl_->call(act, std::move(refused));
 }
 }  // namespace onward

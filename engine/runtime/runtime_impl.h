@@ -23,6 +23,12 @@
 #include "engine/secrets/secret_source.h"
 
 namespace onward {
+/// What of a load a job takes until it is answered. No events: it is a call.
+struct JobWeight {
+  std::size_t events = 0;
+  std::size_t bytes = 0;
+};
+
 /// A fault of the store ends the engine; one of the asker is only answered.
 template <class T>
 Status answered(const Result<T>& result) {
@@ -30,20 +36,28 @@ Status answered(const Result<T>& result) {
   return {};
 }
 
+/// Answers a call that the engine did not come to.
+template <class T>
+std::function<void(const Error&)> refusing(Done<Result<T>> done) {
+  return [done = std::move(done)](const Error& error) { done(tl::make_unexpected(error)); };
+}
+
 /// The call that answers `done` with what `act` finds.
 ///
 /// `seen` is called in between: what the act changed is shown to other threads before it is
 /// answered.
 template <class T, class Act>
-std::function<Status(Engine&)> asking(std::function<void()> seen, Done<Result<T>> done, Act act) {
-  return [seen = std::move(seen), done = std::move(done),
-          act = std::move(act)](Engine& engine) mutable -> Status {
-    Result<T> result = engine.guarded("engine.call", [&] { return act(engine); });
-    Status status = answered(result);
-    seen();
-    done(std::move(result));
-    return status;
-  };
+CallJob asking(std::function<void()> seen, Done<Result<T>> done, Act act) {
+  auto refused = refusing(done);
+  return {.call = [seen = std::move(seen), done = std::move(done),
+                   act = std::move(act)](Engine& engine) mutable -> Status {
+            Result<T> result = engine.guarded("engine.call", [&] { return act(engine); });
+            Status status = answered(result);
+            seen();
+            done(std::move(result));
+            return status;
+          },
+          .refused = std::move(refused)};
 }
 
 /// Hands over between the edges' threads, the engine thread, the author thread, the deliverer and
@@ -61,14 +75,31 @@ struct Runtime::Impl final : DeliverySink {
   void withdraw(std::vector<DeliveryKey> keys) override { deliverer->withdraw(std::move(keys)); }
   void pause(bool paused) override { deliverer->pause(paused); }
 
-  Status push(Job job, std::size_t events);
-  tl::unexpected<Error> not_running() const;  // with the mutex
-  Status call(std::function<Status(Engine&)> call) { return push(CallJob{std::move(call)}, 0); }
+  using Refused = std::function<void(const Error&)>;
+  bool takes_jobs() const { return started && !closing && !ended; }  // with the mutex
+  tl::unexpected<Error> not_running() const;                         // with the mutex
+  Result<LoadShare> admit(JobWeight weight);                         // with the mutex
+  void enqueue(Job job);                                             // with the mutex
+  Status push(Job job, JobWeight weight);
+  /// `bytes` of what the call holds, where that may be much.
+  Status call(CallJob job, std::size_t bytes = 0) {
+    return push(std::move(job), {.events = 0, .bytes = kCallBytes + bytes});
+  }
+  Status call(std::function<Status(Engine&)> act, Refused refused = nullptr) {
+    return call(CallJob{.call = std::move(act), .refused = std::move(refused)});
+  }
+  /// Also where there is no room: the engine's own, or the next step of what was admitted.
+  Status call_anyway(CallJob job);
+  /// The share of a call that does not go to the engine at once.
+  Result<std::shared_ptr<LoadShare>> admit_call(std::size_t bytes);
   /// A call that the engine takes after all that waits for texts of `scenario` to be read.
   template <class T, class Act>
-  Status call_after(const std::string& scenario, Done<Result<T>> done, Act act);
+  Status call_after(const std::string& scenario, Done<Result<T>> done, Act act,
+                    std::size_t bytes = 0);
   // runtime_author.cpp
   Status ask_author(std::string scenario, std::size_t bytes, AuthorQueue::Task task);
+  template <class Work>
+  void go_on(const std::shared_ptr<Work>& work, std::function<Status(Engine&)> act);
   struct Applying;
   struct Planning;
   struct Copying;
@@ -82,7 +113,9 @@ struct Runtime::Impl final : DeliverySink {
   std::shared_ptr<const Scenario> look_up(const VersionName& name);
   void read_wanted();
   std::shared_ptr<const ScenarioBook> shown_book() const;
-  Status read(bool fresh, std::function<void(StoreReader&, const Directory&)> query);
+  Status read(bool fresh, Refused refused,
+              std::function<void(StoreReader&, const Directory&)> query);
+  void take_response_room(AttemptResult& result);
   void take_results(std::vector<AttemptResult> finished);
   void run();
   void take_slice(std::vector<AttemptResult>& settled);
@@ -122,7 +155,7 @@ struct Runtime::Impl final : DeliverySink {
   std::vector<Job> jobs;  // guarded by mutex, as all below
   std::vector<AttemptResult> results;
   Steady::time_point results_since{};  // when the first of them came
-  std::size_t events_waiting = 0;
+  std::size_t results_bytes = 0;       // what receivers said, of these and of `slices`
   bool asleep = false;
   bool started = false;   // may take jobs
   bool closing = false;   // takes no more
@@ -141,9 +174,14 @@ struct Runtime::Impl final : DeliverySink {
   std::optional<Instant> held_since;
   std::optional<Instant> oldest_due;
 
+  static constexpr std::size_t kCallBytes = 1'024;  // of a call without much of its own
+  const std::shared_ptr<Load> intake = std::make_shared<Load>();
+  const std::shared_ptr<Load> calls = std::make_shared<Load>();
+
   // The engine thread's own.
   std::vector<AttemptResult> slices;  // taken, and written up to `sliced`
   std::size_t sliced = 0;
+  std::size_t slices_bytes = 0;
   std::uint64_t generation = 0;  // of the directory
   std::shared_ptr<const SecretValues> shown_secrets;
   std::uint64_t log_told = 0;  // how long the write-ahead log was when it was told of last
@@ -155,15 +193,21 @@ struct Runtime::Impl final : DeliverySink {
 };
 
 template <class T, class Act>
-Status Runtime::Impl::call_after(const std::string& scenario, Done<Result<T>> done, Act act) {
+Status Runtime::Impl::call_after(const std::string& scenario, Done<Result<T>> done, Act act,
+                                 std::size_t bytes) {
   if (!authors->queue().has(scenario))
-    return call(asking(showing(), std::move(done), std::move(act)));
-  authors->queue().ask_anyway(scenario, [this, done = std::move(done), act = std::move(act)](
-                                            Result<AuthorQueue::Turn> turn) mutable {
-    if (!turn) return done(tl::make_unexpected(std::move(turn.error())));
-    if (Status taken = call(asking(showing(), done, std::move(act))); !taken)
-      done(tl::make_unexpected(std::move(taken.error())));
-  });
+    return call(asking(showing(), std::move(done), std::move(act)), bytes);
+  auto admission = admit_call(bytes);
+  if (!admission) return tl::make_unexpected(std::move(admission.error()));
+  authors->queue().ask_anyway(
+      scenario, [this, done = std::move(done), act = std::move(act),
+                 admission = std::move(*admission)](Result<AuthorQueue::Turn> turn) mutable {
+        if (!turn) return done(tl::make_unexpected(std::move(turn.error())));
+        CallJob job = asking(showing(), done, std::move(act));
+        job.admission = std::move(*admission);
+        if (Status taken = call_anyway(std::move(job)); !taken)
+          done(tl::make_unexpected(std::move(taken.error())));
+      });
   return {};
 }
 }  // namespace onward

@@ -81,14 +81,14 @@ void Engine::follow_switch(NodePlace place, const NodeSwitch& node) {
     // Called back at once: were it left to the chore, one that is resumed before its turn would
     // be neither waiting nor on its way.
     withdraw(dispatcher_.recall(place.first, place.second));
-    chores_.emplace_back([place, after = DeliveryKey{}](Engine& engine) mutable {
+    chores_.push_back({.step = [place, after = DeliveryKey{}](Engine& engine) mutable {
       return engine.park_some(place, after);
-    });
+    }});
   } else {
-    chores_.emplace_back(
-        [place, since = node.since, after = DeliveryKey{}](Engine& engine) mutable {
+    chores_.push_back(
+        {.step = [place, since = node.since, after = DeliveryKey{}](Engine& engine) mutable {
           return engine.unpark_some(place, since, after);
-        });
+        }});
   }
 }
 

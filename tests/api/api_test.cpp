@@ -187,9 +187,9 @@ TEST_CASE("fault 76: of many callers who bring one event at once, one takes effe
   store.asked.wait();
   for (const auto& caller : callers) caller->send(request);
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{20};
-  while ((*runtime)->figures().queued < kCallers && std::chrono::steady_clock::now() < until)
+  while ((*runtime)->figures().queued <= kCallers && std::chrono::steady_clock::now() < until)
     std::this_thread::yield();
-  CHECK((*runtime)->figures().queued == kCallers);
+  CHECK((*runtime)->figures().queued == 1 + kCallers);  // The first is not answered yet.
   store.goes_on.count_down();
   CHECK(round() == std::pair{std::size_t{1}, kCallers - 1});
 

@@ -1,6 +1,12 @@
+#include <algorithm>
+#include <map>
+#include <string>
+
+#include <fmt/format.h>
 #include <catch2/catch.hpp>
 
 #include "engine/store/memory_store.h"
+#include "engine/store/passing_store.h"
 #include "tests/runtime/relay.h"
 #include "tests/support/faulty_store.h"
 #include "tests/support/stage.h"
@@ -211,4 +217,147 @@ TEST_CASE("when its window ends a delivery has its last attempt, whatever it wai
   CHECK(stage.sink().tasks[0].last);
   stage.reply(503);
   CHECK(stage.counts("tell")[Counter::Failed] == 1);
+}
+
+namespace {
+/// Counts what each commit holds, and can fail to say which timers are due.
+class CountingStore final : public PassingStore {
+ public:
+  using PassingStore::PassingStore;
+  Status commit(const Commit& commit) override {
+    contacts.push_back(commit.contacts.size());
+    return PassingStore::commit(commit);
+  }
+  Result<std::vector<IdentityMatch>> identify(std::span<const IdentityQuery> queries) override {
+    looked_up += queries.size();
+    return PassingStore::identify(queries);
+  }
+  std::optional<Instant> next_timer() override {
+    return broken ? Instant::min() : PassingStore::next_timer();
+  }
+  Result<std::vector<Timer>> timers_due(Instant until, std::size_t limit) override {
+    if (broken) return fail(ErrorKind::Io, "io", "the disk is gone");
+    return PassingStore::timers_due(until, limit);
+  }
+  std::vector<std::size_t> contacts;
+  std::size_t looked_up = 0;
+  bool broken = false;
+};
+
+/// One job of each kind; `answers` counts the answers of each.
+std::vector<Job> one_of_each(Stage& stage, std::map<std::string, int>& answers) {
+  std::vector<Job> jobs;
+  EventsJob events{.done = [&](const std::vector<EventAnswer>& given) {
+    REQUIRE(given.size() == 1);
+    CHECK(given[0].kind == EventAnswer::Kind::Unavailable);
+    ++answers["events"];
+  }};
+  events.inputs.emplace_back(stage.input("ada", "opened"));
+  jobs.emplace_back(std::move(events));
+  jobs.emplace_back(
+      ContactJob{.input = CommandInput{.contact = {1}, .command = Forget{}},
+                 .done = [&](const Result<WorkAnswer>& given) {
+                   CHECK((!given || given->event.kind == EventAnswer::Kind::Unavailable));
+                   ++answers["contact"];
+                 }});
+  jobs.emplace_back(CallJob{.call = [](Engine&) -> Status {
+                              FAIL("the engine has ended before this");
+                              return {};
+                            },
+                            .refused =
+                                [&](const Error& error) {
+                                  CHECK(error.code == "engine_stopped");
+                                  ++answers["call"];
+                                }});
+  ImportJob import{.done = [&](const std::vector<WorkAnswer>& given) {
+    REQUIRE(given.size() == 1);
+    CHECK(given[0].event.kind == EventAnswer::Kind::Unavailable);
+    ++answers["import"];
+  }};
+  import.inputs.emplace_back(PatchInput{.who = {.id = ExternalId {.text = "eve" } }});
+  jobs.emplace_back(std::move(import));
+  return jobs;
+}
+const std::map<std::string, int> kEachOnce{
+    {"events", 1}, {"contact", 1}, {"call", 1}, {"import", 1}};
+}  // namespace
+
+TEST_CASE("after an error of the store every job is answered once, and none as accepted",
+          "[runtime][engine]") {
+  SECTION("before any of them") {
+    auto owned = std::make_unique<CountingStore>(make_memory_store());
+    CountingStore& store = *owned;
+    Stage stage{kRelay, std::move(owned)};
+    store.broken = true;
+    std::map<std::string, int> answers;
+    CHECK_FALSE(stage.engine().work(one_of_each(stage, answers), {}));
+    CHECK(answers == kEachOnce);
+  }
+  SECTION("at their commit, also where a result is to be committed first") {
+    const bool with_result = GENERATE(false, true);
+    auto faults = std::make_shared<Faults>();
+    Stage stage{kRelay, make_faulty_store(make_memory_store(), faults)};
+    REQUIRE(stage.event("ada", "opened").kind == EventAnswer::Kind::Accepted);
+    std::vector<AttemptResult> results;
+    if (with_result)
+      results.push_back({.delivery = stage.sink().tasks.at(0).delivery, .status = 200});
+    faults->broken = true;
+    std::map<std::string, int> answers;
+    CHECK_FALSE(stage.engine().work(one_of_each(stage, answers), std::move(results)));
+    CHECK(answers == kEachOnce);
+  }
+}
+
+TEST_CASE("who waits for the end of long work is answered when the engine ends before it",
+          "[runtime][engine]") {
+  Stage stage{kRelay};
+  stage.event("ada", "opened");
+  int answers = 0;
+  stage.engine().by_hand(ByHand::Cancel, {.scenario = "relay"}, /*dry_run=*/false, "",
+                         [&](const Result<ByHandAnswer>& answer) {
+                           REQUIRE_FALSE(answer);
+                           CHECK(answer.error().code == "engine_stopped");
+                           ++answers;
+                         });
+  stage.engine().rehearse({PatchInput{.who = {.id = ExternalId{.text = "eve"}}}},
+                          [&](const Result<std::vector<WorkAnswer>>& answer) {
+                            REQUIRE_FALSE(answer);
+                            CHECK(answer.error().code == "engine_stopped");
+                            ++answers;
+                          });
+  stage.engine().abandon({ErrorKind::Unavailable, "stopping", "the server is stopping"});
+  stage.engine().abandon({ErrorKind::Unavailable, "stopping", "the server is stopping"});
+  CHECK(answers == 2);
+}
+
+TEST_CASE("a commit ends with the input with which it reaches the bound of bytes",
+          "[runtime][engine]") {
+  constexpr std::size_t kInputs = 30;
+  auto owned = std::make_unique<CountingStore>(make_memory_store());
+  CountingStore& store = *owned;
+  RuntimeOptions options;
+  options.commit_bytes_max = 20'000;
+  Stage stage{kRelay, std::move(owned), options};
+  store.contacts.clear();
+  store.looked_up = 0;
+  const auto with_note = [](std::size_t bytes) {
+    return fmt::format(R"({{"custom": {{"note": "{}"}}}})", std::string(bytes, 'x'));
+  };
+  std::vector<EventInput> inputs;
+  for (std::size_t i = 0; i < kInputs; ++i)
+    inputs.push_back(
+        stage.input(fmt::format("c{}", i), "opened", "{}", with_note(i == 10 ? 50'000 : 4'000)));
+  for (const EventAnswer& answer : stage.send(std::move(inputs)))
+    CHECK(answer.kind == EventAnswer::Kind::Accepted);
+  std::size_t all = 0, most = 0;
+  for (const std::size_t contacts : store.contacts) {
+    all += contacts;
+    most = std::max(most, contacts);
+  }
+  CHECK(all == kInputs);
+  CHECK(most <= 5);
+  // What a commit did not take was not read over and over.
+  CHECK(store.looked_up <= 3 * kInputs);
+  CHECK(stage.counts("tell")[Counter::Requests] == kInputs);
+  CHECK(stage.broken().empty());
 }
