@@ -510,19 +510,23 @@ Status Engine::commit_and_adopt(Batch& batch, Durable when) {
 
 /// Not to be given up half-way, and nothing may be caught above either: the note of what is worked
 /// on stays in place for the crash guard, since an exception ends the process here.
-Status Engine::commit_and_adopt(Batch& batch, const Commit& commit, Durable when) noexcept {
-  if (!commit.empty())
-    if (Status done = commit_rows(commit, when); !done) return done;
-  adopt(batch, commit);
-  passes_.adopt(commit.admin);
-  return {};
+Status Engine::commit_and_adopt(Batch& batch, const Commit& commit, Durable when) {
+  return unbroken([&]() -> Status {
+    if (!commit.empty())
+      if (Status done = commit_rows(commit, when); !done) return done;
+    adopt(batch, commit);
+    passes_.adopt(commit.admin);
+    return {};
+  });
 }
 
-Status Engine::commit_rows(const Commit& commit, Durable when) noexcept {
+Status Engine::commit_rows(const Commit& commit, Durable when) {
   ++changes_;
   const auto started = std::chrono::steady_clock::now();
-  Status done = store_->commit(commit);
-  if (done && when == Durable::Now) done = store_->sync();
+  Status done = unbroken([&] {
+    Status committed = store_->commit(commit);
+    return committed && when == Durable::Now ? store_->sync() : committed;
+  });
   if (!done) {
     if (done.error().kind == ErrorKind::Unavailable) refuse_writing(done.error());
     return done;

@@ -140,6 +140,8 @@ class Engine {
     return onward::guarded(where, options_.log, [&] {
       try {
         return std::forward<Work>(work)();
+      } catch (const PassesThrough&) {
+        throw;
       } catch (...) {
         if (changes_ != before) std::terminate();
         throw;
@@ -291,7 +293,7 @@ class Engine {
                      std::span<const AdminRecord> admin, Taken& taken);
   /// Later: durable with the next sync, before anybody hears of it.
   enum class Durable : std::uint8_t { Now, Later };
-  Status commit_rows(const Commit& commit, Durable when = Durable::Now) noexcept;
+  Status commit_rows(const Commit& commit, Durable when = Durable::Now);
   void adopt(Batch& batch, const Commit& commit);
   void gather_changed(const Batch& batch);
   void hold_back(std::vector<AttemptResult>& results);
@@ -340,7 +342,7 @@ class Engine {
   Batch new_batch() const;
   /// Commits what a batch holds, and lets memory follow.
   Status commit_and_adopt(Batch& batch, Durable when = Durable::Now);
-  Status commit_and_adopt(Batch& batch, const Commit& commit, Durable when) noexcept;
+  Status commit_and_adopt(Batch& batch, const Commit& commit, Durable when);
 
   // Chores: long work, done a chunk at a time between two batches.
   struct Chore {

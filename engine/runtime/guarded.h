@@ -7,8 +7,9 @@
 //   scenario, the advance of one input before its commit), `guarded` turns the exception into an
 //   Error{Internal} with an incident id. The client gets 500 `internal_error` with that id, the log
 //   has `internal.error` with the same id, and the server continues as if the work had never come.
-// - Once state was changed (a commit, and memory that follows it) nothing is caught: such code is
-//   `noexcept`. The process ends, and the crash guard and the next start recover.
+// - Once state was changed (a commit, and memory that follows it) an exception ends the process
+//   (`unbroken`), and the crash guard and the next start recover.
+#include <exception>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -18,6 +19,10 @@
 
 namespace onward {
 inline constexpr std::string_view kInternalError = "internal_error";
+
+/// Base of what a test harness throws through the engine, such as the simulated end of the process.
+/// Passes everything in this file. The product never throws it.
+struct PassesThrough {};
 
 /// Call it in a `catch` block. Logs the exception that is being handled as `internal.error`, with
 /// a fresh incident id, `where` (a place in the program) and what the exception says: its type, and
@@ -51,8 +56,22 @@ auto guarded(std::string_view where, const LogSink& log, Work&& work) ->
     } else {
       return std::forward<Work>(work)();
     }
+  } catch (const PassesThrough&) {
+    throw;
   } catch (...) {
     return tl::make_unexpected(caught(where, log));
+  }
+}
+
+/// Runs `work`, which may not be given up half-way: an exception ends the process.
+template <class Work>
+std::invoke_result_t<Work> unbroken(Work&& work) {
+  try {
+    return std::forward<Work>(work)();
+  } catch (const PassesThrough&) {
+    throw;
+  } catch (...) {
+    std::terminate();
   }
 }
 }  // namespace onward

@@ -3,17 +3,22 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+
+#include "engine/runtime/guarded.h"
 
 namespace onward::chaos {
 /// The process dies here: nothing of it runs on.
-struct Crash {};
+struct Crash : PassesThrough {};
 
 /// The world feeds itself (a run changes its contact, which starts the next one, each second for
 /// months): it is left as it is.
-struct Enough {};
+struct Enough : PassesThrough {};
 
 /// Something that Onward promises did not hold.
-struct Broken {
+struct Broken : PassesThrough {
+  Broken(std::string of, std::string what) : promise{std::move(of)}, detail{std::move(what)} {}
+
   std::string promise;  ///< One of the names in promises.h.
   std::string detail;
 };

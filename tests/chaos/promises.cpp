@@ -29,7 +29,7 @@ constexpr std::array kOnlyGrow{Counter::Entered,        Counter::Done,    Counte
 }  // namespace
 
 void broken(std::string_view promise, std::string detail) {
-  throw Broken{.promise = std::string{promise}, .detail = std::move(detail)};
+  throw Broken{std::string{promise}, std::move(detail)};
 }
 
 std::string Promises::letter_of(DeliveryKey delivery) const {
