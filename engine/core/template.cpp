@@ -461,7 +461,7 @@ std::vector<std::string> Template::secrets() const {
   for (const Part& part : *parts_)
     if (part.kind == Part::Kind::Secret) names.push_back(part.text);
   std::ranges::sort(names);
-  names.erase(std::ranges::unique(names).begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
 }
 
