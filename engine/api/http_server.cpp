@@ -84,7 +84,7 @@ struct HttpServer::Impl {
       if (!accepting && acceptor.is_open()) accept_later();
       io.run();
     })) {
-      // The handler that threw is done with, and the loop goes on with the next.
+      // The handler that threw has ended; the loop continues with the next one.
     }
   }
 

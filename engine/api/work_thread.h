@@ -8,7 +8,7 @@
 
 namespace onward {
 /// For requests whose handling takes longer than the io thread may be away. What waits is bounded
-/// by whoever posts.
+/// by the client that posts.
 class WorkThread {
  public:
   WorkThread() = default;
