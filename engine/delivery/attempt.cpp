@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "engine/core/template.h"
 #include "engine/secrets/bytes.h"
@@ -47,7 +48,9 @@ tl::unexpected<Error> missing(std::string_view what, std::string_view name) {
               fmt::format("there is no {} \"{}\"", what, name));
 }
 
-Result<std::string> resolve(std::string_view text, Place place, const SecretSource* secrets) {
+/// `text` with its secrets; their values are added to `hidden`.
+Result<std::string> resolve(std::string_view text, Place place, const SecretSource* secrets,
+                            std::vector<std::string>& hidden) {
   std::string out;
   while (has_secret(text)) {
     const std::size_t open = text.find(kSecretOpen);
@@ -58,7 +61,7 @@ Result<std::string> resolve(std::string_view text, Place place, const SecretSour
     const std::string_view name = text.substr(open + 1, close - open - 1);
     out += text.substr(0, open);
     text.remove_prefix(close + 1);
-    const std::optional<std::string> value = secrets ? secrets->secret(name) : std::nullopt;
+    std::optional<std::string> value = secrets ? secrets->secret(name) : std::nullopt;
     if (!value) return missing("secret", name);
     if (place == Place::Url) {
       append_encoded(out, *value);
@@ -66,6 +69,7 @@ Result<std::string> resolve(std::string_view text, Place place, const SecretSour
       return fail(ErrorKind::Invalid, "bad_header",
                   fmt::format("the secret \"{}\" holds a control character", name));
     }
+    hidden.push_back(std::move(*value));
   }
   out += text;
   return out;
@@ -96,11 +100,12 @@ bool same_header(std::string_view a, std::string_view b) {
 
 /// A credential takes the place of a header of its name that the author set.
 Status add_credential(HttpRequest& request, std::string_view name, const SecretSource* secrets) {
-  std::optional<Header> header = secrets ? secrets->credential(name) : std::nullopt;
-  if (!header) return missing("credential", name);
+  std::optional<CredentialHeader> added = secrets ? secrets->credential(name) : std::nullopt;
+  if (!added) return missing("credential", name);
   std::erase_if(request.headers,
-                [&](const Header& other) { return same_header(other.first, header->first); });
-  request.headers.push_back(std::move(*header));
+                [&](const Header& other) { return same_header(other.first, added->header.first); });
+  request.headers.push_back(std::move(added->header));
+  std::ranges::move(added->hidden, std::back_inserter(request.hidden));
   return {};
 }
 
@@ -114,7 +119,7 @@ Status resolve_headers(HttpRequest& request, const std::vector<Header>& headers,
       credential = named;
       continue;
     }
-    auto resolved = resolve(value, Place::Header, secrets);
+    auto resolved = resolve(value, Place::Header, secrets, request.hidden);
     if (!resolved) return tl::make_unexpected(resolved.error());
     encode_marked(*resolved, request.hidden);
     request.headers.emplace_back(name, std::move(*resolved));
@@ -133,7 +138,7 @@ Status sign(HttpRequest& request, const DeliveryTask& task, const SecretSource* 
   std::string signatures;
   for (std::string& value : values) {
     auto key = signing_key(value);
-    wipe(value);
+    request.hidden.push_back(std::move(value));
     if (!key) return fail(ErrorKind::Invalid, "bad_header", key.error().message);
     if (!signatures.empty()) signatures += ' ';
     signatures += sign_webhook(*key, task.webhook_id, timestamp, task.request->body);
@@ -165,6 +170,15 @@ std::string without_query(std::string_view location) {
   return std::string{location.substr(0, host)}.append(location.substr(user + 1));
 }
 
+void mask_text(std::string& text, const SecretSource* secrets,
+               const std::vector<std::string>& hidden) {
+  if (text.empty()) return;
+  if (secrets)
+    secrets->mask(text, hidden);
+  else
+    mask_in(text, hidden);
+}
+
 AttemptResult blank_result(const DeliveryTask& task, Instant started) {
   AttemptResult result;
   result.delivery = task.delivery;
@@ -189,7 +203,7 @@ Result<HttpRequest> request_of(const DeliveryTask& task, const SecretSource* sec
   request.want_body = task.policy->log_body != LogBody::Off;
 
   if (has_secret(task.request->url)) {
-    auto url = resolve(task.request->url, Place::Url, secrets);
+    auto url = resolve(task.request->url, Place::Url, secrets, request.hidden);
     if (!url) return tl::make_unexpected(url.error());
     request.url = std::move(*url);
   }
@@ -210,13 +224,13 @@ bool is_accepted(const RetryPolicy& retry, const AttemptResult& result) {
   return result.status != 0 && !result.permanent && accepted(retry, result.status);
 }
 
+void mask(HttpReply& reply, const SecretSource* secrets, const std::vector<std::string>& hidden) {
+  mask_text(reply.location, secrets, hidden);
+}
+
 void mask(AttemptResult& result, const SecretSource* secrets,
           const std::vector<std::string>& hidden) {
-  for (std::string* text : {&result.response, &result.error}) {
-    if (text->empty()) continue;
-    for (const std::string& made : hidden) mask_in(*text, made);
-    if (secrets) secrets->mask(*text);
-  }
+  for (std::string* text : {&result.response, &result.error}) mask_text(*text, secrets, hidden);
 }
 
 AttemptResult result_of(const DeliveryTask& task, HttpReply reply, Instant started, Instant now) {

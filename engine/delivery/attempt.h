@@ -20,7 +20,13 @@ Verdict verdict_of(const AttemptResult& result);
 /// Whether the receiver took it.
 bool is_accepted(const RetryPolicy& retry, const AttemptResult& result);
 
-/// Puts "***" in place of secrets that the receiver repeated, before anybody keeps or reads them.
+/// Puts "***" in place of secrets in what of a reply is cut before it is kept: a redirect's
+/// location. To be called before `result_of`, since a part of a secret is not recognized.
+void mask(HttpReply& reply, const SecretSource* secrets, const std::vector<std::string>& hidden);
+
+/// Puts "***" in place of secrets that the receiver repeated, before anybody keeps or reads them:
+/// those that are known now, and in `hidden` those that the request held, which may have been
+/// replaced or removed since.
 void mask(AttemptResult& result, const SecretSource* secrets,
           const std::vector<std::string>& hidden);
 

@@ -156,8 +156,8 @@ void Deliverer::Impl::start_probes(Instant now) {
       continue;
     }
     request->token = next_token++;
-    flights.emplace(request->token,
-                    Flight{std::move(probe.task), now, request->hidden, std::move(probe.done)});
+    flights.emplace(request->token, Flight{std::move(probe.task), now, std::move(request->hidden),
+                                           std::move(probe.done)});
     client->start(std::move(*request));
   }
 }
@@ -180,7 +180,7 @@ bool Deliverer::Impl::start_tasks() {
     }
     request->token = next_token++;
     ++started;
-    flights.emplace(request->token, Flight{std::move(task), now, request->hidden, {}});
+    flights.emplace(request->token, Flight{std::move(task), now, std::move(request->hidden), {}});
     client->start(std::move(*request));
   }
   return tasks.size() == kStartedMax;
@@ -193,6 +193,7 @@ void Deliverer::Impl::finish(HttpReply reply) {
   const Noted noted{options.note, flight.task.delivery};
   const Instant now = options.clock();
   const bool was_reused = reply.reused, was_blocked = reply.blocked;
+  mask(reply, options.secrets, flight.hidden);
   AttemptResult result = result_of(flight.task, std::move(reply), flight.started, now);
   mask(result, options.secrets, flight.hidden);
   if (flight.done) return answer(std::move(flight.done), std::move(result));

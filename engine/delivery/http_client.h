@@ -22,7 +22,8 @@ struct HttpRequest {
   Duration connect_timeout{};
   Duration timeout{};
   bool want_body = false;  ///< Keep up to 4 KiB of the reply's body.
-  /// Texts that were made of secrets and must not be kept where an answer repeats them.
+  /// The secret values that this request holds or was signed with, and texts made of them: must not
+  /// be kept if an answer repeats them.
   std::vector<std::string> hidden;
 };
 

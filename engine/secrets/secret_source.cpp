@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <initializer_list>
 #include <utility>
 
 #include "engine/core/template.h"
@@ -44,6 +45,7 @@ std::string with_small_escapes(std::string text) {
 }
 
 std::vector<std::string> forms_of(std::string_view value) {
+  if (value.empty()) return {};
   std::vector<std::string> forms{std::string{value}, percent_encode(value), in_json(value)};
   forms.push_back(with_small_escapes(forms[1]));
   forms.push_back(with_escaped_slashes(forms[2]));
@@ -135,15 +137,21 @@ void find_form(std::vector<Span>& found, std::string_view text, std::string_view
   }
 }
 
+using Forms = std::vector<std::string>;
+
 /// All forms are found before one is masked: what overlaps another goes with it, so that none is
 /// left in half.
-void mask_forms(std::string& text, const std::vector<std::string>& forms) {
+void mask_forms(std::string& text, std::initializer_list<const Forms*> lists) {
   std::vector<Span> found;
-  for (const std::string& form : forms) find_form(found, text, form);
+  const auto find_all = [&](std::vector<Span>& spans, std::string_view in) {
+    for (const Forms* forms : lists)
+      for (const std::string& form : *forms) find_form(spans, in, form);
+  };
+  find_all(found, text);
   if (text.find('\\') != std::string::npos) {
     const Unescaped seen = unescaped(text);
     std::vector<Span> escaped;
-    for (const std::string& form : forms) find_form(escaped, seen.text, form);
+    find_all(escaped, seen.text);
     for (const auto& [begin, end] : escaped) found.emplace_back(seen.from[begin], seen.from[end]);
   }
   if (found.empty()) return;
@@ -162,17 +170,27 @@ const StoredSecret* find(const SecretValues::Named& all, std::string_view name) 
   return found == all.end() ? nullptr : &found->second;
 }
 
-Header header_of(const StoredSecret& credential) {
+CredentialHeader header_of(const StoredSecret& credential) {
   switch (credential.scheme) {
-    case AuthScheme::Basic:
-      return {"Authorization", "Basic " + base64_encode(credential.login + ":" + credential.value)};
+    case AuthScheme::Basic: {
+      std::string pair = base64_encode(credential.login + ":" + credential.value);
+      return {{"Authorization", "Basic " + pair}, {credential.value, std::move(pair)}};
+    }
     case AuthScheme::Header:
-      return {credential.login, credential.value};
+      return {{credential.login, credential.value}, {credential.value}};
     case AuthScheme::None:
     case AuthScheme::Bearer:
       break;
   }
-  return {"Authorization", "Bearer " + credential.value};
+  return {{"Authorization", "Bearer " + credential.value}, {credential.value}};
+}
+
+/// Every form of each of `values`.
+Forms forms_of(const std::vector<std::string>& values) {
+  Forms all;
+  for (const std::string& value : values)
+    for (std::string& form : forms_of(std::string_view{value})) all.push_back(std::move(form));
+  return all;
 }
 }  // namespace
 
@@ -184,7 +202,18 @@ std::vector<std::string> SecretSource::signing(std::string_view name) const {
 
 void mask_in(std::string& text, std::string_view value) {
   if (value.empty() || text.empty()) return;
-  mask_forms(text, forms_of(value));
+  const Forms forms = forms_of(value);
+  mask_forms(text, {&forms});
+}
+
+void mask_in(std::string& text, const std::vector<std::string>& values) {
+  if (values.empty() || text.empty()) return;
+  const Forms forms = forms_of(values);
+  mask_forms(text, {&forms});
+}
+
+void SecretSource::mask(std::string& text, const std::vector<std::string>& used) const {
+  mask_in(text, used);
 }
 
 SecretValues::SecretValues(Named secrets, Named credentials)
@@ -223,13 +252,17 @@ std::vector<std::string> SecretValues::signing(std::string_view name) const {
   return {stored->value, stored->previous};
 }
 
-std::optional<Header> SecretValues::credential(std::string_view name) const {
+std::optional<CredentialHeader> SecretValues::credential(std::string_view name) const {
   const StoredSecret* stored = find(credentials_, name);
   if (!stored) return std::nullopt;
   return header_of(*stored);
 }
 
-void SecretValues::mask(std::string& text) const { mask_forms(text, hidden_); }
+void SecretValues::mask(std::string& text, const std::vector<std::string>& used) const {
+  if (text.empty()) return;
+  const Forms forms = forms_of(used);
+  mask_forms(text, {&hidden_, &forms});
+}
 
 void SecretBox::put(std::shared_ptr<const SecretValues> values) {
   const std::lock_guard lock{mutex_};
@@ -251,12 +284,13 @@ std::vector<std::string> SecretBox::signing(std::string_view name) const {
   return values ? values->signing(name) : std::vector<std::string>{};
 }
 
-std::optional<Header> SecretBox::credential(std::string_view name) const {
+std::optional<CredentialHeader> SecretBox::credential(std::string_view name) const {
   const auto values = now();
   return values ? values->credential(name) : std::nullopt;
 }
 
-void SecretBox::mask(std::string& text) const {
-  if (const auto values = now()) values->mask(text);
+void SecretBox::mask(std::string& text, const std::vector<std::string>& used) const {
+  if (const auto values = now()) return values->mask(text, used);
+  mask_in(text, used);
 }
 }  // namespace onward

@@ -13,6 +13,13 @@
 #include "engine/secrets/stored_secret.h"
 
 namespace onward {
+/// The header that a credential adds to a request.
+struct CredentialHeader {
+  Header header;
+  /// The secret texts in it: the value, and of Basic also the base64 that is made of it.
+  std::vector<std::string> hidden;
+};
+
 /// Any thread.
 class SecretSource {
  public:
@@ -20,16 +27,22 @@ class SecretSource {
   virtual std::optional<std::string> secret(std::string_view name) const = 0;
   /// The values that sign, the newest first: two while it is rotated, none where it is not known.
   virtual std::vector<std::string> signing(std::string_view name) const;
-  /// The header that a credential adds to a request.
-  virtual std::optional<Header> credential(std::string_view) const { return std::nullopt; }
-  /// Puts "***" in place of every value that is known, see `mask_in`.
-  virtual void mask(std::string&) const {}
+  virtual std::optional<CredentialHeader> credential(std::string_view) const {
+    return std::nullopt;
+  }
+  /// Puts "***" in place of every value that is known and of every text in `used`, see `mask_in`.
+  /// `used` has the values of the request whose answer `text` is: they may have been replaced or
+  /// removed since the request was sent.
+  virtual void mask(std::string& text, const std::vector<std::string>& used = {}) const;
 };
 
 /// Puts "***" in place of `value` in `text`, in the forms in which it can come back: as it is,
 /// percent-encoded and as in JSON, whichever characters its writer escapes. So is its beginning, of
 /// 4 bytes or more, where the text ends with that: an answer that was cut off.
 void mask_in(std::string& text, std::string_view value);
+/// The same for several values. All are found before one is masked, so that where two overlap no
+/// part of either is left.
+void mask_in(std::string& text, const std::vector<std::string>& values);
 
 /// All secrets and credentials at one moment, in clear. Immutable; wiped at its end.
 class SecretValues final : public SecretSource {
@@ -42,8 +55,8 @@ class SecretValues final : public SecretSource {
 
   std::optional<std::string> secret(std::string_view name) const override;
   std::vector<std::string> signing(std::string_view name) const override;
-  std::optional<Header> credential(std::string_view name) const override;
-  void mask(std::string& text) const override;
+  std::optional<CredentialHeader> credential(std::string_view name) const override;
+  void mask(std::string& text, const std::vector<std::string>& used = {}) const override;
 
  private:
   Named secrets_, credentials_;
@@ -58,8 +71,8 @@ class SecretBox final : public SecretSource {
 
   std::optional<std::string> secret(std::string_view name) const override;
   std::vector<std::string> signing(std::string_view name) const override;
-  std::optional<Header> credential(std::string_view name) const override;
-  void mask(std::string& text) const override;
+  std::optional<CredentialHeader> credential(std::string_view name) const override;
+  void mask(std::string& text, const std::vector<std::string>& used = {}) const override;
 
  private:
   std::shared_ptr<const SecretValues> now() const;

@@ -15,7 +15,7 @@ const Instant kNow{1'800'000'000'000ms};
 struct Secrets final : SecretSource {
   std::map<std::string, std::string, std::less<>> values;
   std::map<std::string, std::vector<std::string>, std::less<>> keys;
-  std::map<std::string, Header, std::less<>> credentials;
+  std::map<std::string, CredentialHeader, std::less<>> credentials;
   std::optional<std::string> secret(std::string_view name) const override {
     const auto found = values.find(name);
     if (found == values.end()) return std::nullopt;
@@ -25,13 +25,15 @@ struct Secrets final : SecretSource {
     const auto found = keys.find(name);
     return found == keys.end() ? std::vector<std::string>{} : found->second;
   }
-  std::optional<Header> credential(std::string_view name) const override {
+  std::optional<CredentialHeader> credential(std::string_view name) const override {
     const auto found = credentials.find(name);
     if (found == credentials.end()) return std::nullopt;
     return found->second;
   }
-  void mask(std::string& text) const override {
-    for (const auto& [name, value] : values) mask_in(text, value);
+  void mask(std::string& text, const std::vector<std::string>& used) const override {
+    std::vector<std::string> all = used;
+    for (const auto& [name, value] : values) all.push_back(value);
+    mask_in(text, all);
   }
 };
 
@@ -128,13 +130,13 @@ TEST_CASE("a username and a password become one text, with the secret in it",
                  &secrets, kNow);
   REQUIRE(request);
   CHECK(request->headers == std::vector<Header>{{"Authorization", "Basic amFuZTpwYTpzcw=="}});
-  CHECK(request->hidden == std::vector<std::string>{"amFuZTpwYTpzcw=="});
+  CHECK(request->hidden == std::vector<std::string>{"pa:ss", "amFuZTpwYTpzcw=="});
 }
 
 TEST_CASE("a credential brings its own header, in place of one of its name",
           "[delivery][attempt]") {
   Secrets secrets;
-  secrets.credentials = {{"crm", {"X-Api-Key", "k3y"}}};
+  secrets.credentials = {{"crm", {{"X-Api-Key", "k3y"}, {"k3y"}}}};
   const std::vector<Header> headers{{"x-api-key", "stale"},
                                     {"Authorization",
                                      "\x01"

@@ -71,14 +71,39 @@ TEST_CASE("values answer by name, and hide themselves", "[secrets][source]") {
   CHECK(values.signing("crm_key") == std::vector<std::string>{"k3y-one"});
   CHECK(values.signing("hook") == std::vector<std::string>{"new-one", "old-one"});
   CHECK(values.signing("nobody").empty());
-  CHECK(values.credential("basic") == Header{"Authorization", "Basic amFuZTpww6Rzc3dvcmQ="});
-  CHECK(values.credential("token") == Header{"Authorization", "Bearer t0ken"});
-  CHECK(values.credential("key") == Header{"X-Key", "header-value"});
+  const auto basic = values.credential("basic");
+  REQUIRE(basic);
+  CHECK(basic->header == Header{"Authorization", "Basic amFuZTpww6Rzc3dvcmQ="});
+  CHECK(basic->hidden == std::vector<std::string>{"pässword", "amFuZTpww6Rzc3dvcmQ="});
+  CHECK(values.credential("token")->header == Header{"Authorization", "Bearer t0ken"});
+  CHECK(values.credential("token")->hidden == std::vector<std::string>{"t0ken"});
+  CHECK(values.credential("key")->header == Header{"X-Key", "header-value"});
+  CHECK(values.credential("key")->hidden == std::vector<std::string>{"header-value"});
   CHECK_FALSE(values.credential("crm_key"));
   std::string text =
       "k3y-one new-one old-one pässword amFuZTpww6Rzc3dvcmQ= t0ken header-value jane";
   values.mask(text);
   CHECK(text == "*** *** *** *** *** *** *** jane");
+}
+
+TEST_CASE("values that a request used are masked with those that are known now",
+          "[secrets][mask]") {
+  const SecretValues now{{{"key", {.value = "new-value"}}}, {}};
+  std::string text = R"(new-value old/value old%2Fvalue old\/value old/va)";
+  now.mask(text, {"old/value"});
+  CHECK(text == "*** *** *** *** ***");
+  // Where a known value and a used one overlap, no part of either is left.
+  text = "new-value-and-more";
+  now.mask(text, {"value-and-more"});
+  CHECK(text == "***");
+  text = "abcdefgh";
+  mask_in(text, std::vector<std::string>{"abcdef", "defgh"});
+  CHECK(text == "***");
+
+  SecretBox box;
+  text = "old-value";
+  box.mask(text, {"old-value"});
+  CHECK(text == "***");
 }
 
 TEST_CASE("a box shows what was put in last", "[secrets][source]") {

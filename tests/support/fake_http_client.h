@@ -24,6 +24,7 @@ class FakeHttpClient final : public HttpClient {
     std::string body;
     bool local = false;
     Duration took{1};
+    std::string location = {};
   };
   using Decide = std::function<Answer(const HttpRequest&)>;
 
@@ -96,6 +97,7 @@ class FakeHttpClient final : public HttpClient {
     reply.code = answer.code;
     reply.error = answer.code;
     reply.retry_after = answer.retry_after;
+    reply.location = answer.location;
     if (node.mapped().want_body) reply.body = answer.body;
     reply.local = answer.local;
     reply.took = answer.took;
