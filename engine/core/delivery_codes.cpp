@@ -5,7 +5,7 @@
 
 namespace onward {
 namespace {
-constexpr std::array<std::string_view, 30> kWords{"archived",
+constexpr std::array<std::string_view, 31> kWords{"archived",
                                                   "bad_header",
                                                   "bad_url",
                                                   "blocked_policy",
@@ -15,6 +15,7 @@ constexpr std::array<std::string_view, 30> kWords{"archived",
                                                   "connect_timeout",
                                                   "deadline",
                                                   "dns",
+                                                  "dns_busy",
                                                   "forgotten",
                                                   "gone",
                                                   "header_limit",

@@ -13,6 +13,8 @@ namespace onward {
 namespace {
 /// How long a delivery waits for its secret before it asks for it again.
 constexpr Duration kSecretPause = std::chrono::seconds{30};
+/// How long it waits after too many other look-ups kept that of its name from beginning.
+constexpr Duration kDnsBusyPause = std::chrono::seconds{30};
 
 /// Where a secret is put in.
 enum class Place { Url, Header };
@@ -241,6 +243,7 @@ AttemptResult result_of(const DeliveryTask& task, HttpReply reply, Instant start
   result.error = std::move(reply.error);
   result.local = reply.local;
   result.permanent = is_permanent(result.code);
+  if (result.code == "dns_busy") result.retry_after = kDnsBusyPause;
   if (reply.status == 0) return result;
 
   const bool good = accepted(task.policy->retry, reply.status);

@@ -56,8 +56,8 @@ class CurlHttpClient final : public HttpClient {
     if (Resolver::Found found = resolver_.find(kept.name())) return go_to(handle, std::move(found));
     waiting_[kept.name()].push_back(handle);
     const HttpRequest& limits = kept.request();
-    alarms_.set(handle, kept.begun() + std::min({resolver_.patience(), limits.connect_timeout,
-                                                 limits.timeout}));
+    alarms_.set(handle, kept.begun() + std::min({resolver_.patience(kept.name()),
+                                                 limits.connect_timeout, limits.timeout}));
   }
 
   void poll(Duration longest, std::vector<HttpReply>& done) override {
@@ -144,7 +144,8 @@ class CurlHttpClient final : public HttpClient {
     const auto at = waiting_.find(transfer.name());
     if (at != waiting_.end() && std::erase(at->second, handle) > 0) {
       if (at->second.empty()) waiting_.erase(at);
-      return go_to(handle, resolver_.late());
+      return go_to(handle,
+                   resolver_.give_up(transfer.name(), Transfer::Clock::now() - transfer.begun()));
     }
     if (transfer.connecting()) end(handle, CURLE_OPERATION_TIMEDOUT);
   }

@@ -177,7 +177,8 @@ void Transfer::aim() {
 
 bool Transfer::go_to(Resolver::Found found, HttpReply& reply) {
   if (found->addresses.empty()) {
-    reply = refused({.code = found->local ? "local" : "dns",
+    const char* const code = found->not_begun ? "dns_busy" : found->local ? "local" : "dns";
+    reply = refused({.code = code,
                      .error = fmt::format("the name in {} {}", destination_.where(), found->error),
                      .local = found->local});
     return false;

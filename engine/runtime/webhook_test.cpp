@@ -39,6 +39,7 @@ constexpr std::array kByCode{
     Advice{"unreachable", "There is no way to that address. Check the host and the network."},
     Advice{"no_network", "This machine has no network at the moment."},
     Advice{"dns", "The host's name has no address. Check it for a typing mistake."},
+    Advice{"dns_busy", "Too many other names are being looked up. Try again in a minute."},
     Advice{
         "tls_cert",
         "The receiver's certificate is not believed: expired, for another name, or of an unknown "

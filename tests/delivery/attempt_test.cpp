@@ -240,6 +240,7 @@ TEST_CASE("that a body broke off is told beside its status", "[delivery][attempt
   reply.body_truncated = true;
   CHECK(result(reply).code == "body_truncated");
   CHECK(is_delivery_code("body_truncated"));
+  CHECK(is_delivery_code("dns_busy"));
   CHECK(result(reply).error.empty());
   reply.status = 503;
   CHECK(result(reply).code == "body_truncated");

@@ -185,6 +185,26 @@ TEST_CASE("fault 30: while a look-up hangs, others go on, and it ends in time",
         fmt::format("the name in slow.test:{} was not resolved in time", receiver.port()));
 }
 
+TEST_CASE("a name whose look-up could not begin is not its receiver's failure",
+          "[delivery][client]") {
+  const Names names{{{"dead.test", {"hang"}}, {"crm.test", {"127.0.0.1"}}}};
+  const auto client =
+      make_curl_client({.guard = narrow_guard(),
+                        .names = {.look_up = names.look_up(), .threads_max = 1, .reserved = 0}});
+  std::vector<HttpReply> replies;
+  client->start(request_to(url_of("dead.test", 81)));
+  while (names.asked("dead.test") == 0) client->poll(0ms, replies);
+  HttpRequest request = request_to(url_of("crm.test", 81));
+  request.connect_timeout = 50ms;
+  request.token = 1;
+  client->start(std::move(request));
+  while (replies.empty()) client->poll(10s, replies);
+  CHECK(replies[0].token == 1);
+  CHECK(replies[0].code == "dns_busy");
+  CHECK(replies[0].local);
+  CHECK(names.asked("crm.test") == 0);
+}
+
 TEST_CASE("fault 30: of a thousand addresses four are tried", "[delivery][client][faults]") {
   LocalReceiver receiver;
   std::string many;
