@@ -14,6 +14,8 @@
 #include <ctime>
 #include <optional>
 
+#include "engine/secrets/regular_file.h"
+
 namespace onward {
 namespace {
 template <auto Free>
@@ -43,11 +45,11 @@ tl::unexpected<Error> refuse(std::string_view option, const std::string& file,
 /// Why a file cannot even be read; the library would say "no such file" of a folder, too.
 Status readable(std::string_view option, const std::string& file) {
   errno = 0;
-  const File in{std::fopen(file.c_str(), "re")};
+  const File in{open_regular(file).release()};
   if (in && std::fgetc(in.get()) != EOF) return {};
   return refuse(
       option, file,
-      fmt::format("cannot be read: {}", errno != 0 ? std::strerror(errno) : "it is empty"));
+      fmt::format("cannot be read: {}", errno != 0 ? why_not_regular(errno) : "it is empty"));
 }
 
 /// Callers that offer protocols are told which one is spoken; whoever offers others is answered all
@@ -105,7 +107,7 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::make(const std::string& ce
 
   if (SSL_CTX_use_certificate_chain_file(context, certificate_file.c_str()) != 1)
     return refuse(kCert, certificate_file, "holds no certificate in PEM form");
-  const File in{std::fopen(key_file.c_str(), "re")};
+  const File in{open_regular(key_file).release()};
   const Key key{in ? PEM_read_PrivateKey(
                          in.get(), nullptr, [](char*, int, int, void*) { return 0; }, nullptr)
                    : nullptr};
@@ -140,7 +142,7 @@ std::optional<Instant> instant_of(const ASN1_TIME* time) {
 Result<std::string> certificate_time_fault(const std::string& file, Instant now) {
   constexpr std::string_view kCert = "the certificate";
   if (Status can = readable(kCert, file); !can) return tl::make_unexpected(can.error());
-  const File in{std::fopen(file.c_str(), "re")};
+  const File in{open_regular(file).release()};
   const Certificate certificate{in ? PEM_read_X509(in.get(), nullptr, nullptr, nullptr) : nullptr};
   if (!certificate) return refuse(kCert, file, "is none in PEM form");
   const auto from = instant_of(X509_get0_notBefore(certificate.get()));

@@ -281,6 +281,13 @@ void Runtime::Impl::refresh() {
   const std::uint64_t bytes = look ? engine->store().size_on_disk() : 0;
   const std::uint64_t log = look ? engine->store().log_bytes() : 0;
   if (look) watch_log(log);
+  if (look && options.working && options.working->lost() && !std::exchange(working_lost, true) &&
+      options.log)
+    options.log({"working.lost",
+                 {{"hint",
+                   "somebody cut the file \"working\" in the data folder: what the server works "
+                   "on is not noted any more until its next start"}},
+                 LogLevel::Warning});
   const std::optional<Instant> oldest = look ? engine->oldest_due() : std::nullopt;
 
   std::unique_lock lock{mutex};

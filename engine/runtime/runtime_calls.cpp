@@ -167,6 +167,8 @@ Status Runtime::forget_contact(ContactName who, Done<Result<bool>> done, std::st
                                    done(answer->found);
                                  }});
     if (Status taken = engine.take_now(std::move(jobs)); !taken) return taken;
+    if (const auto& working = impl_->options.working; working && !who.id.empty())
+      working->forget_label(who.id);
     // The number alone: the log must not remember whom nobody else does.
     return engine.note(engine.activity_of("contact.forgotten", {}, by,
                                           fmt::format("contact number {}", (*key)->value)));

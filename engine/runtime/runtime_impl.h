@@ -184,6 +184,7 @@ struct Runtime::Impl final : DeliverySink {
   std::size_t slices_bytes = 0;
   std::uint64_t generation = 0;  // of the directory
   std::shared_ptr<const SecretValues> shown_secrets;
+  bool working_lost = false;   // and told
   std::uint64_t log_told = 0;  // how long the write-ahead log was when it was told of last
   Steady::time_point unfolded_since{}, last_work{}, last_look{};
   ClockWatch clock_watch;

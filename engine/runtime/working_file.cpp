@@ -51,6 +51,7 @@ struct alignas(128) Slot {
   void end() {
     kind.store(0, std::memory_order_relaxed);
     std::atomic_signal_fence(std::memory_order_seq_cst);
+    std::memset(label, 0, sizeof label);  // It may name a contact.
   }
 };
 
@@ -104,10 +105,17 @@ Result<std::unique_ptr<WorkingFile>> WorkingFile::open(const std::filesystem::pa
                                                        std::string_view build) {
   static_assert(std::is_standard_layout_v<Layout> &&
                 std::atomic<std::uint64_t>::is_always_lock_free);
-  const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  // Whatever a link leads to is not ours to overwrite, and opening a FIFO would wait.
+  const int descriptor =
+      ::open(file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
   if (descriptor < 0) return cannot("open", file, errno);
   struct stat found {};
-  const bool ours = ::fstat(descriptor, &found) == 0 && found.st_size == sizeof(Layout);
+  const bool seen = ::fstat(descriptor, &found) == 0;
+  if (!seen || !S_ISREG(found.st_mode)) {
+    ::close(descriptor);
+    return fail(ErrorKind::Io, "no_access", file.string() + " must be a regular file");
+  }
+  const bool ours = found.st_size == sizeof(Layout);
   // Its blocks must be there: a mapped page that finds no room on the disk ends the process.
   int error = ours || ::ftruncate(descriptor, 0) == 0 ? 0 : errno;
   if (error == 0) error = ::posix_fallocate(descriptor, 0, sizeof(Layout));
@@ -131,7 +139,15 @@ Result<std::unique_ptr<WorkingFile>> WorkingFile::open(const std::filesystem::pa
 }
 
 WorkingFile::WorkingFile(Layout* layout)
-    : layout_{layout}, deliver_note_{std::make_unique<DeliverNote>(layout->deliver)} {}
+    : mapping_{layout, sizeof(Layout),
+               [](void* memory) {
+                 // The process ends over a file, not over what it works on.
+                 auto* notes = static_cast<Layout*>(memory);
+                 for (Slot* slot : {&notes->engine, &notes->deliver, &notes->author})
+                   slot->kind.store(0, std::memory_order_relaxed);
+               }},
+      layout_{layout},
+      deliver_note_{std::make_unique<DeliverNote>(layout->deliver)} {}
 
 WorkingFile::~WorkingFile() { ::munmap(layout_, sizeof(Layout)); }
 
@@ -191,11 +207,23 @@ void WorkingFile::erase(const WorkItem& item) {
     write_suspects();
 }
 
+void WorkingFile::forget_label(std::string_view label) {
+  const std::lock_guard lock{mutex_};
+  bool found = false;
+  for (Suspect& one : suspects_) {
+    if (one.label.empty() || one.label != label.substr(0, kLabelMax)) continue;
+    one.label.clear();
+    found = true;
+  }
+  if (found) write_suspects();
+}
+
 void WorkingFile::write_suspects() {
   any_suspect_.store(!suspects_.empty(), std::memory_order_relaxed);
   for (std::size_t i = 0; i < kSuspectsMax; ++i) {
     Row& row = layout_->suspects[i];
     row.kind = 0;
+    std::memset(row.label, 0, sizeof row.label);
     if (i >= suspects_.size()) continue;
     const Suspect& one = suspects_[i];
     row.high = one.item.key.high;

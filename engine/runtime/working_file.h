@@ -1,6 +1,7 @@
 #pragma once
 // What is being worked on, in a small mapped file: never synced, so a note costs a few stores, and
-// kept by the system when the process dies. A note that is found at the next start names what the
+// kept by the system when the process dies. If somebody cuts the file, notes go into memory that no
+// later start reads, and work continues. A note that is found at the next start names what the
 // process died on; what it died on three times is poison, and is set aside.
 #include <atomic>
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include "engine/core/hash.h"
 #include "engine/core/result.h"
 #include "engine/delivery/work_note.h"
+#include "engine/runtime/bus_errors.h"
 
 namespace onward {
 /// Stored by number: append only.
@@ -79,6 +81,10 @@ class WorkingFile {
   /// The process died among inputs, so that it should take them one by one until it has passed
   /// what it died on.
   bool died_at_work() const { return died_at_work_; }
+  /// No suspect is called `label` any more: a contact of that id was erased.
+  void forget_label(std::string_view label);
+  /// Somebody cut the file, so that nothing is noted any more.
+  bool lost() const { return mapping_.lost(); }
   /// An end without a crash: only what is poison already stays known.
   void clean_stop();
 
@@ -95,6 +101,7 @@ class WorkingFile {
   void erase(const WorkItem& item);
   void write_suspects();
 
+  LossyMapping mapping_;
   Layout* layout_;  // mapped; its suspects guarded by mutex_, its slots each by their thread
   std::unique_ptr<DeliverNote> deliver_note_;
   mutable std::mutex mutex_;

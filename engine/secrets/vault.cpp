@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "engine/secrets/bytes.h"
+#include "engine/secrets/regular_file.h"
 
 namespace onward {
 namespace {
@@ -146,7 +147,8 @@ Status Vault::check_rights() const {
     return fail(ErrorKind::Invalid, "bad_key_file",
                 fmt::format("The key file {} {}. {}", file_.path.string(), why, cure));
   };
-  if (!S_ISREG(found.st_mode)) return bad("is no file", "It wants a line of 64 hex digits.");
+  if (!S_ISREG(found.st_mode))
+    return bad("is not a regular file", "It must be a file with a line of 64 hex digits.");
   const unsigned refused = file_.own ? 0077 : 0027;
   if ((found.st_mode & refused) == 0) return {};
   return bad(fmt::format("has the rights {:04o}, so that others on this machine can read or change "
@@ -157,7 +159,11 @@ Status Vault::check_rights() const {
 }
 
 Status Vault::read() {
-  const File in{::open(file_.path.c_str(), O_RDONLY | O_CLOEXEC)};
+  const File in{open_regular_descriptor(file_.path)};
+  if (!in && (errno == ENXIO || errno == EISDIR)) {
+    const Status why = check_rights();
+    return why ? io("read", file_.path) : why;
+  }
   if (!in && errno == ENOENT) {
     if (file_.own) return {};
     return fail(ErrorKind::NotFound, "no_key_file",

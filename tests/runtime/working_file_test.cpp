@@ -1,5 +1,8 @@
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include <catch2/catch.hpp>
 
@@ -131,4 +134,57 @@ TEST_CASE("a folder that is not there is told with its path", "[runtime][working
   const auto file = WorkingFile::open(folder.path() / "no" / "working", "1");
   REQUIRE_FALSE(file);
   CHECK(file.error().message.find("no/working") != std::string::npos);
+}
+
+TEST_CASE("a file that is cut under the process costs its notes and nothing else",
+          "[runtime][working]") {
+  TemporaryFolder folder;
+  const auto path = folder.path() / "working";
+  const auto file = open(folder);
+  file->begin(kOne, "a");
+  CHECK_FALSE(file->lost());
+  std::filesystem::resize_file(path, 0);
+  for (int turn = 0; turn < 3; ++turn) {
+    file->begin(kOther, "b");
+    file->begin_text(kOne, "c");
+    file->deliver_note().begin({7});
+    file->deliver_note().end();
+    file->end_text();
+    file->end();
+    file->forget(kOne);
+    file->clean_stop();
+  }
+  CHECK(file->lost());
+  CHECK(open(folder)->suspects().empty());
+}
+
+TEST_CASE("no link is followed, and no FIFO waited for", "[runtime][working]") {
+  TemporaryFolder folder;
+  const auto path = folder.path() / "working", other = folder.path() / "other";
+  std::ofstream{other} << "keep";
+  SECTION("a link") { std::filesystem::create_symlink(other, path); }
+  SECTION("a FIFO") { REQUIRE(::mkfifo(path.c_str(), 0600) == 0); }
+  CHECK_FALSE(WorkingFile::open(path, "1"));
+  CHECK(std::filesystem::file_size(other) == 4);
+}
+
+TEST_CASE("what was worked on leaves no name behind", "[runtime][working]") {
+  TemporaryFolder folder;
+  const auto content = [&] {
+    std::ifstream in{folder.path() / "working", std::ios::binary};
+    return std::string{std::istreambuf_iterator<char>{in}, {}};
+  };
+  {
+    const auto file = open(folder);
+    file->begin(kOne, "ada@example.org");
+    CHECK(content().find("ada") != std::string::npos);
+    file->end();
+    CHECK(content().find("ada") == std::string::npos);
+  }
+  die(folder, kOther, "ada@example.org");
+  const auto file = open(folder);
+  CHECK(content().find("ada") != std::string::npos);
+  file->forget_label("ada@example.org");
+  CHECK(content().find("ada") == std::string::npos);
+  CHECK(file->suspects().size() == 1);
 }

@@ -119,7 +119,7 @@ TEST_CASE("a key file that cannot be right is explained", "[secrets][vault]") {
   CHECK(fault(folder.key(), /*own=*/false).find("0644") != std::string::npos);
   CHECK(fault(folder.path / "none", /*own=*/false).find("no_key_file: ") == 0);
   CHECK(fault(folder.path / "none") == "");
-  CHECK(fault(folder.path).find("is no file") != std::string::npos);
+  CHECK(fault(folder.path).find("is not a regular file") != std::string::npos);
 }
 
 TEST_CASE("at no moment of a change of keys is anything unreadable", "[secrets][vault]") {

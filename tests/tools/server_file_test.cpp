@@ -74,6 +74,8 @@ TEST_CASE("a token is the first line of its file", "[tools]") {
   CHECK(read_token_file(file) == "onw_1");
   CHECK(rights_of(file) == 0600);
   CHECK_FALSE(write_file(scratch.path / "no/such/folder", "x", 0600));
+  REQUIRE(::mkfifo((scratch.path / "fifo").c_str(), 0600) == 0);
+  CHECK_FALSE(read_token_file(scratch.path / "fifo"));
 }
 }  // namespace
 }  // namespace onward

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "engine/core/value.h"
+#include "engine/secrets/regular_file.h"
 #include "tools/onward/client.h"
 #include "tools/onward/terminal.h"
 
@@ -41,7 +42,7 @@ std::string manifest_text(const Manifest& manifest) {
 }
 
 Result<Manifest> read_manifest(const std::filesystem::path& file) {
-  const auto text = read_input(file.string());
+  const auto text = read_regular(file.string());
   if (!text) return tl::make_unexpected(text.error());
   const auto value = parse_json(*text);
   if (!value) return wrong(file, value.error().message);
@@ -73,11 +74,10 @@ Result<Manifest> read_manifest(const std::filesystem::path& file) {
 Result<BackupFile> sum_of(const std::filesystem::path& folder, const std::string& name) {
   const std::filesystem::path path = folder / name;
   errno = 0;
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in{std::fopen(path.c_str(), "re"),
-                                                           &std::fclose};
+  const OpenFile in = open_regular(path);
   if (!in)
     return fail(errno == ENOENT ? ErrorKind::NotFound : ErrorKind::Io, "cannot_read",
-                fmt::format("Cannot read {}: {}.", path.string(), std::strerror(errno)));
+                fmt::format("Cannot read {}: {}.", path.string(), why_not_regular(errno)));
   const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> sum{EVP_MD_CTX_new(),
                                                                     &EVP_MD_CTX_free};
   EVP_DigestInit_ex(sum.get(), EVP_sha256(), nullptr);

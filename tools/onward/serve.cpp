@@ -33,12 +33,15 @@
 #include "engine/api/access.h"
 #include "engine/api/intake_check.h"
 #include "engine/api/server.h"
+#include "engine/core/clipped.h"
 #include "engine/core/diagnostic.h"
 #include "engine/core/log_record.h"
 #include "engine/delivery/curl_http_client.h"
+#include "engine/runtime/bus_errors.h"
 #include "engine/runtime/guarded.h"
 #include "engine/runtime/log_writer.h"
 #include "engine/runtime/runtime.h"
+#include "engine/secrets/regular_file.h"
 #include "engine/store/sqlite_store.h"
 #include "tools/onward/descriptors.h"
 #include "tools/onward/exit_codes.h"
@@ -115,6 +118,30 @@ bool json_log_at_end = false;
   std::abort();
 }
 
+/// The log line of `end_over_bus_error`, made beforehand: a signal handler may not make one.
+char bus_error_line[512];
+std::size_t bus_error_size = 0;
+/// A mapped file was cut while the server used it: the index of SQLite's write-ahead log. What is
+/// committed stands in the log, and the next start makes the index again.
+void end_over_bus_error() {
+  pollfd target{.fd = STDERR_FILENO, .events = POLLOUT};
+  if (::poll(&target, 1, /*milliseconds=*/1000) == 1) [[maybe_unused]]
+    const ssize_t written = ::write(STDERR_FILENO, bus_error_line, bus_error_size);
+  ::_exit(kExitIo);
+}
+void prepare_bus_error_line(const ServeOptions& options) {
+  const std::string message = fmt::format(
+      "a file that the server has mapped was cut or cannot be read: {}. Nothing that was "
+      "acknowledged is lost; start the server again",
+      clipped((fs::path{options.data} / "onward.db-shm").string(), 200));
+  const LogRecord record{"process.terminated", {{"message", message}}, LogLevel::Error};
+  const std::string text = (options.json_log ? to_json_line(record, system_clock().now())
+                                             : to_line(record, system_clock().now())) +
+                           '\n';
+  bus_error_size = text.copy(bus_error_line, sizeof bus_error_line);
+  on_bus_error(&end_over_bus_error);
+}
+
 /// Values of secrets are in memory, and a core would show them to whoever reads it. A program that
 /// takes cores through a pipe is not held to the limit, so there is none to take.
 void forbid_cores() {
@@ -125,15 +152,28 @@ void forbid_cores() {
 #endif
 }
 
+/// Signals whose default is to end the process, though nothing is wrong with it: a closed
+/// connection, a file that has reached the limit on its size (writing then fails with EFBIG, which
+/// is treated as a full disk), processor time beyond a soft limit, and signals of timers, profilers
+/// and operators that mean nothing to a server.
+void ignore_harmless_signals() {
+  for (const int which :
+       {SIGPIPE, SIGXFSZ, SIGXCPU, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGSTKFLT})
+    ::signal(which, SIG_IGN);
+}
+
 /// Signals that end the server are taken by `wait` alone: blocked in all threads, so construct it
-/// before any is started.
+/// before any is started. SIGHUP (the terminal is gone) and SIGPWR end it in order as well, unless
+/// whoever started the server had SIGHUP ignored, as nohup does.
 class StopSignal {
  public:
   StopSignal() {
-    ::signal(SIGPIPE, SIG_IGN);
+    ignore_harmless_signals();
     sigemptyset(&set_);
-    sigaddset(&set_, SIGTERM);
-    sigaddset(&set_, SIGINT);
+    for (const int which : {SIGTERM, SIGINT, SIGPWR}) sigaddset(&set_, which);
+    struct sigaction hang_up {};
+    if (::sigaction(SIGHUP, nullptr, &hang_up) == 0 && hang_up.sa_handler != SIG_IGN)
+      sigaddset(&set_, SIGHUP);
     ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
   }
   void wait() const {
@@ -225,11 +265,10 @@ Status check_token_file(const Runtime& runtime, const fs::path& file, bool store
 Status check_ca_file(const std::string& file) {
   if (file.empty()) return {};
   errno = 0;
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in{std::fopen(file.c_str(), "re"),
-                                                           &std::fclose};
+  const OpenFile in = open_regular(file);
   if (!in)
     return fail(ErrorKind::Invalid, "bad_ca_file",
-                fmt::format("Cannot read --ca-file {}: {}.", file, std::strerror(errno)));
+                fmt::format("Cannot read --ca-file {}: {}.", file, why_not_regular(errno)));
   const std::unique_ptr<X509, void (*)(X509*)> certificate{
       PEM_read_X509(in.get(), nullptr, nullptr, nullptr), &X509_free};
   if (certificate) return {};
@@ -241,14 +280,13 @@ Status check_ca_file(const std::string& file) {
 Result<std::string> read_secret_file(const fs::path& file, const Log& log) {
   constexpr std::size_t kSecretMax = 4096;
   errno = 0;
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in{std::fopen(file.c_str(), "re"),
-                                                           &std::fclose};
+  const OpenFile in = open_regular(file);
   std::string text(kSecretMax + 1, '\0');
   if (in) text.resize(std::fread(text.data(), 1, text.size(), in.get()));
   if (!in || std::ferror(in.get()) != 0)
     return fail(ErrorKind::Invalid, "bad_secret_file",
                 fmt::format("Cannot read --intake-secret-file {}: {}.", file.string(),
-                            std::strerror(errno)));
+                            why_not_regular(errno)));
   while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
   if (text.size() < kIntakeSecretMin || text.size() > kSecretMax)
     return fail(ErrorKind::Invalid, "bad_secret_file",
@@ -498,7 +536,8 @@ Status open_service(const ServeOptions& options, const ListenAddress& listen,
 /// tools/package/onward.service tries none: settings and rights, and a database that is not ours to
 /// use as it is.
 int refusal_code(const Error& error) {
-  static constexpr std::array<std::string_view, 3> kForGood{"newer_schema", "not_ours", "damaged"};
+  static constexpr std::array<std::string_view, 4> kForGood{"newer_schema", "not_ours", "damaged",
+                                                            "foreign_schema"};
   if (std::ranges::find(kForGood, error.code) != kForGood.end()) return kExitConfig;
   if (error.kind == ErrorKind::Invalid || error.kind == ErrorKind::NotFound) return kExitConfig;
   if (error.kind == ErrorKind::Conflict) return kExitTemp;
@@ -534,6 +573,7 @@ Result<ListenAddress> parse_listen(std::string_view text) {
 int run_serve(ServeOptions options, const NodeKinds& kinds) {
   const Log log{options};
   json_log_at_end = options.json_log;
+  prepare_bus_error_line(options);
   std::set_terminate(log_and_abort);
   const auto refused = [&](const Error& error, int code) {
     return log.end_over("server.refused", error.message, code);

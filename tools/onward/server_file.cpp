@@ -7,13 +7,13 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <sstream>
 #include <system_error>
 
 #include "engine/core/value.h"
+#include "engine/secrets/regular_file.h"
 
 namespace onward {
 namespace fs = std::filesystem;
@@ -27,11 +27,20 @@ std::optional<fs::path> folder_from(const char* variable, const char* below) {
   return fs::path{value} / below;
 }
 
+/// At most 64 KiB of a regular file.
+std::optional<std::string> read_small(const fs::path& file) {
+  const OpenFile in = open_regular(file);
+  if (!in) return std::nullopt;
+  std::string text(std::size_t{64} << 10, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), in.get()));
+  if (std::ferror(in.get()) != 0) return std::nullopt;
+  return text;
+}
+
 std::optional<LocalServer> read_server(const fs::path& file) {
-  std::ifstream in{file};
-  std::stringstream text;
-  text << in.rdbuf();
-  const auto value = parse_json(text.str());
+  const auto text = read_small(file);
+  if (!text) return std::nullopt;
+  const auto value = parse_json(*text);
   if (!value) return std::nullopt;
   const Value* url = value->find("url");
   const Value* data = value->find("data");
@@ -139,9 +148,9 @@ std::vector<LocalServer> local_servers() {
 }
 
 std::optional<std::string> read_token_file(const fs::path& file) {
-  std::ifstream in{file};
-  std::string line;
-  if (!std::getline(in, line)) return std::nullopt;
+  const auto text = read_small(file);
+  if (!text) return std::nullopt;
+  std::string line = text->substr(0, text->find('\n'));
   while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
   if (line.empty()) return std::nullopt;
   return line;

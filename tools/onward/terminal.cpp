@@ -1,7 +1,10 @@
 #include "tools/onward/terminal.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,6 +13,7 @@
 #include <cstring>
 
 #include "engine/api/views.h"
+#include "engine/secrets/regular_file.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/table.h"
 
@@ -102,24 +106,53 @@ int complain(std::string_view message, int exit_code) {
 
 int complain(const Error& error) { return complain(error.message, exit_code_of(error.kind)); }
 
-Result<std::string> read_input(const std::string& file) {
-  const bool standard = file == "-";
-  std::FILE* from = standard ? stdin : std::fopen(file.c_str(), "rb");
-  if (!from) {
-    const ErrorKind kind = errno == EACCES ? ErrorKind::Forbidden : ErrorKind::NotFound;
-    return fail(kind, "no_file", fmt::format("Cannot read {}: {}.", file, std::strerror(errno)));
-  }
+namespace {
+constexpr int kFifoWaitMs = 10'000;
+
+tl::unexpected<Error> no_file(const std::string& file) {
+  const ErrorKind kind = errno == EACCES ? ErrorKind::Forbidden : ErrorKind::NotFound;
+  return fail(kind, "no_file", fmt::format("Cannot read {}: {}.", file, why_not_regular(errno)));
+}
+
+Result<std::string> read_whole(std::FILE* from, const std::string& file) {
   std::string text;
   char buffer[1 << 16];
   while (const std::size_t count = std::fread(buffer, 1, sizeof buffer, from))
     text.append(buffer, count);
-  const bool failed = std::ferror(from) != 0;
-  const int fault = errno;
-  if (!standard) std::fclose(from);
-  if (failed)
+  if (std::ferror(from) != 0)
     return fail(ErrorKind::Io, "cannot_read",
-                fmt::format("Cannot read {}: {}.", file, std::strerror(fault)));
+                fmt::format("Cannot read {}: {}.", file, std::strerror(errno)));
   return text;
+}
+}  // namespace
+
+Result<std::string> read_input(const std::string& file) {
+  if (file == "-") return read_whole(stdin, file);
+  // Also a FIFO, such as a shell's <(command), but not for ever one that nobody writes to.
+  const int descriptor = ::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (descriptor < 0) return no_file(file);
+  struct stat about {};
+  pollfd writer{.fd = descriptor, .events = POLLIN};
+  if (::fstat(descriptor, &about) == 0 && S_ISFIFO(about.st_mode) &&
+      ::poll(&writer, 1, kFifoWaitMs) == 0) {
+    ::close(descriptor);
+    return fail(ErrorKind::Unavailable, "cannot_read",
+                fmt::format("Cannot read {}: no program wrote to it within {} seconds.", file,
+                            kFifoWaitMs / 1'000));
+  }
+  ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) & ~O_NONBLOCK);
+  const OpenFile from{::fdopen(descriptor, "r"), &std::fclose};
+  if (!from) {
+    ::close(descriptor);
+    return no_file(file);
+  }
+  return read_whole(from.get(), file);
+}
+
+Result<std::string> read_regular(const std::string& file) {
+  const OpenFile from = open_regular(file);
+  if (!from) return no_file(file);
+  return read_whole(from.get(), file);
 }
 
 std::string printable(std::string_view text) { return inert_text(text); }

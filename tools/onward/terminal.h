@@ -31,6 +31,8 @@ bool stdin_is_terminal();
 
 /// A whole file, or standard input for "-".
 Result<std::string> read_input(const std::string& file);
+/// A whole regular file.
+Result<std::string> read_regular(const std::string& file);
 
 /// Text for a terminal: control characters and escapes that would act there are shown as `\xNN`.
 std::string printable(std::string_view text);
