@@ -16,8 +16,8 @@ Status check_database_lost(const fs::path& folder) {
     return lost(file.string() + " is missing, but its write-ahead log is there: restore both");
   if (fs::exists(folder / "onward.lock", error))
     return lost(file.string() +
-                " is missing, but it was there: restore it from a backup; to begin anew, remove "
-                "onward.lock as well");
+                " is missing, but it was there: restore it from a backup; to start with an "
+                "empty database, use another folder");
   return {};
 }
 
@@ -33,7 +33,8 @@ Status check_data_files(const fs::path& folder, Left left) {
                 " is missing, and whoever used the database last did not close it: what was "
                 "committed last is in that file. Put it back, or restore a backup. If another "
                 "program has closed the database since (the sqlite3 shell), nothing is lost: "
-                "remove onward.lock and start again");
+                "empty the lock file and start again: truncate -s 0 " +
+                (folder / "onward.lock").string());
   return {};
 }
 

@@ -9,13 +9,12 @@
 
 #include "engine/core/ids.h"
 #include "engine/store/migrations/migrations.h"
+#include "engine/store/schema_objects.h"
 
 namespace onward {
 namespace {
 /// "ONWD", so that `file` and we know the file.
 constexpr int kApplicationId = 0x4f4e5744;
-/// For outside tools that hold a lock for a moment (a backup, the sqlite3 shell).
-constexpr int kBusyTimeoutMs = 5'000;
 
 Fault io_fault(std::string code, std::string message) {
   return {{ErrorKind::Io, std::move(code), std::move(message)}};
@@ -48,6 +47,7 @@ void migrate(SQLite::Database& database, const std::filesystem::path& file) {
       database.exec(std::string{migration.sql});
       if (migration.version == 1) {
         Query{database, "INSERT INTO meta VALUES ('epoch', ?)"}.run(random_epoch());
+        database.exec("INSERT INTO meta VALUES ('scrubbed', 1)");  // Nothing was deleted yet.
         database.exec("PRAGMA application_id = " + std::to_string(kApplicationId));
       }
       database.exec("PRAGMA user_version = " + std::to_string(migration.version));
@@ -89,6 +89,16 @@ void check_owner(SQLite::Database& database, const std::filesystem::path& file) 
                                    " is a database of another program: use another folder; or, if "
                                    "it was ours, its header is damaged: restore it from a backup");
 }
+
+/// Nothing that would run with our statements, such as a trigger that came with a backup.
+void check_objects(SQLite::Database& database, const std::filesystem::path& file) {
+  for (const ForeignObject& object : foreign_objects(database))
+    if (object.acts)
+      throw io_fault("foreign_schema",
+                     file.string() +
+                         " has a schema that this program did not make: " + object.what +
+                         ". Remove what was added with the sqlite3 shell, or restore a backup");
+}
 }  // namespace
 
 std::string random_epoch() {
@@ -116,12 +126,21 @@ Error read_only_error() {
           "the file system of the data folder is mounted read-only"};
 }
 
+bool is_full(sqlite3* database, int code) {
+  const auto full = [](int error) { return error == EFBIG || error == EDQUOT || error == ENOSPC; };
+  if ((code & 0xff) != SQLITE_IOERR) return (code & 0xff) == SQLITE_FULL;
+  return full(errno) || full(sqlite3_system_errno(database));
+}
+
+Error full_error() {
+  return {ErrorKind::Unavailable, "disk_full", "no room left on the disk of the data folder"};
+}
+
 Error to_error(const SQLite::Exception& exception) {
   const std::string what = exception.what();
   const int extended = exception.getExtendedErrorCode();
   // The shared-memory file cannot grow either where there is no room.
-  if (extended == SQLITE_IOERR_SHMSIZE)
-    return {ErrorKind::Unavailable, "disk_full", "no room left on the disk of the data folder"};
+  if (extended == SQLITE_IOERR_SHMSIZE) return full_error();
   // Whose file was moved away under it would go on writing into nowhere.
   if (extended == SQLITE_READONLY_DBMOVED)
     return {ErrorKind::Io, "store_io", "the database was moved or taken away: " + what};
@@ -129,7 +148,7 @@ Error to_error(const SQLite::Exception& exception) {
     case SQLITE_READONLY:
       return read_only_error();
     case SQLITE_FULL:
-      return {ErrorKind::Unavailable, "disk_full", "no room left on the disk of the data folder"};
+      return full_error();
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return {ErrorKind::Unavailable, "store_busy", "another program holds the database: " + what};
@@ -193,13 +212,16 @@ std::unique_ptr<SQLite::Database> open_writer(const std::filesystem::path& file,
   database->exec(durable ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = OFF");
   // The WAL is checkpointed by hand and, once it has reached its size, written over and over: a
   // growing file costs more at each fsync. No mapping: a failed read must be an error, no signal.
+  // Deleted rows and freed pages are overwritten, so that what is erased is gone (page_scrub.h has
+  // the rest).
   database->exec(
       "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 268435456;"
-      "PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;"
+      "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;"
       "PRAGMA cache_size = -24000; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
   if (bytes_max > 0)
     database->exec("PRAGMA max_page_count = " + std::to_string(bytes_max / kPageSize));
   migrate(*database, file);
+  check_objects(*database, file);
   return database;
 }
 

@@ -31,6 +31,10 @@ Error to_error(const SQLite::Exception& exception);
 /// only where it is not met at a COMMIT. Else `errno` still tells it, if it was cleared before.
 bool is_read_only(sqlite3* database, int code);
 Error read_only_error();
+/// The same for a disk without room: also where a quota or a limit on the size of files (EDQUOT,
+/// EFBIG) refused the bytes, which SQLite calls an I/O error.
+bool is_full(sqlite3* database, int code);
+Error full_error();
 
 /// Runs `call`, which returns a Result, and turns what is thrown inside into its error.
 template <class Call>
@@ -125,6 +129,8 @@ class ReadScope {
 };
 
 inline constexpr std::uint64_t kPageSize = 4096;
+/// For outside tools that hold a lock for a moment (a backup, the sqlite3 shell).
+inline constexpr int kBusyTimeoutMs = 5'000;
 
 /// Opens the one connection that writes and checkpoints, and makes the file where there is none.
 /// `bytes_max` bounds the file; 0: no bound. One that is `known` to hold something is not taken for
@@ -140,5 +146,7 @@ std::unique_ptr<SQLite::Database> open_readonly(const std::filesystem::path& fil
 
 /// The names of the day tables of seen events, and back.
 std::string seen_table(Date day);
+inline constexpr std::string_view kSeenColumns =
+    " (key BLOB PRIMARY KEY, fingerprint BLOB NOT NULL) STRICT, WITHOUT ROWID";
 std::optional<Date> seen_day(std::string_view table);
 }  // namespace onward

@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstring>
 #include <utility>
+
+#include "engine/store/page_scrub.h"
 
 namespace onward {
 namespace {
@@ -21,6 +24,8 @@ DeferredSync::DeferredSync(sqlite3_file* file, int descriptor)
       original_{file->pMethods},
       methods_{.calls = *original_, .self = this} {
   methods_.calls.xSync = &DeferredSync::on_sync;
+  methods_.calls.xWrite = &DeferredSync::on_write;
+  original_->xFileSize(file_, &bytes_);
   file_->pMethods = &methods_.calls;
 }
 
@@ -40,6 +45,17 @@ int DeferredSync::on_sync(sqlite3_file* file, int flags) {
   if (!self.leaving_out_) return self.original_->xSync(file, flags);
   self.left_out_ = flags;
   return SQLITE_OK;
+}
+
+/// Every page of the database comes from a checkpoint through here.
+int DeferredSync::on_write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 offset) {
+  DeferredSync& self = *reinterpret_cast<const Methods*>(file->pMethods)->self;
+  self.bytes_ = std::max(self.bytes_, offset + size);
+  if (size == static_cast<int>(kPageSize) && self.bytes_ <= kScrubbedBytesMax) {
+    std::memcpy(self.page_.data(), bytes, kPageSize);
+    if (scrub_page(self.page_.data(), offset == 0)) bytes = self.page_.data();
+  }
+  return self.original_->xWrite(file, bytes, size, offset);
 }
 
 void DeferredSync::begin(Duration length) {

@@ -2,7 +2,9 @@
 // The fsync with which a checkpoint ends, made by a thread of its own: it takes as long as many
 // commits, and nothing but the reuse of the write-ahead log has to wait for it. What it writes
 // comes to the disk bit by bit, so that the fsyncs of commits find their turn in between.
+#include <array>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -10,9 +12,11 @@
 #include <sqlite3.h>
 
 #include "engine/core/time.h"
+#include "engine/store/database.h"
 
 namespace onward {
-/// Stands before the syncs of one open file of SQLite. One thread uses it, but for what it says of
+/// Stands before the syncs of one open file of SQLite, and overwrites what its pages hold besides
+/// rows (page_scrub.h) when a checkpoint writes them. One thread uses it, but for what it says of
 /// its own.
 class DeferredSync {
  public:
@@ -51,6 +55,7 @@ class DeferredSync {
   };
 
   static int on_sync(sqlite3_file* file, int flags);
+  static int on_write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 offset);
   void begin(Duration length);
   void run();
   void write_out(std::unique_lock<std::mutex>& lock);
@@ -59,6 +64,8 @@ class DeferredSync {
   const int descriptor_;
   const sqlite3_io_methods* const original_;
   Methods methods_;
+  sqlite3_int64 bytes_ = 0;  ///< Of the file, so far as is known.
+  std::array<unsigned char, kPageSize> page_{};
   bool leaving_out_ = false;
   std::optional<int> left_out_;  ///< Flags of the sync that was left out.
 

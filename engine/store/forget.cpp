@@ -7,22 +7,33 @@
 
 namespace onward {
 namespace {
+/// Of a contact that is erased, errors go as well: a receiver says where it redirects to.
+enum class Erases : std::uint8_t { Bodies, Errors };
+
 /// Finds what deliveries sent and what they were answered.
 class BodyEraser {
  public:
-  BodyEraser(const Commit& commit, const Overlay& overlay, Tables& tables)
-      : commit_{commit}, overlay_{overlay}, tables_{tables} {}
+  BodyEraser(Erases erases, const Commit& commit, const Overlay& overlay, Tables& tables)
+      : erases_{erases}, commit_{commit}, overlay_{overlay}, tables_{tables} {}
 
   void add_to(Erasure& erasure, const std::set<DeliveryKey>& keys) {
     if (keys.empty()) return;
+    for (const Delivery& row : commit_.deliveries) deliveries_[row.key] = row;
+    // The answer to a batch is with the delivery that carried it, and may repeat every member.
+    std::set<DeliveryKey> answered = keys;
+    for (const DeliveryKey key : keys)
+      if (const auto delivery = newest(key); delivery && delivery->batch)
+        answered.insert(*delivery->batch);
     for (const auto& [place, entry] : overlay_.attempts.map)
-      if (keys.contains(place.first) && !entry.row.body.empty())
+      if (answered.contains(place.first) && !entry.row.body.empty())
         attempts_[place.first][place.second] = intact(decode_attempt(entry.row.body));
     for (const AttemptRow& row : commit_.attempts)
-      if (keys.contains(row.delivery)) attempts_[row.delivery][row.attempt.number] = row.attempt;
-    for (const Delivery& row : commit_.deliveries)
-      if (keys.contains(row.key)) deliveries_[row.key] = row;
-    for (const DeliveryKey key : keys) add_delivery(key, erasure);
+      if (answered.contains(row.delivery))
+        attempts_[row.delivery][row.attempt.number] = row.attempt;
+    for (const DeliveryKey key : answered) {
+      if (keys.contains(key)) erasure.requests.push_back(key);
+      add_answers(key, keys.contains(key) ? erases_ : Erases::Bodies, erasure);
+    }
   }
 
  private:
@@ -33,25 +44,31 @@ class BodyEraser {
     return tables_.delivery(key);
   }
 
-  void add_delivery(DeliveryKey key, Erasure& erasure) {
-    erasure.requests.push_back(key);
+  /// Whether there was something to clear.
+  static bool clear(Attempt& attempt, Erases erases) {
+    const bool error = erases == Erases::Errors && !attempt.error.empty();
+    if (error) attempt.error.clear();
+    if (attempt.response.empty()) return error;
+    attempt.response.clear();
+    return true;
+  }
+
+  void add_answers(DeliveryKey key, Erases erases, Erasure& erasure) {
     auto delivery = newest(key);
-    if (delivery && delivery->last && !delivery->last->response.empty()) {
-      delivery->last->response.clear();
+    if (delivery && delivery->last && clear(*delivery->last, erases))
       erasure.deliveries.push_back(std::move(*delivery));
-    }
     // Those of the tables only where nothing newer is known.
     std::map<std::uint32_t, Attempt>& attempts = attempts_[key];
     for (Attempt& attempt : tables_.attempts(key))
       if (overlay_.attempts.find({key, attempt.number}) == nullptr)
         attempts.try_emplace(attempt.number, std::move(attempt));
     for (auto& [number, attempt] : attempts) {
-      if (attempt.response.empty()) continue;
-      attempt.response.clear();
+      if (!clear(attempt, erases)) continue;
       erasure.attempts.push_back({.delivery = key, .attempt = std::move(attempt)});
     }
   }
 
+  const Erases erases_;
   const Commit& commit_;
   const Overlay& overlay_;
   Tables& tables_;
@@ -89,7 +106,7 @@ class Finder {
       erasure.runs.push_back(std::move(run));
     }
     find_deliveries();
-    BodyEraser{commit_, overlay_, tables_}.add_to(erasure, deliveries_);
+    BodyEraser{Erases::Errors, commit_, overlay_, tables_}.add_to(erasure, deliveries_);
   }
 
  private:
@@ -169,7 +186,7 @@ Erasure erasure_of(const Commit& commit, const Overlay& overlay, Tables& tables)
   Erasure erasure;
   for (const ContactKey contact : commit.forgotten)
     Finder{contact, commit, overlay, tables}.add_to(erasure);
-  BodyEraser{commit, overlay, tables}.add_to(
+  BodyEraser{Erases::Bodies, commit, overlay, tables}.add_to(
       erasure, {commit.purged_deliveries.begin(), commit.purged_deliveries.end()});
   add_attempts(erasure, commit, overlay, tables);
   return erasure;

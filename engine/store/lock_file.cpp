@@ -2,11 +2,13 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,11 +41,42 @@ tl::unexpected<Error> no_access(const std::string& what) {
   return fail(errno == EACCES ? ErrorKind::Forbidden : ErrorKind::Io, "no_access",
               "cannot " + what + ": " + std::strerror(errno));
 }
+
+/// Opens a regular file; never waits, as a FIFO would, and follows no link. -1: see errno.
+int open_plain(const std::filesystem::path& file, int flags) {
+  const int descriptor = open(file.c_str(), flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+  struct stat about {};
+  if (descriptor < 0 || (fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode)))
+    return descriptor;
+  close(descriptor);
+  errno = ELOOP;
+  return -1;
+}
+
+std::string why_not_open(const std::filesystem::path& file) {
+  if (errno == ELOOP || errno == ENXIO || errno == EISDIR)
+    return "cannot open " + file.string() + ": it must be a regular file; remove what is there";
+  return "cannot open " + file.string() + ": " + std::strerror(errno);
+}
+
+/// -1 where the file system cannot lock a folder, as NFS cannot: then the file's lock is all.
+/// nullopt where another process holds it.
+std::optional<int> lock_folder(const std::filesystem::path& folder, int operation) {
+  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return -1;
+  if (flock(descriptor, operation | LOCK_NB) == 0) return descriptor;
+  const bool held = errno == EWOULDBLOCK;
+  close(descriptor);
+  if (held) return std::nullopt;
+  return -1;
+}
 }  // namespace
 
 Result<LockFile> LockFile::take(const std::filesystem::path& file) {
-  const int descriptor = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (descriptor < 0) return no_access("open " + file.string());
+  const int descriptor = open_plain(file, O_RDWR | O_CREAT);
+  if (descriptor < 0)
+    return fail(errno == EACCES ? ErrorKind::Forbidden : ErrorKind::Io, "no_access",
+                why_not_open(file));
   LockFile lock{descriptor};
   if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK)
@@ -52,20 +85,32 @@ Result<LockFile> LockFile::take(const std::filesystem::path& file) {
                       ": a data folder has one owner at a time");
     return no_access("lock " + file.string());
   }
+  const auto folder = lock_folder(file.parent_path(), LOCK_EX);
+  if (!folder)
+    return fail(ErrorKind::Conflict, "in_use",
+                "another process is using " + file.parent_path().string() +
+                    ", though its lock file was removed: a data folder has one owner at a time");
+  lock.folder_ = *folder;
   lock.left_ = left_by(content_of(descriptor));
   if (!lock.write()) return no_access("write " + file.string());
   return lock;
 }
 
 Result<LockFile> LockFile::share(const std::filesystem::path& file) {
-  const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0 && errno == ENOENT)
-    return fail(ErrorKind::NotFound, "no_lock_file", file.string() + " does not exist");
-  if (descriptor < 0)
-    return fail(ErrorKind::Io, "no_access",
-                "cannot open " + file.string() + ": " + std::strerror(errno));
+  // Of an owner whose lock file was removed.
+  const auto folder = lock_folder(file.parent_path(), LOCK_SH);
+  const int descriptor = open_plain(file, O_RDONLY);
+  const int fault = errno;
   LockFile lock{descriptor};
+  lock.folder_ = folder.value_or(-1);
+  errno = fault;
+  if (descriptor < 0 && errno == ENOENT && folder)
+    return fail(ErrorKind::NotFound, "no_lock_file", file.string() + " does not exist");
+  if (descriptor < 0 && errno == ENOENT)
+    return fail(ErrorKind::Conflict, "in_use", "another process");
+  if (descriptor < 0) return fail(ErrorKind::Io, "no_access", why_not_open(file));
   if (flock(descriptor, LOCK_SH | LOCK_NB) == 0) {
+    if (!folder) return fail(ErrorKind::Conflict, "in_use", "another process");
     lock.left_ = left_by(content_of(descriptor));
     return lock;
   }
@@ -75,17 +120,20 @@ Result<LockFile> LockFile::share(const std::filesystem::path& file) {
 }
 
 Left LockFile::left_in(const std::filesystem::path& file) {
-  const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor = open_plain(file, O_RDONLY);
   if (descriptor < 0) return Left::Nothing;
   const LockFile closes{descriptor};
   return left_by(content_of(descriptor));
 }
 
 LockFile::LockFile(LockFile&& other) noexcept
-    : descriptor_{std::exchange(other.descriptor_, -1)}, left_{other.left_} {}
+    : descriptor_{std::exchange(other.descriptor_, -1)},
+      folder_{std::exchange(other.folder_, -1)},
+      left_{other.left_} {}
 
 LockFile::~LockFile() {
   if (descriptor_ >= 0) close(descriptor_);
+  if (folder_ >= 0) close(folder_);
 }
 
 Status LockFile::leave(Left left, bool durable) {

@@ -13,8 +13,10 @@ enum class Left : std::uint8_t {
   Closed,   ///< All is in the database file.
 };
 
-/// An exclusive lock on a file that holds the owner's pid. The kernel lets go of it when the
-/// process ends, however that comes; the file itself stays.
+/// An exclusive lock on a file that holds the owner's pid, and on the folder of that file: anybody
+/// can remove the file, and a second owner would lock a new one. The kernel releases both locks
+/// when the process ends, however it ends; the file itself stays. Symbolic links and anything else
+/// that is not a regular file are refused.
 class LockFile {
  public:
   /// Refused with Conflict ("in_use") and the owner's pid where another one holds it.
@@ -37,6 +39,7 @@ class LockFile {
   explicit LockFile(int descriptor) : descriptor_{descriptor} {}
   Status write();
   int descriptor_;
+  int folder_ = -1;
   Left left_ = Left::Nothing;
 };
 }  // namespace onward

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,6 +25,7 @@
 #include "engine/store/lock_file.h"
 #include "engine/store/newest.h"
 #include "engine/store/overlay.h"
+#include "engine/store/page_scrub.h"
 #include "engine/store/replay.h"
 #include "engine/store/sqlite_reader.h"
 #include "engine/store/tables.h"
@@ -34,6 +37,7 @@
 //   slices of it are
 //                 written to the tables inside the following commits' transactions
 //   last slice    the folded journal rows are erased; the memory that held them is let go
+//   after it      where a contact or bodies were erased, the WAL is emptied
 // A crash at any moment leaves tables plus journal, and every journal row holds whole rows: start
 // reads the journal into the overlay, and it is as it was.
 
@@ -62,11 +66,19 @@ std::size_t size_of(const Commit& commit) {
          commit.purged_attempts.size();
 }
 
-/// Of the database, for hints to the kernel. Closing it lets go of the POSIX locks that this
-/// process has on the file, so it is the last to go.
+/// Of the database, for hints to the kernel, for its lock, and to overwrite what is unused. Closing
+/// it releases the POSIX locks that this process has on the file, so it is the last to go.
 struct Descriptor {
-  explicit Descriptor(const std::filesystem::path& file)
-      : number{::open(file.c_str(), O_RDONLY | O_CLOEXEC)} {}
+  /// `locks` false: on a network file system, where flock would meet the locks of SQLite.
+  Descriptor(const std::filesystem::path& file, bool locks)
+      : number{::open(file.c_str(), O_RDWR | O_CLOEXEC)} {
+    if (!locks || number < 0 || ::flock(number, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+      return;
+    ::close(number);
+    throw Fault{
+        {ErrorKind::Conflict, "in_use",
+         "another process is using " + file.string() + ": a data folder has one owner at a time"}};
+  }
   ~Descriptor() {
     if (number >= 0) ::close(number);
   }
@@ -80,11 +92,13 @@ class SqliteStore final : public Store {
   SqliteStore(SqliteOptions options, LockFile lock, std::unique_ptr<SQLite::Database> database)
       : options_{std::move(options)},
         lock_{std::move(lock)},
-        file_{options_.folder / "onward.db"},
+        file_{options_.folder / "onward.db",
+              !network_file_system(options_.file_system(options_.folder))},
         database_{std::move(database)},
         begin_{*database_, "BEGIN IMMEDIATE"},
         begin_read_{*database_, "BEGIN"},
         commit_{*database_, "COMMIT"},
+        owner_{*database_, "SELECT value FROM meta WHERE name = 'owner'"},
         tables_{*database_},
         writer_{*database_, tables_.seen_days()},
         newest_{overlay_, tables_} {
@@ -99,6 +113,8 @@ class SqliteStore final : public Store {
   }
   ~SqliteStore() override;
 
+  /// Overwrites what earlier versions left of deleted rows, once for each folder.
+  void remove_leftovers();
   /// Reads the journal into the overlay.
   void replay();
 
@@ -199,7 +215,7 @@ class SqliteStore final : public Store {
 
   Status commit(const Commit& commit) override;
   Status sync() override;
-  bool fold_pending() const override { return !journal_.empty(); }
+  bool fold_pending() const override { return !journal_.empty() || may_empty_log(); }
   Status fold() override;
   Result<bool> fold_slice() override;
   Status probe() override;
@@ -223,6 +239,9 @@ class SqliteStore final : public Store {
   }
 
   void own();
+  void take_over();
+  void check_owner();
+  void check_file();
   template <class Work>
   Status writing(Work work);
   template <class Work>
@@ -233,6 +252,10 @@ class SqliteStore final : public Store {
   bool fold_rows(std::size_t rows_min, std::size_t rows_max, Duration time);
   void fold_everything();
   void checkpoint();
+  void note_erased(const Commit& commit);
+  bool may_empty_log() const;
+  void empty_log();
+  bool truncate_log();
   void begin_round();
   bool end_round();
   int copy_back();
@@ -246,7 +269,14 @@ class SqliteStore final : public Store {
   LockFile lock_;
   const Descriptor file_;
   std::unique_ptr<SQLite::Database> database_;
-  Query begin_, begin_read_, commit_;
+  Query begin_, begin_read_, commit_, owner_;
+  std::string owner_token_ = random_epoch();  ///< Of this process; in `meta` once `owned_`.
+  bool owned_ = false;
+  SteadyClock::time_point looked_at_ = SteadyClock::now();  ///< For the file, the last time.
+  /// The journal row of the last erasure whose old values may still be in the WAL.
+  std::optional<std::uint64_t> erased_;
+  SteadyClock::time_point empty_log_at_{};                   ///< Not before.
+  SteadyClock::time_point emptied_at_ = SteadyClock::now();  ///< The last time.
   Tables tables_;
   TableWriter writer_;
   Overlay overlay_;
@@ -288,8 +318,79 @@ void SqliteStore::own() {
       throw Fault{{ErrorKind::Io, "store_io", "the database cannot be synced"}};
     guard_ = open_readonly(options_.folder / "onward.db");
   }
+  // Before anything is read that another owner might still change. Where the disk is full the first
+  // transaction does it.
+  const Status owned = guarded([&]() -> Status {
+    errno = 0;
+    try {
+      take_over();
+      owned_ = true;
+    } catch (const SQLite::Exception& exception) {
+      if (is_full(database_->getHandle(), exception.getExtendedErrorCode())) return {};
+      if (is_read_only(database_->getHandle(), exception.getExtendedErrorCode())) return {};
+      throw;
+    }
+    return {};
+  });
+  if (!owned && owned.error().kind != ErrorKind::Unavailable) throw Fault{owned.error()};
   if (Status told = lock_.leave(Left::Open, options_.durable); !told)
     throw Fault{std::move(told.error())};
+}
+
+/// Writes that this process is the owner. Locks keep two owners apart where they work; this fences
+/// the first one where they do not: its next transaction finds another owner and is refused.
+void SqliteStore::take_over() {
+  Query{*database_, "REPLACE INTO meta (name, value) VALUES ('owner', ?)"}.run(owner_token_);
+}
+
+/// In a transaction, so that the owner cannot change before its end.
+void SqliteStore::check_owner() {
+  if (!owned_) return take_over();
+  auto rows = owner_();
+  if (rows.next() && rows.bytes(0) == owner_token_) return;
+  throw Fault{{ErrorKind::Io, "taken_over",
+               "another process has taken over " + options_.folder.string() +
+                   ": a data folder has one owner at a time; end one of the two"}};
+}
+
+/// Whether the database is still the file that this process writes to.
+void SqliteStore::check_file() {
+  const auto now = SteadyClock::now();
+  if (now < looked_at_ + options_.look_every) return;
+  looked_at_ = now;
+  const std::filesystem::path file = options_.folder / "onward.db";
+  struct stat named {
+  }, open{};
+  if (::fstat(file_.number, &open) != 0) return;
+  if (::stat(file.c_str(), &named) == 0) {
+    if (named.st_ino == open.st_ino && named.st_dev == open.st_dev) return;
+  } else if (errno != ENOENT && errno != ENOTDIR) {
+    return;
+  }
+  throw Fault{{ErrorKind::Io, "store_io",
+               file.string() +
+                   " was removed, moved or replaced while this process writes to it: what comes "
+                   "from now on would be lost; put it back and start again"}};
+}
+
+/// By a pass over the file, since it is not known where they are. It is repeated at the next start
+/// where it cannot be done: a reader is in the log, the disk is full.
+void SqliteStore::remove_leftovers() {
+  const auto done = [&] {
+    return Query{*database_, "SELECT 1 FROM meta WHERE name = 'scrubbed'"}().next();
+  };
+  if (done() || file_.number < 0 || !truncate_log()) return;
+  const auto pages = scrub_file(file_.number);
+  if (!pages) throw Fault{pages.error()};
+  if (options_.durable && database_sync_->sync() != SQLITE_OK)
+    throw Fault{{ErrorKind::Io, "store_io", "the database cannot be synced"}};
+  sqlite3_db_release_memory(database_->getHandle());
+  const Status noted = writing([&] {
+    transact([&] { Query{*database_, "INSERT INTO meta VALUES ('scrubbed', 1)"}.run(); });
+  });
+  if (!noted && noted.error().kind != ErrorKind::Unavailable) throw Fault{noted.error()};
+  if (*pages > 0 && options_.log)
+    options_.log({"store.leftovers_erased", {{"pages", static_cast<std::int64_t>(*pages)}}});
 }
 
 /// Where all of the WAL is in the database, closing takes it away, and the folder says first that
@@ -317,6 +418,7 @@ template <class Work>
 void SqliteStore::transact(Work work) {
   begin_.run();
   try {
+    check_owner();
     work();
     commit_.run();
   } catch (...) {
@@ -327,6 +429,7 @@ void SqliteStore::transact(Work work) {
     fold_done_ = false;
     throw;
   }
+  owned_ = true;
   written_.fetch_add(1, std::memory_order_release);
   writer_.committed();
   if (!fold_) return;
@@ -347,10 +450,13 @@ Status SqliteStore::writing(Work work) {
   }
   if (failed_) return tl::make_unexpected(*failed_);
   Status status = guarded([&]() -> Status {
+    check_file();
     errno = 0;
     try {
       work();
     } catch (const SQLite::Exception& exception) {
+      if (is_full(database_->getHandle(), exception.getExtendedErrorCode()))
+        throw Fault{full_error()};
       if (is_read_only(database_->getHandle(), exception.getExtendedErrorCode()))
         throw Fault{read_only_error()};
       throw;
@@ -388,6 +494,7 @@ Status SqliteStore::commit(const Commit& commit) {
     const bool old = !journal_.empty() && journal_.front().at + options_.fold_age <= commit.at;
     if (!fold_ && (old || overlay_.changes >= options_.fold_after)) begin_fold();
     checkpoint();
+    if (may_empty_log()) empty_log();
   });
 }
 
@@ -416,13 +523,22 @@ void SqliteStore::write(const Commit& commit) {
   // come in, so memory is bounded; and no commit takes much longer than the others.
   const std::size_t riders = std::max(kRidersMin, size_of(commit) * 5 / 4);
   transact([&] {
-    writer_.append_journal(next_journal_, *bytes);
+    try {
+      writer_.append_journal(next_journal_, *bytes);
+    } catch (const SQLite::Exception& exception) {
+      // Nothing that a client sends can cause it.
+      if (exception.getErrorCode() != SQLITE_CONSTRAINT) throw;
+      throw Fault{{ErrorKind::Io, "taken_over",
+                   "another process writes to " + options_.folder.string() +
+                       ": a data folder has one owner at a time; end one of the two"}};
+    }
     write_rare_rows();
     if (fold_) fold_done_ = fold_rows(riders, riders, {});
   });
   const bool applied = overlay_.apply(*bytes);
   assert(applied);
   static_cast<void>(applied);
+  note_erased(commit);
   journal_.push_back({next_journal_++, std::move(bytes), commit.at});
 }
 
@@ -474,6 +590,8 @@ Status SqliteStore::fold() {
   const Status done = writing([&] {
     fold_everything();
     checkpoint();
+    empty_log_at_ = {};
+    if (may_empty_log()) empty_log();
   });
   return done ? sync() : done;
 }
@@ -484,6 +602,7 @@ Result<bool> SqliteStore::fold_slice() {
     if (fold_)
       transact([&] { fold_done_ = fold_rows(kSliceRowsMin, SIZE_MAX, options_.fold_slice); });
     if (journal_.empty()) checkpoint();
+    if (may_empty_log()) empty_log();
   });
   if (!status) return tl::make_unexpected(status.error());
   return !journal_.empty();
@@ -509,7 +628,15 @@ Status SqliteStore::forget_seen(Instant before) {
   return writing([&] {
     // What the journal still holds of those days would make their tables anew.
     if (unfolded) fold_everything();
-    transact([&] { writer_.drop_days_before(day); });
+    // A day's table is large, and of what it holds (hashes) nothing has to be overwritten.
+    database_->exec("PRAGMA secure_delete = OFF");
+    try {
+      transact([&] { writer_.drop_days_before(day); });
+    } catch (...) {
+      database_->exec("PRAGMA secure_delete = ON");
+      throw;
+    }
+    database_->exec("PRAGMA secure_delete = ON");
     tables_.forget_days_before(day);
   });
 }
@@ -531,6 +658,50 @@ void SqliteStore::checkpoint() {
   copied_at_ = SteadyClock::now();
   rounds_ = 0;
   check_copied(copy_back());
+}
+
+void SqliteStore::note_erased(const Commit& commit) {
+  const bool purge = !commit.purged_runs.empty() || !commit.purged_deliveries.empty() ||
+                     !commit.purged_attempts.empty();
+  if (commit.forgotten.empty() && !purge) return;
+  if (!erased_) empty_log_at_ = std::max(empty_log_at_, emptied_at_ + options_.purge_pause);
+  if (!commit.forgotten.empty())
+    empty_log_at_ = std::min(empty_log_at_, emptied_at_ + options_.erase_pause);
+  erased_ = next_journal_;
+}
+
+/// The journal rows that hold old values must be gone first.
+bool SqliteStore::may_empty_log() const {
+  return erased_ && (journal_.empty() || journal_.front().id > *erased_) &&
+         SteadyClock::now() >= empty_log_at_;
+}
+
+/// What was erased is overwritten in the database; the log still holds earlier images of its pages,
+/// and so does the cache, which the next change of a page would write to the log again.
+void SqliteStore::empty_log() {
+  if (!truncate_log()) {
+    empty_log_at_ = SteadyClock::now() + std::chrono::seconds{1};
+    return;
+  }
+  erased_.reset();
+  emptied_at_ = SteadyClock::now();
+  sqlite3_db_release_memory(database_->getHandle());
+}
+
+/// Brings all of the log into the database and cuts it. False: a reader is in it, or there is no
+/// room.
+bool SqliteStore::truncate_log() {
+  if (in_round_ && !end_round()) return false;
+  sqlite3_busy_timeout(database_->getHandle(), 0);
+  errno = 0;
+  const int result = sqlite3_wal_checkpoint_v2(database_->getHandle(), nullptr,
+                                               SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  sqlite3_busy_timeout(database_->getHandle(), kBusyTimeoutMs);
+  check_copied(result);
+  if (result != SQLITE_OK) return false;
+  wal_pages_ = ended_pages_ = round_pages_ = rounds_ = 0;
+  copied_at_ = SteadyClock::now();
+  return true;
 }
 
 /// A round takes its time, a part of that in which its pages came in.
@@ -577,7 +748,7 @@ int SqliteStore::copy_back() {
 /// the disk may only be read, the next commit says so.
 void SqliteStore::check_copied(int result) {
   if (result == SQLITE_OK || result == SQLITE_BUSY || result == SQLITE_LOCKED ||
-      result == SQLITE_FULL || is_read_only(database_->getHandle(), result))
+      is_full(database_->getHandle(), result) || is_read_only(database_->getHandle(), result))
     return;
   throw SQLite::Exception{database_->getHandle(), result};
 }
@@ -675,6 +846,7 @@ Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteOptions& options) {
         open_writer(file, options.durable, options.bytes_max, lock->left() != Left::Nothing);
     auto opened =
         std::make_unique<SqliteStore>(std::move(absolute), std::move(*lock), std::move(database));
+    opened->remove_leftovers();
     opened->replay();
     return opened;
   });

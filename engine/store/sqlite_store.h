@@ -19,6 +19,9 @@ struct SqliteOptions {
   int checkpoint_pages = 4096;  ///< Growth of the WAL after which it is to be begun anew.
   Duration round_longest = std::chrono::seconds{1};  ///< That a sync beside commits may take.
   int rest_pages = 256;  ///< Of it that may be synced in the commits' way.
+  Duration erase_pause = std::chrono::seconds{1};  ///< Between two erasures from the log.
+  Duration purge_pause = std::chrono::minutes{1};  ///< The same where only old bodies went.
+  Duration look_every = std::chrono::seconds{1};   ///< Whether the file is where it was.
   std::uint64_t bytes_max =
       0;                ///< The most that onward.db may take; then "disk_full". 0: no bound.
   bool durable = true;  ///< false: no fsync; for tests of other things only.

@@ -14,10 +14,13 @@
 #include "engine/store/codec.h"
 #include "engine/store/data_files.h"
 #include "engine/store/database.h"
+#include "engine/store/fold.h"
 #include "engine/store/lock_file.h"
 #include "engine/store/migrations/migrations.h"
 #include "engine/store/newest.h"
+#include "engine/store/page_scrub.h"
 #include "engine/store/replay.h"
+#include "engine/store/schema_objects.h"
 
 namespace onward {
 namespace fs = std::filesystem;
@@ -87,6 +90,15 @@ class View final : public StoreView {
       for (auto rows = check(); rows.next();) faults.emplace_back(rows.bytes(0));
       if (faults == std::vector<std::string>{"ok"}) faults.clear();
       return faults;
+    });
+  }
+
+  Result<std::vector<std::string>> foreign_objects() override {
+    return guarded([&]() -> Result<std::vector<std::string>> {
+      std::vector<std::string> found;
+      for (ForeignObject& object : onward::foreign_objects(*database_))
+        found.push_back(std::move(object.what));
+      return found;
     });
   }
 
@@ -260,19 +272,42 @@ bool View::copy_pages(SQLite::Database& to, const std::function<bool(std::uint64
   return true;
 }
 
+/// The journal of a copy holds earlier states of rows, perhaps of a contact that was erased since.
+void fold_copy(SQLite::Database& copy) {
+  Tables tables{copy};
+  Overlay overlay;
+  const std::deque<JournalRow> journal = replay(copy, tables, overlay);
+  if (journal.empty()) return;
+  std::vector<std::uint64_t> ids;
+  for (const JournalRow& row : journal) ids.push_back(row.id);
+  copy.exec("PRAGMA secure_delete = ON; BEGIN");
+  {
+    TableWriter writer{copy, tables.seen_days()};
+    Fold fold{overlay, writer, std::move(ids)};
+    while (fold.step()) {
+    }
+  }
+  copy.exec("COMMIT");
+}
+
 Status View::copy_to(const fs::path& file, const std::function<bool(std::uint64_t)>& goes_on) {
   const int made = ::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (made < 0)
     return fail(ErrorKind::Io, "no_access",
                 "cannot make " + file.string() + ": " + std::strerror(errno));
   Status copied = guarded([&]() -> Status {
-    SQLite::Database to{file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX};
-    to.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");
-    if (!copy_pages(to, goes_on)) return fail(ErrorKind::Busy, "cancelled", "the copy was ended");
-    // One file, whole in itself: whoever opens it needs no log beside it.
-    if (to.execAndGet("PRAGMA journal_mode = DELETE").getString() != "delete")
-      return fail(ErrorKind::Io, "store_io", file.string() + " keeps a write-ahead log");
-    return {};
+    {
+      SQLite::Database to{file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX};
+      to.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");
+      if (!copy_pages(to, goes_on)) return fail(ErrorKind::Busy, "cancelled", "the copy was ended");
+      // One file, whole in itself: whoever opens it needs no log beside it.
+      if (to.execAndGet("PRAGMA journal_mode = DELETE").getString() != "delete")
+        return fail(ErrorKind::Io, "store_io", file.string() + " keeps a write-ahead log");
+      if (schema_ == newest_schema() && onward::foreign_objects(to).empty()) fold_copy(to);
+    }
+    // Pages of the log and free pages come along, with what was erased and not overwritten yet.
+    const auto scrubbed = scrub_file(made);
+    return scrubbed ? Status{} : tl::make_unexpected(scrubbed.error());
   });
   if (copied && ::fsync(made) != 0)
     copied = fail(ErrorKind::Io, "store_io",

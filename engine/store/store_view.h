@@ -30,6 +30,9 @@ class StoreView {
   /// What SQLite finds wrong, a sentence each, at most twenty; empty: the file is sound.
   virtual Result<std::vector<std::string>> integrity() = 0;
 
+  /// What the schema has besides our tables and indexes, or has otherwise; empty: nothing.
+  virtual Result<std::vector<std::string>> foreign_objects() = 0;
+
   struct Journal {
     std::uint64_t rows = 0;     ///< Not folded yet.
     std::uint64_t missing = 0;  ///< Numbers left out between the first and the last.

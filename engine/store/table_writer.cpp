@@ -155,8 +155,7 @@ void TableWriter::seen(const Hash128& key, const Overlay::SeenRow& row) {
   const std::string table = seen_table(row.day);
   if (days_.insert(row.day).second) {
     made_.push_back(row.day);
-    database_.exec("CREATE TABLE IF NOT EXISTS " + table +
-                   " (key BLOB PRIMARY KEY, fingerprint BLOB NOT NULL) STRICT, WITHOUT ROWID");
+    database_.exec("CREATE TABLE IF NOT EXISTS " + table + std::string{kSeenColumns});
   }
   auto query = seen_.find(row.day);
   if (query == seen_.end())

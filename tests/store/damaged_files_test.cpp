@@ -39,6 +39,7 @@ void kill_after(const fs::path& folder, const History& history, std::size_t chec
   const TempFolder living;
   SqliteOptions options = restless(living.path());
   options.checkpoint_pages = 1'000'000;
+  options.erase_pause = options.purge_pause = std::chrono::hours{1};  // It would empty the log.
   if (checkpointed > 0) {
     const auto store = must(open_sqlite_store(options));
     for (std::size_t i = 0; i < checkpointed; ++i) must(store->commit(history.commit(i)));

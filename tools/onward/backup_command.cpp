@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 namespace {
 /// Copies a small file that only its owner may read.
 Status copy_private(const fs::path& from, const fs::path& to) {
-  auto text = read_input(from.string());
+  auto text = read_regular(from.string());
   if (!text) return tl::make_unexpected(text.error());
   const Status written = write_file(to, *text, 0600);
   std::fill(text->begin(), text->end(), '\0');
@@ -60,6 +60,13 @@ Result<Manifest> draw(const BackupOptions& options, const fs::path& data, DraftF
   // What cannot be restored is no backup: better told now than on the day when it is needed.
   auto copy = StoreView::open(draft.path());
   if (!copy) return tl::make_unexpected(copy.error());
+  const auto foreign = (*copy)->foreign_objects();
+  if (!foreign) return tl::make_unexpected(foreign.error());
+  if (!foreign->empty())
+    return fail(ErrorKind::Invalid, "foreign_schema",
+                fmt::format("The database holds what this program did not make, and no backup of "
+                            "it could be restored: {}. Remove it with the sqlite3 shell.",
+                            printable(fmt::format("{}", fmt::join(*foreign, ", ")))));
   const auto faults = (*copy)->integrity();
   if (!faults) return tl::make_unexpected(faults.error());
   if (!faults->empty())

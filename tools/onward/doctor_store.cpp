@@ -73,6 +73,14 @@ class StoreExamination {
     if (!faults) return fault("database", faults.error().message, kRestore);
     if (!faults->empty())
       return fault("database", fmt::format("{}", fmt::join(*faults, "; ")), kRestore);
+    const auto foreign = view_.foreign_objects();
+    if (!foreign) return fault("database", foreign.error().message, kRestore);
+    if (!foreign->empty())
+      return fault(
+          "database",
+          fmt::format("it holds what this program did not make: {}", fmt::join(*foreign, ", ")),
+          "Remove it with the sqlite3 shell. A trigger, or a changed table, keeps a server "
+          "from starting; none of it can be restored from a backup.");
     sound("database", fmt::format("{} MiB, sound", view_.size() >> 20));
   }
 

@@ -53,6 +53,13 @@ Status copy_files(const Manifest& manifest, const fs::path& from, const fs::path
 Result<TokenBook> check_sound(const fs::path& folder) {
   auto view = StoreView::open(folder);
   if (!view) return tl::make_unexpected(view.error());
+  const auto foreign = (*view)->foreign_objects();
+  if (!foreign) return tl::make_unexpected(foreign.error());
+  if (!foreign->empty())
+    return fail(ErrorKind::Invalid, "foreign_schema",
+                fmt::format("The database of the backup holds what no backup of Onward holds: {}. "
+                            "Take another backup.",
+                            printable(fmt::format("{}", fmt::join(*foreign, ", ")))));
   const auto faults = (*view)->integrity();
   if (!faults) return tl::make_unexpected(faults.error());
   if (faults->empty()) {
