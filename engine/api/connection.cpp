@@ -108,11 +108,13 @@ Connection::Connection(asio::ip::tcp::socket socket, ConnectionHome& home)
       home_{home},
       options_{home.options},
       peer_{address_of_peer(socket_)},
-      in_(kReadFirst),
-      place_{home.ranks.join(this, rank_)} {
-  if (!options_.tls) return;
-  tls_.emplace(*options_.tls);
-  sealed_in_.resize(kSealedRead);
+      in_(kReadFirst) {
+  if (options_.tls) {
+    tls_.emplace(*options_.tls);
+    sealed_in_.resize(kSealedRead);
+  }
+  // Last: a constructor that throws is followed by no destructor, which would leave again.
+  place_ = home.ranks.join(this, rank_);
 }
 
 Connection::~Connection() { home_.ranks.leave(place_, rank_); }
