@@ -177,13 +177,10 @@ void Engine::by_hand(ByHand act, const DeliveryQuery& which, bool dry_run, const
     return work->done(fail(
         ErrorKind::NotFound, "unknown_node",
         fmt::format("scenario \"{}\" has no node \"{}\"", which.scenario, clipped(which.node))));
-  chores_.push_back({.step = [work](Engine& engine) { return engine.by_hand_some(*work); },
-                     .refused =
-                         [work](const Error& error) {
-                           work->done(fail(ErrorKind::Unavailable, "engine_stopped",
-                                           "the engine has stopped: " + error.message));
-                         },
-                     .admission = take_admission()});
+  chores_.push_back(
+      {.step = [work](Engine& engine) { return engine.by_hand_some(*work); },
+       .refused = [work](const Error& error) { work->done(tl::make_unexpected(error)); },
+       .admission = take_admission()});
 }
 
 Result<bool> Engine::by_hand_some(HandWork& work) {

@@ -84,6 +84,44 @@ Result<ApplyAnswer> Engine::apply(const std::string& id, const std::string& text
   return std::move(**answer);
 }
 
+Status Engine::commit_part_of_text(TextPart part) {
+  Commit commit{.at = clock_.now(), .last_seq = last_seq_, .last_contact = last_contact_};
+  commit.text_parts.push_back(std::move(part));
+  return commit_rows(commit, Durable::Later);
+}
+
+void Engine::store_text(std::shared_ptr<const Authored> made, Done<Result<TextKey>> done) {
+  const TextKey key{++last_text_.value};
+  auto step = [made = std::move(made), key, done,
+               number = std::uint16_t{0}](Engine& engine) mutable -> Result<bool> {
+    const std::size_t from = number * kTextPart;
+    TextPart part{.text = key, .number = number, .bytes = made->text.substr(from, kTextPart)};
+    if (Status written = engine.commit_part_of_text(std::move(part)); !written)
+      return tl::make_unexpected(std::move(written.error()));
+    ++number;
+    if (from + kTextPart < made->text.size()) return false;
+    done(key);
+    return true;
+  };
+  chores_.push_back({.step = std::move(step),
+                     .refused = [done](const Error& error) { done(tl::make_unexpected(error)); },
+                     .admission = take_admission(),
+                     .waits = false});
+}
+
+void Engine::drop_text(TextKey text, std::size_t bytes) {
+  auto step = [text,
+               left = (bytes + kTextPart - 1) / kTextPart](Engine& engine) mutable -> Result<bool> {
+    if (left == 0) return true;
+    const auto number = static_cast<std::uint16_t>(left - 1);
+    if (Status gone = engine.commit_part_of_text({.text = text, .number = number, .removed = true});
+        !gone)
+      return tl::make_unexpected(std::move(gone.error()));
+    return --left == 0;
+  };
+  chores_.push_back({.step = std::move(step)});
+}
+
 Result<std::optional<ApplyAnswer>> Engine::apply(Authored& made, const Moves* moves,
                                                  const std::string& who) {
   using Answer = std::optional<ApplyAnswer>;
@@ -336,7 +374,7 @@ void Engine::rehearse(std::vector<Input> inputs, Done<Result<std::vector<WorkAns
     whole->work.push_back({.input = &whole->inputs[i], .answer = &whole->answers[i]});
   whole->batch.note_names(whole->work);
   auto step = [whole](Engine& engine) -> Result<bool> {
-    auto more = engine.guarded("engine.call", [&] { return engine.rehearse_some(*whole); });
+    auto more = engine.rehearse_some(*whole);
     if (more || !whole->done) return more;
     // Nothing of a rehearsal is kept, so one that fails is only answered; a store that fails is the
     // engine's affair, and `abandon` answers.
@@ -345,9 +383,7 @@ void Engine::rehearse(std::vector<Input> inputs, Done<Result<std::vector<WorkAns
     return true;
   };
   auto refused = [whole](const Error& error) {
-    if (whole->done)
-      std::exchange(whole->done, nullptr)(fail(ErrorKind::Unavailable, "engine_stopped",
-                                               "the engine has stopped: " + error.message));
+    if (whole->done) std::exchange(whole->done, nullptr)(tl::make_unexpected(error));
   };
   chores_.push_back(
       {.step = std::move(step), .refused = std::move(refused), .admission = take_admission()});

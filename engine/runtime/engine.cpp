@@ -109,6 +109,7 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       options_{options},
       epochs_{snapshot.epochs},
       last_seq_{snapshot.last_seq},
+      last_text_{snapshot.last_text},
       last_contact_{snapshot.last_contact},
       counters_{snapshot.counters},
       tokens_{std::make_shared<const TokenBook>(snapshot.tokens)},
@@ -194,8 +195,10 @@ Status Engine::work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> resu
 }
 
 void Engine::abandon(const Error& error) {
+  const Error stopped{ErrorKind::Unavailable, "engine_stopped",
+                      "the engine has stopped: " + error.message};
   for (const Chore& chore : std::exchange(chores_, {}))
-    if (chore.refused) chore.refused(error);
+    if (chore.refused) chore.refused(stopped);
 }
 
 Status Engine::work_on(std::span<Job> jobs, std::vector<AttemptResult> results) {
@@ -645,18 +648,20 @@ Status Engine::take_due() {
 /// Checks at a set time whose time has come.
 Status Engine::begin_checks() {
   if (unwritable_ || held_since_ || !next_check_ || *next_check_ > clock_.now()) return {};
-  const TriggerPasses::DueChecks due = passes_.due_checks(catalog_, last_contact_, clock_.now());
+  const TriggerPasses::DueChecks due =
+      passes_.due_checks(catalog_, last_contact_, clock_.now(), kPassInputs);
   Commit commit{
       .at = clock_.now(), .last_seq = last_seq_, .last_contact = last_contact_, .admin = due.rows};
+  Counters missed;
   for (const ScenarioKey key : due.missed) {
     const CatalogScenario* scenario = catalog_.find(key);
     const CounterKey of{.scenario = key, .version = scenario->newest};
     const auto known = counters_.find(of);
-    CounterRow row = known == counters_.end() ? CounterRow{} : known->second;
-    row.add("missed", 1);
-    commit.counters.emplace_back(of, std::move(row));
+    missed.try_emplace(of, known == counters_.end() ? CounterRow{} : known->second)
+        .first->second.add("missed", 1);
     log({"trigger.missed", {{"scenario", scenario->id}}, LogLevel::Warning});
   }
+  commit.counters.assign(missed.begin(), missed.end());
   if (!commit.empty()) {
     if (Status done = commit_rows(commit); !done) return done;
     for (const auto& [key, row] : commit.counters) counters_[key] = row;
@@ -811,10 +816,34 @@ const RetryPolicy& Engine::policy_of(const Delivery& delivery) const {
   return policy == nullptr ? kFallback : policy->retry;
 }
 
+/// Those that do not wait until something can be written again.
+void Engine::refuse_chores(const Error& why) {
+  std::deque<Chore> left;
+  for (Chore& chore : std::exchange(chores_, {})) {
+    if (chore.waits)
+      left.push_back(std::move(chore));
+    else
+      chore.refused(why);
+  }
+  chores_.insert(chores_.begin(), std::make_move_iterator(left.begin()),
+                 std::make_move_iterator(left.end()));
+}
+
 Status Engine::do_chore() {
+  if (unwritable_) refuse_chores(*unwritable_);
   if (chores_.empty() || unwritable_) return {};
-  const auto done = chores_.front().step(*this);
-  if (!done) return survivable(tl::make_unexpected(done.error()));
+  const auto done = guarded("engine.chore", [&] { return chores_.front().step(*this); });
+  if (!done && done.error().kind == ErrorKind::Internal) {
+    // This step has changed nothing; it would fail again.
+    const Chore failed = std::move(chores_.front());
+    chores_.pop_front();
+    if (failed.refused) failed.refused(done.error());
+    return {};
+  }
+  if (!done) {
+    if (unwritable_) refuse_chores(*unwritable_);
+    return survivable(tl::make_unexpected(done.error()));
+  }
   // Turn by turn, so that a long one keeps no short one waiting.
   if (!*done) chores_.push_back(std::move(chores_.front()));
   chores_.pop_front();

@@ -176,6 +176,16 @@ class Engine {
   Result<std::optional<ApplyAnswer>> apply(Authored& made, const Moves* moves,
                                            const std::string& who);
   Result<std::optional<ScenarioInfo>> duplicate(Authored& made, const std::string& who);
+  /// Whether the text of `made` is to be stored ahead: it is too long for the commit of its
+  /// version.
+  static bool is_long(const Authored& made) {
+    return !made.refused && !made.unchanged && !made.apart && made.text.size() > kTextPart;
+  }
+  /// Stores the text of `made` in parts, one between two batches, and calls `done` with its key.
+  /// Until a version names that, nothing has changed.
+  void store_text(std::shared_ptr<const Authored> made, Done<Result<TextKey>> done);
+  /// Of a text of `bytes` that no version came to name.
+  void drop_text(TextKey text, std::size_t bytes);
   /// Where the runs of a scenario are now.
   RunCensus census(const std::string& id) const;
   /// `sizes`: of versions whose number of nodes was not known.
@@ -347,11 +357,13 @@ class Engine {
   // Chores: long work, done a chunk at a time between two batches.
   struct Chore {
     std::function<Result<bool>(Engine&)> step;  ///< True: done.
-    /// Answers whoever waits for its end, where the engine ends first; may be empty.
+    /// Answers whoever waits for its end, where it is given up; may be empty.
     std::function<void(const Error&)> refused = {};
     LoadShare admission = {};  ///< Of the call that began it.
+    bool waits = true;         ///< While nothing can be written; else it is refused then.
   };
   Status do_chore();
+  void refuse_chores(const Error& why);
 
   void hold_sending(Instant since);
 
@@ -371,6 +383,7 @@ class Engine {
   struct Rehearsal;
   Result<bool> rehearse_some(Rehearsal& rehearsal);
   bool purging(ScenarioKey scenario) const;
+  Status commit_part_of_text(TextPart part);
   /// Whether `batch` may deal with the unit of `delivery` as well, or leaves it to the next one.
   Result<bool> has_room_for(const Batch& batch, const Delivery& delivery);
   /// Nothing where the batch has dealt with it already.
@@ -423,6 +436,7 @@ class Engine {
   RuntimeOptions options_;
   Epochs epochs_;
   Sequence last_seq_ = 0;
+  TextKey last_text_;
   ContactKey last_contact_;
   Counters counters_;
   std::shared_ptr<const TokenBook> tokens_;  // never null

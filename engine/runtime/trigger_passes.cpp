@@ -143,9 +143,10 @@ std::vector<AdminRecord> TriggerPasses::on_change(const ScenarioRecord* before,
 }
 
 TriggerPasses::DueChecks TriggerPasses::due_checks(const Catalog& catalog, ContactKey last,
-                                                   Instant now) const {
+                                                   Instant now, std::size_t most) const {
   DueChecks due;
   each_check(catalog, [&](const CatalogTrigger& trigger, Instant at) {
+    if (due.rows.size() >= most) return;
     const std::string name = check_name(trigger), time = format_instant(at);
     const auto known = checked_.find(name);
     if (at > now || (known != checked_.end() && known->second == time)) return;

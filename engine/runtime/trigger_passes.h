@@ -25,12 +25,14 @@ class TriggerPasses {
   std::vector<AdminRecord> on_change(const ScenarioRecord* before, const ScenarioRecord& after,
                                      const Scenario& current, ContactKey last, Instant now) const;
 
-  /// Checks at a set time that fall due: each begins a pass, or is missed where it is too late.
+  /// Checks at a set time that fall due, `most` of them: each begins a pass, or is missed where it is
+  /// too late. Once these rows are adopted the next ones follow.
   struct DueChecks {
     std::vector<AdminRecord> rows;
     std::vector<ScenarioKey> missed;
   };
-  DueChecks due_checks(const Catalog& catalog, ContactKey last, Instant now) const;
+  DueChecks due_checks(const Catalog& catalog, ContactKey last, Instant now,
+                       std::size_t most) const;
   /// When the next one is due.
   std::optional<Instant> next_check(const Catalog& catalog) const;
 

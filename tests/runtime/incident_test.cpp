@@ -267,6 +267,36 @@ TEST_CASE("a call that throws before it changed anything is an error with an inc
   CHECK(danger.incidents.size() == 2);
 }
 
+TEST_CASE("long work by hand that throws is answered with its incident, and ends",
+          "[runtime][incident]") {
+  Danger danger{kBomb};
+  danger.stage.event("ada", "opened");
+  REQUIRE(danger.stage.counts("tell")[Counter::Pending] == 1);
+  danger.faults->on_read = [](std::string_view of) {
+    if (of == "deliveries") throw std::bad_alloc{};
+  };
+  Engine& engine = danger.stage.engine();
+  std::vector<Result<ByHandAnswer>> answers;
+  const auto cancel_all = [&] {
+    engine.by_hand(ByHand::Cancel, {.scenario = "danger"}, false, "jane",
+                   [&](Result<ByHandAnswer> answer) { answers.push_back(std::move(answer)); });
+    REQUIRE(engine.work({}, {}));
+  };
+  cancel_all();
+  REQUIRE(answers.size() == 1);
+  REQUIRE_FALSE(answers[0]);
+  CHECK(answers[0].error().kind == ErrorKind::Internal);
+  CHECK(answers[0].error().incident == danger.incidents.at(0));
+  REQUIRE(engine.work({}, {}));
+  CHECK(answers.size() == 1);
+
+  danger.faults->on_read = {};
+  cancel_all();
+  REQUIRE(answers.size() == 2);
+  CHECK(answers[1].value().changed == 1);
+  CHECK(danger.stage.broken() == "");
+}
+
 TEST_CASE("what was caught does not count as a crash", "[runtime][incident][poison]") {
   const Bomb bomb;
   TemporaryFolder folder;

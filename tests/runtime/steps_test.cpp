@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 namespace {
 constexpr std::int64_t kPopulation = 3'000;
-constexpr std::size_t kStepRows = 1'000;
+constexpr std::size_t kStepRows = 1'000 + 1;  // The one says how far a pass has come.
 
 constexpr std::string_view kCourse = R"(
 scenario: course
@@ -247,6 +247,29 @@ TEST_CASE("arming many triggers for all contacts takes short steps, also after a
   for (int day = 0; day < 40; ++day) stage.pass(24h);
   check_short(stage);
   CHECK(stage->counts("")[Counter::Entered] > 0);
+}
+
+TEST_CASE("many checks at one time begin in short steps, and each that is missed counts",
+          "[runtime][steps]") {
+  constexpr int kChecks = 1'500;
+  std::string text = "scenario: checks\nreentry: never\ntimezone: UTC\nnodes:\n";
+  for (int i = 0; i < kChecks; ++i)
+    text += fmt::format(
+        "  c{}: {{ kind: trigger_segment, if: {{ opened: {{ mailing: none }} }}, at: "
+        "2026-05-03T09:00, next: end }}\n",
+        i);
+  CountedStage stage{kCourse};
+  stage.populate("order", "{}", 3);
+  stage->apply(text);
+  stage.count_from_here();
+  const bool missed = GENERATE(true, false);
+  stage.pass(missed ? 24h * 10 : 48h);
+  check_short(stage);
+  std::int64_t counted = 0;
+  for (const auto& [key, row] : stage->engine().counters())
+    for (const auto& [reason, count] : row.named)
+      if (reason == "missed") counted += count;
+  CHECK(counted == (missed ? kChecks : 0));
 }
 
 TEST_CASE("two passes under way take turns", "[runtime][steps]") {

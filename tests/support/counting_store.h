@@ -2,12 +2,14 @@
 // Counts the rows that a step of the engine reads and writes.
 //
 // A row is a contact (with its runs, ledger rows and timers: an input is one transaction on one
-// contact), a delivery (with its request), or a run that a scan finds or a purge takes. Each counts
-// once a step, however often it is read and written in it. Entries of indexes, which only name
-// rows, do not count; a step is what happens between two looks at the queue of the engine.
+// contact), a delivery (with its request), a run that a scan finds or a purge takes, or a small row
+// of AdminRecord. Each counts once a step, however often it is read and written in it. Entries of
+// indexes, which only name rows, do not count; a step is what happens between two looks at the
+// queue of the engine.
 #include <cstddef>
 #include <memory>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -22,8 +24,11 @@ class CountingStore final : public PassingStore {
     contacts_.clear();
     deliveries_.clear();
     runs_.clear();
+    admin_.clear();
   }
-  std::size_t rows() const { return contacts_.size() + deliveries_.size() + runs_.size(); }
+  std::size_t rows() const {
+    return contacts_.size() + deliveries_.size() + runs_.size() + admin_.size();
+  }
   /// Keys that `deliveries` was ever asked for.
   std::size_t deliveries_loaded() const { return loaded_; }
 
@@ -61,6 +66,7 @@ class CountingStore final : public PassingStore {
     for (const Delivery& delivery : commit.deliveries) deliveries_.insert(delivery.key);
     deliveries_.insert(commit.purged_deliveries.begin(), commit.purged_deliveries.end());
     for (const Commit::PurgedRun& purged : commit.purged_runs) runs_.insert(purged.run);
+    for (const AdminRecord& row : commit.admin) admin_.emplace(row.kind, row.name);
     return store_->commit(commit);
   }
 
@@ -68,6 +74,7 @@ class CountingStore final : public PassingStore {
   std::set<ContactKey> contacts_;
   std::set<DeliveryKey> deliveries_;
   std::set<RunKey> runs_;
+  std::set<std::pair<AdminKind, std::string>> admin_;
   std::size_t loaded_ = 0;
 };
 }  // namespace onward
