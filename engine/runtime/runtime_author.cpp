@@ -30,6 +30,22 @@ void Runtime::Impl::go_on(const std::shared_ptr<Work>& work, std::function<Statu
     work->done(tl::make_unexpected(std::move(taken.error())));
 }
 
+/// Engine thread. Whether the text of `work->made` is being stored, so that the commit of its
+/// version does not keep others waiting; `commit` is called when it is.
+template <class Work>
+bool Runtime::Impl::store_long_text(Engine& of, const std::shared_ptr<Work>& work, Turn turn,
+                                    Status (Impl::*commit)(Engine&, const std::shared_ptr<Work>&,
+                                                           Turn)) {
+  if (!Engine::is_long(*work->made)) return false;
+  of.store_text(work->made, [this, work, turn = std::move(turn), commit](Result<TextKey> key) {
+    if (!key) return work->done(tl::make_unexpected(std::move(key.error())));
+    work->made->apart = work->apart = *key;
+    go_on(work,
+          [this, work, turn, commit](Engine& again) { return (this->*commit)(again, work, turn); });
+  });
+  return true;
+}
+
 std::shared_ptr<const ScenarioBook> Runtime::Impl::shown_book() const {
   const std::lock_guard lock{mutex};
   return book;
@@ -53,6 +69,7 @@ struct Runtime::Impl::Applying {
   std::shared_ptr<Authored> made;
   std::optional<Moves> moves;
   int tries = 0;
+  TextKey apart = {};  // where its text is stored already
 };
 
 Status Runtime::apply(std::string id, std::string text, Done<Result<ApplyAnswer>> done,
@@ -95,12 +112,15 @@ void Runtime::Impl::author_apply(const std::shared_ptr<Applying>& work, Turn tur
     work->moves = std::move(*moves);
   }
   work->made = std::make_shared<Authored>(std::move(*made));
+  work->made->apart = work->apart;
   go_on(work,
         [this, work, turn = std::move(turn)](Engine& of) { return commit_apply(of, work, turn); });
 }
 
 /// Engine thread.
 Status Runtime::Impl::commit_apply(Engine& of, const std::shared_ptr<Applying>& work, Turn turn) {
+  if (store_long_text(of, work, turn, &Impl::commit_apply)) return {};
+  const std::size_t bytes = work->made->text.size();
   auto answer = of.apply(*work->made, work->moves ? &*work->moves : nullptr, work->who);
   const bool stale = answer && !*answer;
   if (stale && ++work->tries < kTriesMax) {
@@ -112,6 +132,7 @@ Status Runtime::Impl::commit_apply(Engine& of, const std::shared_ptr<Applying>& 
     return {};
   }
   if (stale) answer = Engine::changing(work->id);
+  if (work->apart && !(answer && (*answer)->changed)) of.drop_text(work->apart, bytes);
   Status status = answered(answer);
   refresh();
   if (answer)
@@ -180,6 +201,7 @@ struct Runtime::Impl::Copying {
   Done<Result<ScenarioInfo>> done;
   std::shared_ptr<Authored> made;
   int tries = 0;
+  TextKey apart = {};  // where its text is stored already
 };
 
 Status Runtime::duplicate(std::string id, std::string new_id, Done<Result<ScenarioInfo>> done,
@@ -204,8 +226,12 @@ void Runtime::Impl::author_copy(const std::shared_ptr<Copying>& work, Turn turn)
 
 /// Engine thread.
 Status Runtime::Impl::commit_copy(Engine& of, const std::shared_ptr<Copying>& work, Turn turn) {
+  if (store_long_text(of, work, turn, &Impl::commit_copy)) return {};
+  const std::size_t bytes = work->made->text.size();
   auto answer = of.duplicate(*work->made, work->who);
   const bool stale = answer && !*answer;
+  // Another version of the original may have another text.
+  if (work->apart && (!answer || stale)) of.drop_text(std::exchange(work->apart, {}), bytes);
   if (stale && ++work->tries < kTriesMax) {
     refresh();
     authors->queue().again(std::move(turn), [this, work](Result<Turn> again) {

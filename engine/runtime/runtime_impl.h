@@ -100,6 +100,10 @@ struct Runtime::Impl final : DeliverySink {
   Status ask_author(std::string scenario, std::size_t bytes, AuthorQueue::Task task);
   template <class Work>
   void go_on(const std::shared_ptr<Work>& work, std::function<Status(Engine&)> act);
+  template <class Work>
+  bool store_long_text(Engine& of, const std::shared_ptr<Work>& work, AuthorQueue::Turn turn,
+                       Status (Impl::*commit)(Engine&, const std::shared_ptr<Work>&,
+                                              AuthorQueue::Turn));
   struct Applying;
   struct Planning;
   struct Copying;

@@ -245,7 +245,8 @@ Result<ScenarioBook::Applied> ScenarioBook::apply(Authored made, Instant now) co
                                      .version = record.newest,
                                      .text = std::move(made.text),
                                      .created = now,
-                                     .format = made.format});
+                                     .format = made.format,
+                                     .apart = made.apart});
   applied.change.scenarios.push_back(std::move(record));
   return applied;
 }

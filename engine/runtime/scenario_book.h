@@ -65,6 +65,7 @@ struct Authored {
   Version newest = 0;   ///< 0: there was no such scenario.
   std::string copy_of;  ///< A duplicate: its original, and the version of it.
   Version copied = 0;
+  TextKey apart;  ///< Where the text was stored ahead (Engine::store_text).
 };
 
 /// Where the runs of a scenario are, live and test together: what plans and migrations count with.

@@ -13,6 +13,11 @@
 #include "engine/store/store.h"
 
 namespace onward {
+/// The row of a part of a text.
+constexpr std::int64_t text_row(TextKey text, std::uint16_t number) {
+  return (static_cast<std::int64_t>(text.value) << 16) | number;
+}
+
 /// Writes rows, each through a statement that is prepared once, inside the caller's transaction.
 class TableWriter {
  public:
@@ -39,6 +44,7 @@ class TableWriter {
 
   // Not journaled: rare rows that are written at once.
   void scenario(const ScenarioRecord& record);
+  void text_part(const TextPart& part);
   void version(const VersionRecord& record);
   void token(const TokenRecord& record);
   void admin(const AdminRecord& record);
@@ -60,8 +66,8 @@ class TableWriter {
   Query journal_, journal_erase_, meta_, contact_, contact_erase_, engagement_, engagement_erase_,
       ledger_, ledger_erase_, keyed_, keyed_erase_, run_live_, run_live_erase_, run_, run_erase_,
       delivery_, request_, request_erase_, attempt_, attempt_erase_, timer_, timer_erase_, id_,
-      id_erase_, id_take_, email_, email_erase_, counter_, scenario_, version_, token_,
-      token_erase_, admin_, admin_erase_, activity_, activity_erase_;
+      id_erase_, id_take_, email_, email_erase_, counter_, scenario_, text_part_, text_part_erase_,
+      version_, token_, token_erase_, admin_, admin_erase_, activity_, activity_erase_;
   std::map<Date, Query> seen_;
   std::set<Date> days_;
   std::vector<Date> made_;       ///< Day tables made in this transaction.

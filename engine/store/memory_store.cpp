@@ -456,7 +456,10 @@ class MemoryStore final : public Store {
                       .counters = state_->counters};
     if (state_->newest > Instant{}) snapshot.newest = state_->newest;
     for (const auto& [key, row] : state_->scenarios) snapshot.scenarios.push_back(row);
-    for (const auto& [key, row] : state_->versions) snapshot.versions.push_back(row);
+    for (const auto& [key, row] : state_->versions) {
+      snapshot.versions.push_back(row);
+      snapshot.last_text = std::max(snapshot.last_text, row.apart);
+    }
     for (const auto& [key, row] : state_->tokens) snapshot.tokens.push_back(row);
     for (const auto& [key, row] : state_->admin) snapshot.admin.push_back(row);
     return snapshot;

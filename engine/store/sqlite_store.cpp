@@ -242,6 +242,7 @@ class SqliteStore final : public Store {
   void take_over();
   void check_owner();
   void check_file();
+  void drop_unused_texts();
   template <class Work>
   Status writing(Work work);
   template <class Work>
@@ -411,6 +412,16 @@ SqliteStore::~SqliteStore() {
 void SqliteStore::replay() {
   journal_ = onward::replay(*database_, tables_, overlay_);
   if (!journal_.empty()) next_journal_ = journal_.back().id + 1;
+  drop_unused_texts();
+}
+
+/// Texts whose version was never committed: the process ended between them, or it was refused.
+void SqliteStore::drop_unused_texts() {
+  static constexpr const char* kUnused =
+      " FROM version_texts WHERE (id >> 16) NOT IN (SELECT apart FROM versions)";
+  Query unused{*database_, std::string{"SELECT count(*)"} + kUnused};
+  if (auto rows = unused(); !rows.next() || rows.number(0) == 0) return;
+  transact([&] { Query{*database_, std::string{"DELETE"} + kUnused}.run(); });
 }
 
 /// Runs `work` in a transaction. What is thrown in it leaves the store as it was.
@@ -509,6 +520,7 @@ void SqliteStore::write(const Commit& commit) {
   overlay_.newest = std::max(overlay_.newest, commit.at);
   const auto write_rare_rows = [&] {
     for (const ScenarioRecord& record : commit.scenarios) writer_.scenario(record);
+    for (const TextPart& part : commit.text_parts) writer_.text_part(part);
     for (const VersionRecord& record : commit.versions) writer_.version(record);
     for (const TokenRecord& record : commit.tokens) writer_.token(record);
     for (const AdminRecord& record : commit.admin) writer_.admin(record);

@@ -7,8 +7,8 @@ bool Commit::empty() const {
   return contacts.empty() && engagements.empty() && ledger.empty() && runs.empty() &&
          deliveries.empty() && requests.empty() && attempts.empty() && timers_set.empty() &&
          timers_cleared.empty() && seen.empty() && identities.empty() && counters.empty() &&
-         scenarios.empty() && versions.empty() && tokens.empty() && admin.empty() &&
-         activity.empty() && purged_runs.empty() && purged_deliveries.empty() &&
+         scenarios.empty() && text_parts.empty() && versions.empty() && tokens.empty() &&
+         admin.empty() && activity.empty() && purged_runs.empty() && purged_deliveries.empty() &&
          purged_attempts.empty() && forgotten.empty();
 }
 

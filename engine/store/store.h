@@ -65,14 +65,26 @@ struct ScenarioRecord {
   bool deleted = false;  ///< A draft taken away; its id stays taken.
   bool operator==(const ScenarioRecord&) const = default;
 };
+using TextKey = Id<struct TextTag, std::uint32_t>;  ///< A text that is stored in parts.
 struct VersionRecord {
   ScenarioKey scenario;
   Version version = 0;
   std::string text;  ///< The YAML, byte for byte.
   Instant created{};
   RulesFormat format = kNewestFormat;  ///< The rules that checked the text.
+  TextKey apart;                       ///< Under which parts of `text` were stored before; or none.
   bool operator==(const VersionRecord&) const = default;
 };
+/// A part of a version's text that is stored before the version is, so that no commit holds much of
+/// it. A text under a key that no version names goes when the store is opened.
+struct TextPart {
+  TextKey text;
+  std::uint16_t number = 0;  ///< From 0 on, without a gap.
+  std::string bytes;
+  bool removed = false;  ///< In a commit: the row goes.
+};
+/// Longer texts are stored in parts of this size.
+inline constexpr std::size_t kTextPart = std::size_t{64} << 10;
 
 /// Stored by number: append only.
 enum class Role : std::uint8_t { Read, Ingest, Author, Admin, Metrics };
@@ -153,6 +165,7 @@ struct Commit {
   std::vector<IdentityChange> identities;
   std::vector<std::pair<CounterKey, CounterRow>> counters;  ///< Absolute.
   std::vector<ScenarioRecord> scenarios;
+  std::vector<TextPart> text_parts;
   std::vector<VersionRecord> versions;
   std::vector<TokenRecord> tokens;
   std::vector<AdminRecord> admin;
@@ -185,6 +198,7 @@ struct Snapshot {
   Counters counters;
   std::vector<ScenarioRecord> scenarios;
   std::vector<VersionRecord> versions;
+  TextKey last_text;  ///< Greatest used so far.
   std::vector<TokenRecord> tokens;
   std::vector<AdminRecord> admin;  ///< By kind and name.
 };

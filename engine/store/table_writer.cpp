@@ -54,9 +54,11 @@ TableWriter::TableWriter(SQLite::Database& database, const std::vector<Date>& da
                "REPLACE INTO counters (scenario, node, version, test, body)"
                " VALUES (?, ?, ?, ?, ?)"},
       scenario_{database, "REPLACE INTO scenarios (key, body) VALUES (?, ?)"},
+      text_part_{database, "REPLACE INTO version_texts (id, body) VALUES (?, ?)"},
+      text_part_erase_{database, "DELETE FROM version_texts WHERE id = ?"},
       version_{database,
-               "REPLACE INTO versions (scenario, version, created, text, format)"
-               " VALUES (?, ?, ?, ?, ?)"},
+               "REPLACE INTO versions (scenario, version, created, text, format, apart)"
+               " VALUES (?, ?, ?, ?, ?, ?)"},
       token_{database, "REPLACE INTO tokens (sha256, body) VALUES (?, ?)"},
       token_erase_{database, "DELETE FROM tokens WHERE sha256 = ?"},
       admin_{database, "REPLACE INTO admin (kind, name, content) VALUES (?, ?, ?)"},
@@ -217,8 +219,17 @@ void TableWriter::scenario(const ScenarioRecord& record) {
   scenario_.run(record.key, std::string_view{scratch_});
 }
 
+void TableWriter::text_part(const TextPart& part) {
+  const std::int64_t id = text_row(part.text, part.number);
+  if (part.removed)
+    text_part_erase_.run(id);
+  else
+    text_part_.run(id, std::string_view{part.bytes});
+}
+
 void TableWriter::version(const VersionRecord& record) {
-  version_.run(record.scenario, record.version, record.created, record.text, record.format);
+  version_.run(record.scenario, record.version, record.created,
+               record.apart ? std::string{} : record.text, record.format, record.apart);
 }
 
 void TableWriter::token(const TokenRecord& record) {

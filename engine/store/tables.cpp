@@ -213,6 +213,14 @@ Epochs Tables::epochs() {
   return Epochs{std::move(newest), std::move(past)};
 }
 
+std::string Tables::text_apart(TextKey key) {
+  std::string text;
+  Query parts{database_, "SELECT body FROM version_texts WHERE id BETWEEN ? AND ? ORDER BY id"};
+  for (auto rows = parts(text_row(key, 0), text_row(key, 0xffff)); rows.next();)
+    text += rows.bytes(0);
+  return text;
+}
+
 Snapshot Tables::snapshot() {
   Snapshot snapshot{.last_seq = meta("last_seq").value_or(0),
                     .last_contact = {meta("last_contact").value_or(0)}};
@@ -232,14 +240,20 @@ Snapshot Tables::snapshot() {
   // A view from outside may read a folder that only older programs have opened.
   const int schema = database_.execAndGet("PRAGMA user_version").getInt();
   Query versions{database_, std::string{"SELECT scenario, version, created, text, "} +
-                                (schema >= 3 ? "format" : "1") +
+                                (schema >= 3 ? "format, " : "1, ") + (schema >= 4 ? "apart" : "0") +
                                 " FROM versions ORDER BY scenario, version"};
   for (auto rows = versions(); rows.next();)
     snapshot.versions.push_back({.scenario = {rows.small_number(0)},
                                  .version = rows.small_number(1),
                                  .text = std::string{rows.bytes(3)},
                                  .created = rows.instant(2),
-                                 .format = rows.small_number(4)});
+                                 .format = rows.small_number(4),
+                                 .apart = {rows.small_number(5)}});
+  for (VersionRecord& version : snapshot.versions) {
+    if (!version.apart) continue;
+    snapshot.last_text = std::max(snapshot.last_text, version.apart);
+    version.text = text_apart(version.apart);
+  }
   Query tokens{database_, "SELECT sha256, body FROM tokens ORDER BY sha256"};
   for (auto rows = tokens(); rows.next();)
     snapshot.tokens.push_back(intact(decode_token(std::string{rows.bytes(0)}, rows.bytes(1))));

@@ -85,6 +85,8 @@ class Tables : public SharedTables {
   std::vector<Date> seen_days();
   void forget_days_before(Date day) { seen_.erase(seen_.begin(), seen_.lower_bound(day)); }
 
+  /// A text that is stored in parts; as much of it as is there.
+  std::string text_apart(TextKey key);
   /// Everything that the engine needs in memory.
   Snapshot snapshot();
   Epochs epochs();

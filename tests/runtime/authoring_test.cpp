@@ -20,6 +20,7 @@
 #include "tests/runtime/relay.h"
 #include "tests/support/child.h"
 #include "tests/support/fake_http_client.h"
+#include "tests/support/faulty_store.h"
 #include "tests/support/stage.h"
 
 using namespace onward;
@@ -34,9 +35,10 @@ std::string relay(std::string_view path) {
 /// A runtime with its threads. Ends with the check that the engine thread has read nothing.
 class Running {
  public:
-  explicit Running(FakeHttpClient::Decide decide = {}) {
+  explicit Running(FakeHttpClient::Decide decide = {},
+                   std::unique_ptr<Store> store = make_memory_store()) {
     auto opened =
-        Runtime::open(make_memory_store(), node_kinds(),
+        Runtime::open(std::move(store), node_kinds(),
                       std::make_unique<FakeHttpClient>(std::move(decide)), {}, system_clock(), {});
     REQUIRE(opened);
     runtime_ = std::move(*opened);
@@ -91,6 +93,29 @@ void send(Running& running, std::string_view who) {
   REQUIRE(answers.at(0).code == "");
 }
 
+/// Counts what commits hold of the texts of scenarios.
+class WeighsTexts final : public PassingStore {
+ public:
+  struct Weights {
+    std::size_t heaviest = 0, parts = 0, removed = 0;
+  };
+  explicit WeighsTexts(Weights& weights) : PassingStore{make_memory_store()}, weights_{weights} {}
+  Status commit(const Commit& commit) override {
+    std::size_t weight = 0;
+    for (const VersionRecord& version : commit.versions)
+      if (!version.apart) weight += version.text.size();
+    for (const TextPart& part : commit.text_parts) {
+      weight += part.bytes.size();
+      ++(part.removed ? weights_.removed : weights_.parts);
+    }
+    weights_.heaviest = std::max(weights_.heaviest, weight);
+    return store_->commit(commit);
+  }
+
+ private:
+  Weights& weights_;
+};
+
 /// Fails where a scenario goes on hold, and counts the rows of each commit.
 class BreaksAtEnd final : public PassingStore {
  public:
@@ -137,6 +162,73 @@ TEST_CASE("no call reads a scenario's text on the engine thread", "[runtime][aut
         [&](auto done) { return running->validate(id, relay("/up"), done); });
     CHECK(found->size() == static_cast<std::size_t>(faults));
   }
+}
+
+TEST_CASE("no commit holds more than a part of a long text", "[runtime][author]") {
+  WeighsTexts::Weights weights;
+  {
+    Running running{{}, std::make_unique<WeighsTexts>(weights)};
+    std::string text = relay("/in");
+    text.resize(10 * kTextPart, '\n');
+    CHECK(running.apply("relay", text)->changed);
+    CHECK(weights.parts == 10);
+    CHECK_FALSE(running.apply("relay", text)->changed);
+    CHECK(weights.parts == 10);
+    const auto copy = running.answer<Result<ScenarioInfo>>(
+        [&](auto done) { return running->duplicate("relay", "copy", done); });
+    CHECK(copy->version == 1);
+    CHECK(weights.parts == 20);
+    CHECK(running.apply("relay", relay("/on"))->changed);
+    CHECK(weights.parts == 20);
+  }
+  CHECK(weights.heaviest <= kTextPart);
+  CHECK(weights.removed == 0);
+}
+
+TEST_CASE("parts of a text that no version came to name are dropped", "[runtime][author]") {
+  WeighsTexts::Weights weights;
+  Stage stage{{}, std::make_unique<WeighsTexts>(weights)};
+  Engine& engine = stage.engine();
+  auto made = std::make_shared<Authored>();
+  made->text = std::string(2 * kTextPart + 1, '#');
+  REQUIRE(Engine::is_long(*made));
+  std::optional<TextKey> stored;
+  engine.store_text(made, [&](const Result<TextKey>& key) { stored = key.value(); });
+  for (std::size_t parts = 1; parts <= 3; ++parts) {
+    CHECK_FALSE(stored);
+    REQUIRE(engine.work({}, {}));
+    CHECK(weights.parts == parts);
+  }
+  REQUIRE(stored);
+  engine.drop_text(*stored, made->text.size());
+  for (std::size_t gone = 1; gone <= 3; ++gone) {
+    REQUIRE(engine.work({}, {}));
+    CHECK(weights.removed == gone);
+  }
+  const auto wake = engine.next_wake();
+  CHECK((!wake || *wake > stage.clock().now()));
+}
+
+TEST_CASE("a long text is refused at once while the disk is full", "[runtime][author]") {
+  auto faults = std::make_shared<Faults>();
+  Stage stage{{}, make_faulty_store(make_memory_store(), faults)};
+  Engine& engine = stage.engine();
+  auto made = std::make_shared<Authored>();
+  made->text = std::string(2 * kTextPart, '#');
+  std::vector<Result<TextKey>> answers;
+  const auto store = [&] {
+    engine.store_text(made, [&](Result<TextKey> key) { answers.push_back(std::move(key)); });
+    REQUIRE(engine.work({}, {}));
+  };
+  store();
+  CHECK(answers.empty());
+  faults->full = true;
+  REQUIRE(engine.work({}, {}));
+  REQUIRE(answers.size() == 1);
+  CHECK(answers[0].error().code == "disk_full");
+  store();
+  REQUIRE(answers.size() == 2);
+  CHECK(answers[1].error().code == "disk_full");
 }
 
 TEST_CASE("calls of one scenario keep their order, though their texts take time to be read",

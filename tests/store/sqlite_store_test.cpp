@@ -11,6 +11,7 @@
 #include "engine/store/memory_store.h"
 #include "tests/store/conformance.h"
 #include "tests/store/world.h"
+#include "tests/support/first_schema.h"
 
 namespace onward {
 namespace {
@@ -119,6 +120,41 @@ TEST_CASE("a newer schema, another program's file and a damaged one are refused"
   CHECK(error_of({.folder = folder.path()}).code == "damaged");
 }
 
+TEST_CASE("a text that is stored in parts is whole after a restart, and one of no version is gone",
+          "[store][sqlite]") {
+  const TempFolder folder;
+  const std::string text = std::string(kTextPart, 'a') + std::string(kTextPart, 'b') + "c";
+  const auto part = [&](std::uint32_t key, std::uint16_t number) {
+    return TextPart{
+        .text = {key}, .number = number, .bytes = text.substr(number * kTextPart, kTextPart)};
+  };
+  {
+    auto store = must(open_sqlite_store({.folder = folder.path()}));
+    for (std::uint16_t number = 0; number < 3; ++number)
+      must(store->commit({.text_parts = {part(7, number), part(9, number)}}));
+    must(store->commit({.text_parts = {part(8, 0)}}));
+    must(store->commit({.versions = {{.scenario = {1}, .version = 1, .text = text, .apart = {7}},
+                                     {.scenario = {1}, .version = 2, .text = "short"}}}));
+    must(store->commit({.text_parts = {{.text = {8}, .number = 0, .removed = true}}}));
+    must(store->sync());
+  }
+  const auto rows = [&] {
+    return SQLite::Database{(folder.path() / "onward.db").string()}
+        .execAndGet("SELECT group_concat(id >> 16) FROM version_texts")
+        .getString();
+  };
+  CHECK(rows() == "7,7,7,9,9,9");
+  {
+    auto store = must(open_sqlite_store({.folder = folder.path()}));
+    const Snapshot snapshot = must(store->snapshot());
+    REQUIRE(snapshot.versions.size() == 2);
+    CHECK(snapshot.versions[0].text == text);
+    CHECK(snapshot.versions[1].text == "short");
+    CHECK(snapshot.last_text == TextKey{7});
+  }
+  CHECK(rows() == "7,7,7");
+}
+
 TEST_CASE("a folder of the first schema is opened with all that it holds, journal and tables",
           "[store][sqlite]") {
   const TempFolder folder;
@@ -129,9 +165,9 @@ TEST_CASE("a folder of the first schema is opened with all that it holds, journa
     must(store->commit(busy_commit(10, 2)));  // still in the journal
   }
   // As it was then: without what later migrations make, and with fewer counters in a row.
+  back_to_first_schema(folder.path() / "onward.db");
   exec(folder.path() / "onward.db",
-       "DROP TABLE admin; DROP TABLE activity; ALTER TABLE versions DROP COLUMN format;"
-       "INSERT INTO versions VALUES (1, 1, 0, 'scenario: old'); PRAGMA user_version = 1;"
+       "INSERT INTO versions VALUES (1, 1, 0, 'scenario: old');"
        "INSERT INTO counters VALUES (1, 0, 1, 0, x'0111060400000000000000000000000000000000')");
   const auto store = must(open_sqlite_store({.folder = folder.path()}));
   CHECK(contacts_known(*store, 11) == 5);

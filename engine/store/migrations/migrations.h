@@ -15,4 +15,5 @@ std::span<const SchemaMigration> migrations();
 extern const std::string_view kMigration1;
 extern const std::string_view kMigration2;
 extern const std::string_view kMigration3;
+extern const std::string_view kMigration4;
 }  // namespace onward
