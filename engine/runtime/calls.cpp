@@ -87,7 +87,7 @@ Result<ApplyAnswer> Engine::apply(const std::string& id, const std::string& text
 Status Engine::commit_part_of_text(TextPart part) {
   Commit commit{.at = clock_.now(), .last_seq = last_seq_, .last_contact = last_contact_};
   commit.text_parts.push_back(std::move(part));
-  return commit_rows(commit, Durable::Later);
+  return commit_rows(commit, Durable::Now);
 }
 
 void Engine::store_text(std::shared_ptr<const Authored> made, Done<Result<TextKey>> done) {
