@@ -490,14 +490,14 @@ void Connection::linger() {
 }
 
 void Connection::set_deadline(Duration from_now) {
-  deadline_ = Clock::now() + from_now;
+  deadline_ = home_.time.look(Clock::now()) + from_now;
   // A later deadline needs no new timer: the armed one looks again when it fires.
   if (deadline_ < armed_until_) arm();
 }
 
 void Connection::arm() {
   armed_until_ = deadline_;
-  timer_.expires_at(deadline_);
+  timer_.expires_at(deadline_ + home_.time.lost());
   timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
     if (error) return;
     if (const auto self = weak.lock()) self->run([&] { self->on_timer(); });
@@ -507,7 +507,7 @@ void Connection::arm() {
 void Connection::on_timer() {
   if (closed_already_) return;
   armed_until_ = Clock::time_point::max();
-  if (Clock::now() >= deadline_) return timed_out();
+  if (home_.time.look(Clock::now()) >= deadline_) return timed_out();
   if (deadline_ != Clock::time_point::max()) arm();
 }
 

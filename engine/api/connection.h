@@ -17,6 +17,7 @@
 #include "engine/api/http_server.h"
 #include "engine/api/request_reader.h"
 #include "engine/api/work_thread.h"
+#include "engine/core/active_time.h"
 
 namespace onward {
 class Connection;
@@ -56,6 +57,9 @@ struct ConnectionHome {
   std::shared_ptr<BodyBudget> bodies;
   ConnectionRanks ranks = {};
   WorkThread large_bodies = {};
+  /// Limits are counted in active time; the server looks at it once a second while there are
+  /// connections.
+  ActiveTime time = {};
   /// Called once for each connection, when it has ended.
   std::function<void(Connection*)> closed = {};
 };
@@ -134,7 +138,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool http10_ = false;
   bool draining_ = false;
   bool closed_already_ = false;
-  Clock::time_point deadline_ = Clock::time_point::max();
+  Clock::time_point deadline_ = Clock::time_point::max();  // in active time, as the next one
   Clock::time_point armed_until_ = Clock::time_point::max();
 };
 }  // namespace onward

@@ -103,7 +103,19 @@ struct HttpServer::Impl {
     }
     auto connection = std::make_shared<Connection>(std::move(socket), home);
     connections.emplace(connection.get(), connection);
+    if (!ticking) tick();
     connection->start();
+  }
+
+  /// So that a stop of this process shows as a gap. Not while there is no connection.
+  void tick() {
+    ticking = !connections.empty();
+    if (!ticking) return home.time.rest();
+    home.time.look(std::chrono::steady_clock::now());
+    clock_tick.expires_after(ActiveTime::kLookEvery);
+    clock_tick.async_wait([this](boost::system::error_code error) {
+      if (!error) tick();
+    });
   }
 
   void forget(Connection* gone) {
@@ -132,8 +144,10 @@ struct HttpServer::Impl {
   asio::io_context io{1};
   tcp::acceptor acceptor{io};
   asio::steady_timer pause{io};
+  asio::steady_timer clock_tick{io};
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections;
   bool accepting = false;  // or waiting to
+  bool ticking = false;
   bool stopping = false;
   std::uint16_t port = 0;
 

@@ -1,47 +1,47 @@
 #pragma once
-// When to look at which transfer again, for the few that wait for something but libcurl.
-#include <algorithm>
+// When to look at which transfer again.
 #include <chrono>
 #include <optional>
+#include <set>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace onward {
-/// One time for each key. Rarely used by most and looked at all the time: nothing but the earliest
-/// time is kept in order.
+/// One time for each key. Every operation takes logarithmic time.
 template <class Key>
 class Alarms {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
   void set(Key key, Time at) {
+    clear(key);
     times_[key] = at;
-    if (!next_ || at < *next_) next_ = at;
+    order_.emplace(at, key);
   }
   void clear(Key key) {
-    if (times_.erase(key) > 0 && times_.empty()) next_.reset();
+    const auto known = times_.find(key);
+    if (known == times_.end()) return;
+    order_.erase({known->second, key});
+    times_.erase(known);
   }
-  /// Not later than the earliest.
-  const std::optional<Time>& next() const { return next_; }
+  std::optional<Time> next() const {
+    if (order_.empty()) return std::nullopt;
+    return order_.begin()->first;
+  }
   /// Takes out those whose time has come.
   std::vector<Key> take(Time now) {
     std::vector<Key> due;
-    if (!next_ || now < *next_) return due;
-    next_.reset();
-    for (auto at = times_.begin(); at != times_.end();) {
-      if (at->second <= now) {
-        due.push_back(at->first);
-        at = times_.erase(at);
-        continue;
-      }
-      next_ = next_ ? std::min(*next_, at->second) : at->second;
-      ++at;
+    while (!order_.empty() && order_.begin()->first <= now) {
+      due.push_back(order_.begin()->second);
+      times_.erase(due.back());
+      order_.erase(order_.begin());
     }
     return due;
   }
 
  private:
   std::unordered_map<Key, Time> times_;
-  std::optional<Time> next_;
+  std::set<std::pair<Time, Key>> order_;
 };
 }  // namespace onward

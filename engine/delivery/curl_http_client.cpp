@@ -3,10 +3,12 @@
 #include <curl/curl.h>
 
 #include <algorithm>
+#include <atomic>
 #include <iterator>
 #include <unordered_map>
 #include <utility>
 
+#include "engine/core/active_time.h"
 #include "engine/delivery/multi_loop.h"
 #include "engine/delivery/transfer.h"
 
@@ -21,10 +23,12 @@ constexpr std::size_t kIdleMax = 512;
 class CurlHttpClient final : public HttpClient {
  public:
   explicit CurlHttpClient(const CurlOptions& options)
-      : guard_{options.guard},
+      : running_{std::make_shared<Running>(options.clock)},
+        guard_{options.guard},
         options_{.guard = &guard_,
                  .sockets = &sockets_,
                  .alarms = &alarms_,
+                 .clock = [this] { return now(); },
                  .note = options.note,
                  .user_agent =
                      options.user_agent.empty() ? "Onward/" ONWARD_VERSION : options.user_agent,
@@ -43,6 +47,7 @@ class CurlHttpClient final : public HttpClient {
   }
 
   void start(HttpRequest request) override {
+    look();
     std::unique_ptr<Transfer> transfer = take_idle();
     HttpReply reply;
     if (!transfer->prepare(std::move(request), reply)) {
@@ -61,10 +66,13 @@ class CurlHttpClient final : public HttpClient {
   }
 
   void poll(Duration longest, std::vector<HttpReply>& done) override {
+    look();
     take_names();
     collect(loop_.run());
+    if (!active_.empty()) longest = std::min(longest, ActiveTime::kLookEvery);
     collect(loop_.wait(ready_.empty() ? std::min(longest, until_alarm()) : 0ms));
-    take_alarms();
+    take_alarms(look());
+    if (active_.empty()) time_.rest();
     std::move(ready_.begin(), ready_.end(), std::back_inserter(done));
     ready_.clear();
   }
@@ -74,8 +82,27 @@ class CurlHttpClient final : public HttpClient {
   NameFigures names() const override { return resolver_.figures(); }
 
  private:
+  using Time = Transfer::Clock::time_point;
+
+  /// The clock for limits. Shared with look-ups, which may outlive the client.
+  struct Running {
+    explicit Running(std::function<Time()> given) : clock{std::move(given)} {}
+    Time now() const { return clock() - Time::duration{lost.load(std::memory_order_relaxed)}; }
+    const std::function<Time()> clock;
+    std::atomic<Time::duration::rep> lost = 0;  ///< While this process was stopped.
+  };
+
+  Time now() const { return running_->now(); }
+  /// The same, after a look at whether this process was stopped.
+  Time look() {
+    const Time active = time_.look(running_->clock());
+    running_->lost.store(time_.lost().count(), std::memory_order_relaxed);
+    return active;
+  }
+
   ResolverOptions waking(ResolverOptions options) {
     options.answered = [this] { wake(); };
+    if (!options.clock) options.clock = [running = running_] { return running->now(); };
     return options;
   }
 
@@ -99,7 +126,8 @@ class CurlHttpClient final : public HttpClient {
 
   /// Hands it to libcurl.
   void add(CURL* handle) {
-    if (!loop_.add(handle)) end(handle, CURLE_FAILED_INIT);
+    if (!loop_.add(handle)) return end(handle, CURLE_FAILED_INIT);
+    alarms_.set(handle, Transfer::of(handle)->limit());
   }
 
   /// Its name has been looked up.
@@ -118,7 +146,7 @@ class CurlHttpClient final : public HttpClient {
   Duration until_alarm() const {
     constexpr Duration kLongest = std::chrono::hours{1};
     if (!alarms_.next()) return kLongest;
-    const auto left = *alarms_.next() - Transfer::Clock::now();
+    const auto left = *alarms_.next() - now();
     return std::clamp(std::chrono::ceil<Duration>(left), Duration{}, kLongest);
   }
 
@@ -133,21 +161,25 @@ class CurlHttpClient final : public HttpClient {
     }
   }
 
-  void take_alarms() {
-    if (!alarms_.next()) return;
-    for (CURL* handle : alarms_.take(Transfer::Clock::now())) alarm(handle);
+  /// What came before `now` is read before it counts as late: the process may have been stopped, or
+  /// busy.
+  void take_alarms(Time now) {
+    if (!alarms_.next() || *alarms_.next() > now) return;
+    collect(loop_.read_ready());
+    take_names();
+    for (CURL* handle : alarms_.take(now)) alarm(handle, now);
   }
 
-  /// A look-up lasts too long, or there is another address to go to.
-  void alarm(CURL* handle) {
-    const Transfer& transfer = *Transfer::of(handle);
+  /// A look-up lasts too long, or a limit has passed.
+  void alarm(CURL* handle, Time now) {
+    Transfer& transfer = *Transfer::of(handle);
     const auto at = waiting_.find(transfer.name());
     if (at != waiting_.end() && std::erase(at->second, handle) > 0) {
       if (at->second.empty()) waiting_.erase(at);
-      return go_to(handle,
-                   resolver_.give_up(transfer.name(), Transfer::Clock::now() - transfer.begun()));
+      return go_to(handle, resolver_.give_up(transfer.name(), now - transfer.begun()));
     }
-    if (transfer.connecting()) end(handle, CURLE_OPERATION_TIMEDOUT);
+    if (transfer.is_over(now)) return end(handle, CURLE_OPERATION_TIMEDOUT);
+    alarms_.set(handle, transfer.limit());
   }
 
   void collect(bool fine) {
@@ -165,7 +197,7 @@ class CurlHttpClient final : public HttpClient {
     alarms_.clear(handle);
     if (transfer.address() && transfer.unreached(code))
       resolver_.demote(transfer.name(), *transfer.address());
-    if (transfer.again(code) && loop_.add(handle)) return;
+    if (transfer.again(code) && loop_.add(handle)) return alarms_.set(handle, transfer.limit());
     take(handle, transfer.finish(code));
   }
 
@@ -177,6 +209,8 @@ class CurlHttpClient final : public HttpClient {
     loop_.reopen();
   }
 
+  const std::shared_ptr<Running> running_;
+  ActiveTime time_;
   AddressGuard guard_;
   OpenSockets sockets_;
   Alarms<CURL*> alarms_;

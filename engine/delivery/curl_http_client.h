@@ -1,6 +1,8 @@
 #pragma once
 // The real client: libcurl's multi interface, connections reused, the address guard at every
 // socket.
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,8 +19,10 @@ struct CurlOptions {
   std::size_t connections_max = 2048;
   bool https_only = false;
   std::string ca_file;       ///< PEM; empty: the system's.
-  ResolverOptions names;     ///< `answered` is the client's own.
+  ResolverOptions names;     ///< `answered` is the client's own, and `clock` where it is empty.
   WorkNote* note = nullptr;  ///< Whose answer is being read; may be null, and outlives the client.
+  /// For time limits; any thread.
+  std::function<std::chrono::steady_clock::time_point()> clock = std::chrono::steady_clock::now;
 };
 std::unique_ptr<HttpClient> make_curl_client(const CurlOptions& options);
 

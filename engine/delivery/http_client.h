@@ -56,7 +56,7 @@ class HttpClient {
  public:
   virtual ~HttpClient() = default;
   virtual void start(HttpRequest request) = 0;
-  /// Waits until something happens, `wake` is called or `longest` passes; appends finished replies.
+  /// Waits until something happens, `wake` is called, or at most `longest`; appends ended replies.
   virtual void poll(Duration longest, std::vector<HttpReply>& done) = 0;
   virtual std::size_t in_flight() const = 0;
   /// Any thread.

@@ -154,11 +154,24 @@ bool MultiLoop::act(const epoll_event& event) {
   return work(socket, ready);
 }
 
-bool MultiLoop::wait(Duration longest) {
-  const int count =
-      epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), wait_of(longest));
+bool MultiLoop::take_events(int wait_ms, int& count) {
+  count = epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), wait_ms);
   bool fine = true;
   for (int n = 0; n < count && fine; ++n) fine = act(events_[static_cast<std::size_t>(n)]);
-  return fine && run();
+  return fine;
+}
+
+bool MultiLoop::wait(Duration longest) {
+  int count = 0;
+  return take_events(wait_of(longest), count) && run();
+}
+
+/// epoll hands out ready sockets in turn, so this many rounds reach all of them.
+bool MultiLoop::read_ready() {
+  int count = static_cast<int>(kEventsMax);
+  for (std::size_t n = 0; n <= interests_.size() && count == static_cast<int>(kEventsMax);
+       n += kEventsMax)
+    if (!take_events(0, count)) return false;
+  return run();
 }
 }  // namespace onward

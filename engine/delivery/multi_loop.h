@@ -27,6 +27,8 @@ class MultiLoop {
   /// Waits until a socket is ready, something is due, `wake` is called or `longest` has passed;
   /// does what is to be done then. False as above.
   bool wait(Duration longest);
+  /// Works on all sockets that are ready now, once each, without waiting. False as above.
+  bool read_ready();
   void wake();  ///< Any thread.
 
   bool add(CURL* handle) { return curl_multi_add_handle(multi_, handle) == CURLM_OK; }
@@ -56,6 +58,7 @@ class MultiLoop {
   void want(CURL* handle, int socket, std::uint32_t events);
   void tell(int socket, Interest& interest, std::uint32_t events);
   bool act(const epoll_event& event);
+  bool take_events(int wait_ms, int& count);
   bool work(int socket, int ready);
   int wait_of(Duration longest) const;
   static int on_socket(CURL*, curl_socket_t socket, int what, void* self, void*);

@@ -33,8 +33,8 @@ LookUp look_up_by_system(const std::string& name);
 struct ResolverOptions {
   using Clock = std::chrono::steady_clock;
 
-  LookUpFunction look_up;                    ///< Empty: look_up_by_system.
-  std::function<void()> answered;            ///< `take` has something; any thread; must not block.
+  LookUpFunction look_up;          ///< Empty: look_up_by_system.
+  std::function<void()> answered;  ///< `take` has something; any thread; must not block.
   /// Any thread, and longer than the resolver lives. Empty: Clock::now.
   std::function<Clock::time_point()> clock;
   std::size_t threads_max = 192;

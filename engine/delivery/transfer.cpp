@@ -69,6 +69,9 @@ std::string url_part(CURLU* url, CURLUPart part, unsigned flags = 0) {
   return copy;
 }
 
+/// Longer than anything may take; libcurl reads 0 as its own default of five minutes.
+constexpr long kNoConnectLimitMs = 86'400'000;
+
 /// Milliseconds for libcurl, which reads 0 as "no limit".
 long limit_of(Duration duration) {
   return static_cast<long>(std::clamp<Duration::rep>(duration.count(), 1, 86'400'000));
@@ -115,6 +118,7 @@ void Transfer::set_constants() {
   set(easy, CURLOPT_WRITEDATA, this);
   set(easy, CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_open_socket);
   set(easy, CURLOPT_OPENSOCKETDATA, this);
+  if (options_.alarms) set(easy, CURLOPT_CONNECTTIMEOUT_MS, kNoConnectLimitMs);
   if (options_.sockets) {
     set(easy, CURLOPT_CLOSESOCKETFUNCTION, &Transfer::on_close_socket);
     set(easy, CURLOPT_CLOSESOCKETDATA, options_.sockets);
@@ -137,7 +141,7 @@ Transfer* Transfer::of(CURL* handle) {
 
 bool Transfer::prepare(HttpRequest request, HttpReply& reply) {
   request_ = std::move(request);
-  begun_ = Clock::now();
+  begun_ = options_.clock();
   earlier_.reset();
   answer_ = {};
   way_ = {};
@@ -165,12 +169,14 @@ bool Transfer::prepare(HttpRequest request, HttpReply& reply) {
   return true;
 }
 
-/// What has gone by of an attempt when libcurl gets it is taken off its limits.
+/// Where libcurl keeps the limits, the time that has passed is subtracted from them.
 void Transfer::aim() {
   CURL* easy = easy_.get();
-  const Duration gone = std::chrono::floor<Duration>(waited_);
   message_[0] = '\0';
+  next_address_at_.reset();
   set(easy, CURLOPT_CONNECT_TO, destination_.connect_to());
+  if (options_.alarms) return;
+  const Duration gone = std::chrono::floor<Duration>(waited_);
   set(easy, CURLOPT_CONNECTTIMEOUT_MS, limit_of(request_.connect_timeout - gone));
   set(easy, CURLOPT_TIMEOUT_MS, limit_of(request_.timeout - gone));
 }
@@ -188,9 +194,22 @@ bool Transfer::go_to(Resolver::Found found, HttpReply& reply) {
     reply = refused({.code = "blocked_policy", .error = std::move(refusal), .blocked = true});
     return false;
   }
-  waited_ = Clock::now() - begun_;
+  waited_ = options_.clock() - begun_;
   aim();
   return true;
+}
+
+Transfer::Clock::time_point Transfer::limit() const {
+  const Clock::time_point end = begun_ + request_.timeout;
+  if (way_.requested) return end;
+  const Clock::time_point connected = std::min(end, begun_ + request_.connect_timeout);
+  return next_address_at_ ? std::min(connected, *next_address_at_) : connected;
+}
+
+bool Transfer::is_over(Clock::time_point now) {
+  const bool address_over = next_address_at_ && now >= *next_address_at_;
+  if (address_over) next_address_at_.reset();
+  return now >= limit() || (address_over && connecting());
 }
 
 bool Transfer::unreached(CURLcode code) const {
@@ -213,7 +232,7 @@ bool Transfer::again(CURLcode code) {
     set(easy_.get(), CURLOPT_FRESH_CONNECT, 1L);
   } else {
     if (!unreached(code) || !destination_.more()) return false;
-    const Clock::duration gone = Clock::now() - begun_;
+    const Clock::duration gone = options_.clock() - begun_;
     if (gone >= std::min(request_.connect_timeout, request_.timeout)) return false;
     earlier_ = failure_of(code);
     waited_ = gone;
@@ -310,7 +329,7 @@ HttpReply Transfer::refused(Failure failure) {
   reply.error = std::move(failure.error);
   reply.blocked = failure.blocked;
   reply.local = failure.local;
-  reply.took = std::chrono::floor<Duration>(Clock::now() - begun_);
+  reply.took = std::chrono::floor<Duration>(options_.clock() - begun_);
   request_ = {};
   return reply;
 }
@@ -354,7 +373,10 @@ HttpReply Transfer::finish(CURLcode code) {
 
   HttpReply reply;
   reply.token = request_.token;
-  reply.took = std::chrono::floor<Duration>(waited_ + std::chrono::microseconds{micros});
+  // libcurl's figure is the finer one, but it counts a stop of this process and not our own limits.
+  const Clock::duration all = options_.clock() - begun_;
+  const Clock::duration measured = waited_ + std::chrono::microseconds{micros};
+  reply.took = std::chrono::floor<Duration>(code == CURLE_OK ? std::min(all, measured) : all);
   reply.reused = way_.requested && connects == 0;
   reply.status = answer_.block_status;
   reply.body_truncated = code != CURLE_OK;
@@ -478,8 +500,9 @@ curl_socket_t Transfer::open_socket(curl_sockaddr* address) {
   way_.sockets.push_back(opened);
   way_.ipv6 = address->family == AF_INET6;
   if (options_.alarms && destination_.more()) {
-    const Clock::time_point now = Clock::now();
-    options_.alarms->set(easy_.get(), now + (begun_ + request_.connect_timeout - now) / 2);
+    const Clock::time_point now = options_.clock();
+    next_address_at_ = now + (begun_ + request_.connect_timeout - now) / 2;
+    options_.alarms->set(easy_.get(), limit());
   }
   return opened;
 }

@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,9 +23,10 @@ namespace onward {
 struct TransferOptions {
   const AddressGuard* guard = nullptr;  ///< Null: any address may be called.
   OpenSockets* sockets = nullptr;       ///< Null: connections are not used again.
-  /// Where a handle says when it should be over with connecting, if it has another address to go
-  /// to: see `connecting`. Null: it never has.
+  /// Where a handle says when to look at its limits (`is_over`). Null: libcurl keeps the limits,
+  /// by a clock that also runs while the process is stopped, and before it reads what has come.
   Alarms<CURL*>* alarms = nullptr;
+  std::function<std::chrono::steady_clock::time_point()> clock = std::chrono::steady_clock::now;
   /// Told whose request goes out and whose answer begins; the client says when that is over. Null:
   /// nobody is told.
   WorkNote* note = nullptr;
@@ -60,8 +62,11 @@ class Transfer {
   bool unreached(CURLcode code) const;
   /// The address that it went to, of its name; null where the URL holds it.
   const IpAddress* address() const { return destination_.address(); }
-  /// It has not reached anybody yet.
-  bool connecting() const;
+  /// When to ask `is_over` next.
+  Clock::time_point limit() const;
+  /// A limit has passed: libcurl is to be told nothing more of it, and it ends as timed out. The
+  /// limit of an address that has not answered passes once (see `again`).
+  bool is_over(Clock::time_point now);
   /// The handle is to be performed once more: on a new connection, since the one that libcurl would
   /// have used again was out of step (at most once an attempt), or at the next address.
   bool again(CURLcode code);
@@ -124,6 +129,7 @@ class Transfer {
   curl_socket_t open_socket(curl_sockaddr* address);
   int before_request(const ConnectionEnds& ends);
   bool out_of_step(const ConnectionEnds& ends);
+  bool connecting() const;
 
   static std::size_t on_header(char* data, std::size_t one, std::size_t size, void* self);
   static std::size_t on_body(char* data, std::size_t one, std::size_t size, void* self);
@@ -143,8 +149,9 @@ class Transfer {
 
   HttpRequest request_;
   Clock::time_point begun_;
-  Clock::duration waited_{};        ///< Until libcurl was handed it last.
-  std::optional<Failure> earlier_;  ///< At the address before.
+  Clock::duration waited_{};                          ///< Until libcurl was handed it last.
+  std::optional<Clock::time_point> next_address_at_;  ///< If this one has not answered by then.
+  std::optional<Failure> earlier_;                    ///< At the address before.
   Answer answer_;
   Way way_;
 };

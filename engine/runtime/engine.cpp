@@ -682,6 +682,8 @@ Status Engine::step_pass() {
   return commit_batch(work, {}, {&step->row, 1});
 }
 
+void Engine::defer_timers() { timers_from_ = clock_.now() + kProbePause; }
+
 std::optional<Instant> Engine::next_wake() const {
   if (unwritable_) return paused_until(probe_at_, clock_.now());
   if (!held_.empty() || !later_.empty() || !chores_.empty() || !scenario_passes_.empty() ||

@@ -244,6 +244,8 @@ class Engine {
   const Epochs& epochs() const { return epochs_; }
   const std::shared_ptr<const TokenBook>& tokens() const { return tokens_; }
   const EngineFigures& figures() const { return figures_; }
+  /// No timer fires for a second: what arrived while this process was stopped is read first.
+  void defer_timers();
   std::optional<Instant> oldest_due() const { return dispatcher_.oldest_due(); }
   /// Why nothing can be written for now (a full disk, one that may only be read, a lock of another
   /// program): intake is refused until a probe succeeds.

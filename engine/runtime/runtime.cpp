@@ -15,6 +15,8 @@ constexpr std::chrono::seconds kQuiet{1};
 constexpr std::chrono::milliseconds kMoment{3};
 /// The engine looks at the clock at least this often, in case somebody moved it.
 constexpr std::chrono::seconds kNapMax{60};
+/// No busy machine lets the engine thread sleep that much too long.
+constexpr std::chrono::seconds kOversleepMax{2};
 /// Nobody waits for the outcome of an attempt to be written down, so it waits a moment for inputs
 /// to be written with; many do not wait.
 constexpr std::chrono::milliseconds kResultsWait{2};
@@ -214,7 +216,8 @@ bool Runtime::Impl::wait_for_work(std::vector<Job>& taken, std::vector<AttemptRe
         return stopping || unsynced || !jobs.empty() || sliced < slices.size() ||
                results.size() >= kResultsMany;
       };
-      if (!due && !pressing() && results.empty()) {
+      const bool sleeps = !due && !pressing();
+      if (sleeps && results.empty()) {
         asleep = true;
         wake.wait_until(lock, until, [&] { return pressing() || !results.empty(); });
       }
@@ -223,6 +226,8 @@ bool Runtime::Impl::wait_for_work(std::vector<Job>& taken, std::vector<AttemptRe
         wake.wait_until(lock, std::min(until, results_since + kResultsWait), pressing);
       }
       asleep = false;
+      // This process was stopped while it slept, and clients may have written to it meanwhile.
+      if (sleeps && Steady::now() - until > kOversleepMax) engine->defer_timers();
       if (unsynced) return false;
       taken.swap(jobs);
       take_slice(settled);

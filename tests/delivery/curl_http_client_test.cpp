@@ -12,6 +12,7 @@
 #include <catch2/catch.hpp>
 #include <cerrno>
 #include <cstdlib>
+#include <future>
 #include <thread>
 
 #include "tests/delivery/calls.h"
@@ -607,5 +608,74 @@ TEST_CASE("the command line's call answers with status, type and the whole body"
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == "connect_refused");
   CHECK_FALSE(http_call({.url = "nonsense"}, 5s));
+}
+
+namespace {
+/// A receiver that answers when a test says so, and a client whose clock the test turns.
+class StopStage {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  explicit StopStage(Duration timeout) {
+    client_->start(request_to(receiver_.url(), timeout));
+    while (receiver_.requests().empty()) poll();
+    CHECK(replies.empty());
+  }
+  ~StopStage() { answer(); }
+  void pass(Duration time) { *now_ += time.count(); }
+  /// Returns when the answer is in the socket of the client.
+  void answer() {
+    if (answered_) return;
+    answered_ = true;
+    gate_.set_value();
+    sent_.get_future().wait();
+  }
+  void poll() { client_->poll(0ms, replies); }
+
+  std::vector<HttpReply> replies;
+
+ private:
+  std::shared_ptr<std::atomic<Duration::rep>> now_ =
+      std::make_shared<std::atomic<Duration::rep>>(1'000'000);
+  std::promise<void> gate_, sent_;
+  bool answered_ = false;
+  LocalReceiver receiver_{[this](Peer& peer) {
+    if (!peer.read()) return;
+    gate_.get_future().wait();
+    peer.send(http_reply(200));
+    sent_.set_value();
+    peer.wait_for_close();
+  }};
+  std::unique_ptr<HttpClient> client_ = make_curl_client(
+      {.guard = open_guard(), .clock = [now = now_] { return Time{Duration{now->load()}}; }});
+};
+}  // namespace
+
+TEST_CASE("an answer that came while this process was stopped is read before limits are judged",
+          "[delivery][client]") {
+  // A short stop, which nobody notices as one, and a long one.
+  const Duration stopped = GENERATE(as<Duration>{}, 1500ms, 20s, 24h);
+  StopStage stage{/*timeout=*/1s};
+  stage.pass(stopped);
+  stage.answer();
+  while (stage.replies.empty()) stage.poll();
+  CHECK(stage.replies[0].status == 200);
+  CHECK(stage.replies[0].took < 2s);
+}
+
+TEST_CASE("a receiver has all of its time, less that in which this process was stopped",
+          "[delivery][client]") {
+  StopStage stage{/*timeout=*/15s};
+  stage.pass(20s);
+  for (int second = 0; second < 13; ++second) {
+    stage.poll();
+    REQUIRE(stage.replies.empty());
+    stage.pass(1s);
+  }
+  stage.pass(1s);
+  stage.poll();
+  REQUIRE(stage.replies.size() == 1);
+  CHECK(stage.replies[0].code == "timeout");
+  CHECK(stage.replies[0].took >= 15s);
 }
 }  // namespace onward

@@ -84,14 +84,14 @@ std::string read_text(const std::string& file) {
   return {std::istreambuf_iterator<char>{in}, {}};
 }
 
-std::string relay_to(const std::string& url) {
+std::string relay_to(const std::string& url, const std::string& timeout = "15s") {
   return fmt::format(R"(scenario: relay
 reentry: parallel
 nodes:
   any:  {{ kind: trigger, event: opened, next: tell }}
-  tell: {{ kind: send_webhook, url: "{}", next: end }}
+  tell: {{ kind: send_webhook, url: "{}", timeout: {}, next: end }}
 )",
-                     url);
+                     url, timeout);
 }
 /// Answers nothing before it is told to.
 class HoldingReceiver {
@@ -132,8 +132,9 @@ bool says(const std::filesystem::path& log, const std::string& what) {
 /// Requests of `relay`, which are on their way to the receiver when this returns.
 constexpr int kInFlight = 8;  // to a receiver that has answered nothing yet
 void put_in_flight(const ServerChild& server, const std::filesystem::path& data,
-                   const LocalReceiver& receiver) {
-  REQUIRE(run_onward(with(server, data, {"apply", "-"}), relay_to(receiver.url())).code == 0);
+                   const LocalReceiver& receiver, const std::string& timeout = "15s") {
+  REQUIRE(run_onward(with(server, data, {"apply", "-"}), relay_to(receiver.url(), timeout)).code ==
+          0);
   REQUIRE(run_onward(with(server, data, {"activate", "relay"})).code == 0);
   std::string lines;
   for (int i = 0; i < kInFlight; ++i)
@@ -150,6 +151,27 @@ std::int64_t told(const ServerChild& server, const std::filesystem::path& data,
   return *parse_json(stats.out)->find_path("live.nodes.1." + number)->get_if<std::int64_t>();
 }
 }  // namespace
+
+TEST_CASE("a server that was stopped takes the answers that came meanwhile",
+          "[end_to_end][process]") {
+  TemporaryFolder folder;
+  const auto data = folder.path() / "data";
+  HoldingReceiver receiver;
+  ServerChild server{data, receiver.allowed()};
+  put_in_flight(server, data, receiver.local, "3s");
+  REQUIRE(::kill(server.pid(), SIGSTOP) == 0);
+  receiver.answer();
+  // Longer than a request may take, and than the end of the process takes, which does not come.
+  const int process = static_cast<int>(::syscall(SYS_pidfd_open, server.pid(), 0));
+  pollfd ended{.fd = process, .events = POLLIN, .revents = 0};
+  REQUIRE(::poll(&ended, 1, 3500) == 0);
+  ::close(process);
+  REQUIRE(::kill(server.pid(), SIGCONT) == 0);
+  while (told(server, data, "pending") > 0) std::this_thread::yield();
+  CHECK(told(server, data, "accepted") == kInFlight);
+  CHECK(receiver.local.requests().size() == kInFlight);
+  CHECK(server.stop() == 0);
+}
 
 TEST_CASE("the command line takes a scenario through its life on a real server",
           "[end_to_end][process]") {
