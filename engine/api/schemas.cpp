@@ -502,7 +502,7 @@ constexpr Row kRows[] = {
     {"Tokens", R"({"type": "object", "required": ["tokens"], "properties": {
       "tokens": {"type": "array", "items": {"$ref": "#/components/schemas/Token"}}}})"},
     {"NewToken", R"({"type": "object", "required": ["name", "role"], "properties": {
-      "name": {"type": "string", "description": "1 to 64 letters, digits, -, _ and .; no other has it.",
+      "name": {"type": "string", "description": "1 to 64 letters, digits, -, _ and ., but not \".\" or \"..\"; no other has it.",
         "pattern": "^[A-Za-z0-9._-]{1,64}$"},
       "role": {"enum": ["read", "ingest", "metrics", "author", "admin"]},
       "expires_at": {"type": ["string", "null"], "format": "date-time",

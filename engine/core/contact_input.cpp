@@ -113,6 +113,9 @@ class Reader {
     // Nobody sees them, and another system takes them away: two contacts where there is one.
     if (id.text.front() == ' ' || id.text.back() == ' ')
       return refuse("bad_id", name, "has blanks at its beginning or end; leave them out");
+    // Clients take these segments out of a path, and call another route.
+    if (id.text == "." || id.text == "..")
+      return refuse("bad_id", name, "may not be \".\" or \"..\"");
     // Paths of the API name contacts without an id so.
     if (id.text.starts_with("email:"))
       return refuse("bad_id", name, "may not begin with \"email:\"");

@@ -248,6 +248,8 @@ Result<HttpAnswer> http_call(const Request& request, Duration timeout, const Htt
   HttpReply reply;
   if (transfer.prepare(std::move(attempt), reply)) {
     if (to) curl_easy_setopt(transfer.handle(), CURLOPT_CONNECT_TO, to.get());
+    // A segment ".." is a name here; later versions of libcurl take out "%2E%2E" as well.
+    curl_easy_setopt(transfer.handle(), CURLOPT_PATH_AS_IS, 1L);
     reply = transfer.finish(curl_easy_perform(transfer.handle()));
   }
   if (reply.status == 0) return fail(ErrorKind::Unavailable, reply.code, reply.error);

@@ -19,7 +19,9 @@ bool is_name(std::string_view name) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '_' || c == '.';
   };
-  return !name.empty() && name.size() <= kNameMax && std::ranges::all_of(name, fits);
+  // Clients take "." and ".." out of a path, and call another route.
+  return !name.empty() && name.size() <= kNameMax && name != "." && name != ".." &&
+         std::ranges::all_of(name, fits);
 }
 
 bool keeps_the_door(const TokenRecord& token) {
@@ -37,7 +39,8 @@ const TokenRecord* TokenBook::find(std::string_view sha256) const {
 Status TokenBook::may_add(const TokenRecord& token, Instant now) const {
   if (!is_name(token.name))
     return fail(ErrorKind::Invalid, "invalid_name",
-                fmt::format("a token's name has 1 to {} letters, digits, \"-\", \"_\" and \".\"",
+                fmt::format("a token's name has 1 to {} letters, digits, \"-\", \"_\" and \".\", "
+                            "and is not \".\" or \"..\"",
                             kNameMax));
   if (std::ranges::find(kReserved, token.name) != kReserved.end())
     return fail(

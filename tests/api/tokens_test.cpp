@@ -122,6 +122,8 @@ TEST_CASE("a token that cannot be is refused with a reason", "[api][tokens]") {
            Row{R"({"name": "", "role": "read"})", 400, "invalid_name"},
            Row{R"({"name": "a b", "role": "read"})", 400, "invalid_name"},
            Row{R"({"name": "a/b", "role": "read"})", 400, "invalid_name"},
+           Row{R"({"name": ".", "role": "read"})", 400, "invalid_name"},
+           Row{R"({"name": "..", "role": "read"})", 400, "invalid_name"},
            Row{R"({"name": 5, "role": "read"})", 400, "wrong_type"},
            Row{R"({"role": "read"})", 400, "wrong_type"},
            Row{R"({"name": "x"})", 400, "bad_role"},

@@ -124,6 +124,8 @@ TEST_CASE("a contact that cannot be understood is refused by name", "[core][cont
       {R"({"uid": " a"})", R"(bad_id: "uid" has blanks)"},
       {R"({"id": "a "})", R"(bad_id: "id" has blanks)"},
       {R"({"id": "\t"})", R"(bad_id: "id" wants)"},
+      {R"({"id": "."})", R"(bad_id: "id" may not be)"},
+      {R"({"uid": ".."})", R"(bad_id: "uid" may not be)"},
       {R"({"id": "email:x@example.org"})", R"(bad_id: "id" may not begin)"},
       {R"({"id": 1, "uid": 1})", R"(duplicate_field: "uid")"},
       {R"({"firstname": "x", "first_name": "y"})", R"(duplicate_field: "first_name")"},

@@ -76,6 +76,28 @@ TEST_CASE("the password in a server's URL is not shown", "[tools]") {
   CHECK(found[0].found.starts_with("no answer from http://***@127.0.0.1:9: "));
 }
 
+TEST_CASE("a name of dots reaches the server as a segment of its own", "[tools]") {
+  const Machine machine;
+  LocalReceiver receiver;
+  const ClientOptions options{.server = receiver.origin(), .token = "t"};
+  for (const std::string name : {".", "..", "...", "a/b", "a..b"}) {
+    (void)run_token_revoke(options, name);
+    (void)run_contact_forget(options, name, /*yes=*/true);
+    (void)run_runs(options, {.contact = name});
+  }
+  std::vector<std::string> paths;
+  for (const ReceivedRequest& request : receiver.requests())
+    paths.push_back(request.method + " " + request.path.substr(0, request.path.find('?')));
+  CHECK(paths ==
+        std::vector<std::string>{
+            "DELETE /v1/tokens/%2E", "DELETE /v1/contacts/%2E", "GET /v1/contacts/%2E/runs",
+            "DELETE /v1/tokens/%2E%2E", "DELETE /v1/contacts/%2E%2E",
+            "GET /v1/contacts/%2E%2E/runs", "DELETE /v1/tokens/...", "DELETE /v1/contacts/...",
+            "GET /v1/contacts/.../runs", "DELETE /v1/tokens/a%2Fb", "DELETE /v1/contacts/a%2Fb",
+            "GET /v1/contacts/a%2Fb/runs", "DELETE /v1/tokens/a..b", "DELETE /v1/contacts/a..b",
+            "GET /v1/contacts/a..b/runs"});
+}
+
 TEST_CASE("whoever answers yes to everything is no Onward server", "[tools]") {
   const Machine machine;
   LocalReceiver receiver;

@@ -206,7 +206,12 @@ std::string wrong_scheme(std::string_view url, const Result<HttpAnswer>& answer)
   return {};
 }
 
-std::string segment(std::string_view text) { return percent_encode(text); }
+std::string segment(std::string_view text) {
+  std::string encoded;
+  if (text != "." && text != "..") return percent_encode(text);
+  for (std::size_t i = 0; i < text.size(); ++i) encoded += "%2E";
+  return encoded;
+}
 
 void print_json(const Value& value) {
   print((stdout_is_terminal() ? to_pretty_json(value) : to_json(value)) + "\n");

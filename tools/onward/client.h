@@ -69,7 +69,8 @@ class Client {
 
 /// Where the other of http and https is spoken at `url`: a sentence that says so; else empty.
 std::string wrong_scheme(std::string_view url, const Result<HttpAnswer>& answer);
-/// A path's segment, percent-encoded.
+/// A segment of a path, percent-encoded; also "." and "..", which proxies and libraries take out
+/// of a path otherwise.
 std::string segment(std::string_view text);
 /// An answer as the command prints it with --json: as it came, for people indented.
 void print_json(const Answer& answer);
