@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "engine/core/printable.h"
+
 namespace onward {
 namespace {
 bool is_plain(std::string_view text) {
@@ -35,12 +37,12 @@ std::string to_line(const LogRecord& record, Instant at) {
   std::string line = fmt::format("{} {}", format_instant(at), record.event);
   if (record.level != LogLevel::Info) line += fmt::format(" level={}", to_string(record.level));
   for (const auto& [name, value] : record.fields) line += fmt::format(" {}={}", name, word(value));
-  return line;
+  return printable(line);
 }
 
 std::string to_json_line(const LogRecord& record, Instant at) {
   ValueMap members{{"at", at}, {"level", to_string(record.level)}, {"event", record.event}};
   members.insert(members.end(), record.fields.begin(), record.fields.end());
-  return to_json(std::move(members));
+  return printable(to_json(std::move(members)));
 }
 }  // namespace onward

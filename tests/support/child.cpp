@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pty.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <array>
@@ -90,6 +92,41 @@ CommandResult run_onward(const std::vector<std::string>& arguments, const std::s
   ::close(child.out);
   ::close(child.err);
   result.code = exit_code(child.pid);
+  return result;
+}
+
+CommandResult run_onward_on_terminal(const std::vector<std::string>& arguments,
+                                     const std::string& terminal) {
+  int ours = -1, theirs = -1;
+  termios plain{};
+  ::cfmakeraw(&plain);  // Line ends stay as they are.
+  if (::openpty(&ours, &theirs, nullptr, &plain, nullptr) != 0)
+    throw std::runtime_error("openpty failed");
+  std::vector<std::string> words{ONWARD_BINARY};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  const pid_t pid = ::fork();
+  if (pid < 0) throw std::runtime_error("fork failed");
+  if (pid == 0) {
+    ::setenv("TERM", terminal.c_str(), 1);
+    ::unsetenv("NO_COLOR");
+    ::dup2(::open("/dev/null", O_RDONLY), 0);
+    ::dup2(theirs, 1);
+    ::dup2(theirs, 2);
+    ::close(ours);
+    ::close(theirs);
+    ::execv(argv[0], argv.data());
+    ::_exit(127);
+  }
+  ::close(theirs);
+  CommandResult result;
+  pollfd wanted{ours, POLLIN, 0};
+  while (::poll(&wanted, 1, kPatienceMs) > 0 && drain(ours, result.out)) {
+  }
+  ::close(ours);
+  result.code = exit_code(pid);
   return result;
 }
 

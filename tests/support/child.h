@@ -16,6 +16,11 @@ struct CommandResult {
 /// Runs `onward` with `arguments` to its end, with `input` on standard input.
 CommandResult run_onward(const std::vector<std::string>& arguments, const std::string& input = {});
 
+/// The same with standard output and error on a terminal, which is `terminal` (TERM); all that it
+/// gets is in `out`.
+CommandResult run_onward_on_terminal(const std::vector<std::string>& arguments,
+                                     const std::string& terminal);
+
 /// A folder that is gone with this object.
 class TemporaryFolder {
  public:

@@ -810,6 +810,7 @@ void add_all(CommandLine& line) {
 }  // namespace
 
 int run_command_line(int argc, const char* const* argv, const NodeKinds& kinds) {
+  const ShownStreams streams;
   CommandLine line{kinds};
   add_all(line);
   if (argc < 2) {

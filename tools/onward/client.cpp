@@ -233,7 +233,7 @@ int show(const ClientOptions& options, const std::string& path, std::string_view
   if (client.json())
     print_json(*answer);
   else
-    print(text(answer->value));
+    print(text(shown(answer->value)));
   return kExitOk;
 }
 

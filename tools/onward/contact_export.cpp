@@ -34,7 +34,7 @@ class Output {
   bool open() const { return file_.empty() || out_.is_open(); }
   void write(std::string_view text) {
     if (file_.empty())
-      print(text);
+      print_data(text);
     else
       out_ << text;
   }

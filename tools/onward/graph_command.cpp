@@ -62,7 +62,7 @@ int run_graph(const ClientOptions& options, const GraphOptions& graph) {
     return kExitOk;
   }
   const std::string text = drawn(scenario, graph.format, numbers);
-  print(graph.format == "text" ? printable(text) : text);
+  graph.format == "text" ? print(text) : print_data(text);
   return kExitOk;
 }
 }  // namespace onward

@@ -114,7 +114,7 @@ int run_show(const ClientOptions& options, const std::string& scenario, std::int
   if (client.json())
     print_json(*answer);
   else
-    print(answer->text("text"));
+    print_data(answer->text("text"));
   return kExitOk;
 }
 

@@ -51,7 +51,7 @@ class Hidden {
 };
 
 Result<std::string> ask_hidden(const std::string& question) {
-  std::fputs(question.c_str(), stderr);
+  ask(question);
   const Hidden hidden;
   std::string line;
   if (!std::getline(std::cin, line))

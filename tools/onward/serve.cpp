@@ -36,6 +36,7 @@
 #include "engine/core/clipped.h"
 #include "engine/core/diagnostic.h"
 #include "engine/core/log_record.h"
+#include "engine/core/printable.h"
 #include "engine/delivery/curl_http_client.h"
 #include "engine/runtime/bus_errors.h"
 #include "engine/runtime/guarded.h"
@@ -92,7 +93,7 @@ class Log {
     if (json_)
       (*this)({event, {{"message", message}, {"exit_code", count_value(code)}}, LogLevel::Error});
     else
-      writer_->add_line(fmt::format("onward: {}", message));
+      writer_->add_line(printable(fmt::format("onward: {}", message)));
     return code;
   }
 

@@ -64,7 +64,7 @@ int show_once(const Client& client, const std::string& path, const StatsOptions&
   if (!answer) return complain(answer.error());
   if (!answer->ok()) return client.refused(*answer);
   const bool redraw = options.watch && stdout_is_terminal();
-  if (redraw) print("\x1b[H\x1b[2J");
+  if (redraw) clear_screen();
   if (client.json())
     print_json(*answer);
   else

@@ -68,6 +68,12 @@ std::string grouped(std::int64_t number) {
 
 void Table::add(std::vector<std::string> cells) {
   assert(cells.size() == columns_.size());
+  // A cell stays in its line.
+  for (std::string& cell : cells) {
+    cell = printable(cell);
+    std::ranges::replace_if(
+        cell, [](char c) { return c == '\n' || c == '\t'; }, ' ');
+  }
   rows_.push_back({std::move(cells), {}, {}});
 }
 
@@ -78,7 +84,7 @@ void Table::paint(std::size_t column, std::string_view escape) {
 
 void Table::note(std::string text) {
   assert(!rows_.empty());
-  rows_.back().notes.push_back(std::move(text));
+  rows_.back().notes.push_back(printable(text));
 }
 
 /// As wide as the widest cell; where that is too much, the widest shrinking column gives way.

@@ -1,10 +1,17 @@
 #pragma once
 // Talking to a person or a pipe: results on standard output, talk on standard error.
+//
+// All that a command prints passes `shown`, whichever function or stream it uses, since most of it
+// comes from elsewhere: servers, files, arguments.
+#include <memory>
 #include <optional>
+#include <streambuf>
 #include <string>
 #include <string_view>
 
+#include "engine/core/printable.h"
 #include "engine/core/result.h"
+#include "engine/core/value.h"
 
 namespace onward {
 bool stdout_is_terminal();
@@ -15,8 +22,32 @@ bool colour_on_stderr();
 /// Columns of the terminal on standard output; kEndless (table.h) where it is none.
 std::size_t terminal_width();
 
-/// To standard output as it is.
+/// `printable`; with `colours`, the escape sequences of our own colours stay.
+std::string shown(std::string_view text, bool colours);
+/// The same of all strings in `value`, names included, without any colour.
+Value shown(const Value& value);
+
+/// Makes std::cout and std::cerr write through `shown`, while it lives.
+class ShownStreams {
+ public:
+  ShownStreams();
+  ~ShownStreams();
+  ShownStreams(const ShownStreams&) = delete;
+  ShownStreams& operator=(const ShownStreams&) = delete;
+
+ private:
+  std::unique_ptr<std::streambuf> out_, err_;
+  std::streambuf *out_before_, *err_before_;
+};
+
+/// To standard output.
 void print(std::string_view text);
+/// The same of data for a program or a file: as it is, unless standard output is a terminal.
+void print_data(std::string_view text);
+/// Clears the terminal on standard output.
+void clear_screen();
+/// In place of the line on standard error, which is a terminal; empty: only clears it.
+void draw_line(std::string_view text);
 /// Whether something printed did not get out: the disk is full, nobody reads.
 bool output_lost();
 /// To standard error with a newline.
@@ -25,6 +56,8 @@ void say(std::string_view text);
 int complain(std::string_view message, int exit_code);
 int complain(const Error& error);
 
+/// To standard error, without a newline.
+void ask(std::string_view question);
 /// Asks a person who must answer yes; false where there is nobody to ask.
 bool confirmed(std::string_view question);
 bool stdin_is_terminal();
@@ -33,7 +66,4 @@ bool stdin_is_terminal();
 Result<std::string> read_input(const std::string& file);
 /// A whole regular file.
 Result<std::string> read_regular(const std::string& file);
-
-/// Text for a terminal: control characters and escapes that would act there are shown as `\xNN`.
-std::string printable(std::string_view text);
 }  // namespace onward

@@ -81,15 +81,14 @@ void Progress::show(std::int64_t done, std::int64_t refused) {
   if (!on_) return;
   const auto passed = std::chrono::steady_clock::now() - begun_;
   const double seconds = std::max(std::chrono::duration<double>(passed).count(), 0.001);
-  fmt::print(stderr, "\r\x1b[K{} {}, {:.0f}/s{}", grouped(done), noun_,
-             static_cast<double>(done) / seconds,
-             refused > 0 ? fmt::format(", {} refused", grouped(refused)) : "");
-  std::fflush(stderr);
+  draw_line(fmt::format("{} {}, {:.0f}/s{}", grouped(done), noun_,
+                        static_cast<double>(done) / seconds,
+                        refused > 0 ? fmt::format(", {} refused", grouped(refused)) : ""));
   shown_ = true;
 }
 
 void Progress::clear() {
-  if (shown_) fmt::print(stderr, "\r\x1b[K");
+  if (shown_) draw_line({});
   shown_ = false;
 }
 

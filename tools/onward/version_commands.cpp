@@ -116,10 +116,10 @@ int run_purge(const ClientOptions& options, const PurgeOptions& purge) {
   if (!purge.yes) {
     if (::isatty(STDIN_FILENO) != 1)
       return complain("A purge cannot be undone; say --yes to do it.", kExitUsage);
-    std::cerr << fmt::format(
+    ask(fmt::format(
         "All runs of \"{}\" and the bodies of its requests will be gone for good; its numbers "
         "stay.\nGo on? [y/N] ",
-        purge.scenario);
+        purge.scenario));
     std::string line;
     std::getline(std::cin, line);
     if (line != "y" && line != "yes") return complain("Nothing was purged.", kExitUsage);
