@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <initializer_list>
 
 #include "engine/api/access.h"
@@ -38,6 +39,34 @@ bool take_flag(const Value& object, std::string_view name, bool& out) {
   return flag != nullptr;
 }
 
+/// Members "hosts" and "any_host"; nothing where neither is there: the hosts stay as they are.
+Result<std::optional<SecretHosts>> take_hosts(const Value& object) {
+  bool any = false;
+  if (!take_flag(object, "any_host", any))
+    return fail(ErrorKind::Invalid, "wrong_type", "\"any_host\" must be true or false.");
+  const Value* member = object.find("hosts");
+  if (member == nullptr || member->is_null()) {
+    if (!any) return std::optional<SecretHosts>{};
+    return SecretHosts{SecretHosts::Rule::Any};
+  }
+  if (any)
+    return fail(ErrorKind::Invalid, "conflict",
+                "\"hosts\" and \"any_host\": true exclude each other; send one of them.");
+  std::vector<std::string> hosts;
+  bool texts = member->list() != nullptr;
+  if (texts)
+    for (const Value& host : *member->list()) {
+      texts = texts && host.text() != nullptr;
+      if (texts) hosts.push_back(*host.text());
+    }
+  if (!texts)
+    return fail(ErrorKind::Invalid, "wrong_type",
+                "\"hosts\" must be a list of hosts, for example [\"crm.example.com\"].");
+  auto parsed = parse_secret_hosts(hosts);
+  if (!parsed) return tl::make_unexpected(std::move(parsed.error()));
+  return *std::move(parsed);
+}
+
 /// Names of members that nobody knows are not repeated: who confuses name and value would find the
 /// value in a log.
 Result<Value> parse_known(std::string_view body, std::initializer_list<std::string_view> known) {
@@ -66,7 +95,8 @@ void answer_set(const Call& call, Runtime& runtime, SecretKind kind, SecretChang
 }
 
 void set_secret(Runtime& runtime, const Call& call) {
-  const auto object = parse_known(call.request.body, {"value", "rotate", "drop_old"});
+  const auto object =
+      parse_known(call.request.body, {"value", "rotate", "drop_old", "hosts", "any_host"});
   if (!object) return call.reply(problem_of(object.error()));
   SecretChange change;
   if (!take_text(*object, "value", change.value)) return call.reply(wrong_type("value", "a text"));
@@ -74,19 +104,34 @@ void set_secret(Runtime& runtime, const Call& call) {
     return call.reply(wrong_type("rotate", "true or false"));
   if (!take_flag(*object, "drop_old", change.drop_old))
     return call.reply(wrong_type("drop_old", "true or false"));
+  auto hosts = take_hosts(*object);
+  if (!hosts) return call.reply(problem_of(hosts.error()));
+  change.hosts = *std::move(hosts);
   answer_set(call, runtime, SecretKind::Secret, std::move(change));
 }
 
-/// {"basic": {"username", "password"}}, {"bearer": "…"} or {"header": {"name", "value"}}.
+/// {"basic": {"username", "password"}}, {"bearer": "…"} or {"header": {"name", "value"}}, and
+/// "hosts" or "any_host". Without a scheme only the hosts change.
 void set_credential(Runtime& runtime, const Call& call) {
   constexpr std::string_view kWants =
       "The body wants {\"basic\": {\"username\": …, \"password\": …}}, {\"bearer\": …} or "
-      "{\"header\": {\"name\": …, \"value\": …}}.";
-  const auto object = parse_known(call.request.body, {"basic", "bearer", "header"});
+      "{\"header\": {\"name\": …, \"value\": …}}, with \"hosts\" or \"any_host\" beside it.";
+  constexpr std::array<std::string_view, 3> kSchemes{"basic", "bearer", "header"};
+  const auto object =
+      parse_known(call.request.body, {"basic", "bearer", "header", "hosts", "any_host"});
   if (!object) return call.reply(problem_of(object.error()));
-  if (object->map()->size() != 1) return call.reply(problem(400, "wrong_type", kWants));
-  const auto& [scheme, given] = object->map()->front();
   SecretChange change;
+  auto hosts = take_hosts(*object);
+  if (!hosts) return call.reply(problem_of(hosts.error()));
+  change.hosts = *std::move(hosts);
+  const auto is_scheme = [&](const auto& member) {
+    return std::ranges::find(kSchemes, std::string_view{member.first}) != kSchemes.end();
+  };
+  const auto schemes = std::ranges::count_if(*object->map(), is_scheme);
+  if (schemes == 0 && change.hosts)
+    return answer_set(call, runtime, SecretKind::Credential, std::move(change));
+  if (schemes != 1) return call.reply(problem(400, "wrong_type", kWants));
+  const auto& [scheme, given] = *std::ranges::find_if(*object->map(), is_scheme);
   bool right = true;
   if (scheme == "bearer") {
     change.scheme = AuthScheme::Bearer;
@@ -172,14 +217,14 @@ std::vector<Route> secret_routes(Runtime& runtime, const Clock& clock) {
       {"PUT",
        "/v1/secrets/{name}",
        Need::Admin,
-       "Sets a secret; an empty value keeps the one it has.",
+       "Sets a secret and its hosts; what is not sent stays as it is.",
        {},
        [&](const Call& call) { set_secret(runtime, call); },
        {.id = "setSecret",
         .body = {{"SecretValue"}},
         .answers = {{200, "SecretChanged"}, {201, "SecretChanged"}},
         .faults = {{400, kJsonCodes},
-                   {400, "bad_value conflict invalid_name no_value"},
+                   {400, "bad_host bad_value conflict invalid_name no_hosts no_value"},
                    {404, "unknown_secret"},
                    {409, "key_file_exists too_many"}}}},
       {"DELETE",
@@ -212,14 +257,15 @@ std::vector<Route> secret_routes(Runtime& runtime, const Clock& clock) {
       {"PUT",
        "/v1/credentials/{name}",
        Need::Admin,
-       "Sets a credential: basic, bearer or header; an empty secret part keeps the one it has.",
+       "Sets a credential (basic, bearer or header) and its hosts; what is not sent stays as it "
+       "is.",
        {},
        [&](const Call& call) { set_credential(runtime, call); },
        {.id = "setCredential",
         .body = {{"CredentialValue"}},
         .answers = {{200, "CredentialChanged"}, {201, "CredentialChanged"}},
         .faults = {{400, kJsonCodes},
-                   {400, "bad_value invalid_name no_scheme no_value"},
+                   {400, "bad_host bad_value conflict invalid_name no_hosts no_scheme no_value"},
                    {409, "key_file_exists too_many"}}}},
       {"DELETE",
        "/v1/credentials/{name}",

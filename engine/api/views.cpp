@@ -300,7 +300,13 @@ Value view_of(const SecretInfo& info, SecretKind kind) {
   view.set("set_at", info.readable ? Value{format_instant(info.set)} : Value{});
   if (kind == SecretKind::Secret)
     view.set("rotating_since", info.rotated ? Value{format_instant(*info.rotated)} : Value{});
+  const bool listed = info.hosts.rule == SecretHosts::Rule::Listed;
+  view.set("hosts", texts(info.hosts.hosts));
+  view.set("any_host", info.readable && !listed);
+  view.set("hosts_set", info.readable && info.hosts.rule != SecretHosts::Rule::Unset);
   view.set("used_by", texts(info.used_by));
+  view.set("sent_to", texts(info.sent_to));
+  view.set("refused_hosts", texts(info.refused_hosts));
   view.set("readable", info.readable);
   return view;
 }

@@ -5,7 +5,7 @@
 
 namespace onward {
 namespace {
-constexpr std::array<std::string_view, 31> kWords{"archived",
+constexpr std::array<std::string_view, 32> kWords{"archived",
                                                   "bad_header",
                                                   "bad_url",
                                                   "blocked_policy",
@@ -28,6 +28,7 @@ constexpr std::array<std::string_view, 31> kWords{"archived",
                                                   "redirect",
                                                   "request_missing",
                                                   "reset",
+                                                  "secret_host_not_allowed",
                                                   "secret_missing",
                                                   "timeout",
                                                   "tls",

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -481,8 +482,7 @@ class ScenarioReader {
 
   /// `known` nothing: this is not the server, which alone knows.
   void check_known(const Draft& draft, std::string_view where, std::string_view what,
-                   std::vector<std::string> names,
-                   const std::optional<std::set<std::string, std::less<>>>& known) {
+                   std::vector<std::string> names, const std::optional<SecretNames>& known) {
     const std::string code = fmt::format("unknown_{}", what);
     std::sort(names.begin(), names.end());
     names.erase(std::unique(names.begin(), names.end()), names.end());
@@ -492,16 +492,49 @@ class ScenarioReader {
                 fmt::format("{}: names the {} \"{}\"; a server that has none of that name refuses "
                             "the file",
                             where, what, name));
-      } else if (!known->contains(name)) {
+      } else if (const auto found = known->find(name); found != known->end()) {
+        check_hosts(draft, where, what, name, found->second);
+      } else {
         std::string nearest;
-        if (diagnostics_.suggests())
-          nearest = nearest_in(name, Names{known->begin(), known->end()});
+        if (diagnostics_.suggests()) {
+          Names candidates;
+          for (const auto& [candidate, hosts] : *known) candidates.push_back(candidate);
+          nearest = nearest_in(name, candidates);
+        }
         error(draft.entry->key_at, code,
               fmt::format("{}: the server has no {} \"{}\"; set it with: onward {} set {}", where,
                           what, name, what, name),
               std::move(nearest));
       }
     }
+  }
+
+  /// Scheme, host and port of a URL are constants, so an attempt will find what is found here.
+  void check_hosts(const Draft& draft, std::string_view where, std::string_view what,
+                   const std::string& name, const SecretHosts& hosts) {
+    const DeliveryPolicy* policy = draft.node->delivery_policy();
+    if (policy == nullptr || policy->origin.empty()) return;  // The URL has a mistake of its own.
+    const std::string host = host_of_origin(policy->origin);
+    if (!hosts.permits(policy->origin)) {
+      error(place_of_url(draft), std::string{kSecretHostRefused},
+            fmt::format("{}: {}. Change the URL, or ask an admin to allow the host: {}", where,
+                        refused_host_text(what, name, hosts, policy->origin),
+                        allow_command(what, name, hosts, host)));
+    } else if (hosts.rule == SecretHosts::Rule::Unset &&
+               warned_secrets_.emplace(what, name).second) {
+      warning(place_of_url(draft), "secret_without_hosts",
+              fmt::format("{}: the {} \"{}\" has no allowed hosts, so every author can send it to "
+                          "any host. Ask an admin to limit it: {}",
+                          where, what, name, allow_command(what, name, hosts, host)));
+    }
+  }
+
+  /// Where the node's URL is; the node's own place if it has none.
+  static Position place_of_url(const Draft& draft) {
+    for (const SettingSpec& spec : draft.kind->settings)
+      if (spec.type == SettingType::Url)
+        if (const Tree::Entry* url = draft.entry->value.find(spec.key)) return url->value.at;
+    return draft.entry->key_at;
   }
 
   /// Turns the names of next nodes into edges, and checks the whole.
@@ -653,6 +686,7 @@ class ScenarioReader {
   std::unordered_map<std::string, std::size_t> index_;  // node id -> draft
   Names node_names_;                                    // gathered for the first suggestion
   bool reentry_stated_ = false;
+  std::set<std::pair<std::string, std::string>> warned_secrets_;  // kind and name
 };
 }  // namespace
 

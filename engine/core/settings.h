@@ -1,8 +1,8 @@
 #pragma once
 // How a node kind reads what its author wrote: typed, with every mistake reported at its place.
 #include <cstdint>
+#include <map>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/core/diagnostic.h"
+#include "engine/core/secret_hosts.h"
 #include "engine/core/segment.h"
 #include "engine/core/template.h"
 #include "engine/core/time.h"
@@ -46,12 +47,14 @@ struct SettingSpec {
 
 class CustomFields;
 
+/// Secrets, or credentials, by name, and the hosts to which each may be sent.
+using SecretNames = std::map<std::string, SecretHosts, std::less<>>;
+
 /// What a reader knows besides the tree: nothing here is required offline.
 struct AuthorContext {
-  std::string timezone = "UTC";  ///< The scenario's.
-  std::optional<std::set<std::string, std::less<>>>
-      secrets;  ///< Known names; nothing: not known here.
-  std::optional<std::set<std::string, std::less<>>> credentials = std::nullopt;  ///< The same.
+  std::string timezone = "UTC";                           ///< The scenario's.
+  std::optional<SecretNames> secrets;                     ///< Nothing: not known here.
+  std::optional<SecretNames> credentials = std::nullopt;  ///< The same.
 
   const CustomFields* custom_fields = nullptr;  ///< Declared ones; null: not known here.
   bool undeclared_warns = false;                ///< Undeclared ones are warnings, not mistakes.

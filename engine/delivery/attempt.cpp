@@ -6,12 +6,13 @@
 #include <iterator>
 
 #include "engine/core/template.h"
+#include "engine/net/url.h"
 #include "engine/secrets/bytes.h"
 #include "engine/secrets/signature.h"
 
 namespace onward {
 namespace {
-/// How long a delivery waits for its secret before it asks for it again.
+/// How long a delivery waits for its secret, or for the secret's permission, before it asks again.
 constexpr Duration kSecretPause = std::chrono::seconds{30};
 /// How long it waits after too many other look-ups kept that of its name from beginning.
 constexpr Duration kDnsBusyPause = std::chrono::seconds{30};
@@ -45,14 +46,64 @@ bool append_verbatim(std::string& out, std::string_view text) {
   return true;
 }
 
-tl::unexpected<Error> missing(std::string_view what, std::string_view name) {
-  return fail(ErrorKind::NotFound, "secret_missing",
-              fmt::format("there is no {} \"{}\"", what, name));
-}
+/// Looks up the secrets of one request for the host in its URL, and remembers their values, since
+/// an answer may repeat them after they were replaced.
+class SecretLookup {
+ public:
+  SecretLookup(const SecretSource* source, std::string_view url, std::vector<std::string>& hidden)
+      : source_{source}, url_{url}, hidden_{hidden} {}
 
-/// `text` with its secrets; their values are added to `hidden`.
-Result<std::string> resolve(std::string_view text, Place place, const SecretSource* secrets,
-                            std::vector<std::string>& hidden) {
+  Result<std::string> secret(std::string_view name) {
+    if (source_ == nullptr) return secret_missing("secret", name);
+    if (const Status read = read_origin(); !read) return tl::make_unexpected(read.error());
+    auto value = source_->secret(name, origin_);
+    if (value) hidden_.push_back(*value);
+    return value;
+  }
+
+  Result<std::vector<std::string>> signing(std::string_view name) {
+    if (source_ == nullptr) return secret_missing("secret", name);
+    if (const Status read = read_origin(); !read) return tl::make_unexpected(read.error());
+    auto values = source_->signing(name, origin_);
+    if (values) hidden_.insert(hidden_.end(), values->begin(), values->end());
+    return values;
+  }
+
+  Result<Header> credential(std::string_view name) {
+    if (source_ == nullptr) return secret_missing("credential", name);
+    if (const Status read = read_origin(); !read) return tl::make_unexpected(read.error());
+    auto added = source_->credential(name, origin_);
+    if (!added) return tl::make_unexpected(std::move(added.error()));
+    std::ranges::move(added->hidden, std::back_inserter(hidden_));
+    return std::move(added->header);
+  }
+
+  void hide(std::string text) { hidden_.push_back(std::move(text)); }
+
+  /// Whether `url`, with its secrets in it, goes where they were looked up for.
+  Status check(std::string_view url) const {
+    const auto origin = origin_of(url);
+    if (!origin) return tl::make_unexpected(origin.error());
+    if (*origin == origin_) return {};
+    return fail(ErrorKind::Invalid, "bad_url", "a secret changes the host of the URL");
+  }
+
+ private:
+  Status read_origin() {
+    if (!origin_.empty()) return {};
+    auto origin = origin_of(url_);
+    if (!origin) return tl::make_unexpected(std::move(origin.error()));
+    origin_ = *std::move(origin);
+    return {};
+  }
+
+  const SecretSource* source_;
+  std::string_view url_;
+  std::vector<std::string>& hidden_;
+  std::string origin_;
+};
+
+Result<std::string> resolve(std::string_view text, Place place, SecretLookup& secrets) {
   std::string out;
   while (has_secret(text)) {
     const std::size_t open = text.find(kSecretOpen);
@@ -63,27 +114,27 @@ Result<std::string> resolve(std::string_view text, Place place, const SecretSour
     const std::string_view name = text.substr(open + 1, close - open - 1);
     out += text.substr(0, open);
     text.remove_prefix(close + 1);
-    std::optional<std::string> value = secrets ? secrets->secret(name) : std::nullopt;
-    if (!value) return missing("secret", name);
+    const auto value = secrets.secret(name);
+    if (!value) return value;
     if (place == Place::Url) {
       append_encoded(out, *value);
     } else if (!append_verbatim(out, *value)) {
       return fail(ErrorKind::Invalid, "bad_header",
                   fmt::format("the secret \"{}\" holds a control character", name));
     }
-    hidden.push_back(std::move(*value));
   }
   out += text;
   return out;
 }
 
 /// What stands between the marks, in base64.
-void encode_marked(std::string& value, std::vector<std::string>& hidden) {
+void encode_marked(std::string& value, SecretLookup& secrets) {
   const std::size_t open = value.find(kBase64Open);
   const std::size_t close = value.find(kBase64Close, open == std::string::npos ? 0 : open);
   if (open == std::string::npos || close == std::string::npos) return;
-  hidden.push_back(base64_encode(std::string_view{value}.substr(open + 1, close - open - 1)));
-  value.replace(open, close - open + 1, hidden.back());
+  std::string encoded = base64_encode(std::string_view{value}.substr(open + 1, close - open - 1));
+  value.replace(open, close - open + 1, encoded);
+  secrets.hide(std::move(encoded));
 }
 
 /// The name of the credential that a header stands for; nothing where it is a header of its own.
@@ -101,19 +152,18 @@ bool same_header(std::string_view a, std::string_view b) {
 }
 
 /// A credential takes the place of a header of its name that the author set.
-Status add_credential(HttpRequest& request, std::string_view name, const SecretSource* secrets) {
-  std::optional<CredentialHeader> added = secrets ? secrets->credential(name) : std::nullopt;
-  if (!added) return missing("credential", name);
+Status add_credential(HttpRequest& request, std::string_view name, SecretLookup& secrets) {
+  auto header = secrets.credential(name);
+  if (!header) return tl::make_unexpected(std::move(header.error()));
   std::erase_if(request.headers,
-                [&](const Header& other) { return same_header(other.first, added->header.first); });
-  request.headers.push_back(std::move(added->header));
-  std::ranges::move(added->hidden, std::back_inserter(request.hidden));
+                [&](const Header& other) { return same_header(other.first, header->first); });
+  request.headers.push_back(*std::move(header));
   return {};
 }
 
 /// Puts the secrets into the headers.
 Status resolve_headers(HttpRequest& request, const std::vector<Header>& headers,
-                       const SecretSource* secrets) {
+                       SecretLookup& secrets) {
   std::optional<std::string_view> credential;
   request.headers.reserve(headers.size());
   for (const auto& [name, value] : headers) {
@@ -121,26 +171,24 @@ Status resolve_headers(HttpRequest& request, const std::vector<Header>& headers,
       credential = named;
       continue;
     }
-    auto resolved = resolve(value, Place::Header, secrets, request.hidden);
+    auto resolved = resolve(value, Place::Header, secrets);
     if (!resolved) return tl::make_unexpected(resolved.error());
-    encode_marked(*resolved, request.hidden);
+    encode_marked(*resolved, secrets);
     request.headers.emplace_back(name, std::move(*resolved));
   }
   return credential ? add_credential(request, *credential, secrets) : Status{};
 }
 
 /// Signs for this attempt: with every value that signs, so that a receiver may know either.
-Status sign(HttpRequest& request, const DeliveryTask& task, const SecretSource* secrets,
-            Instant now) {
-  const std::string& name = task.policy->sign;
-  std::vector<std::string> values = secrets ? secrets->signing(name) : std::vector<std::string>{};
-  if (values.empty()) return missing("secret", name);
+Status sign(HttpRequest& request, const DeliveryTask& task, SecretLookup& secrets, Instant now) {
+  auto values = secrets.signing(task.policy->sign);
+  if (!values) return tl::make_unexpected(std::move(values.error()));
   const std::int64_t timestamp =
       std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count();
   std::string signatures;
-  for (std::string& value : values) {
+  for (std::string& value : *values) {
     auto key = signing_key(value);
-    request.hidden.push_back(std::move(value));
+    wipe(value);
     if (!key) return fail(ErrorKind::Invalid, "bad_header", key.error().message);
     if (!signatures.empty()) signatures += ' ';
     signatures += sign_webhook(*key, task.webhook_id, timestamp, task.request->body);
@@ -204,9 +252,11 @@ Result<HttpRequest> request_of(const DeliveryTask& task, const SecretSource* sec
   request.timeout = task.policy->timeout;
   request.want_body = task.policy->log_body != LogBody::Off;
 
+  SecretLookup lookup{secrets, task.request->url, request.hidden};
   if (has_secret(task.request->url)) {
-    auto url = resolve(task.request->url, Place::Url, secrets, request.hidden);
+    auto url = resolve(task.request->url, Place::Url, lookup);
     if (!url) return tl::make_unexpected(url.error());
+    if (const Status same = lookup.check(*url); !same) return tl::make_unexpected(same.error());
     request.url = std::move(*url);
   }
   const std::vector<Header>& headers = task.request->headers;
@@ -214,10 +264,10 @@ Result<HttpRequest> request_of(const DeliveryTask& task, const SecretSource* sec
     return has_secret(header.second);
   });
   if (request.headers_replaced)
-    if (const Status done = resolve_headers(request, headers, secrets); !done)
+    if (const Status done = resolve_headers(request, headers, lookup); !done)
       return tl::make_unexpected(done.error());
   if (!task.policy->sign.empty())
-    if (const Status done = sign(request, task, secrets, now); !done)
+    if (const Status done = sign(request, task, lookup, now); !done)
       return tl::make_unexpected(done.error());
   return request;
 }

@@ -8,7 +8,8 @@
 namespace onward {
 /// The request of a task, to be sent at `now`: its secrets resolved, `webhook-id` and, where the
 /// policy wants it, the signature added. An error where a secret or credential is not known
-/// ("secret_missing") or its value cannot stand where it is named ("bad_header").
+/// ("secret_missing"), may not be sent to the host of the URL (kSecretHostRefused), or its value
+/// cannot stand where it is named ("bad_header").
 Result<HttpRequest> request_of(const DeliveryTask& task, const SecretSource* secrets, Instant now);
 
 /// What the reply to a task's request means for its delivery.
@@ -30,8 +31,8 @@ void mask(HttpReply& reply, const SecretSource* secrets, const std::vector<std::
 void mask(AttemptResult& result, const SecretSource* secrets,
           const std::vector<std::string>& hidden);
 
-/// The result of a task whose request could not be made. A missing secret is local trouble: the
-/// operator can set it, and until then no attempt is spent on it; the last one, at the end of the
-/// window, fails for it.
+/// The result of a task whose request could not be made. A missing secret, or one that may not be
+/// sent to this host, is local trouble: an admin can change that, and until then no attempt is
+/// spent on it; the last one, at the end of the window, fails for it.
 AttemptResult result_of(const DeliveryTask& task, const Error& error, Instant now);
 }  // namespace onward

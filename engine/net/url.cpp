@@ -99,4 +99,12 @@ Result<Url> parse_url(std::string_view text) {
   if (url.host.empty()) return refuse(fault_text(CURLUE_NO_HOST));
   return url;
 }
+
+Result<std::string> origin_of(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  const std::size_t host = scheme == std::string_view::npos ? 0 : scheme + 3;
+  const auto parsed = parse_url(url.substr(0, url.find_first_of("/?#", host)));
+  if (!parsed) return tl::make_unexpected(parsed.error());
+  return parsed->origin();
+}
 }  // namespace onward

@@ -19,4 +19,8 @@ struct Url {
 /// Refused with a sentence: no scheme, another scheme than http or https, no host, user or password
 /// (use `auth`), a fragment, spaces or control characters, a port that is none.
 Result<Url> parse_url(std::string_view text);
+
+/// `Url::origin` of a URL whose path and query may be long, and may hold references to secrets:
+/// only what is in front of them is read, as `parse_url` reads it.
+Result<std::string> origin_of(std::string_view url);
 }  // namespace onward

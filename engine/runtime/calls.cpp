@@ -184,11 +184,14 @@ Result<std::optional<ScenarioInfo>> Engine::duplicate(Authored& made, const std:
   const std::string id = made.copy_of, new_id = made.id;
   auto applied = book_.apply(std::move(made), clock_.now());
   if (!applied) return tl::make_unexpected(std::move(applied.error()));
-  if (applied->answer.refused)
+  if (applied->answer.refused) {
+    const std::vector<Diagnostic>& found = applied->answer.diagnostics;
+    const auto first = std::ranges::find(found, Severity::Error, &Diagnostic::severity);
     return fail(ErrorKind::Conflict, "not_valid_any_more",
-                fmt::format("scenario \"{}\" was accepted by an earlier version of Onward, but is "
-                            "not valid now; apply a corrected file under the new id",
-                            id));
+                fmt::format("scenario \"{}\" was accepted earlier, but its text would be refused "
+                            "now: {}. Apply a corrected file under the new id",
+                            id, first == found.end() ? "" : first->message));
+  }
   const Activity activity =
       activity_of("scenario.duplicated", new_id, who, fmt::format("from \"{}\"", id));
   applied->change.activity.push_back(activity);

@@ -199,6 +199,8 @@ struct SecretChange {
   bool drop_old = false;                 ///< Ends that.
   AuthScheme scheme = AuthScheme::None;  ///< Of a credential; None: as it is.
   std::string login;                     ///< Basic: the username. Header: the header's name.
+  /// Where it may be sent; nothing: as it is. A new one must have it.
+  std::optional<SecretHosts> hosts = std::nullopt;
 };
 /// All that is ever told of one. Never its value.
 struct SecretInfo {
@@ -208,7 +210,10 @@ struct SecretInfo {
   std::optional<Instant> rotated;  ///< While an old value stays: since when.
   AuthScheme scheme = AuthScheme::None;
   std::string login;
+  SecretHosts hosts;                 ///< Where it may be sent.
   std::vector<std::string> used_by;  ///< Scenarios, by id, that are not archived.
+  /// The hosts to which these send it, and those of them that `hosts` refuses.
+  std::vector<std::string> sent_to, refused_hosts;
 };
 struct SecretAnswer {
   SecretInfo info;

@@ -51,7 +51,24 @@ void begin(ScenarioRecord& record, Instant now) {
   record.ever_ran = true;
 }
 
-/// Whether two contexts let a file name the same things.
+std::vector<std::string> names_in(const Node& node, SecretKind kind) {
+  return kind == SecretKind::Secret ? node.secrets() : node.credentials();
+}
+
+/// Adds the origins to which `scenario` sends a secret or a credential; false: it does not name it.
+bool add_origins(std::set<std::string>& origins, const Scenario& scenario, SecretKind kind,
+                 std::string_view name) {
+  bool named = false;
+  for (const ScenarioNode& node : scenario.nodes) {
+    const std::vector<std::string> names = names_in(*node.node, kind);
+    if (std::ranges::find(names, name) == names.end()) continue;
+    named = true;
+    if (const DeliveryPolicy* policy = node.node->delivery_policy()) origins.insert(policy->origin);
+  }
+  return named;
+}
+
+/// Whether two contexts let a file name the same things, and send them to the same hosts.
 bool same_names(const AuthorContext& one, const AuthorContext& other) {
   return one.secrets == other.secrets && one.credentials == other.credentials;
 }
@@ -700,15 +717,18 @@ std::vector<ScenarioBook::User> ScenarioBook::users_of(SecretKind kind, std::str
     const ScenarioRecord& record = *entry->record;
     if (record.deleted) continue;
     const bool archived = record.state == ScenarioState::Archived;
-    bool names = false, live = false;
+    bool names = false;
+    User user{.id = id};
     for (const auto& [version, built] : entry->built) {
-      const auto named = kind == SecretKind::Secret ? built->secrets() : built->credentials();
-      if (std::ranges::find(named, name) == named.end()) continue;
+      std::set<std::string> origins;
+      if (!add_origins(origins, *built, kind, name)) continue;
       const bool asked = pending.contains({record.key, version});
-      names = names || !archived || asked;
-      live = live || asked || (!archived && record.state != ScenarioState::Draft);
+      if (archived && !asked) continue;
+      names = true;
+      user.live = user.live || asked || record.state != ScenarioState::Draft;
+      user.origins.merge(origins);
     }
-    if (names) users.push_back({id, live});
+    if (names) users.push_back(std::move(user));
   }
   return users;
 }
@@ -725,6 +745,28 @@ std::vector<std::string> ScenarioBook::unknown_secrets(std::string_view id) cons
   check("secret", scenario->secrets(), context_->secrets);
   check("credential", scenario->credentials(), context_->credentials);
   return unknown;
+}
+
+std::vector<std::string> ScenarioBook::refused_hosts(std::string_view id) const {
+  std::vector<std::string> refused;
+  const auto scenario = newest(id);
+  if (!scenario) return refused;
+  for (const ScenarioNode& node : scenario->nodes) {
+    const DeliveryPolicy* policy = node.node->delivery_policy();
+    if (policy == nullptr) continue;
+    const auto check = [&](SecretKind kind, const std::optional<SecretNames>& known) {
+      if (!known) return;
+      for (const std::string& name : names_in(*node.node, kind))
+        if (const auto found = known->find(name);
+            found != known->end() && !found->second.permits(policy->origin))
+          refused.push_back(
+              fmt::format("node \"{}\": {}", node.id,
+                          refused_host_text(to_string(kind), name, found->second, policy->origin)));
+    };
+    check(SecretKind::Secret, context_->secrets);
+    check(SecretKind::Credential, context_->credentials);
+  }
+  return refused;
 }
 
 std::shared_ptr<const Scenario> ScenarioBook::newest(std::string_view id) const {

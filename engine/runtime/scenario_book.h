@@ -212,11 +212,15 @@ class ScenarioBook {
   struct User {
     std::string id;
     bool live = false;  ///< Active, scheduled or on hold, or with requests that still need it.
+    std::set<std::string> origins = {};  ///< Where it sends it.
   };
   std::vector<User> users_of(SecretKind kind, std::string_view name,
                              const Counters& counters) const;
   /// Secrets and credentials of the newest version that are not known.
   std::vector<std::string> unknown_secrets(std::string_view id) const;
+  /// A sentence for each of them that a node of the newest version sends to a host that is not
+  /// allowed.
+  std::vector<std::string> refused_hosts(std::string_view id) const;
   /// The newest version; null where it cannot be read.
   std::shared_ptr<const Scenario> newest(std::string_view id) const;
 

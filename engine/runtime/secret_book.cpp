@@ -117,11 +117,11 @@ Result<SecretBook::Changed> SecretBook::set(SecretKind kind, const std::string& 
   if ((wanted.rotate || wanted.drop_old) && entry == nullptr)
     return fail(ErrorKind::NotFound, "unknown_secret",
                 fmt::format("there is no {} \"{}\" whose value could be rotated", what, name));
-  if (wanted.drop_old && (wanted.rotate || !wanted.value.empty()))
+  if (wanted.drop_old && (wanted.rotate || !wanted.value.empty() || wanted.hosts))
     return invalid("conflict", "dropping the old value goes alone: no new value, no rotation");
   if (wanted.rotate && wanted.value.empty())
     return invalid("no_value", "a rotation wants the new value");
-  if (!known && !wanted.drop_old && wanted.value.empty())
+  if (!known && wanted.value.empty())
     return invalid("no_value",
                    entry != nullptr
                        ? fmt::format("the {} \"{}\" cannot be read with the master key that is "
@@ -139,12 +139,23 @@ Result<SecretBook::Changed> SecretBook::set(SecretKind kind, const std::string& 
   if (!wanted.value.empty())
     if (Status done = take_value(stored, wanted, known, now); !done)
       return tl::make_unexpected(done.error());
+  // One that cannot be read may have had hosts, but nobody knows which.
+  if (!known && !wanted.hosts)
+    return invalid("no_hosts",
+                   fmt::format("the {0} \"{1}\" is new, so say to which hosts it may be sent: "
+                               "onward {0} set {1} --host crm.example.com (repeat --host for more; "
+                               "--any-host allows every host); over HTTP: \"hosts\": "
+                               "[\"crm.example.com\"] or \"any_host\": true",
+                               what, name));
   if (wanted.drop_old) {
     wipe(stored.previous);
     stored.rotated.reset();
   }
   Changed changed{.created = entry == nullptr};
-  if (known && stored == *entry->stored) return changed;
+  const bool same_rest = known && stored == *entry->stored;
+  if (wanted.hosts) stored.hosts = *wanted.hosts;
+  const bool same_hosts = known && stored.hosts == entry->stored->hosts;
+  if (same_rest && same_hosts) return changed;
 
   if (Status done = vault_.ensure_key(); !done) return tl::make_unexpected(done.error());
   std::string text = pack(stored);
@@ -154,8 +165,14 @@ Result<SecretBook::Changed> SecretBook::set(SecretKind kind, const std::string& 
   changed.change.rows.push_back(
       {.kind = row_kind(kind), .name = name, .content = std::move(*sealed)});
   const std::string_view done = wanted.rotate ? "rotated" : wanted.drop_old ? "old_dropped" : "set";
-  changed.change.activity.push_back(
-      {.at = now, .what = fmt::format("{}.{}", what, done), .who = std::string{who}, .text = name});
+  const auto tell = [&](std::string_view event, std::string told) {
+    changed.change.activity.push_back({.at = now,
+                                       .what = fmt::format("{}.{}", what, event),
+                                       .who = std::string{who},
+                                       .text = std::move(told)});
+  };
+  if (!same_rest) tell(done, name);
+  if (!same_hosts) tell("hosts_set", fmt::format("{}: {}", name, hosts_text(stored.hosts)));
   return changed;
 }
 
@@ -224,6 +241,7 @@ std::optional<SecretInfo> SecretBook::info(SecretKind kind, std::string_view nam
   info.rotated = entry->stored->rotated;
   info.scheme = entry->stored->scheme;
   info.login = entry->stored->login;
+  info.hosts = entry->stored->hosts;
   return info;
 }
 
@@ -241,13 +259,27 @@ std::size_t SecretBook::unreadable() const {
   return count;
 }
 
+std::vector<std::string> SecretBook::without_hosts() const {
+  std::vector<std::string> names;
+  for (const SecretKind kind : {SecretKind::Secret, SecretKind::Credential})
+    for (const auto& [name, entry] : entries(kind))
+      if (entry.stored && entry.stored->hosts.rule == SecretHosts::Rule::Unset)
+        names.push_back(fmt::format("{} {}", to_string(kind), name));
+  return names;
+}
+
 AuthorContext SecretBook::context() const {
   AuthorContext context;
-  context.secrets.emplace();
-  context.credentials.emplace();
-  for (const auto& [name, entry] : entries(SecretKind::Secret)) context.secrets->insert(name);
-  for (const auto& [name, entry] : entries(SecretKind::Credential))
-    context.credentials->insert(name);
+  // The hosts of one that cannot be read are not known; no attempt gets its value.
+  constexpr SecretHosts::Rule kNotKnown = SecretHosts::Rule::Any;
+  const auto names = [this](SecretKind kind) {
+    SecretNames named;
+    for (const auto& [name, entry] : entries(kind))
+      named.emplace(name, entry.stored ? entry.stored->hosts : SecretHosts{kNotKnown});
+    return named;
+  };
+  context.secrets = names(SecretKind::Secret);
+  context.credentials = names(SecretKind::Credential);
   return context;
 }
 }  // namespace onward

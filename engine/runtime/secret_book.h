@@ -55,6 +55,9 @@ class SecretBook {
   std::optional<SecretInfo> info(SecretKind kind, std::string_view name) const;
   std::vector<SecretInfo> list(SecretKind kind) const;
   std::size_t unreadable() const;
+  /// Readable ones that were stored before secrets had hosts, so that any host gets them: "secret
+  /// crm_key", "credential crm".
+  std::vector<std::string> without_hosts() const;
   /// For the checks of scenario files.
   AuthorContext context() const;
   std::shared_ptr<const SecretValues> values() const { return values_; }

@@ -7,6 +7,11 @@
 #include "engine/runtime/webhook_test.h"
 
 namespace onward {
+namespace {
+/// Nodes that a refusal names.
+constexpr std::size_t kRefusalsShown = 5;
+}  // namespace
+
 Status Engine::commit_secrets(const SecretBookChange& change) {
   if (change.empty()) return {};
   Commit commit{.at = clock_.now(), .last_seq = last_seq_, .last_contact = last_contact_};
@@ -20,8 +25,16 @@ Status Engine::commit_secrets(const SecretBookChange& change) {
 }
 
 SecretInfo Engine::with_users(SecretKind kind, SecretInfo info) const {
-  for (ScenarioBook::User& user : book_.users_of(kind, info.name, counters_))
+  std::set<std::string> sent, refused;
+  for (ScenarioBook::User& user : book_.users_of(kind, info.name, counters_)) {
+    for (const std::string& origin : user.origins) {
+      sent.insert(host_of_origin(origin));
+      if (!info.hosts.permits(origin)) refused.insert(host_of_origin(origin));
+    }
     info.used_by.push_back(std::move(user.id));
+  }
+  info.sent_to.assign(sent.begin(), sent.end());
+  info.refused_hosts.assign(refused.begin(), refused.end());
   return info;
 }
 
@@ -37,11 +50,11 @@ Result<SecretAnswer> Engine::set_secret(SecretKind kind, const std::string& name
   if (!changed) return tl::make_unexpected(std::move(changed.error()));
   if (Status done = commit_secrets(changed->change); !done)
     return tl::make_unexpected(done.error());
-  const bool new_value = !changed->change.empty();
-  if (new_value) log({changed->change.activity.front().what, {{"name", name}, {"by", who}}});
+  for (const Activity& activity : changed->change.activity)
+    log({activity.what, {{"name", name}, {"by", who}}});
   return SecretAnswer{.info = with_users(kind, *secrets_.info(kind, name)),
                       .created = changed->created,
-                      .changed = new_value};
+                      .changed = !changed->change.empty()};
 }
 
 Result<SecretAnswer> Engine::remove_secret(SecretKind kind, const std::string& name, bool force,
@@ -84,6 +97,13 @@ Status Engine::finish_rekey() {
            "their master key is not here: put the key file back, or set them anew; until then "
            "their deliveries wait"}},
          LogLevel::Warning});
+  if (const std::size_t count = secrets_.without_hosts().size(); count > 0)
+    log({"secrets.without_hosts",
+         {{"count", count_value(count)},
+          {"hint",
+           "secrets or credentials that scenarios can send to any host; see `onward secret list` "
+           "and `onward credential list`, and set their hosts with --keep --host HOST"}},
+         LogLevel::Warning});
   if (secrets_.old_keys() == 0) return {};
   const auto change = secrets_.reseal();
   if (!change) return tl::make_unexpected(change.error());
@@ -101,12 +121,19 @@ Status Engine::finish_rekey() {
 Status Engine::check_secrets_of(const std::string& id) const {
   if (options_.any_secret) return {};
   const std::vector<std::string> unknown = book_.unknown_secrets(id);
-  if (unknown.empty()) return {};
-  return fail(
-      ErrorKind::Conflict, "unknown_secret",
-      fmt::format("scenario \"{}\" needs what the server does not have any more: {}. Set it, "
-                  "or apply a file that does without",
-                  id, fmt::join(unknown, ", ")));
+  if (!unknown.empty())
+    return fail(
+        ErrorKind::Conflict, "unknown_secret",
+        fmt::format("scenario \"{}\" needs what the server does not have any more: {}. Set it, "
+                    "or apply a file that does without",
+                    id, fmt::join(unknown, ", ")));
+  std::vector<std::string> refused = book_.refused_hosts(id);
+  if (refused.empty()) return {};
+  if (refused.size() > kRefusalsShown) refused.resize(kRefusalsShown);
+  return fail(ErrorKind::Conflict, std::string{kSecretHostRefused},
+              fmt::format("scenario \"{}\": {}. Apply a file with another URL, or ask an admin to "
+                          "allow the host: onward secret set NAME --keep --host HOST",
+                          id, fmt::join(refused, "; ")));
 }
 
 Result<DeliveryTask> Engine::webhook_test(const std::string& scenario,

@@ -59,6 +59,9 @@ constexpr std::array kByCode{
     Advice{"bad_header",
            "A header's value cannot be sent as it is. Look for control characters in it."},
     Advice{"secret_missing", "Set it with onward secret set NAME, or onward credential set NAME."},
+    Advice{kSecretHostRefused,
+           "Change the URL. Or an admin allows the host as well: onward secret set NAME --keep "
+           "--host HOST, or onward credential set NAME --keep --host HOST, with all of its hosts."},
     Advice{"local", "This machine is out of sockets or ports. Try again in a moment."},
     Advice{"stopping", "The server was stopped meanwhile. Try again when it runs."}};
 

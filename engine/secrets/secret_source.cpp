@@ -1,5 +1,7 @@
 #include "engine/secrets/secret_source.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
@@ -165,9 +167,15 @@ void mask_forms(std::string& text, std::initializer_list<const Forms*> lists) {
   text = shown.append(text, done);
 }
 
-const StoredSecret* find(const SecretValues::Named& all, std::string_view name) {
+/// The secret or credential of that name, if it may be sent to `origin`.
+Result<const StoredSecret*> look_up(const SecretValues::Named& all, SecretKind kind,
+                                    std::string_view name, std::string_view origin) {
   const auto found = all.find(name);
-  return found == all.end() ? nullptr : &found->second;
+  if (found == all.end()) return secret_missing(to_string(kind), name);
+  const StoredSecret& stored = found->second;
+  if (stored.hosts.permits(origin)) return &stored;
+  return fail(ErrorKind::Forbidden, std::string{kSecretHostRefused},
+              refused_host_text(to_string(kind), name, stored.hosts, origin));
 }
 
 CredentialHeader header_of(const StoredSecret& credential) {
@@ -194,10 +202,20 @@ Forms forms_of(const std::vector<std::string>& values) {
 }
 }  // namespace
 
-std::vector<std::string> SecretSource::signing(std::string_view name) const {
-  auto value = secret(name);
-  if (!value) return {};
-  return {std::move(*value)};
+tl::unexpected<Error> secret_missing(std::string_view kind, std::string_view name) {
+  return fail(ErrorKind::NotFound, "secret_missing",
+              fmt::format("there is no {} \"{}\"", kind, name));
+}
+
+Result<std::vector<std::string>> SecretSource::signing(std::string_view name,
+                                                       std::string_view origin) const {
+  auto value = secret(name, origin);
+  if (!value) return tl::make_unexpected(value.error());
+  return std::vector<std::string>{*std::move(value)};
+}
+
+Result<CredentialHeader> SecretSource::credential(std::string_view name, std::string_view) const {
+  return secret_missing("credential", name);
 }
 
 void mask_in(std::string& text, std::string_view value) {
@@ -239,23 +257,26 @@ SecretValues::~SecretValues() {
   for (std::string& value : hidden_) wipe(value);
 }
 
-std::optional<std::string> SecretValues::secret(std::string_view name) const {
-  const StoredSecret* stored = find(secrets_, name);
-  if (!stored) return std::nullopt;
-  return stored->value;
+Result<std::string> SecretValues::secret(std::string_view name, std::string_view origin) const {
+  const auto stored = look_up(secrets_, SecretKind::Secret, name, origin);
+  if (!stored) return tl::make_unexpected(stored.error());
+  return (*stored)->value;
 }
 
-std::vector<std::string> SecretValues::signing(std::string_view name) const {
-  const StoredSecret* stored = find(secrets_, name);
-  if (!stored) return {};
-  if (stored->previous.empty()) return {stored->value};
-  return {stored->value, stored->previous};
+Result<std::vector<std::string>> SecretValues::signing(std::string_view name,
+                                                       std::string_view origin) const {
+  const auto stored = look_up(secrets_, SecretKind::Secret, name, origin);
+  if (!stored) return tl::make_unexpected(stored.error());
+  std::vector<std::string> values{(*stored)->value};
+  if (!(*stored)->previous.empty()) values.push_back((*stored)->previous);
+  return values;
 }
 
-std::optional<CredentialHeader> SecretValues::credential(std::string_view name) const {
-  const StoredSecret* stored = find(credentials_, name);
-  if (!stored) return std::nullopt;
-  return header_of(*stored);
+Result<CredentialHeader> SecretValues::credential(std::string_view name,
+                                                  std::string_view origin) const {
+  const auto stored = look_up(credentials_, SecretKind::Credential, name, origin);
+  if (!stored) return tl::make_unexpected(stored.error());
+  return header_of(**stored);
 }
 
 void SecretValues::mask(std::string& text, const std::vector<std::string>& used) const {
@@ -274,19 +295,21 @@ std::shared_ptr<const SecretValues> SecretBox::now() const {
   return values_;
 }
 
-std::optional<std::string> SecretBox::secret(std::string_view name) const {
+Result<std::string> SecretBox::secret(std::string_view name, std::string_view origin) const {
   const auto values = now();
-  return values ? values->secret(name) : std::nullopt;
+  return values ? values->secret(name, origin) : secret_missing("secret", name);
 }
 
-std::vector<std::string> SecretBox::signing(std::string_view name) const {
+Result<std::vector<std::string>> SecretBox::signing(std::string_view name,
+                                                    std::string_view origin) const {
   const auto values = now();
-  return values ? values->signing(name) : std::vector<std::string>{};
+  return values ? values->signing(name, origin) : secret_missing("secret", name);
 }
 
-std::optional<CredentialHeader> SecretBox::credential(std::string_view name) const {
+Result<CredentialHeader> SecretBox::credential(std::string_view name,
+                                               std::string_view origin) const {
   const auto values = now();
-  return values ? values->credential(name) : std::nullopt;
+  return values ? values->credential(name, origin) : secret_missing("credential", name);
 }
 
 void SecretBox::mask(std::string& text, const std::vector<std::string>& used) const {

@@ -20,21 +20,25 @@ struct CredentialHeader {
   std::vector<std::string> hidden;
 };
 
-/// Any thread.
+/// Gives values only for requests to hosts that may have them. `origin` is that of the URL that is
+/// requested ("https://crm.example.com:443"). An error is NotFound ("secret_missing") if the name
+/// is not known, Forbidden (kSecretHostRefused) if the host is not allowed. Any thread.
 class SecretSource {
  public:
   virtual ~SecretSource() = default;
-  virtual std::optional<std::string> secret(std::string_view name) const = 0;
-  /// The values that sign, the newest first: two while it is rotated, none where it is not known.
-  virtual std::vector<std::string> signing(std::string_view name) const;
-  virtual std::optional<CredentialHeader> credential(std::string_view) const {
-    return std::nullopt;
-  }
+  virtual Result<std::string> secret(std::string_view name, std::string_view origin) const = 0;
+  /// The values that sign, the newest first: two while it is rotated.
+  virtual Result<std::vector<std::string>> signing(std::string_view name,
+                                                   std::string_view origin) const;
+  virtual Result<CredentialHeader> credential(std::string_view name, std::string_view origin) const;
   /// Puts "***" in place of every value that is known and of every text in `used`, see `mask_in`.
   /// `used` has the values of the request whose answer `text` is: they may have been replaced or
   /// removed since the request was sent.
   virtual void mask(std::string& text, const std::vector<std::string>& used = {}) const;
 };
+
+/// What a source answers for a name that it does not have. `kind` is "secret" or "credential".
+tl::unexpected<Error> secret_missing(std::string_view kind, std::string_view name);
 
 /// Puts "***" in place of `value` in `text`, in the forms in which it can come back: as it is,
 /// percent-encoded and as in JSON, whichever characters its writer escapes. So is its beginning, of
@@ -53,9 +57,11 @@ class SecretValues final : public SecretSource {
   SecretValues(const SecretValues&) = delete;
   SecretValues& operator=(const SecretValues&) = delete;
 
-  std::optional<std::string> secret(std::string_view name) const override;
-  std::vector<std::string> signing(std::string_view name) const override;
-  std::optional<CredentialHeader> credential(std::string_view name) const override;
+  Result<std::string> secret(std::string_view name, std::string_view origin) const override;
+  Result<std::vector<std::string>> signing(std::string_view name,
+                                           std::string_view origin) const override;
+  Result<CredentialHeader> credential(std::string_view name,
+                                      std::string_view origin) const override;
   void mask(std::string& text, const std::vector<std::string>& used = {}) const override;
 
  private:
@@ -69,9 +75,11 @@ class SecretBox final : public SecretSource {
  public:
   void put(std::shared_ptr<const SecretValues> values);
 
-  std::optional<std::string> secret(std::string_view name) const override;
-  std::vector<std::string> signing(std::string_view name) const override;
-  std::optional<CredentialHeader> credential(std::string_view name) const override;
+  Result<std::string> secret(std::string_view name, std::string_view origin) const override;
+  Result<std::vector<std::string>> signing(std::string_view name,
+                                           std::string_view origin) const override;
+  Result<CredentialHeader> credential(std::string_view name,
+                                      std::string_view origin) const override;
   void mask(std::string& text, const std::vector<std::string>& used = {}) const override;
 
  private:

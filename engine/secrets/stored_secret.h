@@ -4,8 +4,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/core/result.h"
+#include "engine/core/secret_hosts.h"
 #include "engine/core/time.h"
 
 namespace onward {
@@ -25,6 +27,7 @@ struct StoredSecret {
   std::optional<Instant> rotated;  ///< When `previous` was replaced.
   AuthScheme scheme = AuthScheme::None;
   std::string login;  ///< Basic: the username. Header: the header's name.
+  SecretHosts hosts;  ///< Where it may be sent. Sealed with the value, so nobody can widen it.
   bool operator==(const StoredSecret&) const = default;
 };
 /// The text that is sealed, and back; "unreadable" where it is none.
@@ -42,4 +45,11 @@ Status check_secret_value(std::string_view value);
 /// The same of what goes with a credential's value: a username without ":", or a header's name that
 /// authors may set.
 Status check_login(AuthScheme scheme, std::string_view login);
+
+/// The rule that allows `hosts`, normalized: lower case, without a final dot, addresses in their
+/// shortest form, duplicates removed. Each must be a host name in ASCII, "*." and a name of two
+/// labels or more, an IPv4 address, or an IPv6 address (in brackets, if a port follows); a port is
+/// optional. At most kSecretHostsMax. The error ("bad_host") gives the position of the wrong one
+/// and the reason; it does not repeat the text, which may be a value by mistake.
+Result<SecretHosts> parse_secret_hosts(const std::vector<std::string>& hosts);
 }  // namespace onward

@@ -173,15 +173,18 @@ TEST_CASE("no secret is ever found in clear: answers, log, figures, files", "[ap
   const auto set = [&](const std::string& path, const std::string& body) {
     REQUIRE(house.ask("PUT", path, body).status < 300);
   };
-  const auto value = [](std::string_view text) { return "{\"value\":" + json_text(text) + "}"; };
+  const auto value = [](std::string_view text) {
+    return R"({"hosts":["crm.example.com"],"value":)" + json_text(text) + "}";
+  };
   set("/v1/secrets/key", value(kKey));
   set("/v1/secrets/password", value(kPassword));
   set("/v1/secrets/token", value(kToken));
   set("/v1/secrets/signing", value(kSigning));
   set("/v1/secrets/signing", "{\"rotate\":true,\"value\":" + json_text(kRotated) + "}");
   set("/v1/credentials/head",
-      R"({"header":{"name":"X-Tenant","value":)" + json_text(kHeader) + "}}");
-  set("/v1/credentials/basic", R"({"basic":{"username":"joe","password":"canary-basic-pw"}})");
+      R"({"any_host":true,"header":{"name":"X-Tenant","value":)" + json_text(kHeader) + "}}");
+  set("/v1/credentials/basic",
+      R"({"basic":{"username":"joe","password":"canary-basic-pw"},"any_host":true})");
   REQUIRE(house.ask("PUT", "/v1/scenarios/relay", kScenario, "application/yaml").status == 201);
   REQUIRE(house.ask("POST", "/v1/scenarios/relay/activate").status == 200);
   for (int i = 0; i < 3; ++i)

@@ -27,6 +27,7 @@ Front::Front(std::unique_ptr<Store> store, const NodeKinds& kinds, LogSink log, 
     : log_{std::move(log)} {
   auto client = std::make_unique<FakeHttpClient>(
       [status = status_](const HttpRequest&) { return FakeHttpClient::Answer{.status = *status}; });
+  client_ = client.get();
   auto opened =
       Runtime::open(std::move(store), kinds, std::move(client), {}, system_clock(), {.log = log_});
   if (!opened) throw std::runtime_error(opened.error().message);
@@ -92,6 +93,19 @@ Told Front::post(const std::string& path, const std::string& body) const {
 }
 Told Front::put(const std::string& path, const std::string& body) const {
   return ask({.method = "PUT", .path = path, .body = body});
+}
+
+std::vector<std::string> Front::sent() const {
+  std::vector<std::string> all;
+  for (const HttpRequest& request : client_->seen()) {
+    std::string text = request.url.empty() ? request.request->url : request.url;
+    for (const auto* headers :
+         {request.headers_replaced ? &request.headers : &request.request->headers,
+          &request.extra_headers})
+      for (const auto& [name, value] : *headers) text += "\n" + name + ": " + value;
+    all.push_back(std::move(text));
+  }
+  return all;
 }
 
 Told Front::settled(const std::string& scenario) const {

@@ -18,6 +18,8 @@
 #include "tests/api/contract.h"
 
 namespace onward {
+class FakeHttpClient;
+
 struct Told {
   int status = 0;
   std::string body;
@@ -52,10 +54,13 @@ class Front {
   /// The same on the same engine, with secrets for the adapters.
   Api another(const IntakeSecrets& secrets) const;
   void receivers_answer(int status) { *status_ = status; }
+  /// The requests that left, as receivers get them: URL and headers, a line each.
+  std::vector<std::string> sent() const;
 
  private:
   LogSink log_;
   std::shared_ptr<std::atomic<int>> status_ = std::make_shared<std::atomic<int>>(200);
+  FakeHttpClient* client_ = nullptr;  // the runtime's
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<Contract> contract_;

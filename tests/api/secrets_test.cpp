@@ -22,10 +22,13 @@ int put_relay(const Front& front) {
       .status;
 }
 void set_both(const Front& front) {
-  REQUIRE(front.put("/v1/secrets/crm_key", R"({"value": "k3y-value"})").status == 201);
   REQUIRE(
-      front.put("/v1/credentials/crm", R"({"basic": {"username": "jane", "password": "passw0rd"}})")
+      front.put("/v1/secrets/crm_key", R"({"value": "k3y-value", "hosts": ["crm.example.com"]})")
           .status == 201);
+  REQUIRE(front
+              .put("/v1/credentials/crm",
+                   R"({"basic": {"username": "jane", "password": "passw0rd"}, "any_host": true})")
+              .status == 201);
 }
 }  // namespace
 

@@ -112,7 +112,7 @@ TEST_CASE("a secret that the server does not have is a mistake where that is kno
   CHECK(codes(offline) == "unknown_secret unknown_secret ");
   CHECK(offline.diagnostics[0].severity == Severity::Warning);
   AuthorContext context;
-  context.secrets = std::set<std::string, std::less<>>{"token", "path"};
+  context.secrets = SecretNames{{"token", {}}, {"path", {SecretHosts::Rule::Any}}};
   const Loaded loaded = load(text, context);
   CHECK(codes(loaded) == "unknown_secret ");
   CHECK(loaded.diagnostics[0].nearest == "token");

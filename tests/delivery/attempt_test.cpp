@@ -16,18 +16,19 @@ struct Secrets final : SecretSource {
   std::map<std::string, std::string, std::less<>> values;
   std::map<std::string, std::vector<std::string>, std::less<>> keys;
   std::map<std::string, CredentialHeader, std::less<>> credentials;
-  std::optional<std::string> secret(std::string_view name) const override {
+  Result<std::string> secret(std::string_view name, std::string_view) const override {
     const auto found = values.find(name);
-    if (found == values.end()) return std::nullopt;
+    if (found == values.end()) return secret_missing("secret", name);
     return found->second;
   }
-  std::vector<std::string> signing(std::string_view name) const override {
+  Result<std::vector<std::string>> signing(std::string_view name, std::string_view) const override {
     const auto found = keys.find(name);
-    return found == keys.end() ? std::vector<std::string>{} : found->second;
+    if (found == keys.end()) return secret_missing("secret", name);
+    return found->second;
   }
-  std::optional<CredentialHeader> credential(std::string_view name) const override {
+  Result<CredentialHeader> credential(std::string_view name, std::string_view) const override {
     const auto found = credentials.find(name);
-    if (found == credentials.end()) return std::nullopt;
+    if (found == credentials.end()) return secret_missing("credential", name);
     return found->second;
   }
   void mask(std::string& text, const std::vector<std::string>& used) const override {

@@ -7,10 +7,8 @@
 #include <set>
 #include <thread>
 
-#include "engine/core/template.h"
 #include "engine/delivery/curl_http_client.h"
-#include "engine/secrets/bytes.h"
-#include "engine/secrets/secret_source.h"
+#include "tests/delivery/secret_places.h"
 #include "tests/delivery/tasks.h"
 #include "tests/support/fake_http_client.h"
 #include "tests/support/local_receiver.h"
@@ -144,84 +142,18 @@ TEST_CASE("a missing secret reaches nobody and is reported", "[delivery][deliver
 }
 
 namespace {
-/// A value that stands differently in a header, a URL and JSON.
-constexpr std::string_view kOld = "old/v\xc3\xa4lue+\"1\"";
-
-SecretValues::Named named(std::string_view name, StoredSecret stored) {
-  SecretValues::Named all;
-  all.emplace(name, std::move(stored));
-  return all;
-}
-
-/// One way in which a request holds a secret or a credential.
-struct Place {
-  std::string name;
-  Request request;
-  std::string sign = {};
-  StoredSecret credential = {};
-};
-
-std::vector<Place> places_of_secrets() {
-  const std::string ref = "\x01key\x02";
-  const auto with = [](std::string header) {
-    return Request{.url = "http://a/", .headers = {{"X-Key", std::move(header)}}};
-  };
-  const Request credential{.url = "http://a/",
-                           .headers = {{"Authorization",
-                                        "\x01"
-                                        "credential:crm\x02"}}};
-  const std::string value{kOld};
-  return {
-      {"path", {.url = "http://a/" + ref + "/x"}},
-      {"query", {.url = "http://a/x?k=" + ref + "&l=1"}},
-      {"header", with(ref)},
-      {"header, within text", with("key " + ref + "!")},
-      {"bearer", with("Bearer " + ref)},
-      {"basic", with("Basic \x03jane:" + ref + "\x04")},
-      {"signature", {.url = "http://a/"}, "key"},
-      {"credential: basic",
-       credential,
-       "",
-       {.value = value, .scheme = AuthScheme::Basic, .login = "jane"}},
-      {"credential: bearer", credential, "", {.value = value, .scheme = AuthScheme::Bearer}},
-      {"credential: header",
-       credential,
-       "",
-       {.value = value, .scheme = AuthScheme::Header, .login = "X-Tenant"}},
-  };
-}
-
 /// Everything that a receiver can repeat of a request, and the value in each form that is masked.
 std::string repeated(const HttpRequest& request) {
-  std::string text = request.url.empty() ? request.request->url : request.url;
+  std::string text = text_of(request);
   std::string json;
-  for (const auto* headers :
-       {request.headers_replaced ? &request.headers : &request.request->headers,
-        &request.extra_headers})
-    for (const auto& [name, value] : *headers) {
-      text += "\n" + name + ": " + value;
-      append_json_string(json, value);
-    }
-  text += json + std::string{kOld} + percent_encode(kOld);
-  append_json_string(text, kOld);
-  return text;
-}
-
-/// The forms of the old value that stand in `text`.
-std::string left_in(const std::string& text) {
-  std::string json;
-  append_json_string(json, kOld);
-  for (const std::string& form :
-       {std::string{kOld}, percent_encode(kOld), json.substr(1, json.size() - 2),
-        base64_encode("jane:" + std::string{kOld}), std::string{"old/"}, std::string{"old%2F"}})
-    if (text.find(form) != std::string::npos) return form;
-  return {};
+  for (const std::string& part : {text, std::string{kPlacedValue}}) append_json_string(json, part);
+  return text + json + std::string{kPlacedValue} + percent_encode(kPlacedValue);
 }
 }  // namespace
 
 TEST_CASE("a late answer is masked with the values that its request used", "[delivery][secrets]") {
   enum class Meanwhile { Replaced, Removed, Rotated, NothingKnown };
-  for (const Place& place : places_of_secrets())
+  for (const SecretPlace& place : secret_places())
     for (const Meanwhile change :
          {Meanwhile::Replaced, Meanwhile::Removed, Meanwhile::Rotated, Meanwhile::NothingKnown})
       for (const bool probe : {false, true}) {
@@ -231,14 +163,15 @@ TEST_CASE("a late answer is masked with the values that its request used", "[del
           box.put(std::make_shared<SecretValues>(named("key", std::move(key)),
                                                  named("crm", std::move(crm))));
         };
-        put({.value = std::string{kOld}}, place.credential);
+        put({.value = std::string{kPlacedValue}}, place.credential);
         Stage stage{&box};
         stage.client->decide([](const HttpRequest& request) {
           const std::string text = repeated(request);
           // What follows "?" and a user in front of "@" are not kept, but a part of a value may be.
-          return FakeHttpClient::Answer{.status = 302,
-                                        .body = text,
-                                        .location = "http://b/" + std::string{kOld} + "?" + text};
+          return FakeHttpClient::Answer{
+              .status = 302,
+              .body = text,
+              .location = "http://b/" + std::string{kPlacedValue} + "?" + text};
         });
         stage.client->hold();
         DeliveryTask made = task(1);
@@ -277,8 +210,8 @@ TEST_CASE("a late answer is masked with the values that its request used", "[del
         CHECK(results[0].status == 302);
         CHECK(results[0].response.find("***") != std::string::npos);
         CHECK(results[0].error.find("***") != std::string::npos);
-        CHECK(left_in(results[0].response) == "");
-        CHECK(left_in(results[0].error) == "");
+        CHECK(placed_value_in(results[0].response) == "");
+        CHECK(placed_value_in(results[0].error) == "");
       }
 }
 

@@ -286,7 +286,7 @@ TEST_CASE("a stopped folder is backed up as well, and a changed copy is not rest
   {
     ServerChild server{data, receiver.allowed()};
     author(data, receiver);
-    REQUIRE(on(data, {"secret", "set", "crm_key"}, "shhh").code == 0);
+    REQUIRE(on(data, {"secret", "set", "crm_key", "--host", "crm.example.com"}, "shhh").code == 0);
     subscribe(data, "c1");
     server.kill();  // with its write-ahead log
   }
@@ -336,7 +336,7 @@ TEST_CASE("a backup and what is left of a restore that was cut off are not serve
     const ServerChild server{data, receiver.allowed()};
     author(data, receiver);
     subscribe(data, "c1");
-    REQUIRE(on(data, {"secret", "set", "crm_key"}, "shhh").code == 0);
+    REQUIRE(on(data, {"secret", "set", "crm_key", "--host", "crm.example.com"}, "shhh").code == 0);
     REQUIRE(on(data, {"backup", backup.string(), "--with-key"}).code == 0);
   }
   const auto serve = [&](const fs::path& what) {

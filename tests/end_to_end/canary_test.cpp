@@ -236,15 +236,15 @@ void set_secrets(House& house) {
   const auto set = [&](const Words& words, const std::string& value) {
     REQUIRE(house.on(house.data, words, value + "\n").code == 0);
   };
-  set({"secret", "set", "key"}, kKey);
-  set({"secret", "set", "path"}, kPath);
-  set({"secret", "set", "password", "--json"}, kPassword);
-  set({"secret", "set", "token"}, kToken);
-  set({"secret", "set", "hook"}, kHook);
+  set({"secret", "set", "key", "--any-host"}, kKey);
+  set({"secret", "set", "path", "--any-host"}, kPath);
+  set({"secret", "set", "password", "--json", "--any-host"}, kPassword);
+  set({"secret", "set", "token", "--any-host"}, kToken);
+  set({"secret", "set", "hook", "--any-host"}, kHook);
   set({"secret", "set", "hook", "--rotate"}, kHookTwo);
-  set({"credential", "set", "bearer", "--bearer"}, kBearer);
-  set({"credential", "set", "basic", "--basic", "joe"}, kBasic);
-  set({"credential", "set", "header", "--header", "X-Tenant"}, kHeader);
+  set({"credential", "set", "bearer", "--bearer", "--any-host"}, kBearer);
+  set({"credential", "set", "basic", "--basic", "joe", "--any-host"}, kBasic);
+  set({"credential", "set", "header", "--header", "X-Tenant", "--any-host"}, kHeader);
 }
 
 /// A token that is shown once, to whoever made it.
@@ -510,8 +510,8 @@ TEST_CASE("no secret is ever told by the real binary: outputs, logs, answers, fi
     set_secrets(house);
     hunt.hide_random("the master key", key_in(house.data / "secret.key"));
     hunt.allow("data/secret.key", "the master key");
-    const CommandResult made =
-        house.on(house.data, {"secret", "set", "made", "--generate"}, "", "secret generate");
+    const CommandResult made = house.on(
+        house.data, {"secret", "set", "made", "--generate", "--any-host"}, "", "secret generate");
     generated = made.out.substr(made.out.find("whsec_") + 6, 24);
     hunt.hide_random("the generated secret", generated);
     hunt.allow("secret generate", "the generated secret");

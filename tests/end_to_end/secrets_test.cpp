@@ -57,8 +57,15 @@ nodes:
   {
     ServerChild server{data, allow};
     CHECK(onward({"apply", file.string()}).code == 65);
-    CHECK(onward({"secret", "set", "hook"}, "first secret\n").code == 0);
-    CHECK(onward({"credential", "set", "crm", "--basic", "jane"}, "open sesame\n").code == 0);
+    const CommandResult nowhere = onward({"secret", "set", "hook"}, "first secret\n");
+    CHECK(nowhere.code == 65);
+    CHECK(nowhere.err.find("--host crm.example.com") != std::string::npos);
+    CHECK(onward({"secret", "set", "hook", "--keep"}).code == 64);
+    CHECK(onward({"secret", "set", "hook", "--any-host", "--host", "a"}, "x").code == 64);
+    CHECK(onward({"credential", "set", "crm", "--keep", "--bearer", "--any-host"}).code == 64);
+    CHECK(onward({"secret", "set", "hook", "--host", "127.0.0.1"}, "first secret\n").code == 0);
+    CHECK(onward({"credential", "set", "crm", "--basic", "jane", "--any-host"}, "open sesame\n")
+              .code == 0);
     REQUIRE(onward({"apply", file.string()}).code == 0);
     REQUIRE(onward({"activate", "relay"}).code == 0);
     REQUIRE(onward({"events", "send", "opened", "--contact", "a"}).code == 0);
@@ -84,6 +91,19 @@ nodes:
   CHECK(test.code == 0);
   CHECK(test.out.find("\"accepted\":true") != std::string::npos);
   CHECK(test.out.find("sesame") == std::string::npos);
+  const CommandResult moved =
+      onward({"secret", "set", "hook", "--keep", "--host", "b.example.com"});
+  CHECK(moved.code == 0);
+  CHECK(moved.out == "hook: changed, the old value signs too; hosts: b.example.com\n");
+  CHECK(moved.err.find("127.0.0.1") != std::string::npos);
+  const CommandResult held = onward({"webhook", "test", "relay", "tell"});
+  CHECK(held.code == 65);
+  CHECK(held.out.find("secret_host_not_allowed") != std::string::npos);
+  const CommandResult planned = onward({"plan", file.string()});
+  CHECK((planned.out + planned.err).find("secret_host_not_allowed") != std::string::npos);
+  CHECK(onward({"credential", "set", "crm", "--keep", "--host", "127.0.0.1"}).out ==
+        "crm: changed; hosts: 127.0.0.1\n");
+  CHECK(onward({"secret", "list"}).out.find("b.example.com") != std::string::npos);
   const CommandResult refused = onward({"secret", "remove", "hook"});
   CHECK(refused.code == 65);
   CHECK(refused.err.find("--force") != std::string::npos);

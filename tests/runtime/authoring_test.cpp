@@ -296,7 +296,9 @@ TEST_CASE("what was read against rules or versions that have changed is not take
     REQUIRE(engine.declare_field({.name = "plan", .type = FieldType::Text}));
   }
   SECTION("a secret") {
-    REQUIRE(engine.set_secret(SecretKind::Secret, "key", {.value = "a value that is long"}, ""));
+    REQUIRE(engine.set_secret(
+        SecretKind::Secret, "key",
+        {.value = "a value that is long", .hosts = SecretHosts{SecretHosts::Rule::Any}}, ""));
   }
   CHECK_FALSE(engine.apply(made, nullptr, "")->has_value());
   CHECK_FALSE(made.text.empty());
@@ -307,7 +309,9 @@ TEST_CASE("what was read against rules or versions that have changed is not take
 TEST_CASE("a new value of a secret makes no text be read again", "[runtime][author]") {
   Stage stage{kRelay};
   Engine& engine = stage.engine();
-  REQUIRE(engine.set_secret(SecretKind::Secret, "key", {.value = "a value that is long"}, ""));
+  REQUIRE(engine.set_secret(
+      SecretKind::Secret, "key",
+      {.value = "a value that is long", .hosts = SecretHosts{SecretHosts::Rule::Any}}, ""));
   Authored made = engine.book().author("relay", relay("/on")).value();
   REQUIRE(engine.set_secret(SecretKind::Secret, "key", {.value = "another one, also long"}, ""));
   CHECK(engine.apply(made, nullptr, "")->has_value());

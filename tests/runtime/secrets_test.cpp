@@ -32,17 +32,34 @@ nodes:
     next: end
 )";
 
+const SecretHosts kAnyHost{SecretHosts::Rule::Any};
+constexpr std::string_view kOrigin = "https://crm.example.com:443";
+
+SecretHosts only_to(const std::vector<std::string>& hosts) {
+  auto rule = parse_secret_hosts(hosts);
+  REQUIRE(rule);
+  return *rule;
+}
+
 /// Secrets that kSigned names, set.
 void set_all(Stage& stage) {
-  REQUIRE(stage.engine().set_secret(kSecret, "crm_key", {.value = "k3y-value"}, "root"));
-  REQUIRE(stage.engine().set_secret(kSecret, "hook", {.value = "signing-one"}, "root"));
+  REQUIRE(stage.engine().set_secret(kSecret, "crm_key", {.value = "k3y-value", .hosts = kAnyHost},
+                                    "root"));
   REQUIRE(stage.engine().set_secret(
-      kCredential, "crm", {.value = "passw0rd", .scheme = AuthScheme::Basic, .login = "jane"}, ""));
+      kSecret, "hook", {.value = "signing-one", .hosts = only_to({"crm.example.com"})}, "root"));
+  REQUIRE(stage.engine().set_secret(kCredential, "crm",
+                                    {.value = "passw0rd",
+                                     .scheme = AuthScheme::Basic,
+                                     .login = "jane",
+                                     .hosts = only_to({"*.example.com"})},
+                                    ""));
 }
 
 std::string code(const Result<SecretAnswer>& answer) { return answer ? "" : answer.error().code; }
 std::optional<std::string> value(Stage& stage, std::string_view name) {
-  return stage.engine().secrets().values()->secret(name);
+  auto found = stage.engine().secrets().values()->secret(name, kOrigin);
+  if (!found) return std::nullopt;
+  return *std::move(found);
 }
 SecretInfo only(Stage& stage, SecretKind kind = kSecret) {
   const auto all = stage.engine().list_secrets(kind);
@@ -114,7 +131,8 @@ TEST_CASE("an attempt gets the values as they are now, the stored request none",
 TEST_CASE("an empty value keeps the old one", "[runtime][secrets]") {
   Stage stage;
   CHECK(code(stage.engine().set_secret(kSecret, "key", {}, "")) == "no_value");
-  const auto made = stage.engine().set_secret(kSecret, "key", {.value = "first"}, "");
+  const auto made =
+      stage.engine().set_secret(kSecret, "key", {.value = "first", .hosts = kAnyHost}, "");
   REQUIRE(made);
   CHECK(made->created);
   CHECK(made->changed);
@@ -133,9 +151,11 @@ TEST_CASE("while a secret is rotated both values sign, until the old one is drop
   const auto set = [&](SecretChange change) {
     return stage.engine().set_secret(kSecret, "hook", change, "");
   };
-  const auto signing = [&] { return stage.engine().secrets().values()->signing("hook"); };
+  const auto signing = [&] {
+    return stage.engine().secrets().values()->signing("hook", kOrigin).value();
+  };
   CHECK(code(set({.value = "first", .rotate = true})) == "unknown_secret");
-  REQUIRE(set({.value = "first"}));
+  REQUIRE(set({.value = "first", .hosts = kAnyHost}));
   CHECK(code(set({.rotate = true})) == "no_value");
   stage.clock().pass(1h);
   REQUIRE(set({.value = "second", .rotate = true}));
@@ -159,11 +179,14 @@ TEST_CASE("a credential keeps its value while its username changes", "[runtime][
   const auto set = [&](SecretChange change) {
     return stage.engine().set_secret(kCredential, "crm", change, "");
   };
-  const auto header = [&] { return *stage.engine().secrets().values()->credential("crm"); };
+  const auto header = [&] {
+    return stage.engine().secrets().values()->credential("crm", kOrigin).value().header;
+  };
   CHECK(code(set({.value = "passw0rd"})) == "no_scheme");
   CHECK(code(set({.value = "passw0rd", .scheme = AuthScheme::Basic, .login = "a:b"})) ==
         "bad_value");
-  REQUIRE(set({.value = "passw0rd", .scheme = AuthScheme::Basic, .login = "jane"}));
+  REQUIRE(
+      set({.value = "passw0rd", .scheme = AuthScheme::Basic, .login = "jane", .hosts = kAnyHost}));
   CHECK(header() == Header{"Authorization", "Basic amFuZTpwYXNzdzByZA=="});
   REQUIRE(set({.scheme = AuthScheme::Basic, .login = "joe"}));
   CHECK(header() == Header{"Authorization", "Basic am9lOnBhc3N3MHJk"});
@@ -215,7 +238,7 @@ TEST_CASE("a secret in use stays, unless it is removed by force; then deliveries
   const auto held = stage.engine().activate("relay", std::nullopt);
   REQUIRE_FALSE(held);
   CHECK(held.error().message.find("crm_key") != std::string::npos);
-  REQUIRE(stage.engine().set_secret(kSecret, "crm_key", {.value = "again"}, ""));
+  REQUIRE(stage.engine().set_secret(kSecret, "crm_key", {.value = "again", .hosts = kAnyHost}, ""));
   stage.reply(200);
   CHECK(stage.counts("tell")[Counter::Accepted] == 1);
 }
@@ -225,7 +248,7 @@ TEST_CASE("a draft and an archived scenario hold no secret back", "[runtime][sec
   set_all(stage);
   stage.apply(kSigned, /*activate=*/false);
   REQUIRE(stage.engine().remove_secret(kSecret, "crm_key", false, ""));
-  REQUIRE(stage.engine().set_secret(kSecret, "crm_key", {.value = "again"}, ""));
+  REQUIRE(stage.engine().set_secret(kSecret, "crm_key", {.value = "again", .hosts = kAnyHost}, ""));
   REQUIRE(stage.engine().activate("relay", std::nullopt));
   stage.event("ada", "opened");
   REQUIRE(stage.engine().archive("relay", /*cancel_pending=*/false));
@@ -260,7 +283,8 @@ TEST_CASE("secrets outlive the process, sealed; a change of keys leaves them rea
   CHECK(folder.key() != first);
   stage.restart();
   CHECK(value(stage, "crm_key") == "k3y-value");
-  CHECK(stage.engine().secrets().values()->credential("crm")->second ==
+  CHECK(stage.engine().secrets().values()->credential("crm", kOrigin)->header.second ==
+
         "Basic amFuZTpwYXNzdzByZA==");
 }
 
@@ -294,6 +318,7 @@ TEST_CASE("without their key secrets are unreadable, and all else goes on", "[ru
   CHECK_FALSE(value(stage, "crm_key"));
   CHECK_FALSE(stage.engine().list_secrets(kSecret)[0].readable);
   CHECK(code(stage.engine().set_secret(kSecret, "crm_key", {}, "")) == "no_value");
+  CHECK(code(stage.engine().set_secret(kSecret, "crm_key", {.drop_old = true}, "")) == "no_value");
 
   std::ofstream{folder.path / "secret.key"} << key;
   fs::permissions(folder.path / "secret.key", fs::perms::owner_read | fs::perms::owner_write);
@@ -302,7 +327,8 @@ TEST_CASE("without their key secrets are unreadable, and all else goes on", "[ru
 
   fs::remove(folder.path / "secret.key");
   stage.restart();
-  REQUIRE(stage.engine().set_secret(kSecret, "crm_key", {.value = "set anew"}, ""));
+  REQUIRE(
+      stage.engine().set_secret(kSecret, "crm_key", {.value = "set anew", .hosts = kAnyHost}, ""));
   CHECK(value(stage, "crm_key") == "set anew");
   CHECK(stage.engine().secrets().unreadable() == 2);
   const auto rekeyed = stage.engine().rekey("");
@@ -328,7 +354,9 @@ TEST_CASE("what was done to secrets is written down, without values", "[runtime]
     lines += row.what + " " + row.text + " " + row.who + "\n";
   CHECK(lines ==
         "secret.rekeyed new master key jo\nsecret.removed hook jo\nsecret.rotated hook jo\n"
-        "credential.set crm \nsecret.set hook root\nsecret.set crm_key root\n");
+        "credential.hosts_set crm: *.example.com \ncredential.set crm \n"
+        "secret.hosts_set hook: crm.example.com root\nsecret.set hook root\n"
+        "secret.hosts_set crm_key: any host root\nsecret.set crm_key root\n");
 }
 
 TEST_CASE("the test button sends what the node would, recorded nowhere", "[runtime][secrets]") {
@@ -372,4 +400,236 @@ TEST_CASE("the test button sends the payload that S2 prints", "[runtime][secrets
   CHECK(id.size() == printed->find("id")->text()->size());
   for (const char* name : {"id", "timestamp", "idClient"}) printed->set(name, *sent->find(name));
   CHECK(task->request->body == to_json(*printed));
+}
+
+// ---- hosts ----
+
+namespace {
+/// `place` is a setting of the node that sends, at the host `host`.
+std::string scenario_to(const std::string& host, const std::string& place) {
+  return "scenario: relay\nreentry: parallel\nnodes:\n"
+         "  any:  { kind: trigger, event: opened, next: tell }\n"
+         "  tell:\n    kind: send_webhook\n    url: \"https://" +
+         host + "/in\"\n    " + place + "\n    next: end\n";
+}
+
+/// Each way in which a node names the secret "key" or the credential "crm".
+const std::vector<std::pair<SecretKind, std::string>> kNamings{
+    {kSecret, R"(query: { k: "{{ secret.key }}" })"},
+    {kSecret, R"(query: "k={{ secret.key }}")"},
+    {kSecret, R"(headers: { X-Key: "{{ secret.key }}" })"},
+    {kSecret, R"(headers: { X-Key: "a {{ secret.key }} b" })"},
+    {kSecret, R"(auth: { bearer: "{{ secret.key }}" })"},
+    {kSecret, R"(auth: { basic: { username: jane, password: "{{ secret.key }}" } })"},
+    {kSecret, R"(auth: { basic: { username: "{{ secret.key }}", password: "x" } })"},
+    {kSecret, R"(sign: key)"},
+    {kCredential, R"(auth: { credential: crm })"},
+};
+
+/// The secret "key" and the credential "crm", for `hosts`.
+void set_both(Stage& stage, const SecretHosts& hosts) {
+  REQUIRE(
+      stage.engine().set_secret(kSecret, "key", {.value = "k3y-value", .hosts = hosts}, "root"));
+  REQUIRE(stage.engine().set_secret(
+      kCredential, "crm", {.value = "t0ken", .scheme = AuthScheme::Bearer, .hosts = hosts},
+      "root"));
+}
+
+void set_hosts(Stage& stage, const SecretHosts& hosts) {
+  REQUIRE(stage.engine().set_secret(kSecret, "key", {.hosts = hosts}, "root"));
+  REQUIRE(stage.engine().set_secret(kCredential, "crm", {.hosts = hosts}, "root"));
+}
+}  // namespace
+
+TEST_CASE("a file that sends a secret to another host is refused at the URL, for each naming",
+          "[runtime][secrets]") {
+  Stage stage;
+  set_both(stage, only_to({"crm.example.com", "*.example.org"}));
+  for (const auto& [kind, naming] : kNamings) {
+    CAPTURE(naming);
+    const auto refused = stage.engine().apply("relay", scenario_to("evil.example.com", naming));
+    REQUIRE(refused);
+    CHECK(refused->refused);
+    REQUIRE(refused->diagnostics.size() == 1);
+    const Diagnostic& one = refused->diagnostics[0];
+    CHECK(one.code == kSecretHostRefused);
+    CHECK(one.severity == Severity::Error);
+    CHECK(one.at == Position{7, 10});
+    const std::string name = kind == kSecret ? "secret \"key\"" : "credential \"crm\"";
+    CHECK(one.message.find("node \"tell\": the " + name +
+                           " may not be sent to evil.example.com; allowed: *.example.org, "
+                           "crm.example.com") != std::string::npos);
+    CHECK(one.message.find("--keep --host \"*.example.org\" --host crm.example.com --host "
+                           "evil.example.com") != std::string::npos);
+    for (const char* host : {"crm.example.com", "crm.example.com:8443", "a.b.example.org"}) {
+      const auto applied = stage.engine().apply("relay", scenario_to(host, naming));
+      REQUIRE(applied);
+      CHECK(applied->diagnostics.empty());
+    }
+  }
+  // In the URL itself, where another place could be at fault as well.
+  std::string text = scenario_to("evil.example.com/{{ secret.key }}", "method: POST");
+  CHECK(stage.engine().apply("relay", text)->refused);
+  // A host cannot be made of a placeholder, so what is checked is what is called.
+  text = scenario_to("{{ contact.id }}.example.com", kNamings[2].second);
+  const auto placed = stage.engine().apply("relay", text);
+  REQUIRE(placed);
+  CHECK(placed->diagnostics.front().code == "placeholder_in_host");
+}
+
+TEST_CASE("hosts that change later: no request leaves, deliveries wait until the host is allowed",
+          "[runtime][secrets]") {
+  for (const auto& [kind, naming] : kNamings) {
+    CAPTURE(naming);
+    Stage stage;
+    set_both(stage, {SecretHosts::Rule::Any});
+    stage.apply(scenario_to("crm.example.com", naming));
+    set_hosts(stage, only_to({"other.example.com"}));
+    const SecretInfo info = only(stage, kind);
+    CHECK(info.sent_to == std::vector<std::string>{"crm.example.com"});
+    CHECK(info.refused_hosts == info.sent_to);
+    CHECK(info.used_by == std::vector<std::string>{"relay"});
+
+    stage.event("ada", "opened");
+    for (int round = 0; round < 3; ++round) {
+      REQUIRE(stage.sink().tasks.size() == 1);
+      const DeliveryTask task = stage.sink().tasks.front();
+      const auto request =
+          request_of(task, stage.engine().secrets().values().get(), stage.clock().now());
+      REQUIRE_FALSE(request);
+      CHECK(request.error().code == kSecretHostRefused);
+      stage.sink().tasks.clear();
+      REQUIRE(stage.engine().work({}, {result_of(task, request.error(), stage.clock().now())}));
+      CHECK(stage.deliveries().at(0).pending());
+      CHECK(stage.deliveries().at(0).attempts == 0);
+      CHECK(stage.deliveries().at(0).due == stage.clock().now() + 30s);
+      stage.pass(30s);
+    }
+    REQUIRE(stage.engine().hold("relay", ""));
+    const auto held = stage.engine().activate("relay", std::nullopt);
+    REQUIRE_FALSE(held);
+    CHECK(held.error().code == kSecretHostRefused);
+    CHECK(held.error().message.find("crm.example.com; allowed: other.example.com") !=
+          std::string::npos);
+    // The same text is not taken again either: the file is checked anew.
+    CHECK(stage.engine().apply("relay", scenario_to("crm.example.com", naming) + "\n")->refused);
+
+    set_hosts(stage, only_to({"crm.example.com", "other.example.com"}));
+    CHECK(only(stage, kind).refused_hosts.empty());
+    REQUIRE(stage.sink().tasks.size() == 1);
+    CHECK(request_of(stage.sink().tasks.front(), stage.engine().secrets().values().get(),
+                     stage.clock().now()));
+    stage.reply(200);
+    CHECK(stage.counts("tell")[Counter::Accepted] == 1);
+    CHECK(stage.engine().activate("relay", std::nullopt));
+  }
+}
+
+TEST_CASE("a host that is refused until the end of the window is asked for once more, then fails",
+          "[runtime][secrets]") {
+  Stage stage;
+  set_both(stage, {SecretHosts::Rule::Any});
+  stage.apply(scenario_to("crm.example.com", kNamings[2].second));
+  set_hosts(stage, only_to({"other.example.com"}));
+  const Instant from = stage.clock().now();
+  stage.event("ada", "opened");
+  bool last = false;
+  while (!last) {
+    REQUIRE(stage.clock().now() <= from + 12h);
+    REQUIRE(stage.sink().tasks.size() == 1);
+    const DeliveryTask task = stage.sink().tasks.front();
+    last = task.last;
+    const auto request =
+        request_of(task, stage.engine().secrets().values().get(), stage.clock().now());
+    REQUIRE_FALSE(request);
+    stage.sink().tasks.clear();
+    REQUIRE(stage.engine().work({}, {result_of(task, request.error(), stage.clock().now())}));
+    CHECK(stage.deliveries().at(0).pending() != last);
+    if (!last) stage.pass(30s);
+  }
+  CHECK(stage.clock().now() == from + 12h);
+  CHECK(stage.deliveries().at(0).state == DeliveryState::Failed);
+  CHECK(stage.deliveries().at(0).reason == kSecretHostRefused);
+  CHECK(stage.broken() == "");
+}
+
+TEST_CASE("a new secret must have hosts, a known one keeps them", "[runtime][secrets]") {
+  const Folder folder;
+  Stage stage{{}, nullptr, folder.options()};
+  const auto set = [&](SecretKind kind, SecretChange change) {
+    return stage.engine().set_secret(kind, kind == kSecret ? "key" : "crm", change, "root");
+  };
+  for (const SecretKind kind : {kSecret, kCredential}) {
+    const AuthScheme scheme = kind == kSecret ? AuthScheme::None : AuthScheme::Bearer;
+    const auto refused = set(kind, {.value = "first", .scheme = scheme});
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == "no_hosts");
+    CHECK(refused.error().message.find("--host crm.example.com") != std::string::npos);
+    CHECK(refused.error().message.find("--any-host") != std::string::npos);
+    CHECK(refused.error().message.find("first") == std::string::npos);
+    REQUIRE(set(kind, {.value = "first", .scheme = scheme, .hosts = only_to({"a.example.com"})}));
+    REQUIRE(set(kind, {.value = "second", .scheme = scheme}));
+    CHECK(only(stage, kind).hosts == only_to({"a.example.com"}));
+    const auto moved = set(kind, {.hosts = only_to({"b.example.com"})});
+    REQUIRE(moved);
+    CHECK(moved->changed);
+    CHECK_FALSE(set(kind, {.hosts = only_to({"b.example.com"})})->changed);
+    stage.restart();
+    REQUIRE(stage.engine().rekey(""));
+    stage.restart();
+    CHECK(only(stage, kind).hosts == only_to({"b.example.com"}));
+    CHECK(stage.engine().secrets().without_hosts().empty());
+  }
+  CHECK(code(set(kSecret, {.drop_old = true, .hosts = kAnyHost})) == "conflict");
+  CHECK(value(stage, "key") == std::nullopt);  // not for crm.example.com
+  CHECK(*stage.engine().secrets().values()->secret("key", "https://b.example.com:443") == "second");
+
+  // One that cannot be read has hosts that nobody knows: they are not widened in silence.
+  fs::remove(folder.path / "secret.key");
+  stage.restart();
+  CHECK(code(set(kSecret, {.value = "third"})) == "no_hosts");
+  REQUIRE(set(kSecret, {.value = "third", .hosts = only_to({"c.example.com"})}));
+}
+
+TEST_CASE("secrets that were stored before they had hosts go on, and are told",
+          "[runtime][secrets]") {
+  std::vector<std::string> told;
+  const Folder folder;
+  RuntimeOptions options = folder.options();
+  options.log = [&](const LogRecord& record) {
+    if (record.level == LogLevel::Warning) told.emplace_back(record.event);
+  };
+  Stage stage{{}, nullptr, options};
+  set_both(stage, SecretHosts{});  // The row that an earlier version wrote has no hosts either.
+  CHECK(stage.engine().secrets().without_hosts() ==
+        std::vector<std::string>{"secret key", "credential crm"});
+  stage.restart();
+  CHECK(told == std::vector<std::string>{"secrets.without_hosts"});
+  for (const auto& [kind, naming] : kNamings) {
+    CAPTURE(naming);
+    const auto applied = stage.engine().apply("relay", scenario_to("crm.example.com", naming));
+    REQUIRE(applied);
+    CHECK_FALSE(applied->refused);
+    REQUIRE(applied->diagnostics.size() == 1);
+    CHECK(applied->diagnostics[0].code == "secret_without_hosts");
+    CHECK(applied->diagnostics[0].severity == Severity::Warning);
+    CHECK(applied->diagnostics[0].message.find("--keep --host crm.example.com") !=
+          std::string::npos);
+  }
+  REQUIRE(stage.engine().activate("relay", std::nullopt));
+  stage.event("ada", "opened");
+  REQUIRE(stage.sink().tasks.size() == 1);
+  CHECK(request_of(stage.sink().tasks.front(), stage.engine().secrets().values().get(),
+                   stage.clock().now()));
+  // A new value leaves it as it is: nothing that works stops working.
+  REQUIRE(stage.engine().set_secret(kSecret, "key", {.value = "another"}, ""));
+  CHECK(only(stage).hosts.rule == SecretHosts::Rule::Unset);
+  set_hosts(stage, only_to({"crm.example.com"}));
+  CHECK(stage.engine().secrets().without_hosts().empty());
+  stage.restart();
+  CHECK(told.size() == 1);
+  const auto applied =
+      stage.engine().apply("relay", scenario_to("crm.example.com", kNamings[2].second));
+  REQUIRE(applied);
+  CHECK(applied->diagnostics.empty());
 }

@@ -4,6 +4,8 @@
 
 namespace onward {
 namespace {
+constexpr std::string_view kOrigin = "https://crm.example.com:443";
+
 std::string masked(std::string text, std::string_view value) {
   mask_in(text, value);
   return text;
@@ -66,20 +68,20 @@ TEST_CASE("values answer by name, and hide themselves", "[secrets][source]") {
       {{"basic", {.value = "pässword", .scheme = AuthScheme::Basic, .login = "jane"}},
        {"token", {.value = "t0ken", .scheme = AuthScheme::Bearer}},
        {"key", {.value = "header-value", .scheme = AuthScheme::Header, .login = "X-Key"}}}};
-  CHECK(values.secret("crm_key") == "k3y-one");
-  CHECK_FALSE(values.secret("basic"));
-  CHECK(values.signing("crm_key") == std::vector<std::string>{"k3y-one"});
-  CHECK(values.signing("hook") == std::vector<std::string>{"new-one", "old-one"});
-  CHECK(values.signing("nobody").empty());
-  const auto basic = values.credential("basic");
+  CHECK(values.secret("crm_key", kOrigin).value() == "k3y-one");
+  CHECK_FALSE(values.secret("basic", kOrigin));
+  CHECK(values.signing("crm_key", kOrigin).value() == std::vector<std::string>{"k3y-one"});
+  CHECK(values.signing("hook", kOrigin).value() == std::vector<std::string>{"new-one", "old-one"});
+  CHECK_FALSE(values.signing("nobody", kOrigin));
+  const auto basic = values.credential("basic", kOrigin);
   REQUIRE(basic);
   CHECK(basic->header == Header{"Authorization", "Basic amFuZTpww6Rzc3dvcmQ="});
   CHECK(basic->hidden == std::vector<std::string>{"pässword", "amFuZTpww6Rzc3dvcmQ="});
-  CHECK(values.credential("token")->header == Header{"Authorization", "Bearer t0ken"});
-  CHECK(values.credential("token")->hidden == std::vector<std::string>{"t0ken"});
-  CHECK(values.credential("key")->header == Header{"X-Key", "header-value"});
-  CHECK(values.credential("key")->hidden == std::vector<std::string>{"header-value"});
-  CHECK_FALSE(values.credential("crm_key"));
+  CHECK(values.credential("token", kOrigin)->header == Header{"Authorization", "Bearer t0ken"});
+  CHECK(values.credential("token", kOrigin)->hidden == std::vector<std::string>{"t0ken"});
+  CHECK(values.credential("key", kOrigin)->header == Header{"X-Key", "header-value"});
+  CHECK(values.credential("key", kOrigin)->hidden == std::vector<std::string>{"header-value"});
+  CHECK_FALSE(values.credential("crm_key", kOrigin));
   std::string text =
       "k3y-one new-one old-one pässword amFuZTpww6Rzc3dvcmQ= t0ken header-value jane";
   values.mask(text);
@@ -108,14 +110,14 @@ TEST_CASE("values that a request used are masked with those that are known now",
 
 TEST_CASE("a box shows what was put in last", "[secrets][source]") {
   SecretBox box;
-  CHECK_FALSE(box.secret("a"));
-  CHECK(box.signing("a").empty());
+  CHECK_FALSE(box.secret("a", kOrigin));
+  CHECK_FALSE(box.signing("a", kOrigin));
   box.put(std::make_shared<SecretValues>(SecretValues::Named{{"a", {.value = "first"}}},
                                          SecretValues::Named{}));
-  CHECK(box.secret("a") == "first");
+  CHECK(box.secret("a", kOrigin).value() == "first");
   box.put(std::make_shared<SecretValues>(SecretValues::Named{{"a", {.value = "second"}}},
                                          SecretValues::Named{}));
-  CHECK(box.secret("a") == "second");
+  CHECK(box.secret("a", kOrigin).value() == "second");
   std::string text = "first second";
   box.mask(text);
   CHECK(text == "first ***");

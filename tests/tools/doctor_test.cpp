@@ -278,7 +278,9 @@ TEST_CASE("secrets whose key is gone or another are faults", "[doctor]") {
     const auto store = folder.open();
     const Snapshot snapshot = store->snapshot().value();
     SecretBook book{Vault::open({.path = key}).value(), snapshot};
-    auto set = book.set(SecretKind::Secret, "crm_key", {.value = "shhhh"}, "test", kNow);
+    auto set =
+        book.set(SecretKind::Secret, "crm_key",
+                 {.value = "shhhh", .hosts = SecretHosts{SecretHosts::Rule::Any}}, "test", kNow);
     REQUIRE(set);
     REQUIRE(store->commit({.last_seq = 2, .admin = set->change.rows}));
   }
@@ -288,6 +290,27 @@ TEST_CASE("secrets whose key is gone or another are faults", "[doctor]") {
   CHECK_FALSE(fs::exists(key));
   folder.write("secret.key", std::string(64, 'a') + "\n", 0600);
   has(only(folder.examine()), "another master key");
+}
+
+TEST_CASE("secrets that were stored before they had hosts are listed by name", "[doctor]") {
+  const Folder folder;
+  const auto add = [&](SecretKind kind, const char* name, SecretHosts hosts) {
+    const auto store = folder.open();
+    const Snapshot snapshot = store->snapshot().value();
+    SecretBook book{Vault::open({.path = folder.path() / "secret.key"}).value(), snapshot};
+    SecretChange change{.value = "shhhh", .hosts = std::move(hosts)};
+    if (kind == SecretKind::Credential) change.scheme = AuthScheme::Bearer;
+    auto set = book.set(kind, name, change, "test", kNow);
+    REQUIRE(set);
+    REQUIRE(store->commit({.last_seq = 2, .admin = set->change.rows}));
+  };
+  add(SecretKind::Secret, "bound", {SecretHosts::Rule::Listed, {"crm.example.com"}});
+  add(SecretKind::Secret, "anywhere", {SecretHosts::Rule::Any});
+  CHECK(complaints(folder.examine(), Grade::Warning).empty());
+  add(SecretKind::Secret, "old_key", {});
+  add(SecretKind::Credential, "old_crm", {});
+  has(only(folder.examine(), Grade::Warning),
+      "2 secrets or credentials to any host: secret old_key, credential old_crm");
 }
 
 TEST_CASE("files that others may read are a fault, each of them", "[doctor]") {

@@ -298,7 +298,8 @@ void set_up(World& world) {
   must(engine.declare_field({.name = "scrap", .type = FieldType::List}, kAuthor));
   must(engine.remove_field("scrap", kAuthor));
 
-  const auto set = [&](SecretKind kind, const char* name, const SecretChange& change) {
+  const auto set = [&](SecretKind kind, const char* name, SecretChange change) {
+    if (!change.rotate) change.hosts = SecretHosts{SecretHosts::Rule::Any};
     must(engine.set_secret(kind, name, change, kAuthor));
   };
   set(SecretKind::Secret, "tester_key", {.value = "tester-key-one"});

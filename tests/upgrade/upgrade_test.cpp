@@ -134,12 +134,15 @@ TEST_CASE("a folder of an earlier commit is backed up, restored and served by th
   for (const char* id : {"\"welcome\"", "\"course\"", "\"later\"", "\"purged\""})
     CHECK(scenarios.find(id) != std::string::npos);
   CHECK(ask({"show", "welcome"}).starts_with("scenario: welcome\n"));
-  CHECK(ask({"secret", "list"}).find("signing") != std::string::npos);
+  const std::string secrets = ask({"secret", "list"});
+  CHECK(secrets.find("signing") != std::string::npos);
+  CHECK(secrets.find("any host (not set)") != std::string::npos);
   CHECK(server.stop() == 0);
   const CommandResult doctor = run_onward({"doctor", "--data", copy.string()});
   INFO(doctor.out << doctor.err);
   CHECK(is_sound(doctor));
   CHECK(doctor.out.find("nothing is sent and no timer fires") != std::string::npos);
+  CHECK(doctor.out.find("secret signing") != std::string::npos);
 }
 
 TEST_CASE("differences of answers are found by path, and intended ones are named", "[upgrade]") {

@@ -663,19 +663,29 @@ void add_watching(CommandLine& line) {
   logs->add_flag("--follow", line.logs.follow, "Go on with what comes");
 }
 
+void add_hosts(CLI::App* command, HostOptions& options) {
+  add_repeated(command, "--host", options.hosts,
+               "A host to which it may be sent: crm.example.com, crm.example.com:8443, "
+               "*.example.com; may be repeated; replaces those it had");
+  command->add_flag("--any-host", options.any, "It may be sent to any host");
+  command->add_flag("--keep", options.keep,
+                    "Keep the value and ask for none; change only the hosts");
+}
+
 void add_secrets(CommandLine& line) {
   constexpr const char* kFrom = "Read the value from this file instead of standard input";
   CLI::App* secret = line.app.add_subcommand("secret", "Keep secrets for headers and signatures");
   secret->require_subcommand(1);
-  CLI::App* set =
-      client_command(line, *secret, "set", "Set a secret; an empty value keeps the one it has",
-                     [&line] { return run_secret_set(line.client, line.secret); });
+  CLI::App* set = client_command(line, *secret, "set",
+                                 "Set a secret and its hosts; an empty value keeps the one it has",
+                                 [&line] { return run_secret_set(line.client, line.secret); });
   set->add_option("name", line.secret.name, "Its name, as in {{ secret.NAME }}")->required();
+  add_hosts(set, line.secret.hosts);
   set->add_option("--from", line.secret.from, kFrom);
   set->add_flag("--rotate", line.secret.rotate, "Keep the old value as a second one that signs");
   set->add_flag("--drop-old", line.secret.drop_old, "End a rotation: only the new value signs");
   set->add_flag("--generate", line.secret.generate, "Make a signing secret and print it, once");
-  client_command(line, *secret, "list", "The names of the secrets, and who uses them",
+  client_command(line, *secret, "list", "The names of the secrets, their hosts, and who uses them",
                  [&line] { return run_secret_list(line.client); });
   CLI::App* remove =
       client_command(line, *secret, "remove", "Remove a secret that no live scenario needs",
@@ -688,17 +698,20 @@ void add_secrets(CommandLine& line) {
   CLI::App* credential =
       line.app.add_subcommand("credential", "Keep what receivers want to know callers by");
   credential->require_subcommand(1);
-  CLI::App* put = client_command(
-      line, *credential, "set", "Set a credential; an empty secret part keeps the one it has",
-      [&line] { return run_credential_set(line.client, line.credential); });
+  CLI::App* put =
+      client_command(line, *credential, "set",
+                     "Set a credential and its hosts; an empty secret part keeps the one it has",
+                     [&line] { return run_credential_set(line.client, line.credential); });
   put->add_option("name", line.credential.name, "Its name, as in auth: { credential: NAME }")
       ->required();
+  add_hosts(put, line.credential.hosts);
   put->add_option("--basic", line.credential.basic, "A username; its password is the secret part");
   put->add_flag("--bearer", line.credential.bearer, "The secret part is a bearer token");
   put->add_option("--header", line.credential.header,
                   "A header's name, such as X-Api-Key; its value is the secret part");
   put->add_option("--from", line.credential.from, kFrom);
-  client_command(line, *credential, "list", "The names of the credentials, and who uses them",
+  client_command(line, *credential, "list",
+                 "The names of the credentials, their hosts, and who uses them",
                  [&line] { return run_credential_list(line.client); });
   CLI::App* drop =
       client_command(line, *credential, "remove", "Remove a credential that no live scenario needs",

@@ -152,8 +152,15 @@ int run_logs(const ClientOptions& client, const LogsOptions& options);
 
 /// "2h" ago, a day or an instant, as RFC 3339; an error says what `flag` wants.
 Result<std::string> when_of(const std::string& text, std::string_view flag, Instant now);
+/// What `secret set` and `credential set` say of hosts.
+struct HostOptions {
+  std::vector<std::string> hosts;  ///< Empty: as they are.
+  bool any = false;                ///< Every host.
+  bool keep = false;               ///< The value stays; it is not asked for.
+};
 struct SecretOptions {
   std::string name;
+  HostOptions hosts;
   std::string from;       ///< A file; empty: standard input, or asked for on a terminal.
   bool rotate = false;    ///< The old value signs on beside the new one.
   bool drop_old = false;  ///< Ends that.
@@ -170,6 +177,7 @@ int run_rekey(const ClientOptions& client);
 
 struct CredentialOptions {
   std::string name, from;
+  HostOptions hosts;
   std::string basic;  ///< The username.
   bool bearer = false;
   std::string header;  ///< The header's name.

@@ -124,6 +124,20 @@ class StoreExamination {
           "Put the right secret.key in its place (or name it with ONWARD_KEY_FILE), or set "
           "the secrets anew; requests that need them wait.");
     sound("secrets", all == 0 ? "there are none" : fmt::format("all {} can be opened", all));
+    secret_hosts(book.without_hosts(), all);
+  }
+
+  void secret_hosts(const std::vector<std::string>& unset, std::size_t all) {
+    if (unset.empty())
+      return sound("secret_hosts",
+                   all == 0 ? "there are no secrets" : "each secret and credential has its hosts");
+    warning(
+        "secret_hosts",
+        fmt::format("scenarios can send {} to any host: {}",
+                    plural(unset.size(), "secret or credential", "secrets or credentials"),
+                    fmt::join(unset, ", ")),
+        "Set the hosts of each: onward secret set NAME --keep --host crm.example.com, or onward "
+        "credential set NAME --keep --host crm.example.com.");
   }
 
   void numbers(const Snapshot& snapshot, const Recount& rows) {

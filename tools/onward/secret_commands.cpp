@@ -84,6 +84,37 @@ std::string path_of(std::string_view kind, const std::string& name) {
   return fmt::format("/v1/{}/{}", kind, segment(name));
 }
 
+std::string names_in(const Value& item, std::string_view member) {
+  std::string names;
+  for (const Value& name : list_of(item, member))
+    names += (names.empty() ? "" : ", ") + to_text(name);
+  return names;
+}
+
+/// "crm.example.com, *.example.org", "any host"; "any host (not set)" of one that was stored before
+/// secrets had hosts.
+std::string hosts_of(const Value& item) {
+  if (!flag_of(item, "any_host")) return names_in(item, "hosts");
+  return flag_of(item, "hosts_set") ? "any host" : "any host (not set)";
+}
+
+/// Why the options cannot go together; empty where they can.
+std::string_view conflict_in(const HostOptions& hosts, bool other_value) {
+  if (hosts.any && !hosts.hosts.empty()) return "--host and --any-host exclude each other.";
+  if (hosts.keep && other_value) return "--keep keeps the value, so no other option may change it.";
+  if (hosts.keep && !hosts.any && hosts.hosts.empty())
+    return "--keep changes only the hosts: add --host HOST or --any-host.";
+  return {};
+}
+
+/// Adds the hosts to the body of a request.
+Value with_hosts(ValueMap body, const HostOptions& hosts) {
+  if (hosts.any) body.emplace_back("any_host", true);
+  if (!hosts.hosts.empty())
+    body.emplace_back("hosts", ValueList(hosts.hosts.begin(), hosts.hosts.end()));
+  return Value{std::move(body)};
+}
+
 int put(const Client& client, std::string_view kind, const std::string& name, const Value& body,
         bool rotating) {
   std::string text = to_json(body);
@@ -95,22 +126,25 @@ int put(const Client& client, std::string_view kind, const std::string& name, co
     return kExitOk;
   }
   const bool both = !text_of(answer->value, "rotating_since").empty();
-  print(fmt::format("{}: {}{}\n", name,
+  print(fmt::format("{}: {}{}; hosts: {}\n", name,
                     flag_of(answer->value, "created")   ? "set"
                     : flag_of(answer->value, "changed") ? "changed"
                                                         : "unchanged",
-                    both ? ", the old value signs too" : ""));
+                    both ? ", the old value signs too" : "", printable(hosts_of(answer->value))));
+  if (!flag_of(answer->value, "hosts_set"))
+    say(
+        fmt::format("Every author can send it to any host. Set its hosts: onward {} set {} --keep "
+                    "--host HOST",
+                    kind.substr(0, kind.size() - 1), name));
+  if (const std::string refused = names_in(answer->value, "refused_hosts"); !refused.empty())
+    say(
+        fmt::format("Scenarios send it to {}, which is not allowed; their deliveries wait. Allow "
+                    "the host, or apply a corrected file.",
+                    printable(refused)));
   if (rotating && both)
     say(fmt::format("When the receiver knows the new value: onward secret set {} --drop-old",
                     name));
   return kExitOk;
-}
-
-std::string names_in(const Value& item, std::string_view member) {
-  std::string names;
-  for (const Value& name : list_of(item, member))
-    names += (names.empty() ? "" : ", ") + to_text(name);
-  return names;
 }
 
 int list(const ClientOptions& options, const std::string& kind, bool credentials) {
@@ -124,14 +158,18 @@ int list(const ClientOptions& options, const std::string& kind, bool credentials
   }
   Table table{{{credentials ? "credential" : "secret", Align::Left, true},
                {credentials ? "scheme" : "rotating since", Align::Left, true},
+               {"hosts", Align::Left, true},
                {"set"},
                {"used by", Align::Left, true}}};
+  std::vector<std::string> unset;
   for (const Value& item : list_of(answer->value, kind)) {
     std::string second = text_of(item, credentials ? "scheme" : "rotating_since");
     const std::string login =
         credentials ? text_of(item, "username") + text_of(item, "header") : std::string{};
     if (!login.empty()) second += " " + printable(login);
-    table.add({text_of(item, "name"), second,
+    if (flag_of(item, "readable") && !flag_of(item, "hosts_set"))
+      unset.push_back(text_of(item, "name"));
+    table.add({text_of(item, "name"), second, printable(hosts_of(item)),
                flag_of(item, "readable") ? text_of(item, "set_at") : "unreadable",
                names_in(item, "used_by")});
   }
@@ -140,6 +178,11 @@ int list(const ClientOptions& options, const std::string& kind, bool credentials
                     credentials ? "credential" : "secret"));
   else
     print(table.text(terminal_width(), colour_on_stdout()));
+  if (!unset.empty())
+    say(
+        fmt::format("Every author can send these to any host: {}. Set the hosts of each: onward {} "
+                    "set {} --keep --host HOST (hosts that scenarios use: --json, \"sent_to\")",
+                    fmt::join(unset, ", "), credentials ? "credential" : "secret", unset.front()));
   return kExitOk;
 }
 
@@ -162,19 +205,27 @@ int remove(const ClientOptions& options, std::string_view kind, const RemoveSecr
 }  // namespace
 
 int run_secret_set(const ClientOptions& options, const SecretOptions& secret) {
-  if (secret.drop_old && (secret.rotate || secret.generate || !secret.from.empty()))
+  const HostOptions& hosts = secret.hosts;
+  if (secret.drop_old && (secret.rotate || secret.generate || !secret.from.empty() || hosts.any ||
+                          hosts.keep || !hosts.hosts.empty()))
     return complain("--drop-old goes alone.", kExitUsage);
+  if (const auto conflict =
+          conflict_in(hosts, secret.rotate || secret.generate || !secret.from.empty());
+      !conflict.empty())
+    return complain(std::string{conflict}, kExitUsage);
   if (secret.generate && !secret.from.empty())
     return complain("--generate makes the value, so there is none to read --from.", kExitUsage);
   const Client client{options};
   if (secret.drop_old)
     return put(client, "secrets", secret.name, ValueMap{{"drop_old", true}}, false);
+  if (hosts.keep) return put(client, "secrets", secret.name, with_hosts({}, hosts), false);
   if (secret.generate) {
     const auto bytes = random_bytes(kSigningBytes);
     if (!bytes) return complain(bytes.error());
     const std::string made = "whsec_" + base64_encode(*bytes);
-    const int code = put(client, "secrets", secret.name,
-                         ValueMap{{"value", made}, {"rotate", secret.rotate}}, secret.rotate);
+    const int code =
+        put(client, "secrets", secret.name,
+            with_hosts({{"value", made}, {"rotate", secret.rotate}}, hosts), secret.rotate);
     if (code == kExitOk) print(made + "\n");
     if (code == kExitOk) say("Give this to the receiver; it is not shown again.");
     return code;
@@ -182,7 +233,8 @@ int run_secret_set(const ClientOptions& options, const SecretOptions& secret) {
   auto value = read_value(secret.from, "Value of " + secret.name);
   if (!value) return complain(value.error());
   return put(client, "secrets", secret.name,
-             ValueMap{{"value", std::move(*value)}, {"rotate", secret.rotate}}, secret.rotate);
+             with_hosts({{"value", std::move(*value)}, {"rotate", secret.rotate}}, hosts),
+             secret.rotate);
 }
 
 int run_secret_list(const ClientOptions& client) { return list(client, "secrets", false); }
@@ -212,21 +264,26 @@ int run_rekey(const ClientOptions& options) {
 int run_credential_set(const ClientOptions& options, const CredentialOptions& credential) {
   const int schemes = (credential.basic.empty() ? 0 : 1) + (credential.bearer ? 1 : 0) +
                       (credential.header.empty() ? 0 : 1);
+  const HostOptions& hosts = credential.hosts;
+  if (const auto conflict = conflict_in(hosts, schemes > 0 || !credential.from.empty());
+      !conflict.empty())
+    return complain(std::string{conflict}, kExitUsage);
+  if (hosts.keep)
+    return put(Client{options}, "credentials", credential.name, with_hosts({}, hosts), false);
   if (schemes != 1)
     return complain("A credential wants one of --basic USER, --bearer and --header NAME.",
                     kExitUsage);
   auto value = read_value(credential.from, credential.bearer ? "Token" : "Secret part");
   if (!value) return complain(value.error());
-  Value body;
+  ValueMap body;
   if (credential.bearer)
-    body = ValueMap{{"bearer", std::move(*value)}};
+    body = {{"bearer", std::move(*value)}};
   else if (!credential.basic.empty())
-    body = ValueMap{
-        {"basic", ValueMap{{"username", credential.basic}, {"password", std::move(*value)}}}};
+    body = {{"basic", ValueMap{{"username", credential.basic}, {"password", std::move(*value)}}}};
   else
-    body =
-        ValueMap{{"header", ValueMap{{"name", credential.header}, {"value", std::move(*value)}}}};
-  return put(Client{options}, "credentials", credential.name, body, false);
+    body = {{"header", ValueMap{{"name", credential.header}, {"value", std::move(*value)}}}};
+  return put(Client{options}, "credentials", credential.name, with_hosts(std::move(body), hosts),
+             false);
 }
 
 int run_credential_list(const ClientOptions& client) { return list(client, "credentials", true); }

@@ -79,7 +79,7 @@ try {
     server.once("exit", () => failed(new Error("the server did not start")));
   });
 
-  const first = (await onward(["secret", "set", "hook", "--generate"])).match(/whsec_\S+/)[0];
+  const first = (await onward(["secret", "set", "hook", "--generate", "--host", "127.0.0.1"])).match(/whsec_\S+/)[0];
   const file = join(work, "relay.yaml");
   writeFileSync(
     file,
