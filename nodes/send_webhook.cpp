@@ -12,6 +12,7 @@
 namespace onward {
 namespace {
 constexpr std::size_t kRenderedUrlMax = 64 * 1024;
+constexpr std::size_t kHeadersMax = 64 * 1024;  // of one request, names and values
 // Made room for at once.
 constexpr std::size_t kUsualHeaders = 4;
 constexpr std::size_t kUsualBody = 384;
@@ -69,54 +70,73 @@ class SendWebhook final : public Node {
   /// GET and DELETE carry what they say in the URL.
   bool in_query() const { return method_ == "GET" || method_ == "DELETE"; }
 
+  /// Stops at the limits of a request, and at that of the input, while it is rendered.
   RequestDraft draft(const Visit& visit, const WebhookBody& body) const {
+    WorkBudget own{kInputRenderMax};
+    WorkBudget& room = visit.room == nullptr ? own : *visit.room;
     const std::string run = format_run(visit.run);
     const TemplateSubject subject{.contact = visit.contact,
                                   .engagement = visit.engagement,
                                   .event = visit.event,
                                   .run = run,
                                   .scenario = visit.scenario,
-                                  .scenario_title = visit.scenario_title};
+                                  .scenario_title = visit.scenario_title,
+                                  .room = &room};
     RequestDraft result;
     Request& request = result.request;
     request.method = method_;
-    request.url = target_.render(subject);
+    bool starved = false;  // of the input's room, not beyond a limit of its own
+    // Calls `render` with the most that `out` may have, and takes what it wrote from the room.
+    const auto within = [&](std::size_t most, const std::string& out, auto render) {
+      const auto limit = static_cast<std::size_t>(std::min<std::uint64_t>(most, room.left()));
+      const bool fits = render(limit);
+      room.charge(out.size());
+      starved = starved || (!fits && (limit < most || room.left() == 0));
+      return fits;
+    };
+
+    const bool url_fits = within(kRenderedUrlMax, request.url, [&](std::size_t most) {
+      return target_.render_to(request.url, subject, most);
+    });
+    if (!url_fits) request.url = policy_.origin;
     request.headers.reserve(kUsualHeaders);
     if (!in_query() && !own_content_type_)
       request.headers.emplace_back(
           "Content-Type", form_ ? "application/x-www-form-urlencoded" : "application/json");
-    if (const auto broken = headers_.render_to(request.headers, subject); !broken.empty()) {
-      // A value that could break the request is not kept either.
-      request.headers.clear();
-      result.refusal = fmt::format("bad_header: {}", broken);
+    const auto headers = headers_.render_to(request.headers, subject, kHeadersMax);
+    for (const auto& [name, value] : request.headers) room.charge(name.size() + value.size());
+    // A value that could break the request is not kept either.
+    if (!headers.broken.empty() || !headers.fits) request.headers.clear();
+    if (!headers.broken.empty()) result.refusal = fmt::format("bad_header: {}", headers.broken);
+    bool fits = url_fits && headers.fits;
+    if (fits && in_query()) {
+      std::string pairs;
+      fits = within(kRenderedUrlMax - request.url.size(), pairs,
+                    [&](std::size_t most) {
+                      return body.append_pairs(pairs, visit, subject, most);
+                    }) &&
+             add_query(request.url, pairs);
+    } else if (fits) {
+      if (!form_) request.body.reserve(kUsualBody);
+      fits = within(kRequestBodyMax, request.body, [&](std::size_t most) {
+        return form_ ? body.append_pairs(request.body, visit, subject, most)
+                     : body.append_json(request.body, visit, subject, most);
+      });
+      if (!fits) request.body = std::string{};
     }
-    write_body(request, visit, subject, body);
-    if (request.body.size() > kRequestBodyMax || request.url.size() > kRenderedUrlMax) {
-      request.body.clear();
-      if (request.url.size() > kRenderedUrlMax) request.url = policy_.origin;
-      result.refusal = "too_large";
-    }
+    if (!fits) result.refusal = starved ? "input_too_large" : "too_large";
     return result;
   }
 
-  void write_body(Request& request, const Visit& visit, const TemplateSubject& subject,
-                  const WebhookBody& body) const {
-    if (in_query()) {
-      std::string pairs;
-      append_pairs(pairs, body.value(visit, subject));
-      if (pairs.empty()) return;
-      const bool has_query = request.url.find('?') != std::string::npos;
-      if (!has_query)
-        request.url += '?';
-      else if (request.url.back() != '?' && request.url.back() != '&')
-        request.url += '&';
-      request.url += pairs;
-    } else if (form_) {
-      append_pairs(request.body, body.value(visit, subject));
-    } else {
-      request.body.reserve(kUsualBody);
-      body.append_json(request.body, visit, subject);
-    }
+  /// False: the URL is too long with it.
+  static bool add_query(std::string& url, std::string_view pairs) {
+    if (pairs.empty()) return true;
+    if (url.find('?') == std::string::npos)
+      url += '?';
+    else if (url.back() != '?' && url.back() != '&')
+      url += '&';
+    url += pairs;
+    return url.size() <= kRenderedUrlMax;
   }
 
   void read_retry(Settings& settings) {

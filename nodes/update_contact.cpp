@@ -13,6 +13,8 @@
 namespace onward {
 namespace {
 constexpr std::size_t kNoteMax = 200;
+constexpr std::size_t kFieldMax = 64 * 1024;  // as parse_contact has it
+constexpr std::string_view kInputTooLarge = "input_too_large";
 constexpr std::string_view kCustom = "custom.";
 
 bool has_placeholder(const Tree& tree) {
@@ -27,6 +29,7 @@ struct Part {
   std::string name;  ///< "first_name", "custom.tier", "groups_add"
   std::optional<FieldType> type;
   std::variant<ContactPatch, Template> what;  ///< Ready, or to be rendered.
+  std::size_t bytes = 0;                      ///< Of a ready patch, about.
 };
 
 /// A value as its field holds it: what a door would refuse only for its form is brought into it.
@@ -73,17 +76,27 @@ class UpdateContact final : public Node {
   }
 
   Outcome enter(const Visit& visit) const override {
+    WorkBudget own{kInputRenderMax};
+    WorkBudget& room = visit.room == nullptr ? own : *visit.room;
     const std::string run = format_run(visit.run);
     const TemplateSubject subject{.contact = visit.contact,
                                   .engagement = visit.engagement,
                                   .event = visit.event,
                                   .run = run,
                                   .scenario = visit.scenario,
-                                  .scenario_title = visit.scenario_title};
+                                  .scenario_title = visit.scenario_title,
+                                  .room = &room};
     Outcome outcome = leave_by("next");
     ContactPatch patch;
     for (const Part& part : parts_) {
-      if (const auto* ready = std::get_if<ContactPatch>(&part.what))
+      const auto* ready = std::get_if<ContactPatch>(&part.what);
+      if (room.left() == 0 || (ready && !room.spend(part.bytes))) {
+        outcome.too_much_work = true;
+        add_note(outcome.note,
+                 fmt::format("{}: \"{}\" and what follows is left", kInputTooLarge, part.name));
+        break;
+      }
+      if (ready)
         append(patch, *ready);
       else
         render(part, subject, visit.timezone, patch, outcome.note);
@@ -141,8 +154,17 @@ class UpdateContact final : public Node {
                      fmt::format("\"set\": {} ({})", patch.error().message, describe(tree)));
       return std::nullopt;
     }
+    part.bytes = entry.key.size() + size_of(tree);
     part.what = *std::move(patch);
     return part;
+  }
+
+  /// Bytes of what is written below a list or mapping, about.
+  static std::size_t size_of(const Tree& tree) {
+    std::size_t bytes = tree.text.size();
+    for (const Tree& item : tree.items) bytes += size_of(item);
+    for (const Tree::Entry& entry : tree.entries) bytes += entry.key.size() + size_of(entry.value);
+    return bytes;
   }
 
   /// False where it has reported that there is no such field, or none that can be set.
@@ -205,6 +227,7 @@ class UpdateContact final : public Node {
                                       fmt::format("node \"{}\": \"{}\"", settings.node(), key),
                                       settings.diagnostics());
       } else if (auto patch = to_patch(key, ValueList{item.text})) {
+        part.bytes = item.text.size();
         part.what = *std::move(patch);
       } else {
         settings.error(item.at, "wrong_type",
@@ -220,8 +243,11 @@ class UpdateContact final : public Node {
   /// What does not fit is left as it is, and noted: the run goes on.
   static void render(const Part& part, const TemplateSubject& subject, std::string_view zone,
                      ContactPatch& patch, std::string& note) {
-    Value value = std::get<Template>(part.what).render_value(subject, /*typed=*/true);
     const bool group = part.name.starts_with("groups_");
+    auto rendered = value_of(std::get<Template>(part.what), subject, group);
+    if (!rendered)
+      return add_note(note, fmt::format("\"{}\" is longer than 64 KiB and is left", part.name));
+    Value value = *std::move(rendered);
     if (value.is_null() || (group && to_text(value).empty()))
       return add_note(note, fmt::format("\"{}\" is left: nothing to set it to", part.name));
     if (group) {
@@ -233,6 +259,25 @@ class UpdateContact final : public Node {
       append(patch, *fits);
     else
       add_note(note, fmt::format("{} and is left", fits.error().message));
+  }
+
+  /// Nothing where it is longer than a field may be: then it is not copied either.
+  static std::optional<Value> value_of(const Template& text, const TemplateSubject& subject,
+                                       bool group) {
+    std::string out;
+    if (!text.is_value()) {
+      const bool fits = text.render_to(out, subject, kFieldMax);
+      subject.room->charge(out.size());
+      return fits ? std::optional{Value{std::move(out)}} : std::nullopt;
+    }
+    Value scratch;
+    const Value& value = text.find_value(subject, scratch);
+    // Groups are checked one by one.
+    const std::size_t most = group ? kInputRenderMax : kFieldMax;
+    const std::string* plain = value.text();
+    const bool fits = plain ? plain->size() <= most : append_json(out, value, most);
+    subject.room->charge(plain ? plain->size() : out.size());
+    return fits ? std::optional{value} : std::nullopt;
   }
 
   static void add_note(std::string& note, std::string_view sentence) {

@@ -12,6 +12,7 @@
 
 #include "engine/core/clipped.h"
 #include "engine/core/vocabulary.h"
+#include "nodes/webhook_pairs.h"
 
 namespace onward {
 namespace {
@@ -123,88 +124,140 @@ Value from(Source source, const Visit& visit) {
   return {};
 }
 
-Value value_of(const BodyPart& part, const Visit& visit, const TemplateSubject& subject) {
-  struct Reader {
-    const Visit& visit;
-    const TemplateSubject& subject;
-
-    Value operator()(const BodyPart::Constant& found) const { return found.value; }
-    Value operator()(Source source) const { return from(source, visit); }
-    Value operator()(const Lookup& lookup) const {
-      Value scratch;
-      const Value* found = lookup.find(visit.contact, visit.engagement, visit.event, scratch);
-      return found ? *found : Value{};
-    }
-    Value operator()(const Template& text) const {
-      return text.render_value(subject, /*typed=*/true);
-    }
-    Value operator()(const PayloadPath& path) const { return path.read(subject); }
-    Value operator()(const Members& members) const {
-      ValueMap map;
-      map.reserve(members.size());
-      for (const BodyMember& m : members)
-        map.emplace_back(m.name, value_of(m.part, visit, subject));
-      return map;
-    }
-    Value operator()(const std::vector<BodyPart>& items) const {
-      ValueList list;
-      for (const BodyPart& item : items) list.push_back(value_of(item, visit, subject));
-      return list;
-    }
-  };
-  return std::visit(Reader{visit, subject}, part.what);
+/// The value of a part that is neither a map nor a list of parts; it may stand in `scratch`. Of a
+/// template that is text, nothing.
+const Value* value_of(const BodyPart& part, const Visit& visit, const TemplateSubject& subject,
+                      Value& scratch) {
+  static const Value kNull;
+  if (const auto* found = std::get_if<BodyPart::Constant>(&part.what)) return &found->value;
+  if (const auto* path = std::get_if<PayloadPath>(&part.what)) return &path->find(subject, scratch);
+  if (const auto* source = std::get_if<Source>(&part.what)) {
+    scratch = from(*source, visit);
+    return &scratch;
+  }
+  if (const auto* lookup = std::get_if<Lookup>(&part.what)) {
+    std::size_t looked_at = 0;
+    const Value* found =
+        lookup->find(visit.contact, visit.engagement, visit.event, scratch, &looked_at);
+    charge_lookup(subject.room, looked_at);
+    return found ? found : &kNull;
+  }
+  const auto* text = std::get_if<Template>(&part.what);
+  assert(text && "maps and lists are gone through by the callers");
+  return text->is_value() ? &text->find_value(subject, scratch) : nullptr;
 }
 
+/// Whether the input may go on rendering: its look-ups count as well as what it writes.
+bool has_room(const TemplateSubject& subject) { return !subject.room || subject.room->left() > 0; }
+
 /// What is there as text already goes out without a value in between.
-void append_field(std::string& out, const Lookup& lookup, const Visit& visit) {
+bool append_field(std::string& out, const Lookup& lookup, const Visit& visit,
+                  const TemplateSubject& subject, std::size_t most) {
   const Contact& contact = visit.contact;
-  if (lookup.source == Lookup::Source::Id && contact.id && !contact.id->numeric)
-    return append_json_string(out, contact.id->text);
+  if (lookup.source == Lookup::Source::Id && contact.id && !contact.id->numeric) {
+    append_json_string(out, contact.id->text);
+    return true;
+  }
   if (lookup.source == Lookup::Source::Groups) {
     out += '[';
     for (const std::string& group : contact.groups) {
       if (&group != &contact.groups.front()) out += ',';
       append_json_string(out, group);
+      if (out.size() > most) return false;
     }
     out += ']';
-    return;
+    return true;
   }
-  Value scratch;
-  const Value* value = lookup.find(contact, visit.engagement, visit.event, scratch);
-  if (value)
-    append_json(out, *value);
-  else
-    out += "null";
-}
-
-/// As to_json(value_of(part)), without the value in between.
-void append(std::string& out, const BodyPart& part, const Visit& visit,
-            const TemplateSubject& subject) {
-  if (const auto* found = std::get_if<BodyPart::Constant>(&part.what)) {
-    out += found->json;
-  } else if (const auto* lookup = std::get_if<Lookup>(&part.what)) {
-    append_field(out, *lookup, visit);
-  } else if (const auto* source = std::get_if<Source>(&part.what);
-             source && *source == Source::DeliveryId) {
-    append_json_string(out, visit.delivery_id);
-  } else if (const auto* members = std::get_if<Members>(&part.what)) {
-    out += '{';
-    for (const BodyMember& m : *members) {
-      out += std::string_view{m.json_name}.substr(&m == &members->front() ? 1 : 0);
-      append(out, m.part, visit, subject);
+  if (lookup.source == Lookup::Source::AllCustom && !contact.custom.empty()) {
+    char separator = '{';
+    for (const auto& [name, value] : contact.custom) {
+      out += separator;
+      append_json_string(out, name);
+      out += ':';
+      if (!append_json(out, value, most)) return false;
+      separator = ',';
     }
     out += '}';
-  } else if (const auto* items = std::get_if<std::vector<BodyPart>>(&part.what)) {
+    return true;
+  }
+  Value scratch;
+  std::size_t looked_at = 0;
+  const Value* value = lookup.find(contact, visit.engagement, visit.event, scratch, &looked_at);
+  charge_lookup(subject.room, looked_at);
+  if (value) return append_json(out, *value, most);
+  out += "null";
+  return true;
+}
+
+/// Appends a part as JSON, and stops when `out` becomes longer than `most`. False if it stopped.
+bool append(std::string& out, const BodyPart& part, const Visit& visit,
+            const TemplateSubject& subject, std::size_t most) {
+  if (out.size() > most || !has_room(subject)) return false;
+  if (const auto* found = std::get_if<BodyPart::Constant>(&part.what))
+    return append_within(out, found->json, most);
+  if (const auto* lookup = std::get_if<Lookup>(&part.what))
+    return append_field(out, *lookup, visit, subject, most);
+  if (const auto* source = std::get_if<Source>(&part.what);
+      source && *source == Source::DeliveryId) {
+    append_json_string(out, visit.delivery_id);
+    return true;
+  }
+  if (const auto* members = std::get_if<Members>(&part.what)) {
+    out += '{';
+    for (const BodyMember& m : *members) {
+      const std::string_view name = m.json_name;
+      if (!append_within(out, name.substr(&m == &members->front() ? 1 : 0), most) ||
+          !append(out, m.part, visit, subject, most))
+        return false;
+    }
+    out += '}';
+    return true;
+  }
+  if (const auto* items = std::get_if<std::vector<BodyPart>>(&part.what)) {
     char separator = '[';
     for (const BodyPart& item : *items) {
       out += separator;
-      append(out, item, visit, subject);
+      if (!append(out, item, visit, subject, most)) return false;
       separator = ',';
     }
     out += items->empty() ? "[]" : "]";
-  } else {
-    append_json(out, value_of(part, visit, subject));
+    return true;
   }
+  Value scratch;
+  if (const Value* value = value_of(part, visit, subject, scratch))
+    return append_json(out, *value, most);
+  std::string text;
+  return std::get<Template>(part.what).render_to(text, subject, most) &&
+         append_json_string(out, text, most);
+}
+
+/// The same as pairs for forms and queries, below `name`, which is as before when this returns.
+bool append_as_pairs(std::string& out, std::string& name, PairLevel level, const BodyPart& part,
+                     const Visit& visit, const TemplateSubject& subject, std::size_t most) {
+  if (out.size() > most || !has_room(subject)) return false;
+  const std::size_t length = name.size();
+  if (const auto* members = std::get_if<Members>(&part.what)) {
+    for (const BodyMember& m : *members) {
+      if (!open_pair(name, m.name, level, most) ||
+          !append_as_pairs(out, name, PairLevel::Below, m.part, visit, subject, most))
+        return false;
+      name.resize(length);
+    }
+    return true;
+  }
+  if (const auto* items = std::get_if<std::vector<BodyPart>>(&part.what)) {
+    name += "[]";
+    for (const BodyPart& item : *items)
+      if (!append_as_pairs(out, name, PairLevel::Below, item, visit, subject, most)) return false;
+    name.resize(length);
+    return true;
+  }
+  Value scratch;
+  if (const Value* value = value_of(part, visit, subject, scratch))
+    return append_pair(out, name, *value, most);
+  std::string text;
+  return std::get<Template>(part.what).render_to(text, subject, most) &&
+         append_pair(out, name, Value{std::move(text)}, most);
 }
 
 BodyMember field(std::string_view wire, std::string_view name) {
@@ -417,12 +470,17 @@ void WebhookBody::read_events(Settings& settings) {
   root_ = {std::move(envelope)};
 }
 
-void WebhookBody::append_json(std::string& out, const Visit& visit,
-                              const TemplateSubject& subject) const {
-  append(out, root_, visit, subject);
+bool WebhookBody::append_json(std::string& out, const Visit& visit, const TemplateSubject& subject,
+                              std::size_t most) const {
+  return append(out, root_, visit, subject, most) && out.size() <= most;
 }
 
-Value WebhookBody::value(const Visit& visit, const TemplateSubject& subject) const {
-  return value_of(root_, visit, subject);
+bool WebhookBody::append_pairs(std::string& out, const Visit& visit, const TemplateSubject& subject,
+                               std::size_t most) const {
+  // Only a map has names.
+  if (!std::holds_alternative<Members>(root_.what)) return true;
+  std::string name;
+  return append_as_pairs(out, name, PairLevel::Top, root_, visit, subject, most) &&
+         out.size() <= most;
 }
 }  // namespace onward

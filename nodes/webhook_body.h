@@ -49,9 +49,13 @@ class WebhookBody {
   /// Reads `envelope`, `contact_fields`, `additional` and `payload`, and reports what is wrong.
   explicit WebhookBody(Settings& settings);
 
-  void append_json(std::string& out, const Visit& visit, const TemplateSubject& subject) const;
-  /// The same as a value, for forms and queries.
-  Value value(const Visit& visit, const TemplateSubject& subject) const;
+  /// Appends it, and stops when `out` becomes longer than `most`, as onward::append_json does, or
+  /// when the input has rendered all that it may. False if it stopped.
+  [[nodiscard]] bool append_json(std::string& out, const Visit& visit,
+                                 const TemplateSubject& subject, std::size_t most) const;
+  /// The same as pairs, for forms and queries.
+  [[nodiscard]] bool append_pairs(std::string& out, const Visit& visit,
+                                  const TemplateSubject& subject, std::size_t most) const;
 
   /// Whether it is the standard envelope.
   bool is_standard() const { return standard_; }

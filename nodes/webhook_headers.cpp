@@ -169,31 +169,42 @@ void WebhookHeaders::read_basic(Settings& settings, const Tree& tree) {
       Basic{compile(settings, username->value, "auth"), compile(settings, password->value, "auth")};
 }
 
-std::string_view WebhookHeaders::render_to(std::vector<Header>& out,
-                                           const TemplateSubject& subject) const {
+WebhookHeaders::Rendered WebhookHeaders::render_to(std::vector<Header>& out,
+                                                   const TemplateSubject& subject,
+                                                   std::size_t most) const {
+  std::size_t bytes = 0;
+  // A value that becomes too long is no use beyond its limit.
+  const auto add = [&](std::string_view name, std::string_view scheme, const Template& text) {
+    std::string value{scheme};
+    const bool whole = text.render_to(value, subject, kValueMax);
+    bytes += name.size() + value.size();
+    if (!whole || !is_safe(value)) return false;
+    out.emplace_back(name, std::move(value));
+    return true;
+  };
   for (const auto& [name, value] : headers_) {
-    out.emplace_back(name, value.render(subject));
-    if (!is_safe(out.back().second)) return name;
+    if (!add(name, "", value)) return {.broken = name};
+    if (bytes > most) return {.fits = false};
   }
-  if (bearer_) {
-    out.emplace_back(kAuthorization, "Bearer " + bearer_->render(subject));
-    if (!is_safe(out.back().second)) return kAuthorization;
-  }
+  if (bearer_ && !add(kAuthorization, "Bearer ", *bearer_)) return {.broken = kAuthorization};
   if (basic_) {
-    const std::string username = basic_->username.render(subject);
-    const std::string password = basic_->password.render(subject);
-    if (username.find(':') != std::string::npos) return kAuthorization;
-    const std::string pair = username + ":" + password;
-    if (pair.size() > kValueMax / 2 || has_control_characters(pair)) return kAuthorization;
+    constexpr std::size_t kPairMax = kValueMax / 2;
+    std::string pair;
+    if (!basic_->username.render_to(pair, subject, kPairMax) || pair.find(':') != std::string::npos)
+      return {.broken = kAuthorization};
+    pair += ':';
+    if (!basic_->password.render_to(pair, subject, kPairMax) || has_control_characters(pair))
+      return {.broken = kAuthorization};
     // With a secret in it, it cannot be encoded before the attempt.
     const bool whole = pair.find(kSecretOpen) == std::string::npos;
     out.emplace_back(kAuthorization,
                      "Basic " + (whole ? base64(pair) : kBase64Open + pair + kBase64Close));
+    bytes += out.back().second.size();
   }
   if (!credential_.empty())
     out.emplace_back(kAuthorization, fmt::format("{}{}{}{}", kSecretOpen, kCredentialPrefix,
                                                  credential_, kSecretClose));
-  return {};
+  return {.fits = bytes <= most};
 }
 
 bool WebhookHeaders::has(std::string_view name) const {

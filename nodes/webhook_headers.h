@@ -17,9 +17,14 @@ class WebhookHeaders {
   /// Reads `headers` and `auth`; reports names that are none or that the engine itself sends.
   explicit WebhookHeaders(Settings& settings);
 
+  struct Rendered {
+    std::string_view broken;  ///< The header whose value would break the request; mostly empty.
+    bool fits = true;         ///< False: all together are longer than `most`.
+  };
   /// Appends the headers up to the first whose value would break the request (a control character,
-  /// too long), and returns that one's name; empty where all are good.
-  std::string_view render_to(std::vector<Header>& out, const TemplateSubject& subject) const;
+  /// over 8 KiB), or with which names and values are longer than `most` bytes together.
+  Rendered render_to(std::vector<Header>& out, const TemplateSubject& subject,
+                     std::size_t most) const;
   /// Whether the author sets `name` himself; case does not matter.
   bool has(std::string_view name) const;
   std::vector<std::string> secrets() const;

@@ -127,22 +127,28 @@ void WebhookTarget::read_query(Settings& settings) {
   }
 }
 
-std::string WebhookTarget::render(const TemplateSubject& subject) const {
-  std::string url = front_;
-  for (const Template& part : parts_) part.render_to(url, subject);
+bool WebhookTarget::render_to(std::string& url, const TemplateSubject& subject,
+                              std::size_t most) const {
+  if (!append_within(url, front_, most)) return false;
+  for (const Template& part : parts_)
+    if (!part.render_to(url, subject, most)) return false;
   std::string_view separator = separator_;
   for (const Template& text : query_text_) {
     url += separator;
-    text.render_to(url, subject);
+    if (!text.render_to(url, subject, most)) return false;
     separator = "&";
   }
+  std::string plain;
   for (const auto& [name, value] : pairs_) {
     url += separator;
-    url += name;
-    url += encode_but_secrets(value.render(subject));
+    plain.clear();
+    // Encoded, a value is never shorter.
+    if (!append_within(url, name, most) || !value.render_to(plain, subject, most) ||
+        !append_but_secrets(url, plain, most))
+      return false;
     separator = "&";
   }
-  return url;
+  return url.size() <= most;
 }
 
 std::vector<std::string> WebhookTarget::secrets() const {

@@ -15,7 +15,10 @@ class WebhookTarget {
   /// Reads `url` and `query`; reports what is wrong with them.
   explicit WebhookTarget(Settings& settings);
 
-  std::string render(const TemplateSubject& subject) const;
+  /// Appends the URL, and stops when it becomes longer than `most`, as onward::append_json does.
+  /// False if it stopped.
+  [[nodiscard]] bool render_to(std::string& url, const TemplateSubject& subject,
+                               std::size_t most) const;
   /// "https://crm.example.com:443"; empty where the URL is wrong.
   const std::string& origin() const { return origin_; }
   std::vector<std::string> secrets() const;

@@ -378,6 +378,7 @@ constexpr Row kRows[] = {
         "parked": {"type": "integer", "description": "Part of pending."},
         "failed": {"type": "integer"},
         "cancelled": {"type": "integer"},
+        "too_much_work": {"type": "integer", "description": "Visits that did not do all of their work since one event may cause only so much. Where there are any."},
         "paused": {"const": true, "description": "Where the node is paused."}}})"},
     {"Counts", R"({"type": "object", "additionalProperties": {"type": "integer"}})"},
 

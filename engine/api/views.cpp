@@ -51,6 +51,7 @@ Value view_node(const NodeStats& node) {
                         {"parked", row[Counter::PendingParked]},
                         {"failed", row[Counter::Failed]},
                         {"cancelled", row[Counter::Cancelled]}};
+  if (row[Counter::TooMuchWork] != 0) view.set("too_much_work", row[Counter::TooMuchWork]);
   if (node.paused) view.set("paused", true);
   return view;
 }

@@ -382,7 +382,8 @@ Visit Cascade::visit_of(const Run& run, const Scenario& scenario, const Scenario
           .timezone = scenario.timezone,
           .node = node.number,
           .delivery_id = delivery_id_,
-          .account_id = catalog_.account_id()};
+          .account_id = catalog_.account_id(),
+          .room = &room_};
 }
 
 SegmentSubject Cascade::subject(std::string_view timezone, const Event* event) const {

@@ -85,6 +85,7 @@ bool Cascade::settle_outcome(Run& run, const CatalogScenario& home, const Scenar
     if (!outcome.patch) outcome.patch = std::move(woken.patch);
     if (!outcome.request) outcome.request = std::move(woken.request);
     outcome.unknown = outcome.unknown || woken.unknown;
+    outcome.too_much_work = outcome.too_much_work || woken.too_much_work;
     if (!woken.note.empty()) outcome.note = std::move(woken.note);
     if (is_over(woken))
       outcome.next = Park{"held_in_the_past"};
@@ -94,6 +95,7 @@ bool Cascade::settle_outcome(Run& run, const CatalogScenario& home, const Scenar
   if (outcome.request) ask_for(run, home, node, std::move(*outcome.request));
   if (outcome.patch) patch_contact(*outcome.patch, /*quiet=*/false, /*by_node=*/true);
   if (outcome.unknown) counters(run, node.number).add(Counter::Unknown, 1);
+  if (outcome.too_much_work) counters(run, node.number).add(Counter::TooMuchWork, 1);
   PathStep& step = run.path.back();
   if (!outcome.note.empty()) step.note = std::move(outcome.note);
 

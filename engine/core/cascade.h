@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/core/advance.h"
+#include "engine/core/work_budget.h"
 
 namespace onward {
 /// Of a run, or an entry, past the bounds of one input.
@@ -196,6 +197,7 @@ class Cascade {
   std::size_t worked_off_ = 0;
   int depth_ = 0;
   int visits_ = 0;
+  WorkBudget room_{kInputRenderMax};  ///< What this input may still render.
   std::uint32_t runs_ = 0;
   std::uint32_t deliveries_ = 0;
   std::string delivery_id_;  ///< Of the visit that was made last.

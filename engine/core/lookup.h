@@ -36,9 +36,10 @@ struct Lookup {
   std::string rest;  ///< A path into a custom field's value; mostly empty.
   bool operator==(const Lookup&) const = default;
 
-  /// The value, which may stand in `scratch`; null where it is missing or JSON's null.
+  /// The value, which may stand in `scratch`; null where it is missing or JSON's null. Adds to
+  /// `looked_at`, if it is given, how many things were compared or copied for it.
   const Value* find(const Contact& contact, const Engagement& engagement, const Event* event,
-                    Value& scratch) const;
+                    Value& scratch, std::size_t* looked_at = nullptr) const;
   /// Its canonical name as authors write it: "first_name", "custom.plan", "event.order.id".
   std::string written() const;
   /// What an author may compare it with; nothing where only the value itself can tell.

@@ -36,6 +36,8 @@ struct Visit {
   NodeNumber node;
   std::string_view delivery_id;  ///< The webhook-id that a request of this visit gets.
   std::int64_t account_id;       ///< The server's, `idClient` in the standard envelope.
+  /// Bytes that the input may still render; null: those of one input.
+  WorkBudget* room = nullptr;
 };
 
 /// Why a held run goes on.
@@ -69,8 +71,9 @@ struct Outcome {
   std::variant<Leave, Hold, Park> next;
   std::optional<ContactPatch> patch = std::nullopt;
   std::optional<RequestDraft> request = std::nullopt;
-  bool unknown = false;   ///< The condition could not be told; counted.
-  std::string note = {};  ///< Why, for the contact's journey.
+  bool unknown = false;        ///< The condition could not be told; counted.
+  bool too_much_work = false;  ///< Bytes to render ran out; counted.
+  std::string note = {};       ///< Why, for the contact's journey.
 };
 inline Outcome leave_by(std::string_view port) { return {.next = Leave{port}}; }
 inline Outcome hold_until(Instant instant) { return {.next = Hold{instant}}; }

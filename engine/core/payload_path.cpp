@@ -58,14 +58,27 @@ std::optional<PayloadPath> PayloadPath::compile(std::string_view text, Position 
 }
 
 Value PayloadPath::read(const TemplateSubject& subject) const {
-  if (root_ == "run") return subject.run;
-  if (root_ == "scenario") return path_ == "title" ? subject.scenario_title : subject.scenario;
-  if (root_ != "event") return contact_value(subject.contact, subject.engagement, path_);
-  if (path_.empty()) return subject.event == nullptr ? Value{} : subject.event->data;
   Value scratch;
+  const Value& found = find(subject, scratch);
+  return &found == &scratch ? std::move(scratch) : Value{found};
+}
+
+const Value& PayloadPath::find(const TemplateSubject& subject, Value& scratch) const {
+  static const Value kNull;
+  const auto text = [&](std::string_view of) -> const Value& { return scratch = of; };
+  if (root_ == "run") return text(subject.run);
+  if (root_ == "scenario")
+    return text(path_ == "title" ? subject.scenario_title : subject.scenario);
+  if (root_ == "event" && path_.empty()) return subject.event ? subject.event->data : kNull;
+  const auto lookup =
+      root_ == "event" ? std::optional{event_lookup(path_)} : find_contact_lookup(path_);
+  if (!lookup) return kNull;
+  std::size_t looked_at = 0;
   const Value* found =
-      event_lookup(path_).find(subject.contact, subject.engagement, subject.event, scratch);
-  return found ? *found : Value{};
+      lookup->find(subject.contact, subject.engagement, root_ == "event" ? subject.event : nullptr,
+                   scratch, &looked_at);
+  charge_lookup(subject.room, looked_at);
+  return found ? *found : kNull;
 }
 
 Value contact_value(const Contact& contact, const Engagement& engagement, std::string_view name) {

@@ -35,6 +35,7 @@ enum class Counter : std::uint8_t {
   Cancelled,
   MovedIn,   ///< Runs that came from another version while under way; of a node: while there.
   MovedOut,  ///< And those that went.
+  TooMuchWork,  ///< Visits that did not do all of their work: see work_budget.h.
   kCount,
 };
 inline constexpr std::size_t kCounters = static_cast<std::size_t>(Counter::kCount);

@@ -342,68 +342,79 @@ class Compiler {
   std::vector<PlaceholderSpan> spans_;
 };
 
-/// The value that a part stands for; its default where it is missing or an empty text.
-Value value_of(const Part& part, const TemplateSubject& subject) {
-  Value value;
+/// The value that a part stands for, perhaps in `scratch`; its default where it is missing or an
+/// empty text.
+const Value& value_of(const Part& part, const TemplateSubject& subject, Value& scratch) {
+  static const Value kNull;
+  const Value* value = &kNull;
+  const auto text = [&](std::string_view of) {
+    scratch = of;
+    return &scratch;
+  };
   switch (part.kind) {
     case Part::Kind::Value: {
-      Value scratch;
-      const Value* found =
-          part.lookup.find(subject.contact, subject.engagement, subject.event, scratch);
-      if (found) value = found == &scratch ? std::move(scratch) : Value{*found};
+      std::size_t looked_at = 0;
+      const Value* found = part.lookup.find(subject.contact, subject.engagement, subject.event,
+                                            scratch, subject.room ? &looked_at : nullptr);
+      if (found) value = found;
+      charge_lookup(subject.room, looked_at);
       break;
     }
     case Part::Kind::Run:
-      value = subject.run;
+      value = text(subject.run);
       break;
     case Part::Kind::Scenario:
-      value = subject.scenario;
+      value = text(subject.scenario);
       break;
     case Part::Kind::ScenarioTitle:
-      value = subject.scenario_title;
+      value = text(subject.scenario_title);
       break;
     case Part::Kind::Literal:
     case Part::Kind::Secret:
       assert(false && "has no value");
   }
-  const bool missing = value.is_null() || (value.text() && value.text()->empty());
-  return missing && part.fallback ? *part.fallback : value;
+  const bool missing = value->is_null() || (value->text() && value->text()->empty());
+  return missing && part.fallback ? *part.fallback : *value;
 }
 
 /// A path segment that is "." or ".." would be taken as a way up, encoded or not by most clients;
 /// written as %2E it is a name to those that keep what is encoded, libcurl among them.
-void append_path(std::string& out, std::string_view text, bool keep_slash) {
+bool append_path(std::string& out, std::string_view text, bool keep_slash, std::size_t most) {
   while (true) {
     const std::size_t slash = keep_slash ? text.find('/') : std::string_view::npos;
     const std::string_view segment = text.substr(0, slash);
     if (segment == "." || segment == "..") {
       for (std::size_t i = 0; i < segment.size(); ++i) out += "%2E";
-    } else {
-      out += percent_encode(segment);
+    } else if (!append_percent_encoded(out, segment, /*keep_slash=*/false, most)) {
+      return false;
     }
-    if (slash == std::string_view::npos) return;
+    if (out.size() > most) return false;
+    if (slash == std::string_view::npos) return true;
     out += '/';
     text.remove_prefix(slash + 1);
   }
 }
 
-void append_escaped(std::string& out, std::string_view text, TemplateUse use, bool keep_slash) {
+bool append_escaped(std::string& out, std::string_view text, TemplateUse use, bool keep_slash,
+                    std::size_t most) {
   switch (use) {
     case TemplateUse::Body:
-      out += text;
-      return;
-    case TemplateUse::Header:
+      return append_within(out, text, most);
+    case TemplateUse::Header: {
       // A value must not pass itself off as a secret's reference; any control character will do to
       // have the header refused.
-      for (const char c : text) out += c == kSecretOpen || c == kSecretClose ? '\x7f' : c;
-      return;
+      const std::size_t begin = out.size();
+      if (!append_within(out, text, most)) return false;
+      for (std::size_t i = begin; i < out.size(); ++i)
+        if (out[i] == kSecretOpen || out[i] == kSecretClose) out[i] = '\x7f';
+      return true;
+    }
     case TemplateUse::UrlPath:
-      append_path(out, text, keep_slash);
-      return;
+      return append_path(out, text, keep_slash, most);
     case TemplateUse::UrlQuery:
-      out += percent_encode(text);
-      return;
+      return append_percent_encoded(out, text, /*keep_slash=*/false, most);
   }
+  return true;
 }
 }  // namespace
 
@@ -424,30 +435,48 @@ std::vector<PlaceholderSpan> placeholder_spans(std::string_view text) {
 
 std::string Template::render(const TemplateSubject& subject) const {
   std::string out;
-  render_to(out, subject);
+  (void)render_to(out, subject, std::string::npos);
   return out;
 }
 
-void Template::render_to(std::string& out, const TemplateSubject& subject) const {
-  if (!parts_) return;
+bool Template::render_to(std::string& out, const TemplateSubject& subject, std::size_t most) const {
+  if (!parts_) return true;
   for (const Part& part : *parts_) {
     if (part.kind == Part::Kind::Literal) {
-      out += part.text;
+      if (!append_within(out, part.text, most)) return false;
     } else if (part.kind == Part::Kind::Secret) {
       out += kSecretOpen;
       out += part.text;
       out += kSecretClose;
     } else {
-      append_escaped(out, to_text(value_of(part, subject)), use_, part.keep_slash);
+      Value scratch;
+      const Value& value = value_of(part, subject, scratch);
+      // Escaped, a text is never shorter.
+      const std::string* text = value.text();
+      std::string made;
+      if (!text && !append_text(made, value, most)) return false;
+      if (!append_escaped(out, text ? *text : made, use_, part.keep_slash, most)) return false;
     }
+    if (out.size() > most || (subject.room && subject.room->left() == 0)) return false;
   }
+  return true;
 }
 
 Value Template::render_value(const TemplateSubject& subject, bool typed) const {
-  if (!typed || !parts_ || parts_->size() != 1) return render(subject);
-  const Part& only = parts_->front();
-  if (only.kind == Part::Kind::Literal || only.kind == Part::Kind::Secret) return render(subject);
-  return value_of(only, subject);
+  if (!typed || !is_value()) return render(subject);
+  Value scratch;
+  const Value& value = find_value(subject, scratch);
+  return &value == &scratch ? std::move(scratch) : Value{value};
+}
+
+bool Template::is_value() const {
+  return parts_ && parts_->size() == 1 && parts_->front().kind != Part::Kind::Literal &&
+         parts_->front().kind != Part::Kind::Secret;
+}
+
+const Value& Template::find_value(const TemplateSubject& subject, Value& scratch) const {
+  assert(is_value());
+  return value_of(parts_->front(), subject, scratch);
 }
 
 bool Template::constant() const {
@@ -477,10 +506,9 @@ bool has_control_characters(std::string_view header) {
   return inside;
 }
 
-std::string percent_encode(std::string_view text, bool keep_slash) {
+namespace {
+void encode_percent(std::string& out, std::string_view text, bool keep_slash) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
-  std::string out;
-  out.reserve(text.size() + text.size() / 2);
   for (const char c : text) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                        c == '-' || c == '.' || c == '_' || c == '~' || (keep_slash && c == '/');
@@ -493,8 +521,31 @@ std::string percent_encode(std::string_view text, bool keep_slash) {
       out += kHex[byte & 15];
     }
   }
+}
+}  // namespace
+
+std::string percent_encode(std::string_view text, bool keep_slash) {
+  std::string out;
+  out.reserve(text.size() + text.size() / 2);
+  encode_percent(out, text, keep_slash);
   return out;
 }
+
+bool append_percent_encoded(std::string& out, std::string_view text, bool keep_slash,
+                            std::size_t most) {
+  constexpr std::size_t kPieceBytes = kLimitSlack / 3;
+  for (; out.size() <= most && text.size() > kPieceBytes; text.remove_prefix(kPieceBytes))
+    encode_percent(out, text.substr(0, kPieceBytes), keep_slash);
+  if (out.size() > most) return false;
+  encode_percent(out, text, keep_slash);
+  return out.size() <= most;
+}
+
+void charge_lookup(WorkBudget* room, std::size_t looked_at) {
+  constexpr std::size_t kBytesPerCompared = 4;  // copying that many takes about as long
+  if (room) room->charge(looked_at * kBytesPerCompared);
+}
+
 std::string with_secret_references(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {

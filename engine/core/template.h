@@ -12,6 +12,7 @@
 #include "engine/core/engagement.h"
 #include "engine/core/event.h"
 #include "engine/core/value.h"
+#include "engine/core/work_budget.h"
 
 namespace onward {
 /// Where the text will stand; decides escaping and whether secrets may be named.
@@ -31,6 +32,8 @@ struct TemplateSubject {
   std::string_view run;       ///< "run_…"
   std::string_view scenario;  ///< Id.
   std::string_view scenario_title;
+  /// Bytes that may still be rendered: look-ups take of it what they compare. Null: not counted.
+  WorkBudget* room = nullptr;
 };
 
 /// Rendered text keeps a secret as a reference, `\x01name\x02`, until the attempt. No value can
@@ -66,9 +69,16 @@ class Template {
 
   /// The text, escaped for its use. Missing values are empty.
   std::string render(const TemplateSubject& subject) const;
-  void render_to(std::string& out, const TemplateSubject& subject) const;
+  /// Appends it, and stops when `out` becomes longer than `most`, as onward::append_json does.
+  /// False if it stopped.
+  [[nodiscard]] bool render_to(std::string& out, const TemplateSubject& subject,
+                               std::size_t most) const;
   /// As render; one whole placeholder keeps its JSON type (missing is null) when `typed`.
   Value render_value(const TemplateSubject& subject, bool typed) const;
+  /// Whether the text is one whole placeholder for a value.
+  bool is_value() const;
+  /// The value of one that is; it may stand in `scratch`.
+  const Value& find_value(const TemplateSubject& subject, Value& scratch) const;
 
   bool constant() const;
   std::vector<std::string> secrets() const;
@@ -88,6 +98,8 @@ class PayloadPath {
   static std::optional<PayloadPath> compile(std::string_view text, Position at,
                                             std::string_view what, Diagnostics& diagnostics);
   Value read(const TemplateSubject& subject) const;
+  /// The same value, which may stand in `scratch`.
+  const Value& find(const TemplateSubject& subject, Value& scratch) const;
 
  private:
   std::string root_;
@@ -114,4 +126,9 @@ std::string with_secret_references(std::string_view text);
 
 /// Percent-encodes all but RFC 3986's unreserved characters (and "/" where `keep_slash`).
 std::string percent_encode(std::string_view text, bool keep_slash = false);
+/// Appends the same, and stops as append_json does. False if it stopped.
+[[nodiscard]] bool append_percent_encoded(std::string& out, std::string_view text, bool keep_slash,
+                                          std::size_t most);
+/// Takes from `room`, if there is one, what a look-up compared.
+void charge_lookup(WorkBudget* room, std::size_t looked_at);
 }  // namespace onward

@@ -167,6 +167,11 @@ class Builder {
   std::size_t offset_ = 0;
 };
 
+/// Bytes of a text that are written before the limit is looked at again; escaped they are at most
+/// six times as many, which is within kLimitSlack.
+constexpr std::size_t kPiece = 4096;
+static_assert(kPiece * 6 + 2 <= kLimitSlack);
+
 void append_number(std::string& out, std::int64_t number) {
   std::array<char, 24> digits;
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number);
@@ -191,12 +196,14 @@ void append_json_number(std::string& out, double number) {
   if (out.find_first_of(".e", begin) == std::string::npos) out += ".0";
 }
 
-/// Writes JSON; `indent` below 0 means compact.
+/// Writes JSON until `out` is longer than `most`.
 class Writer {
  public:
-  Writer(std::string& out, bool pretty) : out_{out}, pretty_{pretty} {}
+  Writer(std::string& out, bool pretty, std::size_t most = SIZE_MAX)
+      : out_{out}, most_{most}, pretty_{pretty} {}
 
   void write(const Value& value, int depth = 0) {
+    if (out_.size() > most_) return;
     std::visit([&](const auto& v) { put(v, depth); }, value.rep());
   }
 
@@ -205,12 +212,13 @@ class Writer {
   void put(bool flag, int) { out_ += flag ? "true" : "false"; }
   void put(std::int64_t number, int) { append_number(out_, number); }
   void put(double number, int) { append_json_number(out_, number); }
-  void put(const std::string& text, int) { append_json_string(out_, text); }
+  void put(const std::string& text, int) { put_text(text); }
   void put(Date date, int) { append_json_string(out_, format_date(date)); }
   void put(Instant instant, int) { append_json_string(out_, format_instant(instant)); }
   void put(const ValueList& list, int depth) {
     out_ += '[';
     for (std::size_t i = 0; i < list.size(); ++i) {
+      if (out_.size() > most_) return;
       next(i, depth + 1);
       write(list[i], depth + 1);
     }
@@ -220,13 +228,20 @@ class Writer {
   void put(const ValueMap& map, int depth) {
     out_ += '{';
     for (std::size_t i = 0; i < map.size(); ++i) {
+      if (out_.size() > most_) return;
       next(i, depth + 1);
-      append_json_string(out_, map[i].first);
+      put_text(map[i].first);
       out_ += pretty_ ? ": " : ":";
       write(map[i].second, depth + 1);
     }
     if (!map.empty()) line(depth);
     out_ += '}';
+  }
+  void put_text(std::string_view text) {
+    if (text.size() <= kPiece)
+      append_json_string(out_, text);
+    else
+      (void)append_json_string(out_, text, most_);
   }
   void next(std::size_t index, int depth) {
     if (index > 0) out_ += ',';
@@ -239,6 +254,7 @@ class Writer {
   }
 
   std::string& out_;
+  std::size_t most_;
   bool pretty_;
 };
 
@@ -285,7 +301,17 @@ const Value* Value::find(std::string_view name) const {
   return nullptr;
 }
 
-const Value* Value::find_path(std::string_view path) const {
+namespace {
+/// How many members were compared to find `found`, or to find nothing.
+std::size_t compared(const ValueMap& members, const Value* found) {
+  if (!found || members.size() < 2) return members.size();
+  const auto distance =
+      reinterpret_cast<const char*>(found) - reinterpret_cast<const char*>(&members.front().second);
+  return static_cast<std::size_t>(distance) / sizeof(ValueMap::value_type) + 1;
+}
+}  // namespace
+
+const Value* Value::find_path(std::string_view path, std::size_t* looked_at) const {
   const Value* value = this;
   for (bool more = true; more && value;) {
     const std::size_t dot = path.find('.');
@@ -296,8 +322,11 @@ const Value* Value::find_path(std::string_view path) const {
       const bool whole =
           !name.empty() && end.ec == std::errc{} && end.ptr == name.data() + name.size();
       value = whole && index < items->size() ? &(*items)[index] : nullptr;
+      if (looked_at) ++*looked_at;
     } else {
+      const ValueMap* members = value->map();
       value = value->find(name);
+      if (looked_at && members) *looked_at += compared(*members, value);
     }
     more = dot != std::string_view::npos;
     if (more) path.remove_prefix(dot + 1);
@@ -403,9 +432,9 @@ bool eight_plain(const char* text) {
 }
 }  // namespace
 
-void append_json_string(std::string& out, std::string_view text) {
+namespace {
+void append_escaped_json(std::string& out, std::string_view text) {
   constexpr std::string_view kHex = "0123456789abcdef";
-  out += '"';
   std::size_t plain = 0;  // everything before it is written
   for (std::size_t i = 0; i < text.size(); ++i) {
     while (text.size() - i >= 8 && eight_plain(text.data() + i)) i += 8;
@@ -444,11 +473,32 @@ void append_json_string(std::string& out, std::string_view text) {
     }
   }
   out.append(text, plain);
+}
+}  // namespace
+
+void append_json_string(std::string& out, std::string_view text) {
   out += '"';
+  append_escaped_json(out, text);
+  out += '"';
+}
+
+bool append_json_string(std::string& out, std::string_view text, std::size_t most) {
+  out += '"';
+  for (; out.size() <= most && text.size() > kPiece; text.remove_prefix(kPiece))
+    append_escaped_json(out, text.substr(0, kPiece));
+  if (out.size() > most) return false;
+  append_escaped_json(out, text);
+  out += '"';
+  return out.size() <= most;
 }
 
 void append_json(std::string& out, const Value& value) {
   Writer{out, /*pretty=*/false}.write(value);
+}
+
+bool append_json(std::string& out, const Value& value, std::size_t most) {
+  Writer{out, /*pretty=*/false, most}.write(value);
+  return out.size() <= most;
 }
 
 std::string to_json(const Value& value) {
@@ -482,6 +532,19 @@ std::string to_text(const Value& value) {
     return out;
   }
   return to_json(value);
+}
+
+bool append_text(std::string& out, const Value& value, std::size_t most) {
+  if (const auto* text = value.text()) return append_within(out, *text, most);
+  if (const auto* list = value.list()) {
+    for (std::size_t i = 0; i < list->size(); ++i) {
+      if (i > 0) out += ", ";
+      if (!append_text(out, (*list)[i], most)) return false;
+    }
+    return out.size() <= most;
+  }
+  if (value.map()) return append_json(out, value, most);
+  return append_within(out, to_text(value), most);
 }
 
 bool valid_utf8(std::string_view text, std::size_t* fault) {

@@ -57,7 +57,8 @@ class Value {
   /// The member `name` of a map; null where there is none or the value is no map.
   const Value* find(std::string_view name) const;
   /// The member at a dotted path ("order.total"; list items by number); null where there is none.
-  const Value* find_path(std::string_view path) const;
+  /// Adds to `looked_at`, if it is given, the members that were compared.
+  const Value* find_path(std::string_view path, std::size_t* looked_at = nullptr) const;
   /// Sets member `name` of a map, which a null value first becomes.
   Value& set(std::string_view name, Value value);
 
@@ -111,14 +112,28 @@ Result<Value> parse_json(std::string_view text, JsonLimits limits = {});
 /// back, text is escaped as RFC 8259 asks and otherwise left as it is.
 std::string to_json(const Value& value);
 void append_json(std::string& out, const Value& value);
+/// The same, but stops when `out` becomes longer than `most` bytes: by at most kLimitSlack,
+/// whatever the value is. False if it stopped; `out` is of no use then.
+[[nodiscard]] bool append_json(std::string& out, const Value& value, std::size_t most);
+inline constexpr std::size_t kLimitSlack = 32 * 1024;
 /// The same with two spaces of indentation a level, for people.
 std::string to_pretty_json(const Value& value);
 /// Appends `text` as a JSON string with its quotes.
 void append_json_string(std::string& out, std::string_view text);
+/// The same with a limit, as append_json has one.
+[[nodiscard]] bool append_json_string(std::string& out, std::string_view text, std::size_t most);
 
 /// The plain text of a scalar, as placeholders show it: no quotes; null is empty; lists are joined
 /// with ", "; a map is compact JSON.
 std::string to_text(const Value& value);
+/// Appends the same with a limit, as append_json has one.
+[[nodiscard]] bool append_text(std::string& out, const Value& value, std::size_t most);
+/// Appends `text` where `out` stays within `most` bytes; else does nothing, and is false.
+[[nodiscard]] inline bool append_within(std::string& out, std::string_view text, std::size_t most) {
+  if (out.size() > most || text.size() > most - out.size()) return false;
+  out += text;
+  return true;
+}
 
 /// Whether `text` is well-formed UTF-8 without surrogates; where not, the offset of the first
 /// fault.

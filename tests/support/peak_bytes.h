@@ -1,0 +1,45 @@
+#pragma once
+// How much memory some work takes at once. For one file of a test program, which replaces operator
+// new by including this.
+#include <malloc.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+namespace onward {
+/// Bytes on the heap now, and the most there were since `start`.
+struct PeakBytes {
+  static inline std::atomic<std::size_t> now{0}, most{0};
+
+  static void add(void* memory) {
+    const std::size_t bytes = now += malloc_usable_size(memory);
+    std::size_t known = most;
+    while (known < bytes && !most.compare_exchange_weak(known, bytes)) {
+    }
+  }
+  static void take(void* memory) { now -= malloc_usable_size(memory); }
+
+  /// The most bytes that `work` takes beside what is there already.
+  template <class Work>
+  static std::size_t of(Work work) {
+    const std::size_t before = now;
+    most = before;
+    work();
+    return most - before;
+  }
+};
+}  // namespace onward
+
+void* operator new(std::size_t size) {
+  void* memory = std::malloc(size == 0 ? 1 : size);
+  if (memory == nullptr) throw std::bad_alloc{};
+  onward::PeakBytes::add(memory);
+  return memory;
+}
+void operator delete(void* memory) noexcept {
+  if (memory == nullptr) return;
+  onward::PeakBytes::take(memory);
+  std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept { operator delete(memory); }
