@@ -12,10 +12,12 @@ class Condition final : public Node {
                                  .engagement = visit.engagement,
                                  .event = visit.event,
                                  .now = visit.now.at,
-                                 .timezone = visit.timezone};
+                                 .timezone = visit.timezone,
+                                 .work = visit.work};
     Segment::Judgement judged = segment_.judge(subject);
     Outcome outcome = leave_by(judged.truth == Truth::Yes ? "yes" : "no");
     outcome.unknown = judged.truth == Truth::Unknown;
+    outcome.too_much_work = judged.too_much_work;
     outcome.note = std::move(judged.why);
     return outcome;
   }

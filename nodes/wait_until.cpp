@@ -68,7 +68,13 @@ class WaitForSegment final : public Node {
   Outcome enter(const Visit& visit) const override {
     const SegmentResult result = segment().evaluate(subject(visit));
     if (result.truth == Truth::Yes) return leave_with(kNext, segment().explain(subject(visit)));
-    return {.next = Hold{.until = end_of(timeout_, visit.arrived), .recheck = result.valid_until}};
+    Outcome outcome{
+        .next = Hold{.until = end_of(timeout_, visit.arrived), .recheck = result.valid_until}};
+    if (result.too_much_work) {
+      outcome.too_much_work = true;
+      outcome.note = segment().explain(subject(visit));
+    }
+    return outcome;
   }
   Outcome wake(const Visit& visit, const WakeCause& cause) const override {
     if (cause.kind == WakeCause::Kind::Segment)
@@ -83,7 +89,8 @@ class WaitForSegment final : public Node {
             .engagement = visit.engagement,
             .event = visit.event,
             .now = visit.now.at,
-            .timezone = visit.timezone};
+            .timezone = visit.timezone,
+            .work = visit.work};
   }
 
   Listen listens_;

@@ -358,6 +358,7 @@ constexpr Row kRows[] = {
         "moved_out": {"type": "integer"},
         "refused": {"$ref": "#/components/schemas/Counts",
           "description": "Entries refused, by reason."},
+        "too_much_work": {"type": "integer", "description": "Goals, exit rules and waits that could not be told since one event may take only so many steps. Where there are any."},
         "nodes": {"type": "array", "items": {"$ref": "#/components/schemas/NodeStats"}}}})"},
     {"NodeStats", R"({"type": "object",
       "description": "accepted + pending + failed + cancelled = requests.",
@@ -378,7 +379,7 @@ constexpr Row kRows[] = {
         "parked": {"type": "integer", "description": "Part of pending."},
         "failed": {"type": "integer"},
         "cancelled": {"type": "integer"},
-        "too_much_work": {"type": "integer", "description": "Visits that did not do all of their work since one event may cause only so much. Where there are any."},
+        "too_much_work": {"type": "integer", "description": "Visits whose condition could not be told since one event may take only so many steps. Where there are any."},
         "paused": {"const": true, "description": "Where the node is paused."}}})"},
     {"Counts", R"({"type": "object", "additionalProperties": {"type": "integer"}})"},
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/core/engagement.h"
+#include "engine/core/segment.h"
 #include "engine/core/template.h"
 
 namespace onward {
@@ -51,7 +52,7 @@ Value view_node(const NodeStats& node) {
                         {"parked", row[Counter::PendingParked]},
                         {"failed", row[Counter::Failed]},
                         {"cancelled", row[Counter::Cancelled]}};
-  if (row[Counter::TooMuchWork] != 0) view.set("too_much_work", row[Counter::TooMuchWork]);
+  if (row[Counter::TooMuchWork] != 0) view.set(kTooMuchWork, row[Counter::TooMuchWork]);
   if (node.paused) view.set("paused", true);
   return view;
 }
@@ -60,17 +61,19 @@ Value view_side(const StatsSide& side) {
   const CounterRow& row = side.scenario;
   ValueList nodes;
   for (const NodeStats& node : side.nodes) nodes.push_back(view_node(node));
-  return ValueMap{{"entered", row[Counter::Entered]},
-                  {"inside", row[Counter::Inside]},
-                  {"done", row[Counter::Done]},
-                  {"exited", row[Counter::Exited]},
-                  {"stopped", row[Counter::Stopped]},
-                  {"parked", row[Counter::Parked]},
-                  {"goal", row[Counter::Goal]},
-                  {"moved_in", row[Counter::MovedIn]},
-                  {"moved_out", row[Counter::MovedOut]},
-                  {"refused", named_counts(row, {})},
-                  {"nodes", std::move(nodes)}};
+  Value view = ValueMap{{"entered", row[Counter::Entered]},
+                        {"inside", row[Counter::Inside]},
+                        {"done", row[Counter::Done]},
+                        {"exited", row[Counter::Exited]},
+                        {"stopped", row[Counter::Stopped]},
+                        {"parked", row[Counter::Parked]},
+                        {"goal", row[Counter::Goal]},
+                        {"moved_in", row[Counter::MovedIn]},
+                        {"moved_out", row[Counter::MovedOut]},
+                        {"refused", named_counts(row, {})},
+                        {"nodes", std::move(nodes)}};
+  if (row[Counter::TooMuchWork] != 0) view.set(kTooMuchWork, row[Counter::TooMuchWork]);
+  return view;
 }
 
 Value view_attempt(const Attempt& attempt) {

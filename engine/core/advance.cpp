@@ -75,11 +75,12 @@ void Cascade::take_run_recheck(const TimerInput& input) {
   mark(*run);
   const Place place = place_of(*run);
   if (place.node == nullptr || rules_end(*run, *place.scenario, nullptr, nullptr)) return;
-  if (const auto* listen = std::get_if<SegmentListen>(&place.node->node->listens());
-      listen != nullptr &&
-      listen->segment.evaluate(subject(place.scenario->timezone, run->event.get())).truth ==
-          Truth::Yes)
-    return wake(*run, {.kind = WakeCause::Kind::Segment});
+  if (const auto* listen = std::get_if<SegmentListen>(&place.node->node->listens())) {
+    const SegmentResult result =
+        listen->segment.decide(subject(*place.home, place.scenario->timezone, run->event.get()));
+    if (result.truth == Truth::Yes) return wake(*run, {.kind = WakeCause::Kind::Segment});
+    if (result.too_much_work) note_too_much_work(*run);
+  }
   set_recheck(*run, recheck_of(*run, *place.scenario, *place.node));
 }
 
@@ -271,9 +272,14 @@ void Cascade::wake_runs(const Event* event, const ChangedNames& names) {
     const Place place = place_of(run);
     if (place.node == nullptr) continue;
     const Node& node = *place.node->node;
+    const auto is_yes = [&](const Segment& segment, const Event* about) {
+      const SegmentResult result =
+          segment.decide(subject(*place.home, place.scenario->timezone, about));
+      if (result.too_much_work) note_too_much_work(run);
+      return result.truth == Truth::Yes;
+    };
     if (const auto* listen = std::get_if<EventListen>(&node.listens())) {
-      if (event != nullptr && listed(listen->events, event->type) &&
-          listen->where.evaluate(subject(place.scenario->timezone, event)).truth == Truth::Yes)
+      if (event != nullptr && listed(listen->events, event->type) && is_yes(listen->where, event))
         wake(run, {.kind = WakeCause::Kind::Event, .event = event});
       else if (!names.empty())
         set_recheck(run, recheck_of(run, *place.scenario, *place.node));
@@ -281,8 +287,7 @@ void Cascade::wake_runs(const Event* event, const ChangedNames& names) {
       continue;
     } else if (const auto* level = std::get_if<SegmentListen>(&node.listens());
                level != nullptr && names.meets(level->segment.reads()) &&
-               level->segment.evaluate(subject(place.scenario->timezone, run.event.get())).truth ==
-                   Truth::Yes) {
+               is_yes(level->segment, run.event.get())) {
       wake(run, {.kind = WakeCause::Kind::Segment});
     } else if (node.follows_zone() && names.holds(kZoneField)) {
       follow_zone(run, place);
@@ -294,14 +299,19 @@ void Cascade::wake_runs(const Event* event, const ChangedNames& names) {
 
 // ---- rules ----
 
-const ExitRule* Cascade::holding(const std::vector<ExitRule>& rules, const Scenario& scenario,
-                                 const Event* event, const ChangedNames* names) const {
+const ExitRule* Cascade::holding(Run& run, const std::vector<ExitRule>& rules,
+                                 const Scenario& scenario, const Event* event,
+                                 const ChangedNames* names) {
+  const CatalogScenario* home = rules.empty() ? nullptr : catalog_.find(run.scenario);
+  if (home == nullptr) return nullptr;
   for (const ExitRule& rule : rules) {
     const bool by_event = !rule.events.empty();
     if (by_event && (event == nullptr || !listed(rule.events, event->type))) continue;
     if (!by_event && names != nullptr && !names->meets(rule.segment.reads())) continue;
-    const SegmentSubject about = subject(scenario.timezone, by_event ? event : nullptr);
-    if (rule.segment.evaluate(about).truth == Truth::Yes) return &rule;
+    const SegmentResult result =
+        rule.segment.decide(subject(*home, scenario.timezone, by_event ? event : nullptr));
+    if (result.truth == Truth::Yes) return &rule;
+    if (result.too_much_work) note_too_much_work(run);
   }
   return nullptr;
 }
@@ -313,12 +323,12 @@ bool Cascade::rules_end(Run& run, const Scenario& scenario, const Event* event,
     const CatalogScenario* home = catalog_.find(run.scenario);
     return home != nullptr && home->state != ScenarioState::Archived;
   };
-  if (!run.goal && holding(scenario.goal, scenario, event, names) != nullptr && runs_on()) {
+  if (!run.goal && holding(run, scenario.goal, scenario, event, names) != nullptr && runs_on()) {
     run.goal = now_.at;
     counters(run).add(Counter::Goal, 1);
     mark(run);
   }
-  return exit_by(run, scenario, holding(scenario.exit, scenario, event, names), event);
+  return exit_by(run, scenario, holding(run, scenario.exit, scenario, event, names), event);
 }
 
 bool Cascade::exit_by(Run& run, const Scenario& scenario, const ExitRule* rule,
@@ -327,8 +337,10 @@ bool Cascade::exit_by(Run& run, const Scenario& scenario, const ExitRule* rule,
   if (!run.path.empty()) {
     std::string& note = run.path.back().note;
     if (!note.empty()) note += "; ";
-    note += rule->events.empty() ? "exit: " + rule->segment.explain(subject(scenario.timezone))
-                                 : "exit: event " + event->type;
+    const CatalogScenario* home = catalog_.find(run.scenario);
+    note += rule->events.empty() && home != nullptr
+                ? "exit: " + rule->segment.explain(subject(*home, scenario.timezone))
+                : "exit: event " + (event == nullptr ? std::string{} : event->type);
   }
   end(run, RunState::Exited, kExitReason);
   return true;
@@ -336,9 +348,11 @@ bool Cascade::exit_by(Run& run, const Scenario& scenario, const ExitRule* rule,
 
 /// When time alone may change what a run at `node` is bound by or waits for.
 std::optional<Instant> Cascade::recheck_of(const Run& run, const Scenario& scenario,
-                                           const ScenarioNode& node) const {
+                                           const ScenarioNode& node) {
   std::optional<Instant> next;
-  const SegmentSubject about = subject(scenario.timezone);
+  const CatalogScenario* home = catalog_.find(run.scenario);
+  if (home == nullptr) return next;
+  const SegmentSubject about = subject(*home, scenario.timezone);
   const auto look_at = [&](const std::vector<ExitRule>& rules) {
     for (const ExitRule& rule : rules)
       if (rule.events.empty()) next = earlier(next, rule.segment.evaluate(about).valid_until);
@@ -347,7 +361,8 @@ std::optional<Instant> Cascade::recheck_of(const Run& run, const Scenario& scena
   if (!run.goal) look_at(scenario.goal);
   if (const auto* listen = std::get_if<SegmentListen>(&node.node->listens()))
     next = earlier(
-        next, listen->segment.evaluate(subject(scenario.timezone, run.event.get())).valid_until);
+        next,
+        listen->segment.evaluate(subject(*home, scenario.timezone, run.event.get())).valid_until);
   return next;
 }
 
@@ -383,15 +398,29 @@ Visit Cascade::visit_of(const Run& run, const Scenario& scenario, const Scenario
           .node = node.number,
           .delivery_id = delivery_id_,
           .account_id = catalog_.account_id(),
+          .work = &work_.of(run.scenario),
           .room = &room_};
 }
 
-SegmentSubject Cascade::subject(std::string_view timezone, const Event* event) const {
+SegmentSubject Cascade::subject(const CatalogScenario& home, std::string_view timezone,
+                                const Event* event) {
   return {.contact = state_.contact,
           .engagement = state_.engagement,
           .event = event,
           .now = now_.at,
-          .timezone = timezone};
+          .timezone = timezone,
+          .work = &work_.of(home.key)};
+}
+
+void Cascade::note_too_much_work(Run& run) {
+  counters(run).add(Counter::TooMuchWork, 1);
+  if (run.path.empty()) return;
+  std::string& note = run.path.back().note;
+  if (note.find(kTooMuchWork) != std::string::npos) return;  // notes do not grow
+  if (!note.empty()) note += "; ";
+  note += kTooMuchWork;
+  note += ": rules or waits could not be told";
+  mark(run);
 }
 
 const LedgerRow* Cascade::find_row(ScenarioKey scenario, const EntryKey& key, bool test) {

@@ -16,12 +16,15 @@ constexpr Duration kZonesApart = std::chrono::hours{26};
 /// Where time alone turned the answer to yes, that is the edge: the moment before it was another.
 void Cascade::take_segment_recheck(const TimerInput& input, const CatalogTrigger& trigger,
                                    const SegmentListen& listen) {
-  SegmentSubject then = subject(trigger.scenario->current().timezone);
+  SegmentSubject then = subject(*trigger.scenario, trigger.scenario->current().timezone);
   const SegmentResult present = listen.segment.evaluate(then);
   if (present.valid_until) set_timer({*present.valid_until, input.contact, input.timer});
   then.now = input.due - Duration{1};
-  if (present.truth == Truth::Yes && listen.segment.evaluate(then).truth != Truth::Yes)
-    enter(trigger, nullptr);
+  if (present.too_much_work) return enter(trigger, nullptr, kTooMuchWork);
+  if (present.truth != Truth::Yes) return;
+  const SegmentResult past = listen.segment.decide(then);
+  if (past.truth != Truth::Yes)
+    enter(trigger, nullptr, past.too_much_work ? kTooMuchWork : std::string_view{});
 }
 
 void Cascade::take_date(const TimerInput& input, const CatalogTrigger& trigger,
@@ -30,8 +33,10 @@ void Cascade::take_date(const TimerInput& input, const CatalogTrigger& trigger,
   if (due_of(trigger, present(), input.due - Duration{1}) != input.due) return;
   if (const auto next = due_of(trigger, present(), input.due))
     set_timer({*next, input.contact, input.timer});
-  if (listen.where.evaluate(subject(trigger.scenario->current().timezone)).truth != Truth::Yes)
-    return;
+  const SegmentResult result =
+      listen.where.decide(subject(*trigger.scenario, trigger.scenario->current().timezone));
+  if (result.too_much_work) return enter(trigger, nullptr, kTooMuchWork);
+  if (result.truth != Truth::Yes) return;
   enter(trigger, nullptr, now_.at - input.due > kDateLateness ? "missed" : "");
 }
 
@@ -44,7 +49,8 @@ void Cascade::cross_edges(bool quiet) {
   // A later change remembers anew, so that a node that is entered below makes an edge of its own.
   const Person person = *std::exchange(before_, std::nullopt);
   const PersonView before{person.contact, person.engagement};
-  std::vector<CatalogTrigger> watching, crossed;
+  std::vector<CatalogTrigger> watching;
+  std::vector<std::pair<CatalogTrigger, std::string_view>> crossed;  // and why not
   for (const std::string& name : names)
     for (const CatalogTrigger& trigger : catalog_.watching(name)) watching.push_back(trigger);
   const auto place = [](const CatalogTrigger& trigger) {
@@ -62,18 +68,23 @@ void Cascade::cross_edges(bool quiet) {
     move_timer({.kind = kind, .subject = trigger_subject(trigger.scenario->key, node.number)},
                due_of(trigger, before, now_.at), due);
     if (listen == nullptr || quiet) continue;
-    SegmentSubject about = subject(trigger.scenario->current().timezone);
-    if (listen->segment.evaluate(about).truth != Truth::Yes) continue;
-    const SegmentSubject about_before{.contact = before.contact,
-                                      .engagement = before.engagement,
-                                      .now = now_.at,
-                                      .timezone = about.timezone};
-    if (listen->segment.evaluate(about_before).truth != Truth::Yes) crossed.push_back(trigger);
+    const SegmentSubject about = subject(*trigger.scenario, trigger.scenario->current().timezone);
+    const SegmentResult after = listen->segment.decide(about);
+    if (after.too_much_work) crossed.emplace_back(trigger, kTooMuchWork);
+    if (after.truth != Truth::Yes) continue;
+    const SegmentResult earlier = listen->segment.decide({.contact = before.contact,
+                                                          .engagement = before.engagement,
+                                                          .now = now_.at,
+                                                          .timezone = about.timezone,
+                                                          .work = about.work});
+    // What cannot be told for lack of steps is no edge, whatever came before.
+    if (earlier.truth != Truth::Yes)
+      crossed.emplace_back(trigger, earlier.too_much_work ? kTooMuchWork : std::string_view{});
   }
-  for (const CatalogTrigger& trigger : crossed) {
+  for (const auto& [trigger, refusal] : crossed) {
     if (std::ranges::find(entered_, trigger.scenario) != entered_.end()) continue;
     entered_.push_back(trigger.scenario);
-    enter(trigger, nullptr);
+    enter(trigger, nullptr, refusal);
   }
 }
 
@@ -92,7 +103,7 @@ bool Cascade::fired_already(const CatalogTrigger& trigger, const PersonView& bef
 
 /// When a trigger's timer for this person is due: nothing where time alone starts nothing.
 std::optional<Instant> Cascade::due_of(const CatalogTrigger& trigger, const PersonView& person,
-                                       Instant after) const {
+                                       Instant after) {
   const std::string& timezone = trigger.scenario->current().timezone;
   const Listen& listens = trigger.at().node->listens();
   if (const auto* segment = std::get_if<SegmentListen>(&listens))
@@ -100,7 +111,8 @@ std::optional<Instant> Cascade::due_of(const CatalogTrigger& trigger, const Pers
         .evaluate({.contact = person.contact,
                    .engagement = person.engagement,
                    .now = after,
-                   .timezone = timezone})
+                   .timezone = timezone,
+                   .work = &work_.of(trigger.scenario->key)})
         .valid_until;
   const auto& date = std::get<DateListen>(listens);
   return next_occurrence(date, contact_value(person.contact, person.engagement, date.field),
@@ -154,7 +166,9 @@ void Cascade::arm(const ArmTrigger& command) {
                std::nullopt, due);
   if (segment == nullptr || !command.enter) return;
   const std::string& timezone = trigger->scenario->current().timezone;
-  if (segment->segment.evaluate(subject(timezone)).truth != Truth::Yes) return;
+  const SegmentResult result = segment->segment.decide(subject(*trigger->scenario, timezone));
+  if (result.too_much_work) return enter(*trigger, nullptr, kTooMuchWork);
+  if (result.truth != Truth::Yes) return;
   const LedgerRow* row = find_row(command.scenario, {}, !trigger->scenario->test_emails.empty());
   if (row == nullptr || !row->visited.contains(command.node) || row->last_entry < command.since)
     enter(*trigger, nullptr);
@@ -162,12 +176,14 @@ void Cascade::arm(const ArmTrigger& command) {
 
 // ---- entries ----
 
-/// Whether the trigger matched: then no other trigger of the scenario is asked, entered or refused.
+/// Whether the trigger matched, or could not be told: then no other trigger of the scenario is
+/// asked, entered or refused.
 bool Cascade::try_start(const CatalogTrigger& trigger, const std::shared_ptr<const Event>& event) {
   const auto& listen = std::get<EventListen>(trigger.at().node->listens());
-  const SegmentSubject about = subject(trigger.scenario->current().timezone, event.get());
-  if (listen.where.evaluate(about).truth != Truth::Yes) return false;
-  enter(trigger, event);
+  const SegmentResult result = listen.where.decide(
+      subject(*trigger.scenario, trigger.scenario->current().timezone, event.get()));
+  if (result.truth != Truth::Yes && !result.too_much_work) return false;
+  enter(trigger, event, result.too_much_work ? kTooMuchWork : std::string_view{});
   return true;
 }
 

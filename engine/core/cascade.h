@@ -122,10 +122,10 @@ class Cascade {
   /// only rules about what changed are asked. True: the run has ended.
   bool rules_end(Run& run, const Scenario& scenario, const Event* event, const ChangedNames* names);
   bool exit_by(Run& run, const Scenario& scenario, const ExitRule* rule, const Event* event);
-  const ExitRule* holding(const std::vector<ExitRule>& rules, const Scenario& scenario,
-                          const Event* event, const ChangedNames* names) const;
+  const ExitRule* holding(Run& run, const std::vector<ExitRule>& rules, const Scenario& scenario,
+                          const Event* event, const ChangedNames* names);
   std::optional<Instant> recheck_of(const Run& run, const Scenario& scenario,
-                                    const ScenarioNode& node) const;
+                                    const ScenarioNode& node);
   void set_recheck(Run& run, std::optional<Instant> at);
 
   void take_wait(const TimerInput& input);
@@ -137,7 +137,7 @@ class Cascade {
   void arm(const ArmTrigger& command);
   PersonView present() const { return {state_.contact, state_.engagement}; }
   std::optional<Instant> due_of(const CatalogTrigger& trigger, const PersonView& person,
-                                Instant after) const;
+                                Instant after);
   bool fired_already(const CatalogTrigger& trigger, const PersonView& before, Instant due);
   void move_timer(TimerKey key, const std::optional<Instant>& from,
                   const std::optional<Instant>& to);
@@ -169,7 +169,10 @@ class Cascade {
   Place place_of(const Run& run) const;
   /// Valid until the next one is made.
   Visit visit_of(const Run& run, const Scenario& scenario, const ScenarioNode& node);
-  SegmentSubject subject(std::string_view timezone, const Event* event = nullptr) const;
+  SegmentSubject subject(const CatalogScenario& home, std::string_view timezone,
+                         const Event* event = nullptr);
+  /// Of what a run waits for or is bound by: counted, and told in the run's path.
+  void note_too_much_work(Run& run);
   /// The row for a change of it: added where there is none.
   LedgerRow& ledger_row(ScenarioKey scenario, const EntryKey& key, bool test);
   /// The row for a question: null where there is none. Valid until the next row is loaded or added.
@@ -197,7 +200,8 @@ class Cascade {
   std::size_t worked_off_ = 0;
   int depth_ = 0;
   int visits_ = 0;
-  WorkBudget room_{kInputRenderMax};  ///< What this input may still render.
+  ConditionWork work_;                ///< What the conditions of this input may still take,
+  WorkBudget room_{kInputRenderMax};  ///< and what it may still render.
   std::uint32_t runs_ = 0;
   std::uint32_t deliveries_ = 0;
   std::string delivery_id_;  ///< Of the visit that was made last.

@@ -39,6 +39,10 @@ inline constexpr std::size_t kFindingsMax = 1000;
 /// keys, or for some twenty wrong ids among 10,000 nodes.
 inline constexpr std::size_t kSuggestionStepsMax = 20'000'000;
 
+/// Memory of all compiled conditions of one scenario. A condition takes about 0.5 KiB, a constant
+/// of a list 0.1 KiB, a regular expression 64 KiB or more.
+inline constexpr std::size_t kConditionBytesMax = std::size_t{64} << 20;
+
 /// Suggests a known name for an unknown one. The work of all suggestions of one object is bounded
 /// by kSuggestionStepsMax; when that is used up, the answers are empty.
 class Suggestions {
@@ -99,6 +103,16 @@ class Diagnostics {
   /// Adds the steps of one more regular expression, and returns those of the text so far.
   std::size_t add_pattern_steps(std::size_t steps) { return pattern_steps_ += steps; }
 
+  /// Adds the memory of one more compiled condition, at `at`.
+  void add_condition_bytes(std::size_t bytes, Position at) {
+    const bool within = condition_bytes_ <= kConditionBytesMax;
+    condition_bytes_ += bytes;
+    if (within && condition_bytes_ > kConditionBytesMax) conditions_exceed_at_ = at;
+  }
+  std::size_t condition_bytes() const { return condition_bytes_; }
+  /// The condition with which they went beyond kConditionBytesMax.
+  Position conditions_exceed_at() const { return conditions_exceed_at_; }
+
   bool has_errors() const { return errors_ > 0; }
   std::size_t errors() const { return errors_; }
   bool empty() const { return found_.empty(); }
@@ -112,6 +126,8 @@ class Diagnostics {
   std::vector<CustomMention> mentions_;
   Suggestions suggestions_;
   std::size_t pattern_steps_ = 0;
+  std::size_t condition_bytes_ = 0;
+  Position conditions_exceed_at_;
   std::size_t errors_ = 0;
   std::size_t left_out_ = 0;
 };

@@ -36,6 +36,8 @@ struct Visit {
   NodeNumber node;
   std::string_view delivery_id;  ///< The webhook-id that a request of this visit gets.
   std::int64_t account_id;       ///< The server's, `idClient` in the standard envelope.
+  /// Steps that conditions may still take; null: those of one scenario.
+  WorkBudget* work = nullptr;
   /// Bytes that the input may still render; null: those of one input.
   WorkBudget* room = nullptr;
 };
@@ -72,7 +74,7 @@ struct Outcome {
   std::optional<ContactPatch> patch = std::nullopt;
   std::optional<RequestDraft> request = std::nullopt;
   bool unknown = false;        ///< The condition could not be told; counted.
-  bool too_much_work = false;  ///< Bytes to render ran out; counted.
+  bool too_much_work = false;  ///< Since steps, or bytes to render, ran out; counted as well.
   std::string note = {};       ///< Why, for the contact's journey.
 };
 inline Outcome leave_by(std::string_view port) { return {.next = Leave{port}}; }

@@ -57,6 +57,7 @@ struct Scenario {
   std::vector<ExitRule> goal;  ///< Counted once a run; changes nothing else.
   std::vector<ScenarioNode> nodes;  ///< In the order of the file.
   Tree tests;                       ///< As written, kept for `onward test`.
+  std::size_t condition_bytes = 0;  ///< Memory of its compiled conditions, about.
 
   const ScenarioNode* find(std::string_view node_id) const;
   /// By stable number; null where this version has no such node.

@@ -81,6 +81,7 @@ class ScenarioReader {
     }
     if (context_.custom_fields != nullptr)
       check_mentions(*context_.custom_fields, context_.undeclared_warns, diagnostics_);
+    check_conditions();
     if (diagnostics_.errors() != errors_before) return nullptr;
     return std::move(scenario_);
   }
@@ -129,6 +130,17 @@ class ScenarioReader {
         fmt::format("{}: unknown key \"{}\"; known are {}", where, clipped(entry.key), join(known)),
         nearest);
     return nearest;
+  }
+
+  /// A stored version keeps what it has.
+  void check_conditions() {
+    scenario_->condition_bytes = diagnostics_.condition_bytes();
+    if (context_.stored || scenario_->condition_bytes <= kConditionBytesMax) return;
+    error(diagnostics_.conditions_exceed_at(), "conditions_too_large",
+          fmt::format("the compiled conditions of a scenario may take {} MiB, and these take {}; "
+                      "use fewer regular expressions (\"contains\" and \"in\" take less), or "
+                      "shorter lists",
+                      kConditionBytesMax >> 20, (scenario_->condition_bytes >> 20) + 1));
   }
 
   /// Nodes have a bound of their own, with the same number.

@@ -4,7 +4,9 @@
 #include <charconv>
 #include <cmath>
 #include <compare>
+#include <cstring>
 #include <span>
+#include <utility>
 
 #include "engine/core/segment_term.h"
 #include "engine/core/time_zone.h"
@@ -49,11 +51,13 @@ struct TextMatch {
   bool ends(std::string_view text, std::string_view part) const {
     return text.size() >= part.size() && starts(text.substr(text.size() - part.size()), part);
   }
+  /// Takes linear time whatever the two are, as `find` and `search` do not.
   bool holds(std::string_view text, std::string_view part) const {
-    if (!ignore_case) return text.find(part) != std::string_view::npos;
-    return std::search(text.begin(), text.end(), part.begin(), part.end(),
-                       [&](char t, char p) { return same(t, p); }) != text.end() ||
-           part.empty();
+    if (part.size() > text.size()) return false;
+    if (!ignore_case) return memmem(text.data(), text.size(), part.data(), part.size()) != nullptr;
+    std::string small{text};
+    std::transform(small.begin(), small.end(), small.begin(), lower);
+    return memmem(small.data(), small.size(), part.data(), part.size()) != nullptr;
   }
 };
 
@@ -68,12 +72,37 @@ std::partial_ordering compare_whole(std::int64_t whole, double real) {
   return real > below ? std::partial_ordering::less : std::partial_ordering::equivalent;
 }
 
+// Prices of what a condition does, in steps of 5 ns: the worst that was measured for each, on any
+// text and any expression. Most work is far cheaper than its price.
+constexpr std::size_t kTermSteps = 4;
+constexpr std::size_t kLookupSteps = 2;    // and one for each thing that is compared
+constexpr std::size_t kGroupSteps = 8;     // one look-up by name
+constexpr std::size_t kPatternSteps = 32;  // and for each byte those of the program (NFA)
+constexpr std::size_t kMomentSteps = 100;  // with time zones
+constexpr std::size_t kYearlySteps = 120;
+constexpr std::size_t kBytesPerCompared = 8;  // of two texts of one length, or a number's digits
+
 /// Evaluates one segment for one subject.
 class Evaluation {
  public:
-  explicit Evaluation(const SegmentSubject& subject) : subject_{subject} {}
+  enum class Until : std::uint8_t { Asked, NotAsked };
+  Evaluation(const SegmentSubject& subject, Until until)
+      : subject_{subject},
+        own_{kScenarioStepsMax},
+        work_{subject.work == nullptr ? &own_ : subject.work},
+        until_{until} {}
+  Evaluation(const Evaluation&) = delete;
+  Evaluation& operator=(const Evaluation&) = delete;
 
-  SegmentResult operator()(const Term& term) const {
+  SegmentResult of(const Term& term) {
+    SegmentResult result = (*this)(term);
+    result.too_much_work = cut_ && result.truth == Truth::Unknown;
+    return result;
+  }
+
+ private:
+  SegmentResult operator()(const Term& term) {
+    if (!spend(kTermSteps)) return kUnknown;
     switch (term.op) {
       case Op::Broken:
         return kUnknown;
@@ -86,6 +115,7 @@ class Evaluation {
         return {negated(inner.truth), inner.valid_until};
       }
       case Op::InGroup:
+        if (!spend(term.names.size() * kGroupSteps)) return kUnknown;
         return answer(std::any_of(term.names.begin(), term.names.end(), [&](const auto& name) {
           return subject_.contact.in_group(name);
         }));
@@ -115,18 +145,30 @@ class Evaluation {
     return kUnknown;
   }
 
- private:
+  /// False where less is left: then the part at hand cannot be told.
+  bool spend(std::uint64_t steps) {
+    if (work_->spend(steps)) return true;
+    cut_ = true;
+    return false;
+  }
+  /// Whether there is no point in asking further parts.
+  bool exhausted() const { return cut_ && work_->left() < kTermSteps; }
+
   /// Kleene's all (decided by a No) and any (decided by a Yes).
   ///
   /// As long as one deciding part stays as it is, so does the answer: it holds to the latest end
   /// among those. With none, the first part to change may change it.
-  SegmentResult combine(const Term& term, Truth decided_by) const {
+  SegmentResult combine(const Term& term, Truth decided_by) {
     bool unknown = false, decided = false;
     std::optional<Instant> decided_until, soonest;
     for (const Term& part : term.parts) {
+      if (exhausted()) {
+        unknown = true;
+        break;
+      }
       const SegmentResult result = (*this)(part);
       if (result.truth == decided_by) {
-        if (!result.valid_until) return {decided_by, std::nullopt};
+        if (!result.valid_until || until_ == Until::NotAsked) return {decided_by, std::nullopt};
         decided_until =
             decided ? std::max(*decided_until, *result.valid_until) : *result.valid_until;
         decided = true;
@@ -139,11 +181,12 @@ class Evaluation {
     return {unknown ? Truth::Unknown : negated(decided_by), soonest};
   }
 
-  SegmentResult about_value(const Term& term) const {
+  SegmentResult about_value(const Term& term) {
     if (term.lookup.source == Lookup::Source::Groups) return about_groups(term);
     if (term.lookup.source == Lookup::Source::Event && !subject_.event) return kUnknown;
     Value scratch;
-    const Value* value = find(term.lookup, scratch);
+    const Value* value = nullptr;
+    if (!find(term.lookup, scratch, value)) return kUnknown;
     if (term.op == Op::Exists) return answer(value != nullptr);
     if (term.op == Op::Empty) return answer(!value || is_empty(*value));
     if (!value) return kUnknown;
@@ -153,11 +196,12 @@ class Evaluation {
   }
 
   /// The other field's value in the place of a constant; nothing where it is none to compare with.
-  std::optional<SegmentConstant> value_of_other(const Term& term, const Value& value) const {
+  std::optional<SegmentConstant> value_of_other(const Term& term, const Value& value) {
     using Kind = SegmentConstant::Kind;
     Value scratch;
-    const Value* other = find(*term.other, scratch);
-    if (!other) return std::nullopt;
+    const Value* other = nullptr;
+    if (!find(*term.other, scratch, other) || !other) return std::nullopt;
+    if (!spend(kMomentSteps + text_size(*other))) return std::nullopt;
     SegmentConstant made;
     if (!other->list() && !other->map()) {  // what a text may contain
       made.text = to_text(*other);
@@ -197,18 +241,20 @@ class Evaluation {
 
   static bool is_moment(Op op) { return op == Op::Before || op == Op::After || op == Op::On; }
 
-  SegmentResult about_groups(const Term& term) const {
+  SegmentResult about_groups(const Term& term) {
     const Contact& contact = subject_.contact;
+    if (!spend(kGroupSteps)) return kUnknown;
     if (term.op == Op::Exists) return answer(!contact.groups.empty());
     if (term.op == Op::Empty) return answer(contact.groups.empty());
     if (!term.other) return answer(contact.in_group(term.constants.front().text));
     Value scratch;
-    const Value* other = find(*term.other, scratch);
+    const Value* other = nullptr;
+    if (!find(*term.other, scratch, other)) return kUnknown;
     return other && other->text() ? answer(contact.in_group(*other->text())) : kUnknown;
   }
 
   SegmentResult compare_value(const Term& term, const Value& value,
-                              std::span<const SegmentConstant> constants) const {
+                              std::span<const SegmentConstant> constants) {
     switch (term.op) {
       case Op::Is:
         return {one_of(constants, value, term.ignore_case), std::nullopt};
@@ -216,40 +262,61 @@ class Evaluation {
         return {contains(constants.front(), value, term.ignore_case), std::nullopt};
       case Op::StartsWith:
       case Op::EndsWith:
+        if (!spend(constants.front().text.size() / kBytesPerCompared)) return kUnknown;
         // A number in a field of one's own starts with nothing.
         return value.text() && constants.front().kind == SegmentConstant::Kind::Text
                    ? answer(fits(term, *value.text(), constants.front().text))
                    : kUnknown;
       case Op::Matches:
-        return value.text() ? answer(term.pattern->found_in(*value.text())) : kUnknown;
+        if (!value.text()) return kUnknown;
+        if (!spend(kPatternSteps + term.pattern->steps() * value.text()->size())) return kUnknown;
+        return answer(term.pattern->found_in(*value.text()));
       case Op::Less:
       case Op::LessOrEqual:
       case Op::Greater:
       case Op::GreaterOrEqual:
+        if (!spend(text_size(value) / kBytesPerCompared)) return kUnknown;
         return ordered(term.op, value, constants.front());
       case Op::Before:
       case Op::After:
       case Op::On:
+        if (!spend(kMomentSteps + text_size(value) / kBytesPerCompared)) return kUnknown;
         return dated(term.op, value, constants.front());
       case Op::Within:
       case Op::Next:
+        if (!spend(kMomentSteps + text_size(value) / kBytesPerCompared)) return kUnknown;
         return relative(term, value);
       case Op::Anniversary:
+        if (!spend(kYearlySteps + text_size(value) / kBytesPerCompared)) return kUnknown;
         return anniversary(term, value);
       default:  // the others are not about a value
         return kUnknown;
     }
   }
 
-  const Value* find(const Lookup& lookup, Value& scratch) const {
+  static std::size_t text_size(const Value& value) {
+    return value.text() ? value.text()->size() : 0;
+  }
+
+  /// `found` is null where there is no value. False: it was too much work to find out.
+  bool find(const Lookup& lookup, Value& scratch, const Value*& found) {
     const bool own_ref = lookup.source == Lookup::Source::Ref && subject_.contact.get_custom("ref");
     if (lookup.source == Lookup::Source::Id ||
         (lookup.source == Lookup::Source::Ref && !own_ref)) {  // as text, however it came in
-      if (!subject_.contact.id) return nullptr;
-      scratch = subject_.contact.id->text;
-      return &scratch;
+      found = nullptr;
+      if (subject_.contact.id) {
+        scratch = subject_.contact.id->text;
+        found = &scratch;
+      }
+      return spend(kLookupSteps);
     }
-    return lookup.find(subject_.contact, subject_.engagement, subject_.event, scratch);
+    // What one look-up costs is known afterwards, and bounded by the size of an event.
+    if (work_->left() < kLookupSteps) return spend(kLookupSteps);
+    std::size_t looked_at = 0;
+    found = lookup.find(subject_.contact, subject_.engagement, subject_.event, scratch, &looked_at);
+    if (spend(kLookupSteps + looked_at)) return true;
+    work_->charge(looked_at);
+    return false;
   }
 
   static bool is_empty(const Value& value) {
@@ -259,10 +326,10 @@ class Evaluation {
   }
 
   /// Kleene's any of `equal`.
-  Truth one_of(std::span<const SegmentConstant> constants, const Value& value,
-               bool ignore_case) const {
+  Truth one_of(std::span<const SegmentConstant> constants, const Value& value, bool ignore_case) {
     Truth truth = Truth::No;
     for (const SegmentConstant& constant : constants) {
+      if (exhausted()) return Truth::Unknown;
       const Truth one = equal(value, constant, ignore_case);
       if (one == Truth::Yes) return Truth::Yes;
       if (one == Truth::Unknown) truth = Truth::Unknown;
@@ -270,9 +337,15 @@ class Evaluation {
     return truth;
   }
 
-  Truth equal(const Value& value, const SegmentConstant& constant, bool ignore_case) const {
+  Truth equal(const Value& value, const SegmentConstant& constant, bool ignore_case) {
     using Kind = SegmentConstant::Kind;
     const auto truth = [](bool yes) { return yes ? Truth::Yes : Truth::No; };
+    const std::size_t size = text_size(value);
+    const bool read = size > 0 && constant.kind == Kind::Number;  // a text as a number
+    if (!spend((read ? 3 : 1) + (constant.kind != Kind::Text || size == constant.text.size()
+                                     ? size / kBytesPerCompared
+                                     : 0)))
+      return Truth::Unknown;
     switch (constant.kind) {
       case Kind::Text:
         if (value.text()) return truth(TextMatch{ignore_case}.equal(*value.text(), constant.text));
@@ -288,20 +361,28 @@ class Evaluation {
       }
       case Kind::Day:
       case Kind::Time:
-        return dated(Op::On, value, constant).truth;
+        return spend(kMomentSteps) ? dated(Op::On, value, constant).truth : Truth::Unknown;
     }
     return Truth::Unknown;
   }
 
   /// A text holds a text; a list holds an equal item.
-  Truth contains(const SegmentConstant& constant, const Value& value, bool ignore_case) const {
+  Truth contains(const SegmentConstant& constant, const Value& value, bool ignore_case) {
     if (const auto* items = value.list()) {
-      const bool found = std::any_of(items->begin(), items->end(), [&](const Value& item) {
-        return equal(item, constant, ignore_case) == Truth::Yes;
-      });
+      const bool cut_before = std::exchange(cut_, false);
+      bool found = false;
+      for (const Value& item : *items) {
+        found = equal(item, constant, ignore_case) == Truth::Yes;
+        if (found || exhausted()) break;
+      }
+      const bool told = found || !cut_;
+      cut_ = cut_ || cut_before;
+      if (!told) return Truth::Unknown;
       return found ? Truth::Yes : Truth::No;
     }
     if (!value.text()) return Truth::Unknown;
+    const std::size_t size = value.text()->size();
+    if (constant.text.size() <= size && !spend((ignore_case ? 2 : 1) * size)) return Truth::Unknown;
     return TextMatch{ignore_case}.holds(*value.text(), constant.text) ? Truth::Yes : Truth::No;
   }
 
@@ -372,7 +453,9 @@ class Evaluation {
     }
   }
 
-  SegmentResult engaged(const Term& term) const {
+  SegmentResult engaged(const Term& term) {
+    const bool all = term.names.empty() && term.op == Op::Received;
+    if (!spend(all ? subject_.engagement.mailings.size() : kGroupSteps)) return kUnknown;
     const auto last = last_engaged(term, subject_.engagement);
     if (!last || !term.duration) return answer(last.has_value());
     // A sender's clock may be ahead of ours; what has arrived has happened.
@@ -401,6 +484,10 @@ class Evaluation {
   }
 
   const SegmentSubject& subject_;
+  WorkBudget own_;
+  WorkBudget* work_;
+  Until until_;
+  bool cut_ = false;  ///< A part was left out since steps ran out.
 };
 }  // namespace
 
@@ -430,8 +517,19 @@ std::optional<SegmentNumber> segment_number(const Value& value) {
   return value.text() ? parse_segment_number(*value.text()) : std::nullopt;
 }
 
-SegmentResult evaluate_term(const Term& term, const SegmentSubject& subject) {
-  return Evaluation{subject}(term);
+SegmentResult decide_term(const Term& term, const SegmentSubject& subject) {
+  return Evaluation{subject, Evaluation::Until::NotAsked}.of(term);
+}
+
+std::size_t term_bytes(const Term& term) {
+  std::size_t bytes = term.parts.capacity() * sizeof(Term) +
+                      term.constants.capacity() * sizeof(SegmentConstant) +
+                      term.names.capacity() * sizeof(std::string) + term.lookup.name.capacity() +
+                      term.lookup.rest.capacity() + (term.pattern ? term.pattern->bytes() : 0);
+  for (const Term& part : term.parts) bytes += term_bytes(part);
+  for (const SegmentConstant& constant : term.constants) bytes += constant.text.capacity();
+  for (const std::string& name : term.names) bytes += name.capacity();
+  return bytes;
 }
 
 std::optional<Instant> last_engaged(const Term& term, const Engagement& engagement) {
@@ -453,7 +551,11 @@ std::optional<Instant> last_engaged(const Term& term, const Engagement& engageme
 Segment::Segment() = default;
 
 SegmentResult Segment::evaluate(const SegmentSubject& subject) const {
-  return root_ ? Evaluation{subject}(*root_) : kYes;
+  return root_ ? Evaluation{subject, Evaluation::Until::Asked}.of(*root_) : kYes;
+}
+
+SegmentResult Segment::decide(const SegmentSubject& subject) const {
+  return root_ ? decide_term(*root_, subject) : kYes;
 }
 
 const ReadSet& Segment::reads() const {

@@ -13,6 +13,7 @@
 #include "engine/core/event.h"
 #include "engine/core/time.h"
 #include "engine/core/tree.h"
+#include "engine/core/work_budget.h"
 
 namespace onward {
 enum class Truth : std::uint8_t { No, Yes, Unknown };
@@ -24,12 +25,19 @@ struct SegmentSubject {
   const Event* event = nullptr;  ///< `event.*` is unknown where there is none.
   Instant now;
   std::string_view timezone;  ///< Where the contact has none of its own.
+  /// The steps that may still be spent; null: those of one scenario.
+  WorkBudget* work = nullptr;
 };
+
+/// Why a condition could not be told where it would have taken more steps than are left.
+inline constexpr std::string_view kTooMuchWork = "too_much_work";
 
 struct SegmentResult {
   Truth truth = Truth::Unknown;
   /// The next instant at which time alone can change the answer; nothing: never.
   std::optional<Instant> valid_until;
+  /// It is unknown since steps ran out. What was decided without them stands.
+  bool too_much_work = false;
 };
 
 /// What a segment depends on, for indexes.
@@ -41,6 +49,7 @@ struct ReadSet {
 };
 
 /// Immutable after compile; copies share. Evaluation parses no text, locks nothing, never fails.
+/// Its steps are counted: a part that would take more than are left is unknown.
 class Segment {
  public:
   Segment();  ///< Always yes.
@@ -51,23 +60,29 @@ class Segment {
                          Diagnostics& diagnostics);
 
   SegmentResult evaluate(const SegmentSubject& subject) const;
+  /// The same without `valid_until`: stops as soon as the answer is decided.
+  SegmentResult decide(const SegmentSubject& subject) const;
   /// What decided, with the values compared, for the contact's journey: `email is
   /// "jane@example.org": found "ada@example.org"`. At most 200 bytes of UTF-8.
   std::string explain(const SegmentSubject& subject) const { return judge(subject).why; }
   struct Judgement {
     Truth truth = Truth::Unknown;
-    std::string why;  ///< See explain.
+    std::string why;  ///< See explain; begins with kTooMuchWork where that is why.
+    bool too_much_work = false;
   };
   /// Both at once: nothing is asked twice.
   Judgement judge(const SegmentSubject& subject) const;
   const ReadSet& reads() const;
   bool always() const { return !root_; }
+  /// About how much memory the compiled form takes, or may take while it is used.
+  std::size_t bytes() const { return bytes_; }
 
   struct Term;  ///< Opaque.
 
  private:
   std::shared_ptr<const Term> root_;
   std::shared_ptr<const ReadSet> reads_;
+  std::size_t bytes_ = 0;
 };
 
 /// The operators, for documentation, schema and nearest names.

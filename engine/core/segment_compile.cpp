@@ -558,6 +558,8 @@ Segment Segment::compile(const Tree& tree, std::string_view what, std::string_vi
   made.root_ =
       std::make_shared<const Term>(diagnostics.errors() == errors ? std::move(root) : Term{});
   made.reads_ = std::make_shared<const ReadSet>(compiler.take_reads());
+  made.bytes_ = sizeof(Term) + term_bytes(*made.root_);
+  diagnostics.add_condition_bytes(made.bytes_, tree.at);
   return made;
 }
 

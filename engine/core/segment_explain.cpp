@@ -77,13 +77,24 @@ std::string_view words(Op op) {
 /// Writes what decided, and stops when the line is full.
 class Explanation {
  public:
-  explicit Explanation(const SegmentSubject& subject) : subject_{subject} {}
+  explicit Explanation(const SegmentSubject& subject) : subject_{subject}, own_{kScenarioStepsMax} {
+    if (subject_.work == nullptr) subject_.work = &own_;
+  }
+  Explanation(const Explanation&) = delete;
+  Explanation& operator=(const Explanation&) = delete;
 
   Segment::Judgement of(const Term& term) {
     out_.reserve(kUsual);
     const Truth truth = tell(term, /*negated=*/false);
+    const bool too_much_work = cut_ && truth == Truth::Unknown;
+    if (too_much_work) {
+      out_ = kTooMuchWork;
+      out_ += ": the conditions of a scenario may take ";
+      out_ += std::to_string(kScenarioStepsMax);
+      out_ += " steps for one event";
+    }
     cut(out_, 0, kMost);
-    return {truth, std::move(out_)};
+    return {truth, std::move(out_), too_much_work};
   }
 
  private:
@@ -100,7 +111,7 @@ class Explanation {
         return opposite(tell(term.parts.front(), !negated));
       default:
         tell_part(term, negated);
-        return evaluate_term(term, subject_).truth;
+        return decide(term);
     }
   }
 
@@ -130,7 +141,7 @@ class Explanation {
   Truth tell_group(const Term& term, Truth decided_by, std::string_view otherwise) {
     const Term* unknown = nullptr;
     for (const Term& part : term.parts) {
-      const Truth truth = evaluate_term(part, subject_).truth;
+      const Truth truth = decide(part);
       if (truth == decided_by) {
         tell_part(part, false);
         return decided_by;
@@ -150,6 +161,12 @@ class Explanation {
       tell_part(part, false);
     }
     return opposite(decided_by);
+  }
+
+  Truth decide(const Term& term) {
+    const SegmentResult result = decide_term(term, subject_);
+    cut_ = cut_ || result.too_much_work;
+    return result.truth;
   }
 
   static Truth opposite(Truth truth) {
@@ -208,7 +225,7 @@ class Explanation {
     if (term.op == Op::Exists) {
       out_ += value ? " is set" : " is not set";
     } else {
-      out_ += evaluate_term(term, subject_).truth == Truth::Yes ? " is empty" : " is not empty";
+      out_ += decide(term) == Truth::Yes ? " is empty" : " is not empty";
     }
   }
 
@@ -279,7 +296,7 @@ class Explanation {
       out_ += format_instant(*instant);
     } else {
       const std::size_t begin = out_.size();
-      append_json(out_, value);
+      (void)append_json(out_, value, begin + kShown);
       cut(out_, begin, kShown);
     }
   }
@@ -292,7 +309,9 @@ class Explanation {
     append_json_string(out_, shown);
   }
 
-  const SegmentSubject& subject_;
+  SegmentSubject subject_;
+  WorkBudget own_;
+  bool cut_ = false;  ///< A part could not be told since steps ran out.
   std::string out_;
 };
 }  // namespace

@@ -74,8 +74,10 @@ struct Segment::Term {
   int first_day = 0, last_day = 0;   ///< Of Anniversary: the days around it that match.
 };
 
-/// What one part of a segment answers.
-SegmentResult evaluate_term(const Segment::Term& term, const SegmentSubject& subject);
+/// What one part of a segment answers, without `valid_until`.
+SegmentResult decide_term(const Segment::Term& term, const SegmentSubject& subject);
+/// About how much memory a term takes beside itself.
+std::size_t term_bytes(const Segment::Term& term);
 /// When a contact did last what Opened, Clicked or Received ask about; nothing: never.
 std::optional<Instant> last_engaged(const Segment::Term& term, const Engagement& engagement);
 

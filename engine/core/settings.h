@@ -60,6 +60,8 @@ struct AuthorContext {
   bool undeclared_warns = false;                ///< Undeclared ones are warnings, not mistakes.
   /// Whether mistakes in `tests` count: not in a stored version, which is not checked again.
   bool check_tests = true;
+  /// The text is a stored version, or a copy of one: bounds of memory do not refuse it.
+  bool stored = false;
   /// The rules that bind the text: the stored format of a stored version, else the newest. Readers
   /// below `load_scenario` ask `Diagnostics::format`, which is made from it.
   RulesFormat format = kNewestFormat;

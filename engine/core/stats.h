@@ -35,7 +35,9 @@ enum class Counter : std::uint8_t {
   Cancelled,
   MovedIn,   ///< Runs that came from another version while under way; of a node: while there.
   MovedOut,  ///< And those that went.
-  TooMuchWork,  ///< Visits that did not do all of their work: see work_budget.h.
+  /// Conditions that took too much work: of a node its visits, of a scenario its goals, exit rules
+  /// and waits.
+  TooMuchWork,
   kCount,
 };
 inline constexpr std::size_t kCounters = static_cast<std::size_t>(Counter::kCount);

@@ -160,10 +160,11 @@ Status ScenarioBook::may_apply(std::string_view id) const {
   return {};
 }
 
-Result<Loaded> ScenarioBook::read(std::string_view id, std::string_view text,
-                                  RulesFormat format) const {
+Result<Loaded> ScenarioBook::read(std::string_view id, std::string_view text, RulesFormat format,
+                                  bool stored) const {
   AuthorContext context = *context_;
   context.custom_fields = fields_.get();
+  context.stored = stored;
   context.format = format;
   const WorkGuard guard{working_, work_item_of_text(text), id};
   if (guard.is_poison())
@@ -179,12 +180,13 @@ Result<Loaded> ScenarioBook::read(std::string_view id, std::string_view text,
 
 Result<std::vector<Diagnostic>> ScenarioBook::validate(const std::string& id,
                                                        const std::string& text) const {
-  auto loaded = read(id, text, kNewestFormat);
+  auto loaded = read(id, text, kNewestFormat, /*stored=*/false);
   if (!loaded) return tl::make_unexpected(std::move(loaded.error()));
   return std::move(loaded->diagnostics);
 }
 
-Result<Authored> ScenarioBook::author(std::string id, std::string text, RulesFormat format) const {
+Result<Authored> ScenarioBook::author(std::string id, std::string text, RulesFormat format,
+                                      bool of_stored) const {
   if (Status free = may_apply(id); !free) return tl::make_unexpected(std::move(free.error()));
   const Entry* entry = entry_of(id);
   Authored made{.id = std::move(id), .text = std::move(text), .format = format, .rules = rules_};
@@ -195,7 +197,7 @@ Result<Authored> ScenarioBook::author(std::string id, std::string text, RulesFor
     made.unchanged = newest.text == made.text;
     if (made.unchanged) made.format = newest.format;
   }
-  auto loaded = read(made.id, made.text, made.format);
+  auto loaded = read(made.id, made.text, made.format, made.unchanged || of_stored);
   if (!loaded) return tl::make_unexpected(std::move(loaded.error()));
   made.diagnostics = std::move(loaded->diagnostics);
   made.refused = loaded->scenario == nullptr || has_errors(made.diagnostics);
@@ -244,6 +246,8 @@ Result<ScenarioBook::Applied> ScenarioBook::apply(Authored made, Instant now) co
     return applied;
   }
 
+  if (Status room = has_room(*made.built); !room)
+    return tl::make_unexpected(std::move(room.error()));
   ScenarioRecord record =
       entry == nullptr ? ScenarioRecord{.id = made.id, .created = now} : *entry->record;
   if (!record.key) record.key = {ids_.empty() ? 1 : ids_.rbegin()->first.value + 1};
@@ -396,7 +400,7 @@ Result<Authored> ScenarioBook::author_copy(std::string_view id, const std::strin
   const VersionRecord& record = *original.versions.at(newest);
   auto text = with_scenario_id(record.text, new_id);
   if (!text) return tl::make_unexpected(text.error());
-  auto made = author(new_id, std::move(*text), record.format);
+  auto made = author(new_id, std::move(*text), record.format, /*of_stored=*/true);
   if (!made) return made;
   made->copy_of = id;
   made->copied = newest;
@@ -446,6 +450,20 @@ void ScenarioBook::adopt(BookChange change) {
     entry.versions[number] = std::make_shared<const VersionRecord>(std::move(version));
     replace(std::move(entry));
   }
+}
+
+Status ScenarioBook::has_room(const Scenario& added) const {
+  std::size_t bytes = added.condition_bytes;
+  for (const auto& [id, entry] : entries_)
+    for (const auto& [version, scenario] : entry->built)
+      // Its own newest version gives way to it, so that a scenario can always become smaller.
+      if (id != added.id || version != entry->record->newest) bytes += scenario->condition_bytes;
+  if (bytes <= kServerConditionBytesMax || added.condition_bytes == 0) return {};
+  return fail(ErrorKind::Conflict, "conditions_full",
+              fmt::format("the compiled conditions of all versions in use may take {} MiB, and "
+                          "with this one they take {}; archive scenarios, or use fewer regular "
+                          "expressions",
+                          kServerConditionBytesMax >> 20, (bytes >> 20) + 1));
 }
 
 // ---- the catalog ----
@@ -500,7 +518,8 @@ std::shared_ptr<const Scenario> ScenarioBook::build(const Entry& entry, Version 
   const WorkGuard guard{working_, work_item_of_text(text), entry.record->id};
   if (guard.is_poison()) return unreadable(poison_message("this text"));
   auto loaded = guarded("scenario.build", log_, [&] {
-    Loaded made = load_scenario(text, kinds_, {.check_tests = false, .format = format});
+    Loaded made =
+        load_scenario(text, kinds_, {.check_tests = false, .stored = true, .format = format});
     std::vector<std::pair<std::string, NodeNumber>> numbers = entry.record->nodes;
     if (made.scenario) made.scenario->number_nodes(numbers);
     return made;

@@ -25,6 +25,10 @@
 #include "engine/store/store.h"
 
 namespace onward {
+/// Memory of the compiled conditions of all versions that are in use. A version that would go
+/// beyond is not taken; what is stored is read all the same.
+inline constexpr std::size_t kServerConditionBytesMax = std::size_t{256} << 20;
+
 /// Every node that a scenario ever had, by id and by number. Immutable.
 class NodeNames {
  public:
@@ -123,8 +127,9 @@ class ScenarioBook {
   /// Reads, checks and builds `text`, and finds what it would change. A new text is held to the
   /// rules of `format`. One that is the newest version's, byte for byte, is held to the rules of
   /// that version and changes nothing. Reads texts.
-  Result<Authored> author(std::string id, std::string text,
-                          RulesFormat format = kNewestFormat) const;
+  /// Bounds of memory do not refuse the copy of a stored text.
+  Result<Authored> author(std::string id, std::string text, RulesFormat format = kNewestFormat,
+                          bool of_stored = false) const;
   /// The same of a copy of the newest version of `id`. It keeps the format of its original, so what
   /// runs can be duplicated. Reads texts.
   Result<Authored> author_copy(std::string_view id, const std::string& new_id) const;
@@ -241,7 +246,10 @@ class ScenarioBook {
   Status may_apply(std::string_view id) const;
   Status may_copy(std::string_view id, const std::string& new_id) const;
   /// Reads, checks and builds; an empty `id` is that of the text.
-  Result<Loaded> read(std::string_view id, std::string_view text, RulesFormat format) const;
+  Result<Loaded> read(std::string_view id, std::string_view text, RulesFormat format,
+                      bool stored) const;
+  /// Whether the conditions of one more version fit beside those in memory.
+  Status has_room(const Scenario& added) const;
   std::optional<ScenarioNext> next_of(const Entry& entry) const;
   /// Why runs that wait at `node` of `version` cannot go over, as a sentence without its subject;
   /// empty where they can.
