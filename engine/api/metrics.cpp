@@ -56,6 +56,9 @@ void write_engine(Exposition& to, const RuntimeFigures& figures, Instant now) {
   to.sample(figures.events_accepted, "result=\"accepted\"");
   to.sample(figures.events_duplicate, "result=\"duplicate\"");
   to.sample(figures.events_rejected, "result=\"rejected\"");
+  to.one("contacts_full_total", "counter",
+         "Events, changes and rows of imports that were refused: their contact would be too large.",
+         figures.contacts_full);
   to.family("attempts_total", "counter", "Webhook attempts, by result.");
   to.sample(figures.attempts_accepted, "result=\"accepted\"");
   to.sample(figures.attempts_refused, "result=\"refused\"");

@@ -51,7 +51,7 @@ inline constexpr std::string_view kJsonCodes = "bad_json wrong_type unknown_memb
 inline constexpr std::string_view kContactCodes =
     "bad_json wrong_type bad_contact bad_id bad_email bad_name bad_timezone duplicate_field "
     "id_mismatch no_identity read_only_field too_long too_many unknown_field "
-    "undeclared_field";
+    "undeclared_field contact_full";
 
 /// What a row does not say by its other members. Left out because they follow: 401, 403 and 421
 /// by the role; 400 for parameters; 413 and 415 where there is a body; 429 and 503 where the

@@ -380,6 +380,7 @@ constexpr Row kRows[] = {
         "failed": {"type": "integer"},
         "cancelled": {"type": "integer"},
         "too_much_work": {"type": "integer", "description": "Visits whose condition could not be told since one event may take only so many steps. Where there are any."},
+        "contact_full": {"type": "integer", "description": "Visits whose change did not fit into the contact. Where there are any."},
         "paused": {"const": true, "description": "Where the node is paused."}}})"},
     {"Counts", R"({"type": "object", "additionalProperties": {"type": "integer"}})"},
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/core/contact_size.h"
 #include "engine/core/engagement.h"
 #include "engine/core/segment.h"
 #include "engine/core/template.h"
@@ -53,6 +54,7 @@ Value view_node(const NodeStats& node) {
                         {"failed", row[Counter::Failed]},
                         {"cancelled", row[Counter::Cancelled]}};
   if (row[Counter::TooMuchWork] != 0) view.set(kTooMuchWork, row[Counter::TooMuchWork]);
+  if (row[Counter::ContactFull] != 0) view.set(kContactFull, row[Counter::ContactFull]);
   if (node.paused) view.set("paused", true);
   return view;
 }

@@ -24,10 +24,12 @@ void Cascade::take(const EventInput& input) {
     patch_contact(input.patch, input.history);
   }
   remember(input.event.type);
-  if (state_.engagement.take(input.event)) {
+  bool full = false;
+  if (state_.engagement.take(input.event, mailing_bytes_max(catalog_.contact_bytes_max()), &full)) {
     changes_.engagement_changed = true;
     changed(input.event.type);
   }
+  if (full) changes_.warnings.emplace_back(kContactFull);
   // Not owned, until a run outlives the input: see `finish`.
   borrowed_ = &input.event;
   const std::shared_ptr<const Event> event{std::shared_ptr<void>{}, borrowed_};
@@ -201,7 +203,7 @@ void Cascade::patch_contact(const ContactPatch& patch, bool quiet, bool by_node,
     remember_identity();
   if (!zone_before_ && !state_.live.empty()) zone_before_ = clock_zone(contact, {});
   const PatchEffect effect = apply_patch(contact, patch, now_.at, also);
-  if (!effect.ignored.empty()) changes_.warnings.emplace_back("contact_full");
+  if (!effect.ignored.empty()) changes_.warnings.emplace_back(kContactFull);
   if (!effect.any()) return;
   changes_.contact_changed = true;
   for (const std::string& name : effect.changed) changed(name);

@@ -93,7 +93,18 @@ bool Cascade::settle_outcome(Run& run, const CatalogScenario& home, const Scenar
       outcome.next = std::move(woken.next);
   }
   if (outcome.request) ask_for(run, home, node, std::move(*outcome.request));
-  if (outcome.patch) patch_contact(*outcome.patch, /*quiet=*/false, /*by_node=*/true);
+  if (outcome.patch) {
+    if (fits(*outcome.patch)) {
+      patch_contact(*outcome.patch, /*quiet=*/false, /*by_node=*/true);
+    } else {
+      outcome.patch.reset();
+      counters(run, node.number).add(Counter::ContactFull, 1);
+      if (!outcome.note.empty()) outcome.note += "; ";
+      outcome.note += kContactFull;
+      outcome.note += ": nothing was changed, since the contact would take more than " +
+                      std::to_string(catalog_.contact_bytes_max()) + " bytes";
+    }
+  }
   if (outcome.unknown) counters(run, node.number).add(Counter::Unknown, 1);
   if (outcome.too_much_work) counters(run, node.number).add(Counter::TooMuchWork, 1);
   PathStep& step = run.path.back();

@@ -101,6 +101,10 @@ class Cascade {
   };
 
   void take_id(const ExternalId& id);
+  /// Whether a node's change leaves the contact within its limit.
+  bool fits(const ContactPatch& patch) const {
+    return onward::fits(state_.contact, state_.engagement, patch, catalog_.contact_bytes_max());
+  }
   /// `also`: one more field to set.
   void patch_contact(const ContactPatch& patch, bool quiet, bool by_node = false,
                      const std::pair<Field, Value>* also = nullptr);

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/core/contact_size.h"
 #include "engine/core/ids.h"
 #include "engine/core/scenario.h"
 
@@ -69,6 +70,9 @@ class Catalog {
   }
   const std::string& epoch() const { return epoch_; }
   std::int64_t account_id() const { return account_id_; }
+  /// Bytes that a contact may have, see contact_size.h.
+  std::size_t contact_bytes_max() const { return contact_bytes_max_; }
+  void limit_contacts(std::size_t bytes_max) { contact_bytes_max_ = bytes_max; }
 
  private:
   struct NameHash {
@@ -93,5 +97,6 @@ class Catalog {
   bool keyed_by_change_ = false;
   std::string epoch_ = "000000000000";
   std::int64_t account_id_ = 1;
+  std::size_t contact_bytes_max_ = kContactBytesMax;
 };
 }  // namespace onward

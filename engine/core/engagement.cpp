@@ -4,11 +4,14 @@
 #include <array>
 
 #include "engine/core/clipped.h"
+#include "engine/core/contact_size.h"
 
 namespace onward {
 namespace {
 constexpr std::size_t kNameMax = 256;      // of a mailing; longer ones are cut
 constexpr std::size_t kSubjectMax = 1024;  // a subject's
+/// What a mailing may still get: its subject and its times.
+constexpr std::size_t kMailingGrowth = kSubjectMax + 64;
 
 struct Row {
   std::string_view name;
@@ -100,6 +103,10 @@ const MailingStats* Engagement::find(std::string_view mailing) const {
 }
 
 bool Engagement::take(const Event& event) {
+  return take(event, mailing_bytes_max(kContactBytesMax));
+}
+
+bool Engagement::take(const Event& event, std::size_t bytes_max, bool* full) {
   const bool opened = event.type == "opened", clicked = event.type == "clicked";
   if (!opened && !clicked && event.type != "sent") return false;
   const std::string channel = member(event.data, "channel");
@@ -115,13 +122,20 @@ bool Engagement::take(const Event& event) {
       std::lower_bound(mailings.begin(), mailings.end(), name,
                        [](const MailingStats& m, const std::string& n) { return m.mailing < n; });
   if (at == mailings.end() || at->mailing != name) {
-    if (mailings.size() >= kMailingsMax) return changed;
+    const std::size_t added = stored_bytes(MailingStats{.mailing = name}) + kMailingGrowth;
+    if (mailings.size() >= kMailingsMax || stored_bytes(*this) + added > bytes_max) {
+      if (full) *full = true;
+      return changed;
+    }
     at = mailings.insert(at, MailingStats{.mailing = std::move(name)});
     changed = true;
   }
   if (at->subject.empty()) {
-    at->subject = cut(member(event.data, "subject"), kSubjectMax);
-    changed |= !at->subject.empty();
+    std::string subject = cut(member(event.data, "subject"), kSubjectMax);
+    if (!subject.empty() && stored_bytes(*this) + subject.size() <= bytes_max) {
+      at->subject = std::move(subject);
+      changed = true;
+    }
   }
   if (opened) {
     changed |= lessen(at->opened_first, event.at);

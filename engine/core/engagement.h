@@ -39,7 +39,9 @@ struct Engagement {
 
   /// Takes in a sent, opened or clicked event (`data.mailing`, also called `messageHash` or
   /// `campaignId`; `data.subject`, `data.channel`); any other event changes nothing. True where
-  /// something changed.
+  /// something changed. A mailing that is new is not kept where there are kMailingsMax, or where
+  /// all would take more than `bytes_max`; `full`, if it is given, becomes true then.
+  bool take(const Event& event, std::size_t bytes_max, bool* full = nullptr);
   bool take(const Event& event);
   /// The mailing of that name; null where this contact never met it.
   const MailingStats* find(std::string_view mailing) const;

@@ -38,6 +38,7 @@ enum class Counter : std::uint8_t {
   /// Conditions that took too much work: of a node its visits, of a scenario its goals, exit rules
   /// and waits.
   TooMuchWork,
+  ContactFull,  ///< Visits whose change did not fit into the contact.
   kCount,
 };
 inline constexpr std::size_t kCounters = static_cast<std::size_t>(Counter::kCount);

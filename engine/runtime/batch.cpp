@@ -304,6 +304,33 @@ bool Batch::refuse_event(const EventInput& input, WorkAnswer& answer) {
   return true;
 }
 
+bool Batch::fits_contact(const Working& working, const Input& input,
+                         const ContactPatch& patch) const {
+  const Contact& contact = working.state.contact;
+  const ContactRef* who = ref_of(input);
+  const std::size_t id = !contact.id && who != nullptr && who->id ? who->id->text.size() : 0;
+  return fits(contact, working.state.engagement, patch, catalog_.contact_bytes_max(), id);
+}
+
+/// As if the input had never come: nothing is remembered of it.
+void Batch::refuse_full(const Input& input, WorkAnswer& answer) {
+  if (answer.created) {
+    working_.erase(answer.contact);
+    --last_contact_.value;
+  }
+  if (const auto* event = std::get_if<EventInput>(&input); event != nullptr && !event->id.empty()) {
+    if (auto* seen = found_in(seen_, seen_key(event->source, event->id))) seen->reset();
+    commit_.seen.pop_back();
+  }
+  answer = {};
+  answer.event = {
+      .kind = EventAnswer::Kind::Rejected,
+      .code = std::string{kContactFull},
+      .message = "the contact would take more than " +
+                 std::to_string(catalog_.contact_bytes_max()) +
+                 " bytes as it is stored; shorten or clear fields, groups or mailings of it"};
+}
+
 Status Batch::take(const Work& work) {
   const Input& input = *work.input;
   WorkAnswer unasked;
@@ -341,6 +368,11 @@ Status Batch::take(const Work& work) {
     if (!working.forgotten) working_.erase(contact);
     if (const auto* timer = std::get_if<TimerInput>(&input))
       note_timer({timer->due, timer->contact, timer->timer}, false);
+    return {};
+  }
+  if (const ContactPatch* patch = patch_of(input);
+      patch != nullptr && !patch->empty() && !fits_contact(working, input, *patch)) {
+    refuse_full(input, answer);
     return {};
   }
   const Now now{.at = now_, .seq = ++last_seq_, .seed = last_seq_};

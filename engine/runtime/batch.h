@@ -126,6 +126,8 @@ class Batch {
   void note_identity(IdentityChange::Kind kind, const std::string& before, const std::string& after,
                      ContactKey contact, bool has_id);
   bool refuse_event(const EventInput& input, WorkAnswer& answer);
+  bool fits_contact(const Working& working, const Input& input, const ContactPatch& patch) const;
+  void refuse_full(const Input& input, WorkAnswer& answer);
   Status cancel_pending_of(ContactKey contact);
   void take_over(NewDelivery& made);
   void count(const Delivery& delivery, Counter counter, std::int32_t delta);

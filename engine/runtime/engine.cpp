@@ -154,6 +154,7 @@ void Engine::rebuild_catalog() {
       wanted_.push_back(std::move(name));
   }
   catalog_ = book_.catalog(used, epochs_.newest(), options_.account_id);
+  catalog_.limit_contacts(options_.contact_bytes_max);
   scenario_due_ = book_.next_due();
   next_check_ = passes_.next_check(catalog_);
   ++generation_;

@@ -103,6 +103,7 @@ void refuse(std::span<Job> jobs, const Error& error);
 
 struct EngineFigures {
   std::uint64_t events_accepted = 0, events_duplicate = 0, events_rejected = 0;
+  std::uint64_t contacts_full = 0;  ///< Events, changes and rows refused since they do not fit.
   std::uint64_t attempts_accepted = 0, attempts_refused = 0, attempts_local = 0;
   std::uint64_t attempts_after_unknown = 0;  ///< Their receiver may have had the request before.
   std::uint64_t commits = 0, inputs = 0, commit_micros_total = 0;

@@ -25,6 +25,7 @@ bool wants_a_person(const AttemptResult& result) {
 void Engine::count(std::span<const Work> work) {
   for (const Work& item : work) {
     ++figures_.inputs;
+    if (item.answer != nullptr && item.answer->event.code == kContactFull) ++figures_.contacts_full;
     if (!std::holds_alternative<EventInput>(*item.input) || item.answer == nullptr) continue;
     switch (item.answer->event.kind) {
       case EventAnswer::Kind::Accepted:

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "engine/core/clipped.h"
+#include "engine/core/contact_size.h"
 #include "engine/core/diagnostic.h"
 #include "engine/runtime/guarded.h"
 
@@ -348,7 +349,9 @@ Result<Runtime::DeliveryView> query_delivery(StoreReader& reader, const Director
 namespace {
 /// Contacts that one page looks at in search of a group's: the reader serves others, too.
 constexpr std::size_t kSearchedMax = 5'000;
-constexpr std::size_t kSearchedAtOnce = 500;
+constexpr std::size_t kReadAtOnce = 50;
+/// A page ends with the contact with which it reaches this.
+constexpr std::size_t kPageBytesMax = std::size_t{8} << 20;
 }  // namespace
 
 Result<Runtime::ContactPage> query_contacts(StoreReader& reader, const std::string& group,
@@ -361,21 +364,24 @@ Result<Runtime::ContactPage> query_contacts(StoreReader& reader, const std::stri
     after = {*number};
   }
   Runtime::ContactPage page;
+  std::size_t bytes = 0;
   for (std::size_t searched = 0; searched < kSearchedMax;) {
-    auto list = reader.contacts(after, group.empty() ? limit : kSearchedAtOnce);
+    auto list = reader.contacts(
+        after, group.empty() ? std::min(limit - page.contacts.size(), kReadAtOnce) : kReadAtOnce);
     if (!list) return tl::make_unexpected(std::move(list.error()));
     searched += list->contacts.size();
     bool left = list->more;
-    for (std::size_t i = 0; i < list->contacts.size() && page.contacts.size() < limit; ++i) {
+    const auto is_full = [&] { return page.contacts.size() == limit || bytes >= kPageBytesMax; };
+    for (std::size_t i = 0; i < list->contacts.size() && !is_full(); ++i) {
       auto& [contact, engagement] = list->contacts[i];
       after = contact.key;
       left = list->more || i + 1 < list->contacts.size();
-      if (group.empty() || contact.in_group(group))
-        page.contacts.push_back(
-            {.contact = std::move(contact), .engagement = std::move(engagement)});
+      if (!group.empty() && !contact.in_group(group)) continue;
+      bytes += stored_bytes(contact) + stored_bytes(engagement);
+      page.contacts.push_back({.contact = std::move(contact), .engagement = std::move(engagement)});
     }
     page.next = left ? to_base32(after.value) : std::string{};
-    if (!left || group.empty() || page.contacts.size() == limit) break;
+    if (!left || is_full()) break;
   }
   return page;
 }

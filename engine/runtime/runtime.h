@@ -234,6 +234,7 @@ struct WebhookTestAnswer {
 
 struct RuntimeFigures {
   std::uint64_t events_accepted = 0, events_duplicate = 0, events_rejected = 0;
+  std::uint64_t contacts_full = 0;  ///< Events, changes and rows refused since they do not fit.
   std::uint64_t attempts_accepted = 0, attempts_refused = 0, attempts_local = 0;
   std::uint64_t attempts_after_unknown = 0;  ///< Their receiver may have had the request before.
   std::uint64_t commits = 0, inputs = 0;
@@ -300,6 +301,7 @@ const Clock& system_clock();
 
 struct RuntimeOptions {
   std::int64_t account_id = 1;
+  std::size_t contact_bytes_max = kContactBytesMax;  ///< Of one contact as it is stored.
   Duration dedupe_for = std::chrono::hours{24 * 7};
   /// How long after its end what a request said is kept, and a run; nothing: for ever. Runs are
   /// kept no shorter than bodies: a contact's are found through them when it is forgotten.

@@ -35,9 +35,10 @@ namespace {
 std::optional<Error> refusal_of(const EventAnswer& answer) {
   if (answer.kind != EventAnswer::Kind::Unavailable && answer.kind != EventAnswer::Kind::Rejected)
     return std::nullopt;
-  const ErrorKind kind = !answer.incident.empty() ? ErrorKind::Internal
-                         : answer.code == kPoison ? ErrorKind::Conflict
-                                                  : ErrorKind::Unavailable;
+  const ErrorKind kind = !answer.incident.empty()      ? ErrorKind::Internal
+                         : answer.code == kPoison      ? ErrorKind::Conflict
+                         : answer.code == kContactFull ? ErrorKind::Invalid
+                                                       : ErrorKind::Unavailable;
   return Error{kind, answer.code, answer.message, answer.incident};
 }
 
@@ -454,6 +455,7 @@ RuntimeFigures Runtime::figures() const {
   shown.events_accepted = from.events_accepted;
   shown.events_duplicate = from.events_duplicate;
   shown.events_rejected = from.events_rejected;
+  shown.contacts_full = from.contacts_full;
   shown.attempts_accepted = from.attempts_accepted;
   shown.attempts_refused = from.attempts_refused;
   shown.attempts_local = from.attempts_local;

@@ -43,6 +43,45 @@ TEST_CASE("what a post of contacts may cost is bounded by its parts together", "
   CHECK(front.put("/v1/contacts/c1", wide + "}").status == 400);
 }
 
+TEST_CASE("a contact that would be too large is refused on every route", "[api][contacts]") {
+  const Front front;
+  const std::string part(60'000, 'x');
+  const auto body = [&](int field) {
+    return R"({"custom": {"f)" + std::to_string(field) + R"(": ")" + part + R"("}})";
+  };
+  for (int i = 0; i < 4; ++i) CHECK(front.put("/v1/contacts/c1", body(i)).status / 100 == 2);
+  for (const char* method : {"PUT", "PATCH"}) {
+    const Told told = front.ask({.method = method, .path = "/v1/contacts/c1", .body = body(4)});
+    CHECK(told.status == 400);
+    CHECK(told.at("code") == Value{"contact_full"});
+  }
+  const std::string contact = R"({"id": "c1", "custom": {"f4": ")" + part + R"("}})";
+  const Told lone = front.post("/v1/events", R"({"type": "order", "contact": )" + contact + "}");
+  CHECK(lone.status == 400);
+  CHECK(lone.at("code") == Value{"contact_full"});
+  const Told list =
+      front.post("/v1/events", R"([{"type": "order", "contact": )" + contact +
+                                   R"(}, {"type": "order", "contact": {"id": "c1"}}])");
+  CHECK(list.status == 202);
+  CHECK(list.at("accepted") == Value{1});
+  CHECK(list.at("errors.0.code") == Value{"contact_full"});
+  const Told rows =
+      front.ask({.method = "POST",
+                 .path = "/v1/contacts/import",
+                 .body = contact + "\n" + R"({"id": "c2", "first_name": "Bob"})" + "\n",
+                 .content_type = "application/x-ndjson"});
+  CHECK(rows.status == 200);
+  CHECK(rows.at("created") == Value{1});
+  CHECK(rows.at("refused") == Value{1});
+  CHECK(rows.at("errors.0.code") == Value{"contact_full"});
+  CHECK(rows.at("errors.0.line") == Value{1});
+  const Told adapted = front.post("/v1/intake/taguchi",
+                                  R"([{"event": {"type": "u"}, "subscriber": )" + contact + "}]");
+  CHECK(adapted.body.find("contact_full") != std::string::npos);
+  CHECK(front.get("/metrics").body.find("onward_contacts_full_total 6\n") != std::string::npos);
+  CHECK(front.get("/v1/contacts/c1").at("custom.f4") == Value{});
+}
+
 TEST_CASE("a row with an undeclared field is refused by its column", "[api][contacts]") {
   const CustomFields declared{{{.name = "plan"}, {.name = "seats", .type = FieldType::Number}}};
   ImportForm form;

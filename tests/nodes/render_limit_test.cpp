@@ -2,6 +2,7 @@
 // holds: neither while it renders, nor over all visits of one input.
 #include <catch2/catch.hpp>
 
+#include "engine/core/contact_size.h"
 #include "tests/nodes/node_stage.h"
 #include "tests/support/one_contact.h"
 #include "tests/support/peak_bytes.h"
@@ -218,4 +219,29 @@ TEST_CASE("placeholders times members of an event have a limit", "[nodes][webhoo
   const Outcome outcome = stage.node().enter(visit);
   CHECK(outcome.request->refusal == "input_too_large");
   CHECK(room.left() == 0);
+}
+
+TEST_CASE("a change by a node that does not fit is counted and told", "[nodes][update_contact]") {
+  OneContact one{R"(
+scenario: s
+reentry: parallel
+nodes:
+  t: { kind: trigger, event: subscription, next: keep }
+  keep: { kind: update_contact, set: { custom.tier: gold, custom.text: "{{ event.text }}" }, next: w }
+  w: { kind: wait, for: 1d, next: end }
+)"};
+  for (int i = 0; i < 4; ++i)
+    one.state.contact.set_custom("c" + std::to_string(i), std::string(60'000, 'x'));
+  one.event("subscription", ValueMap{{"text", std::string(40'000, 'y')}});
+  CHECK(one.state.contact.get_custom("tier") == nullptr);
+  CHECK(one.state.contact.get_custom("text") == nullptr);
+  const PathStep& step = one.state.live.front().path.at(1);
+  CHECK(step.port == "next");
+  CHECK(step.note.starts_with("contact_full: "));
+  const CounterKey key{.scenario = {1}, .node = one.number("s", "keep"), .version = 1};
+  CHECK(one.counters.at(key)[Counter::ContactFull] == 1);
+  one.event("subscription", ValueMap{{"text", "short"}});
+  CHECK(*one.state.contact.get_custom("tier") == Value{"gold"});
+  CHECK(one.counters.at(key)[Counter::ContactFull] == 1);
+  CHECK(one.broken().empty());
 }

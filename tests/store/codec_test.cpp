@@ -4,6 +4,7 @@
 #include <limits>
 #include <random>
 
+#include "engine/core/contact_size.h"
 #include "engine/store/journal.h"
 #include "engine/store/overlay.h"
 #include "tests/store/conformance.h"
@@ -48,6 +49,65 @@ void damage(const std::string& bytes) {
   }
 }
 }  // namespace
+
+TEST_CASE("the size of a contact is that of its rows", "[store][codec]") {
+  std::mt19937_64 random{7};
+  const auto number = [&] { return static_cast<std::int64_t>(random() >> random() % 64); };
+  const auto text = [&] { return std::string(random() % 300, 'x'); };
+  const auto value = [&](auto& self, int depth) -> Value {
+    switch (random() % (depth < 3 ? 9 : 7)) {
+      case 0:
+        return Value{};
+      case 1:
+        return random() % 2 == 0;
+      case 2:
+        return random() % 2 == 0 ? number() : -number();
+      case 3:
+        return 1.5;
+      case 4:
+        return text();
+      case 5:
+        return Date{std::chrono::days{number() % 100'000 - 50'000}};
+      case 6:
+        return Instant{Duration{number() / 4}};
+      case 7: {
+        ValueList list;
+        for (std::size_t i = random() % 200; i > 0; --i) list.push_back(self(self, depth + 1));
+        return list;
+      }
+      default: {
+        ValueMap map;
+        for (std::size_t i = random() % 20; i > 0; --i)
+          map.emplace_back(text(), self(self, depth + 1));
+        return map;
+      }
+    }
+  };
+  CHECK(stored_bytes(Engagement{}) == 0);
+  for (int round = 0; round < 100; ++round) {
+    Contact contact;
+    if (round % 3 != 0) contact.id = ExternalId{text(), round % 2 == 0};
+    contact.created_at = Instant{Duration{number() / 4}};
+    contact.updated_at = Instant{Duration{number() / 4}};
+    for (const Field field : {Field::Email, Field::Note, Field::BirthDate})
+      contact.fields.emplace_back(field, value(value, 0));
+    for (std::size_t i = random() % 300; i > 0; --i)
+      contact.custom.emplace_back(text(), value(value, 2));
+    for (std::size_t i = random() % 300; i > 0; --i) contact.groups.push_back(text());
+    CHECK(stored_bytes(contact) == bytes_of(contact).size());
+    Engagement engagement;
+    engagement.opened_last = Instant{Duration{number() / 4}};
+    for (std::size_t i = random() % 300; i > 0; --i)
+      engagement.mailings.push_back({.mailing = text(),
+                                     .subject = text(),
+                                     .received = Instant{Duration{number() / 4}},
+                                     .opened_first = {},
+                                     .opened_last = {},
+                                     .clicked_first = Instant{Duration{number() / 4}},
+                                     .clicked_last = {}});
+    CHECK(stored_bytes(engagement) == bytes_of(engagement).size());
+  }
+}
 
 TEST_CASE("numbers of every size come back", "[store][codec]") {
   constexpr auto kMin = std::numeric_limits<std::int64_t>::min();

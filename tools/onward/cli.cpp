@@ -178,6 +178,11 @@ void add_serve(CommandLine& line) {
   sub->add_option("--account-id", serve.account_id, "idClient in the standard webhook body")
       ->capture_default_str()
       ->check(CLI::Range(std::int64_t{0}, kAccountMax));
+  sub->add_option("--contact-size", serve.contact_bytes_max,
+                  "Bytes that one contact may take as it is stored, such as 512KiB")
+      ->capture_default_str()
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
+      ->check(CLI::Range(kContactBytesLeast, kContactBytesMost));
   sub->add_option("--dedupe-for", line.dedupe_for, "How long a repeated event is known")
       ->capture_default_str();
   sub->add_option("--keep-bodies", line.keep_bodies,

@@ -397,6 +397,7 @@ Status open_engine(const ServeOptions& options, const NodeKinds& kinds, const Lo
   limits.most = options.concurrency_origin;
   RuntimeOptions runtime;
   runtime.account_id = options.account_id;
+  runtime.contact_bytes_max = options.contact_bytes_max;
   runtime.dedupe_for = options.dedupe_for;
   runtime.keep_bodies = options.keep_bodies;
   runtime.keep_runs = options.keep_runs;

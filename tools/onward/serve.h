@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/core/contact_size.h"
 #include "engine/core/node.h"
 #include "engine/core/result.h"
 #include "engine/core/time.h"
@@ -24,6 +25,7 @@ struct ServeOptions {
   bool quiet = false;                            ///< Log warnings and errors only.
   bool json_log = false;                         ///< A JSON object a line.
   std::int64_t account_id = 1;
+  std::size_t contact_bytes_max = kContactBytesMax;
   Duration dedupe_for = std::chrono::hours{24 * 7};
   std::optional<Duration> keep_bodies, keep_runs;  ///< Nothing: for ever.
   Duration patience = std::chrono::seconds{20};    ///< For what is in flight when it is to stop.

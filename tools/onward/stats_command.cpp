@@ -49,8 +49,8 @@ std::string notes_of(const Value& node) {
   std::string notes;
   const Value* ports = node.find("ports");
   if (ports && ports->map() && ports->map()->size() > 1) notes = ways_of(node);
-  for (const std::string_view name : {"unknown", "too_much_work", "parked", "cancelled",
-                                      "moved_in", "moved_out"}) {
+  for (const std::string_view name : {"unknown", "too_much_work", "contact_full", "parked",
+                                      "cancelled", "moved_in", "moved_out"}) {
     const std::int64_t count = number_of(node, name);
     if (count == 0) continue;
     if (!notes.empty()) notes += ", ";
