@@ -5,7 +5,7 @@
 
 namespace onward {
 namespace {
-constexpr std::array<std::string_view, 32> kWords{"archived",
+constexpr std::array<std::string_view, 33> kWords{"archived",
                                                   "bad_header",
                                                   "bad_url",
                                                   "blocked_policy",
