@@ -19,6 +19,8 @@ constexpr Duration kClockBehind = std::chrono::minutes{1};
 constexpr std::size_t kTimersAtOnce = 500;
 constexpr std::size_t kCarefulInputs = 1'000;  // after an end in the middle of a batch
 constexpr std::size_t kPassInputs = 500;       // of one step
+/// Deliveries that a commit makes before it takes no further input.
+constexpr std::size_t kCommitDeliveries = 4'000;
 /// Deliveries that the results of one round settle: a batch is settled with all its members.
 constexpr std::size_t kSettledAtOnce = 1'000;
 
@@ -171,13 +173,16 @@ void Engine::adopt_version(const VersionName& name, std::shared_ptr<const Scenar
 // ---- batches ----
 
 Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
-  Status done = work_ahead(std::move(jobs), std::move(results));
-  Release release = take_release();
-  if (Status synced = store_->sync(); !synced) {
-    refuse(release.answered, synced.error());
-    return synced;
-  }
-  let_go(std::move(release), sink_);
+  Status done;
+  do {
+    done = work_ahead(std::exchange(jobs, {}), std::exchange(results, {}));
+    Release release = take_release();
+    if (Status synced = store_->sync(); !synced) {
+      refuse(release.answered, synced.error());
+      return synced;
+    }
+    let_go(std::move(release), sink_);
+  } while (done && bulk_left());
   return done;
 }
 
@@ -189,9 +194,12 @@ Status Engine::take_now(std::vector<Job> jobs) {
 Status Engine::work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> results) {
   assert(!working_);
   working_ = true;
+  set_bulk_aside(jobs);
   Status done = work_on(jobs, std::move(results));
   working_ = false;
-  if (!done) refuse(jobs, done.error());
+  if (done) return done;
+  refuse(jobs, done.error());
+  for (Bulk& bulk : std::exchange(bulks_, {})) refuse({&bulk.job, 1}, done.error());
   return done;
 }
 
@@ -200,6 +208,7 @@ void Engine::abandon(const Error& error) {
                       "the engine has stopped: " + error.message};
   for (const Chore& chore : std::exchange(chores_, {}))
     if (chore.refused) chore.refused(stopped);
+  for (Bulk& bulk : std::exchange(bulks_, {})) refuse({&bulk.job, 1}, error);
 }
 
 Status Engine::work_on(std::span<Job> jobs, std::vector<AttemptResult> results) {
@@ -247,6 +256,7 @@ Status Engine::work_on(std::span<Job> jobs, std::vector<AttemptResult> results) 
     first = end;
   }
   if (Status done = take_inputs({}, results); !done) return done;
+  if (Status done = take_bulk(); !done) return done;
   if (Status done = step_scenario_passes(); !done) return done;
   if (Status done = step_pass(); !done) return done;
   if (Status done = survivable(step_retention()); !done) return done;
@@ -273,6 +283,70 @@ void Engine::hold_back(std::vector<AttemptResult>& results) {
     }
     rows += weight;
   }
+}
+
+namespace {
+/// Of a job whose inputs are answered together; null of others.
+template <class Call>
+void with_inputs(Job& job, Call call) {
+  if (auto* events = std::get_if<EventsJob>(&job)) call(*events);
+  if (auto* import = std::get_if<ImportJob>(&job)) call(*import);
+}
+std::size_t inputs_of(Job& job) {
+  std::size_t inputs = 0;
+  with_inputs(job, [&](const auto& many) { inputs = many.inputs.size(); });
+  return inputs;
+}
+}  // namespace
+
+/// Also to the end of the queue of those that were set aside before.
+void Engine::set_bulk_aside(std::vector<Job>& jobs) {
+  std::erase_if(jobs, [this](Job& job) {
+    if (inputs_of(job) <= kBulkInputs) return false;
+    with_inputs(job, [](auto& many) { many.answers.resize(many.inputs.size()); });
+    if (bulks_.empty()) bulk_most_ = options_.batch_max;
+    bulks_.push_back({.job = std::move(job)});
+    return true;
+  });
+}
+
+/// One commit of inputs of large jobs, the first of them first; each job is answered when all of
+/// its inputs are taken. While nothing can be written all of them are refused.
+Status Engine::take_bulk() {
+  do {
+    if (bulks_.empty()) return {};
+    std::vector<Work> work;
+    const std::size_t most = at_once(std::min(bulk_most_, options_.batch_max));
+    for (Bulk& bulk : bulks_)
+      with_inputs(bulk.job, [&](auto& many) {
+        for (std::size_t i = bulk.taken; i < many.inputs.size() && work.size() < most; ++i)
+          work.push_back({.input = &many.inputs[i], .answer = &many.answers[i]});
+      });
+    Taken taken;
+    if (Status done = commit_part(work, {}, {}, taken); !done) return done;
+    if (taken.refused || unwritable_) {
+      answer_all(std::span<const Work>{work}.subspan(taken.work),
+                 taken.refused ? *taken.refused : *unwritable_);
+      taken.work = work.size();
+    }
+    // What a commit does not take has been read for nothing, so the next one reads less.
+    bulk_most_ = std::max<std::size_t>(2 * taken.work, 1);
+    std::deque<Bulk> left;
+    for (Bulk& bulk : std::exchange(bulks_, {})) {
+      const std::size_t size = inputs_of(bulk.job);
+      const std::size_t more = std::min(taken.work, size - bulk.taken);
+      bulk.taken += more;
+      taken.work -= more;
+      if (bulk.taken == size)
+        release_.answered.push_back(std::move(bulk.job));
+      else
+        left.push_back(std::move(bulk));
+    }
+    // Turn by turn, so that a long one keeps no short one waiting.
+    if (left.size() > 1) std::rotate(left.begin(), left.begin() + 1, left.end());
+    bulks_ = std::move(left);
+  } while (unwritable_);
+  return {};
 }
 
 /// Commits the inputs of neighbouring jobs together, and the results with the first of them; then
@@ -463,7 +537,10 @@ Status Engine::commit_once(std::span<const Work> work, std::span<const AttemptRe
 Status Engine::fill(Batch& batch, WorkWatch& watch, std::span<const Work> work,
                     std::span<const AttemptResult> results, Taken& taken,
                     std::vector<WorkItem>& aside) {
-  const auto full = [&] { return batch.bytes() >= options_.commit_bytes_max; };
+  const auto full = [&] {
+    return batch.bytes() >= options_.commit_bytes_max ||
+           batch.deliveries().size() >= kCommitDeliveries;
+  };
   const bool sound = work.size() != 1 || watch.begin(*work.front().input);
   if (Status done = batch.prefetch(work); !done) return done;
   for (std::size_t i = 0; i < taken.work; ++i) {
@@ -687,8 +764,9 @@ void Engine::defer_timers() { timers_from_ = clock_.now() + kProbePause; }
 
 std::optional<Instant> Engine::next_wake() const {
   if (unwritable_) return paused_until(probe_at_, clock_.now());
-  if (!held_.empty() || !later_.empty() || !chores_.empty() || !scenario_passes_.empty() ||
-      passes_.any() || !searches_.empty() || gathered_.any_ready(clock_.now()))
+  if (!held_.empty() || !later_.empty() || !chores_.empty() || !bulks_.empty() ||
+      !scenario_passes_.empty() || passes_.any() || !searches_.empty() ||
+      gathered_.any_ready(clock_.now()))
     return clock_.now();
   std::optional<Instant> next;
   if (!held_since_) {

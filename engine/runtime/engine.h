@@ -116,16 +116,18 @@ class Engine {
                                               DeliverySink& sink, const Clock& clock,
                                               const RuntimeOptions& options);
 
-  /// Settles `results`, takes what is due, then works off `jobs` in order. An error is fatal. What
-  /// it committed for them may not be durable yet: whoever may learn of it then is named by
-  /// `take_release`. Calls see, and leave behind, only what is durable. After an error every job
-  /// that `take_release` does not name has been answered with it.
+  /// Settles `results`, takes what is due, then works off `jobs` in order, but for those of more
+  /// than kBulkInputs: one commit of them, in turn with all others that wait (`bulk_left`), so that
+  /// they delay nobody for long. An error is fatal. What it committed for them may not be durable
+  /// yet: whoever may learn of it then is named by `take_release`. Calls see, and leave behind,
+  /// only what is durable. After an error every job that `take_release` does not name has been
+  /// answered with it.
   Status work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> results);
   /// For calls: commits inputs of jobs right away. Answered with all else that `take_release`
   /// names.
   Status take_now(std::vector<Job> jobs);
   Release take_release() { return std::exchange(release_, {}); }
-  /// All of it: works, syncs, lets go.
+  /// All of it, as often as it takes: works, syncs, lets go.
   Status work(std::vector<Job> jobs, std::vector<AttemptResult> results);
   /// Nothing will be worked off any more: answers those who wait for the end of long work.
   void abandon(const Error& error);
@@ -152,6 +154,9 @@ class Engine {
   /// A slice of the fold; whether more is left.
   Result<bool> fold_slice() { return store_->fold_slice(); }
   bool fold_pending() const { return store_->fold_pending(); }
+  static constexpr std::size_t kBulkInputs = 100;
+  /// Whether inputs of large jobs are left for the next round.
+  bool bulk_left() const { return !bulks_.empty(); }
   /// Whether results were handed in that are not recorded yet, though they can be.
   bool results_left() const { return !unwritable_ && !(held_.empty() && later_.empty()); }
   Status fold() { return store_->fold(); }
@@ -278,6 +283,8 @@ class Engine {
 
   Status work_on(std::span<Job> jobs, std::vector<AttemptResult> results);
   Status take_inputs(std::span<Job> jobs, std::vector<AttemptResult>& results);
+  void set_bulk_aside(std::vector<Job>& jobs);
+  Status take_bulk();
   /// How much of a batch its first commit took.
   struct Taken {
     std::size_t work = 0, results = 0;
@@ -457,6 +464,13 @@ class Engine {
   Dispatcher dispatcher_;
   Switches switches_;
   std::deque<Chore> chores_;
+  /// A job of many inputs, and how many of them have been taken.
+  struct Bulk {
+    Job job;
+    std::size_t taken = 0;
+  };
+  std::deque<Bulk> bulks_;
+  std::size_t bulk_most_ = 1;  // inputs for the next commit of them
   Gathered gathered_;
   /// A search of the store for deliveries of an endpoint that wait for others and are not gathered.
   struct Search {

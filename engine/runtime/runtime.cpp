@@ -15,6 +15,8 @@ constexpr std::chrono::seconds kQuiet{1};
 constexpr std::chrono::milliseconds kMoment{3};
 /// The engine looks at the clock at least this often, in case somebody moved it.
 constexpr std::chrono::seconds kNapMax{60};
+/// Large posts and imports that are not done by then at a stop are refused: they are sent again.
+constexpr Duration kBulkPatience = std::chrono::seconds{5};
 /// No busy machine lets the engine thread sleep that much too long.
 constexpr std::chrono::seconds kOversleepMax{2};
 /// Nobody waits for the outcome of an attempt to be written down, so it waits a moment for inputs
@@ -231,7 +233,9 @@ bool Runtime::Impl::wait_for_work(std::vector<Job>& taken, std::vector<AttemptRe
       if (unsynced) return false;
       taken.swap(jobs);
       take_slice(settled);
-      if (stopping && taken.empty() && settled.empty() && !engine->results_left()) return false;
+      if (stopping && taken.empty() && settled.empty() && !engine->results_left() &&
+          !(engine->bulk_left() && Steady::now() < bulk_until))
+        return false;
       due = next && *next <= engine->now();
       if (!taken.empty() || !settled.empty() || due) {
         return true;
@@ -414,6 +418,7 @@ Status Runtime::stop(Duration patience) {
   {
     const std::lock_guard lock{impl_->mutex};
     impl_->stopping = true;
+    impl_->bulk_until = Impl::Steady::now() + kBulkPatience;
   }
   impl_->wake.notify_one();
   impl_->thread.join();

@@ -161,9 +161,10 @@ struct Runtime::Impl final : DeliverySink {
   Steady::time_point results_since{};  // when the first of them came
   std::size_t results_bytes = 0;       // what receivers said, of these and of `slices`
   bool asleep = false;
-  bool started = false;   // may take jobs
-  bool closing = false;   // takes no more
-  bool stopping = false;  // ends when all is worked off
+  bool started = false;             // may take jobs
+  bool closing = false;             // takes no more
+  bool stopping = false;            // ends when all is worked off
+  Steady::time_point bulk_until{};  // and large jobs until then
   bool ended = false;
   std::optional<Error> unwritable;  // why no events are taken for now
   std::optional<Error> unsynced;    // why nothing can be made durable any more

@@ -177,6 +177,84 @@ TEST_CASE("a large post is committed in parts and answered whole", "[runtime][en
   CHECK(stage.counts("tell")[Counter::Requests] == 95);
 }
 
+namespace {
+/// A post of `count` events, whose answers come to `answers`.
+Job post_of(Stage& stage, int count, std::vector<EventAnswer>& answers) {
+  EventsJob job{.done = [&answers](std::vector<EventAnswer> all) { answers = std::move(all); }};
+  for (int i = 0; i < count; ++i)
+    job.inputs.emplace_back(stage.input("c" + std::to_string(i), "opened"));
+  return job;
+}
+/// One round of the engine.
+void work_once(Stage& stage, std::vector<Job> jobs = {}) {
+  REQUIRE(stage.engine().work_ahead(std::move(jobs), {}));
+  let_go(stage.engine().take_release(), stage.sink());
+}
+std::vector<Job> one(Job job) {
+  std::vector<Job> jobs;
+  jobs.push_back(std::move(job));
+  return jobs;
+}
+}  // namespace
+
+TEST_CASE("a large post lets others in between its commits", "[runtime][engine]") {
+  Stage stage{kRelay, nullptr, {.batch_max = 40}};
+  std::vector<EventAnswer> large, other, small;
+  work_once(stage, one(post_of(stage, 150, large)));
+  CHECK(stage.counts("tell")[Counter::Requests] == 40);
+  CHECK(large.empty());
+  REQUIRE(stage.engine().bulk_left());
+  REQUIRE(stage.engine().next_wake());
+  CHECK(*stage.engine().next_wake() <= stage.clock().now());
+  std::vector<Job> jobs = one(post_of(stage, 1, small));
+  jobs.push_back(post_of(stage, 110, other));
+  work_once(stage, std::move(jobs));
+  CHECK(small.size() == 1);
+  CHECK(stage.counts("tell")[Counter::Requests] == 81);
+  // In turn from here on: the first one needs two more commits, the other one three.
+  int rounds = 0;
+  for (; stage.engine().bulk_left(); ++rounds) {
+    REQUIRE(rounds < 10);
+    work_once(stage);
+  }
+  CHECK(rounds == 5);
+  REQUIRE(large.size() == 150);
+  REQUIRE(other.size() == 110);
+  for (const auto* answers : {&large, &other})
+    for (const EventAnswer& answer : *answers) CHECK(answer.kind == EventAnswer::Kind::Accepted);
+  CHECK(stage.counts("tell")[Counter::Requests] == 150 + 110 + 1);
+  CHECK(stage.broken().empty());
+}
+
+TEST_CASE("a commit takes no further input when it has made many deliveries", "[runtime][engine]") {
+  constexpr int kMost = 4'000;
+  Stage stage{kRelay, nullptr, {.batch_max = 10'000}};
+  std::vector<EventAnswer> answers;
+  work_once(stage, one(post_of(stage, kMost + 100, answers)));
+  CHECK(stage.counts("tell")[Counter::Requests] == kMost);
+  work_once(stage);
+  CHECK(answers.size() == kMost + 100);
+}
+
+TEST_CASE("a large post is refused where the engine ends, or the disk is full",
+          "[runtime][engine]") {
+  auto faults = std::make_shared<Faults>();
+  Stage stage{kRelay, make_faulty_store(make_memory_store(), faults), {.batch_max = 40}};
+  std::vector<EventAnswer> answers;
+  work_once(stage, one(post_of(stage, 150, answers)));
+  REQUIRE(answers.empty());
+  SECTION("it ends") {
+    stage.engine().abandon({ErrorKind::Unavailable, "stopping", "the server is stopping"});
+  }
+  SECTION("full") {
+    faults->full = true;
+    work_once(stage);
+  }
+  CHECK_FALSE(stage.engine().bulk_left());
+  REQUIRE(answers.size() == 150);
+  CHECK(answers.back().kind == EventAnswer::Kind::Unavailable);
+}
+
 TEST_CASE("endpoints that never answer keep out none that does", "[runtime][engine]") {
   Stage stage{R"(
 scenario: dead
