@@ -19,9 +19,28 @@
 #include "engine/authoring/source_text.h"
 #include "engine/authoring/syntax_error.h"
 #include "engine/core/clipped.h"
+#include "engine/core/value.h"
 
 namespace onward {
 namespace {
+/// yaml-cpp 0.7 turns the escapes \N (next line) and \_ (no-break space) into the single bytes 85
+/// and A0. Since the file is UTF-8, a continuation byte that follows a whole character is one of
+/// those: its character is U+0085 or U+00A0.
+std::string with_whole_characters(const std::string& text) {
+  if (valid_utf8(text)) return text;
+  std::string whole;
+  std::size_t left = 0;  // bytes of the character that has begun
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool continues = (byte & 0xc0) == 0x80;
+    if (continues && left == 0) whole += '\xc2';
+    if (continues && left > 0) --left;
+    if (!continues) left = byte < 0xc0 ? 0 : byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
+    whole += c;
+  }
+  return whole;
+}
+
 /// Values in one file: what 10,000 nodes with long payloads need, and a bound on memory.
 constexpr std::size_t kValuesMax = 400'000;
 /// Open brackets after which no file can be meant. Counted roughly, before parsing.
@@ -72,7 +91,8 @@ class Builder final : public YAML::EventHandler {
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                const std::string& value) override {
+                const std::string& as_parsed) override {
+    const std::string value = with_whole_characters(as_parsed);
     refuse_anchor(mark, anchor);
     refuse_tag(mark, tag);
     const bool quoted = tag == "!";

@@ -145,6 +145,10 @@ class ScenarioReader {
 
   /// Nodes have a bound of their own, with the same number.
   void check_widths() {
+    if (tree_.entries.size() > kWidthMax)
+      diagnostics_.error_since(2, tree_.at, "too_wide",
+                               fmt::format("the file has {} keys; a mapping may have {} entries",
+                                           tree_.entries.size(), kWidthMax));
     for (const Tree::Entry& entry : tree_.entries) {
       if (entry.key != "nodes") {
         check_width(entry.key, entry.value);

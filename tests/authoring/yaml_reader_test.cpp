@@ -39,6 +39,17 @@ TEST_CASE("scalars keep the text that was written", "[authoring][yaml]") {
   CHECK_FALSE(value.quoted);
 }
 
+TEST_CASE("every escape of a quoted text is a whole character", "[authoring][yaml]") {
+  const std::string text = R"(a: "\_\N \L\P\x85\xa0é\_ẞ\N🎈\_\N!\u00a0")"
+                           "\n\"k\\_\": 1\n";
+  Diagnostics diagnostics;
+  const auto tree = read_yaml(text, diagnostics);
+  REQUIRE(tree);
+  CHECK(tree->entries.at(0).value.text ==
+        "\u00a0\u0085 \u2028\u2029\u0085\u00a0é\u00a0ẞ\u0085🎈\u00a0\u0085!\u00a0");
+  CHECK(tree->entries.at(1).key == "k\u00a0");
+}
+
 TEST_CASE("constants become values without guessing", "[authoring][yaml]") {
   const Read result = read(
       "{no: no, a: 012, b: 12, c: '12', d: 1.5, e: true, f: null, g: ~, h: 2026-01-01,"

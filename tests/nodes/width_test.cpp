@@ -96,6 +96,14 @@ TEST_CASE("no setting of any kind makes much work of a wide or long value", "[no
     }
 }
 
+TEST_CASE("a file of too many keys is told the bound", "[nodes][width]") {
+  std::string text = "scenario: x\nreentry: never\nnodes:\n  t: { kind: trigger, event: a }\n";
+  for (int i = 0; i < 10'001; ++i) text += fmt::format("k{}: 1\n", i);
+  const Loaded loaded = load_scenario(text, node_kinds());
+  CHECK(std::ranges::any_of(loaded.diagnostics,
+                            [](const auto& one) { return one.code == "too_wide"; }));
+}
+
 TEST_CASE("a version that is stored keeps its wide lists", "[nodes][width]") {
   const std::string text =
       "scenario: x\nreentry: never\nnodes:\n  t: { kind: trigger, next: end, event: " +
