@@ -81,7 +81,7 @@ TEST_CASE("events without a change, and repeats of what is there, pass a full co
 scenario: s
 reentry: parallel
 nodes:
-  t: { kind: trigger, event: order, next: end }
+  t: { kind: trigger, event: subscription, next: end }
 )"};
   stage.options().contact_bytes_max = 1 << 20;
   stage.restart();
@@ -90,8 +90,8 @@ nodes:
   stage.restart();
   // It is larger than the limit now: still there, and it works.
   CHECK(size_of(stage.contact("c1")) > kContactBytesLeast);
-  CHECK(stage.event("c1", "order").kind == EventAnswer::Kind::Accepted);
-  CHECK(stage.event("c1", "order", "{}", custom("f0", 60 * 1024)).kind ==
+  CHECK(stage.event("c1", "subscription").kind == EventAnswer::Kind::Accepted);
+  CHECK(stage.event("c1", "subscription", "{}", custom("f0", 60 * 1024)).kind ==
         EventAnswer::Kind::Accepted);
   CHECK(stage.counts("")[Counter::Done] == 2);
   CHECK(stage.patch("c1", R"({"first_name": "Jane"})").event.code == "contact_full");

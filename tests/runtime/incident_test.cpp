@@ -280,15 +280,13 @@ TEST_CASE("long work by hand that throws is answered with its incident, and ends
   const auto cancel_all = [&] {
     engine.by_hand(ByHand::Cancel, {.scenario = "danger"}, false, "jane",
                    [&](Result<ByHandAnswer> answer) { answers.push_back(std::move(answer)); });
-    REQUIRE(engine.work({}, {}));
+    for (int steps = 0; steps < 5; ++steps) REQUIRE(engine.work({}, {}));  // a node a step
   };
   cancel_all();
   REQUIRE(answers.size() == 1);
   REQUIRE_FALSE(answers[0]);
   CHECK(answers[0].error().kind == ErrorKind::Internal);
   CHECK(answers[0].error().incident == danger.incidents.at(0));
-  REQUIRE(engine.work({}, {}));
-  CHECK(answers.size() == 1);
 
   danger.faults->on_read = {};
   cancel_all();
