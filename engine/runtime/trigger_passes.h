@@ -25,8 +25,8 @@ class TriggerPasses {
   std::vector<AdminRecord> on_change(const ScenarioRecord* before, const ScenarioRecord& after,
                                      const Scenario& current, ContactKey last, Instant now) const;
 
-  /// Checks at a set time that fall due, `most` of them: each begins a pass, or is missed where it is
-  /// too late. Once these rows are adopted the next ones follow.
+  /// Checks at a set time that fall due, `most` of them: each begins a pass, or is missed where it
+  /// is too late. Once these rows are adopted the next ones follow.
   struct DueChecks {
     std::vector<AdminRecord> rows;
     std::vector<ScenarioKey> missed;
