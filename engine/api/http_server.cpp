@@ -107,7 +107,8 @@ struct HttpServer::Impl {
     connection->start();
   }
 
-  /// So that a stop of this process shows as a gap. Not while there is no connection.
+  /// Looks at the clock once a second while there are connections, so that a pause of this process
+  /// shows as a gap.
   void tick() {
     ticking = !connections.empty();
     if (!ticking) return home.time.rest();

@@ -77,7 +77,7 @@ void Cascade::cross_edges(bool quiet) {
                                                           .now = now_.at,
                                                           .timezone = about.timezone,
                                                           .work = about.work});
-    // What cannot be told for lack of steps is no edge, whatever came before.
+    // Unknown because the steps ran out: never an edge, whatever the earlier result was.
     if (earlier.truth != Truth::Yes)
       crossed.emplace_back(trigger, earlier.too_much_work ? kTooMuchWork : std::string_view{});
   }

@@ -151,7 +151,7 @@ class Evaluation {
     cut_ = true;
     return false;
   }
-  /// Whether there is no point in asking further parts.
+  /// Whether the remaining parts cannot change the result.
   bool exhausted() const { return cut_ && work_->left() < kTermSteps; }
 
   /// Kleene's all (decided by a No) and any (decided by a Yes).
