@@ -206,6 +206,11 @@ ApiReply render_import(const ImportPost& post, const std::vector<ImportAnswer>& 
         errors.emplace_back(place.index, describe(place, {}, answer.code, answer.message));
         break;
       case Kind::Unavailable:
+        // Of this row alone: the others need not wait for it.
+        if (answer.code == "unreadable_row") {
+          errors.emplace_back(place.index, describe(place, {}, answer.code, answer.message));
+          break;
+        }
         return problem_of({ErrorKind::Unavailable, answer.code, answer.message});
     }
   }

@@ -8,6 +8,7 @@
 #include "engine/core/sorted.h"
 #include "engine/runtime/poison.h"
 #include "engine/runtime/weight.h"
+#include "engine/store/unreadable.h"
 
 namespace onward {
 Hash128 seen_key(const SourceId& source, const EventId& id) {
@@ -362,6 +363,11 @@ Status Batch::take(const Work& work) {
     loaded = ensure(contact, working, needs_of(input, &working.state.contact));
     if (!loaded) return loaded;
   }
+  // An id or an address that leads to nobody: the input would be lost silently.
+  if (ref_of(input) != nullptr && !working.state.contact.key && !working.forgotten)
+    return fail(ErrorKind::Internal, kUnreadableRow,
+                "the database is damaged: an id or an address belongs to a contact that is not "
+                "stored");
   // A timer or command of a contact that is gone, perhaps by an earlier input of this batch.
   if (!working.state.contact.key || working.forgotten) {
     answer.found = false;

@@ -10,11 +10,14 @@
 
 #include "engine/runtime/poison.h"
 #include "engine/runtime/sending.h"
+#include "engine/store/unreadable.h"
 
 namespace onward {
 namespace {
 constexpr Duration kProbePause = std::chrono::seconds{1};
 constexpr Duration kVersionPause = std::chrono::minutes{5};
+/// Until a timer of a contact that cannot be read is tried again.
+constexpr Duration kDamagedPause = std::chrono::hours{1};
 constexpr Duration kClockBehind = std::chrono::minutes{1};
 constexpr std::size_t kTimersAtOnce = 500;
 constexpr std::size_t kCarefulInputs = 1'000;  // after an end in the middle of a batch
@@ -479,6 +482,12 @@ Status Engine::give_up(const Work& work, const Error& error) {
   if (work.answer != nullptr) *work.answer = {.event = refused(error)};
   const auto* timer = std::get_if<TimerInput>(work.input);
   if (timer == nullptr) return {};
+  if (error.code == kUnreadableRow) {  // It stays: the contact may be readable again.
+    Commit later{.at = clock_.now(), .last_seq = last_seq_, .last_contact = last_contact_};
+    later.timers_cleared.push_back({timer->due, timer->contact, timer->timer});
+    later.timers_set.push_back({later.at + kDamagedPause, timer->contact, timer->timer});
+    return survivable(commit_rows(later, Durable::Later));
+  }
   const std::optional<Input> again = next_of(*timer);
   for (const auto parks : {Batch::Parks::Run, Batch::Parks::Nothing}) {
     Batch batch = new_batch();

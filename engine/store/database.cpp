@@ -10,6 +10,7 @@
 #include "engine/core/ids.h"
 #include "engine/store/migrations/migrations.h"
 #include "engine/store/schema_objects.h"
+#include "engine/store/unreadable.h"
 
 namespace onward {
 namespace {
@@ -125,6 +126,13 @@ Error read_only_error() {
   return {ErrorKind::Unavailable, "disk_read_only",
           "the file system of the data folder is mounted read-only"};
 }
+
+void throw_unreadable(const std::string& what) {
+  throw Fault{{ErrorKind::Internal, kUnreadableRow,
+               "the database is damaged: " + what + " cannot be that of a row"}};
+}
+
+bool is_unreadable(const Fault& fault) { return fault.error.code == kUnreadableRow; }
 
 bool is_full(sqlite3* database, int code) {
   const auto full = [](int error) { return error == EFBIG || error == EDQUOT || error == ENOSPC; };

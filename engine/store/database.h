@@ -54,6 +54,23 @@ T intact(Result<T> result) {
   if (!result) throw Fault{std::move(result.error())};
   return std::move(*result);
 }
+/// A number that stands for another one in a row which cannot be read.
+[[noreturn]] void throw_unreadable(const std::string& what);
+
+/// Whether `fault` is of one row alone, which the others need not share.
+bool is_unreadable(const Fault& fault);
+/// Runs `read`, which reads one row. Where the row cannot be read `report` is called; false.
+template <class Read, class Report>
+bool read_row(Read read, Report report) {
+  try {
+    read();
+    return true;
+  } catch (const Fault& fault) {
+    if (!is_unreadable(fault)) throw;
+  }
+  report();
+  return false;
+}
 
 /// The rows of one use of a statement, which is free again at the end of scope, however that comes.
 class Rows {
@@ -67,9 +84,13 @@ class Rows {
   std::uint64_t number(int column) const {
     return static_cast<std::uint64_t>(statement_->getColumn(column).getInt64());
   }
+  /// Throws what `is_unreadable` knows where it does not fit: it is never cut.
   std::uint32_t small_number(int column) const {
-    return static_cast<std::uint32_t>(statement_->getColumn(column).getInt64());
+    const std::int64_t value = statement_->getColumn(column).getInt64();
+    if (value < 0 || value > UINT32_MAX) throw_unreadable("the number " + std::to_string(value));
+    return static_cast<std::uint32_t>(value);
   }
+  bool is_null(int column) const { return statement_->getColumn(column).isNull(); }
   Instant instant(int column) const {
     return Instant{Duration{statement_->getColumn(column).getInt64()}};
   }

@@ -59,9 +59,13 @@ class BodyEraser {
       erasure.deliveries.push_back(std::move(*delivery));
     // Those of the tables only where nothing newer is known.
     std::map<std::uint32_t, Attempt>& attempts = attempts_[key];
-    for (Attempt& attempt : tables_.attempts(key))
+    std::vector<std::uint32_t> unread;
+    for (Attempt& attempt : tables_.attempts(key, &unread))
       if (overlay_.attempts.find({key, attempt.number}) == nullptr)
         attempts.try_emplace(attempt.number, std::move(attempt));
+    // What cannot be read cannot be cleared.
+    for (const std::uint32_t number : unread)
+      if (!attempts.contains(number)) erasure.attempts_gone.emplace_back(key, number);
     for (auto& [number, attempt] : attempts) {
       if (!clear(attempt, erases)) continue;
       erasure.attempts.push_back({.delivery = key, .attempt = std::move(attempt)});
@@ -87,7 +91,7 @@ void add_attempts(Erasure& erasure, const Commit& commit, const Overlay& overlay
     if (keys.contains(place.first)) gone.insert(place);
   for (const AttemptRow& row : commit.attempts)
     if (keys.contains(row.delivery)) gone.emplace(row.delivery, row.attempt.number);
-  erasure.attempts_gone.assign(gone.begin(), gone.end());
+  erasure.attempts_gone.insert(erasure.attempts_gone.end(), gone.begin(), gone.end());
 }
 
 /// Finds what one contact has left. Later finders overwrite earlier ones: the tables, then the
@@ -100,7 +104,7 @@ class Finder {
   void add_to(Erasure& erasure) {
     find_identities(erasure);
     find_ledger(erasure);
-    find_runs();
+    find_runs(erasure);
     for (auto& [key, run] : runs_) {
       blank(run);
       erasure.runs.push_back(std::move(run));
@@ -147,9 +151,11 @@ class Finder {
     runs_[run.key] = run;
   }
 
-  void find_runs() {
+  void find_runs(Erasure& erasure) {
     for (const Run& run : tables_.live_runs(contact_)) take(run);
-    for (const Run& run : tables_.ended_runs(contact_)) take(run);
+    std::vector<RunKey> unread;
+    for (const Run& run : tables_.ended_runs(contact_, &unread)) take(run);
+    for (const RunKey run : unread) erasure.runs_gone.push_back({.run = run, .contact = contact_});
     if (const auto owned = overlay_.runs_of.find(contact_); owned != overlay_.runs_of.end())
       for (const RunKey key : owned->second) {
         const Overlay::RunRow* row = overlay_.runs.find(key);

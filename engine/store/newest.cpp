@@ -30,6 +30,13 @@ std::vector<Key> first_of(const std::set<Key>& keys, const Key& after, std::size
 }
 }  // namespace
 
+/// Of an unfolded row of a contact.
+template <class T>
+T Newest::whole(Result<T> row, const char* table, ContactKey contact) {
+  if (!row) unreadable_.add({table, "contact " + std::to_string(contact.value)});
+  return intact(std::move(row));
+}
+
 bool Newest::has_id(ContactKey contact) {
   if (const auto* row = overlay_.contacts.find(contact)) return encoded_has_id(row->body);
   return tables_.has_id(contact);
@@ -80,7 +87,9 @@ std::vector<Run> Newest::live_runs(ContactKey contact) {
   std::erase_if(runs, [&](const Run& run) { return overlay_.runs.find(run.key) != nullptr; });
   for (const RunKey key : owned->second) {
     const Overlay::RunRow* row = overlay_.runs.find(key);
-    if (row->live) runs.push_back(intact(decode_run(key, contact, row->body)));
+    if (!row->live) continue;
+    runs.push_back(whole(decode_run(key, contact, row->body), "runs_live", contact));
+    if (!runs.back().live()) throw_unreadable("the state of a run");
   }
   std::sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) { return a.key < b.key; });
   return runs;
@@ -106,7 +115,11 @@ LiveRuns Newest::live_runs_after(ContactKey after, std::size_t contacts) {
       break;
     }
     found.last = contact;
-    for (Run& run : live_runs(contact)) found.runs.push_back(std::move(run));
+    read_row(
+        [&] {
+          for (Run& run : live_runs(contact)) found.runs.push_back(std::move(run));
+        },
+        [] {});
   }
   return found;
 }
@@ -133,8 +146,13 @@ EndedRuns Newest::ended_runs(ScenarioKey scenario, RunKey after, std::size_t lim
     found.last = key;
     if (const Overlay::RunRow* row = overlay_.runs.find(key)) {
       if (row->body.empty()) continue;  // purged
-      run = intact(decode_run(key, row->contact, row->body));
+      run = {};
+      read_row([&] { run = intact(decode_run(key, row->contact, row->body)); },
+               [&] {
+                 unreadable_.add({"runs", "run " + std::to_string(key.value)});
+               });
     }
+    if (!run.key) continue;  // It cannot be read.
     if ((!scenario || run.scenario == scenario) && !run.live())
       found.runs.push_back(std::move(run));
   }
@@ -158,7 +176,8 @@ StoredBodies Newest::stored_bodies(DeliveryKey after, std::size_t limit) {
     const Overlay::Bytes* request = overlay_.requests.find(key);
     if (request && request->body.empty()) continue;  // purged
     if (const auto* row = overlay_.deliveries.find(key))
-      found.deliveries.push_back(intact(decode_delivery(key, row->body)));
+      read_row([&] { found.deliveries.push_back(intact(decode_delivery(key, row->body))); },
+               [&] { unreadable_.add(key); });
     else if (auto delivery = tables_.delivery(key))
       found.deliveries.push_back(std::move(*delivery));
   }
@@ -177,7 +196,8 @@ void Newest::ledger(ContactKey contact, ScenarioKey scenario, const EntryKey& ke
   if (!unfolded[0] || !unfolded[1]) folded = tables_.ledger(contact, scenario, key);
   for (const bool test : {false, true}) {
     if (const Overlay::Bytes* row = unfolded[test ? 1 : 0]) {
-      if (!row->body.empty()) rows.push_back(intact(decode_ledger(scenario, key, test, row->body)));
+      if (!row->body.empty())
+        rows.push_back(whole(decode_ledger(scenario, key, test, row->body), "ledger", contact));
       continue;
     }
     for (LedgerRow& row : folded)
@@ -190,7 +210,7 @@ std::optional<ContactState> Newest::load(const LoadQuery& query) {
   const Overlay::Bytes* engagement = overlay_.engagements.find(query.contact);
   if (const Overlay::Bytes* row = overlay_.contacts.find(query.contact)) {
     if (row->body.empty()) return std::nullopt;
-    state.contact = intact(decode_contact(query.contact, row->body));
+    state.contact = whole(decode_contact(query.contact, row->body), "contacts", query.contact);
     if (!engagement) state.engagement = tables_.engagement(query.contact).value_or(Engagement{});
   } else {
     auto contact = tables_.contact(query.contact, engagement ? nullptr : &state.engagement);
@@ -198,7 +218,7 @@ std::optional<ContactState> Newest::load(const LoadQuery& query) {
     state.contact = std::move(*contact);
   }
   if (engagement && !engagement->body.empty())
-    state.engagement = intact(decode_engagement(engagement->body));
+    state.engagement = whole(decode_engagement(engagement->body), "contacts", query.contact);
   state.live = live_runs(query.contact);
 
   std::vector<std::pair<ScenarioKey, EntryKey>> wanted = query.keyed;
@@ -213,15 +233,20 @@ std::optional<ContactState> Newest::load(const LoadQuery& query) {
 std::optional<LoadedDelivery> Newest::delivery(DeliveryKey key) {
   LoadedDelivery loaded;
   if (const auto* row = overlay_.deliveries.find(key)) {
-    loaded.delivery = intact(decode_delivery(key, row->body));
+    if (!read_row([&] { loaded.delivery = intact(decode_delivery(key, row->body)); },
+                  [&] { unreadable_.add(key); }))
+      return std::nullopt;
   } else {
     auto delivery = tables_.delivery(key);
     if (!delivery) return std::nullopt;
     loaded.delivery = std::move(*delivery);
   }
   if (const Overlay::Bytes* row = overlay_.requests.find(key)) {
-    if (!row->body.empty())
-      loaded.request = std::make_shared<const Request>(intact(decode_request(row->body)));
+    const auto read = [&] {
+      if (!row->body.empty())
+        loaded.request = std::make_shared<const Request>(intact(decode_request(row->body)));
+    };
+    read_row(read, [&] { unreadable_.add({"requests", "delivery " + std::to_string(key.value)}); });
   } else {
     loaded.request = tables_.request(key);
   }
@@ -233,7 +258,7 @@ std::vector<DeliveryKey> Newest::pending_of(ContactKey contact) {
   std::erase_if(keys, [&](DeliveryKey key) { return overlay_.deliveries.find(key) != nullptr; });
   for (auto place = overlay_.pending_of.lower_bound({contact, DeliveryKey{}});
        place != overlay_.pending_of.end() && place->first == contact; ++place)
-    keys.push_back(place->second);
+    if (!unreadable_.contains(place->second)) keys.push_back(place->second);
   rows_scanned_ += keys.size();
   std::sort(keys.begin(), keys.end());
   return keys;
@@ -250,7 +275,10 @@ std::vector<DeliveryKey> Newest::deliveries_of(ScenarioKey scenario, NodeNumber 
     return folded.size() < limit;
   });
   const auto place = overlay_.deliveries_in.find({scenario, node, state});
-  if (place != overlay_.deliveries_in.end()) unfolded = first_of(place->second, after, limit);
+  if (place != overlay_.deliveries_in.end())
+    for (auto next = place->second.upper_bound(after);
+         next != place->second.end() && unfolded.size() < limit; ++next)
+      if (!unreadable_.contains(*next)) unfolded.push_back(*next);
   rows_scanned_ += unfolded.size();
   return merged(folded, unfolded, limit);
 }
@@ -322,7 +350,7 @@ std::vector<DueDelivery> Newest::due(const EndpointKey& endpoint, Instant from, 
   if (const auto queue = overlay_.due.find(endpoint); queue != overlay_.due.end()) {
     for (auto due = queue->second.lower_bound({.due = from}); due != queue->second.end(); ++due) {
       if (due->due > until || unfolded.size() == limit) break;
-      unfolded.push_back(*due);
+      if (!unreadable_.contains(due->delivery)) unfolded.push_back(*due);
     }
   }
   return merged(folded, unfolded, limit);
@@ -348,7 +376,11 @@ Snapshot Newest::snapshot() {
   snapshot.last_contact = std::max(snapshot.last_contact, overlay_.last_contact);
   if (overlay_.newest > Instant{}) snapshot.newest = overlay_.newest;
   for (const auto& [key, entry] : overlay_.counters.map)
-    snapshot.counters[key] = intact(decode_counters(entry.row.body));
+    read_row([&] { snapshot.counters[key] = intact(decode_counters(entry.row.body)); },
+             [&] {
+               unreadable_.add({"counters", "scenario " + std::to_string(key.scenario.value) +
+                                                ", node " + std::to_string(key.node.value)});
+             });
   return snapshot;
 }
 }  // namespace onward

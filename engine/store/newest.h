@@ -13,10 +13,12 @@
 namespace onward {
 class Newest {
  public:
-  /// Both must outlive this object.
-  Newest(const Overlay& overlay, Tables& tables) : overlay_{overlay}, tables_{tables} {}
+  /// All must outlive this object. What cannot be read is added to `unreadable` and left out.
+  Newest(const Overlay& overlay, Tables& tables, UnreadableRows& unreadable)
+      : overlay_{overlay}, tables_{tables}, unreadable_{unreadable} {}
 
   IdentityMatch identify(const IdentityQuery& query);
+  /// Throws where a row of the contact cannot be read.
   std::optional<ContactState> load(const LoadQuery& query);
   std::optional<LoadedDelivery> delivery(DeliveryKey key);
   std::vector<DeliveryKey> pending_of(ContactKey contact);
@@ -50,8 +52,12 @@ class Newest {
   void ledger(ContactKey contact, ScenarioKey scenario, const EntryKey& key,
               std::vector<LedgerRow>& rows);
 
+  template <class T>
+  T whole(Result<T> row, const char* table, ContactKey contact);
+
   const Overlay& overlay_;
   Tables& tables_;
+  UnreadableRows& unreadable_;
   std::uint64_t rows_scanned_ = 0;
   /// The tables' timers before it are all overlaid, mostly cleared: not walked over again.
   std::optional<Timer> timers_from_;

@@ -37,6 +37,8 @@ struct Recount {
   OddRows without_timer;    ///< Waiting runs whose instant nothing will tell.
   OddRows without_run;      ///< Timers of runs that are not under way.
   OddRows without_version;  ///< Live runs and pending deliveries of versions that are not stored.
+  std::vector<std::string> unreadable;  ///< Rows that cannot be read, the first hundred.
+  std::uint64_t unreadable_count = 0;
   std::optional<Instant> newest;  ///< When the youngest delivery or run was made, if any was.
 };
 

@@ -5,8 +5,8 @@
 namespace onward {
 std::deque<JournalRow> replay(SQLite::Database& database, Tables& tables, Overlay& overlay) {
   std::deque<JournalRow> journal;
-  overlay.last_seq = tables.meta("last_seq").value_or(0);
-  overlay.last_contact.value = tables.meta("last_contact").value_or(0);
+  overlay.last_seq = tables.last_seq();
+  overlay.last_contact = tables.last_contact();
   overlay.last_run.value = tables.meta("last_run").value_or(0);
   overlay.newest = Instant{Duration{static_cast<std::int64_t>(tables.meta("newest").value_or(0))}};
   overlay.replaying = true;

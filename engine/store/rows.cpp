@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/store/codec.h"
+#include "engine/store/unreadable.h"
 
 namespace onward {
 namespace {
@@ -44,7 +45,7 @@ Result<T> decoded(std::string_view what, std::string_view bytes, T row, Read rea
       read(in, row);
     if (in.ok() && in.at_end()) return row;
   }
-  return fail(ErrorKind::Io, "damaged",
+  return fail(ErrorKind::Internal, kUnreadableRow,
               "the database is damaged: the bytes of a " + std::string{what} + " cannot be read");
 }
 

@@ -35,7 +35,7 @@ class SqliteReader final : public StoreReader {
       : database_{std::move(database)},
         begin_{*database_, "BEGIN"},
         commit_{*database_, "COMMIT"},
-        tables_{*database_},
+        tables_{*database_, unreadable_},
         live_{*database_,
               "SELECT run, body FROM runs_live WHERE contact = ? AND run < ?"
               " ORDER BY run DESC LIMIT ?"},
@@ -94,7 +94,11 @@ class SqliteReader final : public StoreReader {
       for (Query* query : {&live_, &ended_}) {
         auto rows = (*query)(contact, column_of(*before), limit + 1);
         while (rows.next())
-          list.runs.push_back(intact(decode_run({rows.number(0)}, contact, rows.bytes(1))));
+          read_row(
+              [&] {
+                list.runs.push_back(intact(decode_run({rows.number(0)}, contact, rows.bytes(1))));
+              },
+              [] {});
       }
       list.next = cut(list.runs, limit);
       return list;
@@ -116,7 +120,11 @@ class SqliteReader final : public StoreReader {
         if (state && *state != wanted) continue;
         auto rows = deliveries_(scenario, node, wanted, column_of(*before), limit + 1);
         while (rows.next())
-          list.deliveries.push_back(intact(decode_delivery({rows.number(0)}, rows.bytes(1))));
+          read_row(
+              [&] {
+                list.deliveries.push_back(intact(decode_delivery({rows.number(0)}, rows.bytes(1))));
+              },
+              [] {});
       }
       list.next = cut(list.deliveries, limit);
       return list;
@@ -151,7 +159,9 @@ class SqliteReader final : public StoreReader {
           list.next = to_base32(list.rows.back().first);
           break;
         }
-        list.rows.emplace_back(rows.number(0), intact(decode_activity(rows.bytes(1))));
+        read_row(
+            [&] { list.rows.emplace_back(rows.number(0), intact(decode_activity(rows.bytes(1)))); },
+            [] {});
       }
       return list;
     });
@@ -166,7 +176,13 @@ class SqliteReader final : public StoreReader {
       auto rows = all_live_(after->first, after->second);
       while (rows.next()) {
         const ContactKey contact{rows.number(0)};
-        if (!search.take(intact(decode_run({rows.number(1)}, contact, rows.bytes(2))))) break;
+        bool full = false;
+        read_row(
+            [&] {
+              full = !search.take(intact(decode_run({rows.number(1)}, contact, rows.bytes(2))));
+            },
+            [] {});
+        if (full) break;
       }
       return search.list();
     });
@@ -177,8 +193,12 @@ class SqliteReader final : public StoreReader {
       std::vector<LedgerRow> ledger;
       auto rows = ledger_(contact);
       while (rows.next())
-        ledger.push_back(intact(
-            decode_ledger({rows.small_number(0)}, {}, rows.small_number(1) != 0, rows.bytes(2))));
+        read_row(
+            [&] {
+              ledger.push_back(intact(
+                  decode_ledger({rows.small_number(0)}, {}, rows.number(1) != 0, rows.bytes(2))));
+            },
+            [] {});
       return ledger;
     });
   }
@@ -195,9 +215,16 @@ class SqliteReader final : public StoreReader {
         list.more = list.contacts.size() == limit || (bytes > kPageBytes && !list.contacts.empty());
         if (list.more) break;
         Engagement engagement;
-        if (!rows.bytes(2).empty()) engagement = intact(decode_engagement(rows.bytes(2)));
-        list.contacts.emplace_back(intact(decode_contact({rows.number(0)}, rows.bytes(1))),
-                                   std::move(engagement));
+        // One that cannot be read still has its place in the list, by its number alone: a page that
+        // is empty would be taken for the end.
+        Contact contact{.key = {rows.number(0)}};
+        read_row(
+            [&] {
+              if (!rows.bytes(2).empty()) engagement = intact(decode_engagement(rows.bytes(2)));
+              contact = intact(decode_contact({rows.number(0)}, rows.bytes(1)));
+            },
+            [] {});
+        list.contacts.emplace_back(std::move(contact), std::move(engagement));
       }
       return list;
     });
@@ -206,6 +233,7 @@ class SqliteReader final : public StoreReader {
  private:
   std::unique_ptr<SQLite::Database> database_;
   Query begin_, commit_;
+  UnreadableRows unreadable_;  ///< Left out of lists; the writer's store reports them.
   SharedTables tables_;
   Query live_, ended_, deliveries_, activity_, activity_of_, all_live_, ledger_, contacts_;
 };

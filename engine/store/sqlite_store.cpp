@@ -99,9 +99,19 @@ class SqliteStore final : public Store {
         begin_read_{*database_, "BEGIN"},
         commit_{*database_, "COMMIT"},
         owner_{*database_, "SELECT value FROM meta WHERE name = 'owner'"},
-        tables_{*database_},
+        unreadable_{[log = options_.log](const RowName& row) {
+          if (log)
+            log({"store.unreadable_row",
+                 {{"table", row.table},
+                  {"row", row.key},
+                  {"hint",
+                   "the database is damaged there; the rest goes on without this row. Look at "
+                   "it with `onward doctor`, and restore a backup"}},
+                 LogLevel::Error});
+        }},
+        tables_{*database_, unreadable_},
         writer_{*database_, tables_.seen_days()},
-        newest_{overlay_, tables_} {
+        newest_{overlay_, tables_, unreadable_} {
     sqlite3_wal_hook(database_->getHandle(), &SqliteStore::on_wal, this);
     sqlite3_file_control(database_->getHandle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal_);
     if (wal_ == nullptr || wal_->pMethods == nullptr)
@@ -278,6 +288,7 @@ class SqliteStore final : public Store {
   std::optional<std::uint64_t> erased_;
   SteadyClock::time_point empty_log_at_{};                   ///< Not before.
   SteadyClock::time_point emptied_at_ = SteadyClock::now();  ///< The last time.
+  UnreadableRows unreadable_;
   Tables tables_;
   TableWriter writer_;
   Overlay overlay_;

@@ -28,6 +28,7 @@ namespace {
 /// Pages of one step of a copy, after which somebody may end it.
 constexpr int kCopyPages = 1'024;
 constexpr int kFaultsShown = 20;
+constexpr std::size_t kUnreadableShown = 100;
 constexpr Duration kOverdue = std::chrono::minutes{1};
 
 /// A path as SQLite reads it behind "file:".
@@ -72,9 +73,9 @@ class View final : public StoreView {
         database_{std::move(database)},
         begin_{*database_, "BEGIN"},
         schema_{(begin_.run(), database_->execAndGet("PRAGMA user_version").getInt())},
-        tables_{*database_},
+        tables_{*database_, unreadable_},
         journal_{replay(*database_, tables_, overlay_)},
-        newest_{overlay_, tables_} {}
+        newest_{overlay_, tables_, unreadable_} {}
 
   const std::string& owner() const override { return owner_; }
   int schema() const override { return schema_; }
@@ -123,6 +124,11 @@ class View final : public StoreView {
   void count_ledger(Recount& count);
   void count_runs(Recount& count);
   void count_deliveries(Recount& count, Instant now);
+  void count_names();
+  void report(const char* table, const char* what, std::uint64_t number) {
+    unreadable_.add(
+        {table, std::string{what} + " " + std::to_string(static_cast<std::int64_t>(number))});
+  }
   bool copy_pages(SQLite::Database& to, const std::function<bool(std::uint64_t)>& goes_on);
 
   std::optional<LockFile> lock_;
@@ -130,23 +136,38 @@ class View final : public StoreView {
   std::unique_ptr<SQLite::Database> database_;
   Query begin_;
   int schema_;
+  std::vector<RowName> found_;  ///< Rows that cannot be read, the first of them.
+  UnreadableRows unreadable_{[this](const RowName& row) {
+    if (found_.size() < kUnreadableShown) found_.push_back(row);
+  }};
   Tables tables_;
   Overlay overlay_;
   std::deque<JournalRow> journal_;
   Newest newest_;
+  Query contact_exists_{*database_, "SELECT 1 FROM contacts WHERE key = ? AND body IS NOT NULL"};
   std::set<std::pair<ScenarioKey, Version>> versions_;
 };
 
 void View::count_contacts(Recount& count) {
-  Query all{*database_, "SELECT key, body FROM contacts WHERE body IS NOT NULL"};
+  Query all{*database_, "SELECT key, body, engagement FROM contacts WHERE body IS NOT NULL"};
   for (auto rows = all(); rows.next();) {
     const ContactKey key{rows.number(0)};
     if (overlay_.contacts.find(key) != nullptr || rows.bytes(1).empty()) continue;
-    (void)intact(decode_contact(key, rows.bytes(1)));
     ++count.contacts;
+    const auto read = [&] {
+      (void)intact(decode_contact(key, rows.bytes(1)));
+      if (!rows.bytes(2).empty()) (void)intact(decode_engagement(rows.bytes(2)));
+    };
+    read_row(read, [&] { report("contacts", "contact", key.value); });
   }
-  for (const auto& entry : overlay_.contacts.map)
-    if (!entry.second.row.body.empty()) ++count.contacts;
+  for (const auto& [key, entry] : overlay_.contacts.map) {
+    if (entry.row.body.empty()) continue;
+    ++count.contacts;
+    const ContactKey contact = key;
+    const std::string_view body = entry.row.body;
+    read_row([&] { (void)intact(decode_contact(contact, body)); },
+             [&] { report("contacts", "contact", contact.value); });
+  }
 }
 
 void View::count_ledger(Recount& count) {
@@ -159,14 +180,30 @@ void View::count_ledger(Recount& count) {
   };
   Query all{*database_, "SELECT contact, scenario, test, body FROM ledger"};
   for (auto rows = all(); rows.next();) {
-    const LedgerKey key{.contact = {rows.number(0)},
-                        .scenario = {rows.small_number(1)},
-                        .key = {},
-                        .test = rows.number(2) != 0};
-    if (overlay_.ledger.find(key) == nullptr) take(key.scenario, key.test, rows.bytes(3));
+    const auto read = [&] {
+      const LedgerKey key{.contact = {rows.number(0)},
+                          .scenario = {rows.small_number(1)},
+                          .key = {},
+                          .test = rows.number(2) != 0};
+      if (overlay_.ledger.find(key) == nullptr) take(key.scenario, key.test, rows.bytes(3));
+    };
+    read_row(read, [&] { report("ledger", "contact", rows.number(0)); });
   }
-  for (const auto& [key, entry] : overlay_.ledger.map)
-    if (key.key.empty() && !entry.row.body.empty()) take(key.scenario, key.test, entry.row.body);
+  for (const auto& [key, entry] : overlay_.ledger.map) {
+    if (!key.key.empty() || entry.row.body.empty()) continue;
+    const LedgerKey& of = key;
+    const std::string_view body = entry.row.body;
+    read_row([&] { take(of.scenario, of.test, body); },
+             [&] { report("ledger", "contact", of.contact.value); });
+  }
+  Query keyed{*database_, "SELECT contact, scenario, key, test, body FROM ledger_keyed"};
+  for (auto rows = keyed(); rows.next();)
+    read_row(
+        [&] {
+          (void)intact(decode_ledger({rows.small_number(1)}, std::string{rows.bytes(2)},
+                                     rows.number(3) != 0, rows.bytes(4)));
+        },
+        [&] { report("ledger_keyed", "contact", rows.number(0)); });
 }
 
 void View::count_runs(Recount& count) {
@@ -203,11 +240,25 @@ void View::count_runs(Recount& count) {
   Query all{*database_, "SELECT contact, run, body FROM runs_live"};
   for (auto rows = all(); rows.next();) {
     const RunKey key{rows.number(1)};
-    if (overlay_.runs.find(key) == nullptr)
-      take(intact(decode_run(key, {rows.number(0)}, rows.bytes(2))));
+    if (overlay_.runs.find(key) != nullptr) continue;
+    const auto read = [&] {
+      const Run run = intact(decode_run(key, {rows.number(0)}, rows.bytes(2)));
+      if (!run.live()) throw_unreadable("the state of a run");
+      take(run);
+    };
+    read_row(read, [&] { report("runs_live", "run", key.value); });
   }
-  for (const auto& [key, entry] : overlay_.runs.map)
-    if (entry.row.live) take(intact(decode_run(key, entry.row.contact, entry.row.body)));
+  for (const auto& [key, entry] : overlay_.runs.map) {
+    if (!entry.row.live) continue;
+    const RunKey of = key;
+    const Overlay::RunRow& row = entry.row;
+    read_row([&] { take(intact(decode_run(of, row.contact, row.body))); },
+             [&] { report("runs_live", "run", of.value); });
+  }
+  Query ended{*database_, "SELECT key, contact, body FROM runs"};
+  for (auto rows = ended(); rows.next();)
+    read_row([&] { (void)intact(decode_run({rows.number(0)}, {rows.number(1)}, rows.bytes(2))); },
+             [&] { report("runs", "run", rows.number(0)); });
   for (const Timer& left : timers) count.without_run.add(format_run({left.key.subject}));
 }
 
@@ -230,13 +281,45 @@ void View::count_deliveries(Recount& count, Instant now) {
     count.overdue.add(name);
     count.overdue_since = std::min(count.overdue_since, *delivery.due);
   };
-  Query all{*database_, "SELECT key, body FROM deliveries"};
+  Query all{*database_, "SELECT key FROM deliveries"};
   for (auto rows = all(); rows.next();) {
     const DeliveryKey key{rows.number(0)};
-    if (overlay_.deliveries.find(key) == nullptr) take(intact(decode_delivery(key, rows.bytes(1))));
+    if (overlay_.deliveries.find(key) != nullptr) continue;
+    if (const auto delivery = tables_.delivery(key)) take(*delivery);
   }
-  for (const auto& [key, entry] : overlay_.deliveries.map)
-    take(intact(decode_delivery(key, entry.row.body)));
+  for (const auto& [key, entry] : overlay_.deliveries.map) {
+    const DeliveryKey of = key;
+    const std::string_view body = entry.row.body;
+    read_row([&] { take(intact(decode_delivery(of, body))); }, [&] { unreadable_.add(of); });
+  }
+  // Requests of deliveries that are over, and what each attempt came to.
+  Query requests{*database_, "SELECT key FROM requests"};
+  for (auto rows = requests(); rows.next();)
+    if (overlay_.requests.find({rows.number(0)}) == nullptr)
+      (void)tables_.request({rows.number(0)});
+  Query attempts{*database_, "SELECT DISTINCT delivery FROM attempts"};
+  for (auto rows = attempts(); rows.next();) (void)tables_.attempts({rows.number(0)});
+}
+
+/// Rows by which something is found: what they name must be there.
+void View::count_names() {
+  const auto known = [&](std::uint64_t contact) {
+    if (const auto* row = overlay_.contacts.find({contact})) return !row->body.empty();
+    return contact_exists_(contact).next();
+  };
+  Query ids{*database_, "SELECT id, contact FROM contact_ids"};
+  for (auto rows = ids(); rows.next();)
+    if (overlay_.ids.find(std::string{rows.bytes(0)}) == nullptr && !known(rows.number(1)))
+      report("contact_ids", "contact", rows.number(1));
+  Query emails{*database_, "SELECT email, contact FROM contact_emails"};
+  for (auto rows = emails(); rows.next();)
+    if (overlay_.emails.find(std::string{rows.bytes(0)}) == nullptr && !known(rows.number(1)))
+      report("contact_emails", "contact", rows.number(1));
+  if (schema_ < 2) return;
+  Query activity{*database_, "SELECT id, body FROM activity"};
+  for (auto rows = activity(); rows.next();)
+    read_row([&] { (void)intact(decode_activity(rows.bytes(1))); },
+             [&] { report("activity", "line", rows.number(0)); });
 }
 
 Result<Recount> View::recount(Instant now) {
@@ -248,6 +331,9 @@ Result<Recount> View::recount(Instant now) {
     count_ledger(count);
     count_runs(count);
     count_deliveries(count, now);
+    count_names();
+    for (const RowName& row : found_) count.unreadable.push_back(row.table + ": " + row.key);
+    count.unreadable_count = unreadable_.count();
     return count;
   });
 }
@@ -274,7 +360,8 @@ bool View::copy_pages(SQLite::Database& to, const std::function<bool(std::uint64
 
 /// The journal of a copy holds earlier states of rows, perhaps of a contact that was erased since.
 void fold_copy(SQLite::Database& copy) {
-  Tables tables{copy};
+  UnreadableRows unreadable;
+  Tables tables{copy, unreadable};
   Overlay overlay;
   const std::deque<JournalRow> journal = replay(copy, tables, overlay);
   if (journal.empty()) return;

@@ -1,17 +1,42 @@
 #include "engine/store/tables.h"
 
+#include <algorithm>
+#include <array>
+#include <initializer_list>
+#include <utility>
+
 #include "engine/store/codec.h"
 
 namespace onward {
-SharedTables::SharedTables(SQLite::Database& database)
-    : id_{database, "SELECT contact FROM contact_ids WHERE id = ?"},
+namespace {
+/// Sequences stay below it, so that what is numbered by them fits into its columns.
+constexpr std::uint64_t kSequenceMax = std::uint64_t{1} << 54;
+constexpr std::uint64_t kContactMax = std::uint64_t{1} << 62;
+
+std::string numbers(std::initializer_list<std::pair<const char*, std::int64_t>> parts) {
+  std::string text;
+  for (const auto& [name, number] : parts)
+    text += (text.empty() ? "" : ", ") + std::string{name} + " " + std::to_string(number);
+  return text;
+}
+std::int64_t signed_of(std::uint64_t number) { return static_cast<std::int64_t>(number); }
+std::string name_of(const char* what, std::uint64_t number) {
+  return numbers({{what, static_cast<std::int64_t>(number)}});
+}
+}  // namespace
+
+SharedTables::SharedTables(SQLite::Database& database, UnreadableRows& unreadable)
+    : unreadable_{unreadable},
+      id_{database, "SELECT contact FROM contact_ids WHERE id = ?"},
       email_{database,
              "SELECT contact FROM contact_emails WHERE email = ? ORDER BY contact LIMIT ?"},
       contact_{database, "SELECT body, engagement FROM contacts WHERE key = ?"},
       live_{database, "SELECT run, body FROM runs_live WHERE contact = ? ORDER BY run"},
-      delivery_{database, "SELECT body FROM deliveries WHERE key = ?"},
+      delivery_{database,
+                "SELECT body, scenario, node, version, state, due, contact FROM deliveries"
+                " WHERE key = ?"},
       request_{database, "SELECT body FROM requests WHERE key = ?"},
-      attempts_{database, "SELECT body FROM attempts WHERE delivery = ? ORDER BY number"} {}
+      attempts_{database, "SELECT body, number FROM attempts WHERE delivery = ? ORDER BY number"} {}
 
 std::optional<ContactKey> SharedTables::holder_of_id(const std::string& id) {
   auto rows = id_(id);
@@ -35,38 +60,89 @@ bool SharedTables::has_id(ContactKey contact) {
 std::optional<Contact> SharedTables::contact(ContactKey key, Engagement* engagement) {
   auto rows = contact_(key);
   if (!rows.next() || rows.bytes(0).empty()) return std::nullopt;
-  if (engagement && !rows.bytes(1).empty()) *engagement = intact(decode_engagement(rows.bytes(1)));
-  return intact(decode_contact(key, rows.bytes(0)));
+  std::optional<Contact> contact;
+  const auto read = [&] {
+    if (engagement && !rows.bytes(1).empty())
+      *engagement = intact(decode_engagement(rows.bytes(1)));
+    contact = intact(decode_contact(key, rows.bytes(0)));
+  };
+  if (!read_row(read, [&] { unreadable_.add({"contacts", name_of("contact", key.value)}); }))
+    throw_unreadable("a row of " + name_of("contact", key.value));
+  return contact;
 }
 
 std::vector<Run> SharedTables::live_runs(ContactKey contact) {
   std::vector<Run> runs;
   auto rows = live_(contact);
-  while (rows.next()) runs.push_back(intact(decode_run({rows.number(0)}, contact, rows.bytes(1))));
+  while (rows.next()) {
+    const RunKey key{rows.number(0)};
+    const auto read = [&] {
+      Run run = intact(decode_run(key, contact, rows.bytes(1)));
+      if (!run.live()) throw_unreadable("the state of a run");
+      runs.push_back(std::move(run));
+    };
+    const auto report = [&] {
+      unreadable_.add({"runs_live", numbers({{"contact", static_cast<std::int64_t>(contact.value)},
+                                             {"run", static_cast<std::int64_t>(key.value)}})});
+    };
+    if (!read_row(read, report)) throw_unreadable("a run of " + name_of("contact", contact.value));
+  }
   return runs;
 }
 
 std::optional<Delivery> SharedTables::delivery(DeliveryKey key) {
   auto rows = delivery_(key);
   if (!rows.next()) return std::nullopt;
-  return intact(decode_delivery(key, rows.bytes(0)));
+  std::optional<Delivery> delivery;
+  const auto read = [&] {
+    Delivery found = intact(decode_delivery(key, rows.bytes(0)));
+    // The queues go by the columns, everything else by the bytes.
+    const DeliveryColumns columns = columns_of(found);
+    const bool same = columns.endpoint.scenario.value == rows.small_number(1) &&
+                      columns.endpoint.node.value == rows.small_number(2) &&
+                      columns.endpoint.version == rows.small_number(3) &&
+                      static_cast<std::uint64_t>(columns.state) == rows.number(4) &&
+                      columns.due.has_value() == !rows.is_null(5) &&
+                      (!columns.due || *columns.due == rows.instant(5)) &&
+                      columns.contact.value == rows.number(6);
+    if (!same) throw_unreadable("a column of a delivery");
+    delivery = std::move(found);
+  };
+  read_row(read, [&] { unreadable_.add(key); });
+  return delivery;
 }
 
 std::shared_ptr<const Request> SharedTables::request(DeliveryKey key) {
   auto rows = request_(key);
   if (!rows.next()) return nullptr;
-  return std::make_shared<const Request>(intact(decode_request(rows.bytes(0))));
+  std::shared_ptr<const Request> request;
+  read_row(
+      [&] { request = std::make_shared<const Request>(intact(decode_request(rows.bytes(0)))); },
+      [&] {
+        unreadable_.add({"requests", name_of("delivery", key.value)});
+      });
+  return request;
 }
 
-std::vector<Attempt> SharedTables::attempts(DeliveryKey delivery) {
+std::vector<Attempt> SharedTables::attempts(DeliveryKey delivery,
+                                            std::vector<std::uint32_t>* unread) {
   std::vector<Attempt> attempts;
   auto rows = attempts_(delivery);
-  while (rows.next()) attempts.push_back(intact(decode_attempt(rows.bytes(0))));
+  while (rows.next()) {
+    const auto report = [&] {
+      unreadable_.add(
+          {"attempts", numbers({{"delivery", static_cast<std::int64_t>(delivery.value)},
+                                {"number", static_cast<std::int64_t>(rows.number(1))}})});
+      if (unread && rows.number(1) <= UINT32_MAX)
+        unread->push_back(static_cast<std::uint32_t>(rows.number(1)));
+    };
+    read_row([&] { attempts.push_back(intact(decode_attempt(rows.bytes(0)))); }, report);
+  }
   return attempts;
 }
 
-Tables::Tables(SQLite::Database& database)
-    : SharedTables{database},
+Tables::Tables(SQLite::Database& database, UnreadableRows& unreadable)
+    : SharedTables{database, unreadable},
       database_{database},
       engagement_{database, "SELECT engagement FROM contacts WHERE key = ?"},
       ledger_{database,
@@ -95,6 +171,9 @@ Tables::Tables(SQLite::Database& database)
                      " WHERE due IS NOT NULL AND (scenario, node, version) > (?, ?, ?)"
                      " ORDER BY scenario, node, version LIMIT 1"},
       meta_{database, "SELECT value FROM meta WHERE name = ?"},
+      last_delivery_{database, "SELECT coalesce(max(key), 0) FROM deliveries WHERE key < ?"},
+      last_run_{database, "SELECT coalesce(max(key), 0) FROM runs WHERE key < ?"},
+      last_contact_{database, "SELECT coalesce(max(key), 0) FROM contacts WHERE key < ?"},
       ended_after_{database,
                    "SELECT key, contact, body FROM runs WHERE key > ? ORDER BY key LIMIT ?"},
       live_after_{database,
@@ -105,15 +184,31 @@ Tables::Tables(SQLite::Database& database)
 std::optional<Engagement> Tables::engagement(ContactKey contact) {
   auto rows = engagement_(contact);
   if (!rows.next() || rows.bytes(0).empty()) return std::nullopt;
-  return intact(decode_engagement(rows.bytes(0)));
+  std::optional<Engagement> engagement;
+  if (!read_row([&] { engagement = intact(decode_engagement(rows.bytes(0))); },
+                [&] {
+                  unreadable_.add({"contacts", name_of("contact", contact.value)});
+                }))
+    throw_unreadable("a row of " + name_of("contact", contact.value));
+  return engagement;
 }
 
 std::vector<LedgerRow> Tables::ledger(ContactKey contact, ScenarioKey scenario,
                                       const EntryKey& key) {
   std::vector<LedgerRow> ledger;
   auto rows = key.empty() ? ledger_(contact, scenario) : keyed_(contact, scenario, key);
-  while (rows.next())
-    ledger.push_back(intact(decode_ledger(scenario, key, rows.number(0) != 0, rows.bytes(1))));
+  while (rows.next()) {
+    const auto report = [&] {
+      unreadable_.add({key.empty() ? "ledger" : "ledger_keyed",
+                       numbers({{"contact", static_cast<std::int64_t>(contact.value)},
+                                {"scenario", scenario.value}})});
+    };
+    const auto read = [&] {
+      ledger.push_back(intact(decode_ledger(scenario, key, rows.number(0) != 0, rows.bytes(1))));
+    };
+    if (!read_row(read, report))
+      throw_unreadable("a ledger row of " + name_of("contact", contact.value));
+  }
   return ledger;
 }
 
@@ -122,19 +217,34 @@ std::vector<LedgerKey> Tables::ledger_of(ContactKey contact) {
   {
     auto rows = ledger_of_(contact);
     while (rows.next())
-      keys.push_back({contact, {rows.small_number(0)}, {}, rows.small_number(1) != 0});
+      read_row(
+          [&] {
+            keys.push_back({contact, {rows.small_number(0)}, {}, rows.number(1) != 0});
+          },
+          [] {});
   }
   auto rows = keyed_of_(contact);
   while (rows.next())
-    keys.push_back(
-        {contact, {rows.small_number(0)}, std::string{rows.bytes(2)}, rows.small_number(1) != 0});
+    read_row(
+        [&] {
+          keys.push_back(
+              {contact, {rows.small_number(0)}, std::string{rows.bytes(2)}, rows.number(1) != 0});
+        },
+        [] {});
   return keys;
 }
 
-std::vector<Run> Tables::ended_runs(ContactKey contact) {
+std::vector<Run> Tables::ended_runs(ContactKey contact, std::vector<RunKey>* unread) {
   std::vector<Run> runs;
   auto rows = ended_(contact);
-  while (rows.next()) runs.push_back(intact(decode_run({rows.number(0)}, contact, rows.bytes(1))));
+  while (rows.next()) {
+    const RunKey key{rows.number(0)};
+    const auto report = [&] {
+      unreadable_.add({"runs", name_of("run", key.value)});
+      if (unread) unread->push_back(key);
+    };
+    read_row([&] { runs.push_back(intact(decode_run(key, contact, rows.bytes(1)))); }, report);
+  }
   return runs;
 }
 
@@ -143,7 +253,12 @@ std::map<RunKey, Run> Tables::ended_runs_after(RunKey after, std::size_t limit) 
   auto rows = ended_after_(after, limit);
   while (rows.next()) {
     const RunKey key{rows.number(0)};
-    runs.emplace_hint(runs.end(), key, intact(decode_run(key, {rows.number(1)}, rows.bytes(2))));
+    // One that cannot be read stands for its place: it is of no scenario.
+    Run& run = runs.emplace_hint(runs.end(), key, Run{})->second;
+    read_row([&] { run = intact(decode_run(key, {rows.number(1)}, rows.bytes(2))); },
+             [&] {
+               unreadable_.add({"runs", name_of("run", key.value)});
+             });
   }
   return runs;
 }
@@ -165,16 +280,31 @@ std::vector<ContactKey> Tables::contacts_with_live_runs(ContactKey after, std::s
 std::vector<DeliveryKey> Tables::pending_of(ContactKey contact) {
   std::vector<DeliveryKey> keys;
   auto rows = pending_(contact);
-  while (rows.next()) keys.push_back({rows.number(0)});
+  while (rows.next())
+    if (!unreadable_.contains(DeliveryKey{rows.number(0)})) keys.push_back({rows.number(0)});
   return keys;
 }
 
 std::optional<EndpointKey> Tables::next_endpoint(const EndpointKey& endpoint) {
-  auto rows = next_endpoint_(endpoint.scenario, endpoint.node, endpoint.version);
-  if (!rows.next()) return std::nullopt;
-  return EndpointKey{.scenario = {rows.small_number(0)},
-                     .node = {rows.small_number(1)},
-                     .version = rows.small_number(2)};
+  // As they stand in the columns: they ascend whatever they are, so the walk ends.
+  std::array<std::int64_t, 3> at{endpoint.scenario.value, endpoint.node.value, endpoint.version};
+  while (true) {
+    auto rows = next_endpoint_(at[0], at[1], at[2]);
+    if (!rows.next()) return std::nullopt;
+    EndpointKey found;
+    for (int i = 0; i < 3; ++i)
+      at[static_cast<std::size_t>(i)] = static_cast<std::int64_t>(rows.number(i));
+    const auto read = [&] {
+      found = {.scenario = {rows.small_number(0)},
+               .node = {rows.small_number(1)},
+               .version = rows.small_number(2)};
+    };
+    const auto report = [&] {
+      unreadable_.add(
+          {"deliveries", numbers({{"scenario", at[0]}, {"node", at[1]}, {"version", at[2]}})});
+    };
+    if (read_row(read, report)) return found;
+  }
 }
 
 std::optional<Hash128> Tables::seen(Date day, std::string_view key) {
@@ -209,7 +339,11 @@ Epochs Tables::epochs() {
   std::string newest;
   if (auto rows = meta_(newest_name); rows.next()) newest = rows.bytes(0);
   std::vector<Epochs::Past> past;
-  if (auto rows = meta_(past_name); rows.next()) past = intact(decode_past_epochs(rows.bytes(0)));
+  if (auto rows = meta_(past_name); rows.next())
+    read_row([&] { past = intact(decode_past_epochs(rows.bytes(0))); },
+             [&] {
+               unreadable_.add({"meta", past_name});
+             });
   return Epochs{std::move(newest), std::move(past)};
 }
 
@@ -221,48 +355,116 @@ std::string Tables::text_apart(TextKey key) {
   return text;
 }
 
+namespace {
+std::uint64_t greatest(Query& of, std::uint64_t below) {
+  auto rows = of(below);
+  return rows.next() ? rows.number(0) : 0;
+}
+}  // namespace
+
+Sequence Tables::last_seq() {
+  const auto noted = meta("last_seq");
+  const bool possible = !noted || *noted < kSequenceMax;
+  if (!possible) unreadable_.add({"meta", "last_seq"});
+  const std::uint64_t below = numbered(kSequenceMax, 0);
+  return std::max({possible ? noted.value_or(0) : 0, greatest(last_delivery_, below) / kOrdinals,
+                   greatest(last_run_, below) / kOrdinals});
+}
+
+ContactKey Tables::last_contact() {
+  const auto noted = meta("last_contact");
+  const bool possible = !noted || *noted < kContactMax;
+  if (!possible) unreadable_.add({"meta", "last_contact"});
+  return {std::max(possible ? noted.value_or(0) : 0, greatest(last_contact_, kContactMax))};
+}
+
 Snapshot Tables::snapshot() {
-  Snapshot snapshot{.last_seq = meta("last_seq").value_or(0),
-                    .last_contact = {meta("last_contact").value_or(0)}};
+  Snapshot snapshot{.last_seq = last_seq(), .last_contact = last_contact()};
   snapshot.epochs = epochs();
 
   Query counters{database_, "SELECT scenario, node, version, test, body FROM counters"};
   for (auto rows = counters(); rows.next();) {
-    const CounterKey key{.scenario = {rows.small_number(0)},
-                         .node = {rows.small_number(1)},
-                         .version = rows.small_number(2),
-                         .test = rows.small_number(3) != 0};
-    snapshot.counters.emplace(key, intact(decode_counters(rows.bytes(4))));
+    const auto read = [&] {
+      const CounterKey key{.scenario = {rows.small_number(0)},
+                           .node = {rows.small_number(1)},
+                           .version = rows.small_number(2),
+                           .test = rows.small_number(3) != 0};
+      snapshot.counters.emplace(key, intact(decode_counters(rows.bytes(4))));
+    };
+    const auto report = [&] {
+      unreadable_.add({"counters", numbers({{"scenario", signed_of(rows.number(0))},
+                                            {"node", signed_of(rows.number(1))},
+                                            {"version", signed_of(rows.number(2))}})});
+    };
+    read_row(read, report);
   }
   Query scenarios{database_, "SELECT key, body FROM scenarios ORDER BY key"};
-  for (auto rows = scenarios(); rows.next();)
-    snapshot.scenarios.push_back(intact(decode_scenario({rows.small_number(0)}, rows.bytes(1))));
+  for (auto rows = scenarios(); rows.next();) {
+    const auto read = [&] {
+      const ScenarioKey key{rows.small_number(0)};
+      ScenarioRecord record = intact(decode_scenario(key, rows.bytes(1)));
+      const bool known = std::ranges::any_of(
+          snapshot.scenarios, [&](const ScenarioRecord& one) { return one.id == record.id; });
+      if (record.id.empty() || known) throw_unreadable("the id of a scenario");
+      snapshot.scenarios.push_back(std::move(record));
+    };
+    read_row(read, [&] {
+      unreadable_.add({"scenarios", numbers({{"scenario", signed_of(rows.number(0))}})});
+      // Its number stays taken, since rows of it may be left.
+      if (rows.number(0) > 0 && rows.number(0) < UINT32_MAX)
+        snapshot.scenarios.push_back({.key = {static_cast<std::uint32_t>(rows.number(0))},
+                                      .id = "unreadable-" + std::to_string(rows.number(0)),
+                                      .state = ScenarioState::Archived,
+                                      .deleted = true});
+    });
+  }
   // A view from outside may read a folder that only older programs have opened.
   const int schema = database_.execAndGet("PRAGMA user_version").getInt();
   Query versions{database_, std::string{"SELECT scenario, version, created, text, "} +
                                 (schema >= 3 ? "format, " : "1, ") + (schema >= 4 ? "apart" : "0") +
                                 " FROM versions ORDER BY scenario, version"};
-  for (auto rows = versions(); rows.next();)
-    snapshot.versions.push_back({.scenario = {rows.small_number(0)},
-                                 .version = rows.small_number(1),
-                                 .text = std::string{rows.bytes(3)},
-                                 .created = rows.instant(2),
-                                 .format = rows.small_number(4),
-                                 .apart = {rows.small_number(5)}});
-  for (VersionRecord& version : snapshot.versions) {
-    if (!version.apart) continue;
-    snapshot.last_text = std::max(snapshot.last_text, version.apart);
-    version.text = text_apart(version.apart);
+  for (auto rows = versions(); rows.next();) {
+    const auto read = [&] {
+      const ScenarioKey key{rows.small_number(0)};
+      VersionRecord record{.scenario = key,
+                           .version = rows.small_number(1),
+                           .text = std::string{rows.bytes(3)},
+                           .created = rows.instant(2),
+                           .format = rows.small_number(4),
+                           .apart = {rows.small_number(5)}};
+      if (record.version == 0 || record.format == 0 || record.format > kNewestFormat)
+        throw_unreadable("a number of a version");
+      if (record.apart) {
+        record.text = text_apart(record.apart);
+        if (record.text.empty()) throw_unreadable("the text of a version");
+        snapshot.last_text = std::max(snapshot.last_text, record.apart);
+      }
+      snapshot.versions.push_back(std::move(record));
+    };
+    read_row(read, [&] {
+      unreadable_.add({"versions", numbers({{"scenario", signed_of(rows.number(0))},
+                                            {"version", signed_of(rows.number(1))}})});
+    });
   }
   Query tokens{database_, "SELECT sha256, body FROM tokens ORDER BY sha256"};
-  for (auto rows = tokens(); rows.next();)
-    snapshot.tokens.push_back(intact(decode_token(std::string{rows.bytes(0)}, rows.bytes(1))));
+  for (auto rows = tokens(); rows.next();) {
+    const std::string hash{rows.bytes(0)};
+    read_row([&] { snapshot.tokens.push_back(intact(decode_token(hash, rows.bytes(1)))); },
+             [&] {
+               unreadable_.add({"tokens", "SHA-256 " + hash.substr(0, 12) + "…"});
+             });
+  }
   if (schema < 2) return snapshot;
   Query admin{database_, "SELECT kind, name, content FROM admin ORDER BY kind, name"};
-  for (auto rows = admin(); rows.next();)
-    snapshot.admin.push_back({.kind = static_cast<AdminKind>(rows.small_number(0)),
+  for (auto rows = admin(); rows.next();) {
+    if (rows.number(0) > static_cast<std::uint64_t>(AdminKind::Setting)) {
+      unreadable_.add({"admin", numbers({{"kind", signed_of(rows.number(0))}})});
+      continue;
+    }
+    snapshot.admin.push_back({.kind = static_cast<AdminKind>(rows.number(0)),
                               .name = std::string{rows.bytes(1)},
                               .content = std::string{rows.bytes(2)}});
+  }
   return snapshot;
 }
 

@@ -12,22 +12,31 @@
 #include "engine/store/database.h"
 #include "engine/store/overlay.h"
 #include "engine/store/store.h"
+#include "engine/store/unreadable.h"
 
 namespace onward {
 /// Reads that the store and its readers share.
 class SharedTables {
  public:
-  explicit SharedTables(SQLite::Database& database);
+  /// What cannot be read is added to `unreadable`, which must outlive this.
+  SharedTables(SQLite::Database& database, UnreadableRows& unreadable);
 
   std::optional<ContactKey> holder_of_id(const std::string& id);
   /// Oldest first.
   std::vector<ContactKey> holders_of_email(const std::string& email, std::size_t limit);
   bool has_id(ContactKey contact);
+  // These two throw where a row of the contact cannot be read, so that nothing of it is taken for
+  // whole.
   std::optional<Contact> contact(ContactKey key, Engagement* engagement);
   std::vector<Run> live_runs(ContactKey contact);
+  // These leave out what cannot be read: nothing, or a null request, is as if there was none.
   std::optional<Delivery> delivery(DeliveryKey key);
   std::shared_ptr<const Request> request(DeliveryKey key);
-  std::vector<Attempt> attempts(DeliveryKey delivery);
+  /// `unread` gets the numbers of those that cannot be read; may be null.
+  std::vector<Attempt> attempts(DeliveryKey delivery, std::vector<std::uint32_t>* unread = nullptr);
+
+ protected:
+  UnreadableRows& unreadable_;
 
  private:
   Query id_, email_, contact_, live_, delivery_, request_, attempts_;
@@ -36,13 +45,14 @@ class SharedTables {
 /// Further reads of the one that writes.
 class Tables : public SharedTables {
  public:
-  explicit Tables(SQLite::Database& database);
+  Tables(SQLite::Database& database, UnreadableRows& unreadable);
 
   std::optional<Engagement> engagement(ContactKey contact);
   /// The rows of (contact, scenario, key), live before test.
   std::vector<LedgerRow> ledger(ContactKey contact, ScenarioKey scenario, const EntryKey& key);
   std::vector<LedgerKey> ledger_of(ContactKey contact);
-  std::vector<Run> ended_runs(ContactKey contact);
+  /// `unread` gets the keys of those that cannot be read; may be null.
+  std::vector<Run> ended_runs(ContactKey contact, std::vector<RunKey>* unread = nullptr);
   /// In order, whatever their scenario.
   std::map<RunKey, Run> ended_runs_after(RunKey after, std::size_t limit);
   std::vector<DeliveryKey> requests_after(DeliveryKey after, std::size_t limit);
@@ -54,8 +64,10 @@ class Tables : public SharedTables {
   void deliveries_of(ScenarioKey scenario, NodeNumber node, DeliveryState state, DeliveryKey after,
                      Take take) {
     auto rows = of_node_(scenario, node, state, after);
-    while (rows.next())
-      if (!take(DeliveryKey{rows.number(0)})) return;
+    while (rows.next()) {
+      const DeliveryKey key{rows.number(0)};
+      if (!unreadable_.contains(key) && !take(key)) return;
+    }
   }
 
   /// Walks over timers from `from` on, in order, until `take` returns false.
@@ -63,6 +75,11 @@ class Tables : public SharedTables {
   void timers(const Timer& from, Take take) {
     auto rows = timers_(from.at, from.contact, from.key.kind, from.key.subject);
     while (rows.next()) {
+      if (rows.number(2) > static_cast<std::uint64_t>(TimerKind::RunRecheck)) {
+        unreadable_.add({"timers", "kind " + std::to_string(rows.number(2)) + ", contact " +
+                                       std::to_string(rows.number(1))});
+        continue;
+      }
       const Timer timer{.at = rows.instant(0),
                         .contact = {rows.number(1)},
                         .key = {static_cast<TimerKind>(rows.number(2)), rows.number(3)}};
@@ -73,8 +90,10 @@ class Tables : public SharedTables {
   template <class Take>
   void due(const EndpointKey& endpoint, Instant from, Take take) {
     auto rows = due_(endpoint.scenario, endpoint.node, endpoint.version, from);
-    while (rows.next())
-      if (!take(DueDelivery{.due = rows.instant(0), .delivery = {rows.number(1)}})) return;
+    while (rows.next()) {
+      const DueDelivery due{.due = rows.instant(0), .delivery = {rows.number(1)}};
+      if (!unreadable_.contains(due.delivery) && !take(due)) return;
+    }
   }
   /// The first endpoint after `endpoint` that has a queue.
   std::optional<EndpointKey> next_endpoint(const EndpointKey& endpoint);
@@ -91,11 +110,16 @@ class Tables : public SharedTables {
   Snapshot snapshot();
   Epochs epochs();
   std::optional<std::uint64_t> meta(const std::string& name);
+  /// Marks of what was used so far. One that is missing or impossible is made up from the greatest
+  /// keys in the tables.
+  Sequence last_seq();
+  ContactKey last_contact();
 
  private:
   SQLite::Database& database_;
   Query engagement_, ledger_, keyed_, ledger_of_, keyed_of_, ended_, pending_, of_node_, timers_,
-      due_, next_endpoint_, meta_, ended_after_, live_after_, requests_after_;
+      due_, next_endpoint_, meta_, last_delivery_, last_run_, last_contact_, ended_after_,
+      live_after_, requests_after_;
   std::map<Date, Query> seen_;
 };
 

@@ -254,8 +254,8 @@ TEST_CASE("an ended run is kept without its event", "[store][codec]") {
 TEST_CASE("damaged bytes are an error that says so, never a crash", "[store][codec]") {
   const auto error = decode_contact({1}, "\x07garbage");
   REQUIRE(!error);
-  CHECK(error.error().kind == ErrorKind::Io);
-  CHECK(error.error().code == "damaged");
+  CHECK(error.error().kind == ErrorKind::Internal);
+  CHECK(error.error().code == "unreadable_row");
   CHECK(!decode_contact({1}, bytes_of(a_contact(1)) + "x"));
 
   damage(bytes_of(a_contact(1, "c1", "ada@example.org")));

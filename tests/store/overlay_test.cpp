@@ -45,8 +45,9 @@ class Unfolded {
 
  public:
   Overlay overlay;
-  Tables tables{database_};
-  Newest newest{overlay, tables};
+  UnreadableRows unreadable;
+  Tables tables{database_, unreadable};
+  Newest newest{overlay, tables, unreadable};
 };
 
 Delivery delivery_of(std::uint64_t number, DeliveryState state) {

@@ -18,6 +18,7 @@ constexpr const char* kPutBack =
     "No server starts on it. Put back what is missing; else keep this folder, and restore the "
     "newest backup into another one.";
 constexpr std::size_t kDifferencesShown = 5;
+constexpr std::size_t kRowsShown = 20;
 constexpr Duration kClockBack = std::chrono::minutes{1};
 
 std::string plural(std::uint64_t count, std::string_view one, std::string_view many) {
@@ -45,11 +46,22 @@ class StoreExamination {
       fault("rows", rows.error().message, kRestore);
       return std::move(found_);
     }
-    sound("rows",
-          fmt::format("{}, {}, {}, {} can be read", plural(rows->contacts, "contact", "contacts"),
-                      plural(rows->live_runs, "run under way", "runs under way"),
-                      plural(rows->pending, "pending request", "pending requests"),
-                      plural(rows->timers, "timer", "timers")));
+    if (rows->unreadable_count > 0) {
+      std::vector<std::string> shown = rows->unreadable;
+      if (shown.size() > kRowsShown) shown.resize(kRowsShown);
+      fault("rows",
+            fmt::format("{}: {}{}",
+                        plural(rows->unreadable_count, "row cannot be read", "rows cannot be read"),
+                        fmt::join(shown, "; "), rows->unreadable_count > shown.size() ? "; …" : ""),
+            "A server goes on without them: inputs of a contact with such a row are refused as "
+            "unreadable_row, such a request is not sent. Keep this folder, and restore the newest "
+            "backup into another one.");
+    } else
+      sound("rows",
+            fmt::format("{}, {}, {}, {} can be read", plural(rows->contacts, "contact", "contacts"),
+                        plural(rows->live_runs, "run under way", "runs under way"),
+                        plural(rows->pending, "pending request", "pending requests"),
+                        plural(rows->timers, "timer", "timers")));
     numbers(*snapshot, *rows);
     requests(*snapshot, *rows);
     runs(*rows);
