@@ -153,7 +153,7 @@ struct Engine::HandWork {
 
 void Engine::by_hand(ByHand act, const DeliveryQuery& which, bool dry_run, const std::string& who,
                      Done<Result<ByHandAnswer>> done) {
-  if (const auto known = book_.info(which.scenario, /*with_text=*/false); !known)
+  if (const auto known = book_.info(which.scenario); !known)
     return done(tl::make_unexpected(known.error()));
   const ScenarioRecord* record = book_.find(which.scenario);
   std::vector<DeliveryState> states{DeliveryState::Failed, DeliveryState::Cancelled};

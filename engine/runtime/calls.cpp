@@ -157,7 +157,7 @@ Result<std::optional<ApplyAnswer>> Engine::apply(Authored& made, const Moves* mo
   if (pass) scenario_passes_[pass->name()] = std::move(*pass);
   // It is applied, whatever comes of its times: a fault there is the store's, and ends the engine.
   if (Status done = take_transitions(); !done) fault_ = done.error();
-  auto info = book_.info(id, /*with_text=*/false);
+  auto info = book_.info(id);
   if (!info) return tl::make_unexpected(std::move(info.error()));
   answer.scenario = std::move(*info);
   if (answer.changed)
@@ -199,7 +199,7 @@ Result<std::optional<ScenarioInfo>> Engine::duplicate(Authored& made, const std:
   if (Status done = commit_change(std::move(applied->change), std::move(switches)); !done)
     return tl::make_unexpected(done.error());
   log_changes({activity});
-  auto copy = info(new_id, /*with_text=*/false);
+  auto copy = info(new_id);
   if (!copy) return tl::make_unexpected(std::move(copy.error()));
   return Answer{std::move(*copy)};
 }
@@ -207,7 +207,7 @@ Result<std::optional<ScenarioInfo>> Engine::duplicate(Authored& made, const std:
 namespace {
 Result<ScenarioInfo> changed(const Engine& engine, const std::string& id, const Status& done) {
   if (!done) return tl::make_unexpected(done.error());
-  return engine.info(id, /*with_text=*/false);
+  return engine.info(id);
 }
 
 /// "test mode for jane@example.org, joe@example.org"
@@ -255,7 +255,7 @@ Result<ScenarioInfo> Engine::archive(const std::string& id, bool with_pending,
   if (const Status done = commit_change(*change, std::move(admin)); !done)
     return changed(*this, id, done);
   log_changes(change->activity);
-  if (!with_pending) return info(id, /*with_text=*/false);
+  if (!with_pending) return info(id);
   // Nothing more is sent. The first piece is done at once, which is all of it where little is
   // pending; the others follow between two batches.
   scenario_passes_[pass.name()] = pass;
@@ -268,7 +268,7 @@ Result<ScenarioInfo> Engine::archive(const std::string& id, bool with_pending,
 Result<ScenarioInfo> Engine::remove_draft(const std::string& id, const std::string& who) {
   auto change = book_.remove_draft(id);
   if (!change) return tl::make_unexpected(std::move(change.error()));
-  auto info = book_.info(id, /*with_text=*/false);
+  auto info = book_.info(id);
   change->activity.push_back(activity_of("scenario.deleted", id, who));
   if (Status done = commit_change(*change); !done) return tl::make_unexpected(done.error());
   log_changes(change->activity);

@@ -91,10 +91,13 @@ Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<Store> store, const
   if (!snapshot) return tl::make_unexpected(std::move(snapshot.error()));
   auto endpoints = store->due_endpoints();
   if (!endpoints) return tl::make_unexpected(std::move(endpoints.error()));
+  auto reader = store->open_reader();
+  if (!reader) return tl::make_unexpected(std::move(reader.error()));
+  auto texts = std::make_shared<VersionTexts>(std::move(*reader));
   auto vault = Vault::open({.path = options.key_file, .own = options.own_key_file});
   if (!vault) return tl::make_unexpected(std::move(vault.error()));
-  std::unique_ptr<Engine> engine{
-      new Engine(std::move(store), kinds, sink, clock, options, *snapshot, std::move(*vault))};
+  std::unique_ptr<Engine> engine{new Engine(std::move(store), kinds, sink, clock, options,
+                                            *snapshot, std::move(texts), std::move(*vault))};
   engine->dispatcher_.restore(*endpoints);
   if (Status done = engine->finish_rekey(); !done) return tl::make_unexpected(done.error());
   engine->restore_switches(*snapshot);
@@ -107,7 +110,7 @@ Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<Store> store, const
 
 Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySink& sink,
                const Clock& clock, const RuntimeOptions& options, const Snapshot& snapshot,
-               Vault vault)
+               std::shared_ptr<VersionTexts> texts, Vault vault)
     : store_{std::move(store)},
       sink_{sink},
       clock_{clock},
@@ -119,7 +122,7 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       counters_{snapshot.counters},
       tokens_{std::make_shared<const TokenBook>(snapshot.tokens)},
       secrets_{std::move(vault), snapshot},
-      book_{kinds, snapshot, [this](const LogRecord& record) { log(record); }},
+      book_{kinds, snapshot, std::move(texts), [this](const LogRecord& record) { log(record); }},
       passes_{snapshot.admin},
       dispatcher_{{.endpoint = options.endpoint_window, .total = options.window}},
       recent_{std::make_shared<RecentLog>(clock.now())},

@@ -212,7 +212,7 @@ class Engine {
   void adopt_version(const VersionName& name, std::shared_ptr<const Scenario> scenario);
   /// Begins it; the pieces are done by `work`.
   Result<ScenarioInfo> purge(const std::string& id, const std::string& who = {});
-  Result<ScenarioInfo> info(const std::string& id, bool with_text) const;
+  Result<ScenarioInfo> info(const std::string& id) const;
   std::vector<ScenarioInfo> scenarios() const;
   Result<ScenarioInfo> activate(const std::string& id,
                                 const std::optional<std::vector<std::string>>& test_emails,
@@ -279,7 +279,8 @@ class Engine {
 
  private:
   Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySink& sink,
-         const Clock& clock, const RuntimeOptions& options, const Snapshot& snapshot, Vault vault);
+         const Clock& clock, const RuntimeOptions& options, const Snapshot& snapshot,
+         std::shared_ptr<VersionTexts> texts, Vault vault);
 
   Status work_on(std::span<Job> jobs, std::vector<AttemptResult> results);
   Status take_inputs(std::span<Job> jobs, std::vector<AttemptResult>& results);

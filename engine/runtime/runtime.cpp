@@ -425,6 +425,7 @@ Status Runtime::stop(Duration patience) {
   impl_->engine->abandon({ErrorKind::Unavailable, "stopping", "the server is stopping"});
   impl_->releases->stop();
   impl_->reader.reset();
+  impl_->engine->book().texts().close();
   if (std::string reason = failure(); !reason.empty())
     return fail(ErrorKind::Io, "engine_stopped", std::move(reason));
   Status folded = impl_->engine->fold();

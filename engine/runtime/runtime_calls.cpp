@@ -188,6 +188,23 @@ Status Runtime::contact(ContactName who, Done<Result<ContactAnswer>> done) {
 
 // ---- scenarios ----
 
+/// Engine thread. The reader thread fetches the text of `version` and answers.
+template <class Found>
+void Runtime::Impl::add_text(Engine& of, Result<Found> found, Version version,
+                             const Done<Result<Found>>& done) {
+  if (!found) return done(std::move(found));
+  const ScenarioKey scenario = of.book().find(found->id)->key;
+  reader->ask([&log = options.log, found = std::move(*found), scenario, version,
+               done](StoreReader& from) mutable {
+    done(guarded("reader.query", log, [&]() -> Result<Found> {
+      auto text = text_of_version(from, scenario, version);
+      if (!text) return tl::make_unexpected(std::move(text.error()));
+      found.text = std::move(*text);
+      return std::move(found);
+    }));
+  });
+}
+
 Status Runtime::purge(std::string id, Done<Result<ScenarioInfo>> done, std::string who) {
   return impl_->call_after(id, std::move(done),
                            [id, who = std::move(who)](Engine& of) { return of.purge(id, who); });
@@ -195,8 +212,12 @@ Status Runtime::purge(std::string id, Done<Result<ScenarioInfo>> done, std::stri
 
 Status Runtime::version_text(std::string id, Version version, Done<Result<VersionText>> done) {
   return impl_->call(
-      asking(impl_->showing(), std::move(done),
-             [id = std::move(id), version](Engine& of) { return of.book().text(id, version); }));
+      [impl = impl_.get(), id = std::move(id), version, done](Engine& of) -> Status {
+        auto found = of.guarded("engine.call", [&] { return of.book().version(id, version); });
+        impl->add_text(of, std::move(found), version, done);
+        return {};
+      },
+      refusing(done));
 }
 
 Status Runtime::activate(std::string id, std::optional<std::vector<std::string>> test_emails,
@@ -357,9 +378,14 @@ Status Runtime::resume_runs(RunQuery which, Done<Result<std::size_t>> done, std:
 }
 
 Status Runtime::scenario(std::string id, Done<Result<ScenarioInfo>> done) {
-  return impl_->call(asking(impl_->showing(), std::move(done), [id = std::move(id)](Engine& of) {
-    return of.info(id, /*with_text=*/true);
-  }));
+  return impl_->call(
+      [impl = impl_.get(), id = std::move(id), done](Engine& of) -> Status {
+        auto info = of.guarded("engine.call", [&] { return of.info(id); });
+        const Version newest = info ? info->version : 0;
+        impl->add_text(of, std::move(info), newest, done);
+        return {};
+      },
+      refusing(done));
 }
 
 Status Runtime::scenarios(Done<Result<std::vector<ScenarioInfo>>> done) {

@@ -117,6 +117,8 @@ struct Runtime::Impl final : DeliverySink {
   std::shared_ptr<const Scenario> look_up(const VersionName& name);
   void read_wanted();
   std::shared_ptr<const ScenarioBook> shown_book() const;
+  template <class Found>
+  void add_text(Engine& of, Result<Found> found, Version version, const Done<Result<Found>>& done);
   Status read(bool fresh, Refused refused,
               std::function<void(StoreReader&, const Directory&)> query);
   void take_response_room(AttemptResult& result);

@@ -99,8 +99,9 @@ const NodeNames::Named* NodeNames::find(NodeNumber number) const {
 
 // ---- the book ----
 
-ScenarioBook::ScenarioBook(const NodeKinds& kinds, const Snapshot& snapshot, LogSink log)
-    : kinds_{kinds}, log_{std::move(log)} {
+ScenarioBook::ScenarioBook(const NodeKinds& kinds, const Snapshot& snapshot,
+                           std::shared_ptr<VersionTexts> texts, LogSink log)
+    : kinds_{kinds}, texts_{std::move(texts)}, log_{std::move(log)} {
   std::map<ScenarioKey, Entry> entries;
   for (const ScenarioRecord& record : snapshot.scenarios) {
     Entry& entry = entries[record.key];
@@ -193,9 +194,10 @@ Result<Authored> ScenarioBook::author(std::string id, std::string text, RulesFor
   if (entry != nullptr) {
     made.key = entry->record->key;
     made.newest = entry->record->newest;
-    const VersionRecord& newest = *entry->versions.at(made.newest);
-    made.unchanged = newest.text == made.text;
-    if (made.unchanged) made.format = newest.format;
+    const auto stored = text_of(*entry, made.newest);
+    if (!stored) return tl::make_unexpected(stored.error());
+    made.unchanged = *stored == made.text;
+    if (made.unchanged) made.format = entry->versions.at(made.newest)->format;
   }
   auto loaded = read(made.id, made.text, made.format, made.unchanged || of_stored);
   if (!loaded) return tl::make_unexpected(std::move(loaded.error()));
@@ -242,7 +244,7 @@ Result<ScenarioBook::Applied> ScenarioBook::apply(Authored made, Instant now) co
   if (made.refused) return applied;
   applied.answer.created = entry == nullptr;
   if (made.unchanged) {
-    applied.answer.scenario = info_of(*entry, false);
+    applied.answer.scenario = info_of(*entry);
     return applied;
   }
 
@@ -398,7 +400,8 @@ Result<Authored> ScenarioBook::author_copy(std::string_view id, const std::strin
   const Entry& original = *entry_of(id);
   const Version newest = original.record->newest;
   const VersionRecord& record = *original.versions.at(newest);
-  auto text = with_scenario_id(record.text, new_id);
+  auto text = text_of(original, newest);
+  if (text) text = with_scenario_id(*text, new_id);
   if (!text) return tl::make_unexpected(text.error());
   auto made = author(new_id, std::move(*text), record.format, /*of_stored=*/true);
   if (!made) return made;
@@ -447,6 +450,7 @@ void ScenarioBook::adopt(BookChange change) {
       entry.sizes[version.version] = change.built->nodes.size();
     }
     const Version number = version.version;
+    std::string{}.swap(version.text);
     entry.versions[number] = std::make_shared<const VersionRecord>(std::move(version));
     replace(std::move(entry));
   }
@@ -501,7 +505,6 @@ void ScenarioBook::adopt(const VersionName& name, std::shared_ptr<const Scenario
 std::shared_ptr<const Scenario> ScenarioBook::build(const Entry& entry, Version version) const {
   const auto record = entry.versions.find(version);
   if (record == entry.versions.end()) return nullptr;
-  const std::string& text = record->second->text;
   const auto unreadable = [&](std::string_view why) {
     if (is_first(&Logged::unreadable, entry, version))
       log_({"scenario.unreadable",
@@ -515,11 +518,13 @@ std::shared_ptr<const Scenario> ScenarioBook::build(const Entry& entry, Version 
         fmt::format("it was checked by the rules of format {}, and this program knows "
                     "formats 1 to {}; use a newer Onward",
                     format, kNewestFormat));
-  const WorkGuard guard{working_, work_item_of_text(text), entry.record->id};
+  const auto text = text_of(entry, version);
+  if (!text) return unreadable(text.error().message);
+  const WorkGuard guard{working_, work_item_of_text(*text), entry.record->id};
   if (guard.is_poison()) return unreadable(poison_message("this text"));
   auto loaded = guarded("scenario.build", log_, [&] {
     Loaded made =
-        load_scenario(text, kinds_, {.check_tests = false, .stored = true, .format = format});
+        load_scenario(*text, kinds_, {.check_tests = false, .stored = true, .format = format});
     std::vector<std::pair<std::string, NodeNumber>> numbers = entry.record->nodes;
     if (made.scenario) made.scenario->number_nodes(numbers);
     return made;
@@ -636,7 +641,7 @@ std::shared_ptr<const NodeNames> ScenarioBook::names(ScenarioKey key) const {
   return id == ids_.end() ? nullptr : names(id->second);
 }
 
-ScenarioInfo ScenarioBook::info_of(const Entry& entry, bool with_text) const {
+ScenarioInfo ScenarioBook::info_of(const Entry& entry) const {
   const ScenarioRecord& record = *entry.record;
   ScenarioInfo info{.id = record.id,
                     .state = record.state,
@@ -657,20 +662,34 @@ ScenarioInfo ScenarioBook::info_of(const Entry& entry, bool with_text) const {
   info.next = next_of(entry);
   if (const auto built = entry.built.find(record.newest); built != entry.built.end())
     info.title = built->second->title;
-  if (with_text) info.text = entry.versions.at(record.newest)->text;
   return info;
 }
 
-Result<ScenarioInfo> ScenarioBook::info(std::string_view id, bool with_text) const {
+Result<ScenarioInfo> ScenarioBook::info(std::string_view id) const {
   const auto entry = known(id);
   if (!entry) return tl::make_unexpected(entry.error());
-  return info_of(**entry, with_text);
+  return info_of(**entry);
+}
+
+Result<std::string> ScenarioBook::text_of(const Entry& entry, Version version) const {
+  return texts_->read(entry.record->key, version);
+}
+
+ScenarioBook::Held ScenarioBook::held() const {
+  Held held;
+  for (const auto& [id, entry] : entries_) {
+    held.built += entry->built.size();
+    for (const auto& [version, record] : entry->versions)
+      held.text_bytes +=
+          record->text.capacity() < sizeof(std::string) ? 0 : record->text.capacity();
+  }
+  return held;
 }
 
 std::vector<ScenarioInfo> ScenarioBook::list() const {
   std::vector<ScenarioInfo> infos;
   for (const auto& [id, entry] : entries_)
-    if (!entry->record->deleted) infos.push_back(info_of(*entry, false));
+    if (!entry->record->deleted) infos.push_back(info_of(*entry));
   return infos;
 }
 

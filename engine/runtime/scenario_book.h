@@ -21,6 +21,7 @@
 #include "engine/core/node.h"
 #include "engine/core/stats.h"
 #include "engine/runtime/runtime.h"
+#include "engine/runtime/version_texts.h"
 #include "engine/secrets/stored_secret.h"
 #include "engine/store/store.h"
 
@@ -113,12 +114,14 @@ VersionsInUse versions_in_use(const Counters& counters);
 
 /// A value: the engine thread owns the one that changes, and gives out copies, which cost a pointer
 /// a scenario and may be asked by any thread. Whatever reads a text says so: it is not to be called
-/// on the engine thread while that serves others.
+/// on the engine thread while that serves others. Texts are in the store alone; what is built stays
+/// in memory while `catalog` needs it.
 class ScenarioBook {
  public:
   /// `log` gets an event for a stored version that this program cannot read, and for one that
   /// newer rules would refuse, once each; by any thread.
-  ScenarioBook(const NodeKinds& kinds, const Snapshot& snapshot, LogSink log);
+  ScenarioBook(const NodeKinds& kinds, const Snapshot& snapshot,
+               std::shared_ptr<VersionTexts> texts, LogSink log);
 
   struct Applied {
     ApplyAnswer answer;
@@ -198,7 +201,7 @@ class ScenarioBook {
   /// Null where there is no such scenario.
   std::shared_ptr<const NodeNames> names(std::string_view id) const;
   std::shared_ptr<const NodeNames> names(ScenarioKey key) const;
-  Result<ScenarioInfo> info(std::string_view id, bool with_text) const;
+  Result<ScenarioInfo> info(std::string_view id) const;
   std::vector<ScenarioInfo> list() const;
   /// How many nodes a version has is 0 until it was adopted.
   Result<ScenarioVersions> versions(std::string_view id, const Counters& counters) const;
@@ -207,7 +210,17 @@ class ScenarioBook {
   /// The number of nodes of a version; 0 where it cannot be read. Reads texts.
   std::size_t size_of(const VersionName& name) const;
   void adopt_sizes(std::string_view id, const std::map<Version, std::size_t>& sizes);
-  Result<VersionText> text(std::string_view id, Version version) const;
+  /// A version without its text.
+  Result<VersionText> version(std::string_view id, Version version) const;
+  /// The text of a version. Reads texts.
+  Result<std::string> text(std::string_view id, Version version) const;
+  /// What is in memory of all versions.
+  struct Held {
+    std::size_t built = 0;  ///< Versions.
+    std::size_t text_bytes = 0;
+  };
+  Held held() const;
+  VersionTexts& texts() const { return *texts_; }
   /// `scenario`: the version that is asked for (of 0: the newest), which only the caller can read
   /// where it is not built; may be null.
   Result<ScenarioStats> stats(std::string_view id, Version version, const Counters& counters,
@@ -234,7 +247,7 @@ class ScenarioBook {
   struct Entry {
     std::shared_ptr<const ScenarioRecord> record;
     std::shared_ptr<const NodeNames> names;
-    std::map<Version, std::shared_ptr<const VersionRecord>> versions;
+    std::map<Version, std::shared_ptr<const VersionRecord>> versions;  // without their texts
     std::map<Version, std::shared_ptr<const Scenario>> built;
     std::set<Version> unreadable;          // found out by trying
     std::map<Version, std::size_t> sizes;  // nodes, once they have been counted
@@ -257,7 +270,8 @@ class ScenarioBook {
                       Version version, NodeNumber node) const;
   std::vector<std::string> stranded(const Entry& entry, Version newest, const Moves& moves,
                                     const RunCensus& census) const;
-  ScenarioInfo info_of(const Entry& entry, bool with_text) const;
+  ScenarioInfo info_of(const Entry& entry) const;
+  Result<std::string> text_of(const Entry& entry, Version version) const;
   StatsSide side(const Entry& entry, const Counters& counters, bool test, Version version,
                  const Scenario* scenario) const;
   std::shared_ptr<const Scenario> build(const Entry& entry, Version version) const;
@@ -266,6 +280,7 @@ class ScenarioBook {
                     const std::vector<Diagnostic>& found) const;
 
   const NodeKinds& kinds_;
+  std::shared_ptr<VersionTexts> texts_;
   LogSink log_;
   std::map<std::string, std::shared_ptr<const Entry>, std::less<>> entries_;  // by id
   std::map<ScenarioKey, std::string> ids_;

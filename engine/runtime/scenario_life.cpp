@@ -339,7 +339,7 @@ Status Engine::end_purge(const ScenarioPass& pass) {
 // ---- calls ----
 
 Result<ScenarioInfo> Engine::purge(const std::string& id, const std::string& who) {
-  auto info = book_.info(id, /*with_text=*/false);
+  auto info = book_.info(id);
   if (!info) return info;
   if (info->state != ScenarioState::Archived)
     return fail(ErrorKind::Conflict, "not_archived",
@@ -347,7 +347,7 @@ Result<ScenarioInfo> Engine::purge(const std::string& id, const std::string& who
                             to_string(info->state)));
   const ScenarioRecord& record = *book_.find(id);
   if (record.purged || scenario_passes_.contains(pass_name(ScenarioPass::Kind::Purge, id)))
-    return this->info(id, /*with_text=*/false);
+    return this->info(id);
   if (const std::int64_t pending = pending_of(counters_, record.key); pending > 0)
     return fail(ErrorKind::Conflict, "requests_pending",
                 fmt::format("{} of its requests {} still pending: wait for {}, or take {} back by "
@@ -364,7 +364,7 @@ Result<ScenarioInfo> Engine::purge(const std::string& id, const std::string& who
     return tl::make_unexpected(done.error());
   log_changes(begun);
   scenario_passes_[pass.name()] = pass;
-  return this->info(id, /*with_text=*/false);
+  return this->info(id);
 }
 
 Result<ScenarioPlan> Engine::plan(const std::string& id, const std::string& text,
@@ -404,8 +404,8 @@ void Engine::complete(ScenarioInfo& info) const {
   }
 }
 
-Result<ScenarioInfo> Engine::info(const std::string& id, bool with_text) const {
-  auto info = book_.info(id, with_text);
+Result<ScenarioInfo> Engine::info(const std::string& id) const {
+  auto info = book_.info(id);
   if (info) complete(*info);
   return info;
 }

@@ -280,8 +280,12 @@ Result<ScenarioPlan> ScenarioBook::plan(const std::string& id, const std::string
 
   Diagnostics ignored;
   const auto after = read_yaml(text, ignored);
-  const auto before = entry == nullptr ? std::optional<Tree>{Tree{}}
-                                       : read_yaml(entry->versions.at(made->newest)->text, ignored);
+  auto before = std::optional<Tree>{Tree{}};
+  if (entry != nullptr) {
+    const auto stored = text_of(*entry, made->newest);
+    if (!stored) return tl::make_unexpected(stored.error());
+    before = read_yaml(*stored, ignored);
+  }
   if (before && after) plan.diff = diff_scenarios(*before, *after, kinds_);
   if (entry == nullptr || plan.refused || made->built == nullptr) return plan;
 
@@ -364,7 +368,13 @@ void ScenarioBook::adopt_sizes(std::string_view id, const std::map<Version, std:
   replace(std::move(entry));
 }
 
-Result<VersionText> ScenarioBook::text(std::string_view id, Version version) const {
+Result<std::string> ScenarioBook::text(std::string_view id, Version version) const {
+  const auto found = this->version(id, version);
+  if (!found) return tl::make_unexpected(found.error());
+  return text_of(*entry_of(id), version);
+}
+
+Result<VersionText> ScenarioBook::version(std::string_view id, Version version) const {
   const auto found = known(id);
   if (!found) return tl::make_unexpected(found.error());
   const Entry& entry = **found;
@@ -376,7 +386,6 @@ Result<VersionText> ScenarioBook::text(std::string_view id, Version version) con
   return VersionText{.id = entry.record->id,
                      .version = version,
                      .created = row->second->created,
-                     .format = row->second->format,
-                     .text = row->second->text};
+                     .format = row->second->format};
 }
 }  // namespace onward

@@ -138,7 +138,7 @@ Status Engine::check_secrets_of(const std::string& id) const {
 
 Result<DeliveryTask> Engine::webhook_test(const std::string& scenario,
                                           const std::string& node) const {
-  const auto info = book_.info(scenario, /*with_text=*/false);
+  const auto info = book_.info(scenario);
   if (!info) return tl::make_unexpected(info.error());
   const auto newest = book_.newest(scenario);
   if (!newest)

@@ -94,8 +94,7 @@ void Engine::follow_switch(NodePlace place, const NodeSwitch& node) {
 
 Result<SwitchAnswer> Engine::switch_node(const std::string& scenario, const std::string& node,
                                          bool pause, const std::string& who) {
-  if (const auto known = book_.info(scenario, /*with_text=*/false); !known)
-    return tl::make_unexpected(known.error());
+  if (const auto known = book_.info(scenario); !known) return tl::make_unexpected(known.error());
   const ScenarioRecord* record = book_.find(scenario);
   const auto stats = book_.stats(scenario, 0, counters_, clock_.now());
   if (!stats) return tl::make_unexpected(stats.error());

@@ -323,6 +323,13 @@ class MemoryReader final : public StoreReader {
     return state_->identify(query);
   }
 
+  Result<std::optional<std::string>> version_text(ScenarioKey scenario, Version version) override {
+    const std::lock_guard lock{state_->mutex};
+    const auto row = state_->versions.find({scenario, version});
+    if (row == state_->versions.end()) return std::nullopt;
+    return row->second.text;
+  }
+
   Result<std::optional<std::pair<Contact, Engagement>>> contact(ContactKey key) override {
     const std::lock_guard lock{state_->mutex};
     auto state = state_->load({.contact = key});
@@ -459,6 +466,7 @@ class MemoryStore final : public Store {
     for (const auto& [key, row] : state_->versions) {
       snapshot.versions.push_back(row);
       snapshot.last_text = std::max(snapshot.last_text, row.apart);
+      snapshot.versions.back().text.clear();
     }
     for (const auto& [key, row] : state_->tokens) snapshot.tokens.push_back(row);
     for (const auto& [key, row] : state_->admin) snapshot.admin.push_back(row);

@@ -61,6 +61,13 @@ class SqliteReader final : public StoreReader {
                   "SELECT key, body, engagement FROM contacts WHERE key > ? AND body IS NOT NULL"
                   " ORDER BY key LIMIT ?"} {}
 
+  Result<std::optional<std::string>> version_text(ScenarioKey scenario, Version version) override {
+    return guarded([&]() -> Result<std::optional<std::string>> {
+      const ReadScope scope{begin_, commit_};
+      return version_text_of(*database_, scenario, version);
+    });
+  }
+
   Result<IdentityMatch> identify(const IdentityQuery& query) override {
     return guarded([&]() -> Result<IdentityMatch> {
       const ReadScope scope{begin_, commit_};

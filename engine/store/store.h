@@ -197,8 +197,8 @@ struct Snapshot {
   std::optional<Instant> newest = {};
   Counters counters;
   std::vector<ScenarioRecord> scenarios;
-  std::vector<VersionRecord> versions;
-  TextKey last_text;  ///< Greatest used so far.
+  std::vector<VersionRecord> versions;  ///< Without their texts: see StoreReader::version_text.
+  TextKey last_text;                    ///< Greatest used so far.
   std::vector<TokenRecord> tokens;
   std::vector<AdminRecord> admin;  ///< By kind and name.
 };
@@ -281,6 +281,9 @@ class StoreReader {
   };
   virtual Result<RunList> live_runs(const RunFilter& filter, std::size_t limit,
                                     std::string_view cursor) = 0;
+  /// The text of a version; nothing where there is none. Sees each commit at once.
+  virtual Result<std::optional<std::string>> version_text(ScenarioKey scenario,
+                                                          Version version) = 0;
   /// A contact's rows without a key, by scenario, live before test.
   virtual Result<std::vector<LedgerRow>> ledger(ContactKey contact) = 0;
 

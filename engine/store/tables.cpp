@@ -347,12 +347,25 @@ Epochs Tables::epochs() {
   return Epochs{std::move(newest), std::move(past)};
 }
 
-std::string Tables::text_apart(TextKey key) {
+namespace {
+std::string read_apart(SQLite::Database& database, TextKey key) {
   std::string text;
-  Query parts{database_, "SELECT body FROM version_texts WHERE id BETWEEN ? AND ? ORDER BY id"};
+  Query parts{database, "SELECT body FROM version_texts WHERE id BETWEEN ? AND ? ORDER BY id"};
   for (auto rows = parts(text_row(key, 0), text_row(key, 0xffff)); rows.next();)
     text += rows.bytes(0);
   return text;
+}
+}  // namespace
+
+std::string Tables::text_apart(TextKey key) { return read_apart(database_, key); }
+
+std::optional<std::string> version_text_of(SQLite::Database& database, ScenarioKey scenario,
+                                           Version version) {
+  Query text{database, "SELECT text, apart FROM versions WHERE scenario = ? AND version = ?"};
+  auto rows = text(scenario, version);
+  if (!rows.next()) return std::nullopt;
+  const TextKey apart{rows.small_number(1)};
+  return apart ? read_apart(database, apart) : std::string{rows.bytes(0)};
 }
 
 namespace {
@@ -420,7 +433,7 @@ Snapshot Tables::snapshot() {
   }
   // A view from outside may read a folder that only older programs have opened.
   const int schema = database_.execAndGet("PRAGMA user_version").getInt();
-  Query versions{database_, std::string{"SELECT scenario, version, created, text, "} +
+  Query versions{database_, std::string{"SELECT scenario, version, created, "} +
                                 (schema >= 3 ? "format, " : "1, ") + (schema >= 4 ? "apart" : "0") +
                                 " FROM versions ORDER BY scenario, version"};
   for (auto rows = versions(); rows.next();) {
@@ -428,17 +441,12 @@ Snapshot Tables::snapshot() {
       const ScenarioKey key{rows.small_number(0)};
       VersionRecord record{.scenario = key,
                            .version = rows.small_number(1),
-                           .text = std::string{rows.bytes(3)},
                            .created = rows.instant(2),
-                           .format = rows.small_number(4),
-                           .apart = {rows.small_number(5)}};
-      if (record.version == 0 || record.format == 0 || record.format > kNewestFormat)
+                           .format = rows.small_number(3),
+                           .apart = {rows.small_number(4)}};
+      if (record.version == 0 || record.format == 0)
         throw_unreadable("a number of a version");
-      if (record.apart) {
-        record.text = text_apart(record.apart);
-        if (record.text.empty()) throw_unreadable("the text of a version");
-        snapshot.last_text = std::max(snapshot.last_text, record.apart);
-      }
+      snapshot.last_text = std::max(snapshot.last_text, record.apart);
       snapshot.versions.push_back(std::move(record));
     };
     read_row(read, [&] {

@@ -106,7 +106,7 @@ class Tables : public SharedTables {
 
   /// A text that is stored in parts; as much of it as is there.
   std::string text_apart(TextKey key);
-  /// Everything that the engine needs in memory.
+  /// Everything that the engine needs in memory: versions without their texts.
   Snapshot snapshot();
   Epochs epochs();
   std::optional<std::uint64_t> meta(const std::string& name);
@@ -126,4 +126,8 @@ class Tables : public SharedTables {
 /// A hash as it stands in a key column: its bytes, highest first, so that both sort alike.
 std::string to_bytes(const Hash128& hash);
 Hash128 hash_of(std::string_view bytes);
+
+/// The text of a version, wherever it is; nothing where there is no such version.
+std::optional<std::string> version_text_of(SQLite::Database& database, ScenarioKey scenario,
+                                           Version version);
 }  // namespace onward

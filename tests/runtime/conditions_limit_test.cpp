@@ -2,6 +2,8 @@
 #include <catch2/catch.hpp>
 
 #include "engine/runtime/scenario_book.h"
+#include "engine/runtime/version_texts.h"
+#include "engine/store/memory_store.h"
 #include "nodes/nodes.h"
 
 using namespace onward;
@@ -35,7 +37,10 @@ std::string apply(ScenarioBook& book, const std::string& id, const std::string& 
 
 TEST_CASE("a version whose conditions go beyond those of a server is refused by name",
           "[runtime][conditions_limit]") {
-  ScenarioBook book{node_kinds(), Snapshot{}, [](const LogRecord&) {}};
+  auto store = make_memory_store();
+  ScenarioBook book{node_kinds(), Snapshot{},
+                    std::make_shared<VersionTexts>(std::move(store->open_reader().value())),
+                    [](const LogRecord&) {}};
   for (const char* id : {"a", "b", "c", "d"}) CHECK(apply(book, id, text_of(id, 900)).empty());
   CHECK(apply(book, "e", text_of("e", 900)) == "conditions_full");
   CHECK(apply(book, "e", text_of("e", 300)).empty());

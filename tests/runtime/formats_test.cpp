@@ -64,6 +64,7 @@ class Upgraded {
   /// Says of the newest version which rules checked it.
   void store(RulesFormat format) {
     VersionRecord version = stage->engine().store().snapshot()->versions.back();
+    version.text = *stage->engine().book().text("course", version.version);
     version.format = format;
     REQUIRE(stage->engine().store().commit({.versions = {version}}));
   }
@@ -74,7 +75,7 @@ class Upgraded {
 };
 
 RulesFormat format_of(Stage& stage, const std::string& id) {
-  return stage.engine().info(id, /*with_text=*/false)->format;
+  return stage.engine().info(id)->format;
 }
 }  // namespace
 
@@ -87,7 +88,7 @@ TEST_CASE("a stored version that only newer rules refuse continues after a resta
                             "warnings=1 line=6 first=\"node \\\"pause\\\": \\\"for\\\" must be at "
                             "most 30d (this stored version continues to work; a new version must "
                             "not have it)\""});
-  CHECK(stage.engine().info("course", false)->state == ScenarioState::Active);
+  CHECK(stage.engine().info("course")->state == ScenarioState::Active);
   stage.event("bob", "subscription");
   CHECK(stage.place_of("bob") == "pause");
   stage.pass(40 * 24h);
@@ -141,7 +142,7 @@ TEST_CASE("a duplicate keeps the format of its original until it is changed",
   const ScenarioVersions versions = stage.engine().versions("copy").value();
   CHECK(versions.versions.at(0).format == kNewestFormat);
   CHECK(versions.versions.at(1).format == kNewestFormat - 1);
-  CHECK(stage.engine().book().text("copy", 1)->format == kNewestFormat - 1);
+  CHECK(stage.engine().book().version("copy", 1)->format == kNewestFormat - 1);
 }
 
 TEST_CASE("a plan names each node that newer rules read in another way", "[runtime][formats]") {

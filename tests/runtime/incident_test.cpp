@@ -231,7 +231,7 @@ TEST_CASE("a stored scenario that cannot be built is unreadable, and the others 
   Bomb::unbuildable = true;
   danger.stage.restart();
   CHECK(danger.incidents.size() >= 1);
-  CHECK(danger.stage.engine().info("danger", false));
+  CHECK(danger.stage.engine().info("danger"));
   CHECK(danger.stage.send(danger.opened("bob")).kind == EventAnswer::Kind::Accepted);
   CHECK(danger.stage.counts("")[Counter::Entered] == 2);  // of the relay
   Bomb::unbuildable = false;

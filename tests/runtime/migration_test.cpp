@@ -242,7 +242,7 @@ TEST_CASE("versions tell how many are on each", "[runtime][versions]") {
   CHECK(found.versions[0].inside == 1);
   CHECK(found.versions[1].inside == 5);
   CHECK(found.versions[1].entered == 5);
-  CHECK(stage.engine().book().text("course", 1)->text == kOne);
+  CHECK(stage.engine().book().text("course", 1) == kOne);
   CHECK(stage.engine().book().text("course", 3).error().code == "unknown_version");
 }
 

@@ -312,7 +312,7 @@ TEST_CASE("a scenario on whose text the server died is not read, and the rest st
           "[runtime][poison]") {
   Mortal stage{kRelay};
   stage->apply(kPause);
-  const WorkItem item = work_item_of_text(stage->engine().info("relay", true)->text);
+  const WorkItem item = work_item_of_text(*stage->engine().book().text("relay", 1));
   for (int i = 0; i < 3; ++i) stage.die_at_start(item, "relay");
   stage.restart();
   CHECK(stage->event("ada", "opened").kind == EventAnswer::Kind::Accepted);

@@ -20,7 +20,7 @@ nodes:
   joined: { kind: trigger, event: subscription, next: tell }
   tell:   { kind: send_webhook, url: "https://crm.example.com/other", next: end }
 )";
-bool purged(Stage& stage) { return stage.engine().info("spring", false)->purged.has_value(); }
+bool purged(Stage& stage) { return stage.engine().info("spring")->purged.has_value(); }
 }  // namespace
 
 TEST_CASE("a purge takes runs and bodies and keeps the numbers", "[runtime][purge]") {
@@ -42,7 +42,7 @@ TEST_CASE("a purge takes runs and bodies and keeps the numbers", "[runtime][purg
   CHECK_FALSE(begun.purged);
   stage.pass(0s);
   CHECK(purged(stage));
-  CHECK_FALSE(stage.engine().info("spring", false)->progress);
+  CHECK_FALSE(stage.engine().info("spring")->progress);
   CHECK(stage.broken() == "");
 
   // Of each contact the other scenario's run is left.
@@ -68,7 +68,7 @@ TEST_CASE("a purge takes runs and bodies and keeps the numbers", "[runtime][purg
   // It is done once; a restart changes nothing.
   stage.restart();
   CHECK(purged(stage));
-  const Instant when = *stage.engine().info("spring", false)->purged;
+  const Instant when = *stage.engine().info("spring")->purged;
   stage.pass(1h);
   CHECK(stage.engine().purge("spring")->purged == when);
   CHECK(stage.counts("tell")[Counter::Accepted] == 3);

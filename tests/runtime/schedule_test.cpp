@@ -54,7 +54,7 @@ TEST_CASE("a scenario that is activated before its start waits for it", "[runtim
   stage.event("ada", "subscription");
   CHECK(stage.place_of("ada") == "pause");
   CHECK(stage.place_of("early").empty());  // what came before counts for nothing
-  CHECK_FALSE(stage.engine().info("campaign", false)->next);
+  CHECK_FALSE(stage.engine().info("campaign")->next);
   const auto rows = activity(stage);
   REQUIRE(rows.size() == 3);
   CHECK(rows[0].first == "scenario.activated");
@@ -75,7 +75,7 @@ TEST_CASE("a start that fell into a downtime comes at once, before any event",
 
 TEST_CASE("at its end a scenario goes on hold, and those inside finish", "[runtime][schedule]") {
   Stage stage{campaign("end_at: 2026-05-03T09:00\n")};
-  CHECK(stage.engine().info("campaign", false)->next->what == "hold");
+  CHECK(stage.engine().info("campaign")->next->what == "hold");
   stage.event("ada", "subscription");
   stage.pass(48h);
   CHECK(state(stage) == ScenarioState::OnHold);

@@ -143,7 +143,7 @@ TEST_CASE("archiving with pending deliveries cancels them in short steps, also a
   CHECK(stage->sink().tasks.empty());
   CHECK(stage->counts("tell")[Counter::Pending] == 0);
   CHECK(stage->counts("tell")[Counter::Cancelled] == kPopulation);
-  CHECK_FALSE(stage->engine().info("course", false)->progress);
+  CHECK_FALSE(stage->engine().info("course")->progress);
   CHECK(stage->broken().empty());
 }
 
@@ -230,7 +230,7 @@ TEST_CASE("moving runs to a new version, timers of all at once, and a purge take
   stage.step([](Engine& engine) { REQUIRE(engine.purge("course")); });
   stage.work();
   check_short(stage);
-  CHECK(stage->engine().info("course", false)->purged);
+  CHECK(stage->engine().info("course")->purged);
 }
 
 TEST_CASE("arming many triggers for all contacts takes short steps, also after a crash",
@@ -280,7 +280,7 @@ TEST_CASE("two passes under way take turns", "[runtime][steps]") {
   stage.populate("subscription");
   REQUIRE(stage->engine().archive("course", true));
   REQUIRE(stage->engine().archive("zebra", true));
-  const auto left = [&](const char* id) { return stage->engine().info(id, false)->pending; };
+  const auto left = [&](const char* id) { return stage->engine().info(id)->pending; };
   stage.work(6);
   CHECK(left("course") > 0);
   CHECK(left("course") < kPopulation - 500);

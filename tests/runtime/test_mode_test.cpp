@@ -45,7 +45,7 @@ TEST_CASE("a condition on the address tests a webhook, and the copy goes to work
 
   const ScenarioInfo copy = stage.engine().duplicate("welcome", "welcome-2").value();
   CHECK(copy.state == ScenarioState::Draft);
-  const std::string text = stage.engine().info("welcome-2", /*with_text=*/true)->text;
+  const std::string text = *stage.engine().book().text("welcome-2", 1);
   CHECK(text.find("scenario: welcome-2\n") == 0);
   CHECK(text.find("# only our own address for now") != std::string::npos);
   REQUIRE(stage.engine().archive("welcome", false));

@@ -452,7 +452,16 @@ TEST_CASE("scenarios, versions and tokens are in the snapshot", "[store]") {
   subject.commit({.scenarios = {scenario}});
   const Snapshot snapshot = must(subject->snapshot());
   CHECK(snapshot.scenarios == std::vector{scenario});
-  CHECK(snapshot.versions == std::vector{one, two});
+  // Texts are read one by one, when they are needed.
+  VersionRecord bare_one = one, bare_two = two;
+  bare_one.text.clear();
+  bare_two.text.clear();
+  CHECK(snapshot.versions == std::vector{bare_one, bare_two});
+  const auto reader = must(subject->open_reader());
+  CHECK(must(reader->version_text({1}, 1)) == one.text);
+  CHECK(must(reader->version_text({1}, 2)) == two.text);
+  CHECK(must(reader->version_text({1}, 3)) == std::nullopt);
+  CHECK(must(reader->version_text({2}, 1)) == std::nullopt);
   CHECK(snapshot.tokens == std::vector{token});
 }
 

@@ -76,6 +76,10 @@ class FaultyReader final : public StoreReader {
     reads("reader.contact");
     return reader_->contact(key);
   }
+  Result<std::optional<std::string>> version_text(ScenarioKey scenario, Version version) override {
+    reads("reader.version_text");
+    return reader_->version_text(scenario, version);
+  }
   Result<RunList> runs(ContactKey contact, std::size_t limit, std::string_view cursor) override {
     reads("reader.runs");
     return reader_->runs(contact, limit, cursor);

@@ -51,10 +51,12 @@ Value scenario_of(Engine& engine, const std::string& id, bool whole) {
   ValueMap texts, numbers;
   for (const VersionInfo& version : versions.versions) {
     const std::string name = std::to_string(version.version);
-    texts.emplace_back(name, view_of(must(engine.book().text(id, version.version), id)));
+    VersionText text = must(engine.book().version(id, version.version), id);
+    text.text = must(engine.book().text(id, version.version), id);
+    texts.emplace_back(name, view_of(text));
     numbers.emplace_back(name, view_of(must(engine.stats(id, version.version), id)));
   }
-  ValueMap all{{"info", view_of(must(engine.info(id, /*with_text=*/false), id))},
+  ValueMap all{{"info", view_of(must(engine.info(id), id))},
                {"versions", view_of(versions)},
                {"stats", view_of(must(engine.stats(id, 0), id))}};
   if (whole) {
