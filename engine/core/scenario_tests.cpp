@@ -336,7 +336,14 @@ class TestReader {
       check_node(node->value);
       delivery.node = Placed<std::string>{node->value.text, node->value.at};
     }
-    if (const auto count = number(tree, "count")) delivery.count = count->value;
+    if (const auto count = number(tree, "count")) {
+      if (count->value <= ExpectedDelivery::kCountMax)
+        delivery.count = count->value;
+      else
+        error(count->at, "bad_number",
+              fmt::format("a delivery of a test: \"count\" must be 0 to {}, found {}",
+                          ExpectedDelivery::kCountMax, count->value));
+    }
     delivery.url = text(tree, "url");
     delivery.method = text(tree, "method");
     delivery.state = word(tree, "state", kStates);

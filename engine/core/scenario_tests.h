@@ -51,7 +51,8 @@ struct TestReceiver {
 
 struct ExpectedDelivery {
   Position at;
-  std::int64_t count = 1;  ///< As many, one after the other.
+  static constexpr std::int64_t kCountMax = 100'000;
+  std::int64_t count = 1;  ///< As many, one after the other: 0 to kCountMax.
   std::optional<Placed<std::string>> node, method, url, state, reason;
   std::optional<Placed<std::int64_t>> status, attempts;
   std::vector<std::pair<std::string, Placed<std::string>>> headers;

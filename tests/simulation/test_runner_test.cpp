@@ -1,5 +1,7 @@
 #include "engine/simulation/test_runner.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
 
@@ -162,6 +164,25 @@ TEST_CASE("a difference stands at its expectation, with the reason of a path",
   CHECK(differences[0].at == Position{20, 21});
   CHECK(differences[0].hint.starts_with("large was left by \"no\""));
   CHECK(differences[1].found == "1 (look)");
+}
+
+TEST_CASE("many expected deliveries are counted, not listed", "[simulation][tests]") {
+  CHECK(faults_of(R"(
+  - name: as many as a test may expect
+    contact: { id: c1 }
+    events: [{ type: asked, data: { size: 2 } }, { after: 3d }]
+    expect: { deliveries: [{ count: 100000 }, { node: look, count: 100000 }] }
+)") == "deliveries: expected 200000, found 1 (look)\n");
+  for (const char* count : {"100001", "99999999999"}) {
+    const std::string text = fmt::format(
+        "{}  - {{ name: t, contact: {{}}, events: [], expect: {{ deliveries: [{{ count: {} }}] }} "
+        "}}\n",
+        kScenario, count);
+    const Loaded loaded = load_scenario(text, node_kinds());
+    CHECK(std::ranges::any_of(loaded.diagnostics, [](const Diagnostic& one) {
+      return one.code == "bad_number" && one.severity == Severity::Error;
+    }));
+  }
 }
 
 TEST_CASE("an event that is refused fails its test", "[simulation][tests]") {
