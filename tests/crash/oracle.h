@@ -67,7 +67,7 @@ struct Verdict {
 /// their requests come again.
 struct Allowed {
   Nanos known_for = 250'000'000;  ///< How long before the kill they came; of a busy machine.
-  std::size_t repeats = 128;      ///< How many: what is in flight, and a few commits' worth.
+  std::size_t repeats = 256;  ///< How many: of 4,000 answers a second, those of a sync of 60 ms.
 };
 Verdict judge(const Record& record, const Allowed& allowed);
 }  // namespace onward::crash
