@@ -95,11 +95,11 @@ void Engine::store_text(std::shared_ptr<const Authored> made, Done<Result<TextKe
   auto step = [made = std::move(made), key, done,
                number = std::uint16_t{0}](Engine& engine) mutable -> Result<bool> {
     const std::size_t from = number * kTextPart;
-    TextPart part{.text = key, .number = number, .bytes = made->text.substr(from, kTextPart)};
+    TextPart part{.text = key, .number = number, .bytes = made->packed.substr(from, kTextPart)};
     if (Status written = engine.commit_part_of_text(std::move(part)); !written)
       return tl::make_unexpected(std::move(written.error()));
     ++number;
-    if (from + kTextPart < made->text.size()) return false;
+    if (from + kTextPart < made->packed.size()) return false;
     done(key);
     return true;
   };

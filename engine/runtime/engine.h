@@ -184,13 +184,11 @@ class Engine {
   Result<std::optional<ScenarioInfo>> duplicate(Authored& made, const std::string& who);
   /// Whether the text of `made` is to be stored ahead: it is too long for the commit of its
   /// version.
-  static bool is_long(const Authored& made) {
-    return !made.refused && !made.unchanged && !made.apart && made.text.size() > kTextPart;
-  }
+  static bool is_long(const Authored& made) { return !made.packed.empty() && !made.apart; }
   /// Stores the text of `made` in parts, one between two batches, and calls `done` with its key.
   /// Until a version names that, nothing has changed.
   void store_text(std::shared_ptr<const Authored> made, Done<Result<TextKey>> done);
-  /// Of a text of `bytes` that no version came to name.
+  /// Of a packed text of `bytes` that no version came to name.
   void drop_text(TextKey text, std::size_t bytes);
   /// Where the runs of a scenario are now.
   RunCensus census(const std::string& id) const;

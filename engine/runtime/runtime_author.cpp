@@ -120,7 +120,7 @@ void Runtime::Impl::author_apply(const std::shared_ptr<Applying>& work, Turn tur
 /// Engine thread.
 Status Runtime::Impl::commit_apply(Engine& of, const std::shared_ptr<Applying>& work, Turn turn) {
   if (store_long_text(of, work, turn, &Impl::commit_apply)) return {};
-  const std::size_t bytes = work->made->text.size();
+  const std::size_t bytes = work->made->packed.size();
   auto answer = of.apply(*work->made, work->moves ? &*work->moves : nullptr, work->who);
   const bool stale = answer && !*answer;
   if (stale && ++work->tries < kTriesMax) {
@@ -227,7 +227,7 @@ void Runtime::Impl::author_copy(const std::shared_ptr<Copying>& work, Turn turn)
 /// Engine thread.
 Status Runtime::Impl::commit_copy(Engine& of, const std::shared_ptr<Copying>& work, Turn turn) {
   if (store_long_text(of, work, turn, &Impl::commit_copy)) return {};
-  const std::size_t bytes = work->made->text.size();
+  const std::size_t bytes = work->made->packed.size();
   auto answer = of.duplicate(*work->made, work->who);
   const bool stale = answer && !*answer;
   // Another version of the original may have another text.

@@ -9,6 +9,7 @@
 #include "engine/core/clipped.h"
 #include "engine/runtime/guarded.h"
 #include "engine/runtime/poison.h"
+#include "engine/store/packed_text.h"
 
 namespace onward {
 namespace {
@@ -194,9 +195,9 @@ Result<Authored> ScenarioBook::author(std::string id, std::string text, RulesFor
   if (entry != nullptr) {
     made.key = entry->record->key;
     made.newest = entry->record->newest;
+    // One that cannot be read is another one: to apply anew is the way out for its author.
     const auto stored = text_of(*entry, made.newest);
-    if (!stored) return tl::make_unexpected(stored.error());
-    made.unchanged = *stored == made.text;
+    made.unchanged = stored && *stored == made.text;
     if (made.unchanged) made.format = entry->versions.at(made.newest)->format;
   }
   auto loaded = read(made.id, made.text, made.format, made.unchanged || of_stored);
@@ -220,6 +221,7 @@ Result<Authored> ScenarioBook::author(std::string id, std::string text, RulesFor
       made.kinds.emplace_back(node.id, std::string{node.kind->name});
   made.names = std::make_shared<const NodeNames>(made.nodes, made.kinds);
   made.built = std::move(loaded->scenario);
+  if (made.text.size() > kTextPart) made.packed = pack_text(made.text);
   return made;
 }
 
@@ -399,11 +401,11 @@ Result<Authored> ScenarioBook::author_copy(std::string_view id, const std::strin
     return tl::make_unexpected(std::move(free.error()));
   const Entry& original = *entry_of(id);
   const Version newest = original.record->newest;
-  const VersionRecord& record = *original.versions.at(newest);
   auto text = text_of(original, newest);
   if (text) text = with_scenario_id(*text, new_id);
   if (!text) return tl::make_unexpected(text.error());
-  auto made = author(new_id, std::move(*text), record.format, /*of_stored=*/true);
+  auto made = author(new_id, std::move(*text), original.versions.at(newest)->format,
+                     /*of_stored=*/true);
   if (!made) return made;
   made->copy_of = id;
   made->copied = newest;
@@ -672,6 +674,7 @@ Result<ScenarioInfo> ScenarioBook::info(std::string_view id) const {
 }
 
 Result<std::string> ScenarioBook::text_of(const Entry& entry, Version version) const {
+  if (!entry.versions.contains(version)) return text_missing();
   return texts_->read(entry.record->key, version);
 }
 

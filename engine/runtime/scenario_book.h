@@ -70,7 +70,8 @@ struct Authored {
   Version newest = 0;   ///< 0: there was no such scenario.
   std::string copy_of;  ///< A duplicate: its original, and the version of it.
   Version copied = 0;
-  TextKey apart;  ///< Where the text was stored ahead (Engine::store_text).
+  std::string packed;  ///< A long text as it is stored (packed_text.h); else empty.
+  TextKey apart;       ///< Where the text was stored ahead (Engine::store_text).
 };
 
 /// Where the runs of a scenario are, live and test together: what plans and migrations count with.

@@ -3,6 +3,11 @@
 #include <utility>
 
 namespace onward {
+tl::unexpected<Error> text_missing() {
+  return fail(ErrorKind::Internal, "text_missing",
+              "the text of this version is not in the database; run onward doctor");
+}
+
 Result<std::string> text_of_version(StoreReader& reader, ScenarioKey scenario, Version version) {
   auto text = reader.version_text(scenario, version);
   if (!text) return tl::make_unexpected(std::move(text.error()));

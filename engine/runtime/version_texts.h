@@ -26,6 +26,8 @@ class VersionTexts {
   std::uint64_t reads_ = 0;
 };
 
+/// The error of a version whose row or text is gone.
+tl::unexpected<Error> text_missing();
 /// What a reader found, or an error where there is no such text.
 Result<std::string> text_of_version(StoreReader& reader, ScenarioKey scenario, Version version);
 }  // namespace onward

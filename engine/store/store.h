@@ -72,18 +72,19 @@ struct VersionRecord {
   std::string text;  ///< The YAML, byte for byte.
   Instant created{};
   RulesFormat format = kNewestFormat;  ///< The rules that checked the text.
-  TextKey apart;                       ///< Under which parts of `text` were stored before; or none.
+  TextKey apart;  ///< Under which the packed `text` was stored before; or none.
   bool operator==(const VersionRecord&) const = default;
 };
-/// A part of a version's text that is stored before the version is, so that no commit holds much of
-/// it. A text under a key that no version names goes when the store is opened.
+/// A part of a version's packed text (packed_text.h) that is stored before the version is, so that
+/// no commit holds much of it. A text under a key that no version names goes when the store is
+/// opened.
 struct TextPart {
   TextKey text;
   std::uint16_t number = 0;  ///< From 0 on, without a gap.
   std::string bytes;
   bool removed = false;  ///< In a commit: the row goes.
 };
-/// Longer texts are stored in parts of this size.
+/// Longer texts are packed, and stored in parts of this size.
 inline constexpr std::size_t kTextPart = std::size_t{64} << 10;
 
 /// Stored by number: append only.

@@ -125,6 +125,7 @@ class View final : public StoreView {
   void count_runs(Recount& count);
   void count_deliveries(Recount& count, Instant now);
   void count_names();
+  void count_texts();
   void report(const char* table, const char* what, std::uint64_t number) {
     unreadable_.add(
         {table, std::string{what} + " " + std::to_string(static_cast<std::int64_t>(number))});
@@ -322,6 +323,20 @@ void View::count_names() {
              [&] { report("activity", "line", rows.number(0)); });
 }
 
+void View::count_texts() {
+  constexpr int kApart = 4;  // The schema since which texts may be apart.
+  if (schema_ < kApart) return;
+  for (const auto& [scenario, version] : versions_) {
+    const ScenarioKey key = scenario;
+    const Version number = version;
+    read_row([&] { (void)version_text_of(*database_, key, number); },
+             [&] {
+               unreadable_.add({"version_texts", "scenario " + std::to_string(key.value) +
+                                                     ", version " + std::to_string(number)});
+             });
+  }
+}
+
 Result<Recount> View::recount(Instant now) {
   return guarded([&]() -> Result<Recount> {
     Recount count;
@@ -332,6 +347,7 @@ Result<Recount> View::recount(Instant now) {
     count_runs(count);
     count_deliveries(count, now);
     count_names();
+    count_texts();
     for (const RowName& row : found_) count.unreadable.push_back(row.table + ": " + row.key);
     count.unreadable_count = unreadable_.count();
     return count;

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "engine/store/codec.h"
+#include "engine/store/fold.h"
+#include "engine/store/packed_text.h"
 
 namespace onward {
 namespace {
@@ -349,15 +351,13 @@ Epochs Tables::epochs() {
 
 namespace {
 std::string read_apart(SQLite::Database& database, TextKey key) {
-  std::string text;
+  std::string packed;
   Query parts{database, "SELECT body FROM version_texts WHERE id BETWEEN ? AND ? ORDER BY id"};
   for (auto rows = parts(text_row(key, 0), text_row(key, 0xffff)); rows.next();)
-    text += rows.bytes(0);
-  return text;
+    packed += rows.bytes(0);
+  return intact(unpack_text(packed));
 }
 }  // namespace
-
-std::string Tables::text_apart(TextKey key) { return read_apart(database_, key); }
 
 std::optional<std::string> version_text_of(SQLite::Database& database, ScenarioKey scenario,
                                            Version version) {
@@ -444,8 +444,7 @@ Snapshot Tables::snapshot() {
                            .created = rows.instant(2),
                            .format = rows.small_number(3),
                            .apart = {rows.small_number(4)}};
-      if (record.version == 0 || record.format == 0)
-        throw_unreadable("a number of a version");
+      if (record.version == 0 || record.format == 0) throw_unreadable("a number of a version");
       snapshot.last_text = std::max(snapshot.last_text, record.apart);
       snapshot.versions.push_back(std::move(record));
     };

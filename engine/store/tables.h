@@ -104,8 +104,6 @@ class Tables : public SharedTables {
   std::vector<Date> seen_days();
   void forget_days_before(Date day) { seen_.erase(seen_.begin(), seen_.lower_bound(day)); }
 
-  /// A text that is stored in parts; as much of it as is there.
-  std::string text_apart(TextKey key);
   /// Everything that the engine needs in memory: versions without their texts.
   Snapshot snapshot();
   Epochs epochs();
@@ -127,7 +125,8 @@ class Tables : public SharedTables {
 std::string to_bytes(const Hash128& hash);
 Hash128 hash_of(std::string_view bytes);
 
-/// The text of a version, wherever it is; nothing where there is no such version.
+/// The text of a version, wherever it is; nothing where there is no such version. Throws what
+/// `is_unreadable` knows where the text is not whole.
 std::optional<std::string> version_text_of(SQLite::Database& database, ScenarioKey scenario,
                                            Version version);
 }  // namespace onward

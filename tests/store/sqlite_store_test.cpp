@@ -9,9 +9,13 @@
 #include <fstream>
 
 #include "engine/store/memory_store.h"
+#include "engine/store/packed_text.h"
+#include "engine/store/recount.h"
+#include "engine/store/store_view.h"
 #include "tests/store/conformance.h"
 #include "tests/store/world.h"
 #include "tests/support/first_schema.h"
+#include "tests/support/noise.h"
 
 namespace onward {
 namespace {
@@ -123,10 +127,12 @@ TEST_CASE("a newer schema, another program's file and a damaged one are refused"
 TEST_CASE("a text that is stored in parts is whole after a restart, and one of no version is gone",
           "[store][sqlite]") {
   const TempFolder folder;
-  const std::string text = std::string(kTextPart, 'a') + std::string(kTextPart, 'b') + "c";
+  const std::string text = noise(5 * kTextPart / 2);
+  const std::string packed = pack_text(text);
+  REQUIRE(packed.size() > 2 * kTextPart);
   const auto part = [&](std::uint32_t key, std::uint16_t number) {
     return TextPart{
-        .text = {key}, .number = number, .bytes = text.substr(number * kTextPart, kTextPart)};
+        .text = {key}, .number = number, .bytes = packed.substr(number * kTextPart, kTextPart)};
   };
   {
     auto store = must(open_sqlite_store({.folder = folder.path()}));
@@ -154,6 +160,21 @@ TEST_CASE("a text that is stored in parts is whole after a restart, and one of n
     CHECK(snapshot.last_text == TextKey{7});
   }
   CHECK(rows() == "7,7,7");
+
+  // A part is damaged: this text alone cannot be read.
+  exec(folder.path() / "onward.db",
+       "UPDATE version_texts SET body = substr(body, 2) WHERE id & 65535 = 1");
+  {
+    auto store = must(open_sqlite_store({.folder = folder.path()}));
+    CHECK(must(store->snapshot()).versions.size() == 2);
+    const auto reader = must(store->open_reader());
+    CHECK(reader->version_text({1}, 1).error().code == "unreadable_row");
+    CHECK(must(reader->version_text({1}, 2)) == "short");
+  }
+  const auto view = must(StoreView::open(folder.path()));
+  REQUIRE(view->snapshot());
+  const Recount rows_read = must(view->recount(Instant{}));
+  CHECK(rows_read.unreadable == std::vector<std::string>{"version_texts: scenario 1, version 1"});
 }
 
 TEST_CASE("a folder of the first schema is opened with all that it holds, journal and tables",
@@ -213,8 +234,8 @@ TEST_CASE("a damaged row is an error of the call that reads it", "[store][sqlite
   const LoadQuery broken{.contact = {2}};
   const auto answer = store->load({&broken, 1});
   REQUIRE(!answer);
-  CHECK(answer.error().kind == ErrorKind::Io);
-  CHECK(answer.error().code == "damaged");
+  CHECK(answer.error().kind == ErrorKind::Internal);
+  CHECK(answer.error().code == "unreadable_row");
   const LoadQuery whole{.contact = {3}};
   CHECK(must(store->load({&whole, 1})).at(0));
 }
