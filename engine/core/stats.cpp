@@ -76,6 +76,22 @@ std::size_t CounterDeltas::KeyHash::operator()(const CounterKey& key) const noex
   return std::hash<std::uint64_t>{}((place ^ side << 24) * 0x9E3779B97F4A7C15u);
 }
 
+Counters counters_of(const Counters& counters, ScenarioKey scenario) {
+  const auto first = counters.lower_bound(CounterKey{.scenario = scenario});
+  auto last = first;
+  while (last != counters.end() && last->first.scenario == scenario) ++last;
+  return Counters(first, last);
+}
+
+std::int64_t sum_of(const Counters& counters, ScenarioKey scenario, NodeNumber node,
+                    Counter counter) {
+  std::int64_t sum = 0;
+  for (auto row = counters.lower_bound(CounterKey{.scenario = scenario, .node = node});
+       row != counters.end() && row->first.scenario == scenario && row->first.node == node; ++row)
+    sum += row->second[counter];
+  return sum;
+}
+
 std::map<NodeNumber, CounterRow> sum_counters(const Counters& counters, ScenarioKey scenario,
                                               bool test, Version version) {
   std::map<NodeNumber, CounterRow> sums;

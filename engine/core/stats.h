@@ -113,6 +113,12 @@ class CounterDeltas {
 std::map<NodeNumber, CounterRow> sum_counters(const Counters& counters, ScenarioKey scenario,
                                               bool test, Version version = 0);
 
+/// The rows of one scenario.
+Counters counters_of(const Counters& counters, ScenarioKey scenario);
+/// A number of a node, of all versions; 0 where there is none.
+std::int64_t sum_of(const Counters& counters, ScenarioKey scenario, NodeNumber node,
+                    Counter counter);
+
 /// The first of the promised equations that does not hold, in words; empty where all do:
 /// accepted + pending + failed + cancelled = requests; requests = visits for nodes that ask for
 /// deliveries; entered + moved in = inside + done + exited + stopped + moved out; of a node, ports

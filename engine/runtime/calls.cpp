@@ -276,20 +276,18 @@ Result<ScenarioInfo> Engine::remove_draft(const std::string& id, const std::stri
 }
 
 Result<ScenarioStats> Engine::stats(const std::string& id, Version version) const {
-  return stats(id, version, version == 0 ? nullptr : book_.load({id, version}));
+  return book_.stats(id, version, stats_basis(id),
+                     version == 0 ? nullptr : book_.load({id, version}));
 }
 
-Result<ScenarioStats> Engine::stats(const std::string& id, Version version,
-                                    std::shared_ptr<const Scenario> scenario) const {
-  auto stats = book_.stats(id, version, counters_, clock_.now(), std::move(scenario));
-  const ScenarioRecord* record = stats ? book_.find(id) : nullptr;
-  if (record == nullptr || switches_.empty()) return stats;
-  std::set<std::string_view> paused;
-  for (const auto& [name, number] : record->nodes)
-    if (is_paused(switches_, {record->key, number})) paused.insert(name);
-  for (StatsSide* side : {&stats->live, &stats->test})
-    for (NodeStats& node : side->nodes) node.paused = node.paused || paused.contains(node.id);
-  return stats;
+StatsBasis Engine::stats_basis(const std::string& id) const {
+  StatsBasis basis{.as_of = clock_.now()};
+  const ScenarioRecord* record = book_.find(id);
+  if (record == nullptr) return basis;
+  basis.counters = counters_of(counters_, record->key);
+  for (const auto& [place, node] : switches_)
+    if (place.first == record->key && node.paused) basis.paused.insert(place.second);
+  return basis;
 }
 
 Result<std::optional<ContactKey>> Engine::find_contact(const ContactName& name) {

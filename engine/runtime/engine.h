@@ -195,9 +195,9 @@ class Engine {
   /// `sizes`: of versions whose number of nodes was not known.
   Result<ScenarioVersions> versions(const std::string& id,
                                     const std::map<Version, std::size_t>& sizes);
-  /// `scenario`: of an older version, which may not be in memory; may be null.
-  Result<ScenarioStats> stats(const std::string& id, Version version,
-                              std::shared_ptr<const Scenario> scenario) const;
+  /// With the book of the same moment these are the statistics; empty where there is no such
+  /// scenario.
+  StatsBasis stats_basis(const std::string& id) const;
   /// The refusal of what could not be made often enough.
   static tl::unexpected<Error> changing(const std::string& id);
 

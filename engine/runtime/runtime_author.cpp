@@ -296,25 +296,28 @@ void Runtime::Impl::count_nodes(const std::shared_ptr<Sizing>& work) {
   authors->queue().ask_anyway({}, some);
 }
 
+/// The engine thread copies the numbers; a scenario may have 10,000 nodes, so the rest is done
+/// where nobody waits for it.
 Status Runtime::stats(std::string id, Version version, Done<Result<ScenarioStats>> done) {
   const auto act = [impl = impl_.get(), name = VersionName{std::move(id), version},
                     done](Engine& of) -> Status {
+    impl->refresh();
+    const auto make = [name, done, book = impl->shown_book(), log = impl->options.log,
+                       admission = std::make_shared<LoadShare>(of.take_admission()),
+                       basis = std::make_shared<const StatsBasis>(of.stats_basis(name.scenario))](
+                          std::shared_ptr<const Scenario> scenario) {
+      done(guarded("stats", log, [&] {
+        return book->stats(name.scenario, name.version, *basis, std::move(scenario));
+      }));
+    };
     const ScenarioBook& known = of.book();
     if (name.version == 0 || known.built(name) != nullptr || known.is_unreadable(name)) {
-      done(of.stats(name.scenario, name.version, nullptr));
+      impl->reader->ask([make](StoreReader&) { make(nullptr); });
       return {};
     }
-    impl->refresh();
-    auto admission = std::make_shared<LoadShare>(of.take_admission());
-    impl->authors->queue().ask_anyway({}, [impl, name, done, admission](Result<Turn> turn) {
+    impl->authors->queue().ask_anyway({}, [impl, name, done, make](Result<Turn> turn) {
       if (!turn) return done(tl::make_unexpected(std::move(turn.error())));
-      const auto find = [name, scenario = impl->look_up(name)](Engine& engine) {
-        return engine.stats(name.scenario, name.version, scenario);
-      };
-      CallJob job = asking<ScenarioStats>(impl->showing(), done, find);
-      job.admission = std::move(*admission);
-      if (Status taken = impl->call_anyway(std::move(job)); !taken)
-        done(tl::make_unexpected(std::move(taken.error())));
+      make(impl->look_up(name));
     });
     return {};
   };

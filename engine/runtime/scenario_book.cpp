@@ -696,15 +696,17 @@ std::vector<ScenarioInfo> ScenarioBook::list() const {
   return infos;
 }
 
-StatsSide ScenarioBook::side(const Entry& entry, const Counters& counters, bool test,
+StatsSide ScenarioBook::side(const Entry& entry, const StatsBasis& basis, bool test,
                              Version version, const Scenario* scenario) const {
-  auto sums = sum_counters(counters, entry.record->key, test, version);
+  auto sums = sum_counters(basis.counters, entry.record->key, test, version);
   StatsSide side{.scenario = sums[NodeNumber{}]};
+  if (scenario != nullptr) side.nodes.reserve(scenario->nodes.size());
   std::set<NodeNumber> listed;
   const auto list = [&](const NodeNames::Named& named) {
     if (!listed.insert(named.number).second) return;
     const NodeKind* kind = named.kind.empty() ? nullptr : find_kind(kinds_, named.kind);
     NodeStats node{.id = named.id, .kind = named.kind, .counts = sums[named.number]};
+    node.paused = basis.paused.contains(named.number);
     if (kind != nullptr) {
       node.sends = kind->sends;
       // A version's node knows its own ports; of one that is gone the kind says which there were.
@@ -727,7 +729,7 @@ StatsSide ScenarioBook::side(const Entry& entry, const Counters& counters, bool 
 }
 
 Result<ScenarioStats> ScenarioBook::stats(std::string_view id, Version version,
-                                          const Counters& counters, Instant now,
+                                          const StatsBasis& basis,
                                           std::shared_ptr<const Scenario> scenario) const {
   const auto found = known(id);
   if (!found) return tl::make_unexpected(found.error());
@@ -737,13 +739,33 @@ Result<ScenarioStats> ScenarioBook::stats(std::string_view id, Version version,
     return fail(
         ErrorKind::NotFound, "unknown_version",
         fmt::format("scenario \"{}\" has versions 1 to {}, not {}", id, record.newest, version));
-  ScenarioStats stats{.id = record.id, .state = record.state, .as_of = now};
+  ScenarioStats stats{.id = record.id, .state = record.state, .as_of = basis.as_of};
   for (const auto& [number, text] : entry.versions) stats.versions.push_back(number);
   if (scenario == nullptr)
     scenario = built({.scenario = record.id, .version = version == 0 ? record.newest : version});
-  stats.live = side(entry, counters, /*test=*/false, version, scenario.get());
-  stats.test = side(entry, counters, /*test=*/true, version, scenario.get());
+  stats.live = side(entry, basis, /*test=*/false, version, scenario.get());
+  stats.test = side(entry, basis, /*test=*/true, version, scenario.get());
   return stats;
+}
+
+bool ScenarioBook::is_sending(const ScenarioRecord& record, NodeNumber node,
+                              const Counters& counters) const {
+  const Entry* entry = entry_of(record.id);
+  const NodeNames::Named* named = entry == nullptr ? nullptr : entry->names->find(node);
+  const NodeKind* kind = named == nullptr ? nullptr : find_kind(kinds_, named->kind);
+  if (kind == nullptr || !kind->sends) return false;
+  const auto newest = built({.scenario = record.id, .version = record.newest});
+  return (newest != nullptr && newest->find(node) != nullptr) ||
+         sum_of(counters, record.key, node, Counter::Visits) > 0 ||
+         sum_of(counters, record.key, node, Counter::MovedIn) > 0;
+}
+
+std::vector<std::string> ScenarioBook::sending_nodes(const ScenarioRecord& record) const {
+  std::vector<std::string> ids;
+  for (const NodeNames::Named& named : entry_of(record.id)->names->all())
+    if (const NodeKind* kind = find_kind(kinds_, named.kind); kind != nullptr && kind->sends)
+      ids.push_back(named.id);
+  return ids;
 }
 
 // ---- secrets ----

@@ -117,6 +117,13 @@ VersionsInUse versions_in_use(const Counters& counters);
 /// a scenario and may be asked by any thread. Whatever reads a text says so: it is not to be called
 /// on the engine thread while that serves others. Texts are in the store alone; what is built stays
 /// in memory while `catalog` needs it.
+/// What the statistics of a scenario are made from, beside its texts.
+struct StatsBasis {
+  Counters counters;            ///< Of this scenario at least.
+  std::set<NodeNumber> paused;  ///< By people.
+  Instant as_of{};
+};
+
 class ScenarioBook {
  public:
   /// `log` gets an event for a stored version that this program cannot read, and for one that
@@ -224,8 +231,12 @@ class ScenarioBook {
   VersionTexts& texts() const { return *texts_; }
   /// `scenario`: the version that is asked for (of 0: the newest), which only the caller can read
   /// where it is not built; may be null.
-  Result<ScenarioStats> stats(std::string_view id, Version version, const Counters& counters,
-                              Instant now, std::shared_ptr<const Scenario> scenario = {}) const;
+  Result<ScenarioStats> stats(std::string_view id, Version version, const StatsBasis& basis,
+                              std::shared_ptr<const Scenario> scenario = {}) const;
+  /// Whether a node sends webhooks and is in the newest version, or was visited in an older one.
+  bool is_sending(const ScenarioRecord& record, NodeNumber node, const Counters& counters) const;
+  /// Ids of all nodes that send webhooks, in any version.
+  std::vector<std::string> sending_nodes(const ScenarioRecord& record) const;
 
   /// Who names a secret or credential.
   struct User {
@@ -273,7 +284,7 @@ class ScenarioBook {
                                     const RunCensus& census) const;
   ScenarioInfo info_of(const Entry& entry) const;
   Result<std::string> text_of(const Entry& entry, Version version) const;
-  StatsSide side(const Entry& entry, const Counters& counters, bool test, Version version,
+  StatsSide side(const Entry& entry, const StatsBasis& basis, bool test, Version version,
                  const Scenario* scenario) const;
   std::shared_ptr<const Scenario> build(const Entry& entry, Version version) const;
   /// Logs once what newer rules would refuse in a version.

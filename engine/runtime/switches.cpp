@@ -96,21 +96,12 @@ Result<SwitchAnswer> Engine::switch_node(const std::string& scenario, const std:
                                          bool pause, const std::string& who) {
   if (const auto known = book_.info(scenario); !known) return tl::make_unexpected(known.error());
   const ScenarioRecord* record = book_.find(scenario);
-  const auto stats = book_.stats(scenario, 0, counters_, clock_.now());
-  if (!stats) return tl::make_unexpected(stats.error());
-  std::vector<std::string> sending;
-  std::set<std::string_view> known;
-  // Of a node that the newest version does not have any more, perhaps only tests have requests, or
-  // runs of older versions are still on their way to it.
-  for (const StatsSide* side : {&stats->live, &stats->test})
-    for (const NodeStats& one : side->nodes)
-      if (one.sends && known.insert(one.id).second) sending.push_back(one.id);
   std::optional<NodePlace> place;
   for (const auto& [id, number] : record->nodes)
     if (id == node) place = NodePlace{record->key, number};
-  if (place && switches_.contains(*place)) sending.push_back(node);
-  if (!place || std::ranges::find(sending, node) == sending.end()) {
-    const std::string nearest = nearest_name(node, sending);
+  if (!place ||
+      (!switches_.contains(*place) && !book_.is_sending(*record, place->second, counters_))) {
+    const std::string nearest = nearest_name(node, book_.sending_nodes(*record));
     return fail(
         ErrorKind::NotFound, place ? "not_sending" : "unknown_node",
         fmt::format("scenario \"{}\" has no node \"{}\" that sends webhooks{}", scenario, node,
@@ -120,9 +111,7 @@ Result<SwitchAnswer> Engine::switch_node(const std::string& scenario, const std:
   }
 
   SwitchAnswer answer{.scenario = scenario, .node = node, .paused = pause};
-  for (const bool test : {false, true})
-    answer.pending +=
-        sum_counters(counters_, record->key, test, 0)[place->second][Counter::Pending];
+  answer.pending = sum_of(counters_, record->key, place->second, Counter::Pending);
   const auto found = switches_.find(*place);
   const bool changes =
       pause ? !is_paused(switches_, *place) : found != switches_.end() && found->second.paused;
