@@ -60,6 +60,12 @@ ApiReply too_many_bodies() {
 }  // namespace
 
 void Outbox::push(std::weak_ptr<Connection> to, std::uint64_t request, Completion completion) {
+  if (completion.long_reply)
+    return long_replies_.post(
+        [this, to = std::move(to), request, completion = std::move(completion)]() mutable {
+          completion.long_reply = false;
+          push(std::move(to), request, {.reply = made(std::move(completion)), .make = {}});
+        });
   const std::lock_guard lock{mutex_};
   if (!io_) return;
   items_.push_back({std::move(to), request, std::move(completion)});
@@ -79,6 +85,7 @@ void Outbox::wake() {
 }
 
 void Outbox::close() {
+  long_replies_.stop();
   std::vector<Item> dropped;  // destroyed outside the lock: a dropped reply may come back here
   const std::lock_guard lock{mutex_};
   io_ = nullptr;
@@ -95,11 +102,14 @@ void Outbox::deliver() {
   for (Item& item : items) {
     const auto connection = item.to.lock();
     if (!connection) continue;
-    auto reply = guarded("http.reply", log_, [&] {
-      return item.completion.make ? item.completion.make() : std::move(item.completion.reply);
-    });
-    connection->answer(item.request, reply ? std::move(*reply) : problem_of(reply.error()));
+    connection->answer(item.request, made(std::move(item.completion)));
   }
+}
+
+ApiReply Outbox::made(Completion completion) const {
+  if (!completion.make) return std::move(completion.reply);
+  auto reply = guarded("http.reply", log_, completion.make);
+  return reply ? std::move(*reply) : problem_of(reply.error());
 }
 
 Connection::Connection(asio::ip::tcp::socket socket, ConnectionHome& home)

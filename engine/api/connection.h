@@ -27,10 +27,13 @@ class Connection;
 class Outbox : public std::enable_shared_from_this<Outbox> {
  public:
   Outbox(boost::asio::io_context& io, LogSink log) : io_{&io}, log_{std::move(log)} {}
+  /// Starts the thread of long replies.
+  void start() { long_replies_.start("onward-replies"); }
   /// Any thread. Wakes the io thread only where it has not been told yet.
   void push(std::weak_ptr<Connection> to, std::uint64_t request, Completion completion);
   /// Any thread: many answers come at once, and the io thread is woken after the last of them.
   void gather(bool begins);
+  /// Waits for a reply that is being made.
   void close();
 
  private:
@@ -41,6 +44,7 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
   };
   void wake();
   void deliver();
+  ApiReply made(Completion completion) const;
 
   std::mutex mutex_;
   boost::asio::io_context* io_;  // null when closed
@@ -48,6 +52,7 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
   std::vector<Item> items_;
   bool woken_ = false;  // and has not looked yet
   int gathering_ = 0;
+  WorkThread long_replies_;
 };
 
 /// What all connections of a server have in common. Outlives them.

@@ -7,6 +7,9 @@
 
 namespace onward {
 namespace {
+/// Answers to so many events take no time to be written down.
+constexpr std::size_t kFewAnswers = 100;
+
 /// Whether a body is JSON by its looks, whatever curl calls a body that it was given no type for.
 bool looks_like_json(std::string_view body) {
   const std::size_t first = body.find_first_not_of(" \t\r\n");
@@ -60,8 +63,11 @@ void take_post(Runtime& runtime, DoorFigures& door, const Call& call, Result<Eve
   const Status taken = runtime.events(
       std::move(events),
       [reply = call.reply, places = std::move(places)](std::vector<EventAnswer> answers) {
-        reply.later(
-            [places, answers = std::move(answers)] { return render_answers(*places, answers); });
+        const bool is_long = answers.size() > kFewAnswers;
+        auto make = [places, answers = std::move(answers)] {
+          return render_answers(*places, answers);
+        };
+        is_long ? reply.later_at_length(std::move(make)) : reply.later(std::move(make));
       });
   unless_taken(call.reply, taken);
 }

@@ -39,6 +39,10 @@ void Reply::later(std::function<ApiReply()> make) const {
   if (!ticket_->answered.exchange(true)) ticket_->sink({{}, std::move(make)});
 }
 
+void Reply::later_at_length(std::function<ApiReply()> make) const {
+  if (!ticket_->answered.exchange(true)) ticket_->sink({{}, std::move(make), /*long_reply=*/true});
+}
+
 std::string_view ApiRequest::header(std::string_view name) const {
   for (const auto& [key, value] : headers)
     if (same_name(key, name)) return value;

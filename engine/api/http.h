@@ -43,10 +43,11 @@ struct Admission {
   bool known = false;                              ///< It brings a valid token or secret.
 };
 
-/// What travels back to the io thread: a reply, or what makes one there.
+/// What travels back to the io thread: a reply, or what makes one.
 struct Completion {
   ApiReply reply;
   std::function<ApiReply()> make;
+  bool long_reply = false;  ///< `make` runs on the thread of long replies, not on the io thread.
 };
 
 /// How a request is answered: once, from any thread. Copies are the same answer. Where the last
@@ -56,8 +57,11 @@ class Reply {
   using Sink = std::function<void(Completion)>;
   explicit Reply(Sink sink);
   void operator()(ApiReply reply) const;
-  /// `make` runs on the io thread, so that nothing is rendered on the engine's.
+  /// `make` runs on the io thread, so that nothing is rendered on the engine's. For short replies:
+  /// meanwhile no other client is served.
   void later(std::function<ApiReply()> make) const;
+  /// The same for a reply that may be long: `make` runs on a thread of its own.
+  void later_at_length(std::function<ApiReply()> make) const;
 
  private:
   struct Ticket;

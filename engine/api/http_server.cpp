@@ -204,6 +204,7 @@ std::function<void(bool begins)> HttpServer::gatherer() const {
 void HttpServer::start() {
   impl_->accept();
   impl_->home.large_bodies.start("onward-bodies");
+  impl_->home.outbox->start();
   impl_->thread = std::thread{[impl = impl_.get()] {
     pthread_setname_np(pthread_self(), "onward-io");
     impl->run();

@@ -165,7 +165,7 @@ void get_metrics(Runtime& runtime, const Clock& clock,
                  const std::shared_ptr<const LoginRefusals>& refusals, const Call& call) {
   const auto write = [&runtime, &clock, door, refusals,
                       reply = call.reply](std::vector<ScenarioStats> scenarios) {
-    reply.later([&runtime, &clock, door, refusals, scenarios = std::move(scenarios)] {
+    reply.later_at_length([&runtime, &clock, door, refusals, scenarios = std::move(scenarios)] {
       const auto refused = refusals ? refusals->counts() : std::vector<LoginRefusals::Count>{};
       return ApiReply{200, "text/plain; version=0.0.4; charset=utf-8",
                       prometheus_text(figures_of(runtime, *door), scenarios, clock.now(), refused)};

@@ -51,12 +51,12 @@ std::vector<Route> sending_routes(Runtime& runtime);
 /// The description of `routes` and of itself, made once.
 Route openapi_route(const std::vector<Route>& routes);
 
-/// A callback for the engine: `render` makes the reply of what it found, on the io thread; an error
-/// becomes a problem.
+/// A callback for the engine: `render` makes the reply of what it found, on the thread of long
+/// replies; an error becomes a problem.
 template <class T, class Render>
 Done<Result<T>> answer_with(Reply reply, Render render) {
   return [reply = std::move(reply), render = std::move(render)](Result<T> result) {
-    reply.later([result = std::make_shared<Result<T>>(std::move(result)), render] {
+    reply.later_at_length([result = std::make_shared<Result<T>>(std::move(result)), render] {
       return *result ? render(**result) : problem_of(result->error());
     });
   };

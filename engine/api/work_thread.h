@@ -7,8 +7,8 @@
 #include <thread>
 
 namespace onward {
-/// For requests whose handling takes longer than the io thread may be away. What waits is bounded
-/// by the client that posts.
+/// For what takes longer than the io thread may be away: requests, and replies. What waits is
+/// bounded by the clients, each of whom has one request under way.
 class WorkThread {
  public:
   WorkThread() = default;

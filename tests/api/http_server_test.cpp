@@ -316,6 +316,39 @@ TEST_CASE("a large body is handled aside: others are answered meanwhile, its own
   (*server)->stop(std::chrono::seconds{5});
 }
 
+TEST_CASE("a long reply is made aside: others are answered meanwhile", "[api][server]") {
+  std::promise<void> go;
+  std::shared_future<void> may_go = go.get_future().share();
+  HttpServerOptions options;
+  options.handle = [may_go](ApiRequest& request, Reply reply) {
+    const std::string path{request.path};
+    if (path == "/throw")
+      return reply.later_at_length([]() -> ApiReply { throw std::bad_alloc{}; });
+    if (path != "/long") return reply(ApiReply{200, "text/plain", path + "."});
+    reply.later_at_length([may_go] {
+      may_go.wait();
+      return ApiReply{200, "text/plain", "at length."};
+    });
+  };
+  auto server = HttpServer::listen(std::move(options));
+  REQUIRE(server);
+  (*server)->start();
+  Caller patient{(*server)->port()};
+  patient.send(get("/long") + get("/next"));
+  Caller other{(*server)->port()};
+  for (int i = 0; i < 3; ++i) {
+    other.send(get("/other"));
+    CHECK(other.until("/other.").find("HTTP/1.1 200") == 0);
+  }
+  CHECK_FALSE(patient.has_answer(/*wait_ms=*/0));
+  go.set_value();
+  const std::string all = patient.until("/next.");
+  CHECK(all.find("at length.") < all.find("/next."));
+  other.send(get("/throw"));
+  CHECK(other.until("\r\n\r\n").find("HTTP/1.1 500") == 0);
+  (*server)->stop(std::chrono::seconds{5});
+}
+
 TEST_CASE("a work thread that stops drops what waits, and waits for the job at work",
           "[api][server]") {
   std::promise<void> begun;
