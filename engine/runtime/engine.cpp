@@ -200,6 +200,7 @@ Status Engine::take_now(std::vector<Job> jobs) {
 Status Engine::work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> results) {
   assert(!working_);
   working_ = true;
+  inputs_before_ = figures_.inputs;
   set_bulk_aside(jobs);
   Status done = work_on(jobs, std::move(results));
   working_ = false;

@@ -256,6 +256,8 @@ class Engine {
   const std::optional<Error>& unwritable() const { return unwritable_; }
   /// Grows with every change of a scenario and of what files may name, so that others know when to
   /// look again.
+  /// Inputs that the last round took: as many outcomes of attempts keep up with them.
+  std::uint64_t inputs_of_round() const { return figures_.inputs - inputs_before_; }
   std::uint64_t catalog_generation() const { return generation_; }
   Store& store() { return *store_; }
 
@@ -453,6 +455,7 @@ class Engine {
   ScenarioBook book_;
   Catalog catalog_;
   std::uint64_t generation_ = 0;
+  std::uint64_t inputs_before_ = 0;  // the round
   std::uint64_t changes_ = 0;  // begun: see `guarded`
   bool reads_elsewhere_ = false;
   std::vector<VersionName> wanted_;                       // not in memory, and not yet given out

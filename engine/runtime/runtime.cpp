@@ -23,8 +23,11 @@ constexpr std::chrono::seconds kOversleepMax{2};
 /// to be written with; many do not wait.
 constexpr std::chrono::milliseconds kResultsWait{2};
 constexpr std::size_t kResultsMany = 256;
-/// Written at once, so that inputs that come meanwhile need not wait for more.
+/// Written at once, so that inputs that come meanwhile need not wait for more. Where a round takes
+/// more inputs than that, as many outcomes: else they fall behind under load, and what is not
+/// written down is sent again after a crash.
 constexpr std::size_t kResultsSlice = 64;
+constexpr std::size_t kResultsSliceMost = 1'000;
 
 tl::unexpected<Error> not_now(const Error& unwritable) {
   return fail(unwritable.kind, unwritable.code,
@@ -189,7 +192,9 @@ void Runtime::Impl::take_slice(std::vector<AttemptResult>& settled) {
     results_bytes -= std::exchange(slices_bytes, results_bytes - slices_bytes);
     sliced = 0;
   }
-  const std::size_t size = std::min(slices.size() - sliced, kResultsSlice);
+  const std::size_t keeps_up =
+      std::clamp<std::size_t>(engine->inputs_of_round(), kResultsSlice, kResultsSliceMost);
+  const std::size_t size = std::min(slices.size() - sliced, keeps_up);
   const auto begin = slices.begin() + static_cast<std::ptrdiff_t>(sliced);
   settled.assign(std::make_move_iterator(begin),
                  std::make_move_iterator(begin + static_cast<std::ptrdiff_t>(size)));

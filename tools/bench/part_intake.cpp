@@ -1,11 +1,32 @@
-// How many events a second are taken where nothing is to be sent.
+// How many events a second are taken where nothing is to be sent, and how many webhooks a second
+// arrive while as many events as possible come in.
 #include <fmt/format.h>
+
+#include <utility>
 
 #include "tools/bench/parts.h"
 #include "tools/bench/texts.h"
 #include "tools/bench/wire.h"
 
 namespace onward::bench {
+namespace {
+/// Webhooks a second that arrive while events are posted, one by one and as NDJSON.
+std::pair<double, double> received_meanwhile(Round& round) {
+  Receiver receiver;
+  Stream stream{.scenario = "sends", .event = "measured", .receiver = &receiver};
+  Stand stand{round, {receiver.port()}, /*fsync_extra_ms=*/0, "sends"};
+  stand.apply(stream.scenario, webhook_scenario(stream.scenario, stream.event, receiver.port()));
+  stand.load_contacts(round.plan.contacts);
+  stand.settle();
+  const Rates single = stand.rates(stream, stand.single_posts(stream));
+  stand.settle();
+  const Rates lines = stand.rates(stream, stand.ndjson(stream));
+  stand.check(stream);
+  stand.finish();
+  return {single.received, lines.received};
+}
+}  // namespace
+
 void measure_intake(Round& round) {
   const double generator = round.limits.load_generator();
   const double sqlite = round.limits.sqlite();
@@ -41,5 +62,18 @@ void measure_intake(Round& round) {
                     .unit = "/s",
                     .limit = sqlite,
                     .limit_text = "bare SQLite"});
+
+  const auto [by_single, by_lines] = received_meanwhile(round);
+  round.report.add({.name = "received_single_per_s",
+                    .text = "webhooks received during single posts",
+                    .value = by_single,
+                    .unit = "/s"});
+  round.report.add({.name = "received_ndjson_per_s",
+                    .text = "webhooks received during NDJSON at full rate",
+                    .value = by_lines,
+                    .unit = "/s",
+                    .limit = by_single,
+                    .limit_text = "those during single posts",
+                    .goal = at_least(by_single)});
 }
 }  // namespace onward::bench
