@@ -220,15 +220,6 @@ std::string without_query(std::string_view location) {
   return std::string{location.substr(0, host)}.append(location.substr(user + 1));
 }
 
-void mask_text(std::string& text, const SecretSource* secrets,
-               const std::vector<std::string>& hidden) {
-  if (text.empty()) return;
-  if (secrets)
-    secrets->mask(text, hidden);
-  else
-    mask_in(text, hidden);
-}
-
 AttemptResult blank_result(const DeliveryTask& task, Instant started) {
   AttemptResult result;
   result.delivery = task.delivery;
@@ -276,13 +267,10 @@ bool is_accepted(const RetryPolicy& retry, const AttemptResult& result) {
   return result.status != 0 && !result.permanent && accepted(retry, result.status);
 }
 
-void mask(HttpReply& reply, const SecretSource* secrets, const std::vector<std::string>& hidden) {
-  mask_text(reply.location, secrets, hidden);
-}
-
-void mask(AttemptResult& result, const SecretSource* secrets,
-          const std::vector<std::string>& hidden) {
-  for (std::string* text : {&result.response, &result.error}) mask_text(*text, secrets, hidden);
+void mask(HttpReply& reply, const std::vector<std::string>& hidden) {
+  mask_in(reply.location, hidden, reply.location_cut ? TextEnd::CutOff : TextEnd::Whole);
+  mask_in(reply.body, hidden, reply.body_cut ? TextEnd::CutOff : TextEnd::Whole);
+  mask_in(reply.error, hidden);
 }
 
 AttemptResult result_of(const DeliveryTask& task, HttpReply reply, Instant started, Instant now) {

@@ -21,15 +21,10 @@ Verdict verdict_of(const AttemptResult& result);
 /// Whether the receiver took it.
 bool is_accepted(const RetryPolicy& retry, const AttemptResult& result);
 
-/// Puts "***" in place of secrets in what of a reply is cut before it is kept: a redirect's
-/// location. To be called before `result_of`, since a part of a secret is not recognized.
-void mask(HttpReply& reply, const SecretSource* secrets, const std::vector<std::string>& hidden);
-
 /// Puts "***" in place of secrets that the receiver repeated, before anybody keeps or reads them:
-/// those that are known now, and in `hidden` those that the request held, which may have been
-/// replaced or removed since.
-void mask(AttemptResult& result, const SecretSource* secrets,
-          const std::vector<std::string>& hidden);
+/// those in `hidden`, which the request held. Others are no concern of its receiver: an author who
+/// lets it answer guesses would read off which of them begin a secret.
+void mask(HttpReply& reply, const std::vector<std::string>& hidden);
 
 /// The result of a task whose request could not be made. A missing secret, or one that may not be
 /// sent to this host, is local trouble: an admin can change that, and until then no attempt is

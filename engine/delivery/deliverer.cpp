@@ -193,9 +193,8 @@ void Deliverer::Impl::finish(HttpReply reply) {
   const Noted noted{options.note, flight.task.delivery};
   const Instant now = options.clock();
   const bool was_reused = reply.reused, was_blocked = reply.blocked;
-  mask(reply, options.secrets, flight.hidden);
+  mask(reply, flight.hidden);
   AttemptResult result = result_of(flight.task, std::move(reply), flight.started, now);
-  mask(result, options.secrets, flight.hidden);
   if (flight.done) return answer(std::move(flight.done), std::move(result));
   reused += was_reused;
   blocked += was_blocked;

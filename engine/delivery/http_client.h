@@ -37,7 +37,9 @@ struct HttpReply {
   std::string location;     ///< That header, cut short; raw.
   std::string date;         ///< The Date header, for a Retry-After in date form.
   std::string body;
-  bool body_truncated = false;
+  bool body_truncated = false;  ///< By the receiver, or beyond what is read.
+  bool body_cut = false;        ///< `body` is not all of it.
+  bool location_cut = false;
   bool blocked = false;  ///< By the address guard.
   bool local = false;    ///< Our own lack of descriptors, ports or memory.
   Duration took{};

@@ -383,6 +383,8 @@ HttpReply Transfer::finish(CURLcode code) {
   if (answer_.retry_afters == 1) reply.retry_after = std::move(answer_.retry_after);
   reply.date = std::move(answer_.date);
   reply.location = std::move(answer_.location);
+  reply.location_cut = answer_.location_cut;
+  reply.body_cut = reply.body_truncated || answer_.body_bytes > answer_.body.size();
   reply.body = std::move(answer_.body);
   request_ = {};  // Bodies and resolved secrets are not kept by an idle handle.
   return reply;
@@ -440,6 +442,7 @@ void Transfer::header_field(std::string_view line) {
     answer_.date = value;
   } else if (same_name(name, "Location")) {
     answer_.location = value.substr(0, kLocationMax);
+    answer_.location_cut = value.size() > kLocationMax;
   } else if (same_name(name, "Content-Type")) {
     answer_.content_type = value;
   } else if (same_name(name, "Content-Length")) {

@@ -100,6 +100,7 @@ class Transfer {
     std::size_t header_bytes = 0, body_bytes = 0;
     int retry_afters = 0;
     std::string length, retry_after, date, content_type, location, body;
+    bool location_cut = false;
   };
   /// What happened on the way to it.
   struct Way {

@@ -5,58 +5,15 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
-#include <initializer_list>
+#include <numeric>
 #include <utility>
 
-#include "engine/core/template.h"
-#include "engine/core/value.h"
 #include "engine/secrets/bytes.h"
 
 namespace onward {
 namespace {
 constexpr std::string_view kMask = "***";
-/// Less of a beginning than this tells nobody anything.
-constexpr std::size_t kBeginningMin = 4;
-
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at)) {
-    text.replace(at, from.size(), to);
-    at += to.size();
-  }
-}
-
-std::string in_json(std::string_view value) {
-  std::string text;
-  append_json_string(text, value);
-  return text.substr(1, text.size() - 2);
-}
-
-/// Some writers of JSON escape the slash as well.
-std::string with_escaped_slashes(std::string text) {
-  replace_all(text, "/", "\\/");
-  return text;
-}
-
-/// "%2F" as "%2f".
-std::string with_small_escapes(std::string text) {
-  for (std::size_t i = 0; i + 2 < text.size(); ++i)
-    if (text[i] == '%')
-      for (const std::size_t digit : {i + 1, i + 2})
-        if (text[digit] >= 'A' && text[digit] <= 'F') text[digit] += 'a' - 'A';
-  return text;
-}
-
-std::vector<std::string> forms_of(std::string_view value) {
-  if (value.empty()) return {};
-  std::vector<std::string> forms{std::string{value}, percent_encode(value), in_json(value)};
-  forms.push_back(with_small_escapes(forms[1]));
-  forms.push_back(with_escaped_slashes(forms[2]));
-  std::sort(forms.begin(), forms.end());
-  forms.erase(std::unique(forms.begin(), forms.end()), forms.end());
-  return forms;
-}
-
-/// A text as a reader of JSON sees it, its escapes decoded, and where each byte came from.
+/// A text as a reader sees it, its escapes decoded, and where each byte came from.
 struct Unescaped {
   std::string text;
   std::vector<std::size_t> from;  ///< Of each byte and of the end, in the raw text.
@@ -126,45 +83,35 @@ Unescaped unescaped(std::string_view raw) {
 /// Where a value stands in a text: [first, second).
 using Span = std::pair<std::size_t, std::size_t>;
 
-/// Adds where `form` stands in `text`, and its beginning at the end of that.
-void find_form(std::vector<Span>& found, std::string_view text, std::string_view form) {
-  for (std::size_t at = text.find(form); at != std::string_view::npos;
-       at = text.find(form, at + form.size()))
-    found.emplace_back(at, at + form.size());
-  for (std::size_t length = std::min(form.size() - 1, text.size()); length >= kBeginningMin;
-       --length) {
-    if (!text.ends_with(form.substr(0, length))) continue;
-    found.emplace_back(text.size() - length, text.size());
-    return;
+Unescaped percent_decoded(std::string_view raw) {
+  Unescaped seen;
+  seen.text.reserve(raw.size());
+  seen.from.reserve(raw.size() + 1);
+  for (std::size_t at = 0; at < raw.size();) {
+    unsigned byte = 0;
+    const bool escape = raw[at] == '%' && raw.size() - at >= 3 &&
+                        std::from_chars(&raw[at] + 1, &raw[at] + 3, byte, 16).ptr == &raw[at] + 3;
+    seen.text += escape ? static_cast<char>(byte) : raw[at];
+    seen.from.push_back(at);
+    at += escape ? 3 : 1;
   }
+  seen.from.push_back(raw.size());
+  return seen;
 }
 
-using Forms = std::vector<std::string>;
+Unescaped as_it_is(std::string_view raw) {
+  Unescaped seen{.text = std::string{raw}, .from = {}};
+  seen.from.resize(raw.size() + 1);
+  std::iota(seen.from.begin(), seen.from.end(), std::size_t{0});
+  return seen;
+}
 
-/// All forms are found before one is masked: what overlaps another goes with it, so that none is
-/// left in half.
-void mask_forms(std::string& text, std::initializer_list<const Forms*> lists) {
-  std::vector<Span> found;
-  const auto find_all = [&](std::vector<Span>& spans, std::string_view in) {
-    for (const Forms* forms : lists)
-      for (const std::string& form : *forms) find_form(spans, in, form);
-  };
-  find_all(found, text);
-  if (text.find('\\') != std::string::npos) {
-    const Unescaped seen = unescaped(text);
-    std::vector<Span> escaped;
-    find_all(escaped, seen.text);
-    for (const auto& [begin, end] : escaped) found.emplace_back(seen.from[begin], seen.from[end]);
-  }
-  if (found.empty()) return;
-  std::sort(found.begin(), found.end());
-  std::string shown;
-  std::size_t done = 0;
-  for (const auto& [begin, end] : found) {
-    if (begin >= done) shown.append(text, done, begin - done) += kMask;
-    done = std::max(done, end);
-  }
-  text = shown.append(text, done);
+/// Adds where `value` stands in `seen`, in the raw text.
+void find_value(std::vector<Span>& found, const Unescaped& seen, std::string_view value) {
+  if (value.empty()) return;
+  for (std::size_t at = seen.text.find(value); at != std::string::npos;
+       at = seen.text.find(value, at + value.size()))
+    found.emplace_back(seen.from[at], seen.from[at + value.size()]);
 }
 
 /// The secret or credential of that name, if it may be sent to `origin`.
@@ -193,13 +140,6 @@ CredentialHeader header_of(const StoredSecret& credential) {
   return {{"Authorization", "Bearer " + credential.value}, {credential.value}};
 }
 
-/// Every form of each of `values`.
-Forms forms_of(const std::vector<std::string>& values) {
-  Forms all;
-  for (const std::string& value : values)
-    for (std::string& form : forms_of(std::string_view{value})) all.push_back(std::move(form));
-  return all;
-}
 }  // namespace
 
 tl::unexpected<Error> secret_missing(std::string_view kind, std::string_view name) {
@@ -218,35 +158,40 @@ Result<CredentialHeader> SecretSource::credential(std::string_view name, std::st
   return secret_missing("credential", name);
 }
 
-void mask_in(std::string& text, std::string_view value) {
-  if (value.empty() || text.empty()) return;
-  const Forms forms = forms_of(value);
-  mask_forms(text, {&forms});
-}
-
-void mask_in(std::string& text, const std::vector<std::string>& values) {
-  if (values.empty() || text.empty()) return;
-  const Forms forms = forms_of(values);
-  mask_forms(text, {&forms});
-}
-
-void SecretSource::mask(std::string& text, const std::vector<std::string>& used) const {
-  mask_in(text, used);
+void mask_in(std::string& text, const std::vector<std::string>& values, TextEnd end) {
+  std::size_t longest = 0;
+  for (const std::string& value : values) longest = std::max(longest, value.size());
+  if (longest == 0 || text.empty()) return;
+  std::vector<Unescaped> views{as_it_is(text)};
+  if (text.find('\\') != std::string::npos) views.push_back(unescaped(text));
+  if (text.find('%') != std::string::npos) {
+    views.push_back(percent_decoded(text));
+    // Forms write a blank so.
+    std::string with_blanks = text;
+    std::ranges::replace(with_blanks, '+', ' ');
+    views.push_back(percent_decoded(with_blanks));
+  }
+  std::vector<Span> found;
+  for (const Unescaped& seen : views) {
+    for (const std::string& value : values) find_value(found, seen, value);
+    // The last of its bytes may be missing, so a value that begins here would not be found.
+    if (end == TextEnd::CutOff)
+      found.emplace_back(seen.from[seen.text.size() - std::min(longest - 1, seen.text.size())],
+                         text.size());
+  }
+  if (found.empty()) return;
+  std::ranges::sort(found);
+  std::string shown;
+  std::size_t done = 0;
+  for (const auto& [from, to] : found) {
+    if (from >= done) shown.append(text, done, from - done) += kMask;
+    done = std::max(done, to);
+  }
+  text = shown.append(text, done);
 }
 
 SecretValues::SecretValues(Named secrets, Named credentials)
-    : secrets_{std::move(secrets)}, credentials_{std::move(credentials)} {
-  const auto hide = [this](std::string_view value) {
-    for (std::string& form : forms_of(value)) hidden_.push_back(std::move(form));
-  };
-  for (const Named* all : {&secrets_, &credentials_})
-    for (const auto& [name, stored] : *all) {
-      hide(stored.value);
-      if (!stored.previous.empty()) hide(stored.previous);
-      if (stored.scheme == AuthScheme::Basic)
-        hide(base64_encode(stored.login + ":" + stored.value));
-    }
-}
+    : secrets_{std::move(secrets)}, credentials_{std::move(credentials)} {}
 
 SecretValues::~SecretValues() {
   for (Named* all : {&secrets_, &credentials_})
@@ -254,7 +199,6 @@ SecretValues::~SecretValues() {
       wipe(stored.value);
       wipe(stored.previous);
     }
-  for (std::string& value : hidden_) wipe(value);
 }
 
 Result<std::string> SecretValues::secret(std::string_view name, std::string_view origin) const {
@@ -277,12 +221,6 @@ Result<CredentialHeader> SecretValues::credential(std::string_view name,
   const auto stored = look_up(credentials_, SecretKind::Credential, name, origin);
   if (!stored) return tl::make_unexpected(stored.error());
   return header_of(**stored);
-}
-
-void SecretValues::mask(std::string& text, const std::vector<std::string>& used) const {
-  if (text.empty()) return;
-  const Forms forms = forms_of(used);
-  mask_forms(text, {&hidden_, &forms});
 }
 
 void SecretBox::put(std::shared_ptr<const SecretValues> values) {
@@ -310,10 +248,5 @@ Result<CredentialHeader> SecretBox::credential(std::string_view name,
                                                std::string_view origin) const {
   const auto values = now();
   return values ? values->credential(name, origin) : secret_missing("credential", name);
-}
-
-void SecretBox::mask(std::string& text, const std::vector<std::string>& used) const {
-  if (const auto values = now()) return values->mask(text, used);
-  mask_in(text, used);
 }
 }  // namespace onward

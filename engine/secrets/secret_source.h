@@ -31,22 +31,22 @@ class SecretSource {
   virtual Result<std::vector<std::string>> signing(std::string_view name,
                                                    std::string_view origin) const;
   virtual Result<CredentialHeader> credential(std::string_view name, std::string_view origin) const;
-  /// Puts "***" in place of every value that is known and of every text in `used`, see `mask_in`.
-  /// `used` has the values of the request whose answer `text` is: they may have been replaced or
-  /// removed since the request was sent.
-  virtual void mask(std::string& text, const std::vector<std::string>& used = {}) const;
 };
 
 /// What a source answers for a name that it does not have. `kind` is "secret" or "credential".
 tl::unexpected<Error> secret_missing(std::string_view kind, std::string_view name);
 
-/// Puts "***" in place of `value` in `text`, in the forms in which it can come back: as it is,
-/// percent-encoded and as in JSON, whichever characters its writer escapes. So is its beginning, of
-/// 4 bytes or more, where the text ends with that: an answer that was cut off.
-void mask_in(std::string& text, std::string_view value);
-/// The same for several values. All are found before one is masked, so that where two overlap no
-/// part of either is left.
-void mask_in(std::string& text, const std::vector<std::string>& values);
+/// Whether a text ends where its writer ended it.
+enum class TextEnd : std::uint8_t { Whole, CutOff };
+
+/// Puts "***" in place of each of `values` in `text`, in the forms in which they can come back: as
+/// they are, percent-encoded and as in JSON, whichever characters the writer escapes. All are found
+/// before one is masked, so that where two overlap no part of either is left.
+///
+/// Of a text that was cut off, the end goes as well, as far as the longest value could reach, and
+/// whatever stands there: who sees a text that somebody else chose could try beginnings otherwise.
+void mask_in(std::string& text, const std::vector<std::string>& values,
+             TextEnd end = TextEnd::Whole);
 
 /// All secrets and credentials at one moment, in clear. Immutable; wiped at its end.
 class SecretValues final : public SecretSource {
@@ -62,12 +62,9 @@ class SecretValues final : public SecretSource {
                                            std::string_view origin) const override;
   Result<CredentialHeader> credential(std::string_view name,
                                       std::string_view origin) const override;
-  void mask(std::string& text, const std::vector<std::string>& used = {}) const override;
 
  private:
   Named secrets_, credentials_;
-  /// Every form of every value.
-  std::vector<std::string> hidden_;
 };
 
 /// The newest values, for threads that outlive them.
@@ -80,7 +77,6 @@ class SecretBox final : public SecretSource {
                                            std::string_view origin) const override;
   Result<CredentialHeader> credential(std::string_view name,
                                       std::string_view origin) const override;
-  void mask(std::string& text, const std::vector<std::string>& used = {}) const override;
 
  private:
   std::shared_ptr<const SecretValues> now() const;

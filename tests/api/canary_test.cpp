@@ -69,9 +69,9 @@ FakeHttpClient::Answer echo(const HttpRequest& request) {
     }
   FakeHttpClient::Answer answer;
   answer.body = head + json + std::string(4096, '.');
-  // The last thing kept is the beginning of a secret.
-  answer.body.resize(4096 - 8);
-  answer.body += kKey.substr(0, 8);
+  answer.body.resize(4096 - 8, '.');
+  // The last thing kept is the beginning of a secret, where the receiver was told one.
+  answer.body += head.find(kKey) == std::string::npos ? "........" : kKey.substr(0, 8);
   const std::size_t path = url.find(".com/") + 5;
   answer.status = std::stoi(url.substr(path));
   if (answer.status == 0) answer.code = "reset";

@@ -99,6 +99,7 @@ class FakeHttpClient final : public HttpClient {
     reply.retry_after = answer.retry_after;
     reply.location = answer.location;
     if (node.mapped().want_body) reply.body = answer.body;
+    reply.body_cut = reply.body.size() >= 4096;  // As much as the client keeps.
     reply.local = answer.local;
     reply.took = answer.took;
     replies_.push_back(std::move(reply));

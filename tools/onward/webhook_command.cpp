@@ -64,10 +64,8 @@ AttemptResult attempt(const DeliveryTask& task, const SecretSource& secrets, Htt
   client.start(std::move(*request));
   std::vector<HttpReply> replies;
   while (replies.empty()) client.poll(std::chrono::seconds{1}, replies);
-  mask(replies.front(), &secrets, hidden);
-  AttemptResult result = result_of(task, std::move(replies.front()), started, now());
-  mask(result, &secrets, hidden);
-  return result;
+  mask(replies.front(), hidden);
+  return result_of(task, std::move(replies.front()), started, now());
 }
 
 int test_file(const WebhookTestOptions& options, bool json) {
