@@ -138,7 +138,9 @@ EndedRuns Newest::ended_runs(ScenarioKey scenario, RunKey after, std::size_t lim
     stretch.try_emplace(*place);
   }
   rows_scanned_ += stretch.size();
-  for (auto& [key, run] : stretch) {
+  for (auto& item : stretch) {
+    const RunKey key = item.first;
+    Run& run = item.second;
     if (limit-- == 0) {
       more = true;
       break;
@@ -283,15 +285,19 @@ std::vector<DeliveryKey> Newest::deliveries_of(ScenarioKey scenario, NodeNumber 
   return merged(folded, unfolded, limit);
 }
 
-std::optional<Hash128> Newest::seen(const Hash128& key, Date from, const std::set<Date>& days) {
+std::optional<Hash128> Newest::seen(const Hash128& key, Date from, const std::set<Date>& days,
+                                    const SeenFilter* filter) {
   if (const Overlay::SeenRow* row = overlay_.seen.find(key)) {
     if (row->day < from) return std::nullopt;
     return row->fingerprint;
   }
   if (days.empty() || *days.rbegin() < from) return std::nullopt;
   const std::string bytes = to_bytes(key);
-  for (auto day = days.rbegin(); day != days.rend() && *day >= from; ++day)
+  for (auto day = days.rbegin(); day != days.rend() && *day >= from; ++day) {
+    if (filter != nullptr && !filter->may_contain(*day, key)) continue;
+    ++seen_look_ups_;
     if (const auto found = tables_.seen(*day, bytes)) return found;
+  }
   return std::nullopt;
 }
 
@@ -375,12 +381,14 @@ Snapshot Newest::snapshot() {
   snapshot.last_seq = std::max(snapshot.last_seq, overlay_.last_seq);
   snapshot.last_contact = std::max(snapshot.last_contact, overlay_.last_contact);
   if (overlay_.newest > Instant{}) snapshot.newest = overlay_.newest;
-  for (const auto& [key, entry] : overlay_.counters.map)
-    read_row([&] { snapshot.counters[key] = intact(decode_counters(entry.row.body)); },
+  for (const auto& item : overlay_.counters.map) {
+    const CounterKey& key = item.first;
+    read_row([&] { snapshot.counters[key] = intact(decode_counters(item.second.row.body)); },
              [&] {
                unreadable_.add({"counters", "scenario " + std::to_string(key.scenario.value) +
                                                 ", node " + std::to_string(key.node.value)});
              });
+  }
   return snapshot;
 }
 }  // namespace onward

@@ -62,6 +62,7 @@ class PassingStore : public Store {
   Status fold() override { return store_->fold(); }
   Status probe() override { return store_->probe(); }
   Result<bool> fold_slice() override { return store_->fold_slice(); }
+  std::uint64_t seen_look_ups() const override { return store_->seen_look_ups(); }
   Status forget_seen(Instant before) override { return store_->forget_seen(before); }
   Result<std::unique_ptr<StoreReader>> open_reader() override { return store_->open_reader(); }
   std::uint64_t size_on_disk() const override { return store_->size_on_disk(); }

@@ -21,12 +21,14 @@
 #include "engine/store/deferred_sync.h"
 #include "engine/store/fold.h"
 #include "engine/store/forget.h"
+#include "engine/store/id_filter.h"
 #include "engine/store/journal.h"
 #include "engine/store/lock_file.h"
 #include "engine/store/newest.h"
 #include "engine/store/overlay.h"
 #include "engine/store/page_scrub.h"
 #include "engine/store/replay.h"
+#include "engine/store/seen_scan.h"
 #include "engine/store/sqlite_reader.h"
 #include "engine/store/tables.h"
 
@@ -127,6 +129,7 @@ class SqliteStore final : public Store {
   void remove_leftovers();
   /// Reads the journal into the overlay.
   void replay();
+  std::uint64_t seen_look_ups() const override { return newest_.seen_look_ups(); }
 
   Result<Snapshot> snapshot() override {
     return reading([&] { return newest_.snapshot(); });
@@ -147,7 +150,9 @@ class SqliteStore final : public Store {
     return reading([&] {
       std::vector<std::optional<Hash128>> answer;
       answer.reserve(keys.size());
-      for (const Hash128& key : keys) answer.push_back(newest_.seen(key, from, writer_.days()));
+      take_filters();
+      for (const Hash128& key : keys)
+        answer.push_back(newest_.seen(key, from, writer_.days(), filter_ ? &*filter_ : nullptr));
       return answer;
     });
   }
@@ -253,6 +258,8 @@ class SqliteStore final : public Store {
   void check_owner();
   void check_file();
   void drop_unused_texts();
+  void begin_filter();
+  void take_filters();
   template <class Work>
   Status writing(Work work);
   template <class Work>
@@ -297,6 +304,8 @@ class SqliteStore final : public Store {
   std::unique_ptr<Fold> fold_;  ///< The one under way.
   bool fold_done_ = false;      ///< It has nothing left to step.
   Newest newest_;
+  std::optional<SeenFilter> filter_;  ///< None where there is no memory for it.
+  std::unique_ptr<SeenScan> scan_;    ///< While it reads.
   int wal_pages_ = 0;
   // Of checkpoints. While what a round copied is synced the guard reads, so that the WAL, which
   // alone is durable, is not begun anew. The pages are of the WAL as it is; they are none when it
@@ -408,6 +417,7 @@ void SqliteStore::remove_leftovers() {
 /// Where all of the WAL is in the database, closing takes it away, and the folder says first that
 /// it may be missing. Else it stays for the next start; after a fault nothing more is written.
 SqliteStore::~SqliteStore() {
+  scan_.reset();
   const bool synced = !database_sync_->under_way() || database_sync_->wait() == SQLITE_OK;
   guard_.reset();
   int pages = 0, copied = -1;
@@ -424,6 +434,7 @@ void SqliteStore::replay() {
   journal_ = onward::replay(*database_, tables_, overlay_);
   if (!journal_.empty()) next_journal_ = journal_.back().id + 1;
   drop_unused_texts();
+  begin_filter();
 }
 
 /// Texts whose version was never committed: the process ended between them, or it was refused.
@@ -528,6 +539,9 @@ void SqliteStore::write(const Commit& commit) {
     erasure = erasure_of(commit, overlay_, tables_);
   }
   auto bytes = std::make_unique<const std::string>(encode_journal(commit, erasure));
+  // Before the commit: where it fails, the filter knows an id too many.
+  if (filter_)
+    for (const SeenEvent& event : commit.seen) filter_->add(date_of(event.at), event.key);
   overlay_.newest = std::max(overlay_.newest, commit.at);
   const auto write_rare_rows = [&] {
     for (const ScenarioRecord& record : commit.scenarios) writer_.scenario(record);
@@ -661,7 +675,30 @@ Status SqliteStore::forget_seen(Instant before) {
     }
     database_->exec("PRAGMA secure_delete = ON");
     tables_.forget_days_before(day);
+    if (filter_) filter_->forget_before(day);
   });
+}
+
+/// Every id that is stored is in the filter, or in a table that the filter does not speak for: the
+/// tables of the start are read beside the work, what the journal holds now, and what is committed
+/// from here on goes in before its commit.
+void SqliteStore::begin_filter() {
+  if (options_.dedupe_memory == 0) return;
+  filter_.emplace(options_.dedupe_memory);
+  const std::set<Date>& days = writer_.days();
+  for (const Date day : days) filter_->add_table(day);
+  for (const auto& [key, entry] : overlay_.seen.map) filter_->add(entry.row.day, key);
+  if (!days.empty())
+    scan_ = std::make_unique<SeenScan>(options_.folder / "onward.db",
+                                       std::vector<Date>(days.begin(), days.end()),
+                                       options_.dedupe_memory, options_.log);
+}
+
+void SqliteStore::take_filters() {
+  if (!scan_) return;
+  const bool ended = scan_->ended();  // asked first: what it found before is taken below
+  for (auto& [day, ids] : scan_->take()) filter_->complete(day, std::move(ids));
+  if (ended) scan_.reset();
 }
 
 /// Where the WAL has grown by `checkpoint_pages` it is to be begun anew: when all of it is in the

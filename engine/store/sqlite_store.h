@@ -17,6 +17,9 @@ struct SqliteOptions {
   Duration fold_age = std::chrono::seconds{1};         ///< So does an unfolded commit of this age.
   Duration fold_slice = std::chrono::milliseconds{1};  ///< Work of one call of `fold_slice`.
   int checkpoint_pages = 4096;  ///< Growth of the WAL after which it is to be begun anew.
+  /// Of the filters by which an id that was never seen is told without a look at the tables; 0:
+  /// there are none. About two bytes an id.
+  std::size_t dedupe_memory = 0;
   Duration round_longest = std::chrono::seconds{1};  ///< That a sync beside commits may take.
   int rest_pages = 256;  ///< Of it that may be synced in the commits' way.
   Duration erase_pause = std::chrono::seconds{1};  ///< Between two erasures from the log.

@@ -361,6 +361,8 @@ class Store {
   virtual Result<bool> fold_slice() = 0;
   /// Writes and syncs a little, to see whether the disk takes it again.
   virtual Status probe() = 0;
+  /// Tables that `seen` has asked so far: what it costs, for tests. 0 in memory.
+  virtual std::uint64_t seen_look_ups() const { return 0; }
   /// Drops remembered events older than `before`, whole days.
   virtual Status forget_seen(Instant before) = 0;
 

@@ -55,6 +55,7 @@ void Subject::open() {
     options.fold_after = 1;
     options.fold_slice = Duration{0};
   }
+  options.dedupe_memory = std::size_t{1} << 20;
   options.plain_rows = way_ == Way::SqlitePlainRows;
   store_ = must(open_sqlite_store(options));
 }

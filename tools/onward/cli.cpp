@@ -185,6 +185,10 @@ void add_serve(CommandLine& line) {
       ->check(CLI::Range(kContactBytesLeast, kContactBytesMost));
   sub->add_option("--dedupe-for", line.dedupe_for, "How long a repeated event is known")
       ->capture_default_str();
+  sub->add_option("--dedupe-memory", serve.dedupe_memory,
+                  "Bytes for telling new events without a look at the disk, such as 256MiB")
+      ->capture_default_str()
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false));
   sub->add_option("--keep-bodies", line.keep_bodies,
                   "How long after its end a request's body and answers are kept, or forever")
       ->capture_default_str();

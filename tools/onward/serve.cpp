@@ -380,6 +380,7 @@ Status open_engine(const ServeOptions& options, const NodeKinds& kinds, const Lo
   SqliteOptions sqlite;
   sqlite.folder = data;
   sqlite.dedupe_for = options.dedupe_for;
+  sqlite.dedupe_memory = options.dedupe_memory;
   sqlite.log = log.sink();
   auto store = open_sqlite_store(sqlite);
   if (!store) return tl::make_unexpected(store.error());

@@ -27,8 +27,9 @@ struct ServeOptions {
   std::int64_t account_id = 1;
   std::size_t contact_bytes_max = kContactBytesMax;
   Duration dedupe_for = std::chrono::hours{24 * 7};
-  std::optional<Duration> keep_bodies, keep_runs;  ///< Nothing: for ever.
-  Duration patience = std::chrono::seconds{20};    ///< For what is in flight when it is to stop.
+  std::size_t dedupe_memory = std::size_t{64} << 20;  ///< See SqliteOptions.
+  std::optional<Duration> keep_bodies, keep_runs;     ///< Nothing: for ever.
+  Duration patience = std::chrono::seconds{20};       ///< For what is in flight when it is to stop.
   std::size_t concurrency_total = 2048;
   std::size_t concurrency_origin = 512;
   std::size_t connections_max = 4096;
