@@ -138,6 +138,7 @@ Changes Cascade::finish() {
   }
   if (!changes_.ended.empty())
     std::erase_if(state_.live, [](const Run& run) { return !run.live(); });
+  changes_.steps = work_.spent();
   return std::move(changes_);
 }
 

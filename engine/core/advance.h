@@ -127,6 +127,7 @@ struct Changes {
   struct Identity {
     std::string id, email;
   };
+  std::uint64_t steps = 0;  ///< That conditions took, see work_budget.h.
   bool contact_changed = false;
   bool engagement_changed = false;
   std::optional<Identity> identity_before;  ///< Where it may have changed.

@@ -518,8 +518,11 @@ class ScenarioReader {
           nearest = nearest_in(name, candidates);
         }
         error(draft.entry->key_at, code,
-              fmt::format("{}: the server has no {} \"{}\"; set it with: onward {} set {}", where,
-                          what, name, what, name),
+              fmt::format(
+                  "{}: the server has no {} \"{}\"; an admin sets it with: onward {} set {}{} "
+                  "--host {}",
+                  where, what, name, what, name,
+                  what == "credential" ? " --basic USER (or another kind)" : "", host_asked(draft)),
               std::move(nearest));
       }
     }
@@ -543,6 +546,12 @@ class ScenarioReader {
                           "any host. Ask an admin to limit it: {}",
                           where, what, name, allow_command(what, name, hosts, host)));
     }
+  }
+
+  /// The host that a node asks, for advice.
+  static std::string host_asked(const Draft& draft) {
+    const DeliveryPolicy* policy = draft.node->delivery_policy();
+    return policy == nullptr || policy->origin.empty() ? "HOST" : host_of_origin(policy->origin);
   }
 
   /// Where the node's URL is; the node's own place if it has none.

@@ -44,6 +44,9 @@ class ConditionWork {
     return open_;
   }
 
+  /// Of all scenarios so far.
+  std::uint64_t spent() const { return kInputStepsMax - total_ + (opened_ - open_.left()); }
+
  private:
   struct Account {
     ScenarioKey scenario;

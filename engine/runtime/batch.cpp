@@ -455,6 +455,7 @@ Result<Changes> Batch::advance_loaded(Working& working, const Input& input, cons
 }
 
 void Batch::adopt(Working& working, Changes& changes) {
+  steps_ += changes.steps;
   const Contact& contact = working.state.contact;
   if (changes.contact_changed && !working.contact_changed) bytes_ += weight_of(contact);
   working.contact_changed |= changes.contact_changed;

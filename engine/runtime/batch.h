@@ -75,6 +75,8 @@ class Batch {
   Commit& rows() { return commit_; }
   /// About how much memory the new rows take that inputs and results have made so far.
   std::size_t bytes() const { return bytes_; }
+  /// Steps that its inputs' conditions took, see work_budget.h.
+  std::uint64_t steps() const { return steps_; }
   /// The whole change, ready for the store. Call once, last.
   Commit finish();
 
@@ -160,6 +162,7 @@ class Batch {
   CounterDeltas deltas_;
   Commit commit_;
   std::size_t bytes_ = 0;
+  std::uint64_t steps_ = 0;
 };
 
 /// The members of the fixed batch that `delivery` belongs to, oldest first, with their requests;

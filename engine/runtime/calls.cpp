@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "engine/core/clipped.h"
+#include "engine/store/unreadable.h"
 
 namespace onward {
 namespace {
@@ -295,9 +296,16 @@ Result<std::optional<ContactKey>> Engine::find_contact(const ContactName& name) 
   const auto matches = store_->identify({&query, 1});
   if (!matches) return tl::make_unexpected(matches.error());
   const IdentityMatch& match = matches->front();
-  if (!name.id.empty()) return match.by_id;
-  if (match.by_email.empty()) return std::optional<ContactKey>{};
-  return std::optional{match.by_email.front().contact};
+  std::optional<ContactKey> found = match.by_id;
+  if (name.id.empty() && !match.by_email.empty()) found = match.by_email.front().contact;
+  if (!found) return found;
+  const LoadQuery whole{.contact = *found};
+  const auto states = store_->load({&whole, 1});
+  if (!states) return tl::make_unexpected(states.error());
+  if (states->front()) return found;
+  return fail(
+      ErrorKind::Internal, kUnreadableRow,
+      "the database is damaged: this id or address belongs to a contact that is not stored");
 }
 
 Result<ContactAnswer> Engine::contact(const ContactName& name) {

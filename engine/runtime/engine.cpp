@@ -10,6 +10,7 @@
 
 #include "engine/runtime/poison.h"
 #include "engine/runtime/sending.h"
+#include "engine/runtime/weight.h"
 #include "engine/store/unreadable.h"
 
 namespace onward {
@@ -22,8 +23,12 @@ constexpr Duration kClockBehind = std::chrono::minutes{1};
 constexpr std::size_t kTimersAtOnce = 500;
 constexpr std::size_t kCarefulInputs = 1'000;  // after an end in the middle of a batch
 constexpr std::size_t kPassInputs = 500;       // of one step
+/// Of jobs with few inputs.
+constexpr std::size_t kBulkBytes = std::size_t{256} << 10;
 /// Deliveries that a commit makes before it takes no further input.
 constexpr std::size_t kCommitDeliveries = 4'000;
+/// Steps of conditions, likewise: some 20 ms.
+constexpr std::uint64_t kCommitSteps = 4'000'000;
 /// Deliveries that the results of one round settle: a batch is settled with all its members.
 constexpr std::size_t kSettledAtOnce = 1'000;
 
@@ -192,9 +197,18 @@ Status Engine::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
   return done;
 }
 
-Status Engine::take_now(std::vector<Job> jobs) {
+Status Engine::take_now(std::vector<Job> jobs, bool* all_taken) {
   std::vector<AttemptResult> none;
-  return take_inputs(jobs, none);
+  const std::size_t before = release_.answered.size();
+  Status done = take_inputs(jobs, none);
+  if (all_taken != nullptr)
+    *all_taken =
+        std::ranges::all_of(std::span{release_.answered}.subspan(before), [](const Job& job) {
+          const auto* contact = std::get_if<ContactJob>(&job);
+          return contact == nullptr || (contact->answer.found &&
+                                        contact->answer.event.kind == EventAnswer::Kind::Accepted);
+        });
+  return done;
 }
 
 Status Engine::work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> results) {
@@ -304,12 +318,25 @@ std::size_t inputs_of(Job& job) {
   with_inputs(job, [&](const auto& many) { inputs = many.inputs.size(); });
   return inputs;
 }
+
+/// Whether it is done a commit a round: it has many inputs, or a few large ones, from which much
+/// can be made.
+bool is_bulk(Job& job) {
+  bool bulk = false;
+  with_inputs(job, [&](const auto& many) {
+    std::size_t bytes = 0;
+    if (many.inputs.size() > 1 && many.inputs.size() <= Engine::kBulkInputs)
+      for (const Input& input : many.inputs) bytes += weight_of(input);
+    bulk = many.inputs.size() > Engine::kBulkInputs || bytes > kBulkBytes;
+  });
+  return bulk;
+}
 }  // namespace
 
 /// Also to the end of the queue of those that were set aside before.
 void Engine::set_bulk_aside(std::vector<Job>& jobs) {
   std::erase_if(jobs, [this](Job& job) {
-    if (inputs_of(job) <= kBulkInputs) return false;
+    if (!is_bulk(job)) return false;
     with_inputs(job, [](auto& many) { many.answers.resize(many.inputs.size()); });
     if (bulks_.empty()) bulk_most_ = options_.batch_max;
     bulks_.push_back({.job = std::move(job)});
@@ -551,7 +578,7 @@ Status Engine::fill(Batch& batch, WorkWatch& watch, std::span<const Work> work,
                     std::span<const AttemptResult> results, Taken& taken,
                     std::vector<WorkItem>& aside) {
   const auto full = [&] {
-    return batch.bytes() >= options_.commit_bytes_max ||
+    return batch.bytes() >= options_.commit_bytes_max || batch.steps() >= kCommitSteps ||
            batch.deliveries().size() >= kCommitDeliveries;
   };
   const bool sound = work.size() != 1 || watch.begin(*work.front().input);

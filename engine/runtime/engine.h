@@ -125,7 +125,8 @@ class Engine {
   Status work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> results);
   /// For calls: commits inputs of jobs right away. Answered with all else that `take_release`
   /// names.
-  Status take_now(std::vector<Job> jobs);
+  /// `all_taken`, where there is one: whether no input was refused, and each contact was there.
+  Status take_now(std::vector<Job> jobs, bool* all_taken = nullptr);
   Release take_release() { return std::exchange(release_, {}); }
   /// All of it, as often as it takes: works, syncs, lets go.
   Status work(std::vector<Job> jobs, std::vector<AttemptResult> results);
@@ -456,7 +457,7 @@ class Engine {
   Catalog catalog_;
   std::uint64_t generation_ = 0;
   std::uint64_t inputs_before_ = 0;  // the round
-  std::uint64_t changes_ = 0;  // begun: see `guarded`
+  std::uint64_t changes_ = 0;        // begun: see `guarded`
   bool reads_elsewhere_ = false;
   std::vector<VersionName> wanted_;                       // not in memory, and not yet given out
   std::set<VersionName> awaited_;                         // not in memory, and being read

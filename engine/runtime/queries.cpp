@@ -376,6 +376,7 @@ Result<Runtime::ContactPage> query_contacts(StoreReader& reader, const std::stri
       auto& [contact, engagement] = list->contacts[i];
       after = contact.key;
       left = list->more || i + 1 < list->contacts.size();
+      if (!contact.id && contact.email().empty()) continue;  // It cannot be read.
       if (!group.empty() && !contact.in_group(group)) continue;
       bytes += stored_bytes(contact) + stored_bytes(engagement);
       page.contacts.push_back({.contact = std::move(contact), .engagement = std::move(engagement)});

@@ -167,7 +167,9 @@ Status Runtime::forget_contact(ContactName who, Done<Result<bool>> done, std::st
                                      return done(tl::make_unexpected(*refusal));
                                    done(answer->found);
                                  }});
-    if (Status taken = engine.take_now(std::move(jobs)); !taken) return taken;
+    bool forgotten = false;
+    if (Status taken = engine.take_now(std::move(jobs), &forgotten); !taken) return taken;
+    if (!forgotten) return {};
     if (const auto& working = impl_->options.working; working && !who.id.empty())
       working->forget_label(who.id);
     // The number alone: the log must not remember whom nobody else does.

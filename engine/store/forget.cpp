@@ -1,5 +1,6 @@
 #include "engine/store/forget.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -94,6 +95,9 @@ void add_attempts(Erasure& erasure, const Commit& commit, const Overlay& overlay
   erasure.attempts_gone.insert(erasure.attempts_gone.end(), gone.begin(), gone.end());
 }
 
+/// Enough to tell whether a contact is among those of an address.
+constexpr std::size_t kHoldersAsked = 1'000;
+
 /// Finds what one contact has left. Later finders overwrite earlier ones: the tables, then the
 /// overlay, then the commit, so that the newest state is what gets blanked.
 class Finder {
@@ -104,7 +108,7 @@ class Finder {
   void add_to(Erasure& erasure) {
     find_identities(erasure);
     find_ledger(erasure);
-    find_runs(erasure);
+    find_runs();
     for (auto& [key, run] : runs_) {
       blank(run);
       erasure.runs.push_back(std::move(run));
@@ -114,6 +118,22 @@ class Finder {
   }
 
  private:
+  /// Throws where a row that leads to the contact is damaged: it would stay.
+  void check_names(const Contact& contact) const {
+    const auto fail = [&](const char* what) {
+      throw_unreadable(what + (" of contact " + std::to_string(contact_.value)));
+    };
+    if (contact.id && overlay_.ids.find(contact.id->text) == nullptr) {
+      const auto holder = tables_.holder_of_id(contact.id->text);
+      if (holder && *holder != contact_) fail("the id");
+    }
+    const std::string email = contact.email();
+    if (email.empty() || overlay_.emails.find(email) != nullptr) return;
+    const std::vector<ContactKey> holders = tables_.holders_of_email(email, kHoldersAsked);
+    if (!holders.empty() && holders.size() < kHoldersAsked &&
+        std::ranges::find(holders, contact_) == holders.end())
+      fail("the address");
+  }
   void find_identities(Erasure& erasure) const {
     const auto remove = [&](IdentityChange::Kind kind, const std::string& value) {
       erasure.identities.push_back(
@@ -124,7 +144,10 @@ class Finder {
       if (const std::string email = contact.email(); !email.empty())
         remove(IdentityChange::Kind::Email, email);
     };
-    if (const auto stored = tables_.contact(contact_, nullptr)) remove_both(*stored);
+    if (const auto stored = tables_.contact(contact_, nullptr)) {
+      check_names(*stored);
+      remove_both(*stored);
+    }
     for (const auto& [id, entry] : overlay_.ids.map)
       if (entry.row.holder == contact_) remove(IdentityChange::Kind::Id, id);
     for (const auto& [email, entry] : overlay_.emails.map)
@@ -151,11 +174,13 @@ class Finder {
     runs_[run.key] = run;
   }
 
-  void find_runs(Erasure& erasure) {
+  void find_runs() {
     for (const Run& run : tables_.live_runs(contact_)) take(run);
     std::vector<RunKey> unread;
     for (const Run& run : tables_.ended_runs(contact_, &unread)) take(run);
-    for (const RunKey run : unread) erasure.runs_gone.push_back({.run = run, .contact = contact_});
+    // Only its path says which requests were the contact's: they would keep what they hold.
+    if (!unread.empty())
+      throw_unreadable("an ended run of contact " + std::to_string(contact_.value));
     if (const auto owned = overlay_.runs_of.find(contact_); owned != overlay_.runs_of.end())
       for (const RunKey key : owned->second) {
         const Overlay::RunRow* row = overlay_.runs.find(key);

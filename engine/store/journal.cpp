@@ -97,17 +97,15 @@ void put_delivery(Writer& writer, const Delivery& delivery) {
 }
 
 void put_runs(Writer& writer, const Commit& commit, const Erasure& erasure) {
-  if (const std::size_t rows = commit.runs.size() + erasure.runs.size() +
-                               commit.purged_runs.size() + erasure.runs_gone.size()) {
+  if (const std::size_t rows =
+          commit.runs.size() + erasure.runs.size() + commit.purged_runs.size()) {
     writer.begin(Section::Runs, rows);
     for (const Run& run : commit.runs) put_run(writer, run);
-    for (const auto* gone : {&commit.purged_runs, &erasure.runs_gone}) {
-      for (const Commit::PurgedRun& purged : *gone) {
-        writer.out().number(purged.run.value);
-        writer.out().number(purged.contact.value);
-        writer.out().byte(0);
-        writer.no_body();
-      }
+    for (const Commit::PurgedRun& purged : commit.purged_runs) {
+      writer.out().number(purged.run.value);
+      writer.out().number(purged.contact.value);
+      writer.out().byte(0);
+      writer.no_body();
     }
     for (const Run& run : erasure.runs) put_run(writer, run);
   }

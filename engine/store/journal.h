@@ -13,11 +13,10 @@ namespace onward {
 /// found out before the commit is written, so that a replay needs no tables.
 struct Erasure {
   std::vector<LedgerKey> ledger;
-  std::vector<Run> runs;                     ///< Blanked.
-  std::vector<Commit::PurgedRun> runs_gone;  ///< Ended ones that cannot be read.
-  std::vector<Delivery> deliveries;          ///< Without the response.
-  std::vector<DeliveryKey> requests;         ///< Purged.
-  std::vector<AttemptRow> attempts;          ///< Without the response.
+  std::vector<Run> runs;              ///< Blanked.
+  std::vector<Delivery> deliveries;   ///< Without the response.
+  std::vector<DeliveryKey> requests;  ///< Purged.
+  std::vector<AttemptRow> attempts;   ///< Without the response.
   std::vector<std::pair<DeliveryKey, std::uint32_t>> attempts_gone;
   std::vector<IdentityChange> identities;
 };

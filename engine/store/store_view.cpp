@@ -29,6 +29,7 @@ namespace {
 constexpr int kCopyPages = 1'024;
 constexpr int kFaultsShown = 20;
 constexpr std::size_t kUnreadableShown = 100;
+constexpr int kApart = 4;  // The schema since which texts may be apart.
 constexpr Duration kOverdue = std::chrono::minutes{1};
 
 /// A path as SQLite reads it behind "file:".
@@ -124,6 +125,14 @@ class View final : public StoreView {
   void count_ledger(Recount& count);
   void count_runs(Recount& count);
   void count_deliveries(Recount& count, Instant now);
+  Result<std::optional<std::string>> version_text(ScenarioKey scenario, Version version) override {
+    return guarded([&]() -> Result<std::optional<std::string>> {
+      if (schema_ >= kApart) return version_text_of(*database_, scenario, version);
+      Query text{*database_, "SELECT text FROM versions WHERE scenario = ? AND version = ?"};
+      auto rows = text(scenario, version);
+      return rows.next() ? std::optional{std::string{rows.bytes(0)}} : std::nullopt;
+    });
+  }
   void count_names();
   void count_texts();
   void report(const char* table, const char* what, std::uint64_t number) {
@@ -324,7 +333,6 @@ void View::count_names() {
 }
 
 void View::count_texts() {
-  constexpr int kApart = 4;  // The schema since which texts may be apart.
   if (schema_ < kApart) return;
   for (const auto& [scenario, version] : versions_) {
     const ScenarioKey key = scenario;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,10 @@ class StoreView {
   virtual Journal journal() const = 0;
   /// Reads every row of contacts, ledger, live runs, deliveries and timers.
   virtual Result<Recount> recount(Instant now) = 0;
+
+  /// The text of a version; nothing where there is none. `unreadable_row` where it is not whole.
+  virtual Result<std::optional<std::string>> version_text(ScenarioKey scenario,
+                                                          Version version) = 0;
 
   /// Bytes of the database, without its write-ahead log.
   virtual std::uint64_t size() = 0;

@@ -43,7 +43,12 @@ Commit sound_rows() {
                             .state = ScenarioState::Active,
                             .newest = 1,
                             .nodes = {{"joined", {1}}, {"tell", {2}}, {"pause", {3}}}});
-  rows.versions.push_back({.scenario = {1}, .version = 1, .text = "scenario: welcome\n"});
+  rows.versions.push_back({.scenario = {1}, .version = 1, .text = R"(scenario: welcome
+nodes:
+  joined: { kind: trigger, event: opened, next: tell }
+  tell: { kind: send_webhook, url: "https://crm.example.com/in", next: pause }
+  pause: { kind: wait, for: 1d, next: end }
+)"});
   rows.contacts.push_back({.key = {1}, .id = ExternalId{.text = "c1"}});
   Run run{.key = kRun, .scenario = {1}, .version = 1, .contact = {1}, .started = kNow};
   run.wake_at = kTimer.at;

@@ -174,4 +174,47 @@ TEST_CASE("events of a contact that cannot be read are kept for later", "[upgrad
   CHECK(world.post(kEvent) == "accepted");
   CHECK(world.post(kEvent) == "duplicate");
 }
+
+TEST_CASE("a contact of which a row is damaged is not forgotten by halves", "[upgrade][damage]") {
+  const TemporaryFolder temporary;
+  const fs::path whole = temporary.path() / "whole";
+  make_data_folder(kTexts, whole);
+  { World world{whole, left_at()}; }
+  REQUIRE((*open_sqlite_store({.folder = whole}))->fold());
+  const std::string key = "(SELECT contact FROM contact_ids WHERE id = 'jan')";
+  const std::vector<std::string> damages{
+      "UPDATE contact_ids SET contact = 77777 WHERE id = 'jan'",
+      "UPDATE contact_emails SET contact = 77777 WHERE contact = " + key,
+      "UPDATE runs SET body = x'ff' WHERE contact = " + key,
+      "UPDATE runs_live SET body = x'ff' WHERE contact = " + key,
+      "UPDATE contacts SET body = x'ff' WHERE key = " + key};
+  std::size_t tried = 0;
+  for (const std::string& damage : damages) {
+    const fs::path folder = temporary.path() / "damaged";
+    fs::remove_all(folder);
+    fs::copy(whole, folder, fs::copy_options::recursive);
+    {
+      SQLite::Database database{(folder / "onward.db").string(), SQLite::OPEN_READWRITE};
+      if (database.exec(damage) == 0) continue;
+    }
+    INFO(damage);
+    ++tried;
+    World world{folder, left_at()};
+    const auto contact = world.engine().find_contact({.id = "jan"});
+    if (contact) {
+      REQUIRE(*contact);
+      bool all_taken = true;
+      std::vector<Job> jobs;
+      jobs.emplace_back(ContactJob{.input = CommandInput{.contact = **contact, .command = Forget{}},
+                                   .done = [](const Result<WorkAnswer>&) {}});
+      REQUIRE(world.engine().take_now(std::move(jobs), &all_taken));
+      CHECK_FALSE(all_taken);
+    } else {
+      CHECK(contact.error().code == "unreadable_row");
+    }
+    CHECK(world.post(R"({"type": "subscription", "id": "o", "source": "shop",
+                         "contact": {"id": "other"}})") == "accepted");
+  }
+  CHECK(tried >= 4);
+}
 }  // namespace onward

@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <charconv>
 
+#include "engine/authoring/load.h"
 #include "engine/runtime/secret_book.h"
 #include "engine/runtime/sending.h"
 #include "engine/secrets/vault.h"
 #include "engine/store/store_view.h"
+#include "nodes/nodes.h"
 #include "tools/onward/doctor.h"
 
 namespace onward {
@@ -39,6 +41,7 @@ class StoreExamination {
       fault("rows", snapshot.error().message, kRestore);
       return std::move(found_);
     }
+    texts(*snapshot);
     sending(*snapshot);
     secrets(*snapshot, data, key_file);
     const auto rows = view_.recount(now_);
@@ -105,6 +108,43 @@ class StoreExamination {
                    kRestore);
     sound("journal",
           fmt::format("{} not folded yet, without a gap", plural(journal.rows, "row", "rows")));
+  }
+
+  /// The newest versions of scenarios that may start somebody.
+  void texts(const Snapshot& snapshot) {
+    std::vector<std::string> unreadable;
+    std::size_t read = 0;
+    for (const ScenarioRecord& record : snapshot.scenarios) {
+      if (record.deleted || record.state == ScenarioState::Archived) continue;
+      ++read;
+      if (std::string why = unreadable_text(snapshot, record); !why.empty())
+        unreadable.push_back(fmt::format("\"{}\" version {} ({})", record.id, record.newest, why));
+    }
+    if (unreadable.empty())
+      return sound("texts",
+                   fmt::format("those of {} can be read", plural(read, "scenario", "scenarios")));
+    const std::size_t all = unreadable.size();
+    if (all > kDifferencesShown) unreadable.resize(kDifferencesShown);
+    fault("texts",
+          fmt::format("{} cannot be read: {}{}", plural(all, "scenario", "scenarios"),
+                      fmt::join(unreadable, "; "), all > unreadable.size() ? "; …" : ""),
+          "Such a scenario starts nobody, whatever its state. Apply its text anew.");
+  }
+
+  /// Why; empty: it can be read.
+  std::string unreadable_text(const Snapshot& snapshot, const ScenarioRecord& record) {
+    const auto row = std::ranges::find_if(snapshot.versions, [&](const VersionRecord& version) {
+      return version.scenario == record.key && version.version == record.newest;
+    });
+    if (row == snapshot.versions.end()) return {};  // See `rows` and `versions`.
+    if (row->format > kNewestFormat) return "it is of a newer Onward";
+    const auto text = view_.version_text(record.key, record.newest);
+    if (!text) return text.error().message;
+    if (!*text) return {};
+    const Loaded loaded = load_scenario(
+        **text, node_kinds(), {.check_tests = false, .stored = true, .format = row->format});
+    if (loaded.scenario) return {};
+    return loaded.diagnostics.empty() ? "no scenario" : loaded.diagnostics.front().message;
   }
 
   void sending(const Snapshot& snapshot) {

@@ -143,7 +143,8 @@ Listener::~Listener() {
 }
 
 int Listener::fail(const std::string& what) const {
-  err_ << "onward listen: " << what << ": " << std::strerror(errno) << '\n';
+  const int error = errno;  // Writing may set another one.
+  err_ << "onward listen: " << what << ": " << std::strerror(error) << '\n';
   return kExitIo;
 }
 
