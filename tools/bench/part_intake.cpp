@@ -10,6 +10,20 @@
 
 namespace onward::bench {
 namespace {
+/// Single posts, then NDJSON.
+struct BothRates {
+  Rates single, lines;
+};
+BothRates both_rates(Stand& stand, Stream& stream) {
+  stand.settle();
+  BothRates rates{.single = stand.rates(stream, stand.single_posts(stream)), .lines = {}};
+  stand.settle();
+  rates.lines = stand.rates(stream, stand.ndjson(stream));
+  stand.check(stream);
+  stand.finish();
+  return rates;
+}
+
 /// Webhooks a second that arrive while events are posted, one by one and as NDJSON.
 std::pair<double, double> received_meanwhile(Round& round) {
   Receiver receiver;
@@ -17,12 +31,7 @@ std::pair<double, double> received_meanwhile(Round& round) {
   Stand stand{round, {receiver.port()}, /*fsync_extra_ms=*/0, "sends"};
   stand.apply(stream.scenario, webhook_scenario(stream.scenario, stream.event, receiver.port()));
   stand.load_contacts(round.plan.contacts);
-  stand.settle();
-  const Rates single = stand.rates(stream, stand.single_posts(stream));
-  stand.settle();
-  const Rates lines = stand.rates(stream, stand.ndjson(stream));
-  stand.check(stream);
-  stand.finish();
+  const auto [single, lines] = both_rates(stand, stream);
   return {single.received, lines.received};
 }
 }  // namespace
@@ -35,12 +44,7 @@ void measure_intake(Round& round) {
   stand.apply(stream.scenario, webhook_scenario(stream.scenario, stream.event, closed_port(),
                                                 "@nobody.example.org"));
   const double loaded = stand.load_contacts(round.plan.contacts);
-  stand.settle();
-  const Rates single = stand.rates(stream, stand.single_posts(stream));
-  stand.settle();
-  const Rates lines = stand.rates(stream, stand.ndjson(stream));
-  stand.check(stream);
-  stand.finish();
+  const auto [single, lines] = both_rates(stand, stream);
 
   round.report.add({.name = "single_per_s",
                     .text = fmt::format("single posts, {} connections", round.plan.connections),
