@@ -63,7 +63,6 @@ void Outbox::push(std::weak_ptr<Connection> to, std::uint64_t request, Completio
   if (completion.long_reply)
     return long_replies_.post(
         [this, to = std::move(to), request, completion = std::move(completion)]() mutable {
-          completion.long_reply = false;
           push(std::move(to), request, {.reply = made(std::move(completion)), .make = {}});
         });
   const std::lock_guard lock{mutex_};

@@ -11,9 +11,7 @@ tl::unexpected<Error> text_missing() {
 Result<std::string> text_of_version(StoreReader& reader, ScenarioKey scenario, Version version) {
   auto text = reader.version_text(scenario, version);
   if (!text) return tl::make_unexpected(std::move(text.error()));
-  if (!*text)
-    return fail(ErrorKind::Internal, "text_missing",
-                "the text of this version is not in the database; run onward doctor");
+  if (!*text) return text_missing();
   return **std::move(text);
 }
 
