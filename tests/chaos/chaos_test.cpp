@@ -2,24 +2,26 @@
 #include <catch2/catch.hpp>
 
 #include "tests/chaos/report.h"
+#include "tests/support/effort.h"
 
+using namespace onward;
 using namespace onward::chaos;
 
 TEST_CASE("whatever happens, every promise holds", "[chaos]") {
-  const Report report = run_campaign({.first = 1, .last = 150});
+  const Report report = run_campaign({.first = 1, .last = effort(150)});
   INFO(as_table(report));
   CHECK(report.findings.empty());
-  CHECK(report.figures.crashes > 300);
-  CHECK(report.figures.attempts > 10'000);
-  CHECK(report.figures.store_failures > 300);
+  CHECK(report.figures.crashes > effort(300));
+  CHECK(report.figures.attempts > effort(10'000));
+  CHECK(report.figures.store_failures > effort(300));
 }
 
 TEST_CASE("each contact goes the way that a model foretells", "[chaos]") {
-  const Report report = run_campaign({.first = 1, .last = 60, .routes = true});
+  const Report report = run_campaign({.first = 1, .last = effort(60), .routes = true});
   INFO(as_table(report));
   CHECK(report.findings.empty());
-  CHECK(report.figures.crashes > 500);
-  CHECK(report.figures.runs > 3'000);
+  CHECK(report.figures.crashes > effort(500));
+  CHECK(report.figures.runs > effort(3'000));
 }
 
 TEST_CASE("a process may die at every place at which it can", "[chaos]") {

@@ -10,6 +10,7 @@
 #include "engine/store/sqlite_store.h"
 #include "tests/store/conformance.h"
 #include "tests/store/history.h"
+#include "tests/support/effort.h"
 #include "tests/support/faulty_vfs.h"
 
 namespace onward {
@@ -132,10 +133,10 @@ class Follower {
   Progress progress_;
 };
 
-/// Every call of one sort, one run of the history each. How many there were.
+/// Every call of one sort, one run of the history each. How many there were, about.
 std::size_t fail_each(DiskFault fault) {
   const History history{kCommits};
-  for (fault.at = 1;; ++fault.at) {
+  for (fault.at = 1;; fault.at += kOneIn) {
     const TempFolder folder;
     std::string wrong;
     std::size_t failures = 0;

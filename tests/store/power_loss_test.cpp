@@ -13,6 +13,7 @@
 #include "engine/store/sqlite_store.h"
 #include "tests/store/conformance.h"
 #include "tests/store/history.h"
+#include "tests/support/effort.h"
 #include "tests/support/faulty_vfs.h"
 #include "tests/support/power_loss.h"
 
@@ -98,6 +99,7 @@ std::string fail_at_every_moment(
   std::mt19937 random{7};
   for (std::size_t done = 1; done <= events.size(); ++done) {
     disk.apply(events[done - 1]);
+    if (done % kOneIn != 0) continue;
     for (const Loss loss : kLosses) {
       const TempFolder folder;
       write_files(folder.path(), disk.after(loss, random));

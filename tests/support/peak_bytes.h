@@ -1,6 +1,6 @@
 #pragma once
 // How much memory some work takes at once. For one file of a test program, which replaces operator
-// new by including this.
+// new by including this (under a sanitizer, it listens to the sanitizer's).
 #include <malloc.h>
 
 #include <atomic>
@@ -31,6 +31,17 @@ struct PeakBytes {
 };
 }  // namespace onward
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+// A sanitizer has an operator new of its own, and tells of what it gives and takes.
+extern "C" int __sanitizer_install_malloc_and_free_hooks(  // NOLINT: the sanitizer's name
+    void (*given)(const volatile void*, std::size_t), void (*taken)(const volatile void*));
+
+namespace onward {
+inline const int kPeakBytesHooked = __sanitizer_install_malloc_and_free_hooks(
+    [](const volatile void* memory, std::size_t) { PeakBytes::add(const_cast<void*>(memory)); },
+    [](const volatile void* memory) { PeakBytes::take(const_cast<void*>(memory)); });
+}  // namespace onward
+#else
 void* operator new(std::size_t size) {
   void* memory = std::malloc(size == 0 ? 1 : size);
   if (memory == nullptr) throw std::bad_alloc{};
@@ -43,3 +54,4 @@ void operator delete(void* memory) noexcept {
   std::free(memory);
 }
 void operator delete(void* memory, std::size_t) noexcept { operator delete(memory); }
+#endif
