@@ -139,6 +139,13 @@ std::string_view Decoder::raw(std::size_t size) {
 
 std::string_view Decoder::text() { return raw(count()); }
 
+Instant Decoder::instant() {
+  const Instant read{Duration{signed_number()}};
+  if (is_sound(read)) return read;
+  fail();
+  return {};
+}
+
 Value Decoder::value(int depth) {
   if (depth > kDepthMax) {
     fail();

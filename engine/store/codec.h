@@ -34,6 +34,12 @@ class Encoder {
   std::string* out_;
 };
 
+/// Within some 36 million years, so that two instants can be subtracted. Others, which come from
+/// damaged rows, nobody can have meant.
+inline constexpr Instant kEarliest{Duration{-(std::int64_t{1} << 60)}};
+inline constexpr Instant kLatest{Duration{std::int64_t{1} << 60}};
+inline bool is_sound(Instant instant) { return instant >= kEarliest && instant <= kLatest; }
+
 /// Reads what an Encoder wrote. Damaged bytes never crash it: after the first fault everything is
 /// zero or empty and `ok` is false. Texts are views into the bytes.
 class Decoder {
@@ -48,7 +54,8 @@ class Decoder {
   std::string_view text();
   std::string string() { return std::string{text()}; }
   std::string_view raw(std::size_t size);
-  Instant instant() { return Instant{Duration{signed_number()}}; }
+  /// One that nobody can have meant (see `is_sound`) is a fault.
+  Instant instant();
   Value value(int depth = 0);
 
   void fail() { ok_ = false, rest_ = {}; }

@@ -27,6 +27,7 @@ class TableWriter {
   void append_journal(std::uint64_t id, std::string_view body);
   void erase_journal(std::uint64_t id);
   /// What else stood only in journal rows that are about to go.
+  void meta(const std::string& name, std::uint64_t value);
   void marks(const Overlay& overlay);
 
   void contact(ContactKey key, const Overlay::Bytes& row);
@@ -60,8 +61,6 @@ class TableWriter {
   void rolled_back();
 
  private:
-  void meta(const std::string& name, std::uint64_t value);
-
   SQLite::Database& database_;
   Query journal_, journal_erase_, meta_, contact_, contact_erase_, engagement_, engagement_erase_,
       ledger_, ledger_erase_, keyed_, keyed_erase_, run_live_, run_live_erase_, run_, run_erase_,

@@ -588,6 +588,7 @@ class MemoryStore final : public Store {
   }
 
   Status sync() override { return {}; }
+  bool is_synced() const override { return true; }
   Status commit(const Commit& commit) override {
     const std::lock_guard lock{state_->mutex};
     state_->apply(commit);

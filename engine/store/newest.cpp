@@ -10,6 +10,9 @@
 
 namespace onward {
 namespace {
+/// More are not looked for one by one.
+constexpr std::uint32_t kAttemptsMax = 100'000;
+
 /// Both in order and without a common element; at most `limit` of the merged.
 template <class T>
 std::vector<T> merged(const std::vector<T>& a, const std::vector<T>& b, std::size_t limit) {
@@ -207,20 +210,27 @@ void Newest::ledger(ContactKey contact, ScenarioKey scenario, const EntryKey& ke
   }
 }
 
+std::optional<Contact> Newest::contact(ContactKey key, Engagement& engagement) {
+  std::optional<Contact> contact;
+  const Overlay::Bytes* unfolded = overlay_.engagements.find(key);
+  if (const Overlay::Bytes* row = overlay_.contacts.find(key)) {
+    if (row->body.empty()) return std::nullopt;
+    contact = whole(decode_contact(key, row->body), "contacts", key);
+    if (!unfolded) engagement = tables_.engagement(key).value_or(Engagement{});
+  } else {
+    contact = tables_.contact(key, unfolded ? nullptr : &engagement);
+    if (!contact) return std::nullopt;
+  }
+  if (unfolded && !unfolded->body.empty())
+    engagement = whole(decode_engagement(unfolded->body), "contacts", key);
+  return contact;
+}
+
 std::optional<ContactState> Newest::load(const LoadQuery& query) {
   ContactState state;
-  const Overlay::Bytes* engagement = overlay_.engagements.find(query.contact);
-  if (const Overlay::Bytes* row = overlay_.contacts.find(query.contact)) {
-    if (row->body.empty()) return std::nullopt;
-    state.contact = whole(decode_contact(query.contact, row->body), "contacts", query.contact);
-    if (!engagement) state.engagement = tables_.engagement(query.contact).value_or(Engagement{});
-  } else {
-    auto contact = tables_.contact(query.contact, engagement ? nullptr : &state.engagement);
-    if (!contact) return std::nullopt;
-    state.contact = std::move(*contact);
-  }
-  if (engagement && !engagement->body.empty())
-    state.engagement = whole(decode_engagement(engagement->body), "contacts", query.contact);
+  auto found = contact(query.contact, state.engagement);
+  if (!found) return std::nullopt;
+  state.contact = std::move(*found);
   state.live = live_runs(query.contact);
 
   std::vector<std::pair<ScenarioKey, EntryKey>> wanted = query.keyed;
@@ -253,6 +263,26 @@ std::optional<LoadedDelivery> Newest::delivery(DeliveryKey key) {
     loaded.request = tables_.request(key);
   }
   return loaded;
+}
+
+std::vector<Attempt> Newest::attempts(const Delivery& delivery) {
+  std::vector<Attempt> attempts = tables_.attempts(delivery.key);
+  if (overlay_.attempts.map.empty()) return attempts;
+  std::erase_if(attempts, [&](const Attempt& attempt) {
+    return overlay_.attempts.find({delivery.key, attempt.number}) != nullptr;
+  });
+  const std::uint32_t made = std::max(delivery.attempts, delivery.last ? delivery.last->number : 0);
+  for (std::uint32_t number = 1; number <= std::min(made, kAttemptsMax); ++number) {
+    const Overlay::Bytes* row = overlay_.attempts.find({delivery.key, number});
+    if (row == nullptr || row->body.empty()) continue;
+    read_row([&] { attempts.push_back(intact(decode_attempt(row->body))); },
+             [&] {
+               unreadable_.add({"attempts", "delivery " + std::to_string(delivery.key.value) +
+                                                ", number " + std::to_string(number)});
+             });
+  }
+  std::ranges::sort(attempts, {}, &Attempt::number);
+  return attempts;
 }
 
 std::vector<DeliveryKey> Newest::pending_of(ContactKey contact) {

@@ -19,9 +19,12 @@ class Newest {
       : overlay_{overlay}, tables_{tables}, unreadable_{unreadable} {}
 
   IdentityMatch identify(const IdentityQuery& query);
-  /// Throws where a row of the contact cannot be read.
+  // These two throw where a row of the contact cannot be read.
+  std::optional<Contact> contact(ContactKey key, Engagement& engagement);
   std::optional<ContactState> load(const LoadQuery& query);
   std::optional<LoadedDelivery> delivery(DeliveryKey key);
+  /// Those that were superseded, by number.
+  std::vector<Attempt> attempts(const Delivery& delivery);
   std::vector<DeliveryKey> pending_of(ContactKey contact);
   std::vector<DeliveryKey> deliveries_of(ScenarioKey scenario, NodeNumber node, DeliveryState state,
                                          DeliveryKey after, std::size_t limit);

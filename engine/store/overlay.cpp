@@ -239,6 +239,7 @@ bool Overlay::apply(Section section, Decoder& in) {
       case Section::Engagements: {
         const ContactKey key{in.number()};
         touch(section == Section::Contacts ? contacts : engagements, key).row = {in.text()};
+        last_contact = std::max(last_contact, key);
         break;
       }
       case Section::Ledger: {
@@ -246,6 +247,7 @@ bool Overlay::apply(Section section, Decoder& in) {
         key.test = in.flag();
         key.key = in.string();
         touch(ledger, key).row = {in.text()};
+        ledger_scenarios.insert(key.scenario);
         break;
       }
       case Section::Runs: {

@@ -117,6 +117,7 @@ class Overlay {
   std::map<ContactKey, std::size_t> live_runs_of;  ///< How many of `runs` are live.
   std::set<RunKey> ended_runs;                     ///< Those of `runs` that are not live.
   std::set<DeliveryKey> bodies;                    ///< Those of `requests` that have one.
+  std::set<ScenarioKey> ledger_scenarios;          ///< All that `ledger` has ever named.
   struct Place {
     ScenarioKey scenario;
     NodeNumber node;
@@ -129,10 +130,10 @@ class Overlay {
   std::set<Timer> timers_set;
 
   Sequence last_seq = 0;
-  ContactKey last_contact;
-  RunKey last_run;         ///< Greatest ever put.
-  Instant newest{};        ///< Of a commit.
-  bool replaying = false;  ///< The tables may hold any of what is put.
+  ContactKey last_contact;  ///< Greatest ever put, or said to be in use.
+  RunKey last_run;          ///< Greatest ever put.
+  Instant newest{};         ///< Of a commit.
+  bool replaying = false;   ///< The tables may hold any of what is put.
   Generation generation = 1;
   std::size_t changes = 0;  ///< Puts in this generation.
 

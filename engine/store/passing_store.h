@@ -46,6 +46,7 @@ class PassingStore : public Store {
   }
   Status commit(const Commit& commit) override { return store_->commit(commit); }
   Status sync() override { return store_->sync(); }
+  bool is_synced() const override { return store_->is_synced(); }
   Result<std::vector<Timer>> timers_due(Instant until, std::size_t limit) override {
     return store_->timers_due(until, limit);
   }

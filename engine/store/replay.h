@@ -5,6 +5,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "engine/store/database.h"
 #include "engine/store/overlay.h"
@@ -17,6 +18,9 @@ struct JournalRow {
   Instant at{};                              ///< Of its commit; of one replayed, long ago.
 };
 
+/// Lays one row of the journal over the others, behind the last of `journal`.
+void replay_row(std::uint64_t id, std::string_view bytes, Overlay& overlay,
+                std::deque<JournalRow>& journal);
 /// Reads marks and journal into an empty overlay. The rows, oldest first, must outlive what the
 /// overlay holds of them.
 std::deque<JournalRow> replay(SQLite::Database& database, Tables& tables, Overlay& overlay);

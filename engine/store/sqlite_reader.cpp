@@ -2,12 +2,17 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <limits>
+#include <map>
+#include <type_traits>
 #include <utility>
 
 #include "engine/store/codec.h"
 #include "engine/store/cursor.h"
 #include "engine/store/database.h"
+#include "engine/store/journal_follower.h"
+#include "engine/store/newest.h"
 #include "engine/store/tables.h"
 
 namespace onward {
@@ -29,6 +34,39 @@ std::string cut(std::vector<Row>& rows, std::size_t limit) {
   return to_base32(rows.back().key.value);
 }
 
+/// The live runs that an overlay holds, by contact and run.
+class UnfoldedRuns {
+ public:
+  using Name = std::pair<ContactKey, RunKey>;
+  UnfoldedRuns(const Overlay& overlay, const Name& after)
+      : overlay_{overlay}, contact_{overlay.live_runs_of.lower_bound(after.first)} {
+    fill();
+    while (next() && *next() <= after) pop();
+  }
+  /// Null: there are no more.
+  const Name* next() const { return names_.empty() ? nullptr : &names_.back(); }
+  void pop() {
+    names_.pop_back();
+    if (names_.empty()) fill();
+  }
+
+ private:
+  /// Those of one contact, the first of them last.
+  void fill() {
+    for (; names_.empty() && contact_ != overlay_.live_runs_of.end(); ++contact_) {
+      const auto owned = overlay_.runs_of.find(contact_->first);
+      if (owned == overlay_.runs_of.end()) continue;
+      for (const RunKey key : owned->second)
+        if (overlay_.runs.find(key)->live) names_.emplace_back(contact_->first, key);
+    }
+    std::ranges::sort(names_, std::ranges::greater{});
+  }
+
+  const Overlay& overlay_;
+  std::map<ContactKey, std::size_t>::const_iterator contact_;
+  std::vector<Name> names_;
+};
+
 class SqliteReader final : public StoreReader {
  public:
   explicit SqliteReader(std::unique_ptr<SQLite::Database> database)
@@ -36,16 +74,17 @@ class SqliteReader final : public StoreReader {
         begin_{*database_, "BEGIN"},
         commit_{*database_, "COMMIT"},
         tables_{*database_, unreadable_},
+        journal_{*database_, overlay_},
+        newest_{overlay_, tables_, unreadable_},
         live_{*database_,
-              "SELECT run, body FROM runs_live WHERE contact = ? AND run < ?"
-              " ORDER BY run DESC LIMIT ?"},
+              "SELECT run, body FROM runs_live WHERE contact = ? AND run < ? ORDER BY run DESC"},
         ended_{*database_,
                "SELECT key, body FROM runs INDEXED BY runs_contact WHERE contact = ? AND key < ?"
-               " ORDER BY key DESC LIMIT ?"},
+               " ORDER BY key DESC"},
         deliveries_{*database_,
                     "SELECT key, body FROM deliveries INDEXED BY deliveries_node"
                     " WHERE scenario = ? AND node = ? AND state = ? AND key < ?"
-                    " ORDER BY key DESC LIMIT ?"},
+                    " ORDER BY key DESC"},
         activity_{*database_,
                   "SELECT id, body FROM activity WHERE id < ? ORDER BY id DESC LIMIT ?"},
         activity_of_{*database_,
@@ -54,12 +93,10 @@ class SqliteReader final : public StoreReader {
         all_live_{*database_,
                   "SELECT contact, run, body FROM runs_live WHERE (contact, run) > (?, ?)"
                   " ORDER BY contact, run"},
-        ledger_{*database_,
-                "SELECT scenario, test, body FROM ledger WHERE contact = ?"
-                " ORDER BY scenario, test"},
+        ledger_{*database_, "SELECT scenario, test, body FROM ledger WHERE contact = ?"},
         contacts_{*database_,
                   "SELECT key, body, engagement FROM contacts WHERE key > ? AND body IS NOT NULL"
-                  " ORDER BY key LIMIT ?"} {}
+                  " ORDER BY key"} {}
 
   Result<std::optional<std::string>> version_text(ScenarioKey scenario, Version version) override {
     return guarded([&]() -> Result<std::optional<std::string>> {
@@ -69,24 +106,15 @@ class SqliteReader final : public StoreReader {
   }
 
   Result<IdentityMatch> identify(const IdentityQuery& query) override {
-    return guarded([&]() -> Result<IdentityMatch> {
-      const ReadScope scope{begin_, commit_};
-      IdentityMatch match;
-      if (!query.id.empty()) match.by_id = tables_.holder_of_id(query.id);
-      if (!query.email.empty())
-        for (const ContactKey holder : tables_.holders_of_email(query.email, kHoldersMax))
-          match.by_email.push_back({.contact = holder, .has_id = tables_.has_id(holder)});
-      return match;
-    });
+    return look([&] { return newest_.identify(query); });
   }
 
   Result<std::optional<std::pair<Contact, Engagement>>> contact(ContactKey key) override {
-    using Answer = std::optional<std::pair<Contact, Engagement>>;
-    return guarded([&]() -> Result<Answer> {
+    return look([&] {
       Engagement engagement;
-      auto contact = tables_.contact(key, &engagement);
-      if (!contact) return Answer{};
-      return Answer{std::pair{std::move(*contact), std::move(engagement)}};
+      auto contact = newest_.contact(key, engagement);
+      return contact ? std::optional{std::pair{std::move(*contact), std::move(engagement)}}
+                     : std::nullopt;
     });
   }
 
@@ -95,18 +123,25 @@ class SqliteReader final : public StoreReader {
     if (!before) return tl::make_unexpected(before.error());
     if (limit == 0) return RunList{};
     limit = std::min(limit, kRowsMax);
-    return guarded([&]() -> Result<RunList> {
-      const ReadScope scope{begin_, commit_};
+    return look([&] {
       RunList list;
+      const auto add = [&](RunKey key, std::string_view body) {
+        read_row([&] { list.runs.push_back(intact(decode_run(key, contact, body))); }, [] {});
+      };
       for (Query* query : {&live_, &ended_}) {
-        auto rows = (*query)(contact, column_of(*before), limit + 1);
-        while (rows.next())
-          read_row(
-              [&] {
-                list.runs.push_back(intact(decode_run({rows.number(0)}, contact, rows.bytes(1))));
-              },
-              [] {});
+        std::size_t found = 0;
+        auto rows = (*query)(contact, column_of(*before));
+        while (found <= limit && rows.next()) {
+          const RunKey key{rows.number(0)};
+          if (overlay_.runs.find(key) != nullptr) continue;
+          add(key, rows.bytes(1));
+          ++found;
+        }
       }
+      if (const auto owned = overlay_.runs_of.find(contact); owned != overlay_.runs_of.end())
+        for (const RunKey key : owned->second)
+          if (const auto* row = overlay_.runs.find(key); key.value < *before && !row->body.empty())
+            add(key, row->body);
       list.next = cut(list.runs, limit);
       return list;
     });
@@ -119,34 +154,25 @@ class SqliteReader final : public StoreReader {
     if (!before) return tl::make_unexpected(before.error());
     if (limit == 0) return DeliveryList{};
     limit = std::min(limit, kRowsMax);
-    return guarded([&]() -> Result<DeliveryList> {
-      const ReadScope scope{begin_, commit_};
+    return look([&] {
       DeliveryList list;
       for (const DeliveryState wanted : {DeliveryState::Pending, DeliveryState::Accepted,
-                                         DeliveryState::Failed, DeliveryState::Cancelled}) {
-        if (state && *state != wanted) continue;
-        auto rows = deliveries_(scenario, node, wanted, column_of(*before), limit + 1);
-        while (rows.next())
-          read_row(
-              [&] {
-                list.deliveries.push_back(intact(decode_delivery({rows.number(0)}, rows.bytes(1))));
-              },
-              [] {});
-      }
+                                         DeliveryState::Failed, DeliveryState::Cancelled})
+        if (!state || *state == wanted)
+          add_deliveries({scenario, node, wanted}, {*before}, limit, list);
       list.next = cut(list.deliveries, limit);
       return list;
     });
   }
 
   Result<std::optional<DeliveryDetail>> delivery(DeliveryKey key) override {
-    return guarded([&]() -> Result<std::optional<DeliveryDetail>> {
-      const ReadScope scope{begin_, commit_};
-      auto delivery = tables_.delivery(key);
-      if (!delivery) return std::optional<DeliveryDetail>{};
-      return std::optional{
-          DeliveryDetail{.delivery = *delivery,
-                         .request = tables_.request(key),
-                         .attempts = all_attempts(tables_.attempts(key), delivery->last)}};
+    return look([&]() -> std::optional<DeliveryDetail> {
+      auto loaded = newest_.delivery(key);
+      if (!loaded) return std::nullopt;
+      auto superseded = newest_.attempts(loaded->delivery);
+      return DeliveryDetail{.delivery = loaded->delivery,
+                            .request = loaded->request,
+                            .attempts = all_attempts(std::move(superseded), loaded->delivery.last)};
     });
   }
 
@@ -178,70 +204,158 @@ class SqliteReader final : public StoreReader {
                             std::string_view cursor) override {
     const auto after = read_run_cursor(cursor);
     if (!after) return tl::make_unexpected(after.error());
-    return guarded([&]() -> Result<RunList> {
+    return look([&] {
       RunSearch search{filter, limit};
+      // False: the list is full.
+      const auto take = [&](const UnfoldedRuns::Name& name, std::string_view body) {
+        bool more = true;
+        read_row([&] { more = search.take(intact(decode_run(name.second, name.first, body))); },
+                 [] {});
+        return more;
+      };
+      UnfoldedRuns unfolded{overlay_, *after};
+      // Those before `end`; null: all.
+      const auto take_unfolded = [&](const UnfoldedRuns::Name* end) {
+        for (; unfolded.next() && (!end || *unfolded.next() < *end); unfolded.pop())
+          if (!take(*unfolded.next(), overlay_.runs.find(unfolded.next()->second)->body))
+            return false;
+        return true;
+      };
       auto rows = all_live_(after->first, after->second);
       while (rows.next()) {
-        const ContactKey contact{rows.number(0)};
-        bool full = false;
-        read_row(
-            [&] {
-              full = !search.take(intact(decode_run({rows.number(1)}, contact, rows.bytes(2))));
-            },
-            [] {});
-        if (full) break;
+        const UnfoldedRuns::Name name{{rows.number(0)}, {rows.number(1)}};
+        if (!take_unfolded(&name)) return search.list();
+        if (overlay_.runs.find(name.second) == nullptr && !take(name, rows.bytes(2)))
+          return search.list();
       }
+      (void)take_unfolded(nullptr);
       return search.list();
     });
   }
 
   Result<std::vector<LedgerRow>> ledger(ContactKey contact) override {
-    return guarded([&]() -> Result<std::vector<LedgerRow>> {
-      std::vector<LedgerRow> ledger;
-      auto rows = ledger_(contact);
-      while (rows.next())
+    return look([&] {
+      std::map<std::pair<ScenarioKey, bool>, LedgerRow> found;
+      const auto put = [&](ScenarioKey scenario, bool test, std::string_view body) {
         read_row(
             [&] {
-              ledger.push_back(intact(
-                  decode_ledger({rows.small_number(0)}, {}, rows.number(1) != 0, rows.bytes(2))));
+              found.insert_or_assign({scenario, test},
+                                     intact(decode_ledger(scenario, {}, test, body)));
             },
             [] {});
+      };
+      {
+        auto rows = ledger_(contact);
+        while (rows.next())
+          read_row([&] { put({rows.small_number(0)}, rows.number(1) != 0, rows.bytes(2)); }, [] {});
+      }
+      for (const ScenarioKey scenario : overlay_.ledger_scenarios)
+        for (const bool test : {false, true}) {
+          const auto* row = overlay_.ledger.find(
+              {.contact = contact, .scenario = scenario, .key = {}, .test = test});
+          if (row == nullptr) continue;
+          found.erase({scenario, test});
+          if (!row->body.empty()) put(scenario, test, row->body);
+        }
+      std::vector<LedgerRow> ledger;
+      ledger.reserve(found.size());
+      for (auto& [name, row] : found) ledger.push_back(std::move(row));
       return ledger;
     });
   }
 
   Result<ContactList> contacts(ContactKey after, std::size_t limit) override {
     limit = std::min(limit, kRowsMax);
-    return guarded([&]() -> Result<ContactList> {
-      const ReadScope scope{begin_, commit_};
+    return look([&] {
       ContactList list;
       std::size_t bytes = 0;
-      auto rows = contacts_(column_of(after.value), limit + 1);
-      while (rows.next()) {
-        bytes += rows.bytes(1).size() + rows.bytes(2).size();
+      // False: there is no room for it on the page. One that cannot be read still has its place in
+      // the list, by its number alone: a page that is empty would be taken for the end.
+      const auto add = [&](ContactKey key, std::string_view body, std::string_view engaged) {
+        bytes += body.size() + engaged.size();
         list.more = list.contacts.size() == limit || (bytes > kPageBytes && !list.contacts.empty());
-        if (list.more) break;
+        if (list.more) return false;
+        Contact contact{.key = key};
         Engagement engagement;
-        // One that cannot be read still has its place in the list, by its number alone: a page that
-        // is empty would be taken for the end.
-        Contact contact{.key = {rows.number(0)}};
         read_row(
             [&] {
-              if (!rows.bytes(2).empty()) engagement = intact(decode_engagement(rows.bytes(2)));
-              contact = intact(decode_contact({rows.number(0)}, rows.bytes(1)));
+              if (!engaged.empty()) engagement = intact(decode_engagement(engaged));
+              contact = intact(decode_contact(key, body));
             },
             [] {});
         list.contacts.emplace_back(std::move(contact), std::move(engagement));
+        return true;
+      };
+      // Those that are not in the tables yet, behind `last` and before `end`: numbers are dense.
+      ContactKey last = after;
+      const auto add_unfolded = [&](ContactKey end) {
+        if (overlay_.contacts.map.empty()) return true;
+        while (++last.value < end.value) {
+          const auto* row = overlay_.contacts.find(last);
+          if (row == nullptr || row->body.empty()) continue;
+          const auto* engaged = overlay_.engagements.find(last);
+          if (!add(last, row->body, engaged ? engaged->body : std::string_view{})) return false;
+        }
+        return true;
+      };
+      auto rows = contacts_(column_of(after.value));
+      while (rows.next()) {
+        const ContactKey key{rows.number(0)};
+        if (!add_unfolded(key)) return list;
+        last = key;
+        const auto* row = overlay_.contacts.find(key);
+        if (row && row->body.empty()) continue;
+        const auto* engaged = overlay_.engagements.find(key);
+        if (!add(key, row ? row->body : rows.bytes(1), engaged ? engaged->body : rows.bytes(2)))
+          return list;
       }
+      if (last < overlay_.last_contact) (void)add_unfolded({overlay_.last_contact.value + 1});
       return list;
     });
   }
 
  private:
+  /// What `ask` finds in one snapshot.
+  template <class Ask>
+  Result<std::invoke_result_t<Ask>> look(Ask ask) {
+    return guarded([&]() -> Result<std::invoke_result_t<Ask>> {
+      const ReadScope scope{begin_, commit_};
+      journal_.catch_up();
+      return ask();
+    });
+  }
+
+  /// The newest at `place` before `before`, at least `limit` and one if there are.
+  void add_deliveries(const Overlay::Place& place, DeliveryKey before, std::size_t limit,
+                      DeliveryList& list) {
+    const auto add = [&](DeliveryKey key, std::string_view body) {
+      read_row([&] { list.deliveries.push_back(intact(decode_delivery(key, body))); }, [] {});
+    };
+    std::size_t found = 0;
+    auto rows = deliveries_(place.scenario, place.node, place.state, column_of(before.value));
+    while (found <= limit && rows.next()) {
+      const DeliveryKey key{rows.number(0)};
+      if (overlay_.deliveries.find(key) != nullptr) continue;
+      add(key, rows.bytes(1));
+      ++found;
+    }
+    const auto unfolded = overlay_.deliveries_in.find(place);
+    if (unfolded == overlay_.deliveries_in.end()) return;
+    const auto& keys = unfolded->second;
+    auto key = keys.lower_bound(before);
+    for (found = 0; found <= limit && key != keys.begin(); ++found) {
+      --key;
+      add(*key, overlay_.deliveries.find(*key)->body);
+    }
+  }
+
   std::unique_ptr<SQLite::Database> database_;
   Query begin_, commit_;
   UnreadableRows unreadable_;  ///< Left out of lists; the writer's store reports them.
-  SharedTables tables_;
+  Tables tables_;
+  Overlay overlay_;
+  JournalFollower journal_;
+  Newest newest_;
   Query live_, ended_, deliveries_, activity_, activity_of_, all_live_, ledger_, contacts_;
 };
 }  // namespace

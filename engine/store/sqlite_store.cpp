@@ -56,7 +56,16 @@ constexpr int kLogPagesMax = 32'768;
 /// Rows that one transaction of `fold` writes, so that none grows without bound.
 constexpr std::size_t kFoldRowsMax = 50'000;
 
+/// In `meta`: the journal row whose old values the log may still hold.
+const std::string kErased = "erased";
+
 using SteadyClock = std::chrono::steady_clock;
+
+/// Whether old values are to leave the files.
+bool erases(const Commit& commit) {
+  return !commit.forgotten.empty() || !commit.purged_runs.empty() ||
+         !commit.purged_deliveries.empty() || !commit.purged_attempts.empty();
+}
 
 /// Rows that a commit leaves to be folded.
 std::size_t size_of(const Commit& commit) {
@@ -230,6 +239,10 @@ class SqliteStore final : public Store {
 
   Status commit(const Commit& commit) override;
   Status sync() override;
+  bool is_synced() const override {
+    return !options_.durable ||
+           synced_.load(std::memory_order_acquire) >= begun_.load(std::memory_order_acquire);
+  }
   bool fold_pending() const override { return !journal_.empty() || may_empty_log(); }
   Status fold() override;
   Result<bool> fold_slice() override;
@@ -293,6 +306,7 @@ class SqliteStore final : public Store {
   SteadyClock::time_point looked_at_ = SteadyClock::now();  ///< For the file, the last time.
   /// The journal row of the last erasure whose old values may still be in the WAL.
   std::optional<std::uint64_t> erased_;
+  bool erased_noted_ = false;                                ///< In `meta`, for the next process.
   SteadyClock::time_point empty_log_at_{};                   ///< Not before.
   SteadyClock::time_point emptied_at_ = SteadyClock::now();  ///< The last time.
   UnreadableRows unreadable_;
@@ -321,10 +335,10 @@ class SqliteStore final : public Store {
 
   // Of `sync`. SQLite's own handle of the WAL, so that its VFS sees every fsync.
   sqlite3_file* wal_ = nullptr;
-  std::atomic<std::uint64_t> written_ = 0;  ///< Transactions that `sync` may have to wait for.
+  // Transactions: a reader may see one of them before `written_` counts it.
+  std::atomic<std::uint64_t> begun_ = 0, written_ = 0, synced_ = 0;
   std::mutex sync_mutex_;
-  std::uint64_t synced_ = 0;          ///< Guarded by the mutex, as is what follows.
-  std::optional<Error> sync_failed_;  ///< After it nothing may be told of any more.
+  std::optional<Error> sync_failed_;  ///< Guarded by it: after it nothing may be told of any more.
   std::atomic<bool> sync_broken_ = false;
 };
 
@@ -433,6 +447,10 @@ SqliteStore::~SqliteStore() {
 void SqliteStore::replay() {
   journal_ = onward::replay(*database_, tables_, overlay_);
   if (!journal_.empty()) next_journal_ = journal_.back().id + 1;
+  // The process before ended with old values in its log.
+  erased_ = tables_.meta(kErased);
+  erased_noted_ = erased_.has_value();
+  if (erased_ && journal_.empty()) erased_ = 0;
   drop_unused_texts();
   begin_filter();
 }
@@ -453,6 +471,7 @@ void SqliteStore::transact(Work work) {
   try {
     check_owner();
     work();
+    begun_.fetch_add(1, std::memory_order_acq_rel);
     commit_.run();
   } catch (...) {
     // After some faults SQLite has rolled back by itself.
@@ -463,7 +482,7 @@ void SqliteStore::transact(Work work) {
     throw;
   }
   owned_ = true;
-  written_.fetch_add(1, std::memory_order_release);
+  written_.store(begun_, std::memory_order_release);
   writer_.committed();
   if (!fold_) return;
   fold_->confirm();
@@ -570,11 +589,16 @@ void SqliteStore::write(const Commit& commit) {
                        ": a data folder has one owner at a time; end one of the two"}};
     }
     write_rare_rows();
+    if (erases(commit))
+      writer_.meta(kErased, next_journal_);
+    else if (erased_noted_ && !erased_)
+      Query{*database_, "DELETE FROM meta WHERE name = ?"}.run(kErased);
     if (fold_) fold_done_ = fold_rows(riders, riders, {});
   });
   const bool applied = overlay_.apply(*bytes);
   assert(applied);
   static_cast<void>(applied);
+  erased_noted_ = erases(commit) || erased_;
   note_erased(commit);
   journal_.push_back({next_journal_++, std::move(bytes), commit.at});
 }
@@ -582,7 +606,7 @@ void SqliteStore::write(const Commit& commit) {
 /// The WAL is read back only as far as its frames are whole and in order, so one fsync of the file
 /// makes durable all that was written to it before.
 Status SqliteStore::sync() {
-  const std::uint64_t wanted = written_.load(std::memory_order_acquire);
+  const std::uint64_t wanted = begun_.load(std::memory_order_acquire);
   const std::lock_guard lock{sync_mutex_};
   if (sync_failed_) return tl::make_unexpected(*sync_failed_);
   if (synced_ >= wanted || !options_.durable) return {};
@@ -596,7 +620,7 @@ Status SqliteStore::sync() {
     sync_broken_ = true;
     return tl::make_unexpected(*sync_failed_);
   }
-  synced_ = covered;
+  synced_.store(covered, std::memory_order_release);
   return {};
 }
 
@@ -721,9 +745,7 @@ void SqliteStore::checkpoint() {
 }
 
 void SqliteStore::note_erased(const Commit& commit) {
-  const bool purge = !commit.purged_runs.empty() || !commit.purged_deliveries.empty() ||
-                     !commit.purged_attempts.empty();
-  if (commit.forgotten.empty() && !purge) return;
+  if (!erases(commit)) return;
   if (!erased_) empty_log_at_ = std::max(empty_log_at_, emptied_at_ + options_.purge_pause);
   if (!commit.forgotten.empty())
     empty_log_at_ = std::min(empty_log_at_, emptied_at_ + options_.erase_pause);

@@ -300,10 +300,10 @@ bool fits(const StoreReader::RunFilter& filter, const Run& run);
 /// Live runs that one search looks at.
 inline constexpr std::size_t kRunsSearched = 50'000;
 
-/// Owned by the engine thread: every call but `open_reader` and `sync` comes from it. An Io error
-/// from `commit` or `sync` leaves the store unusable; ErrorKind::Unavailable ("disk_full",
-/// "disk_read_only", "store_busy") leaves it as before the call; ErrorKind::Conflict (a constraint,
-/// a size) rolls back and the store goes on.
+/// Owned by the engine thread: every call but `open_reader`, `sync` and `is_synced` comes from it.
+/// An Io error from `commit` or `sync` leaves the store unusable; ErrorKind::Unavailable
+/// ("disk_full", "disk_read_only", "store_busy") leaves it as before the call; ErrorKind::Conflict
+/// (a constraint, a size) rolls back and the store goes on.
 class Store {
  public:
   virtual ~Store() = default;
@@ -339,6 +339,9 @@ class Store {
   /// Makes durable whatever was committed before the call: one fsync for all of it, none where
   /// nothing is new. Any thread, also while the engine thread commits on.
   virtual Status sync() = 0;
+  /// Whether all that any reader can have seen by now is durable, so that `sync` would do nothing.
+  /// Any thread.
+  virtual bool is_synced() const = 0;
 
   /// Timers due at or before `until`, earliest first.
   virtual Result<std::vector<Timer>> timers_due(Instant until, std::size_t limit) = 0;

@@ -1,6 +1,7 @@
 #pragma once
 // Reads of the folded tables alone, each through a statement that is prepared once. Bytes are
 // copied out; whoever calls lays the overlay over them. Throws what `guarded` catches.
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/store/codec.h"
 #include "engine/store/database.h"
 #include "engine/store/overlay.h"
 #include "engine/store/store.h"
@@ -75,7 +77,8 @@ class Tables : public SharedTables {
   void timers(const Timer& from, Take take) {
     auto rows = timers_(from.at, from.contact, from.key.kind, from.key.subject);
     while (rows.next()) {
-      if (rows.number(2) > static_cast<std::uint64_t>(TimerKind::RunRecheck)) {
+      if (rows.number(2) > static_cast<std::uint64_t>(TimerKind::RunRecheck) ||
+          !is_sound(rows.instant(0))) {
         unreadable_.add({"timers", "kind " + std::to_string(rows.number(2)) + ", contact " +
                                        std::to_string(rows.number(1))});
         continue;
@@ -91,7 +94,9 @@ class Tables : public SharedTables {
   void due(const EndpointKey& endpoint, Instant from, Take take) {
     auto rows = due_(endpoint.scenario, endpoint.node, endpoint.version, from);
     while (rows.next()) {
-      const DueDelivery due{.due = rows.instant(0), .delivery = {rows.number(1)}};
+      // Its row says when it is due as well; here a damaged time only means "now" or "late".
+      const Instant at = std::clamp(rows.instant(0), kEarliest, kLatest);
+      const DueDelivery due{.due = at, .delivery = {rows.number(1)}};
       if (!unreadable_.contains(due.delivery) && !take(due)) return;
     }
   }

@@ -46,6 +46,7 @@ class DiskStore final : public PassingStore {
 
   Status commit(const Commit& commit) override { return disk_.commit(commit); }
   Status sync() override { return disk_.sync(); }
+  bool is_synced() const override { return disk_.is_synced(); }
   Status probe() override {
     if (disk_.faults.full) return fail(ErrorKind::Unavailable, "disk_full", "no room left");
     disk_.told_full_ = false;

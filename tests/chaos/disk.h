@@ -54,6 +54,7 @@ class Disk {
   friend class DiskStore;
   Status commit(const Commit& commit);
   Status sync();
+  bool is_synced() const { return unsynced_.empty(); }
 
   Plant plant_;
   Listener listener_;

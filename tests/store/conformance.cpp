@@ -67,10 +67,7 @@ void Subject::commit(const Commit& commit) {
   if (way_ == Way::SqliteCrashed) crash();
 }
 
-std::unique_ptr<StoreReader> Subject::reader() {
-  must(store_->fold());
-  return must(store_->open_reader());
-}
+std::unique_ptr<StoreReader> Subject::reader() { return must(store_->open_reader()); }
 
 void Subject::reopen() {
   if (!durable()) return;

@@ -49,7 +49,7 @@ class Subject {
   bool durable() const { return way_ != Way::Memory; }
   /// Commits, requires success, and lets happen what the way says.
   void commit(const Commit& commit);
-  /// A new reader, after a fold, so that it sees everything.
+  /// A new reader.
   std::unique_ptr<StoreReader> reader();
   void reopen();
   /// The process dies: nothing is closed, the files are copied as they are.

@@ -178,6 +178,31 @@ TEST_CASE("an erasure leaves the log when the last reader that needs it ends", "
   CHECK(holders(folder.path()).empty());
 }
 
+TEST_CASE("an erasure that a crash cut off is ended by the next process", "[store][erasure]") {
+  // With its rows in the journal alone, or in the tables and only the log left to be emptied.
+  const bool folded = GENERATE(false, true);
+  const TempFolder folder, next;
+  {
+    const auto store = must(open_sqlite_store({.folder = folder.path(), .durable = false}));
+    live(*store, 50);
+    const auto reader = must(StoreView::open(folder.path()));  // keeps the log
+    must(store->commit(forgetting(50)));
+    if (folded) must(store->fold());
+    for (const char* name : {"onward.db", "onward.db-wal"})
+      fs::copy_file(folder.path() / name, next.path() / name);
+  }
+  REQUIRE_FALSE(holders(next.path()).empty());
+  {
+    const auto store = must(open_sqlite_store({.folder = next.path(), .durable = false}));
+    while (store->fold_pending()) must(store->fold_slice());
+    CHECK(holders(next.path()).empty());
+    must(store->commit(neighbour(60, 10)));
+    must(store->fold());
+  }
+  SQLite::Database database{(next.path() / "onward.db").string()};
+  CHECK(database.execAndGet("SELECT count(*) FROM meta WHERE name = 'erased'").getInt() == 0);
+}
+
 TEST_CASE("what earlier versions left of deleted rows goes with the first start",
           "[store][erasure]") {
   const TempFolder folder;

@@ -126,6 +126,7 @@ TEST_CASE("a purge takes runs and bodies, and leaves deliveries and numbers", "[
   sent.attempts = 2;
   sent.last = Attempt{.number = 2, .started = at(30), .status = 200, .response = "hello Ada"};
   Delivery kept = a_delivery(513, 7, 100);
+  kept.attempts = 1;
   const Attempt first{.number = 1, .started = at(20), .status = 500, .response = "sorry Ada"};
   const auto request = std::make_shared<const Request>(a_request("Ada"));
   CounterRow counts;

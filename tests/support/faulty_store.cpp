@@ -47,6 +47,7 @@ class FaultyStore final : public PassingStore {
     if (faults_->unsyncable) return fail(ErrorKind::Io, "io", "the disk lost what it was given");
     return store_->sync();
   }
+  bool is_synced() const override { return !faults_->unsyncable && store_->is_synced(); }
 
  private:
   void reads(std::string_view call) const {
