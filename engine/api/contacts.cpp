@@ -119,7 +119,7 @@ void list_runs(Runtime& runtime, const Call& call) {
                                     {"next", found.next.empty() ? Value{} : Value{found.next}},
                                     {"refused", std::move(refused)}});
   };
-  unless_taken(call.reply, runtime.runs(*name, page->limit, page->cursor, page->fresh,
+  unless_taken(call.reply, runtime.runs(*name, page->limit, page->cursor,
                                         answer_with<Runtime::RunPage>(call.reply, render)));
 }
 
@@ -248,7 +248,7 @@ void list_contacts(Runtime& runtime, const Call& call) {
     return reply;
   };
   unless_taken(call.reply, runtime.contacts(call.parameter("group").value_or(std::string{}),
-                                            page->limit, page->cursor, page->fresh,
+                                            page->limit, page->cursor,
                                             answer_with<Runtime::ContactPage>(call.reply, render)));
 }
 }  // namespace

@@ -65,7 +65,7 @@ void answer_list(Runtime& runtime, const Call& call, DeliveryQuery query) {
                                     {"next", found.next.empty() ? Value{} : Value{found.next}}});
   };
   unless_taken(call.reply,
-               runtime.deliveries(std::move(query), page->limit, page->cursor, page->fresh,
+               runtime.deliveries(std::move(query), page->limit, page->cursor,
                                   answer_with<Runtime::DeliveryPage>(call.reply, render)));
 }
 
@@ -96,14 +96,13 @@ Result<DeliveryKey> key_of(Runtime& runtime, const Call& call) {
 void get(Runtime& runtime, const Call& call) {
   const auto key = key_of(runtime, call);
   if (!key) return call.reply(problem_of(key.error()));
-  const auto fresh = parse_flag(call, "fresh");
-  if (!fresh) return call.reply(problem_of(fresh.error()));
+  if (const auto fresh = parse_flag(call, "fresh"); !fresh)
+    return call.reply(problem_of(fresh.error()));
   const auto render = [&runtime](const Runtime::DeliveryView& found) {
     return json_reply(200, view_of(found, runtime.epochs(), /*whole=*/true));
   };
-  unless_taken(
-      call.reply,
-      runtime.delivery(*key, *fresh, answer_with<Runtime::DeliveryView>(call.reply, render)));
+  unless_taken(call.reply,
+               runtime.delivery(*key, answer_with<Runtime::DeliveryView>(call.reply, render)));
 }
 
 ApiReply render_by_hand(const ByHandAnswer& answer) {

@@ -66,9 +66,9 @@ Result<PageQuery> parse_page(const Call& call) {
                               clipped(*text)));
   }
   page.cursor = call.parameter("cursor").value_or(std::string{});
-  const auto fresh = parse_flag(call, "fresh");
-  if (!fresh) return tl::make_unexpected(fresh.error());
-  page.fresh = *fresh;
+  // Lists are always fresh; what older clients ask for must still be a flag.
+  if (const auto fresh = parse_flag(call, "fresh"); !fresh)
+    return tl::make_unexpected(fresh.error());
   return page;
 }
 

@@ -71,7 +71,6 @@ inline void unless_taken(const Reply& reply, const Status& taken) {
 struct PageQuery {
   std::size_t limit = 50;
   std::string cursor;
-  bool fresh = false;
 };
 Result<PageQuery> parse_page(const Call& call);
 /// `true` or `false`; nothing given is false.

@@ -9,7 +9,7 @@ const Parameter kShared[] = {
     {"limit", "How many at most.",
      R"({"type": "integer", "minimum": 1, "maximum": 500, "default": 50})"},
     {"cursor", "Where to go on: the \"next\" of the page before.", R"({"type": "string"})"},
-    {"fresh", "Everything up to now; without it a list may be a second behind.",
+    {"fresh", "Without effect: an answer always shows all that was answered before.",
      R"({"type": "boolean", "default": false})"},
     {"mode", "history: contacts and statistics are updated, and nothing is started.",
      R"({"type": "string", "enum": ["history"]})"},

@@ -32,9 +32,8 @@ void list(Runtime& runtime, const Call& call) {
     return json_reply(200, ValueMap{{"runs", std::move(runs)},
                                     {"next", found.next.empty() ? Value{} : Value{found.next}}});
   };
-  unless_taken(call.reply,
-               runtime.live_runs(std::move(query), page->limit, page->cursor, page->fresh,
-                                 answer_with<Runtime::RunPage>(call.reply, render)));
+  unless_taken(call.reply, runtime.live_runs(std::move(query), page->limit, page->cursor,
+                                             answer_with<Runtime::RunPage>(call.reply, render)));
 }
 
 void resume_one(Runtime& runtime, const Call& call) {

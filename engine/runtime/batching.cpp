@@ -188,9 +188,8 @@ Status Engine::fix(const std::vector<Gathered::Group>& groups) {
     fix_batch(one, {next, end}, commit, left);
     next = end;
   }
-  // Nobody is answered for it, so it waits for no fsync: the request leaves after the next one.
   if (!commit.deliveries.empty())
-    if (Status done = commit_rows(commit, Durable::Later); !done) return done;
+    if (Status done = commit_rows(commit); !done) return done;
   for (const Delivery& delivery : commit.deliveries) dispatcher_.settled(delivery);
   for (const LoadedDelivery& one : left)
     if (const DeliveryPolicy* policy = policy_at(one.delivery.endpoint); policy && policy->batch)

@@ -232,8 +232,7 @@ Result<bool> Engine::by_hand_some(HandWork& work) {
     batch.rows().activity.push_back(std::move(activity));
   }
   // Refused as a whole: the chunk is taken again when there is room.
-  // The last one is durable before anybody is answered.
-  if (Status done = commit_and_adopt(batch, all_done ? Durable::Now : Durable::Later); !done) {
+  if (Status done = commit_and_adopt(batch); !done) {
     // After an error that ends the engine the answer comes from `abandon`.
     if (done.error().kind == ErrorKind::Unavailable || done.error().kind == ErrorKind::Io)
       return tl::make_unexpected(done.error());

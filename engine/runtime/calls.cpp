@@ -88,7 +88,7 @@ Result<ApplyAnswer> Engine::apply(const std::string& id, const std::string& text
 Status Engine::commit_part_of_text(TextPart part) {
   Commit commit{.at = clock_.now(), .last_seq = last_seq_, .last_contact = last_contact_};
   commit.text_parts.push_back(std::move(part));
-  return commit_rows(commit, Durable::Now);
+  return commit_rows(commit);
 }
 
 void Engine::store_text(std::shared_ptr<const Authored> made, Done<Result<TextKey>> done) {
@@ -261,7 +261,7 @@ Result<ScenarioInfo> Engine::archive(const std::string& id, bool with_pending,
   // pending; the others follow between two batches.
   scenario_passes_[pass.name()] = pass;
   hold_nodes(*book_.find(id), true);
-  Status done = step_cancel(pass, Durable::Now);
+  Status done = step_cancel(pass);
   if (!done && done.error().kind == ErrorKind::Unavailable) done = {};  // again when there is room
   return changed(*this, id, done);
 }

@@ -225,8 +225,7 @@ Status Engine::work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> resu
 }
 
 void Engine::abandon(const Error& error) {
-  const Error stopped{ErrorKind::Unavailable, "engine_stopped",
-                      "the engine has stopped: " + error.message};
+  const Error stopped = stopped_by(error);
   for (const Chore& chore : std::exchange(chores_, {}))
     if (chore.refused) chore.refused(stopped);
   for (Bulk& bulk : std::exchange(bulks_, {})) refuse({&bulk.job, 1}, error);
@@ -261,7 +260,6 @@ Status Engine::work_on(std::span<Job> jobs, std::vector<AttemptResult> results) 
     while (end < jobs.size() && !std::holds_alternative<CallJob>(jobs[end])) ++end;
     if (Status done = take_inputs(jobs.subspan(first, end - first), results); !done) return done;
     if (end < jobs.size()) {
-      if (Status done = store_->sync(); !done) return done;
       auto& job = std::get<CallJob>(jobs[end++]);
       job.refused = nullptr;  // From here on the call answers.
       admission_ = std::move(job.admission);
@@ -517,7 +515,7 @@ Status Engine::give_up(const Work& work, const Error& error) {
     Commit later{.at = clock_.now(), .last_seq = last_seq_, .last_contact = last_contact_};
     later.timers_cleared.push_back({timer->due, timer->contact, timer->timer});
     later.timers_set.push_back({later.at + kDamagedPause, timer->contact, timer->timer});
-    return survivable(commit_rows(later, Durable::Later));
+    return survivable(commit_rows(later));
   }
   const std::optional<Input> again = next_of(*timer);
   for (const auto parks : {Batch::Parks::Run, Batch::Parks::Nothing}) {
@@ -528,7 +526,7 @@ Status Engine::give_up(const Work& work, const Error& error) {
       if (!done) return tl::make_unexpected(done.error());
       return batch.finish();
     });
-    if (commit) return survivable(commit_and_adopt(batch, *commit, Durable::Later));
+    if (commit) return survivable(commit_and_adopt(batch, *commit));
     if (commit.error().kind != ErrorKind::Internal)
       return survivable(tl::make_unexpected(commit.error()));
   }
@@ -568,7 +566,7 @@ Status Engine::commit_once(std::span<const Work> work, std::span<const AttemptRe
         return batch.finish();
       });
   if (!commit) return tl::make_unexpected(commit.error());
-  if (Status done = commit_and_adopt(batch, *commit, Durable::Later); !done) return done;
+  if (Status done = commit_and_adopt(batch, *commit); !done) return done;
   let_be(aside);
   count(work.first(taken.work));
   return {};
@@ -625,29 +623,22 @@ Batch Engine::new_batch() const {
                last_seq_, last_contact_, clock_.now(), options_.dedupe_for};
 }
 
-Status Engine::commit_and_adopt(Batch& batch, Durable when) {
-  return commit_and_adopt(batch, batch.finish(), when);
-}
-
 /// Not to be given up half-way, and nothing may be caught above either: the note of what is worked
 /// on stays in place for the crash guard, since an exception ends the process here.
-Status Engine::commit_and_adopt(Batch& batch, const Commit& commit, Durable when) {
+Status Engine::commit_and_adopt(Batch& batch, const Commit& commit) {
   return unbroken([&]() -> Status {
     if (!commit.empty())
-      if (Status done = commit_rows(commit, when); !done) return done;
+      if (Status done = commit_rows(commit); !done) return done;
     adopt(batch, commit);
     passes_.adopt(commit.admin);
     return {};
   });
 }
 
-Status Engine::commit_rows(const Commit& commit, Durable when) {
+Status Engine::commit_rows(const Commit& commit) {
   ++changes_;
   const auto started = std::chrono::steady_clock::now();
-  Status done = unbroken([&] {
-    Status committed = store_->commit(commit);
-    return committed && when == Durable::Now ? store_->sync() : committed;
-  });
+  Status done = unbroken([&] { return store_->commit(commit); });
   if (!done) {
     if (done.error().kind == ErrorKind::Unavailable) refuse_writing(done.error());
     return done;

@@ -98,6 +98,8 @@ class DeliverySink {
 /// Answers, and hands over; after `Store::sync`, and only then. Any thread, but one at a time and
 /// in the order in which the engine gave the releases.
 void let_go(Release release, DeliverySink& sink);
+/// The answer to whoever waits when `error` ends the engine.
+Error stopped_by(const Error& error);
 /// Answers what never came to be durable. Leaves alone what was moved from: another answers it.
 void refuse(std::span<Job> jobs, const Error& error);
 
@@ -119,9 +121,9 @@ class Engine {
   /// Settles `results`, takes what is due, then works off `jobs` in order, but for those of more
   /// than kBulkInputs: one commit of them, in turn with all others that wait (`bulk_left`), so that
   /// they delay nobody for long. An error is fatal. What it committed for them may not be durable
-  /// yet: whoever may learn of it then is named by `take_release`. Calls see, and leave behind,
-  /// only what is durable. After an error every job that `take_release` does not name has been
-  /// answered with it.
+  /// yet: whoever may learn of it then is named by `take_release`, but for those whom calls answer:
+  /// what these tell them must wait for `Store::sync` as well. After an error every job that
+  /// `take_release` does not name has been answered with it.
   Status work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> results);
   /// For calls: commits inputs of jobs right away. Answered with all else that `take_release`
   /// names.
@@ -313,9 +315,8 @@ class Engine {
   /// `taken` says how many, also after an error. `admin` is part of the commit of the last of them.
   Status commit_once(std::span<const Work> work, std::span<const AttemptResult> results,
                      std::span<const AdminRecord> admin, Taken& taken);
-  /// Later: durable with the next sync, before anybody hears of it.
-  enum class Durable : std::uint8_t { Now, Later };
-  Status commit_rows(const Commit& commit, Durable when = Durable::Now);
+  /// Durable with the next sync, before anybody hears of it.
+  Status commit_rows(const Commit& commit);
   void adopt(Batch& batch, const Commit& commit);
   void gather_changed(const Batch& batch);
   void hold_back(std::vector<AttemptResult>& results);
@@ -337,7 +338,7 @@ class Engine {
   Status end_migration(const ScenarioPass& pass, const std::string& why);
   Status step_purge(ScenarioPass pass);
   Status end_purge(const ScenarioPass& pass);
-  Status step_cancel(ScenarioPass pass, Durable when = Durable::Later);
+  Status step_cancel(ScenarioPass pass);
   bool has_pending(ScenarioKey scenario, NodeNumber node) const;
   void hold_nodes(const ScenarioRecord& record, bool held);
   void restore_passes();
@@ -363,8 +364,8 @@ class Engine {
   const RetryPolicy& policy_of(const Delivery& delivery) const;
   Batch new_batch() const;
   /// Commits what a batch holds, and lets memory follow.
-  Status commit_and_adopt(Batch& batch, Durable when = Durable::Now);
-  Status commit_and_adopt(Batch& batch, const Commit& commit, Durable when);
+  Status commit_and_adopt(Batch& batch) { return commit_and_adopt(batch, batch.finish()); }
+  Status commit_and_adopt(Batch& batch, const Commit& commit);
 
   // Chores: long work, done a chunk at a time between two batches.
   struct Chore {
@@ -437,6 +438,7 @@ class Engine {
   void compare_clock(std::optional<Instant> newest) const;
   Status commit_secrets(const SecretBookChange& change);
   Status commit_token(const TokenRecord& token, const std::string& what, const std::string& who);
+  Status drop_old_keys();
   Status finish_rekey();
   Status check_secrets_of(const std::string& id) const;
   SecretInfo with_users(SecretKind kind, SecretInfo info) const;

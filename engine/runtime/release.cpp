@@ -23,11 +23,14 @@ void let_go(Release release, DeliverySink& sink) {
   if (!release.expedited.empty()) sink.expedite(std::move(release.expedited));
 }
 
+Error stopped_by(const Error& error) {
+  return {ErrorKind::Unavailable, "engine_stopped", "the engine has stopped: " + error.message};
+}
+
 void refuse(std::span<Job> jobs, const Error& error) {
-  const EventAnswer lost{.kind = EventAnswer::Kind::Unavailable,
-                         .code = "engine_stopped",
-                         .message = "the engine has stopped: " + error.message};
-  const Error stopped{ErrorKind::Unavailable, lost.code, lost.message};
+  const Error stopped = stopped_by(error);
+  const EventAnswer lost{
+      .kind = EventAnswer::Kind::Unavailable, .code = stopped.code, .message = stopped.message};
   const auto answer = [](auto& done, auto what) {
     if (done) std::exchange(done, nullptr)(std::move(what));
   };

@@ -51,6 +51,19 @@ void ReleaseThread::pass(Release release) {
   if (waiting_.size() == 1) arrived_.notify_one();
 }
 
+void ReleaseThread::when_durable(Given give) {
+  if (store_.is_synced()) return give({});
+  {
+    const std::lock_guard lock{mutex_};
+    if (!stopping_) {
+      asked_.push_back(std::move(give));
+      if (asked_.size() == 1) arrived_.notify_one();
+      return;
+    }
+  }
+  give(store_.sync());
+}
+
 void ReleaseThread::stop() {
   if (!thread_.joinable()) return;
   {
@@ -62,37 +75,37 @@ void ReleaseThread::stop() {
 }
 
 /// Sleeps until somebody waits for the disk, or a while when nobody does. False: stop.
-bool ReleaseThread::take(std::vector<Release>& releases, Answering& answering) {
+bool ReleaseThread::take(Round& round) {
   std::unique_lock lock{mutex_};
-  const auto awaited = [&] { return stopping_ || !waiting_.empty(); };
+  const auto awaited = [&] { return stopping_ || !waiting_.empty() || !asked_.empty(); };
   arrived_.wait(lock, [&] { return awaited() || unsynced_; });
   arrived_.wait_for(lock, kUnawaited, awaited);
-  if (waiting_.empty() && !unsynced_) return false;
-  releases.swap(waiting_);
+  if (waiting_.empty() && asked_.empty() && !unsynced_) return false;
+  round = {.releases = std::exchange(waiting_, {}),
+           .asked = std::exchange(asked_, {}),
+           .answering = answering_};
   inputs_ = 0;
   unsynced_ = false;
-  answering = answering_;
   return true;
 }
 
 void ReleaseThread::run() {
   ::pthread_setname_np(::pthread_self(), "onward-release");
   bool told = false;
-  std::vector<Release> releases;
-  Answering answering;
-  while (take(releases, answering)) {
+  Round round;
+  while (take(round)) {
     taken_.notify_one();
     const Status synced = store_.sync();
     if (!synced && !std::exchange(told, true)) failed_(synced.error());
-    if (answering) answering(true);
-    for (Release& release : releases) {
+    if (round.answering) round.answering(true);
+    for (Release& release : round.releases) {
       if (synced)
         let_go(std::move(release), sink_);
       else
         refuse(release.answered, synced.error());
     }
-    if (answering) answering(false);
-    releases.clear();
+    for (const Given& give : round.asked) give(synced);
+    if (round.answering) round.answering(false);
   }
 }
 }  // namespace onward

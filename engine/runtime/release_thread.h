@@ -14,6 +14,8 @@ namespace onward {
 /// Around the answers of one sync, on the thread that gives them: `true` before the first, `false`
 /// after the last. Whoever takes the answers over needs to be woken but once.
 using Answering = std::function<void(bool begins)>;
+/// Of an answer: what a sync came to.
+using Given = std::function<void(const Status& synced)>;
 
 class ReleaseThread {
  public:
@@ -27,11 +29,20 @@ class ReleaseThread {
   /// From the engine thread. An empty release asks for a sync alone, within milliseconds. Waits
   /// while very much waits already: the disk is slower than what comes in.
   void pass(Release release);
+  /// Calls `give` when all that a reader may see now is durable, and says how that went: at once
+  /// where it is already, else on the thread. Any thread; after `stop` too.
+  void when_durable(Given give);
   /// Lets go of all that was passed, then ends.
   void stop();
 
  private:
-  bool take(std::vector<Release>& releases, Answering& answering);
+  /// What one sync is for.
+  struct Round {
+    std::vector<Release> releases;
+    std::vector<Given> asked;
+    Answering answering;
+  };
+  bool take(Round& round);
   void run();
 
   Store& store_;
@@ -41,8 +52,9 @@ class ReleaseThread {
   std::mutex mutex_;
   std::condition_variable arrived_, taken_;
   std::vector<Release> waiting_;  // guarded by the mutex, as all below
-  std::size_t inputs_ = 0;        // of the waiting
-  bool unsynced_ = false;         // something was committed that nobody waits to hear of
+  std::vector<Given> asked_;
+  std::size_t inputs_ = 0;  // of the waiting
+  bool unsynced_ = false;   // something was committed that nobody waits to hear of
   Answering answering_;
   bool stopping_ = false;
   std::thread thread_;

@@ -213,7 +213,7 @@ Status Engine::commit_walk(KeepWalk walk, Commit commit, const std::set<Delivery
   commit.purged_deliveries.assign(bodies.begin(), bodies.end());
   if (!commit.empty() || !walk.same_place(known)) {
     commit.admin.push_back(walk.record());
-    if (Status done = commit_rows(commit, Durable::Later); !done) return done;
+    if (Status done = commit_rows(commit); !done) return done;
   }
   if (walk.resting(commit.at) && walk.taken() > 0) {
     log({walk.of() == KeepWalk::Of::Bodies ? "retention.bodies" : "retention.runs",

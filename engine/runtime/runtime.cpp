@@ -9,7 +9,7 @@
 namespace onward {
 namespace {
 using Steady = std::chrono::steady_clock;
-/// Lists are at most this far behind, where the engine has a moment to spare.
+/// What was committed stays in the journal at least so long.
 constexpr std::chrono::seconds kQuiet{1};
 /// A pause in which a fold of its own keeps nobody waiting.
 constexpr std::chrono::milliseconds kMoment{3};
@@ -114,30 +114,20 @@ void Runtime::Impl::take_response_room(AttemptResult& result) {
   results_bytes += result.response.size();
 }
 
-Status Runtime::Impl::read(bool fresh, Refused refused,
-                           std::function<void(StoreReader&, const Directory&)> query) {
-  auto ask = [this, query = std::move(query)] {
-    std::shared_ptr<const Directory> names;
-    {
-      const std::lock_guard lock{mutex};
-      names = directory;
-    }
-    reader->ask([query, names](StoreReader& from) { query(from, *names); });
-  };
-  if (fresh)
-    return call(
-        [ask](Engine& of) {
-          Status folded = of.fold();
-          ask();
-          return folded;
-        },
-        std::move(refused));
+Status Runtime::Impl::read(std::function<void(StoreReader&, const Directory&)> query) {
   {
     const std::lock_guard lock{mutex};
     if (!started || ended)
       return fail(ErrorKind::Unavailable, "not_running", "the engine is not running");
   }
-  ask();
+  reader->ask([this, query = std::move(query)](StoreReader& from) {
+    std::shared_ptr<const Directory> names;
+    {
+      const std::lock_guard lock{mutex};
+      names = directory;
+    }
+    query(from, *names);
+  });
   return {};
 }
 

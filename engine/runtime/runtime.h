@@ -406,7 +406,7 @@ class Runtime {
   /// `version` 0: all together.
   Status stats(std::string id, Version version, Done<Result<ScenarioStats>> done);
 
-  /// Lists, read on the reader thread: at most a second behind, or with `fresh` after a fold.
+  /// Lists, read on the reader thread: they show whatever was answered before they were asked for.
   struct RunView {
     Run run;
     std::string scenario;               ///< Id.
@@ -437,15 +437,14 @@ class Runtime {
     std::vector<DeliveryView> deliveries;
     std::string next;
   };
-  Status runs(ContactName who, std::size_t limit, std::string cursor, bool fresh,
-              Done<Result<RunPage>> done);
+  Status runs(ContactName who, std::size_t limit, std::string cursor, Done<Result<RunPage>> done);
   /// Live runs; a page may be short, or empty, and go on.
-  Status live_runs(RunQuery which, std::size_t limit, std::string cursor, bool fresh,
+  Status live_runs(RunQuery which, std::size_t limit, std::string cursor,
                    Done<Result<RunPage>> done);
   /// Newest first; with `since`, `until` or `code` a page may be short, or empty, and go on.
-  Status deliveries(DeliveryQuery which, std::size_t limit, std::string cursor, bool fresh,
+  Status deliveries(DeliveryQuery which, std::size_t limit, std::string cursor,
                     Done<Result<DeliveryPage>> done);
-  Status delivery(DeliveryKey key, bool fresh, Done<Result<DeliveryView>> done);
+  Status delivery(DeliveryKey key, Done<Result<DeliveryView>> done);
 
   /// What happened: with a cursor what came after it, with `since` what came from then on, else the
   /// newest. What deliveries met is kept since the start of the process, the newest 10,000.
@@ -461,7 +460,7 @@ class Runtime {
   };
   /// All contacts, or those of one group. `limit` bounds what is given out; with a group a page may
   /// hold fewer, even none, and still have a next one.
-  Status contacts(std::string group, std::size_t limit, std::string cursor, bool fresh,
+  Status contacts(std::string group, std::size_t limit, std::string cursor,
                   Done<Result<ContactPage>> done);
 
   RuntimeFigures figures() const;

@@ -74,6 +74,7 @@ struct Runtime::Impl::Applying {
 
 Status Runtime::apply(std::string id, std::string text, Done<Result<ApplyAnswer>> done,
                       MigrationRequest migration, std::string who) {
+  done = impl_->published(std::move(done));
   const std::size_t bytes = text.size();
   auto work = std::make_shared<Impl::Applying>(Impl::Applying{.id = id,
                                                               .text = std::move(text),
@@ -155,6 +156,7 @@ struct Runtime::Impl::Planning {
 
 Status Runtime::plan(std::string id, std::string text, MigrationRequest migration,
                      Done<Result<ScenarioPlan>> done) {
+  done = impl_->published(std::move(done));
   const std::size_t bytes = text.size();
   auto work = std::make_shared<Impl::Planning>(Impl::Planning{.id = id,
                                                               .text = std::move(text),
@@ -184,6 +186,7 @@ Status Runtime::plan(std::string id, std::string text, MigrationRequest migratio
 
 Status Runtime::validate(std::string id, std::string text,
                          Done<Result<std::vector<Diagnostic>>> done) {
+  done = impl_->published(std::move(done));
   const std::size_t bytes = text.size();
   return impl_->ask_author({}, bytes,
                            [impl = impl_.get(), id = std::move(id), text = std::move(text),
@@ -206,6 +209,7 @@ struct Runtime::Impl::Copying {
 
 Status Runtime::duplicate(std::string id, std::string new_id, Done<Result<ScenarioInfo>> done,
                           std::string who) {
+  done = impl_->published(std::move(done));
   auto work = std::make_shared<Impl::Copying>(Impl::Copying{
       .id = id, .new_id = std::move(new_id), .who = std::move(who), .done = std::move(done)});
   return impl_->ask_author(std::move(id), /*bytes=*/0,
@@ -261,6 +265,7 @@ struct Runtime::Impl::Sizing {
 };
 
 Status Runtime::versions(std::string id, Done<Result<ScenarioVersions>> done) {
+  done = impl_->published(std::move(done));
   auto work = std::make_shared<Impl::Sizing>(
       Impl::Sizing{.id = std::move(id), .done = std::move(done), .left = {}, .sizes = {}});
   const auto act = [impl = impl_.get(), work](Engine& of) -> Status {
@@ -299,6 +304,7 @@ void Runtime::Impl::count_nodes(const std::shared_ptr<Sizing>& work) {
 /// The engine thread copies the numbers; a scenario may have 10,000 nodes, so the rest is done
 /// where nobody waits for it.
 Status Runtime::stats(std::string id, Version version, Done<Result<ScenarioStats>> done) {
+  done = impl_->published(std::move(done));
   const auto act = [impl = impl_.get(), name = VersionName{std::move(id), version},
                     done](Engine& of) -> Status {
     impl->refresh();

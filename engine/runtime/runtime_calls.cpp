@@ -117,6 +117,7 @@ void Runtime::Impl::answer_import(std::vector<ImportAnswer> answers, const std::
 
 Status Runtime::import_contacts(std::vector<ContactInput> contacts, ImportMode mode,
                                 Done<Result<std::vector<ImportAnswer>>> done, std::string who) {
+  done = impl_->published(std::move(done));
   std::vector<Input> inputs;
   inputs.reserve(contacts.size());
   for (ContactInput& contact : contacts)
@@ -149,13 +150,14 @@ Status Runtime::forget_contact(ContactName who, Done<Result<bool>> done, std::st
   auto refused = refusing(done);
   const auto act = [this, who = std::move(who), done = std::move(done),
                     by = std::move(by)](Engine& engine) -> Status {
+    const auto now = impl_->published(done);
     auto key = engine.guarded("engine.call", [&] { return engine.find_contact(who); });
     if (!key) {
-      done(tl::make_unexpected(key.error()));
+      now(tl::make_unexpected(key.error()));
       return tl::make_unexpected(key.error());
     }
     if (!*key) {
-      done(fail(ErrorKind::NotFound, "unknown_contact", "there is no such contact"));
+      now(fail(ErrorKind::NotFound, "unknown_contact", "there is no such contact"));
       return {};
     }
     std::vector<Job> jobs;
@@ -180,6 +182,7 @@ Status Runtime::forget_contact(ContactName who, Done<Result<bool>> done, std::st
 }
 
 Status Runtime::contact(ContactName who, Done<Result<ContactAnswer>> done) {
+  done = impl_->published(std::move(done));
   return impl_->call(
       [who = std::move(who), done](Engine& engine) -> Status {
         done(engine.guarded("engine.call", [&] { return engine.contact(who); }));
@@ -208,11 +211,13 @@ void Runtime::Impl::add_text(Engine& of, Result<Found> found, Version version,
 }
 
 Status Runtime::purge(std::string id, Done<Result<ScenarioInfo>> done, std::string who) {
+  done = impl_->published(std::move(done));
   return impl_->call_after(id, std::move(done),
                            [id, who = std::move(who)](Engine& of) { return of.purge(id, who); });
 }
 
 Status Runtime::version_text(std::string id, Version version, Done<Result<VersionText>> done) {
+  done = impl_->published(std::move(done));
   return impl_->call(
       [impl = impl_.get(), id = std::move(id), version, done](Engine& of) -> Status {
         auto found = of.guarded("engine.call", [&] { return of.book().version(id, version); });
@@ -224,6 +229,7 @@ Status Runtime::version_text(std::string id, Version version, Done<Result<Versio
 
 Status Runtime::activate(std::string id, std::optional<std::vector<std::string>> test_emails,
                          Done<Result<ScenarioInfo>> done, std::string who) {
+  done = impl_->published(std::move(done));
   std::size_t bytes = 0;
   if (test_emails)
     for (const std::string& email : *test_emails) bytes += sizeof(email) + email.size();
@@ -236,12 +242,14 @@ Status Runtime::activate(std::string id, std::optional<std::vector<std::string>>
 }
 
 Status Runtime::hold(std::string id, Done<Result<ScenarioInfo>> done, std::string who) {
+  done = impl_->published(std::move(done));
   return impl_->call_after(id, std::move(done),
                            [id, who = std::move(who)](Engine& of) { return of.hold(id, who); });
 }
 
 Status Runtime::archive(std::string id, bool cancel_pending, Done<Result<ScenarioInfo>> done,
                         std::string who) {
+  done = impl_->published(std::move(done));
   return impl_->call_after(id, std::move(done),
                            [id, cancel_pending, who = std::move(who)](Engine& of) {
                              return of.archive(id, cancel_pending, who);
@@ -249,6 +257,7 @@ Status Runtime::archive(std::string id, bool cancel_pending, Done<Result<Scenari
 }
 
 Status Runtime::remove_draft(std::string id, Done<Result<ScenarioInfo>> done, std::string who) {
+  done = impl_->published(std::move(done));
   return impl_->call_after(id, std::move(done), [id, who = std::move(who)](Engine& of) {
     return of.remove_draft(id, who);
   });
@@ -258,6 +267,7 @@ Status Runtime::remove_draft(std::string id, Done<Result<ScenarioInfo>> done, st
 
 Status Runtime::switch_node(std::string scenario, std::string node, bool pause,
                             Done<Result<SwitchAnswer>> done, std::string who) {
+  done = impl_->published(std::move(done));
   return impl_->call(asking(
       impl_->showing(), std::move(done),
       [scenario = std::move(scenario), node = std::move(node), pause,
@@ -266,6 +276,7 @@ Status Runtime::switch_node(std::string scenario, std::string node, bool pause,
 
 Status Runtime::by_hand(ByHand act, DeliveryKey delivery, Done<Result<ByHandAnswer>> done,
                         std::string who) {
+  done = impl_->published(std::move(done));
   return impl_->call(
       asking(impl_->showing(), std::move(done), [act, delivery, who = std::move(who)](Engine& of) {
         return of.by_hand(act, delivery, who);
@@ -274,6 +285,7 @@ Status Runtime::by_hand(ByHand act, DeliveryKey delivery, Done<Result<ByHandAnsw
 
 Status Runtime::by_hand(ByHand act, DeliveryQuery which, bool dry_run,
                         Done<Result<ByHandAnswer>> done, std::string who) {
+  done = impl_->published(std::move(done));
   return impl_->call(
       [act, which = std::move(which), dry_run, done, who = std::move(who)](Engine& of) -> Status {
         of.by_hand(act, which, dry_run, who, done);
@@ -314,9 +326,7 @@ void Runtime::Impl::resume_some(const std::shared_ptr<Resuming>& work) {
         !taken)
       refuse(taken.error());
   };
-  // Folded, so that what was parked a moment ago is found.
-  if (Status taken = read(/*fresh=*/work->cursor.empty(), refuse, found); !taken)
-    refuse(taken.error());
+  if (Status taken = read(found); !taken) refuse(taken.error());
 }
 
 Status Runtime::Impl::resume_page(Engine& of, const std::shared_ptr<Resuming>& work,
@@ -361,6 +371,7 @@ Status Runtime::Impl::resume_next(Engine& of, const std::shared_ptr<Resuming>& w
 }
 
 Status Runtime::resume_run(RunKey run, Done<Result<bool>> done, std::string who) {
+  done = impl_->published(std::move(done));
   auto work = std::make_shared<Impl::Resuming>(
       Impl::Resuming{.one = run,
                      .who = std::move(who),
@@ -373,6 +384,7 @@ Status Runtime::resume_run(RunKey run, Done<Result<bool>> done, std::string who)
 }
 
 Status Runtime::resume_runs(RunQuery which, Done<Result<std::size_t>> done, std::string who) {
+  done = impl_->published(std::move(done));
   auto work = std::make_shared<Impl::Resuming>(
       Impl::Resuming{.which = std::move(which), .who = std::move(who), .done = std::move(done)});
   impl_->resume_some(work);
@@ -380,6 +392,7 @@ Status Runtime::resume_runs(RunQuery which, Done<Result<std::size_t>> done, std:
 }
 
 Status Runtime::scenario(std::string id, Done<Result<ScenarioInfo>> done) {
+  done = impl_->published(std::move(done));
   return impl_->call(
       [impl = impl_.get(), id = std::move(id), done](Engine& of) -> Status {
         auto info = of.guarded("engine.call", [&] { return of.info(id); });
@@ -391,6 +404,7 @@ Status Runtime::scenario(std::string id, Done<Result<ScenarioInfo>> done) {
 }
 
 Status Runtime::scenarios(Done<Result<std::vector<ScenarioInfo>>> done) {
+  done = impl_->published(std::move(done));
   return impl_->call(asking(impl_->showing(), std::move(done), [](Engine& of) {
     return Result<std::vector<ScenarioInfo>>{of.scenarios()};
   }));
@@ -410,30 +424,30 @@ std::function<void(StoreReader&, const Directory&)> finding(const LogSink& log,
 }
 }  // namespace
 
-Status Runtime::runs(ContactName who, std::size_t limit, std::string cursor, bool fresh,
+Status Runtime::runs(ContactName who, std::size_t limit, std::string cursor,
                      Done<Result<RunPage>> done) {
-  return impl_->read(fresh, refusing(done),
-                     finding(impl_->options.log, done,
+  done = impl_->published(std::move(done));
+  return impl_->read(finding(impl_->options.log, done,
                              [who = std::move(who), limit, cursor = std::move(cursor)](
                                  StoreReader& from, const Directory& names) {
                                return query_runs(from, names, who, limit, cursor);
                              }));
 }
 
-Status Runtime::live_runs(RunQuery which, std::size_t limit, std::string cursor, bool fresh,
+Status Runtime::live_runs(RunQuery which, std::size_t limit, std::string cursor,
                           Done<Result<RunPage>> done) {
-  return impl_->read(fresh, refusing(done),
-                     finding(impl_->options.log, done,
+  done = impl_->published(std::move(done));
+  return impl_->read(finding(impl_->options.log, done,
                              [which = std::move(which), limit, cursor = std::move(cursor)](
                                  StoreReader& from, const Directory& names) {
                                return query_live_runs(from, names, which, limit, cursor);
                              }));
 }
 
-Status Runtime::deliveries(DeliveryQuery which, std::size_t limit, std::string cursor, bool fresh,
+Status Runtime::deliveries(DeliveryQuery which, std::size_t limit, std::string cursor,
                            Done<Result<DeliveryPage>> done) {
-  return impl_->read(fresh, refusing(done),
-                     finding(impl_->options.log, done,
+  done = impl_->published(std::move(done));
+  return impl_->read(finding(impl_->options.log, done,
                              [which = std::move(which), limit, cursor = std::move(cursor)](
                                  StoreReader& from, const Directory& names) {
                                return query_deliveries(from, names, which, limit, cursor);
@@ -442,30 +456,30 @@ Status Runtime::deliveries(DeliveryQuery which, std::size_t limit, std::string c
 
 Status Runtime::logs(std::string scenario, std::optional<Instant> since, std::size_t limit,
                      std::string cursor, Done<Result<LogPage>> done) {
-  return impl_->read(false, refusing(done),
-                     finding(impl_->options.log, done,
-                             [recent = impl_->recent, scenario = std::move(scenario), since, limit,
-                              cursor = std::move(cursor)](
-                                 StoreReader& from, const Directory& names) -> Result<LogPage> {
-                               if (!scenario.empty() && !names.by_id.contains(scenario))
-                                 return fail(ErrorKind::NotFound, "unknown_scenario",
-                                             "there is no scenario \"" + scenario + "\"");
-                               return query_logs(from, *recent, scenario, since, limit, cursor);
-                             }));
+  done = impl_->published(std::move(done));
+  return impl_->read(finding(
+      impl_->options.log, done,
+      [recent = impl_->recent, scenario = std::move(scenario), since, limit,
+       cursor = std::move(cursor)](StoreReader& from, const Directory& names) -> Result<LogPage> {
+        if (!scenario.empty() && !names.by_id.contains(scenario))
+          return fail(ErrorKind::NotFound, "unknown_scenario",
+                      "there is no scenario \"" + scenario + "\"");
+        return query_logs(from, *recent, scenario, since, limit, cursor);
+      }));
 }
 
-Status Runtime::delivery(DeliveryKey key, bool fresh, Done<Result<DeliveryView>> done) {
+Status Runtime::delivery(DeliveryKey key, Done<Result<DeliveryView>> done) {
+  done = impl_->published(std::move(done));
   return impl_->read(
-      fresh, refusing(done),
       finding(impl_->options.log, done, [key](StoreReader& from, const Directory& names) {
         return query_delivery(from, names, key);
       }));
 }
 
-Status Runtime::contacts(std::string group, std::size_t limit, std::string cursor, bool fresh,
+Status Runtime::contacts(std::string group, std::size_t limit, std::string cursor,
                          Done<Result<ContactPage>> done) {
-  return impl_->read(fresh, refusing(done),
-                     finding(impl_->options.log, done,
+  done = impl_->published(std::move(done));
+  return impl_->read(finding(impl_->options.log, done,
                              [group = std::move(group), limit, cursor = std::move(cursor)](
                                  StoreReader& from, const Directory&) {
                                return query_contacts(from, group, limit, cursor);
@@ -517,6 +531,7 @@ std::vector<TokenRecord> Runtime::tokens() const {
 }
 
 Status Runtime::issue_token(TokenRecord token, Done<Result<TokenRecord>> done, std::string who) {
+  done = impl_->published(std::move(done));
   return impl_->call(asking(impl_->showing(), std::move(done),
                             [token = std::move(token), who = std::move(who)](Engine& of) mutable {
                               return of.issue_token(std::move(token), who);
@@ -524,6 +539,7 @@ Status Runtime::issue_token(TokenRecord token, Done<Result<TokenRecord>> done, s
 }
 
 Status Runtime::revoke_token(std::string name, Done<Result<TokenRecord>> done, std::string who) {
+  done = impl_->published(std::move(done));
   return impl_->call(asking(impl_->showing(), std::move(done),
                             [name = std::move(name), who = std::move(who)](Engine& of) {
                               return of.revoke_token(name, who);
@@ -536,6 +552,7 @@ std::shared_ptr<const CustomFields> Runtime::custom_fields() const {
 }
 
 Status Runtime::declare_field(CustomField field, Done<Result<bool>> done, std::string who) {
+  done = impl_->published(std::move(done));
   return impl_->call(asking(impl_->showing(), std::move(done),
                             [field = std::move(field), who = std::move(who)](Engine& of) {
                               return of.declare_field(field, who);
@@ -543,6 +560,7 @@ Status Runtime::declare_field(CustomField field, Done<Result<bool>> done, std::s
 }
 
 Status Runtime::remove_field(std::string name, Done<Result<bool>> done, std::string who) {
+  done = impl_->published(std::move(done));
   return impl_->call(asking(impl_->showing(), std::move(done),
                             [name = std::move(name), who = std::move(who)](Engine& of) {
                               return of.remove_field(name, who);
@@ -557,6 +575,7 @@ std::optional<Instant> Runtime::held_since() const {
 }
 
 Status Runtime::resume_sending(Done<Result<bool>> done, std::string who) {
+  done = impl_->published(std::move(done));
   return impl_->call(asking(impl_->showing(), std::move(done),
                             [who = std::move(who)](Engine& of) { return of.resume_sending(who); }));
 }
@@ -564,6 +583,7 @@ Status Runtime::resume_sending(Done<Result<bool>> done, std::string who) {
 // ---- secrets ----
 
 Status Runtime::secrets(SecretKind kind, Done<Result<std::vector<SecretInfo>>> done) {
+  done = impl_->published(std::move(done));
   return impl_->call(asking(impl_->showing(), std::move(done), [kind](Engine& of) {
     return Result<std::vector<SecretInfo>>{of.list_secrets(kind)};
   }));
@@ -571,6 +591,7 @@ Status Runtime::secrets(SecretKind kind, Done<Result<std::vector<SecretInfo>>> d
 
 Status Runtime::set_secret(SecretKind kind, std::string name, SecretChange change,
                            Done<Result<SecretAnswer>> done, std::string who) {
+  done = impl_->published(std::move(done));
   return impl_->call(asking(impl_->showing(), std::move(done),
                             [kind, name = std::move(name), change = std::move(change),
                              who = std::move(who)](Engine& of) mutable {
@@ -582,18 +603,21 @@ Status Runtime::set_secret(SecretKind kind, std::string name, SecretChange chang
 
 Status Runtime::remove_secret(SecretKind kind, std::string name, bool force,
                               Done<Result<SecretAnswer>> done, std::string who) {
+  done = impl_->published(std::move(done));
   return impl_->call(asking(impl_->showing(), std::move(done),
                             [kind, name = std::move(name), force, who = std::move(who)](
                                 Engine& of) { return of.remove_secret(kind, name, force, who); }));
 }
 
 Status Runtime::rekey(Done<Result<RekeyAnswer>> done, std::string who) {
+  done = impl_->published(std::move(done));
   return impl_->call(asking(impl_->showing(), std::move(done),
                             [who = std::move(who)](Engine& of) { return of.rekey(who); }));
 }
 
 Status Runtime::test_webhook(std::string scenario, std::string node,
                              Done<Result<WebhookTestAnswer>> done, std::string who) {
+  done = impl_->published(std::move(done));
   auto refused = refusing(done);
   const auto act = [this, scenario = std::move(scenario), node = std::move(node),
                     done = std::move(done), who = std::move(who)](Engine& engine) -> Status {

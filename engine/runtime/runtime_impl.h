@@ -92,6 +92,16 @@ struct Runtime::Impl final : DeliverySink {
   Status call_anyway(CallJob job);
   /// The share of a call that does not go to the engine at once.
   Result<std::shared_ptr<LoadShare>> admit_call(std::size_t bytes);
+  /// `done`, once all is durable that its answer may show.
+  template <class T>
+  Done<Result<T>> published(Done<Result<T>> done) {
+    return [this, done = std::move(done)](Result<T> answer) {
+      const auto held = std::make_shared<Result<T>>(std::move(answer));
+      releases->when_durable([done, held](const Status& synced) {
+        done(synced ? std::move(*held) : tl::make_unexpected(stopped_by(synced.error())));
+      });
+    };
+  }
   /// A call that the engine takes after all that waits for texts of `scenario` to be read.
   template <class T, class Act>
   Status call_after(const std::string& scenario, Done<Result<T>> done, Act act,
@@ -119,8 +129,7 @@ struct Runtime::Impl final : DeliverySink {
   std::shared_ptr<const ScenarioBook> shown_book() const;
   template <class Found>
   void add_text(Engine& of, Result<Found> found, Version version, const Done<Result<Found>>& done);
-  Status read(bool fresh, Refused refused,
-              std::function<void(StoreReader&, const Directory&)> query);
+  Status read(std::function<void(StoreReader&, const Directory&)> query);
   void take_response_room(AttemptResult& result);
   void take_results(std::vector<AttemptResult> finished);
   void run();

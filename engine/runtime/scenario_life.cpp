@@ -247,7 +247,7 @@ Status Engine::step_purge(ScenarioPass pass) {
 
 /// Of an archived scenario, node by node, oldest first; parked ones as well, and a batch with all
 /// its members at once.
-Status Engine::step_cancel(ScenarioPass pass, Durable when) {
+Status Engine::step_cancel(ScenarioPass pass) {
   const ScenarioRecord* record = book_.find(pass.scenario);
   const std::size_t nodes = record == nullptr ? 0 : record->nodes.size();
   Batch batch = new_batch();
@@ -281,7 +281,7 @@ Status Engine::step_cancel(ScenarioPass pass, Durable when) {
   }
   const bool ended = pass.node >= nodes;
   batch.rows().admin.push_back(record_of(pass, /*removed=*/ended));
-  if (Status done = commit_and_adopt(batch, when); !done) return done;
+  if (Status done = commit_and_adopt(batch); !done) return done;
   if (!ended) {
     scenario_passes_[pass.name()] = pass;
     return {};

@@ -82,9 +82,15 @@ Result<RekeyAnswer> Engine::rekey(std::string_view who) {
   if (Status done = commit_secrets(*change); !done) return tl::make_unexpected(done.error());
   log({"secret.rekeyed", {{"sealed", count_value(change->rows.size())}, {"by", who}}});
   RekeyAnswer answer{.sealed = change->rows.size(), .unreadable = secrets_.unreadable()};
-  if (answer.unreadable == 0)
-    if (Status done = secrets_.drop_old_keys(); !done) return tl::make_unexpected(done.error());
+  if (answer.unreadable > 0) return answer;
+  if (Status done = drop_old_keys(); !done) return tl::make_unexpected(done.error());
   return answer;
+}
+
+/// Not before what the new key sealed is on the disk.
+Status Engine::drop_old_keys() {
+  Status done = store_->sync();
+  return done ? secrets_.drop_old_keys() : done;
 }
 
 /// A change of keys that was cut off, or begun by hand with a new line in the key file, is brought
@@ -110,7 +116,7 @@ Status Engine::finish_rekey() {
   if (Status done = commit_secrets(*change); !done)
     return done.error().kind == ErrorKind::Unavailable ? Status{} : done;
   if (secrets_.unreadable() > 0) return {};
-  if (const Status done = secrets_.drop_old_keys(); !done)
+  if (const Status done = drop_old_keys(); !done)
     log({"secrets.old_key_stays",
          {{"reason", done.error().message},
           {"hint", "take all lines but the first out of the key file"}},

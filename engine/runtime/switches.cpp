@@ -141,8 +141,7 @@ Result<bool> Engine::park_some(NodePlace place, DeliveryKey& after) {
   for (const auto& one : *loaded)
     if (one && one->delivery.pending() && !one->delivery.parked)
       batch.park(one->delivery, state->second.since);
-  if (Status done = commit_and_adopt(batch, Durable::Later); !done)
-    return tl::make_unexpected(done.error());
+  if (Status done = commit_and_adopt(batch); !done) return tl::make_unexpected(done.error());
   if (!keys->empty()) after = keys->back();
   return keys->size() < kSwitchChunk;
 }

@@ -67,7 +67,7 @@ TEST_CASE("an event runs through a scenario and the numbers tell of it", "[api]"
   CHECK(stats.at("live.nodes.2.accepted") == Value{1});
   CHECK(stats.at("test.entered") == Value{0});
 
-  const Told runs = front.get("/v1/contacts/c-1/runs", "fresh=true");
+  const Told runs = front.get("/v1/contacts/c-1/runs");
   REQUIRE(runs.status == 200);
   CHECK(runs.at("runs.0.state") == Value{"done"});
   CHECK(runs.at("runs.0.path.0.node") == Value{"signed_up"});
@@ -75,19 +75,19 @@ TEST_CASE("an event runs through a scenario and the numbers tell of it", "[api]"
   REQUIRE(runs.at("runs.0.path.2.delivery").text());
   const std::string delivery = *runs.at("runs.0.path.2.delivery").text();
 
-  const Told one = front.get("/v1/deliveries/" + delivery, "fresh=true");
+  const Told one = front.get("/v1/deliveries/" + delivery);
   REQUIRE(one.status == 200);
   CHECK(one.at("state") == Value{"accepted"});
   CHECK(one.at("attempts.0.status") == Value{200});
   CHECK(one.at("request.url") == Value{"https://crm.example.com/hooks"});
   CHECK(one.at("request.body").text()->find("jane@example.org") != std::string::npos);
 
-  const Told list = front.get("/v1/scenarios/welcome/nodes/tell_crm/deliveries",
-                              "fresh=true&state=accepted&limit=10");
+  const Told list =
+      front.get("/v1/scenarios/welcome/nodes/tell_crm/deliveries", "state=accepted&limit=10");
   REQUIRE(list.status == 200);
   CHECK(list.at("deliveries.0.id") == Value{delivery});
   CHECK(list.at("next").is_null());
-  CHECK(front.get("/v1/scenarios/welcome/nodes/tell_crm/deliveries", "fresh=true&state=failed")
+  CHECK(front.get("/v1/scenarios/welcome/nodes/tell_crm/deliveries", "state=failed")
             .at("deliveries")
             .list()
             ->empty());
@@ -116,7 +116,7 @@ TEST_CASE("a delivery of another store is not found, whatever its number", "[api
   const Front front;
   put_welcome(front);
   REQUIRE(front.post("/v1/events", event("1", "jane@example.org")).status == 202);
-  const Told list = front.get("/v1/scenarios/welcome/nodes/tell_crm/deliveries", "fresh=true");
+  const Told list = front.get("/v1/scenarios/welcome/nodes/tell_crm/deliveries");
   REQUIRE(list.at("deliveries.0.id").text());
   std::string id = *list.at("deliveries.0.id").text();
   CHECK(front.get("/v1/deliveries/" + id).status == 200);
@@ -332,12 +332,12 @@ TEST_CASE("a refused webhook stays pending and says when it goes on", "[api]") {
   REQUIRE(front.post("/v1/events", event("1", "jane@example.org")).status == 202);
   Told list;
   do {  // The first attempt is made on another thread.
-    list = front.get("/v1/scenarios/welcome/nodes/tell_crm/deliveries", "fresh=true");
+    list = front.get("/v1/scenarios/welcome/nodes/tell_crm/deliveries");
   } while (list.at("deliveries.0.attempt_count") != Value{1});
   CHECK(list.at("deliveries.0.state") == Value{"pending"});
   CHECK(list.at("deliveries.0.last_attempt.status") == Value{503});
   CHECK(list.at("deliveries.0.next_attempt").text());
-  CHECK(front.get("/v1/contacts/c-1/runs", "fresh=true").at("runs.0.state") == Value{"done"});
+  CHECK(front.get("/v1/contacts/c-1/runs").at("runs.0.state") == Value{"done"});
 }
 
 /// A path of the pattern's form: "{id}" becomes "a".

@@ -33,7 +33,7 @@ TEST_CASE("failed requests are found, counted, retried and told of", "[api][by_h
   opened(front, "c1");
   opened(front, "c2");
   front.settled("relay");
-  const Told list = front.get("/v1/deliveries", "fresh=true&state=failed&code=410&scenario=relay");
+  const Told list = front.get("/v1/deliveries", "state=failed&code=410&scenario=relay");
   REQUIRE(list.status == 200);
   REQUIRE(list.at("deliveries").list()->size() == 2);
   CHECK(front.get("/v1/deliveries", "since=soon").at("code") == Value{"bad_parameter"});
@@ -71,7 +71,7 @@ TEST_CASE("failed requests are found, counted, retried and told of", "[api][by_h
   CHECK(front.post("/v1/deliveries/evt_nobody/retry").status == 404);
   CHECK(front.post(path, R"({"scenario": "relay"})").at("changed") == Value{1});
   CHECK(text(front.settled("relay"), "live.nodes.1.accepted") == "2");
-  const Told one = front.get("/v1/deliveries/" + id, "fresh=true");
+  const Told one = front.get("/v1/deliveries/" + id);
   CHECK(one.at("series") == Value{1});
   CHECK(one.at("attempts").list()->size() == 2);
 
@@ -103,11 +103,11 @@ TEST_CASE("a node is paused and resumed", "[api][by_hand]") {
   const Told stats = front.get("/v1/scenarios/relay/stats");
   CHECK(stats.at("live.nodes.1.paused") == Value{true});
   CHECK(stats.at("live.nodes.1.parked") == Value{1});
-  const Told journey = front.get("/v1/contacts/c1/runs", "fresh=true");
+  const Told journey = front.get("/v1/contacts/c1/runs");
   CHECK(journey.at("runs.0.path.1.delivery_state") == Value{"pending"});
   CHECK(journey.at("runs.0.path.1.delivery_parked") == Value{true});
   CHECK(journey.at("refused") == Value{ValueList{}});
-  CHECK(front.get("/v1/deliveries", "fresh=true").at("deliveries.0.parked_since").text());
+  CHECK(front.get("/v1/deliveries").at("deliveries.0.parked_since").text());
   const Told resumed = front.post(node + "resume");
   CHECK(resumed.at("paused") == Value{false});
   CHECK(resumed.at("pending") == Value{1});
@@ -136,14 +136,14 @@ nodes:
   put(front, "long", text);
   for (const char* who : {"c1", "c2", "c3"}) opened(front, who);
 
-  const Told all = front.get("/v1/runs", "fresh=true");
+  const Told all = front.get("/v1/runs");
   REQUIRE(all.status == 200);
   CHECK(all.at("runs").list()->size() == 4);
-  const Told waiting = front.get("/v1/runs", "fresh=true&state=waiting");
+  const Told waiting = front.get("/v1/runs", "state=waiting");
   REQUIRE(waiting.at("runs").list()->size() == 1);
   CHECK(waiting.at("runs.0.contact") == Value{"email:j@example.org"});
   CHECK(waiting.at("runs.0.wake_at").text());
-  const Told parked = front.get("/v1/runs", "fresh=true&scenario=long&reason=cascade&limit=2");
+  const Told parked = front.get("/v1/runs", "scenario=long&reason=cascade&limit=2");
   CHECK(parked.at("runs").list()->size() == 2);
   CHECK(parked.at("next").text());
   CHECK(front.get("/v1/runs", "state=done").status == 400);

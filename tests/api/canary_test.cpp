@@ -194,8 +194,8 @@ TEST_CASE("no secret is ever found in clear: answers, log, figures, files", "[ap
   // Until each node's requests were attempted: accepted, failed, and two kinds of refusal.
   const auto attempted = [&] {
     for (const char* node : {"fine", "bad", "worse", "last"}) {
-      const Told told = house.ask(
-          "GET", std::string{"/v1/scenarios/relay/nodes/"} + node + "/deliveries?fresh=true");
+      const Told told =
+          house.ask("GET", std::string{"/v1/scenarios/relay/nodes/"} + node + "/deliveries");
       REQUIRE(told.at("deliveries").list()->size() == 3);
       for (const Value& delivery : *told.at("deliveries").list())
         if (*delivery.find("attempt_count") == Value{0}) return false;
@@ -219,7 +219,7 @@ TEST_CASE("no secret is ever found in clear: answers, log, figures, files", "[ap
   CHECK(masked >= 9);  // The echo did reach the store; of what was cut off nothing is kept.
   for (const char* path :
        {"/v1/secrets", "/v1/credentials", "/v1/scenarios/relay", "/v1/scenarios/relay/stats",
-        "/v1/contacts/ada", "/v1/contacts/ada/runs?fresh=true", "/metrics"})
+        "/v1/contacts/ada", "/v1/contacts/ada/runs", "/metrics"})
     REQUIRE(house.ask("GET", path).status == 200);
   CHECK(found_in(house.files()) == "");  // While the journal still holds what was not folded.
   REQUIRE(house.ask("POST", "/v1/secrets/rekey").status == 200);

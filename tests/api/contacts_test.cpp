@@ -241,7 +241,7 @@ TEST_CASE("what is listed as lines is imported again unchanged", "[api]") {
   const auto listed = [](const Front& from) {
     return from.ask({.method = "GET",
                      .path = "/v1/contacts",
-                     .query = "fresh=true&statistics=true",
+                     .query = "statistics=true",
                      .accept = "application/x-ndjson"});
   };
   const Told lines = listed(front);
@@ -250,8 +250,8 @@ TEST_CASE("what is listed as lines is imported again unchanged", "[api]") {
 
   const Front other;
   CHECK(counts(import_lines(other, lines.body)) == "3 0 0 0");
-  const Told one = front.get("/v1/contacts", "fresh=true");
-  const Told two = other.get("/v1/contacts", "fresh=true");
+  const Told one = front.get("/v1/contacts");
+  const Told two = other.get("/v1/contacts");
   for (std::size_t i = 0; i < 3; ++i) {
     Value left = one.at("contacts").list()->at(i);
     Value right = two.at("contacts").list()->at(i);
@@ -267,7 +267,7 @@ TEST_CASE("contacts are listed page by page, and by group", "[api]") {
   for (int i = 1; i <= 7; ++i) csv += "c" + std::to_string(i) + (i % 3 == 0 ? ",vip\n" : ",\n");
   REQUIRE(counts(import_csv(front, csv)) == "7 0 0 0");
   std::string seen;
-  std::string query = "fresh=true&limit=3";
+  std::string query = "limit=3";
   for (int pages = 0; pages < 4; ++pages) {
     const Told page = front.get("/v1/contacts", query);
     REQUIRE(page.status == 200);
@@ -331,7 +331,7 @@ TEST_CASE("a webhook can tell all that seed S2 lists of a contact, and an export
       front.post("/v1/events", R"({"type": "survey_answered", "contact": {"id": 54321}})").status ==
       202);
   REQUIRE(front.settled("all").at("live.entered") == Value{1});
-  const Told sent = front.get("/v1/scenarios/all/nodes/tell/deliveries", "fresh=true");
+  const Told sent = front.get("/v1/scenarios/all/nodes/tell/deliveries");
   const Told one = front.get("/v1/deliveries/" + to_text(sent.at("deliveries.0.id")));
   const auto body = parse_json(to_text(one.at("request.body")));
   REQUIRE(body);
@@ -372,7 +372,7 @@ TEST_CASE("a webhook can tell all that seed S2 lists of a contact, and an export
     const Value* value = data.find(name);
     CHECK((value != nullptr && !value->is_null()));
   }
-  const Told listed = front.get("/v1/contacts", "statistics=true&fresh=true");
+  const Told listed = front.get("/v1/contacts", "statistics=true");
   CHECK(to_json(listed.at("contacts.0")) == front.get("/v1/contacts/54321").body);
 }
 }  // namespace onward

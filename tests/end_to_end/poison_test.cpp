@@ -76,8 +76,7 @@ Value deliveries(const std::filesystem::path& data, const ServerChild& server,
                  const std::string& state, std::size_t count) {
   const auto patience = std::chrono::steady_clock::now() + 30s;
   while (std::chrono::steady_clock::now() < patience) {
-    const auto answer =
-        call(data, server, "GET", "/v1/deliveries?scenario=poison&fresh=true&state=" + state);
+    const auto answer = call(data, server, "GET", "/v1/deliveries?scenario=poison&state=" + state);
     REQUIRE(answer);
     REQUIRE(answer->status == 200);
     const Value page = parse_json(answer->body).value();

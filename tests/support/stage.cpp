@@ -71,10 +71,7 @@ void Stage::restart(const std::function<std::unique_ptr<Store>()>& reopen) {
   open(std::make_unique<PassingStore>(kept_));
 }
 
-std::unique_ptr<StoreReader> Stage::reader() {
-  must(engine().fold(), "fold");
-  return must(kept_->open_reader(), "reader");
-}
+std::unique_ptr<StoreReader> Stage::reader() { return must(kept_->open_reader(), "reader"); }
 
 void Stage::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
   must(simulation_->work(std::move(jobs), std::move(results)), "work");
@@ -169,7 +166,6 @@ std::string Stage::node_id(ScenarioKey scenario, NodeNumber node) const {
 std::vector<Run> Stage::runs_of(std::string_view who) {
   const auto key = must(engine().find_contact({.id = std::string{who}}), "find");
   if (!key) return {};
-  must(engine().fold(), "fold");
   auto reader = must(kept_->open_reader(), "reader");
   return must(reader->runs(*key, 1000, ""), "runs").runs;
 }
@@ -191,7 +187,6 @@ std::string Stage::path_of(std::string_view who) {
 }
 
 std::vector<Delivery> Stage::deliveries() {
-  must(engine().fold(), "fold");
   auto reader = must(kept_->open_reader(), "reader");
   std::vector<Delivery> all;
   for (const ScenarioInfo& info : engine().book().list()) {
@@ -206,7 +201,6 @@ std::vector<Delivery> Stage::deliveries() {
 }
 
 std::shared_ptr<const Request> Stage::request_of(DeliveryKey delivery) {
-  must(engine().fold(), "fold");
   auto reader = must(kept_->open_reader(), "reader");
   return must(reader->delivery(delivery), "delivery").value().request;
 }

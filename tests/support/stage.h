@@ -84,7 +84,6 @@ class Stage {
     let_go(engine().take_release(), sink_);
     return sink_;
   }
-  /// After a fold, so that it sees everything.
   std::unique_ptr<StoreReader> reader();
 
  private:

@@ -166,7 +166,7 @@ int run_contact_export(const ClientOptions& options, const ContactExportOptions&
 }
 
 int run_contact_list(const ClientOptions& options, const ContactListOptions& given) {
-  std::string path = fmt::format("/v1/contacts?fresh=true&limit={}", given.limit);
+  std::string path = fmt::format("/v1/contacts?limit={}", given.limit);
   if (!given.group.empty()) path += "&group=" + segment(given.group);
   if (!given.cursor.empty()) path += "&cursor=" + segment(given.cursor);
   const Client client{options};

@@ -189,7 +189,7 @@ Result<std::string> when_of(const std::string& text, std::string_view flag, Inst
 int run_deliveries(const ClientOptions& client, const DeliveriesOptions& options) {
   const auto members = members_of(options.filter);
   if (!members) return complain(members.error().message, kExitUsage);
-  std::string path = fmt::format("/v1/deliveries?fresh=true&limit={}", options.limit);
+  std::string path = fmt::format("/v1/deliveries?limit={}", options.limit);
   for (const auto& [name, value] : *members) path += "&" + name + "=" + segment(to_text(value));
   if (!options.cursor.empty()) path += "&cursor=" + segment(options.cursor);
   const bool with_place = options.filter.node.empty();
@@ -203,7 +203,7 @@ int run_deliveries(const ClientOptions& client, const DeliveriesOptions& options
 }
 
 int run_delivery(const ClientOptions& client, const std::string& id) {
-  return show(client, "/v1/deliveries/" + segment(id) + "?fresh=true", "attempts", delivery_text);
+  return show(client, "/v1/deliveries/" + segment(id), "attempts", delivery_text);
 }
 
 int run_by_hand(const ClientOptions& options, const std::string& act, const ByHandOptions& given) {

@@ -74,7 +74,7 @@ int run_contact(const ClientOptions& client, const std::string& contact) {
 
 int run_runs(const ClientOptions& client, const RunsOptions& options) {
   const std::string path =
-      fmt::format("{}/runs?fresh=true&limit={}", contact_path(options.contact), options.limit);
+      fmt::format("{}/runs?limit={}", contact_path(options.contact), options.limit);
   return show(client, path, "runs", [](const Value& value) {
     std::string out;
     for (const Value& run : list_of(value, "runs"))

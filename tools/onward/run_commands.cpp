@@ -34,7 +34,7 @@ std::string line_text(const Value& line) {
 }  // namespace
 
 int run_live_runs(const ClientOptions& client, const LiveRunsOptions& options) {
-  std::string path = fmt::format("/v1/runs?fresh=true&limit={}", options.limit);
+  std::string path = fmt::format("/v1/runs?limit={}", options.limit);
   for (const auto& [name, text] :
        {std::pair{"scenario", &options.scenario}, std::pair{"node", &options.node},
         std::pair{"state", &options.state}, std::pair{"reason", &options.reason},
