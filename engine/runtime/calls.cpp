@@ -91,23 +91,13 @@ Status Engine::commit_part_of_text(TextPart part) {
   return commit_rows(commit);
 }
 
-void Engine::store_text(std::shared_ptr<const Authored> made, Done<Result<TextKey>> done) {
-  const TextKey key{++last_text_.value};
-  auto step = [made = std::move(made), key, done,
-               number = std::uint16_t{0}](Engine& engine) mutable -> Result<bool> {
-    const std::size_t from = number * kTextPart;
-    TextPart part{.text = key, .number = number, .bytes = made->packed.substr(from, kTextPart)};
-    if (Status written = engine.commit_part_of_text(std::move(part)); !written)
-      return tl::make_unexpected(std::move(written.error()));
-    ++number;
-    if (from + kTextPart < made->packed.size()) return false;
-    done(key);
-    return true;
-  };
-  chores_.push_back({.step = std::move(step),
-                     .refused = [done](const Error& error) { done(tl::make_unexpected(error)); },
-                     .admission = take_admission(),
-                     .waits = false});
+Result<bool> Engine::store_text_part(const Authored& made, TextKey text, std::uint16_t number) {
+  const std::size_t from = number * kTextPart;
+  if (Status written = commit_part_of_text(
+          {.text = text, .number = number, .bytes = made.packed.substr(from, kTextPart)});
+      !written)
+    return tl::make_unexpected(std::move(written.error()));
+  return from + kTextPart < made.packed.size();
 }
 
 void Engine::drop_text(TextKey text, std::size_t bytes) {

@@ -188,9 +188,10 @@ class Engine {
   /// Whether the text of `made` is to be stored ahead: it is too long for the commit of its
   /// version.
   static bool is_long(const Authored& made) { return !made.packed.empty() && !made.apart; }
-  /// Stores the text of `made` in parts, one between two batches, and calls `done` with its key.
-  /// Until a version names that, nothing has changed.
-  void store_text(std::shared_ptr<const Authored> made, Done<Result<TextKey>> done);
+  TextKey next_text() { return {++last_text_.value}; }
+  /// Stores the part `number` of the packed text of `made`; whether there are more. Until a version
+  /// names `text`, nothing has changed.
+  Result<bool> store_text_part(const Authored& made, TextKey text, std::uint16_t number);
   /// Of a packed text of `bytes` that no version came to name.
   void drop_text(TextKey text, std::size_t bytes);
   /// Where the runs of a scenario are now.

@@ -34,16 +34,34 @@ void Runtime::Impl::go_on(const std::shared_ptr<Work>& work, std::function<Statu
 /// version does not keep others waiting; `commit` is called when it is.
 template <class Work>
 bool Runtime::Impl::store_long_text(Engine& of, const std::shared_ptr<Work>& work, Turn turn,
-                                    Status (Impl::*commit)(Engine&, const std::shared_ptr<Work>&,
-                                                           Turn)) {
+                                    CommitText<Work> commit, Status& status) {
   if (!Engine::is_long(*work->made)) return false;
-  of.store_text(work->made, [this, work, turn = std::move(turn), commit](Result<TextKey> key) {
-    if (!key) return work->done(tl::make_unexpected(std::move(key.error())));
-    work->made->apart = work->apart = *key;
-    go_on(work,
-          [this, work, turn, commit](Engine& again) { return (this->*commit)(again, work, turn); });
-  });
+  status = store_parts(of, work, std::move(turn), commit, of.next_text(), 0);
   return true;
+}
+
+/// Engine thread. The next part waits until this one is on the disk, so that no event's fsync has
+/// more than one to write.
+template <class Work>
+Status Runtime::Impl::store_parts(Engine& of, const std::shared_ptr<Work>& work, Turn turn,
+                                  CommitText<Work> commit, TextKey text, std::uint16_t number) {
+  const auto more = of.store_text_part(*work->made, text, number);
+  Status status = answered(more);
+  if (!more) {
+    if (number > 0) of.drop_text(text, number * kTextPart);
+    work->done(tl::make_unexpected(more.error()));
+    return status;
+  }
+  if (!*more) work->made->apart = work->apart = text;
+  releases->when_durable([this, work, turn = std::move(turn), commit, text, more = *more,
+                          next = static_cast<std::uint16_t>(number + 1)](const Status& synced) {
+    if (!synced) return work->done(tl::make_unexpected(stopped_by(synced.error())));
+    go_on(work, [this, work, turn, commit, text, more, next](Engine& again) {
+      return more ? store_parts(again, work, turn, commit, text, next)
+                  : (this->*commit)(again, work, turn);
+    });
+  });
+  return status;
 }
 
 std::shared_ptr<const ScenarioBook> Runtime::Impl::shown_book() const {
@@ -120,7 +138,7 @@ void Runtime::Impl::author_apply(const std::shared_ptr<Applying>& work, Turn tur
 
 /// Engine thread.
 Status Runtime::Impl::commit_apply(Engine& of, const std::shared_ptr<Applying>& work, Turn turn) {
-  if (store_long_text(of, work, turn, &Impl::commit_apply)) return {};
+  if (Status status; store_long_text(of, work, turn, &Impl::commit_apply, status)) return status;
   const std::size_t bytes = work->made->packed.size();
   auto answer = of.apply(*work->made, work->moves ? &*work->moves : nullptr, work->who);
   const bool stale = answer && !*answer;
@@ -230,7 +248,7 @@ void Runtime::Impl::author_copy(const std::shared_ptr<Copying>& work, Turn turn)
 
 /// Engine thread.
 Status Runtime::Impl::commit_copy(Engine& of, const std::shared_ptr<Copying>& work, Turn turn) {
-  if (store_long_text(of, work, turn, &Impl::commit_copy)) return {};
+  if (Status status; store_long_text(of, work, turn, &Impl::commit_copy, status)) return status;
   const std::size_t bytes = work->made->packed.size();
   auto answer = of.duplicate(*work->made, work->who);
   const bool stale = answer && !*answer;

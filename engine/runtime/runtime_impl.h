@@ -111,9 +111,13 @@ struct Runtime::Impl final : DeliverySink {
   template <class Work>
   void go_on(const std::shared_ptr<Work>& work, std::function<Status(Engine&)> act);
   template <class Work>
+  using CommitText = Status (Impl::*)(Engine&, const std::shared_ptr<Work>&, AuthorQueue::Turn);
+  template <class Work>
   bool store_long_text(Engine& of, const std::shared_ptr<Work>& work, AuthorQueue::Turn turn,
-                       Status (Impl::*commit)(Engine&, const std::shared_ptr<Work>&,
-                                              AuthorQueue::Turn));
+                       CommitText<Work> commit, Status& status);
+  template <class Work>
+  Status store_parts(Engine& of, const std::shared_ptr<Work>& work, AuthorQueue::Turn turn,
+                     CommitText<Work> commit, TextKey text, std::uint16_t number);
   struct Applying;
   struct Planning;
   struct Copying;

@@ -71,7 +71,7 @@ struct Authored {
   std::string copy_of;  ///< A duplicate: its original, and the version of it.
   Version copied = 0;
   std::string packed;  ///< A long text as it is stored (packed_text.h); else empty.
-  TextKey apart;       ///< Where the text was stored ahead (Engine::store_text).
+  TextKey apart;       ///< Where the text was stored ahead (Engine::store_text_part).
 };
 
 /// Where the runs of a scenario are, live and test together: what plans and migrations count with.

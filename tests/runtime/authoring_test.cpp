@@ -193,18 +193,14 @@ TEST_CASE("parts of a text that no version came to name are dropped", "[runtime]
   WeighsTexts::Weights weights;
   Stage stage{{}, std::make_unique<WeighsTexts>(weights)};
   Engine& engine = stage.engine();
-  auto made = std::make_shared<Authored>();
-  made->packed = std::string(2 * kTextPart + 1, '#');
-  REQUIRE(Engine::is_long(*made));
-  std::optional<TextKey> stored;
-  engine.store_text(made, [&](const Result<TextKey>& key) { stored = key.value(); });
-  for (std::size_t parts = 1; parts <= 3; ++parts) {
-    CHECK_FALSE(stored);
-    REQUIRE(engine.work({}, {}));
-    CHECK(weights.parts == parts);
-  }
-  REQUIRE(stored);
-  engine.drop_text(*stored, made->packed.size());
+  Authored made;
+  made.packed = std::string(2 * kTextPart + 1, '#');
+  REQUIRE(Engine::is_long(made));
+  const TextKey text = engine.next_text();
+  for (std::uint16_t number = 0; number < 3; ++number)
+    CHECK(engine.store_text_part(made, text, number).value() == (number < 2));
+  CHECK(weights.parts == 3);
+  engine.drop_text(text, made.packed.size());
   for (std::size_t gone = 1; gone <= 3; ++gone) {
     REQUIRE(engine.work({}, {}));
     CHECK(weights.removed == gone);
@@ -217,22 +213,13 @@ TEST_CASE("a long text is refused at once while the disk is full", "[runtime][au
   auto faults = std::make_shared<Faults>();
   Stage stage{{}, make_faulty_store(make_memory_store(), faults)};
   Engine& engine = stage.engine();
-  auto made = std::make_shared<Authored>();
-  made->packed = std::string(2 * kTextPart, '#');
-  std::vector<Result<TextKey>> answers;
-  const auto store = [&] {
-    engine.store_text(made, [&](Result<TextKey> key) { answers.push_back(std::move(key)); });
-    REQUIRE(engine.work({}, {}));
-  };
-  store();
-  CHECK(answers.empty());
+  Authored made;
+  made.packed = std::string(2 * kTextPart, '#');
+  const TextKey text = engine.next_text();
+  CHECK(engine.store_text_part(made, text, 0).value());
   faults->full = true;
-  REQUIRE(engine.work({}, {}));
-  REQUIRE(answers.size() == 1);
-  CHECK(answers[0].error().code == "disk_full");
-  store();
-  REQUIRE(answers.size() == 2);
-  CHECK(answers[1].error().code == "disk_full");
+  CHECK(engine.store_text_part(made, text, 1).error().code == "disk_full");
+  CHECK(engine.store_text_part(made, engine.next_text(), 0).error().code == "disk_full");
 }
 
 TEST_CASE("calls of one scenario keep their order, though their texts take time to be read",
