@@ -26,4 +26,5 @@ void measure_many_contacts(Round& round);
 void measure_simulate(Round& round);
 void measure_authoring(Round& round);
 void measure_stall(Round& round);
+void measure_reads(Round& round);
 }  // namespace onward::bench
