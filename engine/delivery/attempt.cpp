@@ -228,10 +228,11 @@ AttemptResult blank_result(const DeliveryTask& task, Instant started) {
   return result;
 }
 
-/// Refusals of our own, which a later attempt would meet again.
-bool is_permanent(std::string_view code) {
-  return code == "blocked_policy" || code == "bad_header" || code == "bad_url";
-}
+constexpr std::string_view kBlocked = "blocked_policy";
+
+/// Refusals of our own, which a later attempt would meet again. An address that policy refuses is
+/// none: a name may lead to another one by then, and what is allowed may change.
+bool is_permanent(std::string_view code) { return code == "bad_header" || code == "bad_url"; }
 }  // namespace
 
 Result<HttpRequest> request_of(const DeliveryTask& task, const SecretSource* secrets, Instant now) {
@@ -316,7 +317,7 @@ Verdict verdict_of(const AttemptResult& result) {
   // Without a route the origin waits as if it were down: others may have one.
   if (result.code == "no_network") return {.kind = Kind::Unreachable};
   // What we refused never reached anybody.
-  if (result.local || result.permanent) return {.kind = Kind::Local};
+  if (result.local || result.permanent || result.code == kBlocked) return {.kind = Kind::Local};
   if (result.status == 429 || result.status == 503) {
     return {.kind = Kind::Overloaded, .retry_after = result.retry_after};
   }

@@ -59,13 +59,25 @@ TEST_CASE("410, permanent statuses and our own refusals fail at once", "[core][s
   CHECK(refused.delivery.reason == "status_400");
   CHECK_FALSE(refused.delivery.due);
 
+  AttemptResult unfit = status(0);
+  unfit.code = "bad_header";
+  unfit.permanent = true;
+  const Settlement ours = settled(fresh(), unfit);
+  CHECK(ours.failed);
+  CHECK(ours.delivery.reason == "bad_header");
+  CHECK(ours.delivery.attempts == 1);
+}
+
+TEST_CASE("an address that policy refuses is an attempt like others", "[core][settle]") {
   AttemptResult blocked = status(0);
   blocked.code = "blocked_policy";
-  blocked.permanent = true;
-  const Settlement ours = settled(fresh(), blocked);
-  CHECK(ours.failed);
-  CHECK(ours.delivery.reason == "blocked_policy");
-  CHECK(ours.delivery.attempts == 1);
+  const Settlement once = settled(fresh(), blocked);
+  CHECK(once.delivery.pending());
+  CHECK(once.delivery.attempts == 1);
+  REQUIRE(once.delivery.last);
+  CHECK(once.delivery.last->code == "blocked_policy");
+  REQUIRE(once.delivery.due);
+  CHECK(*once.delivery.due < once.delivery.deadline);
 }
 
 TEST_CASE("local trouble costs no attempt", "[core][settle]") {
