@@ -341,15 +341,16 @@ void Connection::dispatch() {
   ++request_;
   if (draining_) return refuse(problem(503, "stopping", "The server is stopping."));
   const std::shared_ptr<RequestReader> reader{std::move(reader_)};
-  ApiRequest request = reader->take();
   Reply reply{[outbox = home_.outbox, to = weak_from_this(), number = request_](
                   Completion completion) { outbox->push(to, number, std::move(completion)); }};
-  if (request.body.size() <= options_.body_on_io_max)
+  if (reader->body_size() <= options_.body_on_io_max) {
+    ApiRequest request = reader->take();
     return options_.handle(request, std::move(reply));
+  }
   // The reader keeps what the request points to, and the body's share of the budget.
-  home_.large_bodies.post([reader, request = std::move(request), reply = std::move(reply),
-                           &options = options_]() mutable {
+  home_.large_bodies.post([reader, reply = std::move(reply), &options = options_]() mutable {
     try {
+      ApiRequest request = reader->take();
       options.handle(request, reply);
     } catch (...) {
       reply(problem_of(caught("http.request", options.log)));

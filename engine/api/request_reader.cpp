@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <utility>
 
@@ -21,6 +22,37 @@ bool ends_with_bare_lf(std::string_view text) {
   return end != std::string_view::npos && (end == 0 || text[end - 1] != '\r');
 }
 }  // namespace
+
+void BodyPieces::append(std::string_view bytes) {
+  size_ += bytes.size();
+  while (!bytes.empty()) {
+    if (pieces_.empty() || pieces_.back().size() == kPiece) pieces_.emplace_back();
+    std::string& last = pieces_.back();
+    const std::size_t count = std::min(bytes.size(), kPiece - last.size());
+    last.append(bytes.substr(0, count));
+    bytes.remove_prefix(count);
+  }
+}
+
+std::size_t BodyPieces::capacity() const {
+  std::size_t bytes = 0;
+  for (const std::string& piece : pieces_) bytes += piece.capacity();
+  return bytes;
+}
+
+std::string BodyPieces::join() {
+  std::vector<std::string> pieces = std::exchange(pieces_, {});
+  const std::size_t size = std::exchange(size_, 0);
+  if (pieces.empty()) return {};
+  if (pieces.size() == 1) return std::move(pieces.front());
+  std::string whole;
+  whole.reserve(size);
+  for (std::string& piece : pieces) {
+    whole += piece;
+    std::string{}.swap(piece);
+  }
+  return whole;
+}
 
 RequestReader::RequestReader(const RequestLimits& limits, std::string_view peer)
     : limits_{limits}, peer_{peer} {
@@ -150,7 +182,7 @@ bool RequestReader::limit_body(std::size_t body_max, std::string_view why) {
 }
 
 ApiRequest RequestReader::take() {
-  head_.body = std::move(parser_.get().body());
+  head_.body = parser_.get().body().join();
   head_.body_follows = false;
   return std::move(head_);
 }

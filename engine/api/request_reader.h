@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/api/body_budget.h"
 #include "engine/api/http.h"
@@ -19,9 +20,26 @@ struct RequestLimits {
   std::size_t body_max = 8u << 20;
 };
 
+/// A body in pieces, so that no step of the thread that reads takes or moves much memory at once.
+class BodyPieces {
+ public:
+  static constexpr std::size_t kPiece = std::size_t{64} << 10;
+
+  void append(std::string_view bytes);
+  std::size_t size() const { return size_; }
+  /// Of the memory that it takes.
+  std::size_t capacity() const;
+  /// All of it as one text; nothing is left here. What fits into one piece is only moved.
+  std::string join();
+
+ private:
+  std::vector<std::string> pieces_;  // all but the last hold kPiece bytes
+  std::size_t size_ = 0;
+};
+
 /// A body that grows with the bytes that arrive. A `Content-Length` alone reserves nothing.
 struct GrowingBody {
-  using value_type = std::string;
+  using value_type = BodyPieces;
 
   class reader {
    public:
@@ -35,7 +53,7 @@ struct GrowingBody {
       fault = {};
       const std::size_t before = body_.size();
       for (const auto buffer : boost::beast::buffers_range_ref(buffers))
-        body_.append(static_cast<const char*>(buffer.data()), buffer.size());
+        body_.append({static_cast<const char*>(buffer.data()), buffer.size()});
       return body_.size() - before;
     }
     void finish(boost::beast::error_code& fault) { fault = {}; }
@@ -78,7 +96,7 @@ class RequestReader {
   std::size_t body_size() const { return parser_.get().body().size(); }
   std::size_t body_capacity() const { return parser_.get().body().capacity(); }
 
-  /// After Step::Whole, once.
+  /// After Step::Whole, once, on any thread: that of a large body takes time.
   ApiRequest take();
   const ApiReply& refusal() const { return refusal_; }
 
