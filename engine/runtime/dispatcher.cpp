@@ -12,6 +12,11 @@ constexpr std::size_t kRowsAtOnce = 100;
 constexpr Duration kLookUpPause = std::chrono::milliseconds{8};
 constexpr std::size_t kLookUpRows = 10;
 constexpr std::size_t kEndpointsAtOnce = 4;
+
+/// In the queue of its endpoint.
+DueDelivery place_of(const Delivery& delivery) {
+  return {.due = *delivery.due, .delivery = delivery.key};
+}
 }  // namespace
 
 void Dispatcher::restore(std::span<const DueEndpoint> endpoints) {
@@ -32,6 +37,8 @@ void Dispatcher::created(const Delivery& delivery, std::shared_ptr<const Request
     waits(delivery);
     return;
   }
+  // Nothing before it waits.
+  endpoint.cursor = std::max(endpoint.cursor, place_of(delivery));
   take_out(delivery, endpoint);
   out.push_back({.delivery = delivery, .request = std::move(request)});
 }
@@ -75,10 +82,13 @@ void Dispatcher::settled(const Delivery& delivery) {
   forget_if_done(delivery.endpoint);
 }
 
-/// Notes when the window of what is left to the store ends.
+/// Of what is left to the store: notes when its window ends, and that it is still to be looked at.
 void Dispatcher::waits(const Delivery& delivery) {
-  if (delivery.pending() && !delivery.parked && delivery.due)
-    ends_.note(delivery.endpoint, window_end(delivery), delivery.key);
+  if (!delivery.pending() || delivery.parked || !delivery.due) return;
+  ends_.note(delivery.endpoint, window_end(delivery), delivery.key);
+  DueDelivery& cursor = endpoints_.at(delivery.endpoint).cursor;
+  if (place_of(delivery) <= cursor)
+    cursor = {.due = *delivery.due, .delivery = {delivery.key.value - 1}};
 }
 
 void Dispatcher::hold(ScenarioKey scenario, NodeNumber node, bool held) {
@@ -243,34 +253,36 @@ Status Dispatcher::look_up_ends(Store& store, Instant now) {
 
 Status Dispatcher::refill_one(Store& store, const EndpointKey& key, Endpoint& endpoint, Instant now,
                               std::size_t& rows, std::vector<Handout>& out) {
-  // Those that are out stand in the store as well, until they are settled.
   if (!has_room(endpoint)) return {};
-  const std::size_t room = std::min({window() - endpoint.out, kRefill, rows});
-  const std::size_t limit = room + endpoint.out;
-  const auto due = store.due(key, now, limit);
+  const std::size_t limit = std::min({window() - endpoint.out, kRefill, rows});
+  const auto due = store.due(key, endpoint.cursor, now, limit);
   if (!due) return tl::make_unexpected(due.error());
+  // Some may be out: the cursor goes back to what comes to wait before it.
   std::vector<DeliveryKey> wanted;
   for (const DueDelivery& row : *due)
-    if (!out_.contains(row.delivery) && wanted.size() < room) wanted.push_back(row.delivery);
+    if (!out_.contains(row.delivery)) wanted.push_back(row.delivery);
 
   auto loaded = store.deliveries(wanted);
   if (!loaded) return tl::make_unexpected(loaded.error());
   rows -= wanted.size();
-  bool left = false;
   for (auto& one : *loaded) {
     if (!one || !one->delivery.pending()) continue;
     // The members of a batch are loaded when it is handed out.
     const std::size_t members = one->delivery.members.size();
     if (members > rows && !out.empty()) {
-      left = true;
       rows = 0;
-      break;
+      const DeliveryKey left = one->delivery.key;
+      const auto place = std::ranges::find(*due, left, &DueDelivery::delivery);
+      endpoint.cursor = {.due = place->due, .delivery = {left.value - 1}};
+      expect(key, endpoint, now);
+      return {};
     }
     rows -= std::min(rows, members);
     take_out(one->delivery, endpoint);
     out.push_back({.delivery = std::move(one->delivery), .request = std::move(one->request)});
   }
-  if (left || due->size() >= limit || wanted.size() == room) {
+  if (!due->empty()) endpoint.cursor = due->back();
+  if (due->size() == limit) {
     expect(key, endpoint, now);  // more of the same wait for room
     return {};
   }

@@ -66,6 +66,8 @@ class Dispatcher {
     std::size_t out = 0;
     std::size_t late = 0;         ///< Of these, taken out of turn as their windows had ended.
     std::optional<Instant> next;  ///< Of its earliest row in the store that is not out.
+    /// Behind what of its queue in the store was looked at: up to here all are out, or gone.
+    DueDelivery cursor = kBeforeAllDue;
     /// Of rows that wait since before the start the ends are not known; they have been looked up
     /// so far.
     std::optional<DeliveryKey> looked_up;

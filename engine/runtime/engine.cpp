@@ -279,13 +279,20 @@ Status Engine::work_on(std::span<Job> jobs, std::vector<AttemptResult> results) 
   if (Status done = step_scenario_passes(); !done) return done;
   if (Status done = step_pass(); !done) return done;
   if (Status done = survivable(step_retention()); !done) return done;
-  if (const Date today = date_of(clock_.now()); today != seen_swept_) {
-    Status done = store_->forget_seen(clock_.now() - options_.dedupe_for);
-    if (!done && done.error().kind != ErrorKind::Unavailable) return done;
-    if (done) seen_swept_ = today;
-  }
+  if (Status done = survivable(sweep_seen()); !done) return done;
   if (Status done = do_chore(); !done) return done;
   return refill();
+}
+
+/// Once a day, a step a round.
+Status Engine::sweep_seen() {
+  const Date today = date_of(clock_.now());
+  if (unwritable_ || (today == seen_swept_ && !sweeping_seen_)) return {};
+  const auto more = store_->forget_seen(clock_.now() - options_.dedupe_for);
+  if (!more) return tl::make_unexpected(more.error());
+  seen_swept_ = today;
+  sweeping_seen_ = *more;
+  return {};
 }
 
 /// Leaves to the next round what would settle too many deliveries in this one.
@@ -796,7 +803,7 @@ void Engine::defer_timers() { timers_from_ = clock_.now() + kProbePause; }
 std::optional<Instant> Engine::next_wake() const {
   if (unwritable_) return paused_until(probe_at_, clock_.now());
   if (!held_.empty() || !later_.empty() || !chores_.empty() || !bulks_.empty() ||
-      !scenario_passes_.empty() || passes_.any() || !searches_.empty() ||
+      !scenario_passes_.empty() || sweeping_seen_ || passes_.any() || !searches_.empty() ||
       gathered_.any_ready(clock_.now()))
     return clock_.now();
   std::optional<Instant> next;
@@ -928,21 +935,7 @@ const RetryPolicy& Engine::policy_of(const Delivery& delivery) const {
   return policy == nullptr ? kFallback : policy->retry;
 }
 
-/// Those that do not wait until something can be written again.
-void Engine::refuse_chores(const Error& why) {
-  std::deque<Chore> left;
-  for (Chore& chore : std::exchange(chores_, {})) {
-    if (chore.waits)
-      left.push_back(std::move(chore));
-    else
-      chore.refused(why);
-  }
-  chores_.insert(chores_.begin(), std::make_move_iterator(left.begin()),
-                 std::make_move_iterator(left.end()));
-}
-
 Status Engine::do_chore() {
-  if (unwritable_) refuse_chores(*unwritable_);
   if (chores_.empty() || unwritable_) return {};
   const auto done = guarded("engine.chore", [&] { return chores_.front().step(*this); });
   if (!done && done.error().kind == ErrorKind::Internal) {
@@ -952,10 +945,7 @@ Status Engine::do_chore() {
     if (failed.refused) failed.refused(done.error());
     return {};
   }
-  if (!done) {
-    if (unwritable_) refuse_chores(*unwritable_);
-    return survivable(tl::make_unexpected(done.error()));
-  }
+  if (!done) return survivable(tl::make_unexpected(done.error()));
   // Turn by turn, so that a long one keeps no short one waiting.
   if (!*done) chores_.push_back(std::move(chores_.front()));
   chores_.pop_front();

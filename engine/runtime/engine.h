@@ -324,6 +324,7 @@ class Engine {
   Status take_due();
   Status begin_checks();
   Status step_pass();
+  Status sweep_seen();
   Status refill();
   void hand_out(std::vector<Dispatcher::Handout>& handouts);
   Status commit_change(BookChange change, std::vector<AdminRecord> admin = {});
@@ -374,10 +375,8 @@ class Engine {
     /// Answers whoever waits for its end, where it is given up; may be empty.
     std::function<void(const Error&)> refused = {};
     LoadShare admission = {};  ///< Of the call that began it.
-    bool waits = true;         ///< While nothing can be written; else it is refused then.
   };
   Status do_chore();
-  void refuse_chores(const Error& why);
 
   void hold_sending(Instant since);
 
@@ -497,6 +496,7 @@ class Engine {
   Instant probe_at_{};
   Instant timers_from_{};  // none is taken before
   Date seen_swept_{};
+  bool sweeping_seen_ = false;
   EngineFigures figures_;
   /// Attempts that trouble of our own put off, by code: when that was last told, and how many
   /// since.

@@ -1,6 +1,8 @@
 #include "engine/runtime/queries.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -130,7 +132,8 @@ Result<StoreReader::DeliveryList> newest_of(StoreReader& reader, const NodePlace
   for (const auto& [scenario, node] : places) {
     auto list = reader.deliveries(scenario, node, state, limit, cursor);
     if (!list) return list;
-    if (!list->next.empty()) horizon = std::max(horizon, list->deliveries.back().key);
+    if (const auto last = from_base32(list->next); last && !list->next.empty())
+      horizon = std::max(horizon, DeliveryKey{*last});
     std::ranges::move(list->deliveries, std::back_inserter(merged.deliveries));
   }
   std::ranges::sort(merged.deliveries, std::ranges::greater{}, &Delivery::key);
@@ -387,6 +390,10 @@ Result<Runtime::ContactPage> query_contacts(StoreReader& reader, const std::stri
   return page;
 }
 
+namespace {
+constexpr int kNiceness = 10;
+}  // namespace
+
 ReaderThread::ReaderThread(std::unique_ptr<StoreReader> reader, LogSink log)
     : reader_{std::move(reader)}, log_{std::move(log)}, thread_{[this] { run(); }} {}
 
@@ -409,6 +416,8 @@ void ReaderThread::ask(Query query) {
 
 void ReaderThread::run() {
   ::pthread_setname_np(::pthread_self(), "onward-reader");
+  // Of this thread alone, as Linux has it: where processors are few, lists give way to events.
+  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNiceness);
   while (true) {
     std::vector<Query> queries;
     {
@@ -419,8 +428,10 @@ void ReaderThread::run() {
     }
     // Queries answer with their own exceptions (see `finding`); one that could not is answered by
     // the end of its `done`.
+    reader_->hold();
     for (Query& query : queries)
       (void)guarded("reader.query", log_, [&] { std::exchange(query, {})(*reader_); });
+    reader_->release();
   }
 }
 }  // namespace onward

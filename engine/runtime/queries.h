@@ -51,7 +51,8 @@ Result<Runtime::DeliveryView> query_delivery(StoreReader& reader, const Director
 Result<Runtime::ContactPage> query_contacts(StoreReader& reader, const std::string& group,
                                             std::size_t limit, std::string_view cursor);
 
-/// Runs queries one after another on its own thread.
+/// Runs queries one after another on its own thread. Those that wait together see one snapshot of
+/// the store, as of a moment after all of them were asked.
 class ReaderThread {
  public:
   using Query = std::function<void(StoreReader&)>;

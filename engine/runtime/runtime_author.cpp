@@ -30,14 +30,14 @@ void Runtime::Impl::go_on(const std::shared_ptr<Work>& work, std::function<Statu
     work->done(tl::make_unexpected(std::move(taken.error())));
 }
 
-/// Engine thread. Whether the text of `work->made` is being stored, so that the commit of its
-/// version does not keep others waiting; `commit` is called when it is.
+/// Engine thread. Where the text of `work->made` is long it is stored first, so that the commit of
+/// its version does not keep others waiting: how its first part went; `commit` is called when all
+/// are stored.
 template <class Work>
-bool Runtime::Impl::store_long_text(Engine& of, const std::shared_ptr<Work>& work, Turn turn,
-                                    CommitText<Work> commit, Status& status) {
-  if (!Engine::is_long(*work->made)) return false;
-  status = store_parts(of, work, std::move(turn), commit, of.next_text(), 0);
-  return true;
+std::optional<Status> Runtime::Impl::store_long_text(Engine& of, const std::shared_ptr<Work>& work,
+                                                     Turn turn, CommitText<Work> commit) {
+  if (!Engine::is_long(*work->made)) return std::nullopt;
+  return store_parts(of, work, std::move(turn), commit, of.next_text(), 0);
 }
 
 /// Engine thread. The next part waits until this one is on the disk, so that no event's fsync has
@@ -138,7 +138,7 @@ void Runtime::Impl::author_apply(const std::shared_ptr<Applying>& work, Turn tur
 
 /// Engine thread.
 Status Runtime::Impl::commit_apply(Engine& of, const std::shared_ptr<Applying>& work, Turn turn) {
-  if (Status status; store_long_text(of, work, turn, &Impl::commit_apply, status)) return status;
+  if (const auto begun = store_long_text(of, work, turn, &Impl::commit_apply)) return *begun;
   const std::size_t bytes = work->made->packed.size();
   auto answer = of.apply(*work->made, work->moves ? &*work->moves : nullptr, work->who);
   const bool stale = answer && !*answer;
@@ -248,7 +248,7 @@ void Runtime::Impl::author_copy(const std::shared_ptr<Copying>& work, Turn turn)
 
 /// Engine thread.
 Status Runtime::Impl::commit_copy(Engine& of, const std::shared_ptr<Copying>& work, Turn turn) {
-  if (Status status; store_long_text(of, work, turn, &Impl::commit_copy, status)) return status;
+  if (const auto begun = store_long_text(of, work, turn, &Impl::commit_copy)) return *begun;
   const std::size_t bytes = work->made->packed.size();
   auto answer = of.duplicate(*work->made, work->who);
   const bool stale = answer && !*answer;

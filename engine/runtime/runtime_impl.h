@@ -113,8 +113,8 @@ struct Runtime::Impl final : DeliverySink {
   template <class Work>
   using CommitText = Status (Impl::*)(Engine&, const std::shared_ptr<Work>&, AuthorQueue::Turn);
   template <class Work>
-  bool store_long_text(Engine& of, const std::shared_ptr<Work>& work, AuthorQueue::Turn turn,
-                       CommitText<Work> commit, Status& status);
+  std::optional<Status> store_long_text(Engine& of, const std::shared_ptr<Work>& work,
+                                        AuthorQueue::Turn turn, CommitText<Work> commit);
   template <class Work>
   Status store_parts(Engine& of, const std::shared_ptr<Work>& work, AuthorQueue::Turn turn,
                      CommitText<Work> commit, TextKey text, std::uint16_t number);

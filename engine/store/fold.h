@@ -53,8 +53,9 @@ class TableWriter {
 
   /// Days that have a table, oldest first.
   const std::set<Date>& days() const { return days_; }
-  /// Drops the tables of days before `day`.
-  void drop_days_before(Date day);
+  /// Erases `most` rows of a day's table, the first ones. False: there were none.
+  bool erase_seen(Date day, std::size_t most);
+  void drop_day(Date day);
 
   /// The transaction's end, for what is remembered of its day tables.
   void committed();
@@ -70,7 +71,7 @@ class TableWriter {
   std::map<Date, Query> seen_;
   std::set<Date> days_;
   std::vector<Date> made_;       ///< Day tables made in this transaction.
-  std::optional<Date> dropped_;  ///< The first day not dropped in it.
+  std::optional<Date> dropped_;  ///< The day dropped in it.
   std::string scratch_;
 };
 

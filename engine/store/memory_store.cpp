@@ -619,15 +619,15 @@ class MemoryStore final : public Store {
     return endpoints;
   }
 
-  Result<std::vector<DueDelivery>> due(const EndpointKey& endpoint, Instant until,
-                                       std::size_t limit) override {
+  Result<std::vector<DueDelivery>> due(const EndpointKey& endpoint, const DueDelivery& after,
+                                       Instant until, std::size_t limit) override {
     const std::lock_guard lock{state_->mutex};
     std::vector<DueDelivery> answer;
     const auto queue = state_->due.find(endpoint);
     if (queue == state_->due.end()) return answer;
-    for (const DueDelivery& due : queue->second) {
-      if (due.due > until || answer.size() == limit) break;
-      answer.push_back(due);
+    for (auto due = queue->second.upper_bound(after); due != queue->second.end(); ++due) {
+      if (due->due > until || answer.size() == limit) break;
+      answer.push_back(*due);
     }
     return answer;
   }
@@ -646,11 +646,11 @@ class MemoryStore final : public Store {
   Status probe() override { return {}; }
   Result<bool> fold_slice() override { return false; }
 
-  Status forget_seen(Instant before) override {
+  Result<bool> forget_seen(Instant before) override {
     const std::lock_guard lock{state_->mutex};
     const Date from = date_of(before);
     std::erase_if(state_->seen, [&](const auto& row) { return date_of(row.second.at) < from; });
-    return {};
+    return false;
   }
 
   Result<std::unique_ptr<StoreReader>> open_reader() override {

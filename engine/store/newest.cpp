@@ -374,17 +374,17 @@ std::optional<Instant> Newest::next_timer() {
   return next;
 }
 
-std::vector<DueDelivery> Newest::due(const EndpointKey& endpoint, Instant from, Instant until,
-                                     std::size_t limit) {
+std::vector<DueDelivery> Newest::due(const EndpointKey& endpoint, const DueDelivery& after,
+                                     Instant until, std::size_t limit) {
   std::vector<DueDelivery> folded, unfolded;
   if (limit == 0) return folded;
-  tables_.due(endpoint, from, [&](const DueDelivery& due) {
+  tables_.due(endpoint, after, [&](const DueDelivery& due) {
     if (due.due > until) return false;
     if (overlay_.deliveries.find(due.delivery) == nullptr) folded.push_back(due);
     return folded.size() < limit;
   });
   if (const auto queue = overlay_.due.find(endpoint); queue != overlay_.due.end()) {
-    for (auto due = queue->second.lower_bound({.due = from}); due != queue->second.end(); ++due) {
+    for (auto due = queue->second.upper_bound(after); due != queue->second.end(); ++due) {
       if (due->due > until || unfolded.size() == limit) break;
       if (!unreadable_.contains(due->delivery)) unfolded.push_back(*due);
     }
@@ -397,7 +397,7 @@ std::vector<DueEndpoint> Newest::due_endpoints() {
   for (const auto& [endpoint, queue] : overlay_.due) dues[endpoint] = queue.begin()->due;
   for (auto endpoint = tables_.next_endpoint({}); endpoint;
        endpoint = tables_.next_endpoint(*endpoint)) {
-    const auto first = due(*endpoint, Instant::min(), Instant::max(), 1);
+    const auto first = due(*endpoint, kBeforeAllDue, Instant::max(), 1);
     if (!first.empty()) dues[*endpoint] = first.front().due;
   }
   std::vector<DueEndpoint> endpoints;

@@ -37,7 +37,7 @@ class Newest {
                               const SeenFilter* filter);
   std::vector<Timer> timers(Instant until, std::size_t limit);
   std::optional<Instant> next_timer();
-  std::vector<DueDelivery> due(const EndpointKey& endpoint, Instant from, Instant until,
+  std::vector<DueDelivery> due(const EndpointKey& endpoint, const DueDelivery& after, Instant until,
                                std::size_t limit);
   std::vector<DueEndpoint> due_endpoints();
   Snapshot snapshot();

@@ -107,7 +107,7 @@ void insert_last(std::set<Key>& keys, const Key& key) {
 void Overlay::index(RunKey key, const RunRow& row) {
   if (row.live)
     ++live_runs_of[row.contact];
-  else
+  else if (!lists_only)
     insert_last(ended_runs, key);
 }
 
@@ -146,6 +146,7 @@ void Overlay::drop(Layer<RunKey, RunRow>& layer, RunKey key) {
 void Overlay::index(DeliveryKey key, const DeliveryColumns& columns) {
   const EndpointKey& endpoint = columns.endpoint;
   insert_last(deliveries_in[{endpoint.scenario, endpoint.node, columns.state}], key);
+  if (lists_only) return;
   if (columns.state == DeliveryState::Pending) pending_of.emplace(columns.contact, key);
   if (columns.due) due[endpoint].insert({.due = *columns.due, .delivery = key});
 }
@@ -155,6 +156,7 @@ void Overlay::unindex(DeliveryKey key, const DeliveryColumns& columns) {
   const auto place = deliveries_in.find({endpoint.scenario, endpoint.node, columns.state});
   place->second.erase(key);
   if (place->second.empty()) deliveries_in.erase(place);
+  if (lists_only) return;
   if (columns.state == DeliveryState::Pending) pending_of.erase({columns.contact, key});
   if (!columns.due) return;
   const auto queue = due.find(endpoint);
@@ -178,6 +180,7 @@ void Overlay::drop(Layer<DeliveryKey, DeliveryRow>& layer, DeliveryKey key) {
 
 void Overlay::put(DeliveryKey key, const Bytes& request) {
   touch(requests, key).row = request;
+  if (lists_only) return;
   if (request.body.empty())
     bodies.erase(key);
   else
@@ -277,13 +280,16 @@ bool Overlay::apply(Section section, Decoder& in) {
         break;
       }
       case Section::TimersCleared:
-      case Section::TimersSet:
-        put(get_timer(in), section == Section::TimersSet);
+      case Section::TimersSet: {
+        const Timer timer = get_timer(in);
+        if (!lists_only) put(timer, section == Section::TimersSet);
         break;
+      }
       case Section::Seen: {
         const Hash128 key = get_hash(in);
         const Hash128 fingerprint = get_hash(in);
-        touch(seen, key).row = {.fingerprint = fingerprint, .day = get_day(in)};
+        const Date day = get_day(in);
+        if (!lists_only) touch(seen, key).row = {.fingerprint = fingerprint, .day = day};
         break;
       }
       case Section::Identities:
@@ -293,7 +299,8 @@ bool Overlay::apply(Section section, Decoder& in) {
         CounterKey key{.scenario = {in.small_number()}, .node = {in.small_number()}};
         key.version = in.small_number();
         key.test = in.flag();
-        touch(counters, key).row = {in.text()};
+        const std::string_view body = in.text();
+        if (!lists_only) touch(counters, key).row = {body};
         break;
       }
     }

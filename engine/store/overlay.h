@@ -134,6 +134,9 @@ class Overlay {
   RunKey last_run;          ///< Greatest ever put.
   Instant newest{};         ///< Of a commit.
   bool replaying = false;   ///< The tables may hold any of what is put.
+  /// Leaves out what no list asks for: seen ids, timers, counters, and the orders in which an
+  /// engine looks for work.
+  bool lists_only = false;
   Generation generation = 1;
   std::size_t changes = 0;  ///< Puts in this generation.
 

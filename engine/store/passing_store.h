@@ -52,9 +52,9 @@ class PassingStore : public Store {
   }
   std::optional<Instant> next_timer() override { return store_->next_timer(); }
   Result<std::vector<DueEndpoint>> due_endpoints() override { return store_->due_endpoints(); }
-  Result<std::vector<DueDelivery>> due(const EndpointKey& endpoint, Instant until,
-                                       std::size_t limit) override {
-    return store_->due(endpoint, until, limit);
+  Result<std::vector<DueDelivery>> due(const EndpointKey& endpoint, const DueDelivery& after,
+                                       Instant until, std::size_t limit) override {
+    return store_->due(endpoint, after, until, limit);
   }
   Result<std::optional<Instant>> next_due(const EndpointKey& endpoint, Instant after) override {
     return store_->next_due(endpoint, after);
@@ -64,7 +64,7 @@ class PassingStore : public Store {
   Status probe() override { return store_->probe(); }
   Result<bool> fold_slice() override { return store_->fold_slice(); }
   std::uint64_t seen_look_ups() const override { return store_->seen_look_ups(); }
-  Status forget_seen(Instant before) override { return store_->forget_seen(before); }
+  Result<bool> forget_seen(Instant before) override { return store_->forget_seen(before); }
   Result<std::unique_ptr<StoreReader>> open_reader() override { return store_->open_reader(); }
   std::uint64_t size_on_disk() const override { return store_->size_on_disk(); }
   std::uint64_t log_bytes() const override { return store_->log_bytes(); }

@@ -82,9 +82,10 @@ class SqliteReader final : public StoreReader {
                "SELECT key, body FROM runs INDEXED BY runs_contact WHERE contact = ? AND key < ?"
                " ORDER BY key DESC"},
         deliveries_{*database_,
-                    "SELECT key, body FROM deliveries INDEXED BY deliveries_node"
-                    " WHERE scenario = ? AND node = ? AND state = ? AND key < ?"
+                    "SELECT key FROM deliveries INDEXED BY deliveries_node"
+                    " WHERE scenario = ? AND node = ? AND state = ? AND key > ? AND key < ?"
                     " ORDER BY key DESC"},
+        delivery_{*database_, "SELECT body FROM deliveries WHERE key = ?"},
         activity_{*database_,
                   "SELECT id, body FROM activity WHERE id < ? ORDER BY id DESC LIMIT ?"},
         activity_of_{*database_,
@@ -98,9 +99,20 @@ class SqliteReader final : public StoreReader {
                   "SELECT key, body, engagement FROM contacts WHERE key > ? AND body IS NOT NULL"
                   " ORDER BY key"} {}
 
+  void hold() override {
+    const Status held = guarded([&]() -> Status {
+      held_.emplace(begin_, commit_);
+      journal_.catch_up();
+      return {};
+    });
+    if (!held) release();
+  }
+  void release() override { held_.reset(); }
+
   Result<std::optional<std::string>> version_text(ScenarioKey scenario, Version version) override {
     return guarded([&]() -> Result<std::optional<std::string>> {
-      const ReadScope scope{begin_, commit_};
+      std::optional<ReadScope> scope;
+      if (!held_) scope.emplace(begin_, commit_);
       return version_text_of(*database_, scenario, version);
     });
   }
@@ -155,12 +167,24 @@ class SqliteReader final : public StoreReader {
     if (limit == 0) return DeliveryList{};
     limit = std::min(limit, kRowsMax);
     return look([&] {
-      DeliveryList list;
+      // Keys first, from the index alone: of several states most are not shown. What is not in the
+      // tables yet is the newest as a rule, so they are looked at no further back than that needs.
+      std::vector<Overlay::Place> places;
       for (const DeliveryState wanted : {DeliveryState::Pending, DeliveryState::Accepted,
                                          DeliveryState::Failed, DeliveryState::Cancelled})
-        if (!state || *state == wanted)
-          add_deliveries({scenario, node, wanted}, {*before}, limit, list);
-      list.next = cut(list.deliveries, limit);
+        if (!state || *state == wanted) places.push_back({scenario, node, wanted});
+      std::vector<DeliveryKey> keys;
+      for (const Overlay::Place& place : places) add_unfolded(place, {*before}, limit, keys);
+      std::ranges::sort(keys, std::ranges::greater{});
+      const DeliveryKey floor = keys.size() > limit ? keys[limit] : DeliveryKey{};
+      for (const Overlay::Place& place : places) add_folded(place, floor, {*before}, limit, keys);
+      std::ranges::sort(keys, std::ranges::greater{});
+      DeliveryList list;
+      if (keys.size() > limit) {
+        keys.resize(limit);
+        list.next = to_base32(keys.back().value);
+      }
+      for (const DeliveryKey key : keys) add_delivery(key, list);
       return list;
     });
   }
@@ -319,44 +343,54 @@ class SqliteReader final : public StoreReader {
   template <class Ask>
   Result<std::invoke_result_t<Ask>> look(Ask ask) {
     return guarded([&]() -> Result<std::invoke_result_t<Ask>> {
+      if (held_) return ask();
       const ReadScope scope{begin_, commit_};
       journal_.catch_up();
       return ask();
     });
   }
 
-  /// The newest at `place` before `before`, at least `limit` and one if there are.
-  void add_deliveries(const Overlay::Place& place, DeliveryKey before, std::size_t limit,
-                      DeliveryList& list) {
-    const auto add = [&](DeliveryKey key, std::string_view body) {
-      read_row([&] { list.deliveries.push_back(intact(decode_delivery(key, body))); }, [] {});
-    };
+  // Those at `place` before `before`, the newest ones, at least `limit` and one if there are.
+  void add_unfolded(const Overlay::Place& place, DeliveryKey before, std::size_t limit,
+                    std::vector<DeliveryKey>& keys) {
+    const auto unfolded = overlay_.deliveries_in.find(place);
+    if (unfolded == overlay_.deliveries_in.end()) return;
+    auto key = unfolded->second.lower_bound(before);
+    for (std::size_t found = 0; found <= limit && key != unfolded->second.begin(); ++found)
+      keys.push_back(*--key);
+  }
+  /// Behind `floor`.
+  void add_folded(const Overlay::Place& place, DeliveryKey floor, DeliveryKey before,
+                  std::size_t limit, std::vector<DeliveryKey>& keys) {
     std::size_t found = 0;
-    auto rows = deliveries_(place.scenario, place.node, place.state, column_of(before.value));
+    auto rows =
+        deliveries_(place.scenario, place.node, place.state, floor, column_of(before.value));
     while (found <= limit && rows.next()) {
       const DeliveryKey key{rows.number(0)};
       if (overlay_.deliveries.find(key) != nullptr) continue;
-      add(key, rows.bytes(1));
+      keys.push_back(key);
       ++found;
     }
-    const auto unfolded = overlay_.deliveries_in.find(place);
-    if (unfolded == overlay_.deliveries_in.end()) return;
-    const auto& keys = unfolded->second;
-    auto key = keys.lower_bound(before);
-    for (found = 0; found <= limit && key != keys.begin(); ++found) {
-      --key;
-      add(*key, overlay_.deliveries.find(*key)->body);
-    }
+  }
+
+  void add_delivery(DeliveryKey key, DeliveryList& list) {
+    const auto add = [&](std::string_view body) {
+      read_row([&] { list.deliveries.push_back(intact(decode_delivery(key, body))); }, [] {});
+    };
+    if (const auto* row = overlay_.deliveries.find(key)) return add(row->body);
+    if (auto rows = delivery_(key); rows.next()) add(rows.bytes(0));
   }
 
   std::unique_ptr<SQLite::Database> database_;
   Query begin_, commit_;
+  std::optional<ReadScope> held_;
   UnreadableRows unreadable_;  ///< Left out of lists; the writer's store reports them.
   Tables tables_;
   Overlay overlay_;
   JournalFollower journal_;
   Newest newest_;
-  Query live_, ended_, deliveries_, activity_, activity_of_, all_live_, ledger_, contacts_;
+  Query live_, ended_, deliveries_, delivery_, activity_, activity_of_, all_live_, ledger_,
+      contacts_;
 };
 }  // namespace
 

@@ -56,6 +56,8 @@ constexpr int kLogPagesMax = 32'768;
 /// Rows that one transaction of `fold` writes, so that none grows without bound.
 constexpr std::size_t kFoldRowsMax = 50'000;
 
+/// Rows of events seen that go at once.
+constexpr std::size_t kForgottenAtOnce = 1'000;
 /// In `meta`: the journal row whose old values the log may still hold.
 const std::string kErased = "erased";
 
@@ -223,15 +225,16 @@ class SqliteStore final : public Store {
     return reading([&] { return newest_.due_endpoints(); });
   }
 
-  Result<std::vector<DueDelivery>> due(const EndpointKey& endpoint, Instant until,
-                                       std::size_t limit) override {
-    return reading([&] { return newest_.due(endpoint, Instant::min(), until, limit); });
+  Result<std::vector<DueDelivery>> due(const EndpointKey& endpoint, const DueDelivery& after,
+                                       Instant until, std::size_t limit) override {
+    return reading([&] { return newest_.due(endpoint, after, until, limit); });
   }
 
   Result<std::optional<Instant>> next_due(const EndpointKey& endpoint, Instant after) override {
     return reading([&]() -> std::optional<Instant> {
       if (after == Instant::max()) return std::nullopt;
-      const auto next = newest_.due(endpoint, after + Duration{1}, Instant::max(), 1);
+      const DueDelivery last{.due = after + Duration{1}, .delivery = {}};
+      const auto next = newest_.due(endpoint, last, Instant::max(), 1);
       if (next.empty()) return std::nullopt;
       return next.front().due;
     });
@@ -247,7 +250,7 @@ class SqliteStore final : public Store {
   Status fold() override;
   Result<bool> fold_slice() override;
   Status probe() override;
-  Status forget_seen(Instant before) override;
+  Result<bool> forget_seen(Instant before) override;
 
   Result<std::unique_ptr<StoreReader>> open_reader() override {
     return open_sqlite_reader(options_.folder / "onward.db");
@@ -476,6 +479,7 @@ void SqliteStore::transact(Work work) {
   } catch (...) {
     // After some faults SQLite has rolled back by itself.
     if (sqlite3_get_autocommit(database_->getHandle()) == 0) database_->tryExec("ROLLBACK");
+    begun_.store(written_, std::memory_order_release);
     writer_.rolled_back();
     if (fold_) fold_->rollback();
     fold_done_ = false;
@@ -681,26 +685,36 @@ Status SqliteStore::probe() {
   return done ? sync() : done;
 }
 
-Status SqliteStore::forget_seen(Instant before) {
+/// A day's table is large: its rows go bit by bit, so that no commit waits for it, and the table
+/// with the last of them. What it holds are hashes: nothing of it has to be overwritten.
+Result<bool> SqliteStore::forget_seen(Instant before) {
   const Date day = date_of(before);
   const auto old_day = [&](const auto& item) { return item.second.row.day < day; };
+  // What the journal still holds of those days would make their tables anew.
   const bool unfolded = std::any_of(overlay_.seen.map.begin(), overlay_.seen.map.end(), old_day);
-  if (!unfolded && (writer_.days().empty() || *writer_.days().begin() >= day)) return {};
-  return writing([&] {
-    // What the journal still holds of those days would make their tables anew.
+  const auto left = [&] { return !writer_.days().empty() && *writer_.days().begin() < day; };
+  if (!unfolded && !left()) return false;
+  const Status done = writing([&] {
     if (unfolded) fold_everything();
-    // A day's table is large, and of what it holds (hashes) nothing has to be overwritten.
+    if (filter_) filter_->forget_before(day);
+    if (!left()) return;
+    const Date oldest = *writer_.days().begin();
     database_->exec("PRAGMA secure_delete = OFF");
+    bool dropped = false;
     try {
-      transact([&] { writer_.drop_days_before(day); });
+      transact([&] {
+        dropped = !writer_.erase_seen(oldest, kForgottenAtOnce);
+        if (dropped) writer_.drop_day(oldest);
+      });
     } catch (...) {
       database_->exec("PRAGMA secure_delete = ON");
       throw;
     }
     database_->exec("PRAGMA secure_delete = ON");
-    tables_.forget_days_before(day);
-    if (filter_) filter_->forget_before(day);
+    if (dropped) tables_.forget_day(oldest);
   });
+  if (!done) return tl::make_unexpected(done.error());
+  return left();
 }
 
 /// Every id that is stored is in the filter, or in a table that the filter does not speak for: the

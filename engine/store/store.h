@@ -210,6 +210,7 @@ struct DueDelivery {
   DeliveryKey delivery;
   auto operator<=>(const DueDelivery&) const = default;
 };
+inline constexpr DueDelivery kBeforeAllDue{.due = Instant::min(), .delivery = {}};
 struct DueEndpoint {
   EndpointKey endpoint;
   Instant due{};  ///< Of its earliest pending delivery.
@@ -244,6 +245,10 @@ struct StoredBodies {
 class StoreReader {
  public:
   virtual ~StoreReader() = default;
+  /// From now on every call answers from one snapshot, until `release`. Where none can be taken, or
+  /// the store has none, each call has its own.
+  virtual void hold() {}
+  virtual void release() {}
   struct RunList {
     std::vector<Run> runs;  ///< Newest first.
     std::string next;
@@ -350,8 +355,10 @@ class Store {
   virtual std::optional<Instant> next_timer() = 0;
   /// Endpoints that have pending deliveries, with the earliest due instant of each.
   virtual Result<std::vector<DueEndpoint>> due_endpoints() = 0;
-  /// Pending, not parked deliveries of `endpoint` due at or before `until`, earliest first.
-  virtual Result<std::vector<DueDelivery>> due(const EndpointKey& endpoint, Instant until,
+  /// Pending, not parked deliveries of `endpoint` behind `after` that are due at or before `until`,
+  /// in order.
+  virtual Result<std::vector<DueDelivery>> due(const EndpointKey& endpoint,
+                                               const DueDelivery& after, Instant until,
                                                std::size_t limit) = 0;
   /// The earliest due of an endpoint later than `after`, if any.
   virtual Result<std::optional<Instant>> next_due(const EndpointKey& endpoint, Instant after) = 0;
@@ -366,8 +373,9 @@ class Store {
   virtual Status probe() = 0;
   /// Tables that `seen` has asked so far: what it costs, for tests. 0 in memory.
   virtual std::uint64_t seen_look_ups() const { return 0; }
-  /// Drops remembered events older than `before`, whole days.
-  virtual Status forget_seen(Instant before) = 0;
+  /// Drops some of the remembered events older than `before`, whole days in the end. Whether more
+  /// is left.
+  virtual Result<bool> forget_seen(Instant before) = 0;
 
   /// Any thread, any number; each reader belongs to one thread.
   virtual Result<std::unique_ptr<StoreReader>> open_reader() = 0;

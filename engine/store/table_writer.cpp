@@ -170,19 +170,22 @@ void TableWriter::seen(const Hash128& key, const Overlay::SeenRow& row) {
   query->second.run(std::string_view{key_bytes}, std::string_view{fingerprint});
 }
 
-void TableWriter::drop_days_before(Date day) {
+bool TableWriter::erase_seen(Date day, std::size_t most) {
+  const std::string table = seen_table(day);
+  return database_.exec("DELETE FROM " + table + " WHERE key IN (SELECT key FROM " + table +
+                        " ORDER BY key LIMIT " + std::to_string(most) + ")") > 0;
+}
+
+void TableWriter::drop_day(Date day) {
   dropped_ = day;
-  for (const Date old : days_) {
-    if (old >= day) break;
-    seen_.erase(old);
-    database_.exec("DROP TABLE " + seen_table(old));
-  }
+  seen_.erase(day);
+  database_.exec("DROP TABLE " + seen_table(day));
 }
 
 void TableWriter::committed() {
   made_.clear();
   if (!dropped_) return;
-  days_.erase(days_.begin(), days_.lower_bound(*dropped_));
+  days_.erase(*dropped_);
   dropped_.reset();
 }
 

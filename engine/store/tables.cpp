@@ -165,9 +165,14 @@ Tables::Tables(SQLite::Database& database, UnreadableRows& unreadable)
               "SELECT at, contact, kind, subject FROM timers"
               " WHERE (at, contact, kind, subject) >= (?, ?, ?, ?)"
               " ORDER BY at, contact, kind, subject"},
-      due_{database,
-           "SELECT due, key FROM deliveries INDEXED BY deliveries_due"
-           " WHERE scenario = ? AND node = ? AND version = ? AND due >= ? ORDER BY due, key"},
+      // Two, since of `(due, key) > (?, ?)` SQLite would search by `due` alone.
+      due_then_{database,
+                "SELECT due, key FROM deliveries INDEXED BY deliveries_due"
+                " WHERE scenario = ? AND node = ? AND version = ? AND due = ? AND key > ?"
+                " ORDER BY key"},
+      due_later_{database,
+                 "SELECT due, key FROM deliveries INDEXED BY deliveries_due"
+                 " WHERE scenario = ? AND node = ? AND version = ? AND due > ? ORDER BY due, key"},
       next_endpoint_{database,
                      "SELECT scenario, node, version FROM deliveries INDEXED BY deliveries_due"
                      " WHERE due IS NOT NULL AND (scenario, node, version) > (?, ?, ?)"

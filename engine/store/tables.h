@@ -89,16 +89,21 @@ class Tables : public SharedTables {
       if (!take(timer)) return;
     }
   }
-  /// Walks over the queue of `endpoint`, dues from `from` on, until `take` returns false.
+  /// Walks over the queue of `endpoint` behind `after`, until `take` returns false.
   template <class Take>
-  void due(const EndpointKey& endpoint, Instant from, Take take) {
-    auto rows = due_(endpoint.scenario, endpoint.node, endpoint.version, from);
-    while (rows.next()) {
-      // Its row says when it is due as well; here a damaged time only means "now" or "late".
-      const Instant at = std::clamp(rows.instant(0), kEarliest, kLatest);
-      const DueDelivery due{.due = at, .delivery = {rows.number(1)}};
-      if (!unreadable_.contains(due.delivery) && !take(due)) return;
-    }
+  void due(const EndpointKey& endpoint, const DueDelivery& after, Take take) {
+    const auto walk = [&](Rows&& rows) {
+      while (rows.next()) {
+        // Its row says when it is due as well; here a damaged time only means "now" or "late".
+        const Instant at = std::clamp(rows.instant(0), kEarliest, kLatest);
+        const DueDelivery due{.due = at, .delivery = {rows.number(1)}};
+        if (!unreadable_.contains(due.delivery) && !take(due)) return false;
+      }
+      return true;
+    };
+    const auto& [scenario, node, version] = endpoint;
+    if (walk(due_then_(scenario, node, version, after.due, after.delivery)))
+      walk(due_later_(scenario, node, version, after.due));
   }
   /// The first endpoint after `endpoint` that has a queue.
   std::optional<EndpointKey> next_endpoint(const EndpointKey& endpoint);
@@ -107,7 +112,7 @@ class Tables : public SharedTables {
   std::optional<Hash128> seen(Date day, std::string_view key);
   /// Days that have a table.
   std::vector<Date> seen_days();
-  void forget_days_before(Date day) { seen_.erase(seen_.begin(), seen_.lower_bound(day)); }
+  void forget_day(Date day) { seen_.erase(day); }
 
   /// Everything that the engine needs in memory: versions without their texts.
   Snapshot snapshot();
@@ -121,8 +126,8 @@ class Tables : public SharedTables {
  private:
   SQLite::Database& database_;
   Query engagement_, ledger_, keyed_, ledger_of_, keyed_of_, ended_, pending_, of_node_, timers_,
-      due_, next_endpoint_, meta_, last_delivery_, last_run_, last_contact_, ended_after_,
-      live_after_, requests_after_;
+      due_then_, due_later_, next_endpoint_, meta_, last_delivery_, last_run_, last_contact_,
+      ended_after_, live_after_, requests_after_;
   std::map<Date, Query> seen_;
 };
 

@@ -52,7 +52,7 @@ class DiskStore final : public PassingStore {
     disk_.told_full_ = false;
     return {};
   }
-  Status forget_seen(Instant before) override {
+  Result<bool> forget_seen(Instant before) override {
     if (disk_.faults.full) return fail(ErrorKind::Unavailable, "disk_full", "no room left");
     return store_->forget_seen(before);
   }
@@ -77,10 +77,10 @@ class DiskStore final : public PassingStore {
     if (next && disk_.plant_ == Plant::EarlyTimer) next = sooner(*next);
     return next;
   }
-  Result<std::vector<DueDelivery>> due(const EndpointKey& endpoint, Instant until,
-                                       std::size_t limit) override {
+  Result<std::vector<DueDelivery>> due(const EndpointKey& endpoint, const DueDelivery& after,
+                                       Instant until, std::size_t limit) override {
     const bool early = disk_.plant_ == Plant::EarlyRetry;
-    auto found = store_->due(endpoint, early ? later(until) : until, limit);
+    auto found = store_->due(endpoint, after, early ? later(until) : until, limit);
     if (found && disk_.plant_ == Plant::DropRetry)
       std::erase_if(*found, [&](const DueDelivery& due) {
         const auto rows = store_->deliveries({&due.delivery, 1});

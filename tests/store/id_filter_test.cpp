@@ -108,7 +108,8 @@ TEST_CASE("on a folder of eight days a new id costs no look-up, and a stored one
   CHECK(known(next) == Hash128{1, 2});
   must(store->fold());
   CHECK(known(next) == Hash128{1, 2});
-  must(store->forget_seen(noon(kDays)));
+  while (must(store->forget_seen(noon(kDays)))) {
+  }
   CHECK_FALSE(known(kIdsADay));
   CHECK(known(next) == Hash128{1, 2});
 }

@@ -257,6 +257,48 @@ TEST_CASE("a fold empties the journal and the rows are where readers see them", 
   CHECK(database.execAndGet("SELECT count(*) FROM runs_live").getInt() == 0);
 }
 
+TEST_CASE("events seen long ago are forgotten in short steps, also across a restart",
+          "[store][sqlite]") {
+  const TempFolder folder;
+  const auto open = [&] {
+    return must(open_sqlite_store({.folder = folder.path(), .durable = false}));
+  };
+  constexpr std::uint64_t kIds = 10'000;
+  const auto rows = [&] {
+    SQLite::Database database{(folder.path() / "onward.db").string()};
+    SQLite::Statement tables{database, "SELECT name FROM sqlite_schema WHERE name LIKE 'seen%'"};
+    std::int64_t count = 0;
+    while (tables.executeStep())
+      count +=
+          database.execAndGet("SELECT count(*) FROM " + tables.getColumn(0).getString()).getInt64();
+    return count;
+  };
+  auto store = open();
+  Commit commit{.at = at(0)};
+  for (std::uint64_t id = 1; id <= kIds; ++id)
+    commit.seen.push_back({{id * 7'919, id}, {1, 1}, at(0)});
+  const Instant later = at(0) + std::chrono::hours{24};
+  commit.seen.push_back({{5, 5}, {1, 1}, later});
+  must(store->commit(commit));
+  must(store->fold());
+  std::int64_t left = rows();
+  REQUIRE(left == static_cast<std::int64_t>(kIds) + 1);
+  int steps = 0;
+  while (must(store->forget_seen(later))) {
+    const std::int64_t now = rows();
+    CHECK(left - now <= 1'000);
+    left = now;
+    if (++steps == 4) {
+      store.reset();
+      store = open();
+    }
+  }
+  CHECK(steps >= 10);
+  CHECK(rows() == 1);
+  const Hash128 kept{5, 5};
+  CHECK(must(store->seen({&kept, 1}, later)).front() == Hash128{1, 1});
+}
+
 TEST_CASE("folding in slices ends, and leaves what whole folds leave", "[store][sqlite]") {
   const TempFolder folder;
   const auto store = must(
