@@ -58,6 +58,7 @@ constexpr std::size_t kFoldRowsMax = 50'000;
 
 /// Rows of events seen that go at once.
 constexpr std::size_t kForgottenAtOnce = 1'000;
+
 /// In `meta`: the journal row whose old values the log may still hold.
 const std::string kErased = "erased";
 
@@ -321,8 +322,9 @@ class SqliteStore final : public Store {
   std::unique_ptr<Fold> fold_;  ///< The one under way.
   bool fold_done_ = false;      ///< It has nothing left to step.
   Newest newest_;
-  std::optional<SeenFilter> filter_;  ///< None where there is no memory for it.
-  std::unique_ptr<SeenScan> scan_;    ///< While it reads.
+  std::optional<SeenFilter> filter_;      ///< None where there is no memory for it.
+  std::unique_ptr<SeenScan> scan_;        ///< While it reads.
+  std::optional<Date> forgotten_before_;  ///< Days before it are being dropped, and nowhere else.
   int wal_pages_ = 0;
   // Of checkpoints. While what a round copied is synced the guard reads, so that the WAL, which
   // alone is durable, is not begun anew. The pages are of the WAL as it is; they are none when it
@@ -689,14 +691,18 @@ Status SqliteStore::probe() {
 /// with the last of them. What it holds are hashes: nothing of it has to be overwritten.
 Result<bool> SqliteStore::forget_seen(Instant before) {
   const Date day = date_of(before);
-  const auto old_day = [&](const auto& item) { return item.second.row.day < day; };
-  // What the journal still holds of those days would make their tables anew.
-  const bool unfolded = std::any_of(overlay_.seen.map.begin(), overlay_.seen.map.end(), old_day);
   const auto left = [&] { return !writer_.days().empty() && *writer_.days().begin() < day; };
+  // What the journal still holds of those days would make their tables again. Once for all steps:
+  // what comes in meanwhile is younger.
+  const bool first = forgotten_before_ != day;
+  const bool unfolded = first && std::ranges::any_of(overlay_.seen.map, [&](const auto& item) {
+                          return item.second.row.day < day;
+                        });
   if (!unfolded && !left()) return false;
   const Status done = writing([&] {
     if (unfolded) fold_everything();
-    if (filter_) filter_->forget_before(day);
+    if (first && filter_) filter_->forget_before(day);
+    forgotten_before_ = day;
     if (!left()) return;
     const Date oldest = *writer_.days().begin();
     database_->exec("PRAGMA secure_delete = OFF");

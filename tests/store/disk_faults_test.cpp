@@ -54,8 +54,10 @@ class Follower {
   /// A commit, and what a server does around it.
   void step() {
     progress_.begun = next_ + 1;
+    const bool was_synced = store_->is_synced();
     Status done = store_->commit(history_.commit(next_));
     if (!done && done.error().kind == ErrorKind::Unavailable) {
+      if (was_synced && !store_->is_synced()) wrong = "what was refused is waited for";
       compare("after a refusal");
       disk_.heal();
       if (const Status probed = store_->probe(); !probed)

@@ -46,6 +46,21 @@ TEST_CASE("a reader reads each row of the journal once, and none of it while nob
   CHECK(reader.journal.rows_read() == 51);
 }
 
+TEST_CASE("while a snapshot is held a reader sees nothing newer", "[store][reader]") {
+  const TempFolder folder;
+  const auto store = must(open_sqlite_store({.folder = folder.path(), .durable = false}));
+  const auto reader = must(store->open_reader());
+  const auto seen = [&] { return must(reader->contacts({}, 10)).contacts.size(); };
+  must(store->commit(of_contact(1)));
+  reader->hold();
+  CHECK(seen() == 1);
+  must(store->commit(of_contact(2)));
+  CHECK(seen() == 1);
+  CHECK_FALSE(must(reader->contact({2})));
+  reader->release();
+  CHECK(seen() == 2);
+}
+
 TEST_CASE("rows that go into the tables leave a reader's memory", "[store][reader]") {
   const TempFolder folder;
   const auto store = must(open_sqlite_store({.folder = folder.path(), .durable = false}));
