@@ -26,7 +26,12 @@ bool ends_with_bare_lf(std::string_view text) {
 void BodyPieces::append(std::string_view bytes) {
   size_ += bytes.size();
   while (!bytes.empty()) {
-    if (pieces_.empty() || pieces_.back().size() == kPiece) pieces_.emplace_back();
+    if (pieces_.empty() || pieces_.back().size() == kPiece) {
+      // The first one may stay small; one that grew by doubling would hold more than it is to.
+      const bool first = pieces_.empty();
+      pieces_.emplace_back();
+      if (!first) pieces_.back().reserve(kPiece);
+    }
     std::string& last = pieces_.back();
     const std::size_t count = std::min(bytes.size(), kPiece - last.size());
     last.append(bytes.substr(0, count));

@@ -172,6 +172,26 @@ TEST_CASE("a length alone reserves no memory for a body", "[api][server]") {
   CHECK(reader.body_capacity() < 1'000);
 }
 
+TEST_CASE("a large body arrives in pieces, whatever it is split into", "[api][server]") {
+  std::string body;
+  while (body.size() < 4 * BodyPieces::kPiece + 7) body += std::to_string(body.size()) + " ";
+  for (const std::size_t split :
+       {std::size_t{1'000}, std::size_t{BodyPieces::kPiece}, body.size()}) {
+    RequestReader reader{RequestLimits{}};
+    std::size_t used = 0;
+    REQUIRE(reader.read(kPost + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n",
+                        used) == Step::Head);
+    for (std::size_t at = 0; at < body.size(); at += split) {
+      const std::string_view part = std::string_view{body}.substr(at, split);
+      const bool last = at + split >= body.size();
+      REQUIRE(reader.read(part, used) == (last ? Step::Whole : Step::More));
+      // What is taken is what has come, and room in the first and in the last piece.
+      CHECK(reader.body_capacity() < reader.body_size() + 2 * BodyPieces::kPiece);
+    }
+    CHECK(reader.take().body == body);
+  }
+}
+
 TEST_CASE("a body has a limit of its own once its sender is known", "[api][server]") {
   const auto limited = [](const std::string& framing, const std::string& body) {
     RequestReader reader{RequestLimits{}};
