@@ -239,8 +239,18 @@ class Harness {
       if (now_nanos() > patience) break;
       victim.wait_for_end(now_nanos() + 50 * kMs);
     }
+    for (const char* state : {"pending", "failed", "cancelled"}) note_unaccepted(url, state);
     victim.terminate();
     victim.wait_for_end(now_nanos() + kPatience);
+  }
+
+  /// The folder goes with the harness: what a finding needs to be understood is kept.
+  void note_unaccepted(const std::string& url, const std::string& state) {
+    const auto answer =
+        call(data(), url, "GET", "/v1/deliveries?scenario=crash&limit=3&state=" + state);
+    must(answer);
+    const Value page = parse_json(answer->body).value();
+    if (!page.find("deliveries")->list()->empty()) record_.unaccepted += answer->body;
   }
 
   /// Whether nothing is under way any more.

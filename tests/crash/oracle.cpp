@@ -116,6 +116,7 @@ class Judge {
       equal(node + " pending, failed and cancelled",
             counts.pending + counts.failed + counts.cancelled, 0);
     }
+    if (!record_.unaccepted.empty()) find("not_accepted", record_.unaccepted);
   }
 
   const Record& record_;

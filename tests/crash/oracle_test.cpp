@@ -109,5 +109,8 @@ TEST_CASE("a counter that is off by one is found", "[crash][oracle]") {
   Record record = sound();
   --record.entered;
   CHECK(found(record) == "counter;");
+  record = sound();
+  record.unaccepted = "evt_1";
+  CHECK(found(record) == "not_accepted;");
 }
 }  // namespace onward::crash
