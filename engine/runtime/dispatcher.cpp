@@ -257,7 +257,8 @@ Status Dispatcher::refill_one(Store& store, const EndpointKey& key, Endpoint& en
   const std::size_t limit = std::min({window() - endpoint.out, kRefill, rows});
   const auto due = store.due(key, endpoint.cursor, now, limit);
   if (!due) return tl::make_unexpected(due.error());
-  // Some may be out: the cursor goes back to what comes to wait before it.
+  // Some may be out already: those that went out late, and what was passed before the cursor went
+  // back.
   std::vector<DeliveryKey> wanted;
   for (const DueDelivery& row : *due)
     if (!out_.contains(row.delivery)) wanted.push_back(row.delivery);

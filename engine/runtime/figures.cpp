@@ -15,7 +15,7 @@ bool is_unknown(std::string_view code) { return code == "timeout" || code == "re
 /// Whether somebody has to change something: here, or at the receiver.
 bool wants_a_person(const AttemptResult& result) {
   constexpr std::string_view kCodes[] = {"blocked_policy", "redirect", "tls_cert",
-                                           "tls_client_cert"};
+                                         "tls_client_cert"};
   if (std::ranges::find(kCodes, result.code) != std::end(kCodes)) return true;
   constexpr int kPassing[] = {408, 425, 429};
   return result.status >= 400 && result.status < 500 &&

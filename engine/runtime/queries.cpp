@@ -132,8 +132,7 @@ Result<StoreReader::DeliveryList> newest_of(StoreReader& reader, const NodePlace
   for (const auto& [scenario, node] : places) {
     auto list = reader.deliveries(scenario, node, state, limit, cursor);
     if (!list) return list;
-    if (const auto last = from_base32(list->next); last && !list->next.empty())
-      horizon = std::max(horizon, DeliveryKey{*last});
+    if (const auto last = from_base32(list->next)) horizon = std::max(horizon, DeliveryKey{*last});
     std::ranges::move(list->deliveries, std::back_inserter(merged.deliveries));
   }
   std::ranges::sort(merged.deliveries, std::ranges::greater{}, &Delivery::key);
