@@ -116,6 +116,9 @@ class Judge {
       equal(node + " pending, failed and cancelled",
             counts.pending + counts.failed + counts.cancelled, 0);
     }
+    if (record_.set_aside * 3 > record_.kills.size())
+      find("needless_poison", fmt::format("{} deliveries are set aside after {} kills",
+                                          record_.set_aside, record_.kills.size()));
     if (!record_.unaccepted.empty()) find("not_accepted", record_.unaccepted);
   }
 

@@ -45,7 +45,8 @@ struct Record {
   std::vector<Kill> kills;  ///< Of every life but the last, in order.
   std::int64_t entered = 0, done = 0, inside = 0;
   std::map<std::string, Counts> counts;  ///< By node, as the server tells them.
-  std::string unaccepted;  ///< What it says of deliveries that failed or were cancelled.
+  std::size_t set_aside = 0;  ///< Deliveries that it took for the cause of three crashes, retried.
+  std::string unaccepted;     ///< What it says of deliveries that failed or were cancelled.
 };
 
 struct Finding {

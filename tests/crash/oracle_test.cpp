@@ -110,6 +110,9 @@ TEST_CASE("a counter that is off by one is found", "[crash][oracle]") {
   --record.entered;
   CHECK(found(record) == "counter;");
   record = sound();
+  record.set_aside = 1;
+  CHECK(found(record) == "needless_poison;");
+  record = sound();
   record.unaccepted = "evt_1";
   CHECK(found(record) == "not_accepted;");
 }
