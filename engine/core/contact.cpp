@@ -195,6 +195,11 @@ std::string_view clock_zone(const Contact& contact, std::string_view otherwise) 
   return own && own->text() && !own->text()->empty() ? *own->text() : otherwise;
 }
 
+bool goes_by(const Contact& contact, std::string_view id, std::string_view email) {
+  if (!id.empty()) return contact.id && contact.id->text == id;
+  return contact.email() == email;
+}
+
 std::string normal_email(std::string_view email) {
   constexpr std::string_view kSpace = " \t\r\n\f\v";
   const auto first = email.find_first_not_of(kSpace);

@@ -95,6 +95,10 @@ std::string_view clock_zone(const Contact& contact, std::string_view otherwise);
 /// An address as contacts are looked up by it: trimmed, ASCII lower case.
 std::string normal_email(std::string_view email);
 
+/// Whether a look-up by this id or, where it is empty, by this address in normal form rightly led
+/// to the contact. Where not, what it was looked up by is damaged.
+bool goes_by(const Contact& contact, std::string_view id, std::string_view email);
+
 /// Who an input is about. At least one of the two, or `key` where the caller has looked it up.
 struct ContactRef {
   std::optional<ExternalId> id;

@@ -52,6 +52,14 @@ std::string format_delivery(const Epochs& epochs, DeliveryKey delivery) {
   return format_delivery(std::string_view{epochs.of(delivery)}, delivery);
 }
 
+std::string readable_epoch(std::string_view epoch) {
+  std::string text{epoch.substr(0, kEpochLength)};
+  text.resize(kEpochLength, kDigits.front());
+  for (char& c : text)
+    if (kDigits.find(c) == std::string_view::npos) c = kDigits.front();
+  return text;
+}
+
 std::optional<DeliveryKey> parse_delivery(std::string_view text) {
   if (!text.starts_with("evt_") || text.size() != 4 + kEpochLength + kNumberLength)
     return std::nullopt;

@@ -74,6 +74,10 @@ class Epochs {
 };
 std::string format_delivery(const Epochs& epochs, DeliveryKey delivery);
 
+/// The epoch itself where it is one (12 characters of base 32); else one that is made of what can
+/// be read of it, always the same.
+std::string readable_epoch(std::string_view epoch);
+
 /// Reads such a name back, whatever its epoch; nothing where it is none.
 std::optional<DeliveryKey> parse_delivery(std::string_view text);
 }  // namespace onward

@@ -239,7 +239,7 @@ Batch::Resolved Batch::resolve(const ContactRef& who) const {
   const std::vector<Holder>& holders = held == nullptr ? kNobody : *held;
   if (who.id) {
     const auto* found = found_in(by_id_, who.id->text);
-    if (found != nullptr && *found) return {.contact = *found};
+    if (found != nullptr && *found) return {.contact = *found, .by_id = true};
     if (std::ranges::count(holders, false, &Holder::has_id) != 1) return {};
     return {.contact = std::ranges::find(holders, false, &Holder::has_id)->contact};
   }
@@ -341,8 +341,10 @@ Status Batch::take(const Work& work) {
     return {};
 
   ContactKey contact = key_of(input);
-  if (const ContactRef* who = ref_of(input)) {
-    const Resolved resolved = resolve(*who);
+  const ContactRef* who = ref_of(input);
+  Resolved resolved;
+  if (who != nullptr) {
+    resolved = resolve(*who);
     if (resolved.ambiguous) answer.event.warnings.emplace_back("ambiguous_contact");
     if (!resolved.contact && !work.create) {
       answer.found = false;
@@ -363,11 +365,11 @@ Status Batch::take(const Work& work) {
     loaded = ensure(contact, working, needs_of(input, &working.state.contact));
     if (!loaded) return loaded;
   }
-  // An id or an address that leads to nobody: the input would be lost silently.
-  if (ref_of(input) != nullptr && !working.state.contact.key && !working.forgotten)
-    return fail(ErrorKind::Internal, kUnreadableRow,
-                "the database is damaged: an id or an address belongs to a contact that is not "
-                "stored");
+  if (who != nullptr && !answer.created && !working.forgotten) {
+    const std::string_view id = resolved.by_id ? std::string_view{who->id->text} : "";
+    if (!working.state.contact.key || !goes_by(working.state.contact, id, who->email))
+      return tl::make_unexpected(damaged_name_error());
+  }
   // A timer or command of a contact that is gone, perhaps by an earlier input of this batch.
   if (!working.state.contact.key || working.forgotten) {
     answer.found = false;

@@ -114,6 +114,7 @@ class Batch {
   };
   struct Resolved {
     std::optional<ContactKey> contact;
+    bool by_id = false;  ///< Else by the address.
     bool ambiguous = false;
   };
 

@@ -292,10 +292,9 @@ Result<std::optional<ContactKey>> Engine::find_contact(const ContactName& name) 
   const LoadQuery whole{.contact = *found};
   const auto states = store_->load({&whole, 1});
   if (!states) return tl::make_unexpected(states.error());
-  if (states->front()) return found;
-  return fail(
-      ErrorKind::Internal, kUnreadableRow,
-      "the database is damaged: this id or address belongs to a contact that is not stored");
+  const auto& state = states->front();
+  if (state && goes_by(state->contact, name.id, name.email)) return found;
+  return tl::make_unexpected(damaged_name_error());
 }
 
 Result<ContactAnswer> Engine::contact(const ContactName& name) {
@@ -395,9 +394,17 @@ Result<bool> Engine::rehearse_some(Rehearsal& rehearsal) {
   if (*more) return false;
   const auto part = std::span{rehearsal.work}.subspan(
       rehearsal.taken, std::min(kRehearsedAtOnce, rehearsal.work.size() - rehearsal.taken));
-  if (Status done = rehearsal.batch.load(part); !done) return tl::make_unexpected(done.error());
-  for (const Work& item : part)
-    if (Status done = rehearsal.batch.take(item); !done) return tl::make_unexpected(done.error());
+  // A contact that cannot be read is the answer to its own inputs alone: `take` reads it once more.
+  const auto stops = [](const Status& done) {
+    return !done && done.error().code != kUnreadableRow;
+  };
+  if (Status done = rehearsal.batch.load(part); stops(done))
+    return tl::make_unexpected(done.error());
+  for (const Work& item : part) {
+    const Status done = rehearsal.batch.take(item);
+    if (stops(done)) return tl::make_unexpected(done.error());
+    if (!done) *item.answer = {.event = answer_of(done.error())};
+  }
   rehearsal.taken += part.size();
   if (rehearsal.taken < rehearsal.work.size()) return false;
   std::exchange(rehearsal.done, nullptr)(std::move(rehearsal.answers));

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/runtime/admin_rows.h"
 #include "engine/runtime/poison.h"
 #include "engine/runtime/sending.h"
 #include "engine/runtime/weight.h"
@@ -31,15 +32,6 @@ constexpr std::size_t kCommitDeliveries = 4'000;
 constexpr std::uint64_t kCommitSteps = 4'000'000;
 /// Deliveries that the results of one round settle: a batch is settled with all its members.
 constexpr std::size_t kSettledAtOnce = 1'000;
-
-EventAnswer refused(const Error& error) {
-  const bool ours = error.kind == ErrorKind::Unavailable || error.kind == ErrorKind::Io ||
-                    error.kind == ErrorKind::Internal;
-  return {.kind = ours ? EventAnswer::Kind::Unavailable : EventAnswer::Kind::Rejected,
-          .code = error.code,
-          .message = error.message,
-          .incident = error.incident};
-}
 
 /// Whether a batch that failed so is to be taken once more, piece by piece.
 bool is_of_one_piece(const Error& error) {
@@ -85,9 +77,18 @@ std::optional<Input> next_of(const TimerInput& timer) {
 
 void answer_all(std::span<const Work> work, const Error& error) {
   for (const Work& item : work)
-    if (item.answer != nullptr) *item.answer = {.event = refused(error)};
+    if (item.answer != nullptr) *item.answer = {.event = answer_of(error)};
 }
 }  // namespace
+
+EventAnswer answer_of(const Error& error) {
+  const bool ours = error.kind == ErrorKind::Unavailable || error.kind == ErrorKind::Io ||
+                    error.kind == ErrorKind::Internal;
+  return {.kind = ours ? EventAnswer::Kind::Unavailable : EventAnswer::Kind::Rejected,
+          .code = error.code,
+          .message = error.message,
+          .incident = error.incident};
+}
 
 Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<Store> store, const NodeKinds& kinds,
                                              DeliverySink& sink, const Clock& clock,
@@ -105,6 +106,14 @@ Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<Store> store, const
                                             *snapshot, std::move(texts), std::move(*vault))};
   engine->dispatcher_.restore(*endpoints);
   if (Status done = engine->finish_rekey(); !done) return tl::make_unexpected(done.error());
+  for (std::string& row : unreadable_rows(snapshot->admin))
+    engine->log({"store.unreadable_row",
+                 {{"table", "admin"},
+                  {"row", std::move(row)},
+                  {"hint",
+                   "the database is damaged there; the rest goes on without this row, and a node "
+                   "whose pause cannot be read is paused. Set it anew, or restore a backup"}},
+                 LogLevel::Error});
   engine->restore_switches(*snapshot);
   engine->restore_passes();
   if (Status done = engine->meet_suspects(); !done) return tl::make_unexpected(done.error());
@@ -515,7 +524,7 @@ Status Engine::leave_out(std::span<const Work> work, std::span<const AttemptResu
 /// An input that threw is as if it had never come. A timer would come again at once, so it goes:
 /// its run is parked for people to resume, its trigger waits for the next time.
 Status Engine::give_up(const Work& work, const Error& error) {
-  if (work.answer != nullptr) *work.answer = {.event = refused(error)};
+  if (work.answer != nullptr) *work.answer = {.event = answer_of(error)};
   const auto* timer = std::get_if<TimerInput>(work.input);
   if (timer == nullptr) return {};
   if (error.code == kUnreadableRow) {  // It stays: the contact may be readable again.

@@ -103,6 +103,9 @@ Error stopped_by(const Error& error);
 /// Answers what never came to be durable. Leaves alone what was moved from: another answers it.
 void refuse(std::span<Job> jobs, const Error& error);
 
+/// What an input that was not taken is told.
+EventAnswer answer_of(const Error& error);
+
 struct EngineFigures {
   std::uint64_t events_accepted = 0, events_duplicate = 0, events_rejected = 0;
   std::uint64_t contacts_full = 0;  ///< Events, changes and rows refused since they do not fit.

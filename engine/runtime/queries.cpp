@@ -40,8 +40,14 @@ namespace {
 Result<ContactKey> find_contact(StoreReader& reader, const ContactName& who) {
   const auto match = reader.identify({.id = who.id, .email = who.email});
   if (!match) return tl::make_unexpected(match.error());
-  if (!who.id.empty() && match->by_id) return *match->by_id;
-  if (who.id.empty() && !match->by_email.empty()) return match->by_email.front().contact;
+  std::optional<ContactKey> found = match->by_id;
+  if (who.id.empty() && !match->by_email.empty()) found = match->by_email.front().contact;
+  if (found) {
+    const auto contact = reader.contact(*found);
+    if (!contact) return tl::make_unexpected(contact.error());
+    if (*contact && goes_by((*contact)->first, who.id, who.email)) return *found;
+    return tl::make_unexpected(damaged_name_error());
+  }
   return fail(
       ErrorKind::NotFound, "unknown_contact",
       fmt::format("there is no contact {}", who.id.empty() ? "with the address " + who.email

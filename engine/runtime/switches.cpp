@@ -48,14 +48,17 @@ void Engine::restore_switches(const Snapshot& snapshot) {
 }
 
 void Engine::follow_switch(const AdminRecord& record) {
-  if (record.kind != AdminKind::Switch) return;
+  if (record.kind != AdminKind::Switch || record.removed) return;
   const std::size_t slash = record.name.find('/');
   const ScenarioRecord* scenario = book_.find(record.name.substr(0, slash));
-  const auto node = parse_switch(record.content);
-  if (scenario == nullptr || slash == std::string::npos || !node) return;
+  // One that cannot be read: somebody may have paused the node, so nothing is sent until a person
+  // resumes it.
+  const NodeSwitch node =
+      parse_switch(record.content).value_or(NodeSwitch{.paused = true, .since = clock_.now()});
+  if (scenario == nullptr || slash == std::string::npos) return;
   const auto names = book_.names(scenario->key);
   if (const NodeNames::Named* named = names->find(std::string_view{record.name}.substr(slash + 1)))
-    follow_switch({scenario->key, named->number}, *node);
+    follow_switch({scenario->key, named->number}, node);
 }
 
 /// The switches of nodes that are new in a version: what the author gave them to begin with.

@@ -58,6 +58,13 @@ std::optional<ContactKey> Newest::holder_of_id(const std::string& id) {
   return holder;
 }
 
+bool Newest::holds_email(ContactKey contact, const std::string& email) {
+  if (const Overlay::EmailRow* changed = overlay_.emails.find(email))
+    if (const auto holder = changed->holders.find(contact); holder != changed->holders.end())
+      return holder->second;
+  return tables_.holds_email(contact, email);
+}
+
 IdentityMatch Newest::identify(const IdentityQuery& query) {
   IdentityMatch match;
   if (!query.id.empty()) match.by_id = holder_of_id(query.id);

@@ -18,6 +18,8 @@ class Newest {
   Newest(const Overlay& overlay, Tables& tables, UnreadableRows& unreadable)
       : overlay_{overlay}, tables_{tables}, unreadable_{unreadable} {}
 
+  /// Whether the row by which the contact is found by this address is there.
+  bool holds_email(ContactKey contact, const std::string& email);
   IdentityMatch identify(const IdentityQuery& query);
   // These two throw where a row of the contact cannot be read.
   std::optional<Contact> contact(ContactKey key, Engagement& engagement);

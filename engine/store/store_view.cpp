@@ -122,6 +122,7 @@ class View final : public StoreView {
 
  private:
   void count_contacts(Recount& count);
+  void check_names(const Contact& contact);
   void count_ledger(Recount& count);
   void count_runs(Recount& count);
   void count_deliveries(Recount& count, Instant now);
@@ -154,9 +155,17 @@ class View final : public StoreView {
   Overlay overlay_;
   std::deque<JournalRow> journal_;
   Newest newest_;
-  Query contact_exists_{*database_, "SELECT 1 FROM contacts WHERE key = ? AND body IS NOT NULL"};
   std::set<std::pair<ScenarioKey, Version>> versions_;
 };
+
+/// A contact must be found by what it is called.
+void View::check_names(const Contact& contact) {
+  if (contact.id && newest_.identify({.id = contact.id->text}).by_id != contact.key)
+    report("contact_ids", "contact", contact.key.value);
+  const std::string email = contact.email();
+  if (!email.empty() && !newest_.holds_email(contact.key, email))
+    report("contact_emails", "contact", contact.key.value);
+}
 
 void View::count_contacts(Recount& count) {
   Query all{*database_, "SELECT key, body, engagement FROM contacts WHERE body IS NOT NULL"};
@@ -165,7 +174,7 @@ void View::count_contacts(Recount& count) {
     if (overlay_.contacts.find(key) != nullptr || rows.bytes(1).empty()) continue;
     ++count.contacts;
     const auto read = [&] {
-      (void)intact(decode_contact(key, rows.bytes(1)));
+      check_names(intact(decode_contact(key, rows.bytes(1))));
       if (!rows.bytes(2).empty()) (void)intact(decode_engagement(rows.bytes(2)));
     };
     read_row(read, [&] { report("contacts", "contact", key.value); });
@@ -175,7 +184,7 @@ void View::count_contacts(Recount& count) {
     ++count.contacts;
     const ContactKey contact = key;
     const std::string_view body = entry.row.body;
-    read_row([&] { (void)intact(decode_contact(contact, body)); },
+    read_row([&] { check_names(intact(decode_contact(contact, body))); },
              [&] { report("contacts", "contact", contact.value); });
   }
 }
@@ -311,19 +320,32 @@ void View::count_deliveries(Recount& count, Instant now) {
   for (auto rows = attempts(); rows.next();) (void)tables_.attempts({rows.number(0)});
 }
 
-/// Rows by which something is found: what they name must be there.
+/// Rows by which something is found: what they name must be there, and be called so.
 void View::count_names() {
-  const auto known = [&](std::uint64_t contact) {
-    if (const auto* row = overlay_.contacts.find({contact})) return !row->body.empty();
-    return contact_exists_(contact).next();
+  // A contact that cannot be read is reported where contacts are.
+  const auto misleads = [&](ContactKey key, std::string_view id, std::string_view email) {
+    bool wrong = true;
+    read_row(
+        [&] {
+          const auto* row = overlay_.contacts.find(key);
+          const auto contact = row != nullptr && !row->body.empty()
+                                   ? std::optional{intact(decode_contact(key, row->body))}
+                               : row != nullptr ? std::nullopt
+                                                : tables_.contact(key, nullptr);
+          wrong = !contact || !goes_by(*contact, id, email);
+        },
+        [&] { wrong = false; });
+    return wrong;
   };
   Query ids{*database_, "SELECT id, contact FROM contact_ids"};
   for (auto rows = ids(); rows.next();)
-    if (overlay_.ids.find(std::string{rows.bytes(0)}) == nullptr && !known(rows.number(1)))
+    if (overlay_.ids.find(std::string{rows.bytes(0)}) == nullptr &&
+        misleads({rows.number(1)}, rows.bytes(0), {}))
       report("contact_ids", "contact", rows.number(1));
   Query emails{*database_, "SELECT email, contact FROM contact_emails"};
   for (auto rows = emails(); rows.next();)
-    if (overlay_.emails.find(std::string{rows.bytes(0)}) == nullptr && !known(rows.number(1)))
+    if (overlay_.emails.find(std::string{rows.bytes(0)}) == nullptr &&
+        misleads({rows.number(1)}, {}, rows.bytes(0)))
       report("contact_emails", "contact", rows.number(1));
   if (schema_ < 2) return;
   Query activity{*database_, "SELECT id, body FROM activity"};

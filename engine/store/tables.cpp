@@ -32,6 +32,7 @@ SharedTables::SharedTables(SQLite::Database& database, UnreadableRows& unreadabl
       id_{database, "SELECT contact FROM contact_ids WHERE id = ?"},
       email_{database,
              "SELECT contact FROM contact_emails WHERE email = ? ORDER BY contact LIMIT ?"},
+      holds_email_{database, "SELECT 1 FROM contact_emails WHERE email = ? AND contact = ?"},
       contact_{database, "SELECT body, engagement FROM contacts WHERE key = ?"},
       live_{database, "SELECT run, body FROM runs_live WHERE contact = ? ORDER BY run"},
       delivery_{database,
@@ -52,6 +53,10 @@ std::vector<ContactKey> SharedTables::holders_of_email(const std::string& email,
   auto rows = email_(email, limit);
   while (rows.next()) holders.push_back({rows.number(0)});
   return holders;
+}
+
+bool SharedTables::holds_email(ContactKey contact, const std::string& email) {
+  return holds_email_(email, contact).next();
 }
 
 bool SharedTables::has_id(ContactKey contact) {
@@ -344,13 +349,24 @@ std::optional<std::uint64_t> Tables::meta(const std::string& name) {
 Epochs Tables::epochs() {
   const std::string newest_name = "epoch", past_name = "past_epochs";
   std::string newest;
-  if (auto rows = meta_(newest_name); rows.next()) newest = rows.bytes(0);
+  // Epochs go out in headers.
+  const auto mend = [&](std::string& epoch, const std::string& name) {
+    std::string kept = readable_epoch(epoch);
+    if (kept == epoch) return;
+    unreadable_.add({"meta", name});
+    epoch = std::move(kept);
+  };
+  if (auto rows = meta_(newest_name); rows.next()) {
+    newest = rows.bytes(0);
+    mend(newest, newest_name);
+  }
   std::vector<Epochs::Past> past;
   if (auto rows = meta_(past_name); rows.next())
     read_row([&] { past = intact(decode_past_epochs(rows.bytes(0))); },
              [&] {
                unreadable_.add({"meta", past_name});
              });
+  for (Epochs::Past& one : past) mend(one.epoch, past_name);
   return Epochs{std::move(newest), std::move(past)};
 }
 

@@ -27,6 +27,7 @@ class SharedTables {
   /// Oldest first.
   std::vector<ContactKey> holders_of_email(const std::string& email, std::size_t limit);
   bool has_id(ContactKey contact);
+  bool holds_email(ContactKey contact, const std::string& email);
   // These two throw where a row of the contact cannot be read, so that nothing of it is taken for
   // whole.
   std::optional<Contact> contact(ContactKey key, Engagement* engagement);
@@ -41,7 +42,7 @@ class SharedTables {
   UnreadableRows& unreadable_;
 
  private:
-  Query id_, email_, contact_, live_, delivery_, request_, attempts_;
+  Query id_, email_, holds_email_, contact_, live_, delivery_, request_, attempts_;
 };
 
 /// Further reads of the one that writes.

@@ -50,6 +50,7 @@ nodes:
   pause: { kind: wait, for: 1d, next: end }
 )"});
   rows.contacts.push_back({.key = {1}, .id = ExternalId{.text = "c1"}});
+  rows.identities.push_back({.kind = IdentityChange::Kind::Id, .value = "c1", .contact = {1}});
   Run run{.key = kRun, .scenario = {1}, .version = 1, .contact = {1}, .started = kNow};
   run.wake_at = kTimer.at;
   run.path = {{.node = {1}, .at = kNow, .port = "next"},
@@ -216,6 +217,44 @@ TEST_CASE("a run that waits for a lost timer is a fault, a timer without a run a
       {.last_seq = 3, .timers_set = {kTimer, {kNow, {1}, {TimerKind::Wait, numbered(9, 9)}}}});
   CHECK(complaints(folder.examine(), Grade::Fault).empty());
   has(only(folder.examine(), Grade::Warning), "idle_timers: 1 timer stands");
+}
+
+TEST_CASE("an id that leads to somebody else is a fault", "[doctor]") {
+  const Folder folder;
+  Commit second{.at = kNow, .last_seq = 2, .last_contact = {2}};
+  second.contacts.push_back({.key = {2}, .id = ExternalId{.text = "c2"}});
+  second.contacts.back().set(Field::Email, Value{"c2@example.com"});
+  second.identities = {
+      {.kind = IdentityChange::Kind::Id, .value = "c2", .contact = {2}},
+      {.kind = IdentityChange::Kind::Email, .value = "c2@example.com", .contact = {2}}};
+  folder.commit(second);
+  REQUIRE(folder.open()->fold());
+  CHECK(complaints(folder.examine(), Grade::Fault).empty());
+  folder.exec("UPDATE contact_ids SET contact = 1 WHERE id = 'c2'");
+  has(only(folder.examine()),
+      "rows: 2 rows cannot be read: contact_ids: contact 2; "
+      "contact_ids: contact 1");
+  folder.exec("UPDATE contact_ids SET contact = 2 WHERE id = 'c2'");
+  folder.exec("UPDATE contact_emails SET contact = 1");
+  has(only(folder.examine()),
+      "rows: 2 rows cannot be read: contact_emails: contact 2; "
+      "contact_emails: contact 1");
+  folder.exec("DELETE FROM contact_emails");
+  has(only(folder.examine()), "rows: 1 row cannot be read: contact_emails: contact 2");
+}
+
+TEST_CASE("settings and an epoch that cannot be read are a fault", "[doctor]") {
+  const Folder folder;
+  folder.commit({.last_seq = 2,
+                 .admin = {{.kind = AdminKind::Field, .name = "colour", .content = "{"},
+                           {.kind = AdminKind::Switch, .name = "welcome/tell", .content = "pa"},
+                           {.kind = AdminKind::Pass, .name = "migrate/welcome", .content = ""}}});
+  has(only(folder.examine()),
+      "rows: 3 rows cannot be read: admin: field \"colour\"; admin: pause of the node "
+      "\"welcome/tell\"; admin: progress of \"migrate/welcome\"");
+  folder.exec("DELETE FROM admin");
+  folder.exec("UPDATE meta SET value = 'AB' || char(10) WHERE name = 'epoch'");
+  has(only(folder.examine()), "rows: 1 row cannot be read: meta: epoch");
 }
 
 TEST_CASE("a version that is not stored any more is a fault", "[doctor]") {

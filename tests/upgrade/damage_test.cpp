@@ -175,6 +175,67 @@ TEST_CASE("events of a contact that cannot be read are kept for later", "[upgrad
   CHECK(world.post(kEvent) == "duplicate");
 }
 
+TEST_CASE("an id or an address that leads to somebody else changes nobody", "[upgrade][damage]") {
+  const TemporaryFolder temporary;
+  const fs::path folder = temporary.path() / "data";
+  {
+    World world{folder, left_at()};
+    world.put("jan", R"({"email": "jan@example.com"})");
+    world.put("eva", R"({"email": "eva@example.com", "note": "hers"})");
+  }
+  REQUIRE((*open_sqlite_store({.folder = folder}))->fold());
+  exec(folder,
+       "CREATE TABLE eva AS SELECT contact FROM contact_ids WHERE id = 'eva';"
+       "UPDATE contact_ids SET contact = (SELECT contact FROM eva) WHERE id = 'jan';"
+       "UPDATE contact_emails SET contact = (SELECT contact FROM eva)"
+       " WHERE email = 'jan@example.com'; DROP TABLE eva");
+  World world{folder, left_at()};
+  const auto name = [](const char* id, const char* email) { return ContactName{id, email}; };
+  CHECK(world.post(R"({"type": "subscription", "id": "1", "source": "shop",
+                       "contact": {"id": "jan", "note": "his"}})") == "unavailable");
+  CHECK(world.post(R"({"type": "subscription", "id": "2", "source": "shop",
+                       "contact": {"email": "jan@example.com", "note": "his"}})") == "unavailable");
+  for (const ContactName& who : {name("jan", ""), name("", "jan@example.com")}) {
+    REQUIRE_FALSE(world.engine().find_contact(who));
+    CHECK(world.engine().find_contact(who).error().code == "unreadable_row");
+    CHECK(world.reader()->identify({.id = who.id, .email = who.email}));
+  }
+  std::vector<WorkAnswer> rehearsed;
+  world.engine().rehearse({PatchInput{.who = {.id = ExternalId{.text = "jan"}}},
+                           PatchInput{.who = {.id = ExternalId{.text = "new"}}}},
+                          [&](Result<std::vector<WorkAnswer>> answers) {
+                            REQUIRE(answers);
+                            rehearsed = std::move(*answers);
+                          });
+  world.work();
+  world.work();
+  REQUIRE(rehearsed.size() == 2);
+  CHECK(rehearsed[0].event.code == "unreadable_row");
+  CHECK(rehearsed[1].created);
+  const auto eva = world.engine().contact(name("eva", ""));
+  REQUIRE(eva);
+  CHECK(*eva->contact.get(Field::Note) == Value{"hers"});
+}
+
+TEST_CASE("a node whose pause cannot be read is paused", "[upgrade][damage]") {
+  const TemporaryFolder temporary;
+  const fs::path folder = temporary.path() / "data";
+  make_data_folder(kTexts, folder);
+  { World world{folder, left_at()}; }
+  REQUIRE((*open_sqlite_store({.folder = folder}))->fold());
+  {
+    SQLite::Database database{(folder / "onward.db").string(), SQLite::OPEN_READWRITE};
+    REQUIRE(database.exec("UPDATE admin SET content = x'7265' WHERE kind = 3") > 0);
+  }
+  World world{folder, left_at()};
+  std::size_t paused = 0;
+  for (const ScenarioRecord* record : world.engine().book().records())
+    if (!record->deleted)
+      for (const auto& node : world.engine().stats(record->id, 0)->live.nodes)
+        paused += node.paused ? 1 : 0;
+  CHECK(paused > 0);
+}
+
 TEST_CASE("a contact of which a row is damaged is not forgotten by halves", "[upgrade][damage]") {
   const TemporaryFolder temporary;
   const fs::path whole = temporary.path() / "whole";
@@ -185,6 +246,9 @@ TEST_CASE("a contact of which a row is damaged is not forgotten by halves", "[up
   const std::vector<std::string> damages{
       "UPDATE contact_ids SET contact = 77777 WHERE id = 'jan'",
       "UPDATE contact_emails SET contact = 77777 WHERE contact = " + key,
+      "UPDATE contact_ids SET contact = (SELECT max(key) FROM contacts) WHERE id = 'jan'",
+      "UPDATE contact_emails SET contact = (SELECT max(key) FROM contacts) WHERE contact = " + key,
+      "UPDATE contacts SET body = x'' WHERE key = " + key,
       "UPDATE runs SET body = x'ff' WHERE contact = " + key,
       "UPDATE runs_live SET body = x'ff' WHERE contact = " + key,
       "UPDATE contacts SET body = x'ff' WHERE key = " + key};

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "engine/authoring/load.h"
+#include "engine/runtime/admin_rows.h"
 #include "engine/runtime/secret_book.h"
 #include "engine/runtime/sending.h"
 #include "engine/secrets/vault.h"
@@ -49,13 +50,17 @@ class StoreExamination {
       fault("rows", rows.error().message, kRestore);
       return std::move(found_);
     }
-    if (rows->unreadable_count > 0) {
-      std::vector<std::string> shown = rows->unreadable;
+    std::vector<std::string> shown = rows->unreadable;
+    std::uint64_t unreadable = rows->unreadable_count;
+    for (const std::string& row : unreadable_rows(snapshot->admin)) {
+      shown.push_back("admin: " + row);
+      ++unreadable;
+    }
+    if (unreadable > 0) {
       if (shown.size() > kRowsShown) shown.resize(kRowsShown);
       fault("rows",
-            fmt::format("{}: {}{}",
-                        plural(rows->unreadable_count, "row cannot be read", "rows cannot be read"),
-                        fmt::join(shown, "; "), rows->unreadable_count > shown.size() ? "; …" : ""),
+            fmt::format("{}: {}{}", plural(unreadable, "row cannot be read", "rows cannot be read"),
+                        fmt::join(shown, "; "), unreadable > shown.size() ? "; …" : ""),
             "A server goes on without them: inputs of a contact with such a row are refused as "
             "unreadable_row, such a request is not sent. Keep this folder, and restore the newest "
             "backup into another one.");
