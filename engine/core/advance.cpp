@@ -91,7 +91,7 @@ void Cascade::take(const CommandInput& input) {
       [&](const auto& command) {
         using T = std::decay_t<decltype(command)>;
         if constexpr (std::is_same_v<T, Forget>) {
-          for (Run& run : state_.live) end(run, RunState::Exited, "forgotten");
+          for (Run& run : state_.live) end(run, RunState::Exited, kForgotten);
           remember_identity();
           state_.contact = Contact{.key = state_.contact.key};
           state_.engagement = {};
@@ -124,11 +124,10 @@ void Cascade::take(const CommandInput& input) {
 /// Ended runs leave the state.
 Changes Cascade::finish() {
   std::shared_ptr<const Event> kept;
+  if (!marked_.empty()) looks_ += state_.live.size();
   for (Run& run : state_.live) {
-    const auto changed = std::ranges::find(changes_.live, run.key);
-    if (changed == changes_.live.end()) continue;
+    if (!marked_.contains(run.key)) continue;
     if (!run.live()) {
-      changes_.live.erase(changed);
       changes_.ended.push_back(std::move(run));
       continue;
     }
@@ -136,9 +135,11 @@ Changes Cascade::finish() {
     if (kept == nullptr) kept = std::make_shared<const Event>(*borrowed_);
     run.event = kept;
   }
+  for (const Run& run : changes_.ended) marked_.erase(run.key);
+  std::erase_if(changes_.live, [&](RunKey key) { return !marked_.contains(key); });
   if (!changes_.ended.empty())
     std::erase_if(state_.live, [](const Run& run) { return !run.live(); });
-  changes_.steps = work_.spent();
+  changes_.steps = work_.spent() + looks_ * kLookSteps;
   return std::move(changes_);
 }
 
@@ -244,8 +245,12 @@ void Cascade::happen(const std::shared_ptr<const Event>& event, bool quiet) {
   const ChangedNames names = std::exchange(for_rules_, {});
   entered_.clear();
   // A run that this event starts must not be ended or woken by it: those under way come first.
-  bind_runs(event.get(), names);
-  wake_runs(event.get(), names);
+  const bool concerns_runs =
+      !names.empty() || (event != nullptr && !state_.live.empty() && runs_listen_to(event->type));
+  if (concerns_runs && look_at_runs()) {
+    bind_runs(event.get(), names);
+    wake_runs(event.get(), names);
+  }
   zone_before_.reset();
   if (event != nullptr)
     for (const CatalogTrigger& trigger : catalog_.triggers(event->type))
@@ -255,9 +260,38 @@ void Cascade::happen(const std::shared_ptr<const Event>& event, bool quiet) {
   cross_edges(quiet);
 }
 
+bool Cascade::look_at_runs() {
+  if (looks_ >= kInputLooksMax) {
+    if (!state_.live.empty() &&
+        std::ranges::find(changes_.warnings, kTooMuchWork) == changes_.warnings.end())
+      changes_.warnings.emplace_back(kTooMuchWork);
+    return false;
+  }
+  looks_ += state_.live.size();
+  return true;
+}
+
+bool Cascade::runs_listen_to(const std::string& type) {
+  if (const auto known = listens_to_.find(type); known != listens_to_.end()) return known->second;
+  if (!look_at_runs()) return false;
+  const auto listens = [&](const Run& run) {
+    if (!run.live()) return false;
+    const Place place = place_of(run);
+    if (place.scenario == nullptr) return false;
+    const auto bound = [&](const std::vector<ExitRule>& rules) {
+      return std::ranges::any_of(rules,
+                                 [&](const ExitRule& rule) { return listed(rule.events, type); });
+    };
+    if (bound(place.scenario->goal) || bound(place.scenario->exit)) return true;
+    const auto* listen =
+        place.node == nullptr ? nullptr : std::get_if<EventListen>(&place.node->node->listens());
+    return listen != nullptr && listed(listen->events, type);
+  };
+  return listens_to_[type] = std::ranges::any_of(state_.live, listens);
+}
+
 /// Goals and exit rules of live runs.
 void Cascade::bind_runs(const Event* event, const ChangedNames& names) {
-  if (event == nullptr && names.empty()) return;
   // By position: ended runs stay until `finish`.
   for (std::size_t i = 0; i < state_.live.size(); ++i) {
     Run& run = state_.live[i];
@@ -459,8 +493,8 @@ Cascade::Tally Cascade::counters(const Run& run, NodeNumber node) {
 }
 
 void Cascade::mark(const Run& run) {
-  if (std::ranges::find(changes_.live, run.key) == changes_.live.end())
-    changes_.live.push_back(run.key);
+  if (marked_.insert(run.key).second) changes_.live.push_back(run.key);
+  listens_to_.clear();
 }
 
 Run* Cascade::live_run(RunKey key) {

@@ -127,7 +127,7 @@ struct Changes {
   struct Identity {
     std::string id, email;
   };
-  std::uint64_t steps = 0;  ///< That conditions took, see work_budget.h.
+  std::uint64_t steps = 0;  ///< That conditions and looks at runs took, see work_budget.h.
   bool contact_changed = false;
   bool engagement_changed = false;
   std::optional<Identity> identity_before;  ///< Where it may have changed.
@@ -144,6 +144,9 @@ struct Changes {
 /// The contact's rows of (scenario, key), live and test, where they do not stand in the state yet:
 /// nobody could foresee that they are needed.
 using LedgerSource = std::function<std::vector<LedgerRow>(ScenarioKey, const EntryKey&)>;
+
+/// Why runs end, and requests are cancelled, of a contact that is forgotten.
+inline constexpr std::string_view kForgotten = "forgotten";
 
 /// Limits on one input's cascade. Beyond them a run under way is parked with reason "cascade", and
 /// entries are refused and counted by that name.

@@ -228,10 +228,15 @@ void Cascade::enter(const CatalogTrigger& trigger, const std::shared_ptr<const E
   const auto is_of_key = [&](const Run& run) {
     return current.reentry.key_path.empty() || run.entry_key == key;
   };
-  std::uint32_t live = 0;
-  for (const Run& run : state_.live)
-    live += run.live() && run.scenario == scenario.key && run.test == test &&
-            (is_of_key(run) || current.reentry.mode == ReentryMode::Parallel);
+  std::uint32_t live = 0, of_scenario = 0, of_contact = 0;
+  for (const Run& run : state_.live) {
+    if (!run.live() || run.test != test) continue;
+    ++of_contact;
+    if (run.scenario != scenario.key) continue;
+    ++of_scenario;
+    live += is_of_key(run) || current.reentry.mode == ReentryMode::Parallel;
+  }
+  looks_ += state_.live.size();
   if (!test) {
     const LedgerRow* row = find_row(scenario.key, key, test);
     const Entry entry = row == nullptr ? decide_entry(current.reentry, 0, Instant{}, live, now_.at)
@@ -239,6 +244,8 @@ void Cascade::enter(const CatalogTrigger& trigger, const std::shared_ptr<const E
                                                       row->last_entry, live, now_.at);
     if (const std::string_view reason = refusal_of(entry); !reason.empty())
       return refuse_contact(reason);
+    if (entry == Entry::Enter && (of_scenario >= kScenarioRuns || of_contact >= kContactRuns))
+      return refuse_contact(refusal_of(Entry::TooMany));
     if (entry == Entry::EnterAndEndLive)
       for (Run& run : state_.live)
         if (run.live() && run.scenario == scenario.key && is_of_key(run) && !run.test)

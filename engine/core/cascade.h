@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "engine/core/advance.h"
@@ -18,10 +20,14 @@ inline constexpr std::string_view kCascadeReason = "cascade";
 class ChangedNames {
  public:
   void add(std::string_view name) {
-    if (!holds(name)) names_.emplace_back(name);
+    if (holds(name)) return;
+    names_.emplace_back(name);
+    if (names_.size() == kFew) known_.insert(names_.begin(), names_.end());
+    if (names_.size() > kFew) known_.emplace(name);
   }
   bool empty() const { return names_.empty(); }
   bool holds(std::string_view name) const {
+    if (names_.size() >= kFew) return known_.contains(std::string{name});
     return std::ranges::find(names_, name) != names_.end();
   }
   bool meets(const ReadSet& reads) const {
@@ -34,7 +40,9 @@ class ChangedNames {
   auto end() const { return names_.end(); }
 
  private:
-  std::vector<std::string> names_;  // few
+  static constexpr std::size_t kFew = 16;
+  std::vector<std::string> names_;         // in the order of their changes
+  std::unordered_set<std::string> known_;  // the same, from `kFew` on
 };
 
 inline std::optional<Instant> earlier(const std::optional<Instant>& a,
@@ -118,6 +126,10 @@ class Cascade {
   void work_off_caused();
   /// An event, or with null only a change of the contact, reaches runs and triggers.
   void happen(const std::shared_ptr<const Event>& event, bool quiet = false);
+  /// Counts looks at all live runs. False: this input may make no more.
+  bool look_at_runs();
+  /// Whether a live run may react to an event of the type: waits for it, or has a rule about it.
+  bool runs_listen_to(const std::string& type);
   void bind_runs(const Event* event, const ChangedNames& names);
   void wake_runs(const Event* event, const ChangedNames& names);
   void cross_edges(bool quiet);
@@ -200,10 +212,14 @@ class Cascade {
   ChangedNames for_edges_;                       ///< and those that triggers have not.
   std::vector<const CatalogScenario*> entered_;  ///< By what happens now; each once.
   Changes changes_;
+  std::unordered_set<RunKey> marked_;  ///< Those of `changes_.live`.
   std::vector<Caused> caused_;  ///< First in, first out; those before `worked_off_` are done.
   std::size_t worked_off_ = 0;
   int depth_ = 0;
   int visits_ = 0;
+  std::uint64_t looks_ = 0;  ///< At live runs.
+  /// What live runs listen to, by type; empty when a run has come to another node since.
+  std::unordered_map<std::string, bool> listens_to_;
   ConditionWork work_;                ///< What the conditions of this input may still take,
   WorkBudget room_{kInputRenderMax};  ///< and what it may still render.
   std::uint32_t runs_ = 0;

@@ -58,6 +58,10 @@ struct Reentry {
 
 /// Live runs that one contact may have in one scenario under `parallel`.
 inline constexpr std::uint32_t kParallelRuns = 100;
+/// Live runs that one contact may have in one scenario, over all keys and whatever the mode,
+inline constexpr std::uint32_t kScenarioRuns = 1'000;
+/// and in all scenarios.
+inline constexpr std::uint32_t kContactRuns = 2'000;
 
 /// The key of an entry whose scenario has a `key`: "=" and the value's text, so that an entry
 /// without the value ("=") is another row than the scenario's own ("").

@@ -13,6 +13,11 @@ namespace onward {
 inline constexpr std::uint64_t kInputStepsMax = 10'000'000;
 /// Of those, the steps of one scenario: half, so that no scenario takes all from the others.
 inline constexpr std::uint64_t kScenarioStepsMax = kInputStepsMax / 2;
+/// Steps that a look at a live run counts as: what it waits for and what may end it.
+inline constexpr std::uint64_t kLookSteps = 10;
+/// Looks at live runs by one input: at most some 50 ms. Beyond them the events that the input
+/// causes reach no run.
+inline constexpr std::uint64_t kInputLooksMax = 1'000'000;
 /// Bytes that one input may render for requests and for changes of its contact.
 inline constexpr std::uint64_t kInputRenderMax = std::uint64_t{16} << 20;
 

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "engine/core/work_budget.h"
 #include "tests/support/one_contact.h"
 
 using namespace onward;
@@ -55,6 +56,63 @@ OneContact two_runs() {
   return one;
 }
 }  // namespace
+
+TEST_CASE("a change that causes many events looks at runs that cannot react only once",
+          "[core][advance]") {
+  OneContact one{kTwo};
+  OneContact other{R"(scenario: two_ways
+reentry: parallel
+nodes:
+  t: { kind: trigger, event: start_it, next: w }
+  w: { kind: wait, for: 30d, next: end })"};
+  for (std::uint32_t i = 0; i < kParallelRuns; ++i) {
+    one.event("start_it", ValueMap{{"which", "one"}});
+    other.event("start_it");
+  }
+  REQUIRE(one.state.live.size() == kParallelRuns);
+  REQUIRE(other.state.live.size() == kParallelRuns);
+  std::vector<std::string> groups;
+  for (int i = 0; i < 900; ++i) groups.push_back("g" + std::to_string(i));
+  CHECK(one.join(groups).steps <= 5 * kParallelRuns * kLookSteps);
+  CHECK(other.join(groups).steps <= 5 * kParallelRuns * kLookSteps);
+}
+
+TEST_CASE("runs that listen to what one input causes are looked at a bounded number of times",
+          "[core][advance]") {
+  OneContact one{R"(scenario: listeners
+reentry: { mode: never, key: event.n }
+nodes:
+  t: { kind: trigger, event: start_it, next: w }
+  w: { kind: wait_until, event: group_joined, where: { event.group: nobody }, next: end })"};
+  for (std::uint32_t i = 0; i <= kScenarioRuns; ++i)
+    one.event("start_it", ValueMap{{"n", std::int64_t{i}}});
+  CHECK(one.state.live.size() == kScenarioRuns);
+  using Named = std::vector<std::pair<std::string, std::int64_t>>;
+  CHECK(one.counters.at({.scenario = {1}, .version = 1}).named == Named{{"too_many", 1}});
+  std::vector<std::string> groups;
+  for (int i = 0; i < 1'000; ++i) groups.push_back("g" + std::to_string(i));
+  const Changes changes = one.join(groups);
+  CHECK(changes.steps <= kInputStepsMax + (kInputLooksMax + 3 * kScenarioRuns) * kLookSteps);
+  CHECK(changes.warnings == std::vector<std::string>{"too_much_work"});
+  CHECK(one.state.live.size() == kScenarioRuns);
+}
+
+TEST_CASE("a contact has a bounded number of live runs, whatever its scenarios",
+          "[core][advance]") {
+  OneContact one;
+  for (int scenario = 0; scenario < 3; ++scenario)
+    one.apply("scenario: s" + std::to_string(scenario) + R"(
+reentry: { mode: restart, key: event.n }
+nodes:
+  t: { kind: trigger, event: start_it, next: w }
+  w: { kind: wait, for: 30d, next: end })");
+  for (int i = 0; i < 700; ++i) one.event("start_it", ValueMap{{"n", std::int64_t{i}}});
+  CHECK(one.state.live.size() == kContactRuns);
+  one.event("start_it", ValueMap{{"n", 1}});  // These end and begin again.
+  CHECK(one.state.live.size() == kContactRuns);
+  CHECK(one.ended.size() == 3);
+  CHECK(one.broken().empty());
+}
 
 TEST_CASE("a run that another run's move has woken moves from where it is then",
           "[core][advance][migration]") {
