@@ -19,8 +19,6 @@ inline constexpr std::size_t kEventBytesMax = 256'000;  ///< Of one event.
 /// Why one event of a post is refused, its contact aside; a lone one is answered so itself.
 inline constexpr std::string_view kEventCodes =
     "no_events no_type bad_type bad_instant at_in_future no_contact event_too_large too_old";
-/// How far ahead of our clock an event's `at` may be.
-inline constexpr Duration kAheadMax = std::chrono::minutes{5};
 
 /// Reads `{"id"?, "source"?, "type", "at"?, "contact": {…}, "data": {…}}`. Unknown members and
 /// wrong types are refused by name. Whether the event is too old is the engine's to say.

@@ -33,7 +33,7 @@ void post_events(Runtime& runtime, const Clock& clock, DoorFigures& door, const 
   if (!form) return call.reply(problem(415, form.error().code, form.error().message));
   const auto history = history_mode(call);
   if (!history) return call.reply(problem_of(history.error()));
-  take_post(runtime, door, call, parse_events(call.request.body, *form, clock.now(), *history));
+  take_post(runtime, door, call, parse_events(call.request.body, *form, latest(clock), *history));
 }
 }  // namespace
 

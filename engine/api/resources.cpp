@@ -24,7 +24,8 @@ std::vector<Route> all_routes(Runtime& runtime, const Clock& clock, const Intake
         field_routes(runtime), scenario_routes(runtime), scenario_life_routes(runtime),
         delivery_routes(runtime), run_routes(runtime), log_routes(runtime), placeholder_routes(),
         health_routes(runtime), metrics_routes(runtime, clock, door, std::move(refusals)),
-        secret_routes(runtime, clock), token_routes(runtime, clock), sending_routes(runtime)})
+        secret_routes(runtime, clock), token_routes(runtime, clock), sending_routes(runtime),
+        clock_routes(runtime)})
     routes.insert(routes.end(), more.begin(), more.end());
   routes.push_back(openapi_route(routes));
   return routes;

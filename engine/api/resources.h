@@ -14,6 +14,7 @@
 #include "engine/api/intake_check.h"
 #include "engine/api/problem.h"
 #include "engine/api/router.h"
+#include "engine/runtime/monitored_clock.h"
 #include "engine/runtime/runtime.h"
 
 namespace onward {
@@ -48,6 +49,7 @@ std::vector<Route> metrics_routes(Runtime& runtime, const Clock& clock,
 std::vector<Route> secret_routes(Runtime& runtime, const Clock& clock);
 std::vector<Route> token_routes(Runtime& runtime, const Clock& clock);
 std::vector<Route> sending_routes(Runtime& runtime);
+std::vector<Route> clock_routes(Runtime& runtime);
 /// The description of `routes` and of itself, made once.
 Route openapi_route(const std::vector<Route>& routes);
 

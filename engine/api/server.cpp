@@ -48,7 +48,7 @@ Result<std::unique_ptr<Server>> Server::bind(ServerOptions options) {
 
 Status Server::open(Runtime& runtime) {
   const ServerOptions& options = impl_->options;
-  const Clock& clock = options.clock ? *options.clock : system_clock();
+  const Clock& clock = options.clock ? *options.clock : runtime.clock();
   AccessOptions access;
   access.no_auth = options.no_auth;
   access.find_token = [&runtime](std::string_view sha256) { return runtime.find_token(sha256); };

@@ -12,6 +12,9 @@ inline constexpr std::string_view kGroupJoinedEvent = "group_joined";        ///
 inline constexpr std::string_view kGroupLeftEvent = "group_left";            ///< data.group
 inline constexpr std::string_view kContactUpdatedEvent = "contact_updated";  ///< data.fields
 
+/// How far ahead of our clock an event's `at` may be.
+inline constexpr Duration kAheadMax = std::chrono::minutes{5};
+
 /// In a scenario: whatever the event. No event is called so.
 inline constexpr std::string_view kAnyEvent = "any";
 

@@ -10,5 +10,6 @@ struct Now {
   Instant at{};
   Sequence seq = 0;  ///< Of this input; grows by one with each.
   std::uint64_t seed = 0;
+  bool certain = true;  ///< Else nothing fails for its deadline.
 };
 }  // namespace onward

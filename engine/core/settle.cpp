@@ -13,6 +13,8 @@ constexpr double kJitter = 0.2;
 /// After local trouble: soon, since it is ours to mend and costs no attempt.
 constexpr Duration kLocalPause = std::chrono::seconds{5};
 constexpr Duration kLocalPauseMax = std::chrono::hours{24};
+/// Between attempts after the deadline, while it is not certain that it is over.
+constexpr Duration kDoubtPause = std::chrono::minutes{1};
 constexpr int kGone = 410;
 
 bool accepts(const RetryPolicy& policy, int status) {
@@ -93,6 +95,7 @@ Settlement settle(const PendingDelivery& pending, const AttemptResult& result,
   std::optional<std::string> reason = final_reason(policy, result);
   if (!reason) {
     delivery.due = next_attempt_at(delivery, policy, now.at, result.retry_after, result.started);
+    if (!delivery.due && !now.certain) delivery.due = now.at + kDoubtPause;
     if (delivery.due) return settlement;
     reason = "deadline";
   }

@@ -29,8 +29,9 @@ std::optional<Instant> next_attempt_at(const Delivery& delivery, const RetryPoli
 
 /// Accepted: a complete header block with an accepted status, whatever came of the body. 410, the
 /// policy's permanent statuses and our own refusals fail at once; local trouble costs no attempt;
-/// everything else is tried again until the window's end. A result for a delivery that is no longer
-/// pending, or for an attempt already recorded, changes nothing.
+/// everything else is tried again until the window's end, and, while the time is not certain,
+/// beyond. A result for a delivery that is no longer pending, or for an attempt already recorded,
+/// changes nothing.
 Settlement settle(const PendingDelivery& pending, const AttemptResult& result,
                   const RetryPolicy& policy, const Now& now);
 }  // namespace onward

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "engine/delivery/attempt.h"
@@ -84,6 +85,7 @@ struct Deliverer::Impl {
   mutable std::mutex state_mutex;
   Scheduler scheduler;
   std::unordered_map<std::uint64_t, Flight> flights;
+  std::unordered_set<DeliveryKey> flying;  ///< Deliveries of `flights`, probes aside.
   std::uint64_t started = 0, reused = 0, blocked = 0;
 
   // The deliver thread's own.
@@ -136,7 +138,10 @@ void Deliverer::Impl::take_inbox() {
   }
   // First: what was withdrawn and then handed in again stays in.
   if (!gone.empty()) scheduler.drop(gone);
-  for (DeliveryTask& task : tasks) scheduler.add(std::move(task));
+  // One that was withdrawn and handed in again while its request is under way is not sent twice:
+  // the outcome of that request decides what comes next.
+  for (DeliveryTask& task : tasks)
+    if (!flying.contains(task.delivery)) scheduler.add(std::move(task));
   if (!late.empty()) scheduler.expedite(late);
 }
 
@@ -180,6 +185,7 @@ bool Deliverer::Impl::start_tasks() {
     }
     request->token = next_token++;
     ++started;
+    flying.insert(task.delivery);
     flights.emplace(request->token, Flight{std::move(task), now, std::move(request->hidden), {}});
     client->start(std::move(*request));
   }
@@ -196,6 +202,7 @@ void Deliverer::Impl::finish(HttpReply reply) {
   mask(reply, flight.hidden);
   AttemptResult result = result_of(flight.task, std::move(reply), flight.started, now);
   if (flight.done) return answer(std::move(flight.done), std::move(result));
+  flying.erase(flight.task.delivery);
   reused += was_reused;
   blocked += was_blocked;
   if (result.code == "local") {
@@ -296,6 +303,7 @@ void Deliverer::Impl::drain() {
     probes_due.clear();
     scheduler = Scheduler{options.limits};
     flights.clear();
+    flying.clear();
   }
   report();
 }

@@ -67,7 +67,7 @@ Result<std::vector<LoadedDelivery>> unit_of(Store& store, const Delivery& delive
 
 Batch::Batch(Store& store, const Catalog& catalog, const Counters& counters,
              const Switches& switches, Sequence last_seq, ContactKey last_contact, Instant now,
-             Duration dedupe_for)
+             Duration dedupe_for, bool certain)
     : store_{store},
       catalog_{catalog},
       counters_{counters},
@@ -75,7 +75,8 @@ Batch::Batch(Store& store, const Catalog& catalog, const Counters& counters,
       last_seq_{last_seq},
       last_contact_{last_contact},
       now_{now},
-      dedupe_for_{dedupe_for} {}
+      dedupe_for_{dedupe_for},
+      certain_{certain} {}
 
 // ---- reading ----
 
@@ -463,8 +464,8 @@ void Batch::adopt(Working& working, Changes& changes) {
   working.contact_changed |= changes.contact_changed;
   working.engagement_changed |= changes.engagement_changed;
   working.forgotten |= changes.forgotten;
-  for (const std::size_t index : changes.ledger) add_new(working.ledger_changed, index);
-  for (const RunKey run : changes.live) add_new(working.runs_changed, run);
+  working.ledger_changed.insert(changes.ledger.begin(), changes.ledger.end());
+  working.runs_changed.insert(changes.live.begin(), changes.live.end());
   if (const auto& before = changes.identity_before) {
     const std::string id = contact.id ? contact.id->text : std::string{};
     const std::string email = contact.email();
@@ -531,8 +532,22 @@ Status Batch::settle_attempt(const Delivery& known, const AttemptResult& result,
                                  ? settled_[before->second].settlement.delivery
                              : ended != changed_.end() ? ended->second
                                                        : known;
-  Settlement settlement = settle({delivery}, result, policy, {.at = now_});
+  Settlement settlement = settle({delivery}, result, policy, {.at = now_, .certain = certain_});
   if (settlement.delivery == delivery) return {};
+  AttemptResult known_result = result;
+  if (delivery.batch) {
+    const auto erased = lost_a_contact(delivery);
+    if (!erased) return tl::make_unexpected(erased.error());
+    // The request may have left before the contact was forgotten, and a receiver may repeat it.
+    if (*erased) {
+      known_result.response.clear();
+      known_result.error.clear();
+      if (settlement.delivery.last) {
+        settlement.delivery.last->response.clear();
+        settlement.delivery.last->error.clear();
+      }
+    }
+  }
   if (settlement.accepted || settlement.failed) {
     if (delivery.batch)
       if (Status done = settle_members(settlement); !done) return done;
@@ -542,11 +557,22 @@ Status Batch::settle_attempt(const Delivery& known, const AttemptResult& result,
   }
   if (settlement.superseded)
     commit_.attempts.push_back({.delivery = delivery.key, .attempt = *settlement.superseded});
-  bytes_ += sizeof(Settled) + settlement.delivery.reason.size() + result.response.size() +
-            result.error.size();
+  bytes_ += sizeof(Settled) + settlement.delivery.reason.size() + known_result.response.size() +
+            known_result.error.size();
   settled_at_[known.key] = settled_.size();
-  settled_.push_back({.settlement = std::move(settlement), .result = result});
+  settled_.push_back({.settlement = std::move(settlement), .result = std::move(known_result)});
   return {};
+}
+
+/// Whether a member of the delivery's batch belonged to a contact that was forgotten.
+Result<bool> Batch::lost_a_contact(const Delivery& carrier) {
+  const auto members = unit_of(store_, carrier);
+  if (!members) return tl::make_unexpected(members.error());
+  return std::ranges::any_of(*members, [&](const LoadedDelivery& one) {
+    const auto contact = working_.find(one.delivery.contact);
+    return one.delivery.reason == kForgotten ||
+           (contact != working_.end() && contact->second.forgotten);
+  });
 }
 
 /// The others of a batch end as the one that carried it. What the receiver said stays with that
@@ -659,13 +685,13 @@ Status Batch::cancel_pending_of(ContactKey contact) {
     const auto changed = changed_.find(one->delivery.key);
     const Delivery delivery = changed == changed_.end() ? one->delivery : changed->second;
     if (!delivery.pending()) continue;
-    cancel(delivery, "forgotten");
+    cancel(delivery, kForgotten);
     if (delivery.batch && delivery.due)
       if (Status done = hand_over(delivery); !done) return done;
   }
   for (const NewDelivery& made : deliveries_)
     if (made.delivery.contact == contact && made.delivery.pending())
-      cancel(made.delivery, "forgotten");
+      cancel(made.delivery, kForgotten);
   return {};
 }
 
@@ -691,8 +717,7 @@ Commit Batch::finish() {
     for (const std::size_t index : working.ledger_changed)
       commit.ledger.push_back({.contact = key, .row = std::move(working.state.ledger[index])});
     for (Run& run : working.state.live)
-      if (std::ranges::find(working.runs_changed, run.key) != working.runs_changed.end())
-        commit.runs.push_back(std::move(run));
+      if (working.runs_changed.contains(run.key)) commit.runs.push_back(std::move(run));
   }
   std::ranges::move(ended_, std::back_inserter(commit.runs));
   std::ranges::sort(commit.runs, {}, &Run::key);

@@ -3,6 +3,7 @@
 // changes. Thrown away whole when the commit is refused, so nothing outside it is touched before.
 #include <cstdint>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,7 +45,7 @@ struct Settled {
 class Batch {
  public:
   Batch(Store& store, const Catalog& catalog, const Counters& counters, const Switches& switches,
-        Sequence last_seq, ContactKey last_contact, Instant now, Duration dedupe_for);
+        Sequence last_seq, ContactKey last_contact, Instant now, Duration dedupe_for, bool certain);
 
   /// Reads everything the inputs may need, set by set.
   /// The inputs stay where they are as long as the batch lives. Call at most once, first.
@@ -100,9 +101,9 @@ class Batch {
     Needs loaded;
     bool contact_changed = false, engagement_changed = false, forgotten = false;
     bool created = false;  ///< In this batch: there is nothing to load.
-    std::vector<std::size_t> ledger_changed;
-    std::vector<RunKey> runs_changed;  ///< Those that live.
-    std::size_t load = 0;              ///< Its query, while the batch is prefetched.
+    std::set<std::size_t> ledger_changed;
+    std::set<RunKey> runs_changed;  ///< Those that live.
+    std::size_t load = 0;           ///< Its query, while the batch is prefetched.
   };
   /// What was looked up of one name, or one event. Views into the inputs.
   template <class Key, class Found>
@@ -135,6 +136,7 @@ class Batch {
   void take_over(NewDelivery& made);
   void count(const Delivery& delivery, Counter counter, std::int32_t delta);
   Status settle_members(const Settlement& settlement);
+  Result<bool> lost_a_contact(const Delivery& carrier);
   Status hand_over(const Delivery& carrier);
 
   Store& store_;
@@ -145,6 +147,7 @@ class Batch {
   ContactKey last_contact_;
   const Instant now_;
   const Duration dedupe_for_;
+  const bool certain_;
 
   std::size_t looked_up_ = 0;  ///< Of each of the three, from the beginning.
   Asked<std::string_view, std::optional<ContactKey>> by_id_;

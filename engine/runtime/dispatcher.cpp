@@ -47,6 +47,7 @@ void Dispatcher::take_out(const Delivery& delivery, Endpoint& endpoint) {
   ++endpoint.out;
   deadlines_.emplace(delivery.deadline, delivery.key);
   out_.emplace(delivery.key, delivery);
+  if (delivery.batch) carriers_[*delivery.batch] = delivery.key;
 }
 
 std::vector<DeliveryKey> Dispatcher::overdue(Instant now) {
@@ -71,6 +72,7 @@ void Dispatcher::settled(const Delivery& delivery) {
   Endpoint& endpoint = endpoints_[delivery.endpoint];
   if (const auto out = out_.find(delivery.key); out != out_.end()) {
     deadlines_.erase({out->second.deadline, delivery.key});
+    if (out->second.batch) carriers_.erase(*out->second.batch);
     out_.erase(out);
     --endpoint.out;
     if (late_.erase(delivery.key) > 0) --endpoint.late;
@@ -96,6 +98,14 @@ void Dispatcher::hold(ScenarioKey scenario, NodeNumber node, bool held) {
     held_.emplace(scenario, node);
   else
     held_.erase({scenario, node});
+}
+
+std::optional<DeliveryKey> Dispatcher::recall_batch(DeliveryKey batch) {
+  const auto carrier = carriers_.find(batch);
+  if (carrier == carriers_.end()) return std::nullopt;
+  const Delivery delivery = out_.at(carrier->second);
+  settled(delivery);
+  return delivery.key;
 }
 
 template <class Wanted>

@@ -46,6 +46,8 @@ class Dispatcher {
   std::vector<DeliveryKey> recall(ScenarioKey scenario, NodeNumber node);
   /// The same of all nodes of a scenario.
   std::vector<DeliveryKey> recall(ScenarioKey scenario);
+  /// The same of the delivery that carries this batch; nothing where it is not out.
+  std::optional<DeliveryKey> recall_batch(DeliveryKey batch);
   /// Endpoints of which something is due, held ones aside.
   std::vector<EndpointKey> due(Instant now) const;
   /// The row of a delivery that is out; null where it is not.
@@ -106,6 +108,7 @@ class Dispatcher {
 
   Limits limits_;
   std::unordered_map<DeliveryKey, Delivery> out_;
+  std::unordered_map<DeliveryKey, DeliveryKey> carriers_;  // of those out, by their batch
   std::map<EndpointKey, Endpoint> endpoints_;
   std::set<std::pair<Instant, EndpointKey>> queue_;      // endpoints by `next`
   std::set<std::pair<Instant, DeliveryKey>> deadlines_;  // of those out, until overdue

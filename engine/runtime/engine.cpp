@@ -118,7 +118,8 @@ Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<Store> store, const
   engine->restore_passes();
   if (Status done = engine->meet_suspects(); !done) return tl::make_unexpected(done.error());
   if (const auto since = onward::held_since(snapshot->admin)) engine->hold_sending(*since);
-  engine->compare_clock(snapshot->newest);
+  engine->newest_stored_ = snapshot->newest;
+  engine->compare_clock();
   return engine;
 }
 
@@ -154,16 +155,16 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
   rebuild_catalog();
 }
 
-/// Whoever starts on a clock that was set back waits for timers that seem not to be due.
-void Engine::compare_clock(std::optional<Instant> newest) const {
+/// What is stored is of a later time than now: somebody set the clock.
+void Engine::compare_clock() const {
   const Instant now = clock_.now();
-  if (!newest || *newest <= now + kClockBehind) return;
+  if (!newest_stored_ || *newest_stored_ <= now + kClockBehind) return;
   log({"clock.behind",
        {{"now", format_instant(now)},
-        {"newest", format_instant(*newest)},
+        {"newest", format_instant(*newest_stored_)},
         {"hint",
-         "what is stored is younger than this machine's clock says it is now: set it right, or "
-         "what is due comes late"}},
+         "the newest stored time is later than this machine's clock: set the clock if it is wrong. "
+         "Until it has held for 5 minutes, or `onward clock accept`, no timer fires"}},
        LogLevel::Warning});
 }
 
@@ -296,7 +297,7 @@ Status Engine::work_on(std::span<Job> jobs, std::vector<AttemptResult> results) 
 /// Once a day, a step a round.
 Status Engine::sweep_seen() {
   const Date today = date_of(clock_.now());
-  if (unwritable_ || (today == seen_swept_ && !sweeping_seen_)) return {};
+  if (unwritable_ || !certain() || (today == seen_swept_ && !sweeping_seen_)) return {};
   const auto more = store_->forget_seen(clock_.now() - options_.dedupe_for);
   if (!more) return tl::make_unexpected(more.error());
   seen_swept_ = today;
@@ -635,8 +636,8 @@ Status Engine::fill(Batch& batch, WorkWatch& watch, std::span<const Work> work,
 }
 
 Batch Engine::new_batch() const {
-  return Batch{*store_,   catalog_,      counters_,    switches_,
-               last_seq_, last_contact_, clock_.now(), options_.dedupe_for};
+  return Batch{*store_,       catalog_,     counters_,           switches_, last_seq_,
+               last_contact_, clock_.now(), options_.dedupe_for, certain()};
 }
 
 /// Not to be given up half-way, and nothing may be caught above either: the note of what is worked
@@ -686,17 +687,22 @@ void Engine::adopt(Batch& batch, const Commit& commit) {
     known = row;
   }
   std::vector<DeliveryKey> withdrawn;
+  std::set<DeliveryKey> batches;  // that lost a member
   for (const Delivery& delivery : batch.cancelled()) {
     dispatcher_.settled(delivery);
     gathered_.remove(delivery.endpoint, delivery.key);
     withdrawn.push_back(delivery.key);
+    if (delivery.batch) batches.insert(*delivery.batch);
   }
-  withdraw(withdrawn);
   for (const Settled& settled : batch.settled()) dispatcher_.settled(settled.settlement.delivery);
   for (const auto& [key, delivery] : batch.changed()) {
     dispatcher_.settled(delivery);
     if (delivery.parked) gathered_.remove(delivery.endpoint, key);
   }
+  // What has not left yet is made once more, without them.
+  for (const DeliveryKey lost : batches)
+    if (const auto carrier = dispatcher_.recall_batch(lost)) withdrawn.push_back(*carrier);
+  withdraw(withdrawn);
   gather_changed(batch);
   count(batch.settled());
 
@@ -738,7 +744,8 @@ Status Engine::take_due() {
   while (true) {
     const Instant now = clock_.now();
     const auto next = store_->next_timer();
-    if (unwritable_ || held_since_ || !next || *next > now || now < paused_until(timers_from_, now))
+    if (unwritable_ || held_since_ || !next || *next > now || !certain() ||
+        now < paused_until(timers_from_, now))
       return {};
     const std::size_t most = at_once(kTimersAtOnce);
     const auto timers = store_->timers_due(now, most);
@@ -772,7 +779,8 @@ Status Engine::take_due() {
 
 /// Checks at a set time whose time has come.
 Status Engine::begin_checks() {
-  if (unwritable_ || held_since_ || !next_check_ || *next_check_ > clock_.now()) return {};
+  if (unwritable_ || held_since_ || !certain() || !next_check_ || *next_check_ > clock_.now())
+    return {};
   const TriggerPasses::DueChecks due =
       passes_.due_checks(catalog_, last_contact_, clock_.now(), kPassInputs);
   Commit commit{
@@ -816,15 +824,18 @@ std::optional<Instant> Engine::next_wake() const {
       gathered_.any_ready(clock_.now()))
     return clock_.now();
   std::optional<Instant> next;
+  const auto at_latest = [&](std::optional<Instant> at) {
+    if (at && (!next || *at < *next)) next = at;
+  };
   if (!held_since_) {
     next = store_->next_timer();
     if (next) next = std::max(*next, paused_until(timers_from_, clock_.now()));
-    if (next_check_ && (!next || *next_check_ < *next)) next = next_check_;
+    at_latest(next_check_);
   }
-  if (const auto due = dispatcher_.next(); due && (!next || *due < *next)) next = due;
-  if (scenario_due_ && (!next || *scenario_due_ < *next)) next = scenario_due_;
-  for (const KeepWalk* walk : {&keep_bodies_, &keep_runs_})
-    if (const auto look = walk->wake(clock_.now()); look && (!next || *look < *next)) next = look;
+  at_latest(scenario_due_);
+  for (const KeepWalk* walk : {&keep_bodies_, &keep_runs_}) at_latest(walk->wake(clock_.now()));
+  if (const auto doubt = clock_.uncertain_until(); next && doubt) next = std::max(*next, *doubt);
+  at_latest(dispatcher_.next());
   return next;
 }
 
@@ -851,8 +862,10 @@ Status Engine::refill() {
 void Engine::hand_out(std::vector<Dispatcher::Handout>& handouts) {
   if (handouts.empty()) return;
   const Instant now = clock_.now();
+  const bool is_certain = certain();
   for (Dispatcher::Handout& handout : handouts) {
     const Delivery& delivery = handout.delivery;
+    const bool over = is_certain && now >= delivery.deadline;
     if (options_.working && options_.working->is_poison(work_item(delivery.key))) {
       held_.push_back(poisoned(delivery));
       continue;
@@ -885,8 +898,8 @@ void Engine::hand_out(std::vector<Dispatcher::Handout>& handouts) {
                        .code = "version_missing",
                        .error = "the scenario version that asked for it cannot be read any more",
                        .retry_after = kVersionPause,
-                       .permanent = now >= delivery.deadline,
-                       .local = now < delivery.deadline});
+                       .permanent = over,
+                       .local = !over});
       continue;
     }
     if (node->node->delivery_policy()->batch) {
@@ -911,7 +924,7 @@ void Engine::hand_out(std::vector<Dispatcher::Handout>& handouts) {
         {.delivery = delivery.key,
          .endpoint = delivery.endpoint,
          .number = delivery.attempts + 1,
-         .last = now >= delivery.deadline,
+         .last = over,
          .request = std::move(handout.request),
          .owner = version->second,
          .policy = node->node->delivery_policy(),

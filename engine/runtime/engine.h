@@ -140,6 +140,8 @@ class Engine {
   /// When `work` should be called even if nothing comes in; nothing: not before something does.
   std::optional<Instant> next_wake() const;
   Instant now() const { return clock_.now(); }
+  /// The newest time that was stored at the start.
+  std::optional<Instant> newest_stored() const { return newest_stored_; }
 
   /// Runs a call, or the part of it that answers. An exception before anything was changed is an
   /// Error{Internal}; after that it ends the process (see guarded.h).
@@ -272,6 +274,8 @@ class Engine {
   const std::optional<Instant>& held_since() const { return held_since_; }
   /// False: it was not held.
   Result<bool> resume_sending(const std::string& who = {});
+  /// Somebody said that the machine's clock is right.
+  Result<bool> note_clock(const std::string& who);
 
   // Secrets and credentials.
   const SecretBook& secrets() const { return secrets_; }
@@ -438,7 +442,7 @@ class Engine {
   void log_changes(const std::vector<Activity>& changes) const;
   void log(const LogRecord& record) const;
   void refuse_writing(const Error& why);
-  void compare_clock(std::optional<Instant> newest) const;
+  void compare_clock() const;
   Status commit_secrets(const SecretBookChange& change);
   Status commit_token(const TokenRecord& token, const std::string& what, const std::string& who);
   Status drop_old_keys();
@@ -449,7 +453,11 @@ class Engine {
   std::unique_ptr<Store> store_;
   DeliverySink& sink_;
   Release release_;
+  /// See Clock::uncertain_until.
+  bool certain() const { return !clock_.uncertain_until(); }
+
   const Clock& clock_;
+  std::optional<Instant> newest_stored_;
   RuntimeOptions options_;
   Epochs epochs_;
   Sequence last_seq_ = 0;

@@ -1,5 +1,7 @@
 #include "engine/runtime/queries.h"
 
+#include "engine/store/unreadable.h"
+
 #include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>

@@ -79,7 +79,7 @@ void KeepWalk::rest_at_end(Instant now) { rest(now + wait(), now); }
 
 /// One stretch of one walk, so that other work comes in between.
 Status Engine::step_retention() {
-  if (unwritable_) return {};
+  if (unwritable_ || !certain()) return {};
   const Instant now = clock_.now();
   const auto ready = [now](const KeepWalk& walk) {
     const auto look = walk.wake(now);

@@ -240,12 +240,22 @@ bool Runtime::Impl::wait_for_work(std::vector<Job>& taken, std::vector<AttemptRe
   }
 }
 
-/// Back, timers fire later; forward, what is overdue comes at the usual pace. The operator should
-/// know.
 void Runtime::Impl::watch_clock() {
-  const auto moved = clock_watch.look(engine->now(), time_since_boot());
-  if (moved && options.log)
-    options.log({"clock.moved", {{"by_ms", count_value(moved->count())}}, LogLevel::Warning});
+  using Kind = MonitoredClock::Change::Kind;
+  const auto change = clock.take_change();
+  if (!change || !options.log) return;
+  const Value by = count_value(change->by.count());
+  if (change->kind == Kind::Moved)
+    options.log({"clock.moved",
+                 {{"by_ms", by},
+                  {"hint",
+                   "the server goes by the time since the machine started until the new time has "
+                   "held for 5 minutes, or until `onward clock accept`"}},
+                 LogLevel::Warning});
+  else
+    options.log({change->kind == Kind::Back ? "clock.back" : "clock.accepted",
+                 {{"by_ms", by}},
+                 LogLevel::Warning});
 }
 
 /// One slice, where a second of quiet has passed. False: the store failed.
@@ -359,7 +369,7 @@ Result<std::unique_ptr<Runtime>> Runtime::open(std::unique_ptr<Store> store, con
                                                RuntimeOptions options) {
   auto reader = store->open_reader();
   if (!reader) return tl::make_unexpected(std::move(reader.error()));
-  auto impl = std::make_unique<Impl>(std::move(options));
+  auto impl = std::make_unique<Impl>(std::move(options), clock);
   impl->deliverer = std::make_unique<Deliverer>(
       std::move(client),
       DelivererOptions{.limits = limits,
@@ -367,14 +377,15 @@ Result<std::unique_ptr<Runtime>> Runtime::open(std::unique_ptr<Store> store, con
                            [to = impl.get()](std::vector<AttemptResult> finished) {
                              to->take_results(std::move(finished));
                            },
-                       .clock = [&clock] { return clock.now(); },
+                       .clock = [to = impl.get()] { return to->clock.now(); },
                        .secrets = &impl->secrets,
                        .note = impl->options.working == nullptr
                                    ? nullptr
                                    : &impl->options.working->deliver_note()});
-  auto engine = Engine::open(std::move(store), kinds, *impl, clock, impl->options);
+  auto engine = Engine::open(std::move(store), kinds, *impl, impl->clock, impl->options);
   if (!engine) return tl::make_unexpected(std::move(engine.error()));
   impl->engine = std::move(*engine);
+  if (const auto newest = impl->engine->newest_stored()) impl->clock.begin_after(*newest);
   impl->epochs = impl->engine->epochs();
   impl->recent = impl->engine->recent();
   impl->reader = std::make_unique<ReaderThread>(std::move(*reader), impl->options.log);

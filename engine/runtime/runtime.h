@@ -2,6 +2,7 @@
 // The running engine, as the edges see it: every call may come from any thread and returns at once;
 // what it asked for is answered by a callback on the thread of the engine, of the author, of the
 // reader or of releases, which must not block.
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -296,8 +297,16 @@ class Clock {
  public:
   virtual ~Clock() = default;
   virtual Instant now() const = 0;
+  /// What the machine's clock shows; `now` differs while a clock that was moved is not trusted yet.
+  virtual Instant wall() const { return now(); }
+  /// Until when nothing that cannot be undone is to be done for its time, since the time is not
+  /// certain: no wait ends, no delivery fails for its deadline, no row is deleted for its age.
+  virtual std::optional<Instant> uncertain_until() const { return std::nullopt; }
 };
 const Clock& system_clock();
+/// The later of the two times that it may be.
+inline Instant latest(const Clock& clock) { return std::max(clock.now(), clock.wall()); }
+class MonitoredClock;
 
 struct RuntimeOptions {
   std::int64_t account_id = 1;
@@ -324,7 +333,9 @@ struct RuntimeOptions {
   bool own_key_file = true;        ///< See KeyFile.
   std::uint64_t log_long = std::uint64_t{128} << 20;  ///< Bytes of the store's log worth a line.
   bool any_secret = false;  ///< Scenarios may name secrets that are not there: simulations.
-  LogSink log;              ///< May be empty. Must not block: the engine's threads call it.
+  /// A clock that nobody can set, such as the time since boot, of any thread; empty: that one.
+  std::function<Duration()> since_boot;
+  LogSink log;  ///< May be empty. Must not block: the engine's threads call it.
   std::function<std::uint64_t()> log_dropped;  ///< Lines that the log dropped; may be empty.
   std::shared_ptr<WorkingFile> working;        ///< Null: a crash leaves no name behind.
 };
@@ -477,6 +488,10 @@ class Runtime {
 
   /// Since when nothing is sent; nothing: requests leave. Any thread.
   std::optional<Instant> held_since() const;
+  /// The time that the runtime goes by. Any thread.
+  const MonitoredClock& clock() const;
+  /// The machine's clock is right; false where it was not in doubt.
+  Status accept_clock(Done<Result<bool>> done, std::string who = {});
   /// False: nothing was held.
   Status resume_sending(Done<Result<bool>> done, std::string who = {});
 

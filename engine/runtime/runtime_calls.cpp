@@ -25,7 +25,12 @@ JobWeight weight_of_all(const std::vector<Input>& inputs) {
 Status Runtime::events(std::vector<EventInput> events, Done<std::vector<EventAnswer>> done) {
   EventsJob job{.done = std::move(done)};
   job.inputs.reserve(events.size());
-  for (EventInput& event : events) job.inputs.emplace_back(std::move(event));
+  // Senders may have the right time while a clock that was moved is not followed yet.
+  const Instant now = impl_->clock.now();
+  for (EventInput& event : events) {
+    if (event.event.at > now + kAheadMax) event.event.at = now;
+    job.inputs.emplace_back(std::move(event));
+  }
   const JobWeight weight = weight_of_all(job.inputs);
   return impl_->push(std::move(job), weight);
 }
@@ -578,6 +583,20 @@ Status Runtime::resume_sending(Done<Result<bool>> done, std::string who) {
   done = impl_->published(std::move(done));
   return impl_->call(asking(impl_->showing(), std::move(done),
                             [who = std::move(who)](Engine& of) { return of.resume_sending(who); }));
+}
+
+// ---- the clock ----
+
+const MonitoredClock& Runtime::clock() const { return impl_->clock; }
+
+Status Runtime::accept_clock(Done<Result<bool>> done, std::string who) {
+  done = impl_->published(std::move(done));
+  return impl_->call(
+      asking(impl_->showing(), std::move(done),
+             [clock = &impl_->clock, who = std::move(who)](Engine& of) -> Result<bool> {
+               if (!clock->accept()) return false;
+               return of.note_clock(who);
+             }));
 }
 
 // ---- secrets ----

@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "engine/runtime/author_thread.h"
-#include "engine/runtime/clock_watch.h"
 #include "engine/runtime/engine.h"
+#include "engine/runtime/monitored_clock.h"
 #include "engine/runtime/queries.h"
 #include "engine/runtime/release_thread.h"
 #include "engine/runtime/runtime.h"
@@ -67,7 +67,9 @@ struct Runtime::Impl final : DeliverySink {
   /// Parked runs that are resumed page by page.
   struct Resuming;
 
-  explicit Impl(RuntimeOptions given) : options{std::move(given)} {}
+  Impl(RuntimeOptions given, const Clock& wall)
+      : options{std::move(given)},
+        clock{wall, options.since_boot ? options.since_boot : time_since_boot} {}
 
   // DeliverySink, called by the release thread, and by the engine's.
   void expedite(std::vector<DeliveryKey> keys) override { deliverer->expedite(keys); }
@@ -159,6 +161,7 @@ struct Runtime::Impl final : DeliverySink {
                      const Done<Result<std::vector<ImportAnswer>>>& done);
 
   RuntimeOptions options;
+  MonitoredClock clock;
   SecretBox secrets;  // The deliverer's; it must outlive it.
   std::unique_ptr<Deliverer> deliverer;
   std::unique_ptr<Engine> engine;
@@ -207,7 +210,6 @@ struct Runtime::Impl final : DeliverySink {
   bool working_lost = false;   // and told
   std::uint64_t log_told = 0;  // how long the write-ahead log was when it was told of last
   Steady::time_point unfolded_since{}, last_work{}, last_look{};
-  ClockWatch clock_watch;
 
   // The author thread's own: versions that were looked at lately and are not in the catalog.
   std::map<std::pair<ScenarioKey, Version>, std::shared_ptr<const Scenario>> looked_up;

@@ -48,7 +48,7 @@ std::vector<Work> work_of(const std::vector<Input>& inputs) {
 // ---- times ----
 
 Status Engine::take_transitions() {
-  while (!unwritable_ && scenario_due_ && *scenario_due_ <= clock_.now()) {
+  while (!unwritable_ && certain() && scenario_due_ && *scenario_due_ <= clock_.now()) {
     auto change = book_.due(clock_.now());
     if (!change) {
       scenario_due_ = book_.next_due();

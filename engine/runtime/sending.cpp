@@ -37,6 +37,12 @@ void Engine::hold_sending(Instant since) {
        LogLevel::Warning});
 }
 
+Result<bool> Engine::note_clock(const std::string& who) {
+  const Status done = commit_admin({}, {activity_of("clock.accepted", {}, who)});
+  if (!done) return tl::make_unexpected(done.error());
+  return true;
+}
+
 Result<bool> Engine::resume_sending(const std::string& who) {
   if (!held_since_) return false;
   const Status done = commit_admin({sending_resumed()}, {activity_of("sending.resumed", {}, who)});

@@ -144,7 +144,8 @@ class Served {
       return FakeHttpClient::Answer{.status = status_of(request.request->url)};
     });
     runtime_ = Runtime::open(open_sqlite_store({.folder = folder}).value(), node_kinds(),
-                             std::move(client), {}, clock_, {})
+                             std::move(client), {}, clock_,
+                             {.since_boot = [this] { return clock_.now().time_since_epoch(); }})
                    .value();
     AccessOptions access;
     access.find_token = [](std::string_view) {

@@ -202,6 +202,54 @@ TEST_CASE("a contact that is forgotten leaves its batch, which goes on without i
   CHECK(stage->broken().empty());
 }
 
+TEST_CASE("a contact that is forgotten is not in a batch that leaves afterwards",
+          "[runtime][batches]") {
+  const bool sqlite = GENERATE(false, true);
+  LastingStage stage{kFeed, sqlite};
+  for (const char* who : {"a", "b", "c"}) stage->event(who, "opened");
+  REQUIRE(told(*stage, stage->sink()) == Told{"a b c"});
+  const std::string id = stage->sink().tasks.at(0).webhook_id;
+  // It waits for its turn in the deliverer.
+  stage->command(stage->contact("b").contact.key, Forget{});
+  stage->pass(0s);
+  REQUIRE(stage->sink().tasks.size() == 1);
+  CHECK(told(*stage, stage->sink()) == Told{"a c"});
+  CHECK(stage->sink().tasks[0].webhook_id == id);
+  stage->command(stage->contact("a").contact.key, Forget{});
+  stage->pass(0s);
+  CHECK(told(*stage, stage->sink()) == Told{"c"});
+  stage->command(stage->contact("c").contact.key, Forget{});
+  stage->pass(0s);
+  CHECK(stage->sink().tasks.empty());
+  CHECK(stage->counts("tell")[Counter::Cancelled] == 3);
+  CHECK(stage->broken().empty());
+}
+
+TEST_CASE("what a receiver repeats of a forgotten contact is not stored", "[runtime][batches]") {
+  const bool sqlite = GENERATE(false, true);
+  const int status = GENERATE(200, 503, 400);
+  LastingStage stage{kFeed, sqlite};
+  for (const char* who : {"a", "b", "c"}) stage->event(who, "opened");
+  AttemptResult result{.delivery = stage->sink().tasks.at(0).delivery,
+                       .number = 1,
+                       .started = stage->clock().now(),
+                       .took = 1ms,
+                       .status = status,
+                       .error = "about b",
+                       .response = "you sent b"};
+  stage->command(stage->contact("b").contact.key, Forget{});
+  REQUIRE(stage->engine().work({}, {result}));  // Its request had left before.
+  std::size_t attempts = 0;
+  for (const Delivery& delivery : stage->deliveries()) {
+    if (!delivery.last) continue;
+    ++attempts;
+    CHECK(delivery.last->response.empty());
+    CHECK(delivery.last->error.empty());
+  }
+  CHECK(attempts >= 1);
+  CHECK(stage->broken().empty());
+}
+
 TEST_CASE("archiving with its pending requests takes back every member", "[runtime][batches]") {
   Stage stage{kFeed};
   for (const char* who : {"a", "b", "c", "d"}) stage.event(who, "opened");

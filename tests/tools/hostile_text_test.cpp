@@ -264,6 +264,8 @@ std::vector<Line> all_lines(const std::filesystem::path& folder) {
           {"fields declare", {id}},
           {"fields list", {}},
           {"fields remove", {id}},
+          {"clock show", {}},
+          {"clock accept", {}},
           {"resume-sending", {"--yes"}}};
 }
 

@@ -778,6 +778,14 @@ void add_operating(CommandLine& line) {
                                     [&line] { return run_resume_sending(line.client, line.yes); });
   resume->add_flag("--yes", line.yes, "Do not ask");
 
+  CLI::App* clock =
+      line.app.add_subcommand("clock", "The time that a server goes by, after its clock was moved");
+  clock->require_subcommand(1);
+  client_command(line, *clock, "show", "The time, and whether the machine's clock is trusted",
+                 [&line] { return run_clock_show(line.client); });
+  client_command(line, *clock, "accept", "Follow the machine's clock at once: it is right",
+                 [&line] { return run_clock_accept(line.client); });
+
   CLI::App* doctor =
       command(line, line.app, "doctor", "Find out whether a data folder and its server are sound",
               [&line] { return run_doctor(line.doctor); });

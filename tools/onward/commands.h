@@ -230,6 +230,8 @@ struct ContactListOptions {
 int run_contact_list(const ClientOptions& client, const ContactListOptions& options);
 int run_contact_forget(const ClientOptions& client, const std::string& contact, bool yes);
 
+int run_clock_show(const ClientOptions& client);
+int run_clock_accept(const ClientOptions& client);
 int run_resume_sending(const ClientOptions& client, bool yes);
 
 struct FieldOptions {
