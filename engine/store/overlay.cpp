@@ -242,6 +242,7 @@ bool Overlay::apply(Section section, Decoder& in) {
       case Section::Engagements: {
         const ContactKey key{in.number()};
         touch(section == Section::Contacts ? contacts : engagements, key).row = {in.text()};
+        if (lists_only && section == Section::Contacts) insert_last(contact_keys, key);
         last_contact = std::max(last_contact, key);
         break;
       }

@@ -118,6 +118,7 @@ class Overlay {
   std::set<RunKey> ended_runs;                     ///< Those of `runs` that are not live.
   std::set<DeliveryKey> bodies;                    ///< Those of `requests` that have one.
   std::set<ScenarioKey> ledger_scenarios;          ///< All that `ledger` has ever named.
+  std::set<ContactKey> contact_keys;               ///< Those of `contacts`; only with `lists_only`.
   struct Place {
     ScenarioKey scenario;
     NodeNumber node;

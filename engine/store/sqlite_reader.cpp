@@ -77,27 +77,28 @@ class SqliteReader final : public StoreReader {
         journal_{*database_, overlay_},
         newest_{overlay_, tables_, unreadable_},
         live_{*database_,
-              "SELECT run, body FROM runs_live WHERE contact = ? AND run < ? ORDER BY run DESC"},
+              "SELECT run, body FROM runs_live WHERE contact = ? AND run > 0 AND run < ?"
+              " ORDER BY run DESC"},
         ended_{*database_,
-               "SELECT key, body FROM runs INDEXED BY runs_contact WHERE contact = ? AND key < ?"
-               " ORDER BY key DESC"},
+               "SELECT key, body FROM runs INDEXED BY runs_contact"
+               " WHERE contact = ? AND key > 0 AND key < ? ORDER BY key DESC"},
         deliveries_{*database_,
                     "SELECT key FROM deliveries INDEXED BY deliveries_node"
                     " WHERE scenario = ? AND node = ? AND state = ? AND key > ? AND key < ?"
                     " ORDER BY key DESC"},
         delivery_{*database_, "SELECT body FROM deliveries WHERE key = ?"},
         activity_{*database_,
-                  "SELECT id, body FROM activity WHERE id < ? ORDER BY id DESC LIMIT ?"},
+                  "SELECT id, body FROM activity WHERE id > 0 AND id < ? ORDER BY id DESC LIMIT ?"},
         activity_of_{*database_,
                      "SELECT id, body FROM activity INDEXED BY activity_scenario"
-                     " WHERE scenario = ? AND id < ? ORDER BY id DESC LIMIT ?"},
+                     " WHERE scenario = ? AND id > 0 AND id < ? ORDER BY id DESC LIMIT ?"},
         all_live_{*database_,
                   "SELECT contact, run, body FROM runs_live WHERE (contact, run) > (?, ?)"
                   " ORDER BY contact, run"},
         ledger_{*database_, "SELECT scenario, test, body FROM ledger WHERE contact = ?"},
         contacts_{*database_,
-                  "SELECT key, body, engagement FROM contacts WHERE key > ? AND body IS NOT NULL"
-                  " ORDER BY key"} {}
+                  "SELECT key, body, engagement FROM contacts"
+                  " WHERE key > ? AND key < ? AND body IS NOT NULL ORDER BY key"} {}
 
   void hold() override {
     const Status held = guarded([&]() -> Status {
@@ -209,8 +210,8 @@ class SqliteReader final : public StoreReader {
     return guarded([&]() -> Result<ActivityList> {
       ActivityList list;
       const std::string of{scenario};
-      auto rows = of.empty() ? activity_(column_of(*before), limit + 1)
-                             : activity_of_(of, column_of(*before), limit + 1);
+      const std::uint64_t end = std::min(*before, kActivityEnd);
+      auto rows = of.empty() ? activity_(end, limit + 1) : activity_of_(of, end, limit + 1);
       while (rows.next()) {
         if (list.rows.size() == limit) {
           list.next = to_base32(list.rows.back().first);
@@ -310,30 +311,31 @@ class SqliteReader final : public StoreReader {
         list.contacts.emplace_back(std::move(contact), std::move(engagement));
         return true;
       };
-      // Those that are not in the tables yet, behind `last` and before `end`: numbers are dense.
-      ContactKey last = after;
+      // Those before `end` that are not in the tables yet. It walks over the keys that exist: a
+      // damaged row may have any number, so the numbers between two rows cannot be counted.
+      auto unfolded = overlay_.contact_keys.upper_bound(after);
       const auto add_unfolded = [&](ContactKey end) {
-        if (overlay_.contacts.map.empty()) return true;
-        while (++last.value < end.value) {
-          const auto* row = overlay_.contacts.find(last);
-          if (row == nullptr || row->body.empty()) continue;
-          const auto* engaged = overlay_.engagements.find(last);
-          if (!add(last, row->body, engaged ? engaged->body : std::string_view{})) return false;
+        for (; unfolded != overlay_.contact_keys.end() && *unfolded < end; ++unfolded) {
+          const auto* row = overlay_.contacts.find(*unfolded);
+          if (row->body.empty()) continue;
+          const auto* engaged = overlay_.engagements.find(*unfolded);
+          if (!add(*unfolded, row->body, engaged ? engaged->body : std::string_view{}))
+            return false;
         }
         return true;
       };
-      auto rows = contacts_(column_of(after.value));
+      auto rows = contacts_(column_of(after.value), kContactMax);
       while (rows.next()) {
         const ContactKey key{rows.number(0)};
         if (!add_unfolded(key)) return list;
-        last = key;
+        if (unfolded != overlay_.contact_keys.end() && *unfolded == key) ++unfolded;
         const auto* row = overlay_.contacts.find(key);
         if (row && row->body.empty()) continue;
         const auto* engaged = overlay_.engagements.find(key);
         if (!add(key, row ? row->body : rows.bytes(1), engaged ? engaged->body : rows.bytes(2)))
           return list;
       }
-      if (last < overlay_.last_contact) (void)add_unfolded({overlay_.last_contact.value + 1});
+      (void)add_unfolded({kContactMax});
       return list;
     });
   }

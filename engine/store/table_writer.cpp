@@ -63,7 +63,7 @@ TableWriter::TableWriter(SQLite::Database& database, const std::vector<Date>& da
       token_erase_{database, "DELETE FROM tokens WHERE sha256 = ?"},
       admin_{database, "REPLACE INTO admin (kind, name, content) VALUES (?, ?, ?)"},
       admin_erase_{database, "DELETE FROM admin WHERE kind = ? AND name = ?"},
-      activity_{database, "INSERT INTO activity (scenario, body) VALUES (?, ?)"},
+      activity_{database, "REPLACE INTO activity (id, scenario, body) VALUES (?, ?, ?)"},
       activity_erase_{database, "DELETE FROM activity WHERE id <= ?"},
       days_{days.begin(), days.end()} {}
 
@@ -254,8 +254,10 @@ void TableWriter::activity(const Activity& activity) {
   scratch_.clear();
   Encoder out{scratch_};
   encode(out, activity);
-  activity_.run(activity.scenario, std::string_view{scratch_});
-  const auto newest = static_cast<std::uint64_t>(database_.getLastInsertRowid());
+  // Not left to AUTOINCREMENT, which answers SQLITE_FULL for ever if one damaged row has the
+  // greatest number. A damaged row that already has this number is replaced.
+  const std::uint64_t newest = last_activity(database_) + 1;
+  activity_.run(newest, activity.scenario, std::string_view{scratch_});
   if (newest > kActivityMax) activity_erase_.run(newest - kActivityMax);
 }
 }  // namespace onward

@@ -11,9 +11,10 @@
 
 namespace onward {
 namespace {
-/// Sequences stay below it, so that what is numbered by them fits into its columns.
-constexpr std::uint64_t kSequenceMax = std::uint64_t{1} << 54;
-constexpr std::uint64_t kContactMax = std::uint64_t{1} << 62;
+/// A row that is numbered so far above the stored mark is damaged. The gap is not 0, because the
+/// mark may be the one that is damaged, and then used numbers must not be used again.
+constexpr std::uint64_t kContactGapMax = std::uint64_t{1} << 32;
+constexpr std::uint64_t kSequenceGapMax = std::uint64_t{1} << 40;
 
 std::string numbers(std::initializer_list<std::pair<const char*, std::int64_t>> parts) {
   std::string text;
@@ -66,11 +67,12 @@ bool SharedTables::has_id(ContactKey contact) {
 
 std::optional<Contact> SharedTables::contact(ContactKey key, Engagement* engagement) {
   auto rows = contact_(key);
-  if (!rows.next() || rows.bytes(0).empty()) return std::nullopt;
+  // NULL: only statistics are stored. Empty bytes are never written: the row is damaged.
+  if (!rows.next() || rows.is_null(0)) return std::nullopt;
   std::optional<Contact> contact;
   const auto read = [&] {
-    if (engagement && !rows.bytes(1).empty())
-      *engagement = intact(decode_engagement(rows.bytes(1)));
+    if (key.value >= kContactMax) throw_unreadable("the number of a contact");
+    if (engagement && !rows.is_null(1)) *engagement = intact(decode_engagement(rows.bytes(1)));
     contact = intact(decode_contact(key, rows.bytes(0)));
   };
   if (!read_row(read, [&] { unreadable_.add({"contacts", name_of("contact", key.value)}); }))
@@ -183,9 +185,11 @@ Tables::Tables(SQLite::Database& database, UnreadableRows& unreadable)
                      " WHERE due IS NOT NULL AND (scenario, node, version) > (?, ?, ?)"
                      " ORDER BY scenario, node, version LIMIT 1"},
       meta_{database, "SELECT value FROM meta WHERE name = ?"},
-      last_delivery_{database, "SELECT coalesce(max(key), 0) FROM deliveries WHERE key < ?"},
-      last_run_{database, "SELECT coalesce(max(key), 0) FROM runs WHERE key < ?"},
-      last_contact_{database, "SELECT coalesce(max(key), 0) FROM contacts WHERE key < ?"},
+      last_delivery_{database,
+                     "SELECT coalesce(max(key), 0) FROM deliveries WHERE key > 0 AND key < ?"},
+      last_run_{database, "SELECT coalesce(max(key), 0) FROM runs WHERE key > 0 AND key < ?"},
+      last_contact_{database,
+                    "SELECT coalesce(max(key), 0) FROM contacts WHERE key > 0 AND key < ?"},
       ended_after_{database,
                    "SELECT key, contact, body FROM runs WHERE key > ? ORDER BY key LIMIT ?"},
       live_after_{database,
@@ -195,7 +199,7 @@ Tables::Tables(SQLite::Database& database, UnreadableRows& unreadable)
 
 std::optional<Engagement> Tables::engagement(ContactKey contact) {
   auto rows = engagement_(contact);
-  if (!rows.next() || rows.bytes(0).empty()) return std::nullopt;
+  if (!rows.next() || rows.is_null(0)) return std::nullopt;
   std::optional<Engagement> engagement;
   if (!read_row([&] { engagement = intact(decode_engagement(rows.bytes(0))); },
                 [&] {
@@ -400,16 +404,34 @@ Sequence Tables::last_seq() {
   const auto noted = meta("last_seq");
   const bool possible = !noted || *noted < kSequenceMax;
   if (!possible) unreadable_.add({"meta", "last_seq"});
-  const std::uint64_t below = numbered(kSequenceMax, 0);
-  return std::max({possible ? noted.value_or(0) : 0, greatest(last_delivery_, below) / kOrdinals,
-                   greatest(last_run_, below) / kOrdinals});
+  const std::uint64_t mark = possible ? noted.value_or(0) : 0;
+  const Sequence end = mark == 0 ? kSequenceMax : std::min(kSequenceMax, mark + kSequenceGapMax);
+  const std::uint64_t below = numbered(end, 0);
+  return std::max(
+      {mark, greatest(last_delivery_, below) / kOrdinals, greatest(last_run_, below) / kOrdinals});
 }
 
 ContactKey Tables::last_contact() {
   const auto noted = meta("last_contact");
   const bool possible = !noted || *noted < kContactMax;
   if (!possible) unreadable_.add({"meta", "last_contact"});
-  return {std::max(possible ? noted.value_or(0) : 0, greatest(last_contact_, kContactMax))};
+  const std::uint64_t mark = possible ? noted.value_or(0) : 0;
+  const std::uint64_t end = mark == 0 ? kContactMax : std::min(kContactMax, mark + kContactGapMax);
+  return {std::max(mark, greatest(last_contact_, end))};
+}
+
+std::uint64_t last_activity(SQLite::Database& database) {
+  std::uint64_t mark = 0;
+  {
+    Query sequence{database, "SELECT seq FROM sqlite_sequence WHERE name = 'activity'"};
+    if (auto rows = sequence(); rows.next() && rows.number(0) < kActivityEnd) mark = rows.number(0);
+  }
+  Query above{database, "SELECT id FROM activity WHERE id > ? AND id < ? ORDER BY id DESC LIMIT 2"};
+  auto rows = above(mark, kActivityEnd);
+  if (!rows.next()) return mark;
+  const std::uint64_t greatest = rows.number(0);
+  // One row above the mark is damaged; where there are more, the mark is.
+  return mark == 0 || rows.next() ? greatest : mark;
 }
 
 Snapshot Tables::snapshot() {

@@ -17,6 +17,13 @@
 #include "engine/store/unreadable.h"
 
 namespace onward {
+/// Sequences stay below this, so that the keys of runs and deliveries fit into their columns.
+inline constexpr std::uint64_t kSequenceMax = std::uint64_t{1} << 54;
+/// Keys of contacts stay below this. A row with a greater key is damaged.
+inline constexpr std::uint64_t kContactMax = std::uint64_t{1} << 53;
+/// Numbers of activity rows stay below this.
+inline constexpr std::uint64_t kActivityEnd = std::uint64_t{1} << 53;
+
 /// Reads that the store and its readers share.
 class SharedTables {
  public:
@@ -135,6 +142,9 @@ class Tables : public SharedTables {
 /// A hash as it stands in a key column: its bytes, highest first, so that both sort alike.
 std::string to_bytes(const Hash128& hash);
 Hash128 hash_of(std::string_view bytes);
+
+/// The number of the newest activity row. A damaged row above it does not count.
+std::uint64_t last_activity(SQLite::Database& database);
 
 /// The text of a version, wherever it is; nothing where there is no such version. Throws what
 /// `is_unreadable` knows where the text is not whole.

@@ -1,5 +1,8 @@
 // What every store's reader does: lists for people, page by page.
+#include <SQLiteCpp/Database.h>
+
 #include <catch2/catch.hpp>
+#include <string>
 
 #include "tests/store/conformance.h"
 
@@ -16,6 +19,24 @@ std::vector<std::uint64_t> keys_of(const std::vector<Delivery>& deliveries) {
   return keys;
 }
 using Keys = std::vector<std::uint64_t>;
+
+/// The store of `folder` after `rows` were flushed and then damaged by `sql`.
+std::unique_ptr<Store> damaged_store(const TempFolder& folder, const Commit& rows,
+                                     const std::string& sql) {
+  {
+    const auto store = must(open_sqlite_store({.folder = folder.path()}));
+    must(store->commit(rows));
+    must(store->fold());
+  }
+  SQLite::Database{(folder.path() / "onward.db").string(), SQLite::OPEN_READWRITE}.exec(sql);
+  return must(open_sqlite_store({.folder = folder.path()}));
+}
+
+Keys keys_of(const StoreReader::ContactList& list) {
+  Keys keys;
+  for (const auto& [contact, engagement] : list.contacts) keys.push_back(contact.key.value);
+  return keys;
+}
 }  // namespace
 
 TEST_CASE("runs are listed newest first, live and ended together, page by page", "[store]") {
@@ -171,6 +192,130 @@ TEST_CASE("a page of large contacts is short and says that there are more", "[st
   CHECK(page.contacts.size() == 1);
   CHECK(page.more);
   CHECK(must(reader->contacts({2}, 3)).contacts.size() == 1);
+}
+
+TEST_CASE("a contact with an impossible number does not stop the list of contacts",
+          "[store][damage]") {
+  const auto numbers_after = [](const std::string& damaged, bool forget) {
+    INFO(damaged);
+    Commit rows{.last_contact = {4}};
+    for (std::uint64_t key = 1; key <= 4; ++key)
+      rows.contacts.push_back(a_contact(key, "c" + std::to_string(key)));
+    const TempFolder folder;
+    const auto store =
+        damaged_store(folder, rows, "UPDATE contacts SET key = " + damaged + " WHERE key = 2");
+    // What is not flushed yet lies on both sides of the damaged row.
+    Commit later{.contacts = {rows.contacts[2], a_contact(5, "c5")}};
+    if (forget) later.forgotten = {{4}};
+    must(store->commit(later));
+    const auto reader = must(store->open_reader());
+    const auto list = must(reader->contacts({}, 10));
+    CHECK_FALSE(list.more);
+    Keys one_by_one;
+    for (ContactKey after;;) {
+      const auto page = must(reader->contacts(after, 1));
+      if (page.contacts.empty()) break;
+      after = page.contacts.front().first.key;
+      one_by_one.push_back(after.value);
+      if (!page.more) break;
+    }
+    CHECK(one_by_one == keys_of(list));
+    return keys_of(list);
+  };
+  for (const char* impossible :
+       {"2305843009213693952", "9223372036854775807", "-9223372036854775808", "-1", "0"})
+    CHECK(numbers_after(impossible, false) == Keys{1, 3, 4, 5});
+  constexpr std::uint64_t kFar = std::uint64_t{1} << 50;
+  CHECK(numbers_after(std::to_string(kFar), false) == Keys{1, 3, 4, 5, kFar});
+  CHECK(numbers_after("2305843009213693952", true) == Keys{1, 3, 5});
+}
+
+TEST_CASE("a damaged number does not become the last one that was used", "[store][damage]") {
+  const auto snapshot_after = [](const std::string& sql) {
+    Commit rows{.last_seq = 9, .last_contact = {2}};
+    rows.contacts = {a_contact(1, "c1"), a_contact(2, "c2")};
+    rows.runs = {a_run(numbered(9, 1), 2, RunState::Done)};
+    const TempFolder folder;
+    return must(damaged_store(folder, rows, sql)->snapshot());
+  };
+  for (const char* number : {"2305843009213693952", "1125899906842624", "-1"})
+    for (const std::string table : {"contacts", "runs"}) {
+      INFO(table << " " << number);
+      const Snapshot snapshot =
+          snapshot_after("UPDATE " + table + " SET key = " + number + " WHERE key > 1");
+      CHECK(snapshot.last_contact == ContactKey{2});
+      CHECK(snapshot.last_seq == 9);
+    }
+  // Where the mark is the damaged one, no number is used twice.
+  const Snapshot lost = snapshot_after("UPDATE meta SET value = 0 WHERE name LIKE 'last_%'");
+  CHECK(lost.last_contact == ContactKey{2});
+  CHECK(lost.last_seq == 9);
+}
+
+TEST_CASE("runs with an impossible number do not stop a list of runs", "[store][damage]") {
+  Commit rows;
+  for (std::uint64_t key = 1; key <= 5; ++key)
+    rows.runs.push_back(a_run(key * 256, 7, key > 3 ? RunState::Waiting : RunState::Done));
+  const TempFolder folder;
+  const auto store = damaged_store(folder, rows,
+                                   "UPDATE runs SET key = -1 WHERE key = 256;"
+                                   "UPDATE runs SET key = 1 - 9223372036854775807 WHERE key = 512;"
+                                   "UPDATE runs_live SET run = -5 WHERE run = 1024");
+  const auto reader = must(store->open_reader());
+  Keys keys;
+  std::string cursor;
+  for (int pages = 0; pages < 10; ++pages) {
+    const auto page = must(reader->runs({7}, 1, cursor));
+    for (const Run& run : page.runs) keys.push_back(run.key.value);
+    cursor = page.next;
+    if (cursor.empty()) break;
+  }
+  CHECK(cursor.empty());
+  CHECK(keys == Keys{1280, 768});
+}
+
+TEST_CASE("an activity row with an impossible number stops neither the list nor new rows",
+          "[store][damage]") {
+  const auto rows_of = [](StoreReader& reader) {
+    std::vector<std::pair<std::uint64_t, std::string>> found;
+    std::string cursor;
+    for (int pages = 0; pages < 20; ++pages) {
+      const auto page = must(reader.activity("", 1, cursor));
+      for (const auto& [number, row] : page.rows) found.emplace_back(number, row.text);
+      cursor = page.next;
+      if (cursor.empty()) break;
+    }
+    CHECK(cursor.empty());
+    return found;
+  };
+  using Rows = std::vector<std::pair<std::uint64_t, std::string>>;
+  const auto line = [](const char* text) { return Commit{.activity = {{.text = text}}}; };
+  Commit rows;
+  for (const char* text : {"one", "two", "three"}) rows.activity.push_back({.text = text});
+  for (const char* sql :
+       {"UPDATE activity SET id = 9223372036854775807 WHERE id = 2",
+        "UPDATE activity SET id = 9007199254740992 WHERE id = 2",
+        "UPDATE activity SET id = 1000000000 WHERE id = 2",
+        "UPDATE activity SET id = -7 WHERE id = 2", "UPDATE activity SET id = 0 WHERE id = 2",
+        "DELETE FROM activity WHERE id = 2; "
+        "UPDATE sqlite_sequence SET seq = 9223372036854775807"}) {
+    INFO(sql);
+    const TempFolder folder;
+    auto store = damaged_store(folder, rows, sql);
+    must(store->commit(line("four")));
+    must(store->commit(line("five")));
+    Rows found = rows_of(*must(store->open_reader()));
+    std::erase_if(found, [](const auto& row) { return row.second == "two"; });
+    CHECK(found == Rows{{5, "five"}, {4, "four"}, {3, "three"}, {1, "one"}});
+  }
+  for (const char* sql : {"UPDATE sqlite_sequence SET seq = 0", "DELETE FROM sqlite_sequence"}) {
+    INFO(sql);
+    const TempFolder folder;
+    auto store = damaged_store(folder, rows, sql);
+    must(store->commit(line("four")));
+    CHECK(rows_of(*must(store->open_reader())) ==
+          Rows{{4, "four"}, {3, "three"}, {2, "two"}, {1, "one"}});
+  }
 }
 
 TEST_CASE("a cursor that no list gave out is refused", "[store]") {
