@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <queue>
+#include <type_traits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -15,6 +17,7 @@
 #include "engine/core/contact_size.h"
 #include "engine/core/diagnostic.h"
 #include "engine/runtime/guarded.h"
+#include "engine/store/unreadable.h"
 
 namespace onward {
 std::string Directory::scenario(ScenarioKey key) const {
@@ -56,9 +59,12 @@ Result<ContactKey> find_contact(StoreReader& reader, const ContactName& who) {
                                                            : "with the id \"" + who.id + "\""));
 }
 
-std::string name_of(StoreReader& reader, ContactKey key) {
+/// Empty: the contact is forgotten, or it cannot be read.
+Result<std::string> name_of(StoreReader& reader, ContactKey key) {
   const auto contact = reader.contact(key);
-  if (!contact || !*contact) return {};
+  if (!contact && contact.error().code != kUnreadableRow)
+    return tl::make_unexpected(contact.error());
+  if (!contact || !*contact) return std::string{};
   const Contact& found = (*contact)->first;
   if (found.id) return found.id->text;
   return "email:" + found.email();
@@ -131,24 +137,99 @@ Result<NodePlaces> places_of(const Directory& directory, const std::string& scen
   return places;
 }
 
-/// The newest deliveries of several nodes together, down to where one of them holds more.
-Result<StoreReader::DeliveryList> newest_of(StoreReader& reader, const NodePlaces& places,
-                                            std::optional<DeliveryState> state, std::size_t limit,
-                                            std::string_view cursor) {
-  StoreReader::DeliveryList merged;
-  DeliveryKey horizon;
-  for (const auto& [scenario, node] : places) {
-    auto list = reader.deliveries(scenario, node, state, limit, cursor);
-    if (!list) return list;
-    if (const auto last = from_base32(list->next)) horizon = std::max(horizon, DeliveryKey{*last});
-    std::ranges::move(list->deliveries, std::back_inserter(merged.deliveries));
+/// The deliveries of several nodes, merged, newest first. Each node is read once at the start, and
+/// again only when all its rows were returned, then twice as many rows. So the number of look-ups
+/// does not depend on how many deliveries the caller takes, and it is bounded.
+class NewestFirst {
+ public:
+  enum class Step : std::uint8_t { Delivery, End, Limit };
+
+  /// `rows`: about so many are needed.
+  NewestFirst(StoreReader& reader, const NodePlaces& places, std::optional<DeliveryState> state,
+              std::size_t rows)
+      : reader_{reader}, state_{state} {
+    const std::size_t each = rows / std::max<std::size_t>(places.size(), 1);
+    for (const auto& [scenario, node] : places)
+      nodes_.push_back({.scenario = scenario,
+                        .number = node,
+                        .chunk = std::clamp(each, kNodeRowsMin, kNodeRowsMax)});
   }
-  std::ranges::sort(merged.deliveries, std::ranges::greater{}, &Delivery::key);
-  if (!horizon) return merged;
-  std::erase_if(merged.deliveries, [&](const Delivery& one) { return one.key < horizon; });
-  merged.next = to_base32(horizon.value);
-  return merged;
-}
+
+  /// Reads the first deliveries of each node after `cursor`.
+  Status start(std::string_view cursor) {
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      nodes_[i].next = cursor;
+      if (Status done = read(i); !done) return done;
+    }
+    return {};
+  }
+
+  /// `delivery` is set with Step::Delivery. Step::Limit: no more look-ups are allowed.
+  Result<Step> next(Delivery& delivery) {
+    while (!first_.empty()) {
+      const std::size_t i = first_.top().second;
+      Node& node = nodes_[i];
+      place_ = first_.top().first;
+      if (node.used < node.rows.size()) {
+        first_.pop();
+        delivery = std::move(node.rows[node.used++]);
+        push(i);
+        return Step::Delivery;
+      }
+      if (look_ups_ == kLookUpsMax) return Step::Limit;
+      ++look_ups_;
+      node.chunk = std::min(node.chunk * 2, kNodeRowsMax);
+      first_.pop();
+      if (Status done = read(i); !done) return tl::make_unexpected(std::move(done.error()));
+    }
+    return Step::End;
+  }
+
+  bool at_end() const { return first_.empty(); }
+  /// After `next`: the cursor to what it has not returned yet.
+  std::string cursor() const { return to_base32(place_.value); }
+
+ private:
+  static constexpr std::size_t kNodeRowsMin = 4, kNodeRowsMax = 500;
+  /// Besides the first one of each node.
+  static constexpr std::size_t kLookUpsMax = 1'000;
+
+  struct Node {
+    ScenarioKey scenario;
+    NodeNumber number;
+    std::size_t chunk = 0;  ///< Rows that are read at once.
+    std::vector<Delivery> rows;
+    std::size_t used = 0;  ///< Of `rows`.
+    std::string next;      ///< The cursor to what follows `rows`; empty: nothing.
+  };
+
+  Status read(std::size_t i) {
+    Node& node = nodes_[i];
+    auto list = reader_.deliveries(node.scenario, node.number, state_, node.chunk, node.next);
+    if (!list) return tl::make_unexpected(std::move(list.error()));
+    node.rows = std::move(list->deliveries);
+    node.used = 0;
+    node.next = std::move(list->next);
+    push(i);
+    return {};
+  }
+
+  void push(std::size_t i) {
+    const Node& node = nodes_[i];
+    if (node.used < node.rows.size())
+      first_.emplace(node.rows[node.used].key, i);
+    else if (const auto last = from_base32(node.next))
+      first_.emplace(DeliveryKey{*last}, i);
+  }
+
+  StoreReader& reader_;
+  const std::optional<DeliveryState> state_;
+  std::vector<Node> nodes_;
+  /// Each node under its next delivery, or under its last one where it must be read again.
+  std::priority_queue<std::pair<DeliveryKey, std::size_t>> first_;
+  DeliveryKey place_;
+  std::size_t look_ups_ = 0;
+};
 
 Runtime::RunView view_of(const Directory& directory, Run run) {
   Runtime::RunView view{.scenario = directory.scenario(run.scenario)};
@@ -214,9 +295,10 @@ Result<Runtime::RunPage> query_live_runs(StoreReader& reader, const Directory& d
   if (!list) return tl::make_unexpected(std::move(list.error()));
   Runtime::RunPage page{.next = std::move(list->next)};
   for (Run& run : list->runs) {
-    std::string contact = name_of(reader, run.contact);
+    auto contact = name_of(reader, run.contact);
+    if (!contact) return tl::make_unexpected(std::move(contact.error()));
     page.runs.push_back(view_of(directory, std::move(run)));
-    page.runs.back().contact = std::move(contact);
+    page.runs.back().contact = std::move(*contact);
   }
   return page;
 }
@@ -227,28 +309,29 @@ Result<Runtime::DeliveryPage> query_deliveries(StoreReader& reader, const Direct
   const auto places = places_of(directory, which.scenario, which.node);
   if (!places) return tl::make_unexpected(places.error());
   Runtime::DeliveryPage page{.next = std::string{cursor}};
-  std::size_t searched = 0;
-  while (page.deliveries.size() < limit && searched < kDeliveriesSearched) {
-    auto list = newest_of(reader, *places, which.state, limit, page.next);
-    if (!list) return tl::make_unexpected(std::move(list.error()));
-    page.next = std::move(list->next);
-    for (Delivery& delivery : list->deliveries) {
-      if (page.deliveries.size() == limit) {
-        page.next = to_base32(page.deliveries.back().delivery.key.value);
-        return page;
-      }
-      ++searched;
-      // Older ones follow; nothing of them can be meant.
-      if (which.since && delivery.created < *which.since - kClockPlay) {
-        page.next.clear();
-        return page;
-      }
-      if (!fits(which, delivery)) continue;
-      std::string contact = name_of(reader, delivery.contact);
-      page.deliveries.push_back(view_of(directory, std::move(delivery), std::move(contact)));
+  if (limit == 0) return page;
+  const bool searches = !which.code.empty() || which.until;
+  NewestFirst newest{reader, *places, which.state, searches ? kDeliveriesSearched : limit};
+  if (Status done = newest.start(cursor); !done)
+    return tl::make_unexpected(std::move(done.error()));
+  Delivery delivery;
+  for (std::size_t searched = 0; searched < kDeliveriesSearched; ++searched) {
+    const auto step = newest.next(delivery);
+    if (!step) return tl::make_unexpected(step.error());
+    if (*step == NewestFirst::Step::Limit) break;
+    // Older ones follow: none of them can be meant.
+    if (*step == NewestFirst::Step::End ||
+        (which.since && delivery.created < *which.since - kClockPlay)) {
+      page.next.clear();
+      return page;
     }
-    if (page.next.empty()) break;
+    if (!fits(which, delivery)) continue;
+    auto contact = name_of(reader, delivery.contact);
+    if (!contact) return tl::make_unexpected(std::move(contact.error()));
+    page.deliveries.push_back(view_of(directory, std::move(delivery), std::move(*contact)));
+    if (page.deliveries.size() == limit) break;
   }
+  page.next = newest.at_end() ? std::string{} : newest.cursor();
   return page;
 }
 
@@ -348,9 +431,10 @@ Result<Runtime::DeliveryView> query_delivery(StoreReader& reader, const Director
   auto detail = reader.delivery(key);
   if (!detail) return tl::make_unexpected(std::move(detail.error()));
   if (!*detail) return fail(ErrorKind::NotFound, "unknown_delivery", "there is no such delivery");
-  std::string contact = name_of(reader, (*detail)->delivery.contact);
+  auto contact = name_of(reader, (*detail)->delivery.contact);
+  if (!contact) return tl::make_unexpected(std::move(contact.error()));
   Runtime::DeliveryView view =
-      view_of(directory, std::move((*detail)->delivery), std::move(contact));
+      view_of(directory, std::move((*detail)->delivery), std::move(*contact));
   view.request = std::move((*detail)->request);
   view.attempts = std::move((*detail)->attempts);
   return view;
@@ -399,18 +483,79 @@ Result<Runtime::ContactPage> query_contacts(StoreReader& reader, const std::stri
 
 namespace {
 constexpr int kNiceness = 10;
+
+/// Passes calls to another reader until `stopping`, then answers each with an error. One call is
+/// short, so a query that makes many of them ends soon.
+class StoppableReader final : public StoreReader {
+ public:
+  StoppableReader(std::unique_ptr<StoreReader> reader, const std::atomic<bool>& stopping)
+      : reader_{std::move(reader)}, stopping_{stopping} {}
+
+  void hold() override { reader_->hold(); }
+  void release() override { reader_->release(); }
+  Result<IdentityMatch> identify(const IdentityQuery& query) override {
+    return ask([&] { return reader_->identify(query); });
+  }
+  Result<std::optional<std::pair<Contact, Engagement>>> contact(ContactKey key) override {
+    return ask([&] { return reader_->contact(key); });
+  }
+  Result<RunList> runs(ContactKey contact, std::size_t limit, std::string_view cursor) override {
+    return ask([&] { return reader_->runs(contact, limit, cursor); });
+  }
+  Result<DeliveryList> deliveries(ScenarioKey scenario, NodeNumber node,
+                                  std::optional<DeliveryState> state, std::size_t limit,
+                                  std::string_view cursor) override {
+    return ask([&] { return reader_->deliveries(scenario, node, state, limit, cursor); });
+  }
+  Result<std::optional<DeliveryDetail>> delivery(DeliveryKey key) override {
+    return ask([&] { return reader_->delivery(key); });
+  }
+  Result<ActivityList> activity(std::string_view scenario, std::size_t limit,
+                                std::string_view cursor) override {
+    return ask([&] { return reader_->activity(scenario, limit, cursor); });
+  }
+  Result<RunList> live_runs(const RunFilter& filter, std::size_t limit,
+                            std::string_view cursor) override {
+    return ask([&] { return reader_->live_runs(filter, limit, cursor); });
+  }
+  Result<std::optional<std::string>> version_text(ScenarioKey scenario, Version version) override {
+    return ask([&] { return reader_->version_text(scenario, version); });
+  }
+  Result<std::vector<LedgerRow>> ledger(ContactKey contact) override {
+    return ask([&] { return reader_->ledger(contact); });
+  }
+  Result<ContactList> contacts(ContactKey after, std::size_t limit) override {
+    return ask([&] { return reader_->contacts(after, limit); });
+  }
+
+ private:
+  template <class Ask>
+  std::invoke_result_t<Ask> ask(Ask ask) {
+    if (stopping_) return fail(ErrorKind::Unavailable, "stopping", "the server is stopping");
+    return ask();
+  }
+
+  std::unique_ptr<StoreReader> reader_;
+  const std::atomic<bool>& stopping_;
+};
 }  // namespace
 
 ReaderThread::ReaderThread(std::unique_ptr<StoreReader> reader, LogSink log)
-    : reader_{std::move(reader)}, log_{std::move(log)}, thread_{[this] { run(); }} {}
+    : reader_{std::make_unique<StoppableReader>(std::move(reader), stopping_)},
+      log_{std::move(log)},
+      thread_{[this] { run(); }} {}
 
 ReaderThread::~ReaderThread() {
+  stop();
+  thread_.join();
+}
+
+void ReaderThread::stop() {
   {
     const std::lock_guard lock{mutex_};
     stopping_ = true;
   }
   wake_.notify_one();
-  thread_.join();
 }
 
 void ReaderThread::ask(Query query) {

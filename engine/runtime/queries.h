@@ -1,5 +1,6 @@
 #pragma once
 // Lists for people, read from the folded tables on a connection and a thread of their own.
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -57,18 +58,21 @@ class ReaderThread {
  public:
   using Query = std::function<void(StoreReader&)>;
   explicit ReaderThread(std::unique_ptr<StoreReader> reader, LogSink log = {});
-  ~ReaderThread();  ///< Works off what waits, then ends.
+  ~ReaderThread();  ///< Stops and waits for the end of the queries.
+  /// From now on each read that a query makes, also the query that runs, is answered with the error
+  /// `stopping`, so that it ends soon. Each query that waits is still called.
+  void stop();
   void ask(Query query);
 
  private:
   void run();
 
+  std::atomic<bool> stopping_{false};  // `reader_` refers to it
   std::unique_ptr<StoreReader> reader_;
   const LogSink log_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<Query> waiting_;
-  bool stopping_ = false;
   std::thread thread_;  // last: starts when all else stands
 };
 }  // namespace onward
