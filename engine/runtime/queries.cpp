@@ -444,7 +444,7 @@ namespace {
 /// Contacts that one page looks at in search of a group's: the reader serves others, too.
 constexpr std::size_t kSearchedMax = 5'000;
 constexpr std::size_t kReadAtOnce = 50;
-/// A page ends with the contact with which it reaches this.
+/// A page ends before the contact with which it would be larger; it has at least one.
 constexpr std::size_t kPageBytesMax = std::size_t{8} << 20;
 }  // namespace
 
@@ -465,18 +465,23 @@ Result<Runtime::ContactPage> query_contacts(StoreReader& reader, const std::stri
     if (!list) return tl::make_unexpected(std::move(list.error()));
     searched += list->contacts.size();
     bool left = list->more;
-    const auto is_full = [&] { return page.contacts.size() == limit || bytes >= kPageBytesMax; };
-    for (std::size_t i = 0; i < list->contacts.size() && !is_full(); ++i) {
+    bool full = false;
+    for (std::size_t i = 0; i < list->contacts.size() && page.contacts.size() < limit; ++i) {
       auto& [contact, engagement] = list->contacts[i];
+      const bool shown = (contact.id || !contact.email().empty()) &&  // Else it cannot be read.
+                         (group.empty() || contact.in_group(group));
+      const std::size_t size = shown ? stored_bytes(contact) + stored_bytes(engagement) : 0;
+      full = !page.contacts.empty() && bytes + size > kPageBytesMax;
+      if (full) break;
       after = contact.key;
       left = list->more || i + 1 < list->contacts.size();
-      if (!contact.id && contact.email().empty()) continue;  // It cannot be read.
-      if (!group.empty() && !contact.in_group(group)) continue;
-      bytes += stored_bytes(contact) + stored_bytes(engagement);
+      if (!shown) continue;
+      bytes += size;
       page.contacts.push_back({.contact = std::move(contact), .engagement = std::move(engagement)});
     }
+    left = left || full;
     page.next = left ? to_base32(after.value) : std::string{};
-    if (!left || is_full()) break;
+    if (!left || full || page.contacts.size() == limit) break;
   }
   return page;
 }

@@ -141,6 +141,9 @@ TEST_CASE("a page of large contacts is bounded by bytes, and the pages have all 
     REQUIRE(page);
     REQUIRE_FALSE(page->contacts.empty());
     CHECK(page->contacts.size() < 40);
+    std::size_t bytes = 0;
+    for (const auto& one : page->contacts) bytes += stored_bytes(one.contact);
+    CHECK(bytes <= std::size_t{8} << 20);
     seen += page->contacts.size();
     cursor = page->next;
   } while (!cursor.empty());
