@@ -76,7 +76,8 @@ class View final : public StoreView {
         schema_{(begin_.run(), database_->execAndGet("PRAGMA user_version").getInt())},
         tables_{*database_, unreadable_},
         journal_{replay(*database_, tables_, overlay_)},
-        newest_{overlay_, tables_, unreadable_} {}
+        newest_{overlay_, tables_, unreadable_},
+        contact_exists_{*database_, "SELECT 1 FROM contacts WHERE key = ? AND body IS NOT NULL"} {}
 
   const std::string& owner() const override { return owner_; }
   int schema() const override { return schema_; }
@@ -121,6 +122,14 @@ class View final : public StoreView {
   Status copy_to(const fs::path& file, const std::function<bool(std::uint64_t)>& goes_on) override;
 
  private:
+  /// Reads what was used so far from the marks and the journal, not from the rows to be checked.
+  void read_marks();
+  bool is_used(ContactKey contact) const { return contact && contact <= last_contact_; }
+  /// Of a run, a delivery or a request.
+  bool is_used(std::uint64_t key) const {
+    return key > 0 && key <= numbered(last_seq_, kOrdinals - 1);
+  }
+  bool exists(ContactKey contact);
   void count_contacts(Recount& count);
   void check_names(const Contact& contact);
   void count_ledger(Recount& count);
@@ -155,8 +164,28 @@ class View final : public StoreView {
   Overlay overlay_;
   std::deque<JournalRow> journal_;
   Newest newest_;
+  Query contact_exists_;
   std::set<std::pair<ScenarioKey, Version>> versions_;
+  Sequence last_seq_ = 0;    ///< Greatest that was ever used.
+  ContactKey last_contact_;  ///< Greatest that was ever used.
 };
+
+void View::read_marks() {
+  const auto seq = tables_.meta("last_seq"), contact = tables_.meta("last_contact");
+  last_seq_ = seq && *seq < kSequenceMax ? *seq : tables_.last_seq();
+  last_contact_ = contact && *contact < kContactMax ? ContactKey{*contact} : tables_.last_contact();
+  for (const JournalRow& row : journal_) {
+    Decoder in{*row.bytes};
+    (void)in.byte();  // The format, checked before.
+    last_seq_ = std::max(last_seq_, in.number());
+    last_contact_ = std::max(last_contact_, ContactKey{in.number()});
+  }
+}
+
+bool View::exists(ContactKey contact) {
+  if (const auto* row = overlay_.contacts.find(contact)) return !row->body.empty();
+  return contact_exists_(contact).next();
+}
 
 /// A contact must be found by what it is called.
 void View::check_names(const Contact& contact) {
@@ -171,11 +200,12 @@ void View::count_contacts(Recount& count) {
   Query all{*database_, "SELECT key, body, engagement FROM contacts WHERE body IS NOT NULL"};
   for (auto rows = all(); rows.next();) {
     const ContactKey key{rows.number(0)};
-    if (overlay_.contacts.find(key) != nullptr || rows.bytes(1).empty()) continue;
+    if (overlay_.contacts.find(key) != nullptr) continue;
     ++count.contacts;
     const auto read = [&] {
+      if (!is_used(key)) throw_unreadable("the number of a contact");
       check_names(intact(decode_contact(key, rows.bytes(1))));
-      if (!rows.bytes(2).empty()) (void)intact(decode_engagement(rows.bytes(2)));
+      if (!rows.is_null(2)) (void)intact(decode_engagement(rows.bytes(2)));
     };
     read_row(read, [&] { report("contacts", "contact", key.value); });
   }
@@ -204,7 +234,9 @@ void View::count_ledger(Recount& count) {
                           .scenario = {rows.small_number(1)},
                           .key = {},
                           .test = rows.number(2) != 0};
-      if (overlay_.ledger.find(key) == nullptr) take(key.scenario, key.test, rows.bytes(3));
+      if (overlay_.ledger.find(key) != nullptr) return;
+      if (!exists(key.contact)) throw_unreadable("the contact of a ledger row");
+      take(key.scenario, key.test, rows.bytes(3));
     };
     read_row(read, [&] { report("ledger", "contact", rows.number(0)); });
   }
@@ -219,8 +251,13 @@ void View::count_ledger(Recount& count) {
   for (auto rows = keyed(); rows.next();)
     read_row(
         [&] {
-          (void)intact(decode_ledger({rows.small_number(1)}, std::string{rows.bytes(2)},
-                                     rows.number(3) != 0, rows.bytes(4)));
+          const LedgerKey key{.contact = {rows.number(0)},
+                              .scenario = {rows.small_number(1)},
+                              .key = std::string{rows.bytes(2)},
+                              .test = rows.number(3) != 0};
+          if (overlay_.ledger.find(key) != nullptr) return;
+          if (!exists(key.contact)) throw_unreadable("the contact of a ledger row");
+          (void)intact(decode_ledger(key.scenario, key.key, key.test, rows.bytes(4)));
         },
         [&] { report("ledger_keyed", "contact", rows.number(0)); });
 }
@@ -232,6 +269,7 @@ void View::count_runs(Recount& count) {
   std::unordered_set<Timer, ByTimer> timers;
   for (const Timer& timer : newest_.timers(Instant::max(), SIZE_MAX)) {
     ++count.timers;
+    if (!is_used(timer.contact)) report("timers", "contact", timer.contact.value);
     if (timer.key.kind == TimerKind::Wait || timer.key.kind == TimerKind::RunRecheck)
       timers.insert(timer);
   }
@@ -261,6 +299,8 @@ void View::count_runs(Recount& count) {
     const RunKey key{rows.number(1)};
     if (overlay_.runs.find(key) != nullptr) continue;
     const auto read = [&] {
+      if (!is_used(key.value)) throw_unreadable("the number of a run");
+      if (!exists({rows.number(0)})) throw_unreadable("the contact of a run");
       const Run run = intact(decode_run(key, {rows.number(0)}, rows.bytes(2)));
       if (!run.live()) throw_unreadable("the state of a run");
       take(run);
@@ -276,8 +316,14 @@ void View::count_runs(Recount& count) {
   }
   Query ended{*database_, "SELECT key, contact, body FROM runs"};
   for (auto rows = ended(); rows.next();)
-    read_row([&] { (void)intact(decode_run({rows.number(0)}, {rows.number(1)}, rows.bytes(2))); },
-             [&] { report("runs", "run", rows.number(0)); });
+    read_row(
+        [&] {
+          // Its contact may be forgotten.
+          if (!is_used(rows.number(0)) || !is_used(ContactKey{rows.number(1)}))
+            throw_unreadable("a number of a run");
+          (void)intact(decode_run({rows.number(0)}, {rows.number(1)}, rows.bytes(2)));
+        },
+        [&] { report("runs", "run", rows.number(0)); });
   for (const Timer& left : timers) count.without_run.add(format_run({left.key.subject}));
 }
 
@@ -304,7 +350,12 @@ void View::count_deliveries(Recount& count, Instant now) {
   for (auto rows = all(); rows.next();) {
     const DeliveryKey key{rows.number(0)};
     if (overlay_.deliveries.find(key) != nullptr) continue;
-    if (const auto delivery = tables_.delivery(key)) take(*delivery);
+    const auto delivery = tables_.delivery(key);
+    if (!delivery) continue;
+    if (!is_used(key.value) || delivery->contact > last_contact_)
+      unreadable_.add(key);
+    else
+      take(*delivery);
   }
   for (const auto& [key, entry] : overlay_.deliveries.map) {
     const DeliveryKey of = key;
@@ -314,10 +365,16 @@ void View::count_deliveries(Recount& count, Instant now) {
   // Requests of deliveries that are over, and what each attempt came to.
   Query requests{*database_, "SELECT key FROM requests"};
   for (auto rows = requests(); rows.next();)
-    if (overlay_.requests.find({rows.number(0)}) == nullptr)
+    if (!is_used(rows.number(0)))
+      report("requests", "delivery", rows.number(0));
+    else if (overlay_.requests.find({rows.number(0)}) == nullptr)
       (void)tables_.request({rows.number(0)});
   Query attempts{*database_, "SELECT DISTINCT delivery FROM attempts"};
-  for (auto rows = attempts(); rows.next();) (void)tables_.attempts({rows.number(0)});
+  for (auto rows = attempts(); rows.next();)
+    if (!is_used(rows.number(0)))
+      report("attempts", "delivery", rows.number(0));
+    else
+      (void)tables_.attempts({rows.number(0)});
 }
 
 /// Rows by which something is found: what they name must be there, and be called so.
@@ -348,10 +405,16 @@ void View::count_names() {
         misleads({rows.number(1)}, {}, rows.bytes(0)))
       report("contact_emails", "contact", rows.number(1));
   if (schema_ < 2) return;
+  const std::uint64_t newest = last_activity(*database_);
   Query activity{*database_, "SELECT id, body FROM activity"};
   for (auto rows = activity(); rows.next();)
-    read_row([&] { (void)intact(decode_activity(rows.bytes(1))); },
-             [&] { report("activity", "line", rows.number(0)); });
+    read_row(
+        [&] {
+          if (rows.number(0) == 0 || rows.number(0) > newest)
+            throw_unreadable("the number of an activity row");
+          (void)intact(decode_activity(rows.bytes(1)));
+        },
+        [&] { report("activity", "line", rows.number(0)); });
 }
 
 void View::count_texts() {
@@ -370,6 +433,7 @@ void View::count_texts() {
 Result<Recount> View::recount(Instant now) {
   return guarded([&]() -> Result<Recount> {
     Recount count;
+    read_marks();
     for (const VersionRecord& version : newest_.snapshot().versions)
       versions_.emplace(version.scenario, version.version);
     count_contacts(count);

@@ -5,6 +5,7 @@
 #include <SQLiteCpp/Database.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <map>
@@ -253,11 +254,17 @@ TEST_CASE("a row that cannot be read and a file that is no store are told, not s
     fill(*store, world, 1);
     REQUIRE(store->fold());
   }
+  const auto recount = [&] {
+    return must(must(StoreView::open(folder.path()))->recount(world.now()));
+  };
+  // This world has rows of contacts that it does not store.
+  const std::uint64_t before = recount().unreadable_count;
   exec(folder.path(),
        "UPDATE deliveries SET body = x'ff' WHERE key = (SELECT min(key) FROM deliveries)");
-  const Recount rows = must(must(StoreView::open(folder.path()))->recount(world.now()));
-  CHECK(rows.unreadable_count == 1);
-  CHECK(rows.unreadable.at(0).starts_with("deliveries: "));
+  const Recount rows = recount();
+  CHECK(rows.unreadable_count == before + 1);
+  CHECK(std::ranges::any_of(
+      rows.unreadable, [](const std::string& row) { return row.starts_with("deliveries: "); }));
   exec(folder.path(), "INSERT INTO journal VALUES (7, x'0102')");
   CHECK(StoreView::open(folder.path()).error().message.find("journal row 7") != std::string::npos);
   exec(folder.path(), "PRAGMA user_version = 99");

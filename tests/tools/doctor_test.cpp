@@ -243,6 +243,67 @@ TEST_CASE("an id that leads to somebody else is a fault", "[doctor]") {
   has(only(folder.examine()), "rows: 1 row cannot be read: contact_emails: contact 2");
 }
 
+TEST_CASE("an id or an address that is damaged is a fault", "[doctor]") {
+  const Folder folder;
+  Commit second{.at = kNow, .last_seq = 2, .last_contact = {2}};
+  second.contacts.push_back({.key = {2}});
+  second.contacts.back().set(Field::Email, Value{"c2@example.com"});
+  second.identities = {
+      {.kind = IdentityChange::Kind::Email, .value = "c2@example.com", .contact = {2}}};
+  folder.commit(second);
+  REQUIRE(folder.open()->fold());
+  folder.exec("UPDATE contact_ids SET id = 'c3'");
+  // Its own row is missing, and the one that is there does not fit: reported once.
+  has(only(folder.examine()), "rows: 1 row cannot be read: contact_ids: contact 1");
+  folder.exec("UPDATE contact_ids SET id = 'c1'; UPDATE contact_emails SET email = 'x'");
+  has(only(folder.examine()), "rows: 1 row cannot be read: contact_emails: contact 2");
+}
+
+TEST_CASE("a number that no row can have is a fault", "[doctor]") {
+  const std::vector<std::pair<std::string, std::string>> damages{
+      {"UPDATE contacts SET key = 2305843009213693952", "contacts: contact 2305843009213693952"},
+      {"UPDATE contacts SET key = 2", "contacts: contact 2"},
+      {"UPDATE runs SET contact = 2305843009213693952", "runs: run "},
+      {"UPDATE runs SET key = 4611686018427387904", "runs: run 4611686018427387904"},
+      {"UPDATE runs SET key = -1", "runs: run -1"},
+      {"UPDATE runs SET key = 0", "runs: run 0"},
+      {"UPDATE runs_live SET run = 4611686018427387904", "runs_live: run 4611686018427387904"},
+      {"UPDATE ledger SET contact = 4611686018427387904", "ledger: contact 4611686018427387904"},
+      {"UPDATE ledger SET contact = -1", "ledger: contact -1"},
+      {"UPDATE ledger SET contact = 2", "ledger: contact 2"},
+      {"UPDATE timers SET contact = -1", "timers: contact -1"},
+      {"UPDATE requests SET key = 4611686018427387904", "requests: delivery 4611686018427387904"},
+      {"UPDATE activity SET id = 9223372036854775807", "activity: line 9223372036854775807"},
+      {"UPDATE activity SET id = 9007199254740992", "activity: line 9007199254740992"},
+      {"UPDATE activity SET id = 2", "activity: line 2"},
+      {"UPDATE activity SET id = -1", "activity: line -1"}};
+  for (const auto& [sql, row] : damages) {
+    INFO(sql);
+    const Folder folder;
+    Commit more{.at = kNow, .last_seq = 1, .last_contact = {1}, .activity = {{.text = "one"}}};
+    more.runs.push_back({.key = {numbered(1, 2)},
+                         .scenario = {1},
+                         .version = 1,
+                         .contact = {1},
+                         .state = RunState::Done,
+                         .started = kNow});
+    folder.commit(more);
+    REQUIRE(folder.open()->fold());
+    REQUIRE(complaints(folder.examine(), Grade::Fault).empty());
+    folder.exec(sql);
+    const auto faults = complaints(folder.examine(), Grade::Fault);
+    REQUIRE_FALSE(faults.empty());
+    has(faults.front(), row);
+  }
+}
+
+TEST_CASE("a contact or statistics without bytes are a fault", "[doctor]") {
+  const Folder folder;
+  REQUIRE(folder.open()->fold());
+  folder.exec("DELETE FROM contact_ids; UPDATE contacts SET body = x''");
+  has(only(folder.examine()), "rows: 1 row cannot be read: contacts: contact 1");
+}
+
 TEST_CASE("settings and an epoch that cannot be read are a fault", "[doctor]") {
   const Folder folder;
   folder.commit({.last_seq = 2,
