@@ -7,7 +7,31 @@ namespace onward {
 namespace fs = std::filesystem;
 namespace {
 tl::unexpected<Error> lost(const std::string& what) { return fail(ErrorKind::Io, "damaged", what); }
+const char* kind_of(fs::file_type type) {
+  switch (type) {
+    case fs::file_type::directory:
+      return "a folder";
+    case fs::file_type::fifo:
+      return "a FIFO";
+    case fs::file_type::socket:
+      return "a socket";
+    default:
+      return "a device";
+  }
+}
 }  // namespace
+
+Status check_regular_files(const fs::path& folder) {
+  for (const char* name : {"onward.db", "onward.db-wal", "onward.db-shm"}) {
+    std::error_code error;
+    const fs::path file = folder / name;
+    const fs::file_status found = fs::status(file, error);
+    if (fs::exists(found) && !fs::is_regular_file(found))
+      return lost(file.string() + " must be a regular file (found " + kind_of(found.type()) +
+                  "): remove what is there, and put back the file if there was one");
+  }
+  return {};
+}
 
 Status check_database_lost(const fs::path& folder) {
   std::error_code error;

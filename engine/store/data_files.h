@@ -8,6 +8,9 @@
 #include "engine/store/lock_file.h"
 
 namespace onward {
+/// Io ("damaged") where the database, its write-ahead log or its shared memory is not a regular
+/// file. SQLite would wait for a FIFO, or report an error without a reason.
+Status check_regular_files(const std::filesystem::path& folder);
 /// Where there is no database file: Io ("damaged") when there was one, by what lies beside it.
 Status check_database_lost(const std::filesystem::path& folder);
 /// SQLite takes an empty file, and one without its write-ahead log, for what they seem to be: a

@@ -885,6 +885,7 @@ Status prepare(const std::filesystem::path& folder) {
     return fail(error == std::errc::permission_denied ? ErrorKind::Forbidden : ErrorKind::Io,
                 "no_access",
                 "cannot make the data folder " + folder.string() + ": " + error.message());
+  if (Status regular = check_regular_files(folder); !regular) return regular;
   const std::filesystem::path file = folder / "onward.db";
   if (!std::filesystem::exists(file, error)) {
     if (Status lost = check_database_lost(folder); !lost) return lost;

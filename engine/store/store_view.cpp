@@ -534,6 +534,8 @@ int newest_schema() { return migrations().back().version; }
 Result<std::unique_ptr<StoreView>> StoreView::open(const fs::path& folder) {
   const fs::path file = folder / "onward.db";
   if (Status may = check_readable(folder); !may) return tl::make_unexpected(may.error());
+  if (Status regular = check_regular_files(folder); !regular)
+    return tl::make_unexpected(regular.error());
   std::error_code error;
   if (!fs::is_regular_file(file, error)) {
     if (Status lost = check_database_lost(folder); !lost) return tl::make_unexpected(lost.error());

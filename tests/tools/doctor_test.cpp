@@ -376,6 +376,35 @@ TEST_CASE("a folder whose write-ahead log was taken away is a fault, with what t
   CHECK(doctor_exit_code(found) == kExitData);
 }
 
+TEST_CASE("a file of the database that is not a regular file is a fault", "[doctor]") {
+  for (const char* name : {"onward.db", "onward.db-wal", "onward.db-shm"}) {
+    INFO(name);
+    const Folder folder;
+    const fs::path file = folder.path() / name;
+    fs::remove(file);
+    REQUIRE(::mkfifo(file.c_str(), 0600) == 0);
+    const Findings found = folder.examine();
+    has(complaints(found, Grade::Fault).at(0), "must be a regular file (found a FIFO)");
+    CHECK(doctor_exit_code(found) == kExitData);
+    const auto store = open_sqlite_store({.folder = folder.path()});
+    REQUIRE_FALSE(store);
+    CHECK(store.error().code == "damaged");
+    has(store.error().message, "must be a regular file (found a FIFO)");
+    fs::remove(file);
+    fs::create_directory(file);
+    has(complaints(folder.examine(), Grade::Fault).at(0), "(found a folder)");
+  }
+}
+
+TEST_CASE("a key file that is a FIFO is a fault, and nothing waits for it", "[doctor]") {
+  const Folder folder;
+  const fs::path key = folder.path() / "key";
+  REQUIRE(::mkfifo(key.c_str(), 0600) == 0);
+  pid_t owner = 0;
+  const Findings found = examine_store(folder.path(), key, kNow, owner);
+  has(only(found), "secrets: The key file " + key.string() + " is not a regular file");
+}
+
 TEST_CASE("secrets whose key is gone or another are faults", "[doctor]") {
   const Folder folder;
   const fs::path key = folder.path() / "secret.key";
