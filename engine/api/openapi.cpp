@@ -30,6 +30,7 @@ constexpr Tag kTags[] = {
     {"credentials", "What receivers know callers by, kept the same way."},
     {"tokens", "Who may call: each with a role; a token is shown once, when it is made."},
     {"sending", "Whether requests leave at all: a restored copy holds them until it is told."},
+    {"clock", "The time that the server follows, after the clock of its machine was moved."},
     {"logs", "What was changed lately, and what requests met."},
     {kServerTag, "The process itself, for whoever watches it."},
 };
