@@ -267,8 +267,9 @@ Result<ScenarioInfo> Engine::remove_draft(const std::string& id, const std::stri
 }
 
 Result<ScenarioStats> Engine::stats(const std::string& id, Version version) const {
-  return book_.stats(id, version, stats_basis(id),
-                     version == 0 ? nullptr : book_.load({id, version}));
+  const VersionName name =
+      version == 0 ? book_.unread(id).value_or(VersionName{}) : VersionName{id, version};
+  return book_.stats(id, version, stats_basis(id), name.version == 0 ? nullptr : book_.load(name));
 }
 
 StatsBasis Engine::stats_basis(const std::string& id) const {

@@ -176,11 +176,26 @@ void Engine::rebuild_catalog() {
     else if (awaited_.insert(name).second)
       wanted_.push_back(std::move(name));
   }
+  ask_for_title();
   catalog_ = book_.catalog(used, epochs_.newest(), options_.account_id);
   catalog_.limit_contacts(options_.contact_bytes_max);
   scenario_due_ = book_.next_due();
   next_check_ = passes_.next_check(catalog_);
   ++generation_;
+}
+
+void Engine::read_elsewhere() {
+  reads_elsewhere_ = true;
+  ask_for_title();
+}
+
+/// One at a time, and after all that is needed: nothing waits for the titles of archived scenarios.
+void Engine::ask_for_title() {
+  if (!reads_elsewhere_ || !awaited_.empty()) return;
+  if (auto name = book_.untitled()) {
+    awaited_.insert(*name);
+    wanted_.push_back(std::move(*name));
+  }
 }
 
 void Engine::adopt_version(const VersionName& name, std::shared_ptr<const Scenario> scenario) {

@@ -212,8 +212,8 @@ class Engine {
 
   /// From now on versions that are needed and not in memory are read elsewhere: `take_wanted` names
   /// them, each once, and `adopt_version` is to be told what came of it. Meanwhile deliveries that
-  /// need one wait.
-  void read_elsewhere() { reads_elsewhere_ = true; }
+  /// need one wait. So are the titles of archived scenarios, which the start does not read.
+  void read_elsewhere();
   std::vector<VersionName> take_wanted() { return std::exchange(wanted_, {}); }
   /// Null: it cannot be read.
   void adopt_version(const VersionName& name, std::shared_ptr<const Scenario> scenario);
@@ -285,8 +285,10 @@ class Engine {
   Result<SecretAnswer> remove_secret(SecretKind kind, const std::string& name, bool force,
                                      std::string_view who);
   Result<RekeyAnswer> rekey(std::string_view who);
-  /// The one attempt of a node's test button.
-  Result<DeliveryTask> webhook_test(const std::string& scenario, const std::string& node) const;
+  /// The one attempt of a node's test button. `newest`: the newest version, which only the caller
+  /// can read where it is not built; may be null.
+  Result<DeliveryTask> webhook_test(const std::string& scenario, const std::string& node,
+                                    std::shared_ptr<const Scenario> newest = {}) const;
 
  private:
   Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySink& sink,
@@ -369,6 +371,7 @@ class Engine {
   Status commit_walk(KeepWalk walk, Commit commit, const std::set<DeliveryKey>& bodies);
   void take_fields(CustomFields fields);
   void rebuild_catalog();
+  void ask_for_title();
   const DeliveryPolicy* policy_at(const EndpointKey& endpoint) const;
   const RetryPolicy& policy_of(const Delivery& delivery) const;
   Batch new_batch() const;

@@ -142,6 +142,7 @@ void Runtime::Impl::run() {
   const NoReading no_reading;
   std::vector<Job> taken;
   std::vector<AttemptResult> settled;
+  read_wanted();
   while (wait_for_work(taken, settled)) {
     Status done = engine->work_ahead(std::exchange(taken, {}), std::exchange(settled, {}));
     // Empty or not: what was committed is to be on the disk soon, whoever waits for it.

@@ -335,13 +335,18 @@ Status Runtime::stats(std::string id, Version version, Done<Result<ScenarioStats
       }));
     };
     const ScenarioBook& known = of.book();
-    if (name.version == 0 || known.built(name) != nullptr || known.is_unreadable(name)) {
+    std::optional<VersionName> unread;
+    if (name.version == 0)
+      unread = known.unread(name.scenario);
+    else if (known.built(name) == nullptr && !known.is_unreadable(name))
+      unread = name;
+    if (!unread) {
       impl->reader->ask([make](StoreReader&) { make(nullptr); });
       return {};
     }
-    impl->authors->queue().ask_anyway({}, [impl, name, done, make](Result<Turn> turn) {
+    impl->authors->queue().ask_anyway({}, [impl, read = *unread, done, make](Result<Turn> turn) {
       if (!turn) return done(tl::make_unexpected(std::move(turn.error())));
-      make(impl->look_up(name));
+      make(impl->look_up(read));
     });
     return {};
   };

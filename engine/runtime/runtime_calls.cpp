@@ -637,10 +637,12 @@ Status Runtime::rekey(Done<Result<RekeyAnswer>> done, std::string who) {
 Status Runtime::test_webhook(std::string scenario, std::string node,
                              Done<Result<WebhookTestAnswer>> done, std::string who) {
   done = impl_->published(std::move(done));
-  auto refused = refusing(done);
-  const auto act = [this, scenario = std::move(scenario), node = std::move(node),
-                    done = std::move(done), who = std::move(who)](Engine& engine) -> Status {
-    auto task = engine.guarded("engine.call", [&] { return engine.webhook_test(scenario, node); });
+  const auto refused = refusing(done);
+  const auto act = [this, scenario, node = std::move(node), done = std::move(done),
+                    who = std::move(who)](Engine& engine,
+                                          const std::shared_ptr<const Scenario>& newest) -> Status {
+    auto task =
+        engine.guarded("engine.call", [&] { return engine.webhook_test(scenario, node, newest); });
     if (!task) {
       done(tl::make_unexpected(std::move(task.error())));
       return {};
@@ -657,6 +659,20 @@ Status Runtime::test_webhook(std::string scenario, std::string node,
     if (!taken) done(tl::make_unexpected(taken.error()));
     return {};
   };
-  return impl_->call(act, std::move(refused));
+  const auto call = [impl = impl_.get(), scenario, act, refused](Engine& engine) -> Status {
+    const auto unread = engine.book().unread(scenario);
+    if (!unread) return act(engine, nullptr);
+    // Of an archived scenario: its newest version is not in memory.
+    impl->authors->queue().ask_anyway({}, [impl, name = *unread, act,
+                                           refused](const Result<AuthorQueue::Turn>& turn) {
+      if (!turn) return refused(turn.error());
+      auto read = impl->look_up(name);
+      CallJob job{.call = [act, read = std::move(read)](Engine& again) { return act(again, read); },
+                  .refused = refused};
+      if (Status taken = impl->call_anyway(std::move(job)); !taken) refused(taken.error());
+    });
+    return {};
+  };
+  return impl_->call(call, refused);
 }
 }  // namespace onward

@@ -46,6 +46,13 @@ void check_against(const NodeNames* names, std::string_view id, const Scenario& 
   }
 }
 
+/// A draft never ran, so nothing refers to its nodes once it is deleted.
+ScenarioRecord without_nodes(ScenarioRecord record) {
+  record.nodes = {};
+  record.kinds = {};
+  return record;
+}
+
 void begin(ScenarioRecord& record, Instant now) {
   record.state = ScenarioState::Active;
   if (!record.activated) record.activated = now;
@@ -106,12 +113,14 @@ ScenarioBook::ScenarioBook(const NodeKinds& kinds, const Snapshot& snapshot,
   std::map<ScenarioKey, Entry> entries;
   for (const ScenarioRecord& record : snapshot.scenarios) {
     Entry& entry = entries[record.key];
-    entry.record = std::make_shared<const ScenarioRecord>(record);
-    entry.names = std::make_shared<const NodeNames>(record.nodes, record.kinds);
     ids_[record.key] = record.id;
+    entry.record =
+        std::make_shared<const ScenarioRecord>(record.deleted ? without_nodes(record) : record);
+    entry.names = std::make_shared<const NodeNames>(entry.record->nodes, entry.record->kinds);
   }
   for (const VersionRecord& version : snapshot.versions)
-    if (const auto entry = entries.find(version.scenario); entry != entries.end())
+    if (const auto entry = entries.find(version.scenario);
+        entry != entries.end() && !entry->second.record->deleted)
       entry->second.versions[version.version] = std::make_shared<const VersionRecord>(version);
   for (auto& [key, entry] : entries) replace(std::move(entry));
 }
@@ -432,13 +441,24 @@ Result<BookChange> ScenarioBook::remove_draft(std::string_view id) const {
                     "room but its text",
                     id));
   record.deleted = true;
-  return BookChange{.scenarios = {std::move(record)}};
+  return BookChange{.scenarios = {without_nodes(std::move(record))}};
+}
+
+std::string ScenarioBook::kept_title(const Scenario& scenario) {
+  return clipped(scenario.title, kArchivedTitleBytesMax);
+}
+
+void ScenarioBook::keep(Entry& entry, Version version, std::shared_ptr<const Scenario> scenario) {
+  entry.sizes[version] = scenario->nodes.size();
+  if (version == entry.record->newest) entry.title = kept_title(*scenario);
+  entry.built[version] = std::move(scenario);
 }
 
 void ScenarioBook::adopt(BookChange change) {
   for (ScenarioRecord& record : change.scenarios) {
     const Entry* known = entry_of(record.id);
-    Entry entry = known == nullptr ? Entry{} : *known;
+    // Nothing can ask for a deleted scenario: of it only the id stays, which is never used again.
+    Entry entry = known == nullptr || record.deleted ? Entry{} : *known;
     ids_[record.key] = record.id;
     if (change.names) entry.names = change.names;
     if (entry.names == nullptr) entry.names = std::make_shared<const NodeNames>();
@@ -447,10 +467,7 @@ void ScenarioBook::adopt(BookChange change) {
   }
   for (VersionRecord& version : change.versions) {
     Entry entry = *entry_of(ids_.at(version.scenario));
-    if (change.built) {
-      entry.built[version.version] = change.built;
-      entry.sizes[version.version] = change.built->nodes.size();
-    }
+    if (change.built) keep(entry, version.version, change.built);
     const Version number = version.version;
     std::string{}.swap(version.text);
     entry.versions[number] = std::make_shared<const VersionRecord>(std::move(version));
@@ -474,6 +491,14 @@ Status ScenarioBook::has_room(const Scenario& added) const {
 
 // ---- the catalog ----
 
+namespace {
+/// Whether its newest version stays in memory though nobody is under way on it. An archived
+/// scenario starts nothing, so memory does not hold the versions of years.
+bool needs_newest(const ScenarioRecord& record) {
+  return !record.deleted && record.state != ScenarioState::Archived;
+}
+}  // namespace
+
 std::shared_ptr<const Scenario> ScenarioBook::built(const VersionName& name) const {
   const Entry* entry = entry_of(name.scenario);
   if (entry == nullptr) return nullptr;
@@ -494,13 +519,14 @@ std::shared_ptr<const Scenario> ScenarioBook::load(const VersionName& name) cons
 
 void ScenarioBook::adopt(const VersionName& name, std::shared_ptr<const Scenario> scenario) {
   const Entry* known = entry_of(name.scenario);
-  if (known == nullptr || known->built.contains(name.version)) return;
+  if (known == nullptr || known->record->deleted || known->built.contains(name.version)) return;
   Entry entry = *known;
-  entry.sizes[name.version] = scenario == nullptr ? 0 : scenario->nodes.size();
-  if (scenario == nullptr)
+  if (scenario == nullptr) {
+    entry.sizes[name.version] = 0;
     entry.unreadable.insert(name.version);
-  else
-    entry.built[name.version] = std::move(scenario);
+  } else {
+    keep(entry, name.version, std::move(scenario));
+  }
   replace(std::move(entry));
 }
 
@@ -576,14 +602,35 @@ std::vector<VersionName> ScenarioBook::missing(const VersionsInUse& used) const 
       names.push_back({.scenario = id, .version = version});
   };
   for (const auto& [id, entry] : entries_)
-    if (!entry->record->deleted) look(id, *entry, entry->record->newest);
+    if (needs_newest(*entry->record)) look(id, *entry, entry->record->newest);
   for (const auto& [key, version] : used) {
     const auto id = ids_.find(key);
     const Entry* entry = id == ids_.end() ? nullptr : entry_of(id->second);
-    if (entry != nullptr && !entry->record->deleted && version != entry->record->newest)
+    if (entry != nullptr && !entry->record->deleted &&
+        !(version == entry->record->newest && needs_newest(*entry->record)))
       look(id->second, *entry, version);
   }
   return names;
+}
+
+std::optional<VersionName> ScenarioBook::unread(std::string_view id) const {
+  const Entry* entry = entry_of(id);
+  if (entry == nullptr || entry->record->deleted) return std::nullopt;
+  VersionName name{.scenario = entry->record->id, .version = entry->record->newest};
+  if (entry->built.contains(name.version) || is_unreadable(name)) return std::nullopt;
+  return name;
+}
+
+std::optional<VersionName> ScenarioBook::untitled(std::string_view id) const {
+  const Entry* entry = entry_of(id);
+  if (entry == nullptr || entry->title || needs_newest(*entry->record)) return std::nullopt;
+  return unread(id);
+}
+
+std::optional<VersionName> ScenarioBook::untitled() const {
+  for (const auto& [id, entry] : entries_)
+    if (auto name = untitled(id)) return name;
+  return std::nullopt;
 }
 
 Catalog ScenarioBook::catalog(const VersionsInUse& used, const std::string& epoch,
@@ -599,7 +646,8 @@ Catalog ScenarioBook::catalog(const VersionsInUse& used, const std::string& epoc
                                                           .newest = record.newest,
                                                           .test_emails = record.test_emails});
     for (const auto& [version, scenario] : place->built)
-      if (version == record.newest || used.contains({record.key, version}))
+      if ((version == record.newest && needs_newest(record)) ||
+          used.contains({record.key, version}))
         made->versions.emplace(version, scenario);
     if (made->versions.size() != place->built.size()) {
       Entry smaller = *place;
@@ -664,6 +712,8 @@ ScenarioInfo ScenarioBook::info_of(const Entry& entry) const {
   info.next = next_of(entry);
   if (const auto built = entry.built.find(record.newest); built != entry.built.end())
     info.title = built->second->title;
+  else if (entry.title)
+    info.title = *entry.title;
   return info;
 }
 
@@ -755,7 +805,8 @@ bool ScenarioBook::is_sending(const ScenarioRecord& record, NodeNumber node,
   const NodeKind* kind = named == nullptr ? nullptr : find_kind(kinds_, named->kind);
   if (kind == nullptr || !kind->sends) return false;
   const auto newest = built({.scenario = record.id, .version = record.newest});
-  return (newest != nullptr && newest->find(node) != nullptr) ||
+  return record.state == ScenarioState::Archived ||
+         (newest != nullptr && newest->find(node) != nullptr) ||
          sum_of(counters, record.key, node, Counter::Visits) > 0 ||
          sum_of(counters, record.key, node, Counter::MovedIn) > 0;
 }

@@ -29,6 +29,8 @@ namespace onward {
 /// Memory of the compiled conditions of all versions that are in use. A version that would go
 /// beyond is not taken; what is stored is read all the same.
 inline constexpr std::size_t kServerConditionBytesMax = std::size_t{256} << 20;
+/// Bytes that memory keeps of the title of an archived scenario; a longer one is cut.
+inline constexpr std::size_t kArchivedTitleBytesMax = 4'096;
 
 /// Every node that a scenario ever had, by id and by number. Immutable.
 class NodeNames {
@@ -189,8 +191,15 @@ class ScenarioBook {
   std::uint64_t rules() const { return rules_; }
 
   /// Versions that `catalog` needs and that are neither built nor known to be unreadable: newest
-  /// ones, and those that runs or deliveries under way still need.
+  /// ones of scenarios that are not archived, and those that runs or deliveries under way need.
   std::vector<VersionName> missing(const VersionsInUse& used) const;
+  /// The newest version of `id`, where it is neither built nor known to be unreadable.
+  std::optional<VersionName> unread(std::string_view id) const;
+  /// The newest version of `id` where even its title is unknown: an archived one that was not read
+  /// since the start.
+  std::optional<VersionName> untitled(std::string_view id) const;
+  /// The same, of any scenario.
+  std::optional<VersionName> untitled() const;
   /// The version as it is built or, where it is not, read from its text; null where it cannot be
   /// read, or is not there. Reads texts.
   std::shared_ptr<const Scenario> load(const VersionName& name) const;
@@ -199,7 +208,7 @@ class ScenarioBook {
   bool is_unreadable(const VersionName& name) const;
   /// Takes over what `load` found; null: it cannot be read.
   void adopt(const VersionName& name, std::shared_ptr<const Scenario> scenario);
-  /// Of those that are built: those needed, indexed. Lets go of the others.
+  /// Of those that are built: those needed (see `missing`), indexed. Releases the others.
   Catalog catalog(const VersionsInUse& used, const std::string& epoch, std::int64_t account_id);
 
   const ScenarioRecord* find(std::string_view id) const;
@@ -233,7 +242,8 @@ class ScenarioBook {
   /// where it is not built; may be null.
   Result<ScenarioStats> stats(std::string_view id, Version version, const StatsBasis& basis,
                               std::shared_ptr<const Scenario> scenario = {}) const;
-  /// Whether a node sends webhooks and is in the newest version, or was visited in an older one.
+  /// Whether a node sends webhooks and is in the newest version, or was visited in an older one; of
+  /// an archived scenario, whose newest version is not in memory: whether it sends webhooks.
   bool is_sending(const ScenarioRecord& record, NodeNumber node, const Counters& counters) const;
   /// Ids of all nodes that send webhooks, in any version.
   std::vector<std::string> sending_nodes(const ScenarioRecord& record) const;
@@ -253,6 +263,8 @@ class ScenarioBook {
   std::vector<std::string> refused_hosts(std::string_view id) const;
   /// The newest version; null where it cannot be read.
   std::shared_ptr<const Scenario> newest(std::string_view id) const;
+  /// The title as memory keeps it.
+  static std::string kept_title(const Scenario& scenario);
 
  private:
   /// Immutable, and replaced as a whole: copies of the book share it.
@@ -263,9 +275,12 @@ class ScenarioBook {
     std::map<Version, std::shared_ptr<const Scenario>> built;
     std::set<Version> unreadable;          // found out by trying
     std::map<Version, std::size_t> sizes;  // nodes, once they have been counted
+    std::optional<std::string> title;      // of the newest version, once it was built
   };
   const Entry* entry_of(std::string_view id) const;
   void replace(Entry entry);
+  /// Puts a version that was built into `entry`.
+  static void keep(Entry& entry, Version version, std::shared_ptr<const Scenario> scenario);
   Result<const Entry*> known(std::string_view id) const;
   /// Whether `id` may get a new version.
   Status may_apply(std::string_view id) const;

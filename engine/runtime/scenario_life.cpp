@@ -161,9 +161,9 @@ Status Engine::step_migration(ScenarioPass pass) {
   const ScenarioRecord* record = book_.find(pass.scenario);
   const CatalogScenario* home = record == nullptr ? nullptr : catalog_.find(record->key);
   const auto version = home == nullptr ? nullptr : home->version(pass.to);
-  if (version == nullptr || home->state == ScenarioState::Archived)
-    return end_migration(pass, version == nullptr ? "the version cannot be read any more"
-                                                  : "the scenario was archived");
+  if (record != nullptr && record->state == ScenarioState::Archived)
+    return end_migration(pass, "the scenario was archived");
+  if (version == nullptr) return end_migration(pass, "the version cannot be read any more");
   const auto map = std::make_shared<const NodeMap>(pass.map);
   const auto live = store_->live_runs({pass.after}, kContactsAtOnce);
   if (!live) return tl::make_unexpected(live.error());
@@ -393,6 +393,8 @@ Result<ScenarioVersions> Engine::versions(const std::string& id,
 void Engine::complete(ScenarioInfo& info) const {
   const ScenarioRecord* record = book_.find(info.id);
   if (record == nullptr) return;
+  if (const auto name = reads_elsewhere_ ? std::nullopt : book_.untitled(info.id))
+    if (const auto read = book_.load(*name)) info.title = ScenarioBook::kept_title(*read);
   info.progress = progress_of(*record);
   for (auto row = counters_.lower_bound({.scenario = record->key});
        row != counters_.end() && row->first.scenario == record->key; ++row) {

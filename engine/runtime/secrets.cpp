@@ -142,11 +142,13 @@ Status Engine::check_secrets_of(const std::string& id) const {
                           id, fmt::join(refused, "; ")));
 }
 
-Result<DeliveryTask> Engine::webhook_test(const std::string& scenario,
-                                          const std::string& node) const {
+Result<DeliveryTask> Engine::webhook_test(const std::string& scenario, const std::string& node,
+                                          std::shared_ptr<const Scenario> newest) const {
   const auto info = book_.info(scenario);
   if (!info) return tl::make_unexpected(info.error());
-  const auto newest = book_.newest(scenario);
+  if (newest == nullptr) newest = book_.newest(scenario);
+  if (const auto name = reads_elsewhere_ ? std::nullopt : book_.unread(scenario))
+    newest = book_.load(*name);
   if (!newest)
     return fail(ErrorKind::Conflict, "not_valid_any_more",
                 fmt::format("the newest version of scenario \"{}\" cannot be read by this version "

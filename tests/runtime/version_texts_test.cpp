@@ -40,4 +40,81 @@ TEST_CASE("however often a scenario is applied, only the versions in use are in 
   check();
   CHECK(stage->place_of("ada") == "pause");
 }
+
+TEST_CASE("memory keeps nothing of a deleted draft and only what runs need of an archived scenario",
+          "[runtime][scenarios]") {
+  const auto relay = [](std::string_view id, std::string_view next) {
+    return fmt::format(R"(scenario: {0}
+title: The title of {0}
+nodes:
+  joined: {{ kind: trigger, event: {0}, next: tell }}
+  tell:   {{ kind: send_webhook, url: "https://crm.example.com/in", next: {1} }}
+  pause:  {{ kind: wait, for: 7d, next: end }}
+)",
+                       id, next);
+  };
+  LastingStage stage{course(1), GENERATE(false, true)};
+  const auto built = [&] { return stage->engine().book().held().built; };
+  CHECK(built() == 1);
+
+  stage->apply(relay("draft", "pause"), /*activate=*/false);
+  REQUIRE(stage->engine().duplicate("draft", "copy", ""));
+  CHECK(built() == 3);
+  for (const char* id : {"draft", "copy"}) REQUIRE(stage->engine().remove_draft(id));
+  CHECK(built() == 1);
+  CHECK(stage->engine().book().find("draft")->nodes.empty());
+
+  for (const char* id : {"idle", "busy", "pending"}) stage->apply(relay(id, "pause"));
+  stage->event("ada", "busy");
+  stage->event("ada", "idle");
+  stage->reply(200);
+  stage->pass(std::chrono::hours{7 * 24});  // Both runs are done.
+  stage->event("bob", "busy");
+  stage->reply(200);
+  stage->event("bob", "pending");
+  CHECK(built() == 4);
+  for (const char* id : {"idle", "busy", "pending"})
+    REQUIRE(stage->engine().archive(id, /*cancel_pending=*/false));
+
+  const auto check_idle = [&] {
+    Engine& engine = stage->engine();
+    CHECK(engine.info("idle")->title == "The title of idle");
+    const ScenarioStats stats = engine.stats("idle", 0).value();
+    REQUIRE(stats.live.nodes.size() == 3);
+    CHECK(stats.live.nodes[1].id == "tell");
+    CHECK(stats.live.nodes[1].kind == "send_webhook");
+    CHECK(stats.live.nodes[1].counts[Counter::Accepted] == 1);
+    CHECK(engine.versions("idle")->versions.at(0).nodes == 3);
+    CHECK(engine.book().text("idle", 1) == relay("idle", "pause"));
+    CHECK(engine.webhook_test("idle", "tell"));
+    CHECK(engine.switch_node("idle", "tell", /*pause=*/true, ""));
+    CHECK(engine.switch_node("idle", "tell", /*pause=*/false, ""));
+    CHECK(engine.apply("draft", relay("draft", "pause")).error().code == "id_used");
+    CHECK(engine.info("draft").error().code == "unknown_scenario");
+  };
+  CHECK(built() == 3);
+  check_idle();
+  stage.restart();
+  // A start reads what it builds: nothing of "idle".
+  CHECK(stage->engine().book().texts().reads() == 3);
+  CHECK(built() == 3);
+  check_idle();
+  CHECK(built() == 3);
+  REQUIRE(stage->engine().duplicate("idle", fmt::format("again-{}", 1), ""));
+  CHECK(built() == 4);
+  REQUIRE(stage->engine().remove_draft("again-1"));
+  CHECK(built() == 3);
+
+  CHECK(stage->place_of("bob") == "pause");
+  CHECK(stage->reply(200) == 1);
+  for (const char* id : {"busy", "pending"}) {
+    REQUIRE(stage->engine().purge(id));
+    stage->pass({});
+  }
+  CHECK(built() == 1);
+  stage.restart();
+  CHECK(built() == 1);
+  CHECK(stage->engine().info("busy")->title == "The title of busy");
+  CHECK(stage->broken() == "");
+}
 }  // namespace onward
