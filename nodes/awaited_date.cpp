@@ -1,6 +1,8 @@
 #include "nodes/awaited_date.h"
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "engine/core/time_zone.h"
 #include "nodes/time_of_day.h"
@@ -31,6 +33,17 @@ bool may_hold_a_day(const Lookup& lookup) {
   const auto type = lookup.type();
   if (!type) return lookup.source != Lookup::Source::AllCustom;
   return *type == FieldType::Date || *type == FieldType::Instant;
+}
+
+const std::vector<std::string>& names_of_days() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> days;
+    for (const std::string& name : contact_names())
+      if (const auto lookup = find_contact_lookup(name); lookup && may_hold_a_day(*lookup))
+        days.push_back(name);
+    return days;
+  }();
+  return names;
 }
 }  // namespace
 
@@ -67,7 +80,18 @@ void AwaitedDate::read(Settings& settings, const Tree& tree) {
       time_ = local->time_of_day;
       return;
     }
-    if (const auto lookup = find_field_of(tree.text); lookup && may_hold_a_day(*lookup)) {
+    const auto lookup = find_field_of(tree.text);
+    if (lookup && !may_hold_a_day(*lookup)) {
+      const auto type = lookup->type();
+      settings.error(tree.at, "wrong_type",
+                     "\"date\" must name a field that holds a day or a time, for example "
+                     "birth_date or custom.renewal (" +
+                         describe(tree) +
+                         (type ? " is a " + std::string{to_string(*type)} + " field)"
+                               : std::string{" holds all custom fields)"}));
+      return;
+    }
+    if (lookup) {
       if (!is_path(tree.text) &&
           settings.error_since(2, tree.at, "bad_path",
                                "\"date\": " + describe(tree) +
@@ -82,7 +106,7 @@ void AwaitedDate::read(Settings& settings, const Tree& tree) {
                  "\"date\" wants a time such as 2026-12-24T09:00, or a field that holds one, such "
                  "as birth_date, custom.renewal or event.appointment; found " +
                      describe(tree),
-                 tree.is_scalar() ? settings.nearest(tree.text, contact_names()) : std::string{});
+                 tree.is_scalar() ? settings.nearest(tree.text, names_of_days()) : std::string{});
 }
 
 std::optional<Instant> AwaitedDate::of(const Visit& visit) const {

@@ -66,13 +66,15 @@ template <class Names>
 std::string Suggestions::nearest_of(std::string_view name, const Names& candidates,
                                     std::size_t edits_max) {
   if (name.empty() || name.size() > kComparedMax || used_up()) return {};
-  if (const auto synonym = synonym_of(name, candidates); !synonym.empty())
+  if (const auto synonym = synonym_of(name, candidates); !synonym.empty() && synonym != name)
     return std::string{synonym};
   std::string_view best;
   std::size_t best_edits = std::min(edits_max, kComparedMax) + 1;
   for (const std::string_view candidate : candidates) {
     if (used_up()) break;
     ++steps_;
+    // A known name that is refused has another fault: to suggest it again helps nobody.
+    if (candidate == name) return {};
     if (candidate.size() > kComparedMax) continue;
     const std::size_t letters = std::max(name.size(), candidate.size());
     const std::size_t difference = letters - std::min(name.size(), candidate.size());

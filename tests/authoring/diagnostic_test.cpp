@@ -36,6 +36,14 @@ TEST_CASE("no message shows the password of a URL", "[core][diagnostic]") {
   CHECK(found.sorted()[0].message == "found \"https://***@a.example/\"");
 }
 
+TEST_CASE("no name is suggested in its own place", "[core][diagnostic]") {
+  const std::vector<std::string> names{"first_nam", "first_name", "last_name", "title"};
+  CHECK(nearest_name("first_name", names).empty());
+  CHECK(nearest_name("First_Name", names) == "first_name");
+  // "title" is another word for "name", and a name itself.
+  CHECK(nearest_name("title", std::vector<std::string>{"title"}).empty());
+}
+
 TEST_CASE("a name longer than any that people write has no nearest one", "[core][diagnostic]") {
   const std::vector<std::string> names{std::string(100, 'a'), "email"};
   CHECK(nearest_name(std::string(100, 'a'), names).empty());
