@@ -8,7 +8,7 @@
 
 namespace onward {
 namespace {
-/// A file with more bad characters than this is no text; more findings would help nobody.
+/// A file with more bad characters than this is not a text: the others are only counted.
 constexpr std::size_t kFaultsMax = 20;
 
 struct Decoded {
@@ -98,6 +98,7 @@ std::optional<SourceText> SourceText::check(std::string_view raw, Diagnostics& d
   text.reserve(raw.size() + 1);
   Position at{1, 1};
   std::size_t faults = 0;
+  Position first_counted;  // of those that are only counted
   for (std::size_t i = 0; i < raw.size();) {
     if (raw[i] == '\r' && i + 1 < raw.size() && raw[i + 1] == '\n') {
       ++i;
@@ -109,9 +110,10 @@ std::optional<SourceText> SourceText::check(std::string_view raw, Diagnostics& d
     if (allowed) {
       text.append(raw.substr(i, found.length));
     } else {
-      if (++faults > kFaultsMax) return std::nullopt;
       text += '_';  // means nothing in YAML, wherever it stands
-      if (found.length == 0)
+      if (++faults > kFaultsMax) {
+        if (faults == kFaultsMax + 1) first_counted = at;
+      } else if (found.length == 0)
         diagnostics.error(
             at, "bad_utf8",
             fmt::format("the byte 0x{:02X} is not valid UTF-8; save the file as UTF-8",
@@ -126,6 +128,11 @@ std::optional<SourceText> SourceText::check(std::string_view raw, Diagnostics& d
       ++at.column;
     }
     i += std::max<std::size_t>(found.length, 1);
+  }
+  if (faults > kFaultsMax) {
+    diagnostics.error(first_counted, "more",
+                      fmt::format("and {} more from here on", faults - kFaultsMax));
+    return std::nullopt;
   }
   return SourceText{std::move(text)};
 }

@@ -176,10 +176,19 @@ TEST_CASE("a wide mapping finds each of its keys", "[authoring][yaml]") {
   }
 }
 
-TEST_CASE("a binary file is given up after twenty findings", "[authoring][yaml]") {
-  const Read result = read(repeated("\xFE", 1000) + "\n");
-  CHECK_FALSE(result.tree);
-  CHECK(result.found.size() == 20);
+TEST_CASE("of a binary file twenty findings are kept and the rest are counted",
+          "[authoring][yaml]") {
+  for (const char* bad : {"\xFE", "\x04"}) {
+    const Read result = read("a" + repeated(bad, 1000) + "\n");
+    CHECK_FALSE(result.tree);
+    REQUIRE(result.found.size() == 21);
+    CHECK(result.found.back().code == "more");
+    CHECK(result.found.back().message == "and 980 more from here on");
+    CHECK(result.found.back().at == Position{1, 22});
+  }
+  const Read whole = read("a: \"" + repeated("\x04", 20) + "\"\n");
+  CHECK(whole.tree);
+  CHECK(whole.found.size() == 20);
 }
 
 TEST_CASE("nesting of any depth is refused and never followed", "[authoring][yaml]") {
