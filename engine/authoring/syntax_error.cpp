@@ -195,7 +195,6 @@ Diagnostic unclosed_flow(const SourceText& source, const ParseState& state, Posi
                                  [](const ParseState::Open& o) { return o.flow; });
   if (open == state.open.rend()) return error(at, "unclosed_bracket", "a bracket is not closed");
   const char bracket = open->map ? '{' : '[';
-  const char closing = open->map ? '}' : ']';
   if (open->at.line == at.line) {
     const std::string_view line = source.line(at.line);
     const char next = at.column <= static_cast<int>(line.size())
@@ -206,9 +205,7 @@ Diagnostic unclosed_flow(const SourceText& source, const ParseState& state, Posi
                    fmt::format("a comma is missing before this, inside the \"{}\" of column {}",
                                bracket, open->at.column));
   }
-  return error(
-      open->at, "unclosed_bracket",
-      fmt::format("the \"{}\" that opens here is not closed by a \"{}\"", bracket, closing));
+  return explain_unclosed_bracket(bracket, open->at);
 }
 
 Diagnostic stray_bracket(const ParseState& state, const SourceText& source, Position at) {
@@ -253,6 +250,31 @@ Diagnostic unknown_token(const SourceText& source, Position at) {
                fmt::format("a value that begins with \"{}\" must stand in quotes", found));
 }
 }  // namespace
+
+Diagnostic explain_unclosed_bracket(char bracket, Position at) {
+  return error(at, "unclosed_bracket",
+               fmt::format("the \"{}\" that opens here is not closed by a \"{}\"", bracket,
+                           bracket == '{' ? '}' : ']'));
+}
+
+bool closes_bracket(std::string_view text, std::size_t pos) {
+  std::size_t depth = 0;
+  for (std::size_t i = pos; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool begins = i == 0 || std::string_view{" \t\n[{,"}.find(text[i - 1]) != text.npos;
+    if (begins && (c == '"' || c == '\'')) {
+      for (++i; i < text.size() && text[i] != c; ++i)
+        if (c == '"' && text[i] == '\\') ++i;
+    } else if (begins && c == '#') {
+      i = std::min(text.find('\n', i), text.size());
+    } else if (c == '[' || c == '{') {
+      ++depth;
+    } else if ((c == ']' || c == '}') && --depth == 0) {
+      return true;
+    }
+  }
+  return false;
+}
 
 Diagnostic explain_missing_colon(std::string_view text, Position at) {
   const std::size_t length = key_length(text);

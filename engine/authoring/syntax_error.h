@@ -26,4 +26,8 @@ Diagnostic explain_syntax_error(const SourceText& source, const ParseState& stat
 
 /// A line or member without a colon, or without a space after it: `kind trigger`, `kind:trigger`.
 Diagnostic explain_missing_colon(std::string_view text, Position at);
+/// The finding for the `bracket` at `at` that nothing closes.
+Diagnostic explain_unclosed_bracket(char bracket, Position at);
+/// Whether the text closes the bracket at `pos`; quotes and comments hide what is inside them.
+bool closes_bracket(std::string_view text, std::size_t pos);
 }  // namespace onward

@@ -219,6 +219,10 @@ class Builder final : public YAML::EventHandler {
     if (pos > 0 && text[pos - 1] == '{' && text[pos] == '{') {
       diagnostics_.error({place.line, place.column - 1}, "unquoted_placeholder",
                          "a text with a placeholder must stand in quotes: \"{{ … }}\"");
+    } else if ((text[pos] == '[' || text[pos] == '{') && !closes_bracket(text, pos)) {
+      // At the end of the file the parser takes what is inside an unclosed bracket for a key.
+      Diagnostic found = explain_unclosed_bracket(text[pos], place);
+      diagnostics_.error(found.at, std::move(found.code), std::move(found.message));
     } else {
       diagnostics_.error(place, "bad_key", "a key must be a plain text, found a list or mapping");
     }

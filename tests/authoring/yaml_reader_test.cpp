@@ -191,13 +191,28 @@ TEST_CASE("of a binary file twenty findings are kept and the rest are counted",
   CHECK(whole.found.size() == 20);
 }
 
+TEST_CASE("an unclosed bracket is reported as one, however many enclose it", "[authoring][yaml]") {
+  for (const char* text : {"[", "[[", "[[[", "[[a", "{[", "{[[", "[{", "[{[", "[[a], [b", "[[\"]\"",
+                           "[a, [b, c]", "{a: [b, {c: d}", "[[a # ]]"})
+    for (const char* rest : {"\n", "\nnodes:\n  a: 1\n"}) {
+      CAPTURE(text, rest);
+      CHECK(codes(read(std::string{"title: "} + text + rest)) == "unclosed_bracket ");
+    }
+  for (const char* text : {"[[a]: b]", "{[a]: b}", "{{a: 1}: b}", "[[a, \"[\"]: b]"}) {
+    CAPTURE(text);
+    const std::string found = codes(read(std::string{"title: "} + text + "\n"));
+    CHECK((found == "bad_key " || found == "unquoted_placeholder "));
+  }
+}
+
 TEST_CASE("nesting of any depth is refused and never followed", "[authoring][yaml]") {
   for (const char* piece : {"[", "{", "- ", "? ", "{a: ", "[[],", "[{", "a: {b: ["}) {
     CAPTURE(piece);
     const Read result = read(repeated(piece, 100'000));
     CHECK_FALSE(result.tree);
     REQUIRE_FALSE(result.found.empty());
-    CHECK((result.found[0].code == "too_deep" || result.found[0].code == "bad_key"));
+    CHECK((result.found[0].code == "too_deep" || result.found[0].code == "bad_key" ||
+           result.found[0].code == "unclosed_bracket"));
   }
   // Where it begins to be too deep, not where the reader lost its patience.
   for (const char* piece : {"[", "{"}) {
