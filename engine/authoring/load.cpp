@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/authoring/source_text.h"
 #include "engine/authoring/yaml_reader.h"
 
 namespace onward {
@@ -29,28 +30,6 @@ std::size_t length_of(std::string_view text, std::size_t at, const Tree& scalar)
   const std::size_t end = text.find(quote, at + 1);
   if (end == std::string_view::npos || text.substr(at + 1, end - at - 1) != scalar.text) return 0;
   return end + 1 - at;
-}
-
-/// A scalar over several lines is folded to one text, so a place that was counted in it may be
-/// behind the end of its line. Such a place becomes the end of the line: every place is in the
-/// file.
-void keep_in_lines(std::string_view text, std::vector<Diagnostic>& diagnostics) {
-  int line = 1;
-  std::size_t begin = 0;
-  for (Diagnostic& found : diagnostics) {  // in the order of the file
-    while (line < found.at.line && begin < text.size()) {
-      begin = std::min(text.find('\n', begin), text.size() - 1) + 1;
-      ++line;
-    }
-    if (line != found.at.line) continue;
-    const std::string_view rest = text.substr(begin);
-    int end = 1;
-    for (const char c : rest.substr(0, rest.find('\n'))) {
-      if (end > found.at.column) break;
-      end += (static_cast<unsigned char>(c) & 0xC0) == 0x80 ? 0 : 1;
-    }
-    found.at.column = std::min(found.at.column, end);
-  }
 }
 
 /// Names that YAML would read as nothing.

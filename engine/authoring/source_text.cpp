@@ -86,6 +86,25 @@ int count_characters(std::string_view text) {
   return count;
 }
 
+std::size_t keep_in_lines(std::string_view text, std::vector<Diagnostic>& diagnostics) {
+  // One pass: a file may be one line of four megabytes with a thousand findings in it.
+  Position place{1, 1};
+  std::size_t at = 0;
+  for (Diagnostic& found : diagnostics) {
+    while (place.line < found.at.line && at < text.size()) {
+      at = std::min(text.find('\n', at), text.size() - 1) + 1;
+      place = {place.line + 1, 1};
+    }
+    if (place.line != found.at.line) continue;
+    for (; place.column < found.at.column && at < text.size() && text[at] != '\n'; ++place.column) {
+      do ++at;
+      while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80);
+    }
+    found.at.column = std::min(found.at.column, place.column);
+  }
+  return at;
+}
+
 std::optional<SourceText> SourceText::check(std::string_view raw, Diagnostics& diagnostics) {
   if (const auto encoding = foreign_encoding(raw); !encoding.empty()) {
     diagnostics.error({1, 1}, "bad_encoding",

@@ -39,4 +39,9 @@ class SourceText {
 
 /// The number of characters (code points) in valid UTF-8.
 int count_characters(std::string_view text);
+
+/// Moves places behind the end of their line to that end: a scalar over several lines is folded to
+/// one text, so a place that was counted in it may be outside the file. `text` is as its author has
+/// it; `diagnostics` are in the order of the file. Returns how many bytes it looked at.
+std::size_t keep_in_lines(std::string_view text, std::vector<Diagnostic>& diagnostics);
 }  // namespace onward

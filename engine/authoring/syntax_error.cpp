@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <atomic>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,8 @@
 namespace onward {
 namespace {
 constexpr std::size_t kShownMax = 40;
+
+std::atomic<std::uint64_t> colons_explained{0};
 
 Diagnostic error(Position at, std::string code, std::string message) {
   return {Severity::Error, at, std::move(code), std::move(message), {}};
@@ -276,7 +279,10 @@ bool closes_bracket(std::string_view text, std::size_t pos) {
   return false;
 }
 
+std::uint64_t missing_colons_explained() { return colons_explained.load(); }
+
 Diagnostic explain_missing_colon(std::string_view text, Position at) {
+  ++colons_explained;
   const std::size_t length = key_length(text);
   const std::string_view key = text.substr(0, length);
   const std::string_view rest = text.substr(length);

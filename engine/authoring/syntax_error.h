@@ -1,5 +1,6 @@
 #pragma once
 // A parser's complaint in words that an author can act on.
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -30,4 +31,7 @@ Diagnostic explain_missing_colon(std::string_view text, Position at);
 Diagnostic explain_unclosed_bracket(char bracket, Position at);
 /// Whether the text closes the bracket at `pos`; quotes and comments hide what is inside them.
 bool closes_bracket(std::string_view text, std::size_t pos);
+/// How often `explain_missing_colon` was called in the whole process, for tests of what large files
+/// cost.
+std::uint64_t missing_colons_explained();
 }  // namespace onward

@@ -140,6 +140,12 @@ class Builder final : public YAML::EventHandler {
     std::unordered_map<std::string, int> lines;  // of keys, once there are many
   };
 
+  /// A key, as bytes of the text.
+  struct Key {
+    Position at;
+    std::size_t pos = 0, length = 0;
+  };
+
   bool awaits_key() const {
     return !open_.empty() && open_.back().tree.is_map() && !open_.back().has_key;
   }
@@ -249,12 +255,12 @@ class Builder final : public YAML::EventHandler {
       return;
     }
     Frame& frame = open_.back();
+    frame.has_key = false;
+    if (frame.dropped || only_counts()) return;
     if (frame.tree.is_list()) {
       frame.tree.items.push_back(std::move(tree));
       return;
     }
-    frame.has_key = false;
-    if (frame.dropped) return;
     frame.tree.entries.push_back({std::move(frame.key), frame.key_at, std::move(tree)});
   }
 
@@ -277,13 +283,15 @@ class Builder final : public YAML::EventHandler {
     if (plain && key == "<<")
       diagnostics_.error(frame.key_at, "merge_key",
                          "merge keys (\"<<\") are not supported; write the keys out");
-    const int earlier = line_of(frame, key);
+    const int earlier = only_counts() ? 0 : line_of(frame, key);
     frame.dropped = earlier > 0 || (plain && key == "<<");
     if (earlier > 0) {
       diagnostics_.error(
           frame.key_at, "duplicate_key",
-          fmt::format("\"{}\" is given twice: here and in line {}", clipped(key), earlier));
-    } else if (frame.tree.entries.size() >= kIndexedFrom) {
+          diagnostics_.full()
+              ? std::string{}
+              : fmt::format("\"{}\" is given twice: here and in line {}", clipped(key), earlier));
+    } else if (frame.tree.entries.size() >= kIndexedFrom && !only_counts()) {
       frame.lines.emplace(key, frame.key_at.line);
     }
   }
@@ -311,17 +319,29 @@ class Builder final : public YAML::EventHandler {
     std::size_t next = frame.key_pos + frame.key.size();
     next = text.find_first_not_of(" \t", next);
     if (next != std::string::npos && text[next] == ':') return;
-    without_colon_.push_back(explain_missing_colon(frame.key, frame.key_at));
+    without_colon_.push_back({frame.key_at, frame.key_pos, frame.key.size()});
     misleading_ = true;
+  }
+
+  /// Whether the tree is not used any more, and further findings are only counted.
+  bool only_counts() const {
+    return misleading_ && (diagnostics_.full() || without_colon_.size() >= kFindingsMax);
   }
 
  public:
   /// Reports the keys without a colon that stand before `end`: behind a syntax error they are its
   /// consequence.
   void report_missing_colons(Position end) {
-    for (Diagnostic& found : without_colon_)
-      if (found.at < end)
-        diagnostics_.error(found.at, std::move(found.code), std::move(found.message));
+    const std::string_view text{source_.text()};
+    for (const Key& key : without_colon_) {
+      if (key.at >= end) continue;
+      if (diagnostics_.full()) {
+        diagnostics_.error(key.at, {}, {});  // It is only counted.
+        continue;
+      }
+      Diagnostic found = explain_missing_colon(text.substr(key.pos, key.length), key.at);
+      diagnostics_.error(found.at, std::move(found.code), std::move(found.message));
+    }
     without_colon_.clear();
   }
   /// Something was read that is not what the author means: findings about it would mislead.
@@ -337,7 +357,7 @@ class Builder final : public YAML::EventHandler {
   std::size_t values_ = 0;
   int documents_ = 0;
   bool misleading_ = false;
-  std::vector<Diagnostic> without_colon_;
+  std::vector<Key> without_colon_;
 };
 
 /// The first bracket of those that stand open beyond `allowed`, where they are so many that parsing

@@ -1,7 +1,11 @@
 #include "engine/authoring/yaml_reader.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <random>
+
+#include "engine/authoring/source_text.h"
+#include "engine/authoring/syntax_error.h"
 
 using namespace onward;
 
@@ -202,6 +206,39 @@ TEST_CASE("an unclosed bracket is reported as one, however many enclose it", "[a
     CAPTURE(text);
     const std::string found = codes(read(std::string{"title: "} + text + "\n"));
     CHECK((found == "bad_key " || found == "unquoted_placeholder "));
+  }
+}
+
+TEST_CASE("keys without a colon are explained as long as findings are kept", "[authoring][yaml]") {
+  std::string text;
+  for (int i = 0; i < 5'000; ++i) text += "? k" + std::to_string(i) + "\n";
+  for (const std::string& keys : {text, "a: 1\n" + text + "a: 2\n"}) {
+    const std::uint64_t before = missing_colons_explained();
+    const Read result = read(keys);
+    CHECK(missing_colons_explained() - before == kFindingsMax);
+    CHECK_FALSE(result.tree);
+    CHECK(result.found.size() == kFindingsMax + 1);
+    CHECK(result.found.back().message == "and 4000 more");
+    CHECK(result.found[7].message ==
+          "\"k7\" has no colon; each line of a mapping is \"key: value\"");
+  }
+}
+
+TEST_CASE("places are kept in their lines in one pass over the text", "[authoring][yaml]") {
+  const std::string line = repeated("\xC3\xA9", 1'000);
+  const std::string text = line + "\n" + line + "\nab\r\n" + line;
+  std::vector<Diagnostic> found;
+  for (const int number : {1, 2, 3, 4})
+    for (int column = 1; column <= 1'100; column += 3) found.push_back({.at = {number, column}});
+  found.push_back({.at = {9, 5}});
+  found.push_back({});
+  const std::vector<Diagnostic> before = found;
+  CHECK(keep_in_lines(text, found) <= text.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const Position at = before[i].at;
+    const int end = at.line == 3 ? 4 : 1'001;
+    CHECK(found[i].at ==
+          (at.line > 4 || at.line == 0 ? at : Position{at.line, std::min(at.column, end)}));
   }
 }
 
