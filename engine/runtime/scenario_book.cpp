@@ -34,8 +34,11 @@ void check_against(const NodeNames* names, std::string_view id, const Scenario& 
                                                   "sent as \"{}\"",
                                                   scenario.id, id)});
   if (names == nullptr) return;
+  std::size_t ids = names->all().size();
+  const ScenarioNode* beyond = nullptr;
   for (const ScenarioNode& node : scenario.nodes) {
     const NodeNames::Named* known = names->find(node.id);
+    if (known == nullptr && ++ids > kNodeNamesMax && beyond == nullptr) beyond = &node;
     if (known == nullptr || known->kind.empty() || known->kind == node.kind->name) continue;
     diagnostics.push_back({.at = node.at,
                            .code = "kind_changed",
@@ -44,6 +47,14 @@ void check_against(const NodeNames* names, std::string_view id, const Scenario& 
                                "numbers follow the id; choose a new id",
                                node.id, known->kind, node.kind->name)});
   }
+  if (beyond != nullptr)
+    diagnostics.push_back(
+        {.at = beyond->at,
+         .code = "too_many_node_ids",
+         .message = fmt::format("all versions of \"{}\" together may have {} node ids, and with "
+                                "this one they have {}, of which \"{}\" is the first too many; "
+                                "use ids of earlier versions again, or duplicate the scenario",
+                                scenario.id, kNodeNamesMax, ids, beyond->id)});
 }
 
 /// A draft never ran, so nothing refers to its nodes once it is deleted.

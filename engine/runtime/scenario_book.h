@@ -29,6 +29,9 @@ namespace onward {
 /// Memory of the compiled conditions of all versions that are in use. A version that would go
 /// beyond is not taken; what is stored is read all the same.
 inline constexpr std::size_t kServerConditionBytesMax = std::size_t{256} << 20;
+/// Node ids of one scenario over all its versions: they are never forgotten, since the numbers of a
+/// node follow its id, and each change of the scenario's state writes them all.
+inline constexpr std::size_t kNodeNamesMax = 20'000;
 /// Bytes that memory keeps of the title of an archived scenario; a longer one is cut.
 inline constexpr std::size_t kArchivedTitleBytesMax = 4'096;
 

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 
 #include "tests/support/stage.h"
@@ -88,6 +90,40 @@ nodes:
   REQUIRE_FALSE(answer.diagnostics.empty());
   CHECK(answer.diagnostics.back().code == "kind_changed");
   CHECK(stage.engine().book().find("patient")->newest == 1);
+}
+
+TEST_CASE("the node ids of all versions of a scenario together are bounded",
+          "[runtime][lifecycle]") {
+  // A chain of `count` waits from number `first` on.
+  const auto text = [](std::size_t first, std::size_t count, std::string_view title = "t") {
+    std::string made = fmt::format(
+        "scenario: chain\ntitle: {}\nnodes:\n"
+        "  joined: {{ kind: trigger, event: subscription, next: n{} }}\n",
+        title, first);
+    for (std::size_t i = first; i < first + count; ++i)
+      made += fmt::format("  n{}: {{ kind: wait, for: 1h, next: {} }}\n", i,
+                          i + 1 < first + count ? fmt::format("n{}", i + 1) : "end");
+    return made;
+  };
+  Stage stage;
+  stage.apply(text(0, 9'990), /*activate=*/false);
+  stage.apply(text(9'990, 9'990), /*activate=*/false);  // 19,981 with "joined"
+  const auto code = [](const std::vector<Diagnostic>& found) {
+    return found.empty() ? std::string{} : found.back().code;
+  };
+  const std::string beyond = text(20'000, 20);
+  CHECK(code(stage.engine().book().validate("chain", beyond).value()) == "too_many_node_ids");
+  CHECK(code(stage.engine().plan("chain", beyond, {}).value().diagnostics) == "too_many_node_ids");
+  const ApplyAnswer refused = stage.engine().apply("chain", beyond).value();
+  CHECK(refused.refused);
+  CHECK(refused.diagnostics.back().at.line == 24);
+  CHECK(refused.diagnostics.back().message.find("have 20001, of which \"n20019\"") !=
+        std::string::npos);
+  // As a scenario of its own it is right, and so is one that uses known ids again.
+  CHECK(code(stage.engine().book().validate("", beyond).value()) != "too_many_node_ids");
+  stage.apply(text(20'000, 19), /*activate=*/false);
+  stage.apply(text(0, 9'990, "again"), /*activate=*/false);
+  CHECK(stage.engine().book().find("chain")->nodes.size() == kNodeNamesMax);
 }
 
 TEST_CASE("hold starts nothing and lets those inside finish", "[runtime][lifecycle]") {
