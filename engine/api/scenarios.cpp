@@ -1,12 +1,13 @@
 // /v1/scenarios: what authors write, its life, and its numbers.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
+#include <set>
 
 #include "engine/api/resources.h"
 #include "engine/api/scenario_query.h"
 #include "engine/api/views.h"
+#include "engine/core/address.h"
 #include "engine/core/clipped.h"
 #include "engine/core/contact.h"
 
@@ -71,14 +72,22 @@ Result<std::vector<std::string>> test_emails_of(std::string_view body) {
   const Value* listed = object->find("test_emails");
   if (!listed || listed->is_null()) return emails;
   if (!listed->list())
-    return fail(ErrorKind::Invalid, "wrong_type", "\"test_emails\" wants a list of addresses.");
-  for (const Value& item : *listed->list()) {
+    return fail(ErrorKind::Invalid, "wrong_type",
+                "\"test_emails\" must be a list of e-mail addresses.");
+  const ValueList& items = *listed->list();
+  if (items.size() > kTestEmailsMax)
+    return fail(ErrorKind::Invalid, "too_many",
+                fmt::format("\"test_emails\" may list at most {} addresses (got {}).",
+                            kTestEmailsMax, items.size()));
+  std::set<std::string> known;
+  for (const Value& item : items) {
     std::string email = item.text() ? normal_email(*item.text()) : std::string{};
-    if (email.find('@') == std::string::npos)
+    if (!is_address(email))
       return fail(ErrorKind::Invalid, "bad_email",
-                  fmt::format("\"test_emails\" wants addresses, found {}.", to_json(item)));
-    if (std::find(emails.begin(), emails.end(), email) == emails.end())
-      emails.push_back(std::move(email));
+                  fmt::format("\"test_emails\" must list e-mail addresses of at most {} bytes, for "
+                              "example jane@example.org (got {}).",
+                              kAddressBytesMax, clipped(to_json(item))));
+    if (known.insert(email).second) emails.push_back(std::move(email));
   }
   return emails;
 }
@@ -205,7 +214,7 @@ std::vector<Route> scenario_routes(Runtime& runtime) {
         .body_optional = true,
         .answers = {{200, "Scenario"}},
         .faults = {{400, kJsonCodes},
-                   {400, "bad_email"},
+                   {400, "bad_email too_many"},
                    {404, "unknown_scenario"},
                    {409,
                     "archived ended not_valid_any_more secret_host_not_allowed unknown_secret"}}}},

@@ -334,7 +334,8 @@ constexpr Row kRows[] = {
         "migrating": {"type": "boolean", "description": "Runs under way are going over now."},
         "warnings": {"type": "array", "items": {"$ref": "#/components/schemas/Diagnostic"}}}})"},
     {"Activation", R"({"type": "object", "additionalProperties": false, "properties": {
-      "test_emails": {"type": ["array", "null"], "items": {"type": "string", "format": "email"},
+      "test_emails": {"type": ["array", "null"], "maxItems": 100,
+        "items": {"type": "string", "format": "email", "maxLength": 320},
         "description": "Only contacts with these addresses are let in; empty or absent: all."}}})"},
     {"Archival", R"({"type": "object", "additionalProperties": false, "properties": {
       "cancel_pending": {"type": "boolean", "default": false,

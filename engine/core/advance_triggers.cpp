@@ -199,8 +199,8 @@ void Cascade::enter(const CatalogTrigger& trigger, const std::shared_ptr<const E
           {.scenario = scenario.key, .version = scenario.newest, .test = counted_as_test}}
         .add(reason, 1);
   };
-  if (test &&
-      std::ranges::find(scenario.test_emails, state_.contact.email()) == scenario.test_emails.end())
+  // By halves: records of earlier releases may list any number of addresses.
+  if (test && !std::ranges::binary_search(scenario.test_emails, state_.contact.email()))
     return refuse("test_mode");
 
   // Past the bounds of one input nobody enters; those under way are parked (see walk).

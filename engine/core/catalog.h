@@ -27,7 +27,7 @@ struct CatalogScenario {
   std::string id;
   ScenarioState state = ScenarioState::Draft;
   Version newest = 0;
-  std::vector<std::string> test_emails;  ///< Normal form; empty: no test mode.
+  std::vector<std::string> test_emails;  ///< Normal form, sorted; empty: no test mode.
   std::map<Version, std::shared_ptr<const Scenario>> versions;  ///< Built ones.
 
   const Scenario* version(Version v) const;

@@ -5,6 +5,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "engine/core/address.h"
 #include "engine/core/clipped.h"
 #include "engine/core/contact.h"
 #include "engine/core/custom_fields.h"
@@ -15,7 +16,6 @@ namespace onward {
 namespace {
 constexpr std::size_t kTextMax = 64 * 1024;
 constexpr std::size_t kNameMax = 256;  // of ids, groups and custom fields
-constexpr std::size_t kEmailMax = 320;
 constexpr std::size_t kFewNames = 24;  // among which one search after the other is quick
 
 tl::unexpected<Error> refuse(std::string code, std::string_view name, std::string_view sentence) {
@@ -29,16 +29,6 @@ tl::unexpected<Error> refuse(std::string code, std::string_view name, std::strin
 bool has_control(std::string_view text) {
   return std::any_of(text.begin(), text.end(),
                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-}
-
-/// Enough of an address to look a contact up by; whether it exists only a mailer can tell.
-bool is_address(std::string_view email) {
-  const auto at = email.rfind('@');
-  if (at == std::string_view::npos || at == 0 || email.size() > kEmailMax) return false;
-  const std::string_view domain = email.substr(at + 1);
-  return !domain.empty() && domain.front() != '.' && domain.back() != '.' &&
-         domain.find("..") == std::string_view::npos && !has_control(email) &&
-         email.find_first_of(" <>,;\"()") == std::string_view::npos;
 }
 
 /// Shows what was found: short, and a kind rather than a value.
@@ -240,6 +230,15 @@ class Reader {
   std::unordered_set<std::string> custom_names_;  ///< Once there are many.
 };
 }  // namespace
+
+bool is_address(std::string_view email) {
+  const auto at = email.rfind('@');
+  if (at == std::string_view::npos || at == 0 || email.size() > kAddressBytesMax) return false;
+  const std::string_view domain = email.substr(at + 1);
+  return !domain.empty() && domain.front() != '.' && domain.back() != '.' &&
+         domain.find("..") == std::string_view::npos && !has_control(email) &&
+         email.find_first_of(" <>,;\"()") == std::string_view::npos;
+}
 
 Result<Value> coerce(const Value& value, FieldType type, std::string_view name) {
   if (value.is_null()) return Value{};

@@ -201,12 +201,21 @@ Result<ScenarioInfo> changed(const Engine& engine, const std::string& id, const 
   return engine.info(id);
 }
 
-/// "test mode for jane@example.org, joe@example.org"
+/// Bytes of addresses that a line of the log repeats.
+constexpr std::size_t kLoggedAddressBytes = 400;
+
+/// "test mode for jane@example.org, joe@example.org and 3 more"
 std::string test_mode_text(const std::optional<std::vector<std::string>>& emails) {
   if (!emails || emails->empty()) return {};
-  std::string text = "test mode for ";
-  for (const std::string& email : *emails) text += (&email == &emails->front() ? "" : ", ") + email;
-  return text;
+  std::string text;
+  std::size_t named = 0;
+  for (const std::string& email : *emails) {
+    if (named > 0 && text.size() + email.size() > kLoggedAddressBytes) break;
+    if (named++ > 0) text += ", ";
+    text += clipped(email, kLoggedAddressBytes);
+  }
+  if (named < emails->size()) text += fmt::format(" and {} more", emails->size() - named);
+  return "test mode for " + text;
 }
 }  // namespace
 

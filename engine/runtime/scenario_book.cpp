@@ -656,6 +656,7 @@ Catalog ScenarioBook::catalog(const VersionsInUse& used, const std::string& epoc
                                                           .state = record.state,
                                                           .newest = record.newest,
                                                           .test_emails = record.test_emails});
+    std::ranges::sort(made->test_emails);
     for (const auto& [version, scenario] : place->built)
       if ((version == record.newest && needs_newest(record)) ||
           used.contains({record.key, version}))

@@ -274,6 +274,23 @@ TEST_CASE("a scenario lives: draft, active, on hold, archived; and its copy is a
   REQUIRE(told.at("test_emails").list());
   CHECK(*told.at("test_emails").list() == ValueList{"jane@example.org"});
   CHECK(front.post(one + "/activate", R"({"test_emails": ["jane"]})").status == 400);
+  const auto activate = [&](const ValueList& emails) {
+    return front.post(one + "/activate", to_json(Value{ValueMap{{"test_emails", emails}}}));
+  };
+  ValueList most;
+  for (int i = 0; i < 100; ++i) most.emplace_back(fmt::format("tester{}@example.org", i));
+  CHECK(activate(most).at("test_emails").list()->size() == 100);
+  const std::string log = front.get("/v1/logs", "limit=500").body;
+  CHECK(log.find("test mode for tester0@example.org, tester1@example.org, ") != std::string::npos);
+  CHECK(log.find(" more\"") != std::string::npos);
+  CHECK(log.find("tester99@example.org") == std::string::npos);
+  most.emplace_back("tester0@example.org");  // Counted before equal ones are taken together.
+  CHECK(activate(most).at("code") == Value{"too_many"});
+  const std::string long_name(310, 'x');
+  CHECK(activate({long_name + "@ab.example"}).at("code") == Value{"bad_email"});
+  CHECK(activate({std::string(1 << 20, 'x') + "@example.org"}).body.size() < 1'000);
+  CHECK(activate({"a b@example.org"}).at("code") == Value{"bad_email"});
+  CHECK(activate({Value{1}}).at("code") == Value{"bad_email"});
   CHECK(front.post(one + "/activate", R"({"test_email": []})").status == 400);
   CHECK(front.post(one + "/activate").at("test_emails").list()->empty());
   CHECK(front.post(one + "/hold").at("state") == Value{"on_hold"});

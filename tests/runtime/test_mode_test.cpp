@@ -117,3 +117,19 @@ nodes: { start: { kind: trigger, event: subscription, next: end } }
   REQUIRE(stage.engine().archive("shelved", false));
   CHECK(stage.engine().remove_draft("shelved").error().code == "archived");
 }
+
+TEST_CASE("a test mode of many addresses, as earlier releases stored them, keeps working",
+          "[runtime][test_mode]") {
+  Stage stage;
+  stage.apply(kGuarded, /*activate=*/false);
+  std::vector<std::string> testers{"zoe@example.org"};
+  for (int i = 0; i < 20'000; ++i) testers.push_back("t" + std::to_string(i) + "@example.org");
+  stage.activate("welcome", testers);
+  stage.restart();
+  CHECK(stage.engine().info("welcome")->test_emails == testers);
+  for (const char* who : {"zoe", "t0", "t19999", "ada", "t20000"})
+    subscribe(stage, who, std::string{who} + "@example.org");
+  CHECK(stage.counts("", /*test=*/true)[Counter::Entered] == 3);
+  CHECK(stage.counts("").named ==
+        std::vector<std::pair<std::string, std::int64_t>>{{"test_mode", 2}});
+}

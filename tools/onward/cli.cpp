@@ -381,7 +381,7 @@ void add_authoring(CommandLine& line) {
                                       [&line] { return run_activate(line.client, line.activate); });
   activate->add_option("scenario", line.activate.scenario, "Its id")->required();
   add_repeated(activate, "--test-email", line.activate.test_emails,
-               "Test mode: only contacts with this address; may be repeated");
+               "Test mode: only contacts with this address; may be repeated, up to 100 times");
 
   CLI::App* hold = client_command(line, line.app, "hold", "Let nobody in for now",
                                   [&line] { return run_hold(line.client, line.name); });
