@@ -4,6 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <fstream>
+
+#include <fmt/format.h>
 #include <catch2/catch.hpp>
 
 namespace onward {
@@ -28,6 +31,13 @@ unsigned rights_of(const std::filesystem::path& file) {
   return ::stat(file.c_str(), &found) == 0 ? found.st_mode & 0777u : 0;
 }
 
+std::vector<std::filesystem::path> files_in(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator{folder})
+    files.push_back(entry.path());
+  return files;
+}
+
 TEST_CASE("a server makes itself known while it lives", "[tools]") {
   const Scratch scratch;
   CHECK(local_servers().empty());
@@ -38,10 +48,74 @@ TEST_CASE("a server makes itself known while it lives", "[tools]") {
     REQUIRE(servers.size() == 1);
     CHECK(servers[0].url == "http://127.0.0.1:7");
     CHECK(servers[0].token_file() == scratch.path / "token");
-    CHECK(rights_of(scratch.path / "onward/servers/7.json") == 0600);
+    CHECK(servers[0].announcement.parent_path() == scratch.path / "onward/servers");
+    CHECK(rights_of(servers[0].announcement) == 0600);
     CHECK(rights_of(scratch.path / "onward/servers") == 0700);
   }
   CHECK(local_servers().empty());
+  CHECK(files_in(scratch.path / "onward/servers").empty());
+}
+
+TEST_CASE("an announcement is withdrawn when another takes its place", "[tools]") {
+  const Scratch scratch;
+  auto known = Announcement::make({"http://127.0.0.1:7", scratch.path, ::getpid()}, 7);
+  REQUIRE(known);
+  const auto server = local_servers().at(0);
+  CHECK(still_runs(server));
+  *known = Announcement{};
+  CHECK(local_servers().empty());
+  CHECK_FALSE(still_runs(server));
+}
+
+TEST_CASE("a server that was started again at the same address still runs", "[tools]") {
+  const Scratch scratch;
+  auto first = Announcement::make({"http://127.0.0.1:7", scratch.path, ::getpid()}, 7);
+  REQUIRE(first);
+  const auto server = local_servers().at(0);
+  *first = Announcement{};
+  const auto moved = Announcement::make({"http://127.0.0.1:8", scratch.path, ::getpid()}, 8);
+  CHECK_FALSE(still_runs(server));
+  const auto second = Announcement::make({"http://127.0.0.1:7", scratch.path / ".", ::getpid()}, 7);
+  CHECK(still_runs(server));
+}
+
+TEST_CASE("an announcement that no server holds is stale, whatever process has its pid",
+          "[tools]") {
+  const Scratch scratch;
+  const auto living = Announcement::make({"http://127.0.0.1:7", scratch.path, ::getpid()}, 7);
+  REQUIRE(living);
+  const auto held = local_servers().at(0).announcement;
+  const auto stale = *servers_folder() / "8.json";
+  std::filesystem::copy_file(held, stale);  // The pid in it is this living process.
+  const auto servers = local_servers();
+  REQUIRE(servers.size() == 1);
+  CHECK(servers[0].announcement == held);
+  CHECK_FALSE(std::filesystem::exists(stale));
+}
+
+TEST_CASE("stale announcements are removed, a bounded number at a time", "[tools]") {
+  const Scratch scratch;
+  const auto folder = scratch.path / "onward/servers";
+  std::filesystem::create_directories(folder);
+  for (std::size_t i = 0; i < kStaleRemovedMax + 5; ++i)
+    std::ofstream{folder / fmt::format("{}.json", i)} << "{}";
+  const auto living = Announcement::make({"http://127.0.0.1:7", scratch.path, ::getpid()}, 7);
+  REQUIRE(living);
+  CHECK(files_in(folder).size() == 6);
+  CHECK(local_servers().size() == 1);
+  CHECK(files_in(folder).size() == 1);
+}
+
+TEST_CASE("an announcement of another user counts for a folder of that user only", "[tools]") {
+  if (::geteuid() != 0) return;  // Only root can give files away.
+  const Scratch scratch;
+  const auto known = Announcement::make({"http://127.0.0.1:7", scratch.path, ::getpid()}, 7);
+  REQUIRE(known);
+  const auto file = local_servers().at(0).announcement;
+  REQUIRE(::chown(file.c_str(), 65534, 65534) == 0);
+  CHECK(local_servers().empty());
+  REQUIRE(::chown(scratch.path.c_str(), 65534, 65534) == 0);
+  CHECK(local_servers().size() == 1);
 }
 
 TEST_CASE("a service makes itself known where systemd gave it a folder", "[tools]") {
@@ -50,20 +124,10 @@ TEST_CASE("a service makes itself known where systemd gave it a folder", "[tools
   {
     const auto known = Announcement::make({"http://127.0.0.1:7", scratch.path, ::getpid()}, 7);
     REQUIRE(known);
-    CHECK(std::filesystem::exists(scratch.path / "run/servers/7.json"));
-    CHECK(local_servers().size() == 1);
+    REQUIRE(local_servers().size() == 1);
+    CHECK(local_servers()[0].announcement.parent_path() == scratch.path / "run/servers");
   }
   ::unsetenv("RUNTIME_DIRECTORY");
-}
-
-TEST_CASE("the file of a server that died is passed over, and so is nonsense", "[tools]") {
-  const Scratch scratch;
-  std::filesystem::create_directories(*servers_folder());
-  REQUIRE(write_file(*servers_folder() / "1.json",
-                     R"({"url": "http://127.0.0.1:1", "data": "/x", "pid": 2147483646})", 0600));
-  REQUIRE(write_file(*servers_folder() / "2.json", "{", 0600));
-  REQUIRE(write_file(*servers_folder() / "3.json", R"({"pid": "x"})", 0600));
-  CHECK(local_servers().empty());
 }
 
 TEST_CASE("a token is the first line of its file", "[tools]") {

@@ -97,35 +97,49 @@ void Client::choose_server(const ClientOptions& options) {
     local = server_on(servers, options.data);
     if (!local) server_ = environment("ONWARD_SERVER");
     if (!local && server_.empty()) {
-      fault_ = {ErrorKind::Unavailable, "no_server",
-                fmt::format("No server runs on {}. Start it with `onward serve --data {}`, or name "
-                            "its URL with --server.",
-                            options.data, options.data)};
+      fault_ = no_server_on(options.data);
       return;
     }
   } else if (server_.empty()) {
-    local = server_at(servers, kDefaultServer);
-    if (!local && servers.size() > 1) {
+    if (servers.size() > 1) {
       fault_ = which_one(servers);
       return;
     }
-    if (!local && !servers.empty()) local = servers.front();
-    if (local && (servers.size() > 1 || !same_server(*local, kDefaultServer)))
+    if (!servers.empty()) local = servers.front();
+    if (local && !same_server(*local, kDefaultServer))
       choice_ = fmt::format("Writing to {} ({}).", local->url, local->data.string());
   }
-  if (local) server_ = local->url;
+  if (local) {
+    server_ = local->url;
+    announced_ = local;
+  }
   if (server_.empty()) server_ = kDefaultServer;
   while (server_.ends_with('/')) server_.pop_back();
   if (server_.find("://") == std::string::npos) server_ = "http://" + server_;
 
   if (!local) local = server_at(servers, server_);
   take_way(options, local ? &*local : nullptr);
-  // A token of this machine is for this machine's servers alone.
+  take_token(options, local);
+}
+
+/// Reads the token of a data folder, for a server on this machine that works on that folder: what
+/// listens at the address otherwise is another program.
+void Client::take_token(const ClientOptions& options, const std::optional<LocalServer>& local) {
   if (!token_.empty() || !(on_this_machine(server_) || !way_.address.empty())) return;
-  if (!options.data.empty())
-    token_ = read_token_file(std::filesystem::path{options.data} / "token").value_or(std::string{});
-  else if (local)
+  std::error_code error;
+  const bool same = local && (options.data.empty() ||
+                              std::filesystem::equivalent(local->data, options.data, error));
+  if (same) {
     token_ = read_token_file(local->token_file()).value_or(std::string{});
+    announced_ = local;
+  } else if (!options.data.empty()) {
+    // The caller says that the server at this address works on the folder, such as one of another
+    // user: then somebody works on it.
+    if (is_in_use(options.data))
+      token_ = read_token_file(std::filesystem::path{options.data} / "token").value_or("");
+    else
+      fault_ = no_server_on(options.data);
+  }
 }
 
 /// How a server that speaks TLS is reached, and whose certificate is believed.
@@ -149,6 +163,11 @@ void Client::tell_choice(std::string_view method) const {
 Result<Answer> Client::call(std::string_view method, std::string_view path, std::string_view member,
                             std::string body, std::string_view content_type) const {
   if (fault_) return tl::make_unexpected(*fault_);
+  if (announced_ && !still_runs(*announced_))
+    return fail(ErrorKind::Unavailable, "server_ended",
+                fmt::format("The server on {} has ended. Nothing was sent to {}, where another "
+                            "program may listen now. Start it with `onward serve --data {}`.",
+                            announced_->data.string(), shown(), announced_->data.string()));
   tell_choice(method);
   Request request;
   request.method = method;

@@ -14,7 +14,7 @@
 namespace onward {
 /// What every client command understands.
 struct ClientOptions {
-  std::string server;  ///< URL; empty: ONWARD_SERVER, else a local one.
+  std::string server;  ///< URL; empty: ONWARD_SERVER, else the one local server.
   std::string token;   ///< Empty: ONWARD_TOKEN, else that of the local server.
   std::string ca;      ///< PEM of who is believed, of https; empty: ONWARD_CA, else the system's.
   std::string data;    ///< Data folder of a local server; may be empty.
@@ -57,9 +57,12 @@ class Client {
  private:
   void choose_server(const ClientOptions& options);
   void take_way(const ClientOptions& options, const LocalServer* local);
+  void take_token(const ClientOptions& options, const std::optional<LocalServer>& local);
   void tell_choice(std::string_view method) const;
 
   std::optional<Error> fault_;  // Why there is no server to call.
+  // The server whose announcement gave the address or the token; it must run at each call.
+  std::optional<LocalServer> announced_;
   mutable std::string choice_;  // Who is written to, until that has been told.
   std::string server_;
   std::string token_;

@@ -19,6 +19,8 @@ enum ExitCode : int {
 };
 
 int exit_code_of(ErrorKind kind);
+/// By its kind; kExitUsage where the command line does not say which of several servers it means.
+int exit_code_of(const Error& error);
 /// Of a server's answer; 0 for success.
 int exit_code_of_status(int status);
 }  // namespace onward

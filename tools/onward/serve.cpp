@@ -610,6 +610,8 @@ int run_serve(ServeOptions options, const NodeKinds& kinds) {
   log({"server.stopping", {}});
   const auto end = std::chrono::steady_clock::now() + options.patience;
   service.runtime->send_no_more();
+  // Before the port is free for another program: see server_file.h.
+  service.announcement = Announcement{};
   service.server->stop(std::min(kDoorPatience, options.patience));
   const auto left = std::chrono::ceil<Duration>(end - std::chrono::steady_clock::now());
   const Status stopped = service.runtime->stop(std::max(left, Duration{}));

@@ -110,7 +110,7 @@ class Simulator {
  private:
   int refuse(const Error& error) {
     err_ << "onward: " << error.message << '\n';
-    return exit_code_of(error.kind);
+    return exit_code_of(error);
   }
 
   int load() {

@@ -141,6 +141,10 @@ int exit_code_of(ErrorKind kind) {
   return kExitSoftware;
 }
 
+int exit_code_of(const Error& error) {
+  return error.code == "several_servers" ? kExitUsage : exit_code_of(error.kind);
+}
+
 int exit_code_of_status(int status) {
   if (status >= 200 && status < 300) return kExitOk;
   switch (status) {
@@ -199,7 +203,7 @@ int complain(std::string_view message, int exit_code) {
   return exit_code;
 }
 
-int complain(const Error& error) { return complain(error.message, exit_code_of(error.kind)); }
+int complain(const Error& error) { return complain(error.message, exit_code_of(error)); }
 
 namespace {
 constexpr int kFifoWaitMs = 10'000;

@@ -130,7 +130,7 @@ int test_files(const TestOptions& options, bool colour, std::ostream& out, std::
   const auto files = scenario_files(options.files);
   if (!files) {
     err << "onward: " << files.error().message << '\n';
-    return exit_code_of(files.error().kind);
+    return exit_code_of(files.error());
   }
   Totals totals;
   ValueList all;
@@ -138,7 +138,7 @@ int test_files(const TestOptions& options, bool colour, std::ostream& out, std::
     const auto file = load_scenario_file(path);
     if (!file) {
       err << "onward: " << file.error().message << '\n';
-      totals.note(exit_code_of(file.error().kind));
+      totals.note(exit_code_of(file.error()));
       continue;
     }
     if (!file->loaded.scenario) {  // Warnings are for `onward validate`.
