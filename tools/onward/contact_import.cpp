@@ -220,7 +220,7 @@ class Import {
   }
 
   bool post(std::string_view type) {
-    const auto answer = post_patiently(client_, path_, "unchanged", body_, type);
+    const auto answer = post_(path_, "unchanged", body_, type);
     Totals more;
     if (answer && answer->ok()) {
       more = {.created = number_of(answer->value, "created"),
@@ -234,10 +234,7 @@ class Import {
       code_ = !answer        ? complain(answer.error())
               : answer->ok() ? client_.not_taken()
                              : client_.refused(*answer);
-      say(
-          fmt::format("Stopped before line {}; {} contacts were taken. Run it again once the cause "
-                      "is mended: what was taken stays as it is.",
-                      chunk_.front().line, grouped(totals_.done())));
+      say(stopped_text(may_be_taken(answer)));
       return false;
     }
     totals_.created += more.created;
@@ -257,6 +254,21 @@ class Import {
     chunk_.clear();
     body_ = header_;
     return true;
+  }
+
+  /// What is known to be stored when an import ends early.
+  std::string stopped_text(bool unknown) const {
+    const std::string taken = grouped(totals_.done());
+    const std::string_view last = "Correct the cause and run the import again.";
+    if (!unknown)
+      return fmt::format(
+          "Stopped before line {}; {} contacts were taken, which another import "
+          "leaves as they are. {}",
+          grouped(static_cast<std::int64_t>(chunk_.front().line)), taken, last);
+    return fmt::format(
+        "{} may have been taken; importing again does no harm. Before that, {} "
+        "contacts were taken. {}",
+        lines_text(chunk_.front().line, chunk_.back().line), taken, last);
   }
 
   /// In the order of the file, whoever refused them.
@@ -336,6 +348,7 @@ class Import {
   ColumnMap map_;
   Client client_;
   Progress progress_{"contacts", options_.quiet};
+  PatientPost post_{client_, progress_};
   Refusals refusals_{options_.report, progress_};
   Totals totals_;
   std::string path_, header_, body_;

@@ -119,6 +119,19 @@ void take_refused(const InputFile& file, const Answer& answer,
   }
 }
 
+/// What is known to be stored when an import ends early.
+std::string stopped_text(const std::vector<Lines::Line>& lines, bool unknown,
+                         std::int64_t accepted) {
+  constexpr std::string_view kAgain = "Events with an id can be sent again without harm.";
+  if (!unknown)
+    return fmt::format("Stopped before line {}; {} were accepted. {}",
+                       grouped(static_cast<std::int64_t>(lines.front().number)), grouped(accepted),
+                       kAgain);
+  return fmt::format("{} may have been accepted. Before that, {} were accepted. {}",
+                     lines_text(lines.front().number, lines.back().number), grouped(accepted),
+                     kAgain);
+}
+
 int finish_import(const Client& client, const Totals& totals) {
   if (client.json())
     print_json(Value{ValueMap{{"accepted", totals.accepted},
@@ -205,6 +218,7 @@ int run_import(const ClientOptions& options, const ImportOptions& given) {
   Refusals refusals{given.report, progress};
   if (!refusals.open()) return complain(fmt::format("Cannot write {}.", given.report), kExitIo);
   const Client client{options};
+  PatientPost post{client, progress};
   const std::string path = events_path(given.history);
   Lines source{file.stream()};
   Totals totals;
@@ -212,7 +226,7 @@ int run_import(const ClientOptions& options, const ImportOptions& given) {
   while (source.next(static_cast<std::size_t>(given.chunk), lines)) {
     std::string text;
     for (const Lines::Line& line : lines) text.append(without_refusal(line.text)).append("\n");
-    const auto answer = post_patiently(client, path, "accepted", text, "application/x-ndjson");
+    const auto answer = post(path, "accepted", text, "application/x-ndjson");
     const bool complete =
         answer && answer->ok() &&
         taken_of(*answer) + number_of(answer->value, "rejected") == std::ssize(lines);
@@ -221,9 +235,7 @@ int run_import(const ClientOptions& options, const ImportOptions& given) {
       const int code = !answer        ? complain(answer.error())
                        : answer->ok() ? client.not_taken()
                                       : client.refused(*answer);
-      say(fmt::format(
-          "Stopped before line {}; {} were accepted. Events with an id can be sent again safely.",
-          lines.front().number, grouped(totals.accepted)));
+      say(stopped_text(lines, may_be_taken(answer), totals.accepted));
       return code;
     }
     totals.accepted += number_of(answer->value, "accepted");

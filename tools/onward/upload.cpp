@@ -1,6 +1,7 @@
 #include "tools/onward/upload.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
@@ -14,7 +15,8 @@
 
 namespace onward {
 namespace {
-constexpr int kPatienceTries = 60;      // answers of 503, one after the other
+constexpr int kPatienceTries = 60;              // answers of 503, one after the other
+constexpr std::chrono::seconds kSaidEvery{30};  // why an import waits
 constexpr std::int64_t kToldMax = 100;  // refusals on standard error, where a report has them all
 }  // namespace
 
@@ -62,16 +64,59 @@ bool Lines::read() {
   return true;
 }
 
-Result<Answer> post_patiently(const Client& client, const std::string& path,
-                              std::string_view member, const std::string& body,
-                              std::string_view content_type) {
+PatientPost::PatientPost(const Client& client, Progress& progress)
+    : PatientPost{
+          client,
+          {.say =
+               [&progress](std::string_view text) {
+                 progress.clear();
+                 say(text);
+               },
+           .pause = [](std::chrono::seconds pause) { std::this_thread::sleep_for(pause); }}} {}
+
+Result<Answer> PatientPost::operator()(const std::string& path, std::string_view member,
+                                       const std::string& body, std::string_view content_type) {
   for (int tries = 0;; ++tries) {
-    auto answer = client.call("POST", path, member, body, content_type);
+    auto answer = client_.call("POST", path, member, body, content_type);
     if (!answer || (answer->status != 429 && answer->status != 503)) return answer;
     if (answer->status == 503 && tries >= kPatienceTries) return answer;
-    const std::int64_t wait = std::max<std::int64_t>(number_of(answer->value, "retry_after"), 1);
-    std::this_thread::sleep_for(std::chrono::seconds{wait});
+    const std::chrono::seconds pause{
+        std::max<std::int64_t>(number_of(answer->value, "retry_after"), 1)};
+    say_why(*answer, pause);
+    waits_.pause(pause);
   }
+}
+
+void PatientPost::say_why(const Answer& answer, std::chrono::seconds pause) {
+  if (const std::string reason = fmt::format("{} {}", answer.status, answer.text("code"));
+      reason != reason_) {
+    reason_ = reason;
+    until_said_ = answer.status == 429 ? kSaidEvery : std::chrono::seconds{0};
+  }
+  if (until_said_ <= std::chrono::seconds{0}) {
+    std::string detail = printable(answer.text("detail"));
+    if (detail.empty()) detail = fmt::format("the server answers {}", answer.status);
+    if (!detail.ends_with('.')) detail += '.';
+    waits_.say(fmt::format("Waiting: {} Trying again every {} s.", detail, pause.count()));
+    until_said_ = kSaidEvery;
+  }
+  until_said_ -= pause;
+}
+
+bool may_be_taken(const Result<Answer>& answer) {
+  if (answer) return answer->ok() || answer->status >= 500;
+  // No connection to a server was made, or none was tried.
+  static constexpr std::array<std::string_view, 11> kNotSent{
+      "dns",       "tls",          "tls_cert",      "local",           "bad_url",    "wrong_scheme",
+      "no_server", "server_ended", "not_announced", "several_servers", "cannot_read"};
+  const std::string& code = answer.error().code;
+  return !code.starts_with("connect") && std::ranges::find(kNotSent, code) == kNotSent.end();
+}
+
+std::string lines_text(std::size_t first, std::size_t last) {
+  const auto text = [](std::size_t line) { return grouped(static_cast<std::int64_t>(line)); };
+  return first == last ? fmt::format("Line {}", text(first))
+                       : fmt::format("Lines {} to {}", text(first), text(last));
 }
 
 Progress::Progress(std::string noun, bool quiet)

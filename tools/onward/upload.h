@@ -4,9 +4,11 @@
 #include <chrono>
 #include <cstdint>
 #include <fstream>
+#include <functional>
 #include <istream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tools/onward/client.h"
@@ -55,12 +57,6 @@ class Lines {
   bool kept_ = false;
 };
 
-/// Posts until the server has taken it: a full intake is waited for as long as it takes, a server
-/// that is not ready for some minutes.
-Result<Answer> post_patiently(const Client& client, const std::string& path,
-                              std::string_view member, const std::string& body,
-                              std::string_view content_type);
-
 /// A line on standard error that is written over; silent unless that is a terminal.
 class Progress {
  public:
@@ -77,6 +73,38 @@ class Progress {
   bool shown_ = false;
   std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
 };
+
+/// Posts chunks, each until the server has answered for good: a full intake is waited for as long
+/// as it takes, a server that is not ready for some minutes.
+class PatientPost {
+ public:
+  /// What waiting does; tests replace it.
+  struct Waits {
+    std::function<void(std::string_view)> say;
+    std::function<void(std::chrono::seconds)> pause;
+  };
+  /// Says on standard error why it waits, at once and then about twice a minute. A full intake is
+  /// normal while a large file is imported, so that is said after half a minute only.
+  PatientPost(const Client& client, Progress& progress);
+  PatientPost(const Client& client, Waits waits) : client_{client}, waits_{std::move(waits)} {}
+
+  Result<Answer> operator()(const std::string& path, std::string_view member,
+                            const std::string& body, std::string_view content_type);
+
+ private:
+  void say_why(const Answer& answer, std::chrono::seconds pause);
+
+  const Client& client_;
+  Waits waits_;
+  std::string reason_;                  // Status and code of the last refusal.
+  std::chrono::seconds until_said_{0};  // Of waiting, before the reason is said again.
+};
+
+/// Whether some of a post may be stored though `answer` does not say so: the answer is missing, or
+/// the server failed.
+bool may_be_taken(const Result<Answer>& answer);
+/// "Line 7", or "Lines 7 to 1,006".
+std::string lines_text(std::size_t first, std::size_t last);
 
 /// What was refused, told on standard error and kept in a file where one is named.
 class Refusals {
