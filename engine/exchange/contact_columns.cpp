@@ -79,6 +79,25 @@ std::optional<ContactColumn> column_named(std::string_view target) {
   return column;
 }
 
+/// What is wrong with the type behind a custom field's name, such as "nubmer" of
+/// "custom.seats:nubmer"; empty where there is no type, or a known one. Without this check the
+/// mistake would become part of the name, and each contact would get one more field.
+std::string wrong_type_of(std::string_view target) {
+  const std::string_view name = trimmed(target);
+  const std::size_t colon = name.rfind(':');
+  if (colon == std::string_view::npos || !folded(name).starts_with(kCustom)) return {};
+  const std::string_view type = trimmed(name.substr(colon + 1));
+  if (find_type(type)) return {};
+  std::vector<std::string> types;
+  for (const CellType known : kTypes) types.emplace_back(to_string(known));
+  const std::string near = nearest_name(type, types);
+  return fmt::format(
+      "unknown type \"{}\"{}; the types are {}, and a name that has a colon needs one behind it, "
+      "for example {}:text",
+      clipped(type, kFoundMax), near.empty() ? "" : fmt::format(" (perhaps {})", near),
+      fmt::join(types, ", "), clipped(name, kFoundMax));
+}
+
 std::vector<std::string> known_names() {
   std::vector<std::string> names{"id", "groups", "groups_add", "groups_remove"};
   for (const FieldInfo& info : contact_fields()) names.emplace_back(info.name);
@@ -212,6 +231,11 @@ std::string and_more(std::size_t all, std::size_t named) {
   return all > named ? fmt::format(" and {} more", all - named) : std::string{};
 }
 
+tl::unexpected<Error> wrong_type(std::string_view header, std::string_view wrong) {
+  return fail(ErrorKind::Invalid, "unknown_field",
+              fmt::format("column \"{}\": {}", clipped(header, kFoundMax), wrong));
+}
+
 Error given_twice(std::string_view name) {
   return {ErrorKind::Invalid, "duplicate_field", fmt::format("\"{}\" is given twice", name)};
 }
@@ -262,6 +286,8 @@ Result<std::vector<ContactColumn>> match_columns(std::span<const std::string> he
       const auto* mapped = found->second;
       used.insert(mapped->first);
       if (mapped->second != "-") {
+        if (const std::string wrong = wrong_type_of(mapped->second); !wrong.empty())
+          return wrong_type(header, wrong);
         auto named = column_named(mapped->second);
         if (!named)
           return fail(ErrorKind::Invalid, "unknown_field",
@@ -270,6 +296,8 @@ Result<std::vector<ContactColumn>> match_columns(std::span<const std::string> he
                                   header, no_field(mapped->second)));
         column = *std::move(named);
       }
+    } else if (const std::string wrong = wrong_type_of(header); !wrong.empty()) {
+      return wrong_type(header, wrong);
     } else if (auto named = column_named(header)) {
       column = *std::move(named);
     } else if (trimmed(header) != "-" && !is_kept_by_server(trimmed(header))) {
@@ -378,7 +406,9 @@ ColumnIndex::ColumnIndex(const ColumnMap& map) {
   for (const auto& [name, target] : map) {
     const auto [place, fresh] = targets_.try_emplace(name);
     if (!fresh || target == "-") continue;
-    if (const auto column = column_named(target))
+    if (const std::string wrong = wrong_type_of(target); !wrong.empty())
+      place->second.unknown = fmt::format("\"{}\" ({})", clipped(target, kFoundMax), wrong);
+    else if (const auto column = column_named(target))
       place->second.field = column->field;
     else
       place->second.unknown =

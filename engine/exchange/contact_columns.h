@@ -54,10 +54,11 @@ struct CellRules {
 };
 
 /// Finds the field of each header: by `map`, or by its own name, an alias, "custom.NAME", each with
-/// a type behind it (":number"); "First Name" is first_name. What the server alone keeps
-/// (created_at, updated_at, statistics.*, refused.*) is passed over. Fails, naming all of them,
-/// where headers mean nothing (unless `ignore_unmapped`), where two mean one field, where the map
-/// names a header that is not there, and where nothing tells who the contact is.
+/// a type behind it (":number"; an unknown type is refused); "First Name" is first_name. What the
+/// server alone keeps (created_at, updated_at, statistics.*, refused.*) is passed over. Fails,
+/// naming all of them, where headers mean nothing (unless `ignore_unmapped`), where two mean one
+/// field, where the map names a header that is not there, and where nothing tells who the contact
+/// is.
 Result<std::vector<ContactColumn>> match_columns(std::span<const std::string> headers,
                                                  const ColumnMap& map, bool ignore_unmapped);
 

@@ -47,6 +47,29 @@ TEST_CASE("a map gives columns their fields, and - passes one over", "[exchange]
         std::string::npos);
 }
 
+TEST_CASE("an unknown type of a custom field is refused and not made part of its name",
+          "[exchange]") {
+  const Error header = refused({"id", "custom.seats:nubmer"});
+  CHECK(header.code == "unknown_field");
+  CHECK(header.message ==
+        "column \"custom.seats:nubmer\": unknown type \"nubmer\" (perhaps number); the types are "
+        "text, number, flag, list, json, and a name that has a colon needs one behind it, for "
+        "example custom.seats:nubmer:text");
+  for (const char* target :
+       {"custom.seats:nubmer", " custom.seats : Number", "Custom.seats:", "custom.a:b:c"}) {
+    CAPTURE(target);
+    CHECK(refused({"id", target}).code == "unknown_field");
+    CHECK_FALSE(match_columns(std::vector<std::string>{"id", target}, {}, true));
+    CHECK(refused({"id", "x"}, {{"x", target}}).code == "unknown_field");
+    const ColumnIndex index{ColumnMap{{"x", target}}};
+    REQUIRE(index.find("x") != nullptr);
+    CHECK(index.find("x")->unknown.find("unknown type") != std::string::npos);
+  }
+  const auto columns = columns_of({"id", "custom.a:b:text", "custom.seats : number"});
+  CHECK(columns[1].field == "custom.a:b");
+  CHECK(columns[2].field == "custom.seats");
+}
+
 TEST_CASE("columns that mean nothing are all named, unless they are to be ignored", "[exchange]") {
   const Error error = refused({"email", "Shoe size", "frist_name"});
   CHECK(error.code == "unmapped_column");
