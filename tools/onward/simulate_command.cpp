@@ -39,6 +39,7 @@ constexpr std::string_view kBlanks = " \t\r\n";
 struct Item {
   std::size_t number = 0;  ///< The line, or the place in the list; from 1.
   Value value;
+  std::optional<Error> fault = {};  ///< Why the line is not JSON.
 };
 struct ItemFile {
   std::string name;
@@ -51,7 +52,8 @@ struct ItemFile {
   }
 };
 
-/// A JSON list, or one JSON object a line; a lone object is a list of one.
+/// A JSON list, or one JSON object a line; a lone object is a list of one. A line that is not JSON
+/// is an item with a fault; a list that is not JSON cannot be read at all.
 Result<ItemFile> read_items(const std::string& file) {
   const auto text = read_input(file);
   if (!text) return tl::make_unexpected(text.error());
@@ -73,11 +75,10 @@ Result<ItemFile> read_items(const std::string& file) {
     const std::string_view one = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(rest.size(), one.size() + 1));
     if (one.find_first_not_of(kBlanks) == std::string_view::npos) continue;
-    auto value = parse_json(one);
-    if (!value)
-      return fail(ErrorKind::Invalid, value.error().code,
-                  fmt::format("{}:{}: {}", read.name, line, value.error().message));
-    read.items.push_back({line, std::move(*value)});
+    if (auto value = parse_json(one))
+      read.items.push_back({line, std::move(*value)});
+    else
+      read.items.push_back({line, {}, std::move(value.error())});
   }
   return read;
 }
@@ -138,6 +139,7 @@ class Simulator {
       auto file = read_items(options_.contacts);
       if (!file) return refuse(file.error());
       for (const Item& item : file->items) {
+        if (item.fault) return refuse_item(*file, item, *item.fault);
         auto contact = parse_contact(item.value);
         if (contact && !contact->who.id && contact->who.email.empty())
           contact =
@@ -180,7 +182,8 @@ class Simulator {
     for (std::size_t i = 0; i < events_file_.items.size(); ++i) {
       Item& item = events_file_.items[i];
       clock = stated(item.value).value_or(clock);
-      auto input = parse_event(item.value, clock, /*history=*/false);
+      auto input = item.fault ? tl::make_unexpected(*item.fault)
+                              : parse_event(item.value, clock, /*history=*/false);
       if (!input) {
         reject(events_file_.place(item), input.error().code, input.error().message);
         ++totals_.events;
