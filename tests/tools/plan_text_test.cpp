@@ -61,6 +61,22 @@ TEST_CASE("versions are a table, with what is under way below it", "[tools]") {
         "\nmoving to version 2: 1,199 runs moved, 3 stayed\n");
 }
 
+TEST_CASE("each kind of work on a scenario has its own words", "[tools]") {
+  const auto listed = [](std::string_view what) {
+    const Value answer = json(R"({"scenarios": [{"scenario": "a", "title": "", "state": "archived",
+        "version": 1, "test_emails": [], "next": null, "progress": {"what": ")" +
+                              std::string{what} + R"("}}]})");
+    return scenarios_text(answer, kEndless, false);
+  };
+  CHECK(listed("cancel").find("requests are being cancelled") != std::string::npos);
+  CHECK(listed("migrate").find("runs are moving") != std::string::npos);
+  CHECK(listed("purge").find("being purged") != std::string::npos);
+  CHECK(
+      versions_text(json(R"({"versions": [], "progress": {"what": "cancel", "cancelled": 1200}})"),
+                    kEndless, false)
+          .find("pending requests are being cancelled: 1,200 so far") != std::string::npos);
+}
+
 TEST_CASE("the list of scenarios shows state by colour, and what comes next", "[tools]") {
   const Value answer = json(R"({"scenarios": [
       {"scenario": "a", "title": "A", "state": "active", "version": 2, "test_emails": [],

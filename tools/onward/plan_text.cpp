@@ -104,6 +104,9 @@ std::string versions_text(const Value& versions, std::size_t width, bool colour)
     out += fmt::format("\nbeing purged: {} runs stopped, {} gone\n",
                        grouped(number_of(versions, "progress.stopped")),
                        grouped(number_of(versions, "progress.purged")));
+  if (what == "cancel")
+    out += fmt::format("\npending requests are being cancelled: {} so far\n",
+                       grouped(number_of(versions, "progress.cancelled")));
   return out;
 }
 }  // namespace onward

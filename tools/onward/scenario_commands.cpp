@@ -17,7 +17,9 @@ std::string path_of(const std::string& scenario, std::string_view action = {}) {
 /// "start at 2026-05-01T09:00:00Z", or what is under way; empty where nothing is.
 std::string next_of(const Value& scenario) {
   const std::string progress = text_of(scenario, "progress.what");
-  if (!progress.empty()) return progress == "purge" ? "being purged" : "runs are moving";
+  if (progress == "purge") return "being purged";
+  if (progress == "cancel") return "requests are being cancelled";
+  if (!progress.empty()) return progress == "migrate" ? "runs are moving" : progress;
   const std::string what = text_of(scenario, "next.what");
   return what.empty() ? what : fmt::format("{} at {}", what, text_of(scenario, "next.at"));
 }
