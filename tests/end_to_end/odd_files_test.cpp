@@ -75,12 +75,28 @@ TEST_CASE("a FIFO in place of a file keeps no start waiting", "[end_to_end][file
   }
   SECTION("the authorities") { arguments.insert(arguments.end(), {"--ca-file", name}); }
   SECTION("the master key") { fs::rename(fifo, data / "secret.key"); }
+  SECTION("the token") { fs::rename(fifo, data / "token"); }
+  SECTION("the database") { fs::rename(fifo, data / "onward.db"); }
+  SECTION("the lock") { fs::rename(fifo, data / "onward.lock"); }
   const CommandResult refused = run_onward(arguments);
-  CHECK(refused.code != 0);
+  CHECK(refused.code == 78);  // Another start would find it again.
   CHECK((refused.err + refused.out).find("regular file") != std::string::npos);
 }
 
-TEST_CASE("a FIFO as a token or a manifest is not waited for", "[end_to_end][files]") {
+TEST_CASE("what can never be a data folder ends with a code after which no start is tried",
+          "[end_to_end][files]") {
+  const TemporaryFolder folder;
+  const fs::path file = folder.path() / "file";
+  std::ofstream{file} << "text";
+  for (const fs::path& data : {file, file / "below", file / "far" / "below"}) {
+    const CommandResult refused =
+        run_onward({"serve", "--listen", "127.0.0.1:0", "--data", data.string()});
+    CHECK(refused.code == 78);
+    CHECK(refused.err.find(file.string() + " must be a folder") != std::string::npos);
+  }
+}
+
+TEST_CASE("a FIFO as a manifest is not waited for", "[end_to_end][files]") {
   const TemporaryFolder folder;
   fs::create_directory(folder.path() / "backup");
   REQUIRE(::mkfifo((folder.path() / "backup/manifest.json").c_str(), 0600) == 0);

@@ -256,7 +256,9 @@ Status check_token_file(const Runtime& runtime, const fs::path& file, bool store
   if (!store_has_tokens || (token && runtime.find_token(sha256_hex(*token)))) return {};
   log({"token.no_use",
        {{"file", file.string()},
-        {"reason", token ? "it is none of this data folder's" : "it cannot be read"},
+        {"reason", token ? "this server does not know the token in it: it was revoked, or is of "
+                           "another data folder"
+                         : "it cannot be read"},
         {"hint", "commands on this machine need --token or ONWARD_TOKEN"}},
        LogLevel::Warning});
   return {};
@@ -515,6 +517,27 @@ void tell_of_door(const ListenAddress& listen, bool tls, std::uint16_t port, con
        LogLevel::Warning});
 }
 
+/// Refuses what can never be a data folder, and files in it that can never be read or written as
+/// such: another start would find them again.
+Status check_folder(const fs::path& data) {
+  const auto refused = [](const fs::path& path, std::string_view what) {
+    return fail(ErrorKind::Invalid, "not_a_data_folder",
+                fmt::format("{} {}; remove what is there, or name another folder with --data",
+                            path.string(), what));
+  };
+  std::error_code error;
+  struct stat about {};
+  for (fs::path at = fs::absolute(data, error); at != at.root_path(); at = at.parent_path()) {
+    if (::stat(at.c_str(), &about) != 0) continue;  // To be made, or seen by nobody.
+    if (!S_ISDIR(about.st_mode)) return refused(at, "must be a folder");
+    break;
+  }
+  for (const char* name : {"onward.db", "onward.db-wal", "onward.lock", "token"})
+    if (::stat((data / name).c_str(), &about) == 0 && !S_ISREG(about.st_mode))
+      return refused(data / name, "must be a regular file");
+  return {};
+}
+
 /// What can refuse the start comes first. The engine, which sends what is pending, starts last: a
 /// start that is refused, and tried again and again, sends nothing.
 Status open_service(const ServeOptions& options, const ListenAddress& listen,
@@ -583,8 +606,8 @@ int run_serve(ServeOptions options, const NodeKinds& kinds) {
   };
   const auto listen = parse_listen(options.listen);
   if (!listen) return refused(listen.error(), kExitUsage);
-  if (const Status sound = check_ca_file(options.ca_file); !sound)
-    return refused(sound.error(), refusal_code(sound.error()));
+  for (const Status& sound : {check_ca_file(options.ca_file), check_folder(options.data)})
+    if (!sound) return refused(sound.error(), refusal_code(sound.error()));
   const auto secrets = read_intake_secrets(options.intake_secret_files, log);
   if (!secrets) return refused(secrets.error(), refusal_code(secrets.error()));
   const auto tls = read_tls(options);
