@@ -35,8 +35,12 @@ Status add_pair(ColumnMap& map, const std::string& pair) {
 Status add_file(ColumnMap& map, const std::string& file) {
   const auto text = read_input(file);
   if (!text) return tl::make_unexpected(text.error());
+  constexpr std::string_view kHolds =
+      "a map file holds a column and its field a line, for example \"E-mail\": email";
   Diagnostics diagnostics;
   const auto tree = read_yaml(*text, diagnostics);
+  if (!tree && !diagnostics.sorted().empty() && diagnostics.sorted().front().code == "empty_file")
+    return fail(ErrorKind::Invalid, "bad_map", fmt::format("{} is empty; {}", file, kHolds));
   if (!tree || diagnostics.has_errors()) {
     const auto found = diagnostics.sorted();
     return fail(ErrorKind::Invalid, "bad_map",
@@ -53,9 +57,8 @@ Status add_file(ColumnMap& map, const std::string& file) {
     else
       map.emplace_back(entry.key, entry.value.text);
   if (tree->is_map()) return {};
-  return fail(
-      ErrorKind::Invalid, "bad_map",
-      fmt::format("{} wants a mapping of columns to fields, such as \"E-mail\": email", file));
+  return fail(ErrorKind::Invalid, "bad_map",
+              fmt::format("{} is not a map of columns to fields; {}", file, kHolds));
 }
 
 Result<ColumnMap> map_of(const ContactImportOptions& options) {

@@ -79,7 +79,9 @@ int run_runs(const ClientOptions& client, const RunsOptions& options) {
     std::string out;
     for (const Value& run : list_of(value, "runs"))
       out += (out.empty() ? "" : "\n") + run_text(run);
-    if (out.empty()) say("This contact entered no scenario yet.");
+    if (out.empty())
+      say("No run of this contact is kept: it entered no scenario, or its runs were purged or are "
+          "older than --keep-runs of the server.");
     if (const std::string refused = refused_text(value); !refused.empty())
       out += (out.empty() ? "" : "\n") + refused;
     if (!text_of(value, "next").empty()) say("There are more; ask for them with --limit.");
