@@ -191,8 +191,8 @@ TEST_CASE("an option that is repeated takes one value each time", "[tools]") {
   // What follows is the scenario; it was swallowed, and the command said that it was missing.
   CHECK(run({"activate", "--test-email", "a@example.org", "--test-email", "b@example.org",
              "welcome", "--server", "http://127.0.0.1:1"}) == kExitUnavailable);
-  CHECK(run({"events", "send", "--set", "a=1", "--field", "b=2", "subscription", "--server",
-             "http://127.0.0.1:1"}) == kExitUnavailable);
+  CHECK(run({"events", "send", "--set", "a=1", "--field", "b=2", "subscription", "--contact", "c1",
+             "--server", "http://127.0.0.1:1"}) == kExitUnavailable);
 }
 
 TEST_CASE("settings that cannot be meant end before anything is opened", "[tools]") {

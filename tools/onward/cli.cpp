@@ -131,9 +131,14 @@ int serve_with(CommandLine& line) {
   const auto dedupe_for = parse_duration(line.dedupe_for);
   const auto patience = parse_duration(line.patience);
   if (!dedupe_for || *dedupe_for < std::chrono::minutes{1})
-    return complain("--dedupe-for wants a duration such as 7d, 1m at least.", kExitUsage);
+    return complain(
+        fmt::format("--dedupe-for must be a duration of 1m or more, for example 7d (got \"{}\").",
+                    line.dedupe_for),
+        kExitUsage);
   if (!patience || *patience < Duration{0})
-    return complain("--patience wants a duration such as 20s.", kExitUsage);
+    return complain(
+        fmt::format("--patience must be a duration, for example 20s (got \"{}\").", line.patience),
+        kExitUsage);
   for (const auto& [name, text, keep] :
        {std::tuple{"--keep-bodies", &line.keep_bodies, &line.serve.keep_bodies},
         std::tuple{"--keep-runs", &line.keep_runs, &line.serve.keep_runs}})
@@ -217,7 +222,9 @@ void add_serve(CommandLine& line) {
 int listen_with(CommandLine& line) {
   const auto delay = parse_duration(line.delay);
   if (!delay || *delay < Duration{0})
-    return complain("--delay wants a duration such as 200ms.", kExitUsage);
+    return complain(
+        fmt::format("--delay must be a duration, for example 200ms (got \"{}\").", line.delay),
+        kExitUsage);
   line.listen.delay = *delay;
   return listen_main(line.listen, std::cout, std::cerr);
 }
@@ -812,6 +819,16 @@ int print_version(bool as_json) {
   return kExitOk;
 }
 
+/// An argument that a command is about is never empty: the path of a request would be another one.
+void refuse_empty_arguments(CLI::App& app) {
+  for (CLI::Option* option : app.get_options())
+    if (option->get_positional() && option->get_required())
+      option->check([](const std::string& text) {
+        return text.empty() ? std::string{"must not be empty"} : std::string{};
+      });
+  for (CLI::App* sub : app.get_subcommands({})) refuse_empty_arguments(*sub);
+}
+
 void add_all(CommandLine& line) {
   line.app.require_subcommand(1);
   line.app.set_help_flag("-h,--help", "Print this help");
@@ -836,6 +853,7 @@ void add_all(CommandLine& line) {
   CLI::App* version = command(line, line.app, "version", "Print the version",
                               [&line] { return print_version(line.as_json); });
   version->add_flag("--json", line.as_json, "Print it as JSON");
+  refuse_empty_arguments(line.app);
 }
 }  // namespace
 

@@ -119,8 +119,7 @@ class Import {
       : options_{options}, file_{file}, map_{std::move(map)}, client_{client} {}
 
   int run(bool csv) {
-    if (!refusals_.open())
-      return complain(fmt::format("Cannot write {}.", options_.report), kExitIo);
+    if (const Status opened = refusals_.open(); !opened) return complain(opened.error());
     path_ = path_of(options_, map_, csv);
     const int code = csv ? run_csv() : run_lines();
     const bool kept = refusals_.finish();
@@ -368,7 +367,7 @@ int run_contact_import(const ClientOptions& client, const ContactImportOptions& 
   auto map = map_of(options);
   if (!map) return complain(map.error());
   InputFile file{options.file};
-  if (!file.open()) return complain(fmt::format("Cannot read {}.", options.file), kExitNoInput);
+  if (const Status opened = file.open(); !opened) return complain(opened.error());
   if (same_file(options.file, options.report)) return complain(kOwnReport, kExitUsage);
   const bool csv = is_csv(options, file);
   if (!csv && (options.raw || options.ignore_unmapped || !options.delimiter.empty() ||

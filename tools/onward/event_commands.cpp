@@ -1,6 +1,8 @@
 // events send, events import.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engine/core/contact.h"
 #include "engine/core/diagnostic.h"
 #include "engine/core/vocabulary.h"
@@ -75,6 +77,23 @@ std::string slip_of(const std::string& type) {
   return nearest_name(type, known, kSlipEdits);
 }
 
+/// A message of the server, with our flags in place of its query parameters.
+std::string with_flags(std::string message) {
+  constexpr std::string_view kQuery = "?mode=history", kFlag = "--history";
+  if (const std::size_t at = message.find(kQuery); at != std::string::npos)
+    message.replace(at, kQuery.size(), kFlag);
+  return message;
+}
+
+/// Whether an event names its contact. One that names it wrongly is left to the server.
+bool names_contact(const Value& event) {
+  const Value* contact = event.find("contact");
+  return contact && contact->map() && std::ranges::any_of(*contact->map(), [](const auto& member) {
+           return member.first == "id" || member.first == "uid" || member.first == "ref" ||
+                  member.first == "email";
+         });
+}
+
 /// Events that are on the server's disk, by what it answered.
 std::int64_t taken_of(const Answer& answer) {
   return number_of(answer.value, "accepted") + number_of(answer.value, "duplicates");
@@ -113,9 +132,10 @@ void take_refused(const InputFile& file, const Answer& answer,
   for (const Value& error : list_of(answer.value, "errors")) {
     const auto index = static_cast<std::size_t>(number_of(error, "index"));
     if (index >= lines.size()) continue;
-    refusals.add(fmt::format("{}:{}: {}: {}", file.name(), lines[index].number,
-                             text_of(error, "code"), printable(text_of(error, "message"))),
-                 refused_line(lines[index], error));
+    refusals.add(
+        fmt::format("{}:{}: {}: {}", file.name(), lines[index].number, text_of(error, "code"),
+                    printable(with_flags(text_of(error, "message")))),
+        refused_line(lines[index], error));
   }
 }
 
@@ -189,9 +209,17 @@ Result<Value> event_from(const SendOptions& options) {
 int run_send(const ClientOptions& options, const SendOptions& send) {
   const auto event = event_from(send);
   if (!event) return complain(event.error());
+  if (!names_contact(*event))
+    return complain(
+        fmt::format("The event \"{}\" must have a contact: name it with --contact ID or --email "
+                    "ADDRESS.",
+                    text_of(*event, "type")),
+        kExitUsage);
   const Client client{options};
-  const auto answer = client.call("POST", events_path(send.history), "accepted", to_json(*event));
+  auto answer = client.call("POST", events_path(send.history), "accepted", to_json(*event));
   if (!answer) return complain(answer.error());
+  if (const std::string detail = answer->text("detail"); !detail.empty())
+    answer->value.set("detail", with_flags(detail));
   if (!answer->ok()) return client.refused(*answer);
   if (taken_of(*answer) != 1) return client.not_taken();
   if (client.json()) {
@@ -212,11 +240,11 @@ int run_send(const ClientOptions& options, const SendOptions& send) {
 
 int run_import(const ClientOptions& options, const ImportOptions& given) {
   InputFile file{given.file};
-  if (!file.open()) return complain(fmt::format("Cannot read {}.", given.file), kExitNoInput);
+  if (const Status opened = file.open(); !opened) return complain(opened.error());
   if (same_file(given.file, given.report)) return complain(kOwnReport, kExitUsage);
   Progress progress{"events", given.quiet};
   Refusals refusals{given.report, progress};
-  if (!refusals.open()) return complain(fmt::format("Cannot write {}.", given.report), kExitIo);
+  if (const Status opened = refusals.open(); !opened) return complain(opened.error());
   const Client client{options};
   PatientPost post{client, progress};
   const std::string path = events_path(given.history);

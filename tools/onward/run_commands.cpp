@@ -40,7 +40,7 @@ int run_live_runs(const ClientOptions& client, const LiveRunsOptions& options) {
         std::pair{"state", &options.state}, std::pair{"reason", &options.reason},
         std::pair{"cursor", &options.cursor}})
     if (!text->empty()) path += fmt::format("&{}={}", name, segment(*text));
-  return show(client, path, "runs", [](const Value& value) {
+  return show(client, path, "runs", [&options](const Value& value) {
     Table table{{{"run"},
                  {"contact", Align::Left, true},
                  {"scenario", Align::Left, true},
@@ -59,7 +59,13 @@ int run_live_runs(const ClientOptions& client, const LiveRunsOptions& options) {
                  text_of(run, "wake_at")});
     }
     const std::string next = text_of(value, "next");
-    if (table.empty()) say(next.empty() ? "No runs." : "None so far.");
+    if (table.empty() && next.empty() && !options.reason.empty())
+      say(
+          fmt::format("No run is parked for the reason \"{}\"; `onward runs list --state parked` "
+                      "shows the reasons that there are.",
+                      options.reason));
+    else if (table.empty())
+      say(next.empty() ? "No runs." : "None so far.");
     if (!next.empty()) say("There are more; go on with --cursor " + next);
     return table.empty() ? std::string{} : table.text(terminal_width(), colour_on_stdout());
   });

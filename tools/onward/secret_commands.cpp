@@ -98,8 +98,11 @@ std::string hosts_of(const Value& item) {
   return flag_of(item, "hosts_set") ? "any host" : "any host (not set)";
 }
 
-/// Why the options cannot go together; empty where they can.
-std::string_view conflict_in(const HostOptions& hosts, bool other_value) {
+/// Why the options cannot be used, alone or together; empty where they can.
+std::string conflict_in(const HostOptions& hosts, bool other_value) {
+  for (const std::string& host : hosts.hosts)
+    if (const auto rule = parse_secret_hosts({host}); !rule)
+      return fmt::format("--host \"{}\": {}.", host, rule.error().message);
   if (hosts.any && !hosts.hosts.empty()) return "--host and --any-host exclude each other.";
   if (hosts.keep && other_value) return "--keep keeps the value, so no other option may change it.";
   if (hosts.keep && !hosts.any && hosts.hosts.empty())
@@ -212,7 +215,7 @@ int run_secret_set(const ClientOptions& options, const SecretOptions& secret) {
   if (const auto conflict =
           conflict_in(hosts, secret.rotate || secret.generate || !secret.from.empty());
       !conflict.empty())
-    return complain(std::string{conflict}, kExitUsage);
+    return complain(conflict, kExitUsage);
   if (secret.generate && !secret.from.empty())
     return complain("--generate makes the value, so there is none to read --from.", kExitUsage);
   const Client client{options};
@@ -267,7 +270,7 @@ int run_credential_set(const ClientOptions& options, const CredentialOptions& cr
   const HostOptions& hosts = credential.hosts;
   if (const auto conflict = conflict_in(hosts, schemes > 0 || !credential.from.empty());
       !conflict.empty())
-    return complain(std::string{conflict}, kExitUsage);
+    return complain(conflict, kExitUsage);
   if (hosts.keep)
     return put(Client{options}, "credentials", credential.name, with_hosts({}, hosts), false);
   if (schemes != 1)

@@ -166,7 +166,9 @@ class Simulator {
       from = parse_instant_in(options_.from, timezone_);
       if (!from)
         return refuse({ErrorKind::Invalid, "bad_instant",
-                       "--from wants a time such as 2026-05-01T09:00:00Z."});
+                       fmt::format("--from must be a time, for example 2026-05-01T09:00:00Z (got "
+                                   "\"{}\").",
+                                   options_.from)});
     }
     const auto stated = [](const Value& event) -> std::optional<Instant> {
       const Value* at = event.map() ? event.find("at") : nullptr;
@@ -203,8 +205,9 @@ class Simulator {
         until_ = *at;
       else
         return refuse({ErrorKind::Invalid, "bad_instant",
-                       "--until wants a time such as 2026-06-01T09:00:00Z, or a duration after the "
-                       "last event such as 30d."});
+                       fmt::format("--until must be a time, for example 2026-06-01T09:00:00Z, or a "
+                                   "duration after the last event, for example 30d (got \"{}\").",
+                                   options_.until)});
     }
     return kExitOk;
   }

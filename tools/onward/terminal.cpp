@@ -213,10 +213,12 @@ tl::unexpected<Error> no_file(const std::string& file) {
   return fail(kind, "no_file", fmt::format("Cannot read {}: {}.", file, why_not_regular(errno)));
 }
 
-Result<std::string> read_whole(std::FILE* from, const std::string& file) {
+Result<std::string> read_whole(std::FILE* from, const std::string& file,
+                               std::size_t most = std::numeric_limits<std::size_t>::max()) {
   std::string text;
   char buffer[1 << 16];
-  while (const std::size_t count = std::fread(buffer, 1, sizeof buffer, from))
+  while (const std::size_t count =
+             std::fread(buffer, 1, std::min(sizeof buffer, most - text.size()), from))
     text.append(buffer, count);
   if (std::ferror(from) != 0)
     return fail(ErrorKind::Io, "cannot_read",
@@ -225,8 +227,8 @@ Result<std::string> read_whole(std::FILE* from, const std::string& file) {
 }
 }  // namespace
 
-Result<std::string> read_input(const std::string& file) {
-  if (file == "-") return read_whole(stdin, file);
+Result<std::string> read_input(const std::string& file, std::size_t most) {
+  if (file == "-") return read_whole(stdin, file, most);
   // Also a FIFO, such as a shell's <(command), but not for ever one that nobody writes to.
   const int descriptor = ::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (descriptor < 0) return no_file(file);
@@ -245,7 +247,7 @@ Result<std::string> read_input(const std::string& file) {
     ::close(descriptor);
     return no_file(file);
   }
-  return read_whole(from.get(), file);
+  return read_whole(from.get(), file, most);
 }
 
 Result<std::string> read_regular(const std::string& file) {

@@ -3,6 +3,7 @@
 //
 // All that a command prints passes `shown`, whichever function or stream it uses, since most of it
 // comes from elsewhere: servers, files, arguments.
+#include <limits>
 #include <memory>
 #include <optional>
 #include <streambuf>
@@ -62,8 +63,10 @@ void ask(std::string_view question);
 bool confirmed(std::string_view question);
 bool stdin_is_terminal();
 
-/// A whole file, or standard input for "-".
-Result<std::string> read_input(const std::string& file);
+/// A whole file, or standard input for "-"; at most `most` bytes of it. A FIFO that no program
+/// writes to is refused after some seconds.
+Result<std::string> read_input(const std::string& file,
+                               std::size_t most = std::numeric_limits<std::size_t>::max());
 /// A whole regular file.
 Result<std::string> read_regular(const std::string& file);
 }  // namespace onward

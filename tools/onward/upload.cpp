@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <thread>
@@ -17,20 +19,30 @@ namespace onward {
 namespace {
 constexpr int kPatienceTries = 60;              // answers of 503, one after the other
 constexpr std::chrono::seconds kSaidEvery{30};  // why an import waits
-constexpr std::int64_t kToldMax = 100;  // refusals on standard error, where a report has them all
+constexpr std::int64_t kToldMax = 20;           // refusals on standard error
 }  // namespace
 
 InputFile::InputFile(const std::string& file)
     : name_{file == "-" ? "standard input" : file}, standard_{file == "-"} {
-  if (!standard_) file_.open(file, std::ios::binary);
+  if (standard_) return;
+  errno = 0;
+  file_.open(file, std::ios::binary);
+  fault_ = errno;
 }
 
-bool InputFile::open() {
-  if (standard_) return true;
-  // A folder opens, and fails at the first byte only; so does nothing else.
-  file_.peek();
-  if (file_.eof() && !file_.bad()) file_.clear();
-  return file_.is_open() && file_.good();
+Status InputFile::open() {
+  if (standard_) return {};
+  if (file_.is_open()) {
+    // A folder opens, and fails at the first byte only; so does nothing else.
+    errno = 0;
+    file_.peek();
+    fault_ = errno;
+    if (file_.eof() && !file_.bad()) file_.clear();
+    if (file_.good()) return {};
+  }
+  return fail(fault_ == EACCES ? ErrorKind::Forbidden : ErrorKind::NotFound, "cannot_read",
+              fmt::format("Cannot read {}: {}.", name_,
+                          fault_ == 0 ? "reading failed" : std::strerror(fault_)));
 }
 
 std::istream& InputFile::stream() {
@@ -140,15 +152,18 @@ void Progress::clear() {
 Refusals::Refusals(std::string report, Progress& progress)
     : report_{std::move(report)}, progress_{progress} {}
 
-bool Refusals::open() {
-  if (report_.empty()) return true;
+Status Refusals::open() {
+  if (report_.empty()) return {};
+  errno = 0;
   out_.open(report_, std::ios::binary | std::ios::trunc);
-  return out_.is_open();
+  if (out_.is_open()) return {};
+  return fail(ErrorKind::Io, "cannot_write",
+              fmt::format("Cannot write {}: {}.", report_, std::strerror(errno)));
 }
 
 void Refusals::add(std::string_view told, std::string_view row) {
   ++count_;
-  if (report_.empty() || count_ <= kToldMax) {
+  if (count_ <= kToldMax) {
     progress_.clear();
     say(told);
   }
@@ -159,7 +174,12 @@ void Refusals::add(std::string_view told, std::string_view row) {
 
 bool Refusals::finish() {
   progress_.clear();
-  if (report_.empty()) return true;
+  if (report_.empty()) {
+    if (count_ > kToldMax)
+      say(fmt::format("… and {} more; --report FILE writes all of them to a file.",
+                      grouped(count_ - kToldMax)));
+    return true;
+  }
   if (count_ > kToldMax)
     say(fmt::format("… and {} more; {} has them all.", grouped(count_ - kToldMax), report_));
   else if (count_ > 0)

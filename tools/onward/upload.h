@@ -20,8 +20,8 @@ inline constexpr std::size_t kChunkBytesMax = 6u << 20;  ///< Below what one bod
 class InputFile {
  public:
   explicit InputFile(const std::string& file);
-  /// Whether it can be read.
-  bool open();
+  /// The error says why it cannot be read.
+  Status open();
   /// Whether reading ended by a fault and not at the end.
   bool failed() { return stream().bad(); }
   std::istream& stream();
@@ -32,6 +32,7 @@ class InputFile {
   std::string name_;
   bool standard_;
   std::ifstream file_;
+  int fault_ = 0;  // errno of opening it.
 };
 
 /// Whether both names are of one file that exists.
@@ -109,10 +110,10 @@ std::string lines_text(std::size_t first, std::size_t last);
 /// What was refused, told on standard error and kept in a file where one is named.
 class Refusals {
  public:
-  /// `report` empty: none is written. `told_max` bounds what standard error gets.
+  /// `report` empty: none is written. Standard error gets the first twenty.
   Refusals(std::string report, Progress& progress);
-  /// False: the report cannot be written.
-  bool open();
+  /// The error says why the report cannot be written.
+  Status open();
   /// Told as "file:line: message"; `row` goes to the report, after `head` where it is the first.
   void add(std::string_view told, std::string_view row);
   void set_head(std::string head) { head_ = std::move(head); }

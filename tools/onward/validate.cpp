@@ -3,15 +3,14 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <iostream>
-#include <optional>
+#include <string>
+#include <utility>
 
 #include "engine/authoring/load.h"
 #include "engine/authoring/report.h"
 #include "nodes/nodes.h"
+#include "tools/onward/terminal.h"
 
 namespace onward {
 namespace {
@@ -22,21 +21,13 @@ constexpr int kNoInput = 66;
 /// More than a scenario may have, so that the limit itself is reported, and no more.
 constexpr std::size_t kReadMax = (4u << 20) + 1;
 
-std::optional<std::string> read(std::istream& in) {
+Result<std::string> read_file(const std::string& file) {
+  if (file != "-") return read_input(file, kReadMax);
   std::string text(kReadMax, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (in.bad()) return std::nullopt;
-  text.resize(static_cast<std::size_t>(in.gcount()));
+  std::cin.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (std::cin.bad()) return fail(ErrorKind::Io, "cannot_read", "Cannot read standard input.");
+  text.resize(static_cast<std::size_t>(std::cin.gcount()));
   return text;
-}
-
-std::optional<std::string> read_file(const std::string& file) {
-  if (file == "-") return read(std::cin);
-  std::ifstream in{file, std::ios::binary};
-  // A folder opens, and fails at the first byte only.
-  if (!in || (in.peek() == std::ifstream::traits_type::eof() && !in.eof())) return std::nullopt;
-  in.clear();
-  return read(in);
 }
 
 std::size_t errors_in(const std::vector<Diagnostic>& found) {
@@ -80,13 +71,10 @@ int validate_files(const std::vector<std::string>& files, std::string_view forma
   int code = 0;
   std::string lists;
   for (const std::string& file : files) {
-    errno = 0;
     const auto text = read_file(file);
-    const int fault = errno;
     const std::string name = file == "-" ? "standard input" : file;
     if (!text) {
-      err << name << ": cannot be read" << (fault == 0 ? "" : ": ")
-          << (fault == 0 ? "" : std::strerror(fault)) << '\n';
+      err << text.error().message << '\n';
       code = kNoInput;
       continue;
     }
@@ -112,7 +100,7 @@ Result<CustomFields> read_declarations(const std::string& file) {
         fmt::format("{}: {}; it wants what `onward fields list --json` prints", file, what));
   };
   const auto text = read_file(file);
-  if (!text) return wrong("cannot be read");
+  if (!text) return tl::make_unexpected(text.error());
   const auto list = parse_json(*text);
   if (!list) return wrong(list.error().message);
   const Value* fields = list->find("fields");

@@ -42,7 +42,10 @@ Result<SecretValues::Named> read_secrets(const std::vector<std::string>& given) 
   for (const std::string& pair : given) {
     const std::size_t equals = pair.find('=');
     if (equals == 0 || equals == std::string::npos)
-      return fail(ErrorKind::Invalid, "bad_secret", "--secret-file wants NAME=FILE.");
+      return fail(ErrorKind::Invalid, "bad_secret",
+                  fmt::format("--secret-file must be NAME=FILE, for example key=key.txt (got "
+                              "\"{}\").",
+                              pair));
     auto text = read_input(pair.substr(equals + 1));
     if (!text) return tl::make_unexpected(text.error());
     while (text->ends_with('\n') || text->ends_with('\r')) text->pop_back();
