@@ -7,6 +7,7 @@
 #include "engine/delivery/curl_http_client.h"
 #include "tests/support/certificate.h"
 #include "tests/support/child.h"
+#include "tests/support/local_receiver.h"
 
 using namespace onward;
 
@@ -119,6 +120,31 @@ TEST_CASE("the command line finds and believes a server under TLS by itself",
   const auto unknown = call("");
   REQUIRE_FALSE(unknown);
   CHECK(unknown.error().code == "tls_cert");
+}
+
+TEST_CASE("what listens on the port of a killed server gets no token", "[end_to_end][access]") {
+  TemporaryFolder folder;
+  const auto data = folder.path() / "data";
+  std::string url;
+  {
+    ServerChild server{data};
+    url = server.url();
+    REQUIRE(run_onward(with({"scenarios"}, data)).code == 0);
+    server.kill();
+  }
+  const int port = std::stoi(url.substr(url.rfind(':') + 1));
+  const LocalReceiver foreign{{}, {.port = static_cast<std::uint16_t>(port)}};
+  for (const Words& more : {Words{}, Words{"--server", url}}) {
+    const CommandResult refused = run_onward(with({"scenarios"}, data, more));
+    CHECK(refused.code == 69);
+    CHECK(refused.err.find("No server runs on " + data.string()) != std::string::npos);
+  }
+  CHECK(run_onward({"scenarios", "--server", url}).code == 69);
+  for (const ReceivedRequest& request : foreign.requests())
+    CHECK_FALSE(request.header("authorization"));
+
+  const ServerChild again{data};
+  CHECK(run_onward(with({"scenarios"}, data)).code == 0);
 }
 
 TEST_CASE("who speaks TLS where none is spoken is told so", "[end_to_end][access]") {
