@@ -19,7 +19,7 @@ inline constexpr std::uint64_t kLookSteps = 10;
 /// causes reach no run.
 inline constexpr std::uint64_t kInputLooksMax = 1'000'000;
 /// Bytes that one input may render for requests and for changes of its contact.
-inline constexpr std::uint64_t kInputRenderMax = std::uint64_t{16} << 20;
+inline constexpr std::uint64_t kInputRenderMax = std::uint64_t{4} << 20;
 
 /// An amount of work that is left. Plain; one thread.
 class WorkBudget {

@@ -326,7 +326,7 @@ struct RuntimeOptions {
   std::size_t results_bytes_max = std::size_t{16} << 20;
   std::size_t batch_max = 1'000;  ///< Inputs in one commit.
   /// A commit ends with the input with which its new rows reach this.
-  std::size_t commit_bytes_max = std::size_t{16} << 20;
+  std::size_t commit_bytes_max = std::size_t{4} << 20;
   std::size_t endpoint_window = 1'000;  ///< Deliveries of one endpoint in memory.
   std::size_t window = 20'000;          ///< Deliveries of all endpoints in memory.
   std::filesystem::path key_file;  ///< Of the master key; empty: in memory, gone with the process.
