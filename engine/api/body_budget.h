@@ -1,5 +1,5 @@
 #pragma once
-// How many bytes of request bodies may be in memory, in all connections together.
+// How many bytes of unfinished requests may be in memory, in all connections together.
 #include <atomic>
 #include <cstddef>
 #include <memory>
@@ -7,16 +7,17 @@
 
 namespace onward {
 struct BodyLimits {
-  std::size_t unproven_max = 16u << 20;  ///< Of bodies whose sender has shown no proof yet.
-  std::size_t all_max = 256u << 20;      ///< Of all bodies.
+  std::size_t unproven_max = 16u << 20;  ///< Of requests whose sender has shown no proof yet.
+  std::size_t all_max = 256u << 20;      ///< Of all requests.
 };
 
-/// Any thread.
+/// Counts the memory that requests take until they are handled: what is read and not parsed yet,
+/// the parsed head, and the body. Any thread.
 class BodyBudget : public std::enable_shared_from_this<BodyBudget> {
  public:
   explicit BodyBudget(BodyLimits limits) : limits_{limits} {}
 
-  /// The share of one body. It is given back when the charge is destroyed.
+  /// The share of one request. It is given back when the charge is destroyed.
   class Charge {
    public:
     Charge() = default;
@@ -33,13 +34,14 @@ class BodyBudget : public std::enable_shared_from_this<BodyBudget> {
     ~Charge() {
       if (budget_) budget_->add(0 - bytes_, proven_);
     }
-    /// The body has `bytes` now. False: that is more than there is room for. The bytes count all
-    /// the same until the charge is destroyed.
-    bool grow_to(std::size_t bytes) {
-      if (!budget_ || bytes <= bytes_) return true;
+    /// The request takes `bytes` now. False: that is more than there is room for. The bytes count
+    /// in this case, too, until the charge changes or is destroyed.
+    bool set(std::size_t bytes) {
+      if (!budget_ || bytes == bytes_) return true;
+      const bool grows = bytes > bytes_;
       const bool fits = budget_->add(bytes - bytes_, proven_);
       bytes_ = bytes;
-      return fits;
+      return fits || !grows;
     }
     bool proven() const { return proven_; }
 
@@ -54,7 +56,7 @@ class BodyBudget : public std::enable_shared_from_this<BodyBudget> {
 
   /// `proven`: the sender has shown a token or a secret.
   Charge open(bool proven) { return {shared_from_this(), proven}; }
-  /// Whether the bodies of that kind are within their limits.
+  /// Whether the requests of that kind are within their limits.
   bool fits(bool proven) const {
     return bytes() <= limits_.all_max && (proven || unproven_bytes() <= limits_.unproven_max);
   }
@@ -62,7 +64,7 @@ class BodyBudget : public std::enable_shared_from_this<BodyBudget> {
   std::size_t unproven_bytes() const { return unproven_.load(std::memory_order_relaxed); }
 
  private:
-  /// Adds `bytes`, modulo 2^64 so that a share can be given back. False: beyond a limit.
+  /// Adds `bytes`, modulo 2^64 so that a share can become smaller. False: beyond a limit.
   bool add(std::size_t bytes, bool proven) {
     all_.fetch_add(bytes, std::memory_order_relaxed);
     if (!proven) unproven_.fetch_add(bytes, std::memory_order_relaxed);

@@ -6,7 +6,6 @@
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
-#include <cstring>
 #include <ctime>
 
 #include "engine/api/problem.h"
@@ -16,14 +15,15 @@ namespace onward {
 namespace {
 namespace asio = boost::asio;
 
-constexpr std::size_t kReadFirst = 4u << 10;
-constexpr std::size_t kReadMost = 64u << 10;
+/// What is read at once: little, because what belongs to the next request is kept; only the body of
+/// a client that has shown a valid token or secret is read in larger pieces.
+constexpr std::size_t kReadLeast = 4u << 10;
 constexpr Duration kLinger = std::chrono::seconds{2};
-/// Of TLS: what is read at once, a record's length; what is sealed at once; and how much may wait
-/// for a caller who keeps asking without reading.
+/// Of TLS: what is read at once, the length of a record; what is sealed at once; and how much may
+/// wait for a client that keeps asking without reading.
 constexpr std::size_t kSealedRead = 17u << 10;
 constexpr std::size_t kSealedWrite = 64u << 10;
-constexpr std::size_t kSealedWaitMost = 1u << 20;
+constexpr std::size_t kSealedWaitMost = 64u << 10;
 /// A longer content of an answer is not copied behind its head.
 constexpr std::size_t kCopiedMost = 16u << 10;
 
@@ -53,8 +53,8 @@ std::string address_of_peer(const asio::ip::tcp::socket& socket) {
 
 ApiReply too_many_bodies() {
   return problem_for_now(503, "too_many_bodies",
-                         "The bodies that are on their way to this server take all the memory that "
-                         "they may; send this one again later.",
+                         "The requests that are on their way to this server take all the memory "
+                         "that they may; send this one again later.",
                          std::chrono::seconds{1});
 }
 }  // namespace
@@ -116,12 +116,8 @@ Connection::Connection(asio::ip::tcp::socket socket, ConnectionHome& home)
       timer_{socket_.get_executor()},
       home_{home},
       options_{home.options},
-      peer_{address_of_peer(socket_)},
-      in_(kReadFirst) {
-  if (options_.tls) {
-    tls_.emplace(*options_.tls);
-    sealed_in_.resize(kSealedRead);
-  }
+      peer_{address_of_peer(socket_)} {
+  if (options_.tls) tls_.emplace(*options_.tls);
   // Last: a constructor that throws is followed by no destructor, which would leave again.
   place_ = home.ranks.join(this, rank_);
 }
@@ -130,6 +126,7 @@ Connection::~Connection() { home_.ranks.leave(place_, rank_); }
 
 void Connection::enter(Phase phase) {
   phase_ = phase;
+  entered_ = ++home_.entries;
   const auto rank = rank_of(phase);
   home_.ranks.move(place_, rank_, rank);
   rank_ = rank;
@@ -204,37 +201,41 @@ void Connection::close() {
   home_.closed(this);
 }
 
+std::size_t Connection::read_most() const {
+  const bool large =
+      phase_ == Phase::Lingering || (phase_ == Phase::Body && reader_ && reader_->charge.proven());
+  return large ? home_.input.size() : kReadLeast;
+}
+
 void Connection::read() {
-  if (begin_ == end_) {
-    begin_ = end_ = 0;
-    if (in_.size() > kReadFirst && phase_ == Phase::Idle) std::vector<char>(kReadFirst).swap(in_);
-    // A read that filled the buffer says that more is coming: take it in larger pieces.
-    if (filled_ && phase_ == Phase::Body && in_.size() < kReadMost) in_.resize(kReadMost);
-  } else if (begin_ > 0) {
-    std::memmove(in_.data(), in_.data() + begin_, end_ - begin_);
-    end_ -= begin_;
-    begin_ = 0;
-  }
-  if (end_ == in_.size()) in_.resize(in_.size() * 2);  // bounded: see process()
   if (tls_ && phase_ != Phase::Lingering) {
     // What was sealed together comes out in several pieces.
-    if (const std::size_t count = tls_->read(in_.data() + end_, in_.size() - end_); count > 0)
-      return on_read(count);
+    if (const std::size_t count = tls_->read(home_.input.data(), read_most()); count > 0)
+      return on_read({home_.input.data(), count});
     if (!keep_session()) return;
   }
   reading_ = true;
-  socket_.async_read_some(
-      tls_ ? asio::buffer(sealed_in_) : asio::buffer(in_.data() + end_, in_.size() - end_),
-      [self = shared_from_this()](boost::system::error_code error, std::size_t count) {
-        self->reading_ = false;
-        if (self->closed_already_) return;
-        if (error) return self->close();
-        self->run([&] {
-          if (!self->tls_) return self->on_read(count);
-          if (self->phase_ != Phase::Lingering) self->tls_->take({self->sealed_in_.data(), count});
-          if (self->phase_ != Phase::Writing) self->read();
-        });
-      });
+  socket_.async_wait(asio::ip::tcp::socket::wait_read,
+                     [self = shared_from_this()](boost::system::error_code error) {
+                       self->reading_ = false;
+                       if (self->closed_already_) return;
+                       if (error) return self->close();
+                       self->run([&] { self->receive(); });
+                     });
+}
+
+/// Reads what the socket has, into memory that all connections share.
+void Connection::receive() {
+  if (phase_ == Phase::Writing) return;  // A refusal after a time-out: nothing more is read.
+  boost::system::error_code error;
+  const std::size_t room = tls_ ? kSealedRead : read_most();
+  const std::size_t count = socket_.read_some(asio::buffer(home_.input.data(), room), error);
+  if (error == asio::error::would_block || error == asio::error::try_again) return read();
+  if (error) return close();
+  const std::string_view bytes{home_.input.data(), count};
+  if (!tls_) return on_read(bytes);
+  if (phase_ != Phase::Lingering) tls_->take(bytes);
+  read();
 }
 
 /// Sends what shaking hands asks for. False: the session is over.
@@ -256,32 +257,37 @@ bool Connection::keep_session() {
   return false;
 }
 
-void Connection::on_read(std::size_t count) {
-  if (phase_ == Phase::Writing) return;  // A refusal after a time-out: nothing more is taken.
-  if (phase_ == Phase::Lingering) {
-    begin_ = end_ = 0;
-    return read();
-  }
-  end_ += count;
-  filled_ = end_ == in_.size();
-  process();
+void Connection::on_read(std::string_view bytes) {
+  if (phase_ == Phase::Writing) return;
+  if (phase_ == Phase::Lingering) return read();
+  if (in_.empty()) return process(bytes);
+  in_ += bytes;
+  process(in_);
 }
 
-/// Parses what has been read; ends in a further read, a hand-over or a refusal.
-void Connection::process() {
-  if (!reader_)
+/// Parses what has been read, in `in_` or outside of it; ends in a further read, a hand-over or a
+/// refusal.
+void Connection::process(std::string_view bytes) {
+  if (!reader_) {
     reader_ = std::make_unique<RequestReader>(
         RequestLimits{.header_max = options_.header_max, .body_max = options_.body_max}, peer_);
+    reader_->charge = home_.bodies->open(known_);
+  }
   while (true) {
     std::size_t used = 0;
-    const auto step = reader_->read({in_.data() + begin_, end_ - begin_}, used);
-    begin_ += used;
+    const auto step = reader_->read(bytes, used);
+    bytes.remove_prefix(used);
     if (step == RequestReader::Step::Refused) return refuse(reader_->refusal());
-    if (!reader_->charge.grow_to(reader_->body_size()) && !make_room())
-      return refuse(too_many_bodies());
+    if (step == RequestReader::Step::Head) {
+      if (!header_arrived()) return;
+      continue;
+    }
+    keep(bytes);
+    // A request without a body gives its memory back at once.
+    const bool stays = step == RequestReader::Step::More || reader_->has_body();
+    if (!charge() && stays && !make_room()) return refuse(too_many_bodies());
     if (step == RequestReader::Step::Whole) return dispatch();
-    if (step == RequestReader::Step::More) break;
-    if (!header_arrived()) return;
+    break;
   }
   if (phase_ == Phase::Idle) {
     enter(Phase::Header);
@@ -290,15 +296,41 @@ void Connection::process() {
   read();
 }
 
-/// Refuses bodies of other strangers, those first that have been on their way longest, until the
-/// rest fits. So who sends slowly keeps nobody out who does not.
+/// Leaves `rest` in `in_`, of which it may be a part, and gives other memory back.
+void Connection::keep(std::string_view rest) {
+  if (rest.size() != in_.size() || rest.data() != in_.data()) std::string{rest}.swap(in_);
+}
+
+/// Counts the memory of the request. False: that is more than there is room for.
+bool Connection::charge() {
+  const bool parsed_fits = reader_->charge.set(reader_->memory());
+  if (in_.empty()) {
+    in_charge_ = {};
+    return parsed_fits;
+  }
+  in_charge_ = home_.bodies->open(known_);
+  return in_charge_.set(in_.capacity()) && parsed_fits;
+}
+
+/// Refuses unfinished requests of other strangers, those first that have been on their way longest,
+/// until the rest fits. So a client that sends slowly does not keep the others out.
 bool Connection::make_room() {
   while (!home_.bodies->fits(reader_->charge.proven())) {
-    Connection* const longest = home_.ranks.first(ConnectionRanks::Rank::StrangerBody);
+    Connection* const longest = longest_stranger();
     if (reader_->charge.proven() || longest == nullptr || longest == this) return false;
     longest->refuse(too_many_bodies());
   }
   return true;
+}
+
+/// Of those whose header or body is on its way, the one that has waited longest for the rest; null
+/// where none is.
+Connection* Connection::longest_stranger() const {
+  using Rank = ConnectionRanks::Rank;
+  Connection* const header = home_.ranks.first(Rank::StrangerHeader);
+  Connection* const body = home_.ranks.first(Rank::StrangerBody);
+  if (!header || !body) return header ? header : body;
+  return header->entered_ < body->entered_ ? header : body;
 }
 
 /// Once per request, when its header is there. False where that was the end of it.
@@ -366,9 +398,16 @@ void Connection::answer(std::uint64_t request, ApiReply reply) {
   });
 }
 
+/// Also what has arrived of it, and of those behind it.
+void Connection::forget_request() {
+  reader_.reset();
+  std::string{}.swap(in_);
+  in_charge_ = {};
+}
+
 void Connection::refuse(ApiReply reply) {
   keep_alive_ = false;
-  reader_.reset();  // Also what has arrived of the body.
+  forget_request();
   send(std::move(reply));
 }
 
@@ -476,7 +515,7 @@ void Connection::reply_written() {
   head_only_ = false;
   enter(Phase::Idle);
   if (draining_) return close();
-  if (begin_ < end_) return process();  // The next request was sent ahead.
+  if (!in_.empty()) return process(in_);  // The next request was sent ahead.
   set_deadline(options_.idle_timeout);
   read();
 }
@@ -485,8 +524,7 @@ void Connection::reply_written() {
 /// the sending side ends first, and what still comes is thrown away for a while.
 void Connection::linger() {
   enter(Phase::Lingering);
-  reader_.reset();
-  begin_ = end_ = 0;
+  forget_request();
   if (tls_) {
     tls_->close();
     write_sealed();

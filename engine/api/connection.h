@@ -61,6 +61,10 @@ struct ConnectionHome {
   std::shared_ptr<Outbox> outbox;
   std::shared_ptr<BodyBudget> bodies;
   ConnectionRanks ranks = {};
+  std::uint64_t entries = 0;  ///< How often connections have entered a phase.
+  /// What is read from a socket at once, so that a connection that waits takes no memory for it.
+  /// For the io thread.
+  std::vector<char> input = std::vector<char>(std::size_t{64} << 10);
   WorkThread large_bodies = {};
   /// Limits are counted in active time; the server looks at it once a second while there are
   /// connections.
@@ -92,11 +96,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void give_up() noexcept;
   void take_up();
   void read();
-  void on_read(std::size_t count);
-  void process();
+  void receive();
+  void on_read(std::string_view bytes);
+  void process(std::string_view bytes);
+  void keep(std::string_view rest);
+  bool charge();
   bool make_room();
+  Connection* longest_stranger() const;
+  std::size_t read_most() const;
   bool header_arrived();
   void dispatch();
+  void forget_request();
   void refuse(ApiReply reply);
   void send(ApiReply reply);
   void write();
@@ -122,22 +132,21 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   std::unique_ptr<RequestReader> reader_;
   std::optional<TlsSession> tls_;  // Nothing: plain HTTP.
-  std::vector<char> sealed_in_;    // of it: what is read and not yet opened
   bool flushing_ = false;          // of it: the socket will take more soon
 
-  std::vector<char> in_;
-  std::size_t begin_ = 0, end_ = 0;  // what is read and not yet parsed
-  std::string out_;                  // the head of the answer, and a short content
-  ApiReply content_;                 // holds a content that is too long to be copied
+  std::string in_;                // what is read and not yet parsed
+  BodyBudget::Charge in_charge_;  // for `in_`; what is parsed counts in the reader's charge
+  std::string out_;               // the head of the answer, and a short content
+  ApiReply content_;              // holds a content that is too long to be copied
   std::size_t sent_ = 0;
 
   Phase phase_ = Phase::Idle;
+  std::uint64_t entered_ = 0;  // `entries` of the home when the phase began
   ConnectionRanks::Rank rank_ = ConnectionRanks::Rank::StrangerIdle;
   ConnectionRanks::Place place_;
   bool known_ = false;  // has shown a valid token or secret
   std::uint64_t request_ = 0;
   bool reading_ = false;
-  bool filled_ = false;  // the last read filled the buffer
   bool head_only_ = false;
   bool keep_alive_ = true;
   bool http10_ = false;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
+#include <iterator>
 #include <utility>
 
 #include "engine/api/problem.h"
@@ -15,13 +16,24 @@ namespace http = boost::beast::http;
 
 std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
-/// Whether the request line, with which `text` begins, ends with LF alone: the parser takes that
-/// for another version.
-bool ends_with_bare_lf(std::string_view text) {
-  const std::size_t end = text.find('\n');
-  return end != std::string_view::npos && (end == 0 || text[end - 1] != '\r');
+/// The most that the parser allocates for a field, apart from its text.
+constexpr std::size_t kFieldBytes = 96;
+/// A text doubles its memory up to this size, and grows in such steps from there.
+constexpr std::size_t kGrowthStep = std::size_t{8} << 10;
+
+bool is_control(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return (byte < 0x20 && c != '\r') || byte == 0x7f;
 }
 }  // namespace
+
+/// Not by `reserve`, which takes twice the capacity that a text has, if that is more.
+void BodyPieces::grow(std::string& piece, std::size_t capacity) {
+  std::string larger;
+  larger.reserve(capacity);
+  larger += piece;
+  piece.swap(larger);
+}
 
 void BodyPieces::append(std::string_view bytes) {
   size_ += bytes.size();
@@ -34,6 +46,8 @@ void BodyPieces::append(std::string_view bytes) {
     }
     std::string& last = pieces_.back();
     const std::size_t count = std::min(bytes.size(), kPiece - last.size());
+    if (const std::size_t need = last.size() + count; need > last.capacity())
+      grow(last, std::min(kPiece, need + std::min(need, kGrowthStep)));
     last.append(bytes.substr(0, count));
     bytes.remove_prefix(count);
   }
@@ -97,32 +111,95 @@ bool RequestReader::awaits_last_chunk(std::string_view bytes) const {
 
 RequestReader::Step RequestReader::read(std::string_view bytes, std::size_t& used) {
   used = 0;
-  if (head_seen_ && parser_.is_done()) return Step::Whole;
+  if (!head_seen_) return read_head(bytes, used);
+  if (parser_.is_done()) return Step::Whole;
   while (used < bytes.size()) {
     const std::string_view rest = bytes.substr(used);
     if (awaits_last_chunk(rest)) break;
     boost::system::error_code fault;
-    const std::size_t count = parser_.put(asio::buffer(rest.data(), rest.size()), fault);
-    if (fault == http::error::bad_version && ends_with_bare_lf(rest))
-      return refuse(
-          problem(400, "bad_request",
-                  "This is no HTTP request: its first line ends with LF, not with CR LF."));
-    if (!head_seen_)
-      for (const char c : rest.substr(0, count)) {
-        folded_ |= after_lf_ && (c == ' ' || c == '\t');
-        after_lf_ = c == '\n';
-      }
-    used += count;
-    in_framing_ = head_seen_ && fault == http::error::need_more;
-    if (fault == http::error::need_more) break;
+    used += parser_.put(asio::buffer(rest.data(), rest.size()), fault);
+    in_framing_ = fault == http::error::need_more;
+    if (in_framing_) break;
     if (fault) return refuse(fault);
-    if (!head_seen_ && parser_.is_header_done()) return header_arrived();
-    if (parser_.is_done()) return Step::Whole;
+    if (!parser_.is_done()) continue;
+    // The parser keeps trailers with the fields.
+    const auto& message = parser_.get();
+    if (static_cast<std::size_t>(std::distance(message.begin(), message.end())) >
+        head_.headers.size() + limits_.fields_max)
+      return too_many_fields();
+    return Step::Whole;
   }
-  // Of a header, or of what frames a chunk: nothing else is left unparsed.
+  // What frames a chunk: nothing else is left unparsed.
   if (bytes.size() - used > limits_.header_max)
     return refuse(http::make_error_code(http::error::header_limit));
   return Step::More;
+}
+
+/// Judges each line when its end has arrived. The parser gets the first line, then all others at
+/// once, so that the answer does not depend on how the header was split, and so that a header that
+/// is not complete takes no more memory than its bytes.
+RequestReader::Step RequestReader::read_head(std::string_view bytes, std::size_t& used) {
+  while (scanned_ < bytes.size()) {
+    const std::size_t lf = bytes.find('\n', scanned_);
+    const bool whole = lf != std::string_view::npos;
+    const std::size_t end = whole ? lf + 1 : bytes.size();
+    if (!first_line_seen_)
+      if (const Step step = read_first_line(bytes.substr(0, end), whole); step != Step::More)
+        return step;
+    if (head_bytes_ + end > limits_.header_max)
+      return refuse(http::make_error_code(http::error::header_limit));
+    scanned_ = end;
+    if (!whole) return Step::More;
+    const std::string_view line = bytes.substr(line_, end - line_);
+    if (!line.ends_with("\r\n"))
+      return refuse(problem(400, "bad_request",
+                            fmt::format("This is not an HTTP request: line {} of its header ends "
+                                        "with LF; each line must end with CR LF.",
+                                        first_line_seen_ ? fields_ + 2 : 1)));
+    const bool ends_header = first_line_seen_ && line.size() == 2;
+    if (first_line_seen_ && !ends_header) {
+      folded_ |= line.front() == ' ' || line.front() == '\t';
+      if (++fields_ > limits_.fields_max) return too_many_fields();
+    }
+    line_ = end;
+    if (first_line_seen_ && !ends_header) continue;
+    boost::system::error_code fault;
+    used += parser_.put(asio::buffer(bytes.data(), end), fault);
+    if (fault && fault != http::error::need_more) return refuse(fault);
+    if (parser_.is_header_done()) return header_arrived();
+    // A header that has ended for us must have ended for the parser.
+    if (ends_header || used != end) return refuse(http::make_error_code(http::error::bad_value));
+    first_line_seen_ = true;
+    head_bytes_ = end;
+    bytes.remove_prefix(end);
+    line_ = scanned_ = 0;
+  }
+  return Step::More;
+}
+
+/// Finds in the part of the first line that has arrived what can be refused before its end, for
+/// example a TLS handshake.
+RequestReader::Step RequestReader::read_first_line(std::string_view line, bool whole) {
+  line = line.substr(0, limits_.header_max);
+  if (whole && line.ends_with('\n')) line.remove_suffix(1);
+  for (const char c : line.substr(std::min(scanned_, line.size())))
+    if (is_control(c))
+      return refuse(problem(400, "bad_request",
+                            "This is not an HTTP request: its first line has a control "
+                            "character."));
+  return Step::More;
+}
+
+RequestReader::Step RequestReader::too_many_fields() {
+  return refuse(problem(431, "too_many_fields",
+                        fmt::format("The header, and the trailers of a body, may have at most {} "
+                                    "fields each. Send fewer fields.",
+                                    limits_.fields_max)));
+}
+
+std::size_t RequestReader::memory() const {
+  return sizeof *this + head_bytes_ + fields_ * kFieldBytes +
+         head_.headers.capacity() * sizeof head_.headers.front() + body_capacity();
 }
 
 /// Refuses what would leave in doubt where the body ends, what it holds or who sends it.
@@ -151,6 +228,7 @@ std::optional<ApiReply> RequestReader::judge_header() const {
 /// Everything that is read from the header is read here, before a trailer can add to it.
 RequestReader::Step RequestReader::header_arrived() {
   head_seen_ = true;
+  head_bytes_ += line_;
   const auto& message = parser_.get();
   http10_ = message.version() < 11;
   keep_alive_ = parser_.keep_alive();
@@ -168,6 +246,7 @@ RequestReader::Step RequestReader::header_arrived() {
   const std::size_t mark = target.find('?');
   head_.path = target.substr(0, mark);
   if (mark != std::string_view::npos) head_.query = target.substr(mark + 1);
+  head_.headers.reserve(fields_);
   for (const auto& field : message)
     head_.headers.emplace_back(view(field.name_string()), view(field.value()));
   head_.peer = peer_;

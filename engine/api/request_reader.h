@@ -18,6 +18,7 @@ namespace onward {
 struct RequestLimits {
   std::size_t header_max = 16u << 10;  ///< Also of a chunk's size line and of trailers.
   std::size_t body_max = 8u << 20;
+  std::size_t fields_max = 100;  ///< Lines of the header behind the first one.
 };
 
 /// A body in pieces, so that no step of the thread that reads takes or moves much memory at once.
@@ -33,6 +34,8 @@ class BodyPieces {
   std::string join();
 
  private:
+  static void grow(std::string& piece, std::size_t capacity);
+
   std::vector<std::string> pieces_;  // all but the last hold kPiece bytes
   std::size_t size_ = 0;
 };
@@ -93,6 +96,9 @@ class RequestReader {
   /// At Step::Head: a smaller limit for this body. False: its Content-Length is larger already, and
   /// `refusal` says so.
   bool limit_body(std::size_t body_max, std::string_view why);
+  /// The memory that the request takes so far: this object, the parsed head and the body. An upper
+  /// bound, because the size of what the parser allocates for a field is not known exactly.
+  std::size_t memory() const;
   std::size_t body_size() const { return parser_.get().body().size(); }
   std::size_t body_capacity() const { return parser_.get().body().capacity(); }
 
@@ -100,13 +106,16 @@ class RequestReader {
   ApiRequest take();
   const ApiReply& refusal() const { return refusal_; }
 
-  BodyBudget::Charge charge;  ///< For the body, for as long as the reader lives.
+  BodyBudget::Charge charge;  ///< For `memory()`, for as long as the reader lives.
 
  private:
   using Parser = boost::beast::http::request_parser<GrowingBody>;
 
   Step refuse(boost::system::error_code fault);
   Step refuse(ApiReply reply);
+  Step read_head(std::string_view bytes, std::size_t& used);
+  Step read_first_line(std::string_view line, bool whole);
+  Step too_many_fields();
   Step header_arrived();
   std::optional<ApiReply> judge_header() const;
   bool awaits_last_chunk(std::string_view bytes) const;
@@ -117,8 +126,12 @@ class RequestReader {
   Parser parser_;
   ApiRequest head_;
   ApiReply refusal_;
+  std::size_t head_bytes_ = 0;  ///< Of the header, given to the parser.
+  std::size_t line_ = 0;        ///< Where the line begins, in the bytes that are given again.
+  std::size_t scanned_ = 0;     ///< Up to here these bytes have no further end of a line.
+  std::size_t fields_ = 0;      ///< Lines behind the first one so far.
+  bool first_line_seen_ = false;
   bool head_seen_ = false;
-  bool after_lf_ = false;    ///< The last byte of the header so far is LF.
   bool folded_ = false;      ///< A line of the header continues in the next one.
   bool in_framing_ = false;  ///< The last call ended inside the size line of a chunk.
   bool head_only_ = false;

@@ -73,7 +73,17 @@ std::vector<Row> rows() {
   const std::string chunked = kPost + "Transfer-Encoding: chunked\r\n\r\n";
   const std::string length = "Content-Length: " + std::to_string(kPretty.size()) + "\r\n";
   const std::string hidden = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
+  const auto fields = [](std::size_t count) {
+    std::string lines;
+    for (std::size_t i = 0; i < count; ++i) lines += "a:\r\n";
+    return lines;
+  };
   return {
+      // As many fields as a header may have, of which kPost has one.
+      {kPost + fields(99) + "\r\n", "left 0"},
+      {kPost + fields(100) + "\r\n" + hidden, "refused 431 \"code\":\"too_many_fields\""},
+      {chunked + "0\r\n" + fields(100) + "\r\n" + hidden, "left 0"},
+      {chunked + "0\r\n" + fields(101) + "\r\n", "refused 431 \"code\":\"too_many_fields\""},
       // Pretty-printed JSON begins its lines with blanks, as a folded header does.
       {chunked + chunk(kPretty) + "0\r\n\r\n", "left 0"},
       {chunked + chunk(kPretty.substr(0, 2)) + chunk(kPretty.substr(2)) + "0\r\n\r\n", "left 0"},
@@ -160,6 +170,50 @@ TEST_CASE("trailers add nothing to the header", "[api][server]") {
   CHECK(told.find("whole /v1/events {}") != std::string::npos);
   CHECK(told.find("Bearer") == std::string::npos);
   CHECK(told.find("ce-id") == std::string::npos);
+}
+
+TEST_CASE("a header that is not complete takes no memory of the reader", "[api][server]") {
+  RequestReader reader{RequestLimits{}};
+  std::size_t used = 0;
+  std::string head = kPost;
+  for (int i = 0; i < 98; ++i) head += "a:\r\n";
+  REQUIRE(reader.read(head, used) == Step::More);
+  const std::size_t first_line = head.find('\n') + 1;
+  CHECK(used == first_line);
+  CHECK(reader.memory() == sizeof reader + first_line + 99 * 96);
+  // Far more lines than that are refused when they arrive, not when the header ends.
+  head.erase(0, used);
+  for (int i = 0; i < 4'000; ++i) head += "a:\r\n";
+  REQUIRE(reader.read(head, used) == Step::Refused);
+  CHECK(reader.refusal().status == 431);
+}
+
+TEST_CASE("the memory of a request counts its header and its body", "[api][server]") {
+  const auto memory_of = [](const std::string& bytes) {
+    RequestReader reader{RequestLimits{}};
+    std::size_t used = 0;
+    REQUIRE(reader.read(bytes, used) == Step::Head);
+    std::size_t more = 0;
+    REQUIRE(reader.read(std::string_view{bytes}.substr(used), more) == Step::More);
+    return reader.memory();
+  };
+  const std::string length = kPost + "Content-Length: 900000\r\n";
+  std::string many = length;
+  for (int i = 0; i < 98; ++i) many += "a:\r\n";
+  std::string large = many;
+  large.resize(large.size() - 2);
+  large += std::string(15'000, 'x') + "\r\n";
+  const std::size_t usual = memory_of(length + "\r\nx");
+  CHECK(usual > sizeof(RequestReader) + length.size());
+  CHECK(usual < sizeof(RequestReader) + 1'000);
+  // Each field costs more than its text.
+  CHECK(memory_of(many + "\r\nx") >= usual + 98 * (4 + 96 + 32));
+  CHECK(memory_of(large + "\r\nx") >= memory_of(many + "\r\nx") + 15'000);
+  CHECK(memory_of(large + "\r\nx") < 32'000);
+  // A body takes at most twice its size, and then little more than that.
+  CHECK(memory_of(length + "\r\n" + std::string(5'000, 'x')) < usual + 10'000);
+  CHECK(memory_of(length + "\r\n" + std::string(60'000, 'x')) >= usual + 59'000);
+  CHECK(memory_of(length + "\r\n" + std::string(50'000, 'x')) < usual + 50'000 + (9u << 10));
 }
 
 TEST_CASE("a length alone reserves no memory for a body", "[api][server]") {
