@@ -35,6 +35,14 @@ std::string utf8_of(std::uint32_t point) {
   return {static_cast<char>(0xf0 | (point >> 18)), rest(12), rest(6), rest(0)};
 }
 
+/// What becomes of `text` where somebody reads its bytes as latin-1, as servers do with headers,
+/// and writes them as UTF-8: each byte beyond ASCII becomes two.
+std::string latin1_as_utf8(std::string_view text) {
+  std::string written;
+  for (const char c : text) written += utf8_of(static_cast<unsigned char>(c));
+  return written;
+}
+
 /// The unit of "\u00e4" at the beginning of `text`; nothing where that is something else.
 std::optional<std::uint32_t> read_unit(std::string_view text) {
   std::uint32_t unit = 0;
@@ -159,8 +167,11 @@ Result<CredentialHeader> SecretSource::credential(std::string_view name, std::st
 }
 
 void mask_in(std::string& text, const std::vector<std::string>& values, TextEnd end) {
+  std::vector<std::string> forms = values;
+  for (const std::string& value : values)
+    if (std::string form = latin1_as_utf8(value); form != value) forms.push_back(std::move(form));
   std::size_t longest = 0;
-  for (const std::string& value : values) longest = std::max(longest, value.size());
+  for (const std::string& form : forms) longest = std::max(longest, form.size());
   if (longest == 0 || text.empty()) return;
   std::vector<Unescaped> views{as_it_is(text)};
   if (text.find('\\') != std::string::npos) views.push_back(unescaped(text));
@@ -173,7 +184,7 @@ void mask_in(std::string& text, const std::vector<std::string>& values, TextEnd 
   }
   std::vector<Span> found;
   for (const Unescaped& seen : views) {
-    for (const std::string& value : values) find_value(found, seen, value);
+    for (const std::string& form : forms) find_value(found, seen, form);
     // The last of its bytes may be missing, so a value that begins here would not be found.
     if (end == TextEnd::CutOff)
       found.emplace_back(seen.from[seen.text.size() - std::min(longest - 1, seen.text.size())],

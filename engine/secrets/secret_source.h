@@ -40,8 +40,9 @@ tl::unexpected<Error> secret_missing(std::string_view kind, std::string_view nam
 enum class TextEnd : std::uint8_t { Whole, CutOff };
 
 /// Puts "***" in place of each of `values` in `text`, in the forms in which they can come back: as
-/// they are, percent-encoded and as in JSON, whichever characters the writer escapes. All are found
-/// before one is masked, so that where two overlap no part of either is left.
+/// they are, percent-encoded and as in JSON, whichever characters the writer escapes, each also
+/// with the bytes read as latin-1 and written as UTF-8. All are found before one is masked, so that
+/// where two overlap no part of either is left.
 ///
 /// Of a text that was cut off, the end goes as well, as far as the longest value could reach, and
 /// whatever stands there: who sees a text that somebody else chose could try beginnings otherwise.

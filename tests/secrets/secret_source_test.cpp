@@ -44,6 +44,23 @@ TEST_CASE("a secret is masked however a writer of JSON escapes it", "[secrets][m
   CHECK(masked(R"(c:\new\u0041dir)", R"(c:\new\u0041dir)") == "***");
 }
 
+TEST_CASE("a secret is masked where its bytes were read as latin-1 and written as UTF-8",
+          "[secrets][mask]") {
+  const std::string_view value = "pässwürd€";
+  CHECK(masked("h: p\u00c3\u00a4ssw\u00c3\u00bcrd\u00e2\u0082\u00ac.", value) == "h: ***.");
+  CHECK(masked(R"({"h":"p\u00c3\u00a4ssw\u00C3\u00BCrd\u00e2\u0082\u00ac"})", value) ==
+        R"({"h":"***"})");
+  // Some writers escape only the characters that cannot be seen.
+  CHECK(masked("{\"h\":\"p\u00c3\u00a4ssw\u00c3\u00bcrd\u00e2\\u0082\u00ac\"}", value) ==
+        R"({"h":"***"})");
+  CHECK(masked("?k=p%C3%83%C2%A4ssw%C3%83%C2%BCrd%C3%A2%C2%82%C2%AC&d", value) == "?k=***&d");
+  CHECK(masked("pässwürd€ p\u00c3\u00a4ss", value) == "*** p\u00c3\u00a4ss");
+  // Where a text is cut off, the longer form counts: of 13 bytes here 22.
+  CHECK(
+      masked(std::string(40, '.') + "p\u00c3\u00a4ssw\u00c3\u00bcrd\u00e2", value, TextEnd::CutOff)
+          .find("p\u00c3\u00a4") == std::string::npos);
+}
+
 TEST_CASE("of two secrets one of which begins with the other, no rest is left", "[secrets][mask]") {
   std::string text = R"(abcd "abcd\u00e4xyz" abcdabcd)";
   mask_in(text, {"abcd", "abcdäxyz"});
