@@ -125,6 +125,17 @@ std::vector<Row> rows() {
       {chunked + chunk("{}") + "0\r\nContent-Length: 5\r\n\r\n" + hidden, "bad_request\""},
       {"GET / HTTP/3.7\r\nHost: a\r\n\r\n", "bad_version\""},
       {"GET / HTTP/1.1\nHost: a\r\n\r\n", "bad_request\""},
+      // A line that ends with LF alone is refused when it ends, not when the header does.
+      {"POST /v1/events HTTP/1.1\nHost: a\nContent-Length: 2\n\n{}",
+       "refused 400 \"code\":\"bad_request\""},
+      {"POST /v1/events HTTP/1.1\n", "refused 400 \"code\":\"bad_request\""},
+      {"\nPOST /v1/events HTTP/1.1\r\n", "refused 400 \"code\":\"bad_request\""},
+      {kPost + "X: a\n", "refused 400 \"code\":\"bad_request\""},
+      {kPost + "\n", "refused 400 \"code\":\"bad_request\""},
+      {"GET / HTTP/3.7\r\n", "refused 505 \"code\":\"bad_version\""},
+      // So is what can be no first line.
+      {"\x16\x03\x01\x02", "refused 400 \"code\":\"bad_request\""},
+      {"GET /" + std::string(1, '\0'), "refused 400 \"code\":\"bad_request\""},
   };
 }
 
