@@ -139,6 +139,7 @@ Result<EventPost> parse_items(const std::vector<std::string_view>& items, Instan
 }
 
 Result<EventPost> parse_document(std::string_view body, Instant now, bool history) {
+  if (const Status few = check_event_count(body); !few) return tl::make_unexpected(few.error());
   // A list is one level more than its events.
   const bool listed = body.substr(body.find_first_not_of(" \t\r\n")).starts_with('[');
   const auto document = parse_json(body, {.depth = JsonLimits{}.depth + (listed ? 1 : 0)});
@@ -158,6 +159,11 @@ Result<EventPost> parse_document(std::string_view body, Instant now, bool histor
       return tl::make_unexpected(taken.error());
   }
   return std::move(reader.post);
+}
+
+tl::unexpected<Error> too_many_events() {
+  return fail(ErrorKind::Invalid, "too_many_events",
+              fmt::format("One post may have at most {} events.", kEventsMax));
 }
 
 /// The bytes of an event as it is kept: as JSON, with the names and values of its contact.
@@ -218,8 +224,15 @@ Status PostReader::refuse(Error error, std::size_t line) {
 
 Status PostReader::count() const {
   if (index_ < kEventsMax) return {};
-  return fail(ErrorKind::Invalid, "too_many_events",
-              fmt::format("One post may have at most {} events.", kEventsMax));
+  return too_many_events();
+}
+
+Status check_event_count(std::string_view body) {
+  // An item takes a byte at least, and its comma.
+  if (body.size() <= 2 * kEventsMax) return {};
+  const auto items = split_list(body);
+  if (items && items->size() > kEventsMax) return too_many_events();
+  return {};
 }
 
 void refuse_undeclared(EventPost& post, const CustomFields& declared) {

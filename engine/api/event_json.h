@@ -68,6 +68,10 @@ class PostReader {
   std::size_t index_ = 0;
 };
 
+/// Fails where `body` is a JSON list of more than kEventsMax items. Counts them by their commas,
+/// so that no value is built for a post that is refused.
+Status check_event_count(std::string_view body);
+
 /// Refuses those events of a post whose contacts have custom fields that are not declared so.
 void refuse_undeclared(EventPost& post, const CustomFields& declared);
 

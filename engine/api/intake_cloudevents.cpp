@@ -311,6 +311,8 @@ Result<EventPost> parse_cloudevents(const ApiRequest& request, Instant now, bool
                     PostReader::Ids::Sent};
   const std::string media = media_type(request.header("content-type"));
   if (media == kBatched) {
+    if (const Status few = check_event_count(request.body); !few)
+      return tl::make_unexpected(few.error());
     const auto document = parse_json(request.body, {.depth = JsonLimits{}.depth + 1});
     if (!document) return tl::make_unexpected(document.error());
     if (!document->list())

@@ -89,6 +89,7 @@ Result<EventInput> read_item(const Value& item, Instant now, bool history) {
 }  // namespace
 
 Result<EventPost> parse_taguchi(std::string_view body, Instant now, bool history) {
+  if (const Status few = check_event_count(body); !few) return tl::make_unexpected(few.error());
   auto document = parse_json(body);
   if (!document) {
     // Of what stands around the events nothing is counted.

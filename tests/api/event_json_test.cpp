@@ -214,5 +214,28 @@ TEST_CASE("a post with nothing in it, or too much, is refused whole", "[api][eve
   REQUIRE_FALSE(post);
   CHECK(post.error().code == "too_many_events");
 }
+
+TEST_CASE("events of a list are counted before any value of it is read", "[api][events]") {
+  const auto list_of = [](std::string_view item, std::size_t count) {
+    std::string list = "[";
+    for (std::size_t i = 0; i < count; ++i) list.append(i == 0 ? "" : ",").append(item);
+    return list + "]";
+  };
+  CHECK(check_event_count(list_of("0", kEventsMax)));
+  CHECK_FALSE(check_event_count(list_of("0", kEventsMax + 1)));
+  CHECK_FALSE(check_event_count(" \n" + list_of(R"({"a,[":[1,2,{"b":"]\",["}]})", kEventsMax + 1)));
+  // Commas inside of items do not count.
+  CHECK(check_event_count(list_of(R"({"a":[1,2,3,4,5,6],"b":"1,2,3,4"})", kEventsMax)));
+  CHECK(check_event_count("{\"a\":" + list_of("0", kEventsMax + 1) + "}"));
+  // Behind the limit nothing is read: what follows is not even JSON.
+  const auto post = parse_events(list_of("0", kEventsMax + 1) + " }", EventForm::Json, kNow, false);
+  REQUIRE_FALSE(post);
+  CHECK(post.error().code != "too_many_events");
+  std::string broken = list_of("0", kEventsMax + 2);
+  broken.insert(broken.size() - 2, "\x01");
+  const auto counted = parse_events(broken, EventForm::Json, kNow, false);
+  REQUIRE_FALSE(counted);
+  CHECK(counted.error().code == "too_many_events");
+}
 }  // namespace
 }  // namespace onward
