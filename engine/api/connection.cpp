@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
@@ -122,7 +123,10 @@ Connection::Connection(asio::ip::tcp::socket socket, ConnectionHome& home)
   place_ = home.ranks.join(this, rank_);
 }
 
-Connection::~Connection() { home_.ranks.leave(place_, rank_); }
+Connection::~Connection() {
+  forget_answer();
+  home_.ranks.leave(place_, rank_);
+}
 
 void Connection::enter(Phase phase) {
   phase_ = phase;
@@ -195,6 +199,7 @@ void Connection::drain() {
 void Connection::close() {
   if (closed_already_) return;
   closed_already_ = true;
+  forget_answer();
   boost::system::error_code ignored;
   socket_.close(ignored);
   timer_.cancel();
@@ -470,7 +475,7 @@ void Connection::write() {
   if (error) return close();
   sent_ += count;
   if (sent_ == out_size()) return reply_written();
-  set_deadline(options_.body_timeout);
+  await_reader();
   socket_.async_wait(asio::ip::tcp::socket::wait_write,
                      [self = shared_from_this()](boost::system::error_code failed) {
                        if (self->closed_already_) return;
@@ -496,7 +501,7 @@ void Connection::write_sealed() {
     tls_->sent(socket_.write_some(asio::buffer(sealed.data(), sealed.size()), error));
   }
   if (error != asio::error::would_block && error != asio::error::try_again) return close();
-  if (phase_ == Phase::Writing) set_deadline(options_.body_timeout);
+  if (phase_ == Phase::Writing) await_reader();
   if (flushing_) return;
   flushing_ = true;
   socket_.async_wait(asio::ip::tcp::socket::wait_write,
@@ -508,8 +513,30 @@ void Connection::write_sealed() {
                      });
 }
 
-void Connection::reply_written() {
+/// The socket takes no more of the answer: the client has to read on. It may pause for a while, and
+/// has a limit for the whole answer.
+void Connection::await_reader() {
+  const auto now = home_.time.look(Clock::now());
+  if (!unread_) {
+    // A text for all clients takes no memory of this connection.
+    unread_ = home_.unread.add(this, out_.capacity() + content_.body.capacity());
+    answer_until_ = now + answer_time(out_size(), options_.body_timeout, options_.answer_rate_min);
+    while (Connection* const longest = home_.unread.excess()) longest->close();
+  }
+  set_deadline(
+      std::min(options_.body_timeout, std::chrono::duration_cast<Duration>(answer_until_ - now)));
+}
+
+/// Its memory is given back.
+void Connection::forget_answer() {
   content_ = {};
+  if (out_.capacity() > kReadLeast) std::string{}.swap(out_);
+  if (unread_) home_.unread.remove(*unread_);
+  unread_.reset();
+}
+
+void Connection::reply_written() {
+  forget_answer();
   if (!keep_alive_) return linger();
   reader_.reset();
   head_only_ = false;

@@ -16,6 +16,7 @@
 #include "engine/api/connection_ranks.h"
 #include "engine/api/http_server.h"
 #include "engine/api/request_reader.h"
+#include "engine/api/unread_answers.h"
 #include "engine/api/work_thread.h"
 #include "engine/core/active_time.h"
 
@@ -61,6 +62,7 @@ struct ConnectionHome {
   std::shared_ptr<Outbox> outbox;
   std::shared_ptr<BodyBudget> bodies;
   ConnectionRanks ranks = {};
+  UnreadAnswers<Connection> unread{options.unread_max};
   std::uint64_t entries = 0;  ///< How often connections have entered a phase.
   /// What is read from a socket at once, so that a connection that waits takes no memory for it.
   /// For the io thread.
@@ -111,6 +113,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void send(ApiReply reply);
   void write();
   void write_sealed();
+  void await_reader();
+  void forget_answer();
   void send_ahead(std::string_view text);
   bool keep_session();
   void reply_written();
@@ -139,6 +143,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string out_;               // the head of the answer, and a short content
   ApiReply content_;              // holds a content that is too long to be copied
   std::size_t sent_ = 0;
+  std::optional<UnreadAnswers<Connection>::Place> unread_;     // while the client has to read on
+  Clock::time_point answer_until_ = Clock::time_point::max();  // of an answer in `unread_`
 
   Phase phase_ = Phase::Idle;
   std::uint64_t entered_ = 0;  // `entries` of the home when the phase began

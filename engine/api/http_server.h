@@ -20,7 +20,8 @@ struct HttpServerOptions {
   std::uint16_t port = 0;  ///< 0: any free one.
   std::size_t connections_max = 4096;
   Duration header_timeout = std::chrono::seconds{10};
-  Duration body_timeout = std::chrono::seconds{30};  ///< Also of a reply that nobody reads.
+  /// Also of an answer of which the client reads nothing.
+  Duration body_timeout = std::chrono::seconds{30};
   Duration idle_timeout = std::chrono::minutes{5};
   std::size_t header_max = 16u << 10;
   std::size_t body_max = 8u << 20;
@@ -28,6 +29,11 @@ struct HttpServerOptions {
   /// when it is whole.
   std::size_t unproven_body_max = 1u << 20;
   BodyLimits bodies = {};  ///< Of all connections together; beyond them 503.
+  /// Of answers that clients have not read yet, in all connections together. Beyond it the
+  /// connection is closed whose answer has waited longest.
+  std::size_t unread_max = 64u << 20;
+  /// Bytes a second: see answer_time.
+  std::size_t answer_rate_min = 16u << 10;
   /// Requests with a larger body are handled on a thread of their own, one after the other.
   std::size_t body_on_io_max = 64u << 10;
 

@@ -460,6 +460,23 @@ TEST_CASE("an answer for all clients is one text, whoever reads it and however s
   CHECK(all.find("Content-Length: 3000000\r\n", 6'000'000) != std::string::npos);
 }
 
+TEST_CASE("answers that nobody reads have a limit together, and the oldest gives way",
+          "[api][server]") {
+  // The kernel takes a part of each answer; the memory of the whole one counts until it is sent.
+  HttpServerOptions options;
+  options.unread_max = 2 * kLarge + 20'000;  // With their heads.
+  Stand stand{std::move(options)};
+  std::vector<std::unique_ptr<Caller>> callers;
+  for (int i = 0; i < 6; ++i) {
+    callers.push_back(std::make_unique<Caller>(stand.port()));
+    callers.back()->send("GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    CHECK(callers.back()->has_answer(/*wait_ms=*/10'000));
+  }
+  std::string whole;
+  for (const auto& caller : callers) whole += caller->rest().size() > kLarge ? "1" : "0";
+  CHECK(whole == "000011");
+}
+
 TEST_CASE("a stopping server answers what is under way and nothing else", "[api][server]") {
   Stand stand;
   Caller idle{stand.port()};
