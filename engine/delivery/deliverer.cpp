@@ -8,7 +8,6 @@
 #include <mutex>
 #include <thread>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 #include "engine/delivery/attempt.h"
@@ -40,6 +39,7 @@ struct Deliverer::Impl {
   void round(Duration longest);
   void name(std::vector<DeliveryKey>& list, const std::vector<DeliveryKey>& deliveries);
   void take_inbox();
+  void add(DeliveryTask task);
   bool start_tasks();
   void start_probes(Instant now);
   void answer(std::function<void(AttemptResult)> done, AttemptResult result);
@@ -85,7 +85,9 @@ struct Deliverer::Impl {
   mutable std::mutex state_mutex;
   Scheduler scheduler;
   std::unordered_map<std::uint64_t, Flight> flights;
-  std::unordered_set<DeliveryKey> flying;  ///< Deliveries of `flights`, probes aside.
+  std::unordered_map<DeliveryKey, std::uint32_t> flying;  ///< Numbers of `flights`, by delivery.
+  /// Later attempts that were handed in while an earlier one is in flight.
+  std::unordered_map<DeliveryKey, DeliveryTask> next_attempts;
   std::uint64_t started = 0, reused = 0, blocked = 0;
 
   // The deliver thread's own.
@@ -138,11 +140,19 @@ void Deliverer::Impl::take_inbox() {
   }
   // First: what was withdrawn and then handed in again stays in.
   if (!gone.empty()) scheduler.drop(gone);
-  // One that was withdrawn and handed in again while its request is under way is not sent twice:
-  // the outcome of that request decides what comes next.
-  for (DeliveryTask& task : tasks)
-    if (!flying.contains(task.delivery)) scheduler.add(std::move(task));
+  for (const DeliveryKey key : gone) next_attempts.erase(key);
+  for (DeliveryTask& task : tasks) add(std::move(task));
   if (!late.empty()) scheduler.expedite(late);
+}
+
+/// An attempt that was withdrawn and handed in again while it is in flight is not made twice: its
+/// outcome decides what comes next.
+void Deliverer::Impl::add(DeliveryTask task) {
+  const auto flight = flying.find(task.delivery);
+  if (flight == flying.end())
+    scheduler.add(std::move(task));
+  else if (flight->second != task.number)
+    next_attempts.insert_or_assign(task.delivery, std::move(task));
 }
 
 /// Judges what came of a probe, and lets another one in.
@@ -185,7 +195,7 @@ bool Deliverer::Impl::start_tasks() {
     }
     request->token = next_token++;
     ++started;
-    flying.insert(task.delivery);
+    flying.emplace(task.delivery, task.number);
     flights.emplace(request->token, Flight{std::move(task), now, std::move(request->hidden), {}});
     client->start(std::move(*request));
   }
@@ -203,6 +213,7 @@ void Deliverer::Impl::finish(HttpReply reply) {
   AttemptResult result = result_of(flight.task, std::move(reply), flight.started, now);
   if (flight.done) return answer(std::move(flight.done), std::move(result));
   flying.erase(flight.task.delivery);
+  auto waiting = next_attempts.extract(flight.task.delivery);
   reused += was_reused;
   blocked += was_blocked;
   if (result.code == "local") {
@@ -211,6 +222,7 @@ void Deliverer::Impl::finish(HttpReply reply) {
     held_for = {};
   }
   end(flight.task, std::move(result));
+  if (waiting) scheduler.add(std::move(waiting.mapped()));
 }
 
 void Deliverer::Impl::end(const DeliveryTask& task, AttemptResult result) {
@@ -304,6 +316,7 @@ void Deliverer::Impl::drain() {
     scheduler = Scheduler{options.limits};
     flights.clear();
     flying.clear();
+    next_attempts.clear();
   }
   report();
 }

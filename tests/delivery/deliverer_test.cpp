@@ -107,6 +107,39 @@ TEST_CASE("what is withdrawn is not sent, unless it is handed in again after tha
   CHECK(sent == std::vector<std::uint64_t>{1, 2});
 }
 
+TEST_CASE("an attempt that is handed in again while it is in flight is made once",
+          "[delivery][deliverer]") {
+  Stage stage;
+  stage.client->hold();
+  stage.submit(1, 1);
+  stage.step();
+  REQUIRE(stage.client->seen().size() == 1);
+  stage.deliverer.withdraw({{1}});
+  stage.submit(1, 1);
+  stage.step();
+  CHECK(stage.client->seen().size() == 1);
+  // The next attempt waits until this one has ended.
+  DeliveryTask next = task(1);
+  next.number = 2;
+  next.request = std::make_shared<Request>();
+  stage.deliverer.submit({next});
+  stage.step();
+  CHECK(stage.client->seen().size() == 1);
+  SECTION("and is made then") {
+    stage.client->release();
+    stage.step();
+    REQUIRE(stage.reports.all().size() == 2);
+    CHECK(stage.reports.all()[0].number == 1);
+    CHECK(stage.reports.all()[1].number == 2);
+  }
+  SECTION("unless it is withdrawn") {
+    stage.deliverer.withdraw({{1}});
+    stage.client->release();
+    stage.step();
+    CHECK(stage.reports.all().size() == 1);
+  }
+}
+
 TEST_CASE("a round starts a few of many, and the next ones the rest", "[delivery][deliverer]") {
   Stage stage;
   for (std::uint64_t origin = 0; origin < 20; ++origin)
