@@ -71,10 +71,12 @@ struct Deliverer::Impl {
   // Handed over between threads.
   std::mutex inbox_mutex;
   std::vector<DeliveryTask> inbox;
-  std::vector<DeliveryKey> withdrawn, expedited;
+  std::vector<DeliveryKey> withdrawn, expedited, recorded;
   std::vector<Probe> probes;
   std::atomic<std::size_t> probing = 0;  ///< Waiting or in flight.
   std::atomic<bool> arrived = false;     ///< The inbox may hold something.
+  /// `recorded` may hold something; and whether a sleeper waits for it.
+  std::atomic<bool> recorded_arrived = false, waits_for_slots = false;
   std::atomic<bool> asleep = false;
   std::atomic<bool> paused = false, last_started = false;
   std::atomic<bool> stopping = false;
@@ -127,17 +129,20 @@ void Deliverer::Impl::name(std::vector<DeliveryKey>& list,
 }
 
 void Deliverer::Impl::take_inbox() {
-  if (!arrived.exchange(false)) return;
+  const bool any = arrived.exchange(false);
+  if (!recorded_arrived.exchange(false) && !any) return;
   std::vector<DeliveryTask> tasks;
-  std::vector<DeliveryKey> gone, late;
+  std::vector<DeliveryKey> gone, late, settled;
   {
     const std::lock_guard lock{inbox_mutex};
     tasks.swap(inbox);
     gone.swap(withdrawn);
     late.swap(expedited);
+    settled.swap(recorded);
     std::move(probes.begin(), probes.end(), std::back_inserter(probes_due));
     probes.clear();
   }
+  scheduler.recorded(settled);
   // First: what was withdrawn and then handed in again stays in.
   if (!gone.empty()) scheduler.drop(gone);
   for (const DeliveryKey key : gone) next_attempts.erase(key);
@@ -249,7 +254,7 @@ Duration Deliverer::Impl::until_next() {
 /// that look sees it and wakes us.
 void Deliverer::Impl::wait(Duration longest, std::vector<HttpReply>& done) {
   if (longest > 0ms) asleep = true;
-  if (arrived || stopping) longest = 0ms;
+  if (arrived || stopping || (waits_for_slots && recorded_arrived)) longest = 0ms;
   client->poll(longest, done);
   asleep = false;
 }
@@ -259,6 +264,7 @@ void Deliverer::Impl::round(Duration longest) {
     const std::lock_guard lock{state_mutex};
     take_inbox();
     const bool more = start_tasks();
+    waits_for_slots = scheduler.unrecorded() > 0 && scheduler.waiting() > 0;
     const bool waits = !more && results.empty() && answers.empty();
     longest = waits ? std::min(longest, until_next()) : 0ms;
   }
@@ -362,6 +368,17 @@ void Deliverer::expedite(const std::vector<DeliveryKey>& deliveries) {
   impl_->name(impl_->expedited, deliveries);
 }
 
+void Deliverer::recorded(const std::vector<DeliveryKey>& deliveries) {
+  if (deliveries.empty()) return;
+  {
+    const std::lock_guard lock{impl_->inbox_mutex};
+    impl_->recorded.insert(impl_->recorded.end(), deliveries.begin(), deliveries.end());
+  }
+  impl_->recorded_arrived = true;
+  // Most outcomes are recorded while nothing waits for their slots: that wakes nobody.
+  if (impl_->waits_for_slots) impl_->rouse();
+}
+
 void Deliverer::pause(bool paused) {
   if (impl_->paused.exchange(paused) && !paused) impl_->rouse();
 }
@@ -403,6 +420,7 @@ DelivererFigures Deliverer::figures() const {
   const std::lock_guard lock{impl_->state_mutex};
   return {.in_flight = impl_->scheduler.in_flight(),
           .waiting = impl_->scheduler.waiting() + in_inbox,
+          .unrecorded = impl_->scheduler.unrecorded(),
           .started = impl_->started,
           .reused = impl_->reused,
           .blocked = impl_->blocked,

@@ -26,7 +26,7 @@ struct DelivererOptions {
 
 /// Figures for /metrics.
 struct DelivererFigures {
-  std::size_t in_flight = 0, waiting = 0;
+  std::size_t in_flight = 0, waiting = 0, unrecorded = 0;
   std::uint64_t started = 0, reused = 0, blocked = 0;
   NameFigures names;
   std::vector<Scheduler::OriginState> origins;
@@ -44,6 +44,9 @@ class Deliverer {
   void withdraw(std::vector<DeliveryKey> deliveries);
   /// Any thread. Those still waiting get their last attempt now.
   void expedite(const std::vector<DeliveryKey>& deliveries);
+  /// Any thread. The outcomes that were reported of these are recorded (see
+  /// `ConcurrencyLimits::until_recorded`).
+  void recorded(const std::vector<DeliveryKey>& deliveries);
   /// Any thread. While it is paused nothing starts but probes; what is in flight goes on.
   void pause(bool paused);
   /// Any thread. From now on nothing starts, whether paused or not: `stop` is to follow.

@@ -67,8 +67,9 @@ struct Origin {
   Breaker breaker;
   Trust trust = kUnknown;
   std::size_t in_flight = 0, waiting = 0;
-  std::deque<Endpoint*> ring;       ///< In turn. Some may have closed since they were put in.
-  std::deque<Endpoint*> last_ring;  ///< Those with last attempts.
+  std::size_t unrecorded = 0, slots = 0;  ///< Attempts whose outcome is not recorded; at most.
+  std::deque<Endpoint*> ring;             ///< In turn. Some may have closed since they were put in.
+  std::deque<Endpoint*> last_ring;        ///< Those with last attempts.
   bool last_turn = true;
   bool in_ring = false;
   std::list<Origin*>::iterator place;  ///< In the ring of its class, or among those at rest.
@@ -89,7 +90,8 @@ struct Origin {
       last_ring.front()->in_last_ring = false;
       last_ring.pop_front();
     }
-    return in_flight < pace.limit() && (!last_ring.empty() || (!closed() && !ring.empty()));
+    return in_flight < pace.limit() && in_flight + unrecorded < slots &&
+           (!last_ring.empty() || (!closed() && !ring.empty()));
   }
 };
 
@@ -136,6 +138,7 @@ struct Scheduler::Impl {
   std::size_t slots[std::size(kTrusts)];
   std::size_t in_flight_of[std::size(kTrusts)] = {};
   std::size_t waiting = 0, in_flight = 0;
+  std::unordered_multimap<DeliveryKey, Origin*> unrecorded;  ///< Ended, and not recorded.
   std::list<Origin*> rings[std::size(kTrusts)];  ///< In turn. Some may have closed meanwhile.
   std::list<Origin*> resting;                    ///< Those that may not start anything.
   std::unordered_map<std::string, std::unique_ptr<Origin>> origins;
@@ -190,6 +193,7 @@ Endpoint& Scheduler::Impl::endpoint_of(const DeliveryTask& task) {
     origin = std::make_unique<Origin>();
     origin->name = task.policy->origin;
     origin->pace = Pace{limits.first, limits.most};
+    origin->slots = limits.most;
     origin->place = resting.insert(resting.end(), origin.get());
   }
   const std::uint64_t name =
@@ -423,7 +427,8 @@ std::vector<DeliveryTask> Scheduler::start(Instant now, std::size_t most) {
   for (bool any = true; any;) {
     any = false;
     for (const Trust trust : kTrusts) {
-      if (impl.in_flight >= impl.limits.total || started.size() == most) return started;
+      if (impl.in_flight + impl.unrecorded.size() >= impl.limits.total || started.size() == most)
+        return started;
       if (impl.in_flight_of[trust] >= impl.slots[trust]) continue;
       Origin* origin = impl.next_origin(trust);
       if (!origin) continue;
@@ -444,9 +449,24 @@ void Scheduler::finished(const DeliveryTask& task, const Verdict& verdict, Durat
   --origin.in_flight;
   --impl.in_flight_of[origin.trust];
   --impl.in_flight;
+  if (impl.limits.until_recorded) {
+    impl.unrecorded.emplace(task.delivery, &origin);
+    ++origin.unrecorded;
+  }
   impl.judge(endpoint, task, verdict, now - took, now);
   impl.judge(origin, verdict, took, now);
   impl.offer(endpoint);
+}
+
+void Scheduler::recorded(const std::vector<DeliveryKey>& deliveries) {
+  for (const DeliveryKey key : deliveries) {
+    const auto found = impl_->unrecorded.find(key);
+    if (found == impl_->unrecorded.end()) continue;
+    Origin& origin = *found->second;
+    impl_->unrecorded.erase(found);
+    --origin.unrecorded;
+    impl_->offer(origin);
+  }
 }
 
 std::optional<Instant> Scheduler::next_change() const {
@@ -456,6 +476,7 @@ std::optional<Instant> Scheduler::next_change() const {
 
 std::size_t Scheduler::waiting() const { return impl_->waiting; }
 std::size_t Scheduler::in_flight() const { return impl_->in_flight; }
+std::size_t Scheduler::unrecorded() const { return impl_->unrecorded.size(); }
 
 std::vector<Scheduler::OriginState> Scheduler::origins() const {
   std::vector<OriginState> states;

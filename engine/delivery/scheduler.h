@@ -29,6 +29,10 @@ struct ConcurrencyLimits {
   std::size_t most = 512;  ///< Per origin.
   std::size_t total = 2048;
   double unhealthy_share = 0.25;  ///< Of `total`, for all unhealthy origins together.
+  /// Whether an attempt holds its slot (of `most` and of `total`) until its outcome is recorded,
+  /// not only until it ends: then a crash repeats at most `most` requests that one origin had
+  /// accepted.
+  bool until_recorded = false;
 };
 
 /// What an attempt says of its origin and endpoint.
@@ -61,11 +65,15 @@ class Scheduler {
   std::vector<DeliveryTask> start(Instant now, std::size_t most = SIZE_MAX);
   /// Reports a started task's end. `now` is when.
   void finished(const DeliveryTask& task, const Verdict& verdict, Duration took, Instant now);
+  /// The outcomes of these are recorded: no crash repeats their requests. Names nobody else.
+  void recorded(const std::vector<DeliveryKey>& deliveries);
   /// When `start` may return something that it would not now, if time alone can do that.
   std::optional<Instant> next_change() const;
 
   std::size_t waiting() const;
   std::size_t in_flight() const;
+  /// Attempts that ended and whose outcomes are not recorded; 0 unless slots are held that long.
+  std::size_t unrecorded() const;
   struct OriginState {
     std::string origin;
     std::size_t limit = 0, in_flight = 0, waiting = 0;

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <chrono>
 #include <iterator>
+#include <unordered_set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -241,8 +242,10 @@ Status Engine::work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> resu
   working_ = true;
   inputs_before_ = figures_.inputs;
   set_bulk_aside(jobs);
+  for (const AttemptResult& result : results) reported_.push_back(result.delivery);
   Status done = work_on(jobs, std::move(results));
   working_ = false;
+  if (done) release_recorded();
   if (done) return done;
   refuse(jobs, done.error());
   for (Bulk& bulk : std::exchange(bulks_, {})) refuse({&bulk.job, 1}, done.error());
@@ -318,6 +321,19 @@ Status Engine::sweep_seen() {
   seen_swept_ = today;
   sweeping_seen_ = *more;
   return {};
+}
+
+/// What was reported and does not wait for another round was committed, or has no delivery any
+/// more.
+void Engine::release_recorded() {
+  if (reported_.empty()) return;
+  std::unordered_set<DeliveryKey> left;
+  for (const auto* waiting : {&later_, &held_})
+    for (const AttemptResult& result : *waiting) left.insert(result.delivery);
+  const auto recorded = std::stable_partition(reported_.begin(), reported_.end(),
+                                              [&](DeliveryKey key) { return left.contains(key); });
+  release_.recorded.insert(release_.recorded.end(), recorded, reported_.end());
+  reported_.erase(recorded, reported_.end());
 }
 
 /// Leaves to the next round what would settle too many deliveries in this one.

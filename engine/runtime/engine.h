@@ -76,8 +76,10 @@ struct Release {
   std::vector<Job> answered;  ///< With their answers; no calls among them.
   std::vector<DeliveryTask> tasks;
   std::vector<DeliveryKey> withdrawn, expedited;  ///< Withdrawn before the tasks are handed in.
+  std::vector<DeliveryKey> recorded;  ///< Whose reported outcomes no crash can lose any more.
   bool empty() const {
-    return answered.empty() && tasks.empty() && withdrawn.empty() && expedited.empty();
+    return answered.empty() && tasks.empty() && withdrawn.empty() && expedited.empty() &&
+           recorded.empty();
   }
 };
 
@@ -90,6 +92,9 @@ class DeliverySink {
   virtual void withdraw(std::vector<DeliveryKey> deliveries) = 0;
   /// The window of these has ended: their last attempt is made now, whatever they waited for.
   virtual void expedite(std::vector<DeliveryKey> deliveries) = 0;
+  /// The outcomes that were reported of these are durable, or dropped with their deliveries: each
+  /// one that was reported is named once.
+  virtual void recorded(std::vector<DeliveryKey> /*deliveries*/) {}
   /// Called on the engine's thread. While it is paused no attempt begins, since none could be
   /// recorded; those in flight may still report.
   virtual void pause(bool paused) = 0;
@@ -330,6 +335,7 @@ class Engine {
   void adopt(Batch& batch, const Commit& commit);
   void gather_changed(const Batch& batch);
   void hold_back(std::vector<AttemptResult>& results);
+  void release_recorded();
   Status take_due();
   Status begin_checks();
   Status step_pass();
@@ -499,10 +505,11 @@ class Engine {
   std::map<EndpointKey, Search> searches_;
   EndpointKey searched_;  // the last one that had its turn
   std::shared_ptr<RecentLog> recent_;
-  std::size_t careful_ = 0;           // so many inputs are taken one by one
-  std::vector<AttemptResult> held_;   // results that the disk could not take yet
-  std::vector<AttemptResult> later_;  // and those that are for the next round, behind them
-  std::optional<Error> unwritable_;   // why nothing can be written for now
+  std::size_t careful_ = 0;            // so many inputs are taken one by one
+  std::vector<AttemptResult> held_;    // results that the disk could not take yet
+  std::vector<AttemptResult> later_;   // and those that are for the next round, behind them
+  std::vector<DeliveryKey> reported_;  // whose outcomes came in and are not recorded yet
+  std::optional<Error> unwritable_;    // why nothing can be written for now
   std::optional<Error> fault_;  // of the store, met by a call that had its answer: ends it all
   LoadShare admission_;         // of the call that runs
   bool working_ = false;        // in `work_ahead`, which calls must not enter again

@@ -18,6 +18,7 @@ void let_go(Release release, DeliverySink& sink) {
       contact.done(std::move(contact.answer));
     }
   }
+  if (!release.recorded.empty()) sink.recorded(std::move(release.recorded));
   if (!release.withdrawn.empty()) sink.withdraw(std::move(release.withdrawn));
   if (!release.tasks.empty()) sink.submit(std::move(release.tasks));
   if (!release.expedited.empty()) sink.expedite(std::move(release.expedited));

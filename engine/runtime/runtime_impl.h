@@ -74,6 +74,7 @@ struct Runtime::Impl final : DeliverySink {
   // DeliverySink, called by the release thread, and by the engine's.
   void expedite(std::vector<DeliveryKey> keys) override { deliverer->expedite(keys); }
   void submit(std::vector<DeliveryTask> tasks) override { deliverer->submit(std::move(tasks)); }
+  void recorded(std::vector<DeliveryKey> keys) override { deliverer->recorded(keys); }
   void withdraw(std::vector<DeliveryKey> keys) override { deliverer->withdraw(std::move(keys)); }
   void pause(bool paused) override { deliverer->pause(paused); }
 

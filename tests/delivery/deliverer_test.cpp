@@ -53,9 +53,10 @@ struct Stage {
   FakeHttpClient* client = new FakeHttpClient;
   Deliverer deliverer;
 
-  explicit Stage(const SecretSource* secrets = nullptr)
+  explicit Stage(const SecretSource* secrets = nullptr, const ConcurrencyLimits& limits = {})
       : deliverer{std::unique_ptr<HttpClient>{client},
-                  {.report = [this](auto results) { reports.add(std::move(results)); },
+                  {.limits = limits,
+                   .report = [this](auto results) { reports.add(std::move(results)); },
                    .clock = [this] { return now; },
                    .secrets = secrets}} {}
 
@@ -374,6 +375,27 @@ TEST_CASE("the end of a pause wakes who slept through it", "[delivery][deliverer
   while (stage.deliverer.figures().waiting < 3) std::this_thread::yield();
   stage.deliverer.pause(false);
   CHECK(stage.reports.wait_for(3));
+}
+
+TEST_CASE("no attempt begins while the outcomes of so many are not recorded",
+          "[delivery][deliverer]") {
+  Stage stage{nullptr, {.first = 3, .most = 3, .until_recorded = true}};
+  stage.submit(1, 8);
+  stage.step();
+  CHECK(stage.reports.all().size() == 3);
+  CHECK(stage.deliverer.figures().unrecorded == 3);
+  stage.deliverer.recorded({stage.reports.all()[1].delivery});
+  stage.step();
+  CHECK(stage.reports.all().size() == 4);
+  // A sleeper that waits for slots is woken, and nobody else.
+  stage.deliverer.start();
+  for (std::size_t known = 4; known < 8; ++known) {
+    stage.deliverer.recorded({stage.reports.all()[known - 1].delivery});
+    REQUIRE(stage.reports.wait_for(known + 1));
+  }
+  stage.deliverer.recorded({stage.reports.all()[0].delivery});
+  stage.deliverer.stop(1s);
+  CHECK(stage.reports.all().size() == 8);
 }
 
 TEST_CASE("a clock that is set back makes no pause longer", "[delivery][deliverer]") {

@@ -107,6 +107,57 @@ TEST_CASE("endpoints of one origin take turns", "[delivery][scheduler]") {
                       [](const auto& t) { return t.endpoint.node.value == 2; }) == 4);
 }
 
+TEST_CASE("an attempt holds its slots until its outcome is recorded", "[delivery][scheduler]") {
+  Scheduler scheduler{{.first = 4, .most = 5, .total = 7, .until_recorded = true}};
+  Instant now = Receivers::kBegin;
+  for (std::uint64_t n = 1; n <= 20; ++n) scheduler.add(task(n, {.origin = "http://a:80"}));
+  for (std::uint64_t n = 21; n <= 30; ++n) scheduler.add(task(n, {.origin = "http://b:80"}));
+  std::map<std::string, std::vector<DeliveryKey>> unrecorded;
+  // Answers all at once, until nothing more may start.
+  const auto exhaust = [&] {
+    for (;;) {
+      const std::vector<DeliveryTask> tasks = scheduler.start(now);
+      if (tasks.empty()) return;
+      for (const DeliveryTask& one : tasks) {
+        scheduler.finished(one, {}, 1ms, now += 1ms);
+        unrecorded[one.policy->origin].push_back(one.delivery);
+      }
+    }
+  };
+  exhaust();
+  CHECK(scheduler.in_flight() == 0);
+  CHECK(scheduler.unrecorded() == 7);
+  CHECK(unrecorded["http://a:80"].size() <= 5);
+  CHECK(unrecorded["http://b:80"].size() <= 5);
+  CHECK(unrecorded["http://a:80"].size() + unrecorded["http://b:80"].size() == 7);
+  // Those that nobody knows free nothing, and those that are known once each.
+  scheduler.recorded({{999}, {30}});
+  exhaust();
+  CHECK(scheduler.unrecorded() == 7);
+  for (int round = 0; round < 30 && scheduler.waiting() > 0; ++round) {
+    for (auto& [origin, keys] : unrecorded) {
+      CHECK(keys.size() <= 5);
+      scheduler.recorded(std::exchange(keys, {}));
+    }
+    CHECK(scheduler.unrecorded() == 0);
+    exhaust();
+  }
+  CHECK(scheduler.waiting() == 0);
+}
+
+TEST_CASE("one origin keeps its unrecorded outcomes within its limit", "[delivery][scheduler]") {
+  Scheduler scheduler{{.first = 8, .most = 8, .total = 100, .until_recorded = true}};
+  Instant now = Receivers::kBegin;
+  for (std::uint64_t n = 1; n <= 20; ++n) scheduler.add(task(n));
+  std::vector<DeliveryTask> flying = scheduler.start(now);
+  REQUIRE(flying.size() == 8);
+  for (int i = 0; i < 3; ++i) scheduler.finished(flying[i], {}, 1ms, now += 1ms);
+  CHECK(scheduler.start(now).empty());  // 5 in flight and 3 unrecorded
+  scheduler.recorded({flying[0].delivery, flying[2].delivery});
+  CHECK(scheduler.start(now).size() == 2);
+  CHECK(scheduler.unrecorded() == 1);
+}
+
 TEST_CASE("origins take turns when the slots of all are short", "[delivery][scheduler]") {
   Receivers world{{.first = 8, .most = 512, .total = 20}};
   for (std::uint64_t n = 1; n <= 500; ++n) world.scheduler.add(task(n, {.origin = "http://a:80"}));

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
 
 #include <fmt/format.h>
@@ -155,6 +156,38 @@ TEST_CASE("nothing leaves before it is on the disk", "[runtime][engine]") {
   let_go(std::move(release), stage.sink());
   CHECK(answers.size() == 1);
   CHECK(stage.sink().tasks.size() == 1);
+}
+
+TEST_CASE("each outcome that was reported is named once, when it is committed",
+          "[runtime][engine]") {
+  auto faults = std::make_shared<Faults>();
+  Stage stage{kRelay, make_faulty_store(make_memory_store(), faults)};
+  std::vector<EventInput> post;
+  for (int i = 0; i < 1'500; ++i) post.push_back(stage.input("c" + std::to_string(i), "opened"));
+  stage.send(std::move(post));
+  std::vector<AttemptResult> results{{.delivery = {77}, .number = 1, .code = "gone"}};
+  for (const DeliveryTask& task : std::exchange(stage.sink().tasks, {}))
+    results.push_back({.delivery = task.delivery, .number = 1, .status = 200});
+  REQUIRE(results.size() == 1'001);  // the window, and one that nobody knows
+  faults->full = true;
+  REQUIRE(stage.engine().work_ahead({}, results));
+  CHECK(stage.engine().take_release().recorded.empty());
+  faults->full = false;
+  stage.clock().pass(1min);
+  std::multiset<DeliveryKey> recorded;
+  std::size_t rounds = 0;
+  for (; recorded.size() < results.size() && rounds < 10; ++rounds) {
+    REQUIRE(stage.engine().work_ahead({}, {}));
+    const Release release = stage.engine().take_release();
+    recorded.insert(release.recorded.begin(), release.recorded.end());
+    // Not before: each one that is named is settled.
+    CHECK(stage.counts("tell")[Counter::Accepted] + 1 >=
+          static_cast<std::int64_t>(recorded.size()));
+  }
+  CHECK(rounds > 1);
+  CHECK(stage.counts("tell")[Counter::Accepted] == 1'000);
+  for (const AttemptResult& result : results) CHECK(recorded.count(result.delivery) == 1);
+  CHECK(recorded.size() == results.size());
 }
 
 TEST_CASE("what is taken back before it left does not leave", "[runtime][engine]") {

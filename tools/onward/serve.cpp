@@ -398,6 +398,7 @@ Status open_engine(const ServeOptions& options, const NodeKinds& kinds, const Lo
   ConcurrencyLimits limits;
   limits.total = options.concurrency_total;
   limits.most = options.concurrency_origin;
+  limits.until_recorded = true;
   RuntimeOptions runtime;
   runtime.account_id = options.account_id;
   runtime.contact_bytes_max = options.contact_bytes_max;
