@@ -2,15 +2,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "engine/core/clipped.h"
 #include "engine/runtime/engine.h"
+#include "engine/runtime/json_members.h"
 
 namespace onward {
 namespace {
-/// Deliveries that one chunk loads, and that it deals with at most: a batch is dealt with whole.
-constexpr std::size_t kHandChunk = 250;
+/// Deliveries that one step deals with at most: a batch is dealt with whole.
 constexpr std::size_t kDealtAtOnce = 750;
+/// Rows of jobs of many deliveries: "bulk/17".
+constexpr std::string_view kBulk = "bulk/";
 
 bool settled_badly(const Delivery& delivery) {
   return delivery.state == DeliveryState::Failed || delivery.state == DeliveryState::Cancelled;
@@ -22,6 +25,16 @@ bool was_never_sendable(const Delivery& delivery) {
 }
 
 std::string_view verb(ByHand act) { return act == ByHand::Retry ? "retried" : "cancelled"; }
+
+/// Of deliveries that are to be retried or cancelled, where no state is named: what was cancelled
+/// was meant to be.
+DeliveryState usual_state(ByHand act) {
+  return act == ByHand::Cancel ? DeliveryState::Pending : DeliveryState::Failed;
+}
+
+bool may_be(ByHand act, DeliveryState state) {
+  return state == usual_state(act) || (act == ByHand::Retry && state == DeliveryState::Cancelled);
+}
 
 std::string describe(const DeliveryQuery& query) {
   std::string text;
@@ -138,117 +151,219 @@ Result<ByHandAnswer> Engine::by_hand(ByHand act, DeliveryKey key, const std::str
   return answer;
 }
 
-/// All that fit, node by node and state by state, oldest first.
-struct Engine::HandWork {
-  ByHand act = ByHand::Retry;
-  DeliveryQuery which;
-  bool dry_run = false;
-  std::string who;
-  ScenarioKey scenario;
-  std::vector<std::pair<NodeNumber, DeliveryState>> left;
-  DeliveryKey after;
-  ByHandAnswer answer;
-  Done<Result<ByHandAnswer>> done;
+/// All that match a filter, node by node, oldest first.
+class Engine::BulkDeliveries final : public BackgroundJob {
+ public:
+  /// Its row holds what was asked for, and how far it came.
+  struct State {
+    ByHand act = ByHand::Retry;
+    DeliveryQuery which;  ///< With a state.
+    std::string who;
+    ScenarioKey scenario;
+    std::size_t node = 0;  ///< That it is at, as the scenario's record has them.
+    DeliveryKey after;     ///< The last delivery of this node that it dealt with.
+    ByHandAnswer answer;
+  };
+
+  BulkDeliveries(Engine& engine, std::string name, State state, bool dry_run = false,
+                 Done<Result<ByHandAnswer>> done = {}, LoadShare admission = {})
+      : engine_{engine},
+        name_{std::move(name)},
+        dry_run_{dry_run},
+        done_{std::move(done)},
+        admission_{std::move(admission)},
+        state_{std::move(state)},
+        next_{state_} {}
+
+  std::string name() const override { return name_; }
+  Result<JobStep> step(std::size_t rows) override;
+  void committed() override;
+  std::optional<std::string> cursor() const override;
+  std::uint64_t done() const override { return state_.answer.changed; }
+  void fail(const Error& error) override;
+
+  static std::optional<State> read(std::string_view cursor);
+
+ private:
+  Result<bool> take(Batch& batch, std::span<const std::optional<LoadedDelivery>> loaded);
+  void note_end(Batch& batch) const;
+
+  Engine& engine_;
+  const std::string name_;
+  const bool dry_run_;
+  Done<Result<ByHandAnswer>> done_;  ///< Empty after a restart: nobody waits any more.
+  const LoadShare admission_;        ///< Of the call that began it.
+  State state_, next_;               ///< As committed, and as the step leaves it.
+  bool ended_ = false, missing_version_ = false;
 };
+
+std::optional<std::string> Engine::BulkDeliveries::cursor() const {
+  if (dry_run_) return std::nullopt;
+  const DeliveryQuery& which = next_.which;
+  ValueMap row{{"act", std::string{next_.act == ByHand::Retry ? "retry" : "cancel"}},
+               {"scenario", which.scenario},
+               {"key", static_cast<std::int64_t>(next_.scenario.value)},
+               {"state", std::string{to_string(*which.state)}},
+               {"who", next_.who},
+               {"at", static_cast<std::int64_t>(next_.node)},
+               {"after", static_cast<std::int64_t>(next_.after.value)},
+               {"changed", static_cast<std::int64_t>(next_.answer.changed)},
+               {"skipped", static_cast<std::int64_t>(next_.answer.skipped)}};
+  if (!which.node.empty()) row.emplace_back("node", which.node);
+  if (!which.code.empty()) row.emplace_back("code", which.code);
+  if (which.since) row.emplace_back("since", format_instant(*which.since));
+  if (which.until) row.emplace_back("until", format_instant(*which.until));
+  return to_json(std::move(row));
+}
+
+std::optional<Engine::BulkDeliveries::State> Engine::BulkDeliveries::read(std::string_view cursor) {
+  const auto row = parse_json(cursor);
+  if (!row) return std::nullopt;
+  const std::string act = text_member(*row, "act");
+  const auto state = parse_delivery_state(text_member(*row, "state"));
+  if ((act != "retry" && act != "cancel") || !state) return std::nullopt;
+  return State{.act = act == "retry" ? ByHand::Retry : ByHand::Cancel,
+               .which = {.scenario = text_member(*row, "scenario"),
+                         .node = text_member(*row, "node"),
+                         .state = state,
+                         .since = parse_instant(text_member(*row, "since")),
+                         .until = parse_instant(text_member(*row, "until")),
+                         .code = text_member(*row, "code")},
+               .who = text_member(*row, "who"),
+               .scenario = {static_cast<std::uint32_t>(int_member(*row, "key"))},
+               .node = static_cast<std::size_t>(int_member(*row, "at")),
+               .after = {static_cast<std::uint64_t>(int_member(*row, "after"))},
+               .answer = {.changed = static_cast<std::size_t>(int_member(*row, "changed")),
+                          .skipped = static_cast<std::size_t>(int_member(*row, "skipped"))}};
+}
+
+/// Deals with `loaded` in order; whether all of them had room in the step.
+Result<bool> Engine::BulkDeliveries::take(Batch& batch,
+                                          std::span<const std::optional<LoadedDelivery>> loaded) {
+  for (const auto& one : loaded) {
+    if (!one) continue;
+    const Delivery& delivery = one->delivery;
+    if (!fits(next_.which, delivery)) {
+      next_.after = delivery.key;
+      continue;
+    }
+    if (!dry_run_) {
+      const auto room = engine_.has_room_for(batch, delivery);
+      if (!room) return tl::make_unexpected(room.error());
+      if (!*room) return false;
+    }
+    next_.after = delivery.key;
+    if (next_.act == ByHand::Retry && (was_never_sendable(delivery) || one->request == nullptr ||
+                                       engine_.purging(next_.scenario))) {
+      ++next_.answer.skipped;
+    } else if (dry_run_) {
+      ++next_.answer.changed;
+    } else {
+      const auto done = engine_.act_on_unit(batch, next_.act, delivery, "by_hand");
+      if (!done) return tl::make_unexpected(done.error());
+      next_.answer.changed += done->changed;
+      missing_version_ |= engine_.policy_at(delivery.endpoint) == nullptr;
+    }
+  }
+  return true;
+}
+
+Result<JobStep> Engine::BulkDeliveries::step(std::size_t rows) {
+  next_ = state_;
+  missing_version_ = false;
+  JobStep step{.changes = engine_.new_batch()};
+  const ScenarioRecord* record = engine_.book_.find(next_.scenario);
+  const std::size_t nodes = record == nullptr ? 0 : record->nodes.size();
+  std::size_t looked_at = 0;
+  // Few nodes of a wide scenario have what is looked for, so looks are bounded as rows are.
+  for (std::size_t looks = 0; next_.node < nodes && looks < rows; ++looks) {
+    const auto& [id, number] = record->nodes[next_.node];
+    if (next_.which.node.empty() || next_.which.node == id) {
+      const std::size_t limit = rows - looked_at;
+      const auto keys = engine_.store_->deliveries_of(next_.scenario, number, *next_.which.state,
+                                                      next_.after, limit);
+      if (!keys) return tl::make_unexpected(keys.error());
+      const auto loaded = engine_.store_->deliveries(*keys);
+      if (!loaded) return tl::make_unexpected(loaded.error());
+      const auto all = take(*step.changes, *loaded);
+      if (!all) return tl::make_unexpected(all.error());
+      looked_at += keys->size();
+      if (*all && !keys->empty()) next_.after = keys->back();
+      if (!*all || keys->size() == limit) break;
+    }
+    ++next_.node;
+    next_.after = {};
+  }
+  step.ended = ended_ = next_.node >= nodes;
+  if (step.ended && !dry_run_ && next_.answer.changed > 0) note_end(*step.changes);
+  return step;
+}
+
+void Engine::BulkDeliveries::note_end(Batch& batch) const {
+  Activity activity = engine_.activity_of(
+      fmt::format("deliveries.{}", verb(next_.act)), next_.which.scenario, next_.who,
+      fmt::format("{} deliver{}", next_.answer.changed, next_.answer.changed == 1 ? "y" : "ies"));
+  activity.node = next_.which.node;
+  DeliveryQuery named = next_.which;
+  if (*named.state == usual_state(next_.act)) named.state.reset();
+  if (const std::string filter = describe(named); !filter.empty())
+    activity.text += " (" + filter + ")";
+  batch.rows().activity.push_back(std::move(activity));
+}
+
+void Engine::BulkDeliveries::fail(const Error& error) {
+  if (!done_) return;
+  Error told = error;
+  if (told.kind == ErrorKind::Unavailable && !dry_run_)
+    told.message +=
+        fmt::format("; {} of the deliveries are {}, and the others follow after the next start",
+                    state_.answer.changed, verb(state_.act));
+  std::exchange(done_, nullptr)(tl::make_unexpected(std::move(told)));
+}
+
+void Engine::BulkDeliveries::committed() {
+  state_ = next_;
+  // A version that had nothing under way may be needed again.
+  if (missing_version_ && state_.act == ByHand::Retry) engine_.rebuild_catalog();
+  if (ended_ && done_) std::exchange(done_, nullptr)(state_.answer);
+}
 
 void Engine::by_hand(ByHand act, const DeliveryQuery& which, bool dry_run, const std::string& who,
                      Done<Result<ByHandAnswer>> done) {
   if (const auto known = book_.info(which.scenario); !known)
     return done(tl::make_unexpected(known.error()));
   const ScenarioRecord* record = book_.find(which.scenario);
-  std::vector<DeliveryState> states{DeliveryState::Failed, DeliveryState::Cancelled};
-  if (act == ByHand::Cancel) states = {DeliveryState::Pending};
-  if (which.state && std::ranges::find(states, *which.state) == states.end())
+  if (which.state && !may_be(act, *which.state))
     return done(fail(ErrorKind::Invalid, "bad_state",
                      act == ByHand::Cancel ? "only pending deliveries can be cancelled"
                                            : "only failed or cancelled deliveries can be retried"));
-  // What was cancelled was meant to be; whoever wants it back says so.
-  states = {which.state.value_or(states.front())};
-  auto work = std::make_shared<HandWork>(HandWork{.act = act,
-                                                  .which = which,
-                                                  .dry_run = dry_run,
-                                                  .who = who,
-                                                  .scenario = record->key,
-                                                  .done = std::move(done)});
-  for (const auto& [id, number] : record->nodes)
-    if (which.node.empty() || which.node == id)
-      for (const DeliveryState state : states) work->left.emplace_back(number, state);
-  if (work->left.empty())
-    return work->done(fail(
+  if (!which.node.empty() && std::ranges::find(record->nodes, which.node, [](const auto& node) {
+                               return node.first;
+                             }) == record->nodes.end())
+    return done(fail(
         ErrorKind::NotFound, "unknown_node",
         fmt::format("scenario \"{}\" has no node \"{}\"", which.scenario, clipped(which.node))));
-  chores_.push_back(
-      {.step = [work](Engine& engine) { return engine.by_hand_some(*work); },
-       .refused = [work](const Error& error) { work->done(tl::make_unexpected(error)); },
-       .admission = take_admission()});
+  BulkDeliveries::State state{.act = act, .which = which, .who = who, .scenario = record->key};
+  state.which.state = which.state.value_or(usual_state(act));
+  const std::string name = std::string{kBulk} + std::to_string(++last_bulk_);
+  if (!dry_run) {
+    const BulkDeliveries first{*this, name, state};
+    if (Status begun =
+            commit_admin({{.kind = AdminKind::Pass, .name = name, .content = *first.cursor()}}, {});
+        !begun)
+      return done(tl::make_unexpected(std::move(begun.error())));
+  }
+  jobs_.add(std::make_unique<BulkDeliveries>(*this, name, std::move(state), dry_run,
+                                             std::move(done), take_admission()));
 }
 
-Result<bool> Engine::by_hand_some(HandWork& work) {
-  const auto [node, state] = work.left.back();
-  const auto keys = store_->deliveries_of(work.scenario, node, state, work.after, kHandChunk);
-  if (!keys) return tl::make_unexpected(keys.error());
-  const auto loaded = store_->deliveries(*keys);
-  if (!loaded) return tl::make_unexpected(loaded.error());
-  Batch batch = new_batch();
-  ByHandAnswer chunk;
-  bool missing_version = false, full = false;
-  DeliveryKey after = work.after;
-  for (const auto& one : *loaded) {
-    if (!one) continue;
-    if (!work.dry_run && fits(work.which, one->delivery)) {
-      const auto room = has_room_for(batch, one->delivery);
-      if (!room) return tl::make_unexpected(room.error());
-      full = !*room;
-      if (full) break;
-    }
-    after = one->delivery.key;
-    if (!fits(work.which, one->delivery)) continue;
-    const bool hopeless =
-        work.act == ByHand::Retry &&
-        (was_never_sendable(one->delivery) || one->request == nullptr || purging(work.scenario));
-    if (hopeless) {
-      ++chunk.skipped;
-      continue;
-    }
-    if (work.dry_run) {
-      ++chunk.changed;
-      continue;
-    }
-    const auto done = act_on_unit(batch, work.act, one->delivery, "by_hand");
-    if (!done) return tl::make_unexpected(done.error());
-    chunk.changed += done->changed;
-    missing_version |= policy_at(one->delivery.endpoint) == nullptr;
-  }
-  const bool node_done = !full && keys->size() < kHandChunk;
-  const bool all_done = node_done && work.left.size() == 1;
-  const std::size_t total = work.answer.changed + chunk.changed;
-  if (all_done && !work.dry_run && total > 0) {
-    Activity activity =
-        activity_of(fmt::format("deliveries.{}", verb(work.act)), work.which.scenario, work.who,
-                    fmt::format("{} deliveries", total));
-    activity.node = work.which.node;
-    if (const std::string filter = describe(work.which); !filter.empty())
-      activity.text += " (" + filter + ")";
-    batch.rows().activity.push_back(std::move(activity));
-  }
-  // Refused as a whole: the chunk is taken again when there is room.
-  if (Status done = commit_and_adopt(batch); !done) {
-    // After an error that ends the engine the answer comes from `abandon`.
-    if (done.error().kind == ErrorKind::Unavailable || done.error().kind == ErrorKind::Io)
-      return tl::make_unexpected(done.error());
-    work.done(tl::make_unexpected(done.error()));
-    return true;
-  }
-  if (missing_version && work.act == ByHand::Retry) rebuild_catalog();
-  work.answer.changed = total;
-  work.answer.skipped += chunk.skipped;
-  if (node_done) {
-    work.left.pop_back();
-    work.after = {};
-  } else {
-    work.after = full ? after : keys->back();
-  }
-  if (all_done) work.done(work.answer);
-  return all_done;
+void Engine::restore_bulk(const AdminRecord& row) {
+  if (row.kind != AdminKind::Pass || row.removed || !row.name.starts_with(kBulk)) return;
+  std::uint64_t number = 0;
+  const std::string_view digits = std::string_view{row.name}.substr(kBulk.size());
+  std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  last_bulk_ = std::max(last_bulk_, number);
+  if (auto state = BulkDeliveries::read(row.content))
+    jobs_.add(std::make_unique<BulkDeliveries>(*this, row.name, std::move(*state)));
 }
 }  // namespace onward

@@ -100,17 +100,32 @@ Result<bool> Engine::store_text_part(const Authored& made, TextKey text, std::ui
   return from + kTextPart < made.packed.size();
 }
 
+/// The parts of a long text, last one first.
+class Engine::DropText final : public BackgroundJob {
+ public:
+  DropText(Engine& engine, TextKey text, std::size_t bytes)
+      : engine_{engine}, text_{text}, left_{(bytes + kTextPart - 1) / kTextPart} {}
+  std::string name() const override { return "drop_text/" + std::to_string(text_.value); }
+  Result<JobStep> step(std::size_t /*rows*/) override {
+    JobStep step;
+    if (left_ > 0) {
+      step.changes.emplace(engine_.new_batch());
+      step.changes->rows().text_parts.push_back(
+          {.text = text_, .number = static_cast<std::uint16_t>(left_ - 1), .removed = true});
+    }
+    step.ended = left_ <= 1;
+    return step;
+  }
+  void committed() override { left_ -= std::min<std::size_t>(left_, 1); }
+
+ private:
+  Engine& engine_;
+  const TextKey text_;
+  std::size_t left_;
+};
+
 void Engine::drop_text(TextKey text, std::size_t bytes) {
-  auto step = [text,
-               left = (bytes + kTextPart - 1) / kTextPart](Engine& engine) mutable -> Result<bool> {
-    if (left == 0) return true;
-    const auto number = static_cast<std::uint16_t>(left - 1);
-    if (Status gone = engine.commit_part_of_text({.text = text, .number = number, .removed = true});
-        !gone)
-      return tl::make_unexpected(std::move(gone.error()));
-    return --left == 0;
-  };
-  chores_.push_back({.step = std::move(step)});
+  jobs_.add(std::make_unique<DropText>(*this, text, bytes));
 }
 
 Result<std::optional<ApplyAnswer>> Engine::apply(Authored& made, const Moves* moves,
@@ -250,19 +265,12 @@ Result<ScenarioInfo> Engine::archive(const std::string& id, bool with_pending,
   change->activity.push_back(
       activity_of("scenario.archived", id, who, with_pending ? "pending requests cancelled" : ""));
   std::vector<AdminRecord> admin;
-  const ScenarioPass pass{.kind = ScenarioPass::Kind::Cancel, .scenario = id, .who = who};
-  if (with_pending) admin.push_back(record_of(pass));
+  if (with_pending) admin.push_back(first_cancel_row(id, who));
   if (const Status done = commit_change(*change, std::move(admin)); !done)
     return changed(*this, id, done);
   log_changes(change->activity);
   if (!with_pending) return info(id);
-  // Nothing more is sent. The first piece is done at once, which is all of it where little is
-  // pending; the others follow between two batches.
-  scenario_passes_[pass.name()] = pass;
-  hold_nodes(*book_.find(id), true);
-  Status done = step_cancel(pass);
-  if (!done && done.error().kind == ErrorKind::Unavailable) done = {};  // again when there is room
-  return changed(*this, id, done);
+  return changed(*this, id, begin_cancel(id, who));
 }
 
 Result<ScenarioInfo> Engine::remove_draft(const std::string& id, const std::string& who) {
@@ -364,60 +372,71 @@ Result<bool> Engine::remove_field(const std::string& name, const std::string& wh
   return true;
 }
 
-struct Engine::Rehearsal {
-  std::vector<Input> inputs;
-  std::vector<WorkAnswer> answers;
-  std::vector<Work> work;
-  Batch batch;  ///< Never committed.
-  std::size_t taken = 0;
-  Done<Result<std::vector<WorkAnswer>>> done;
+/// The dry run of an import: nothing of it is kept, so it has no row.
+class Engine::Rehearsal final : public BackgroundJob {
+ public:
+  Rehearsal(Engine& engine, std::uint64_t number, std::vector<Input> inputs,
+            Done<Result<std::vector<WorkAnswer>>> done, LoadShare admission)
+      : number_{number},
+        inputs_{std::move(inputs)},
+        answers_(inputs_.size()),
+        batch_{engine.new_batch()},
+        done_{std::move(done)},
+        admission_{std::move(admission)} {
+    work_.reserve(inputs_.size());
+    for (std::size_t i = 0; i < inputs_.size(); ++i)
+      work_.push_back({.input = &inputs_[i], .answer = &answers_[i]});
+    batch_.note_names(work_);
+  }
+  std::string name() const override { return "rehearsal/" + std::to_string(number_); }
+  Result<JobStep> step(std::size_t rows) override;
+  void committed() override {
+    if (taken_ == work_.size() && done_) std::exchange(done_, nullptr)(std::move(answers_));
+  }
+  void fail(const Error& error) override {
+    if (done_) std::exchange(done_, nullptr)(tl::make_unexpected(error));
+  }
+
+ private:
+  const std::uint64_t number_;
+  const std::vector<Input> inputs_;
+  std::vector<WorkAnswer> answers_;
+  std::vector<Work> work_;
+  Batch batch_;  ///< Never committed.
+  std::size_t taken_ = 0;
+  Done<Result<std::vector<WorkAnswer>>> done_;
+  const LoadShare admission_;
 };
 
-void Engine::rehearse(std::vector<Input> inputs, Done<Result<std::vector<WorkAnswer>>> done) {
-  const auto whole = std::make_shared<Rehearsal>(
-      Rehearsal{.inputs = std::move(inputs), .batch = new_batch(), .done = std::move(done)});
-  whole->answers.resize(whole->inputs.size());
-  whole->work.reserve(whole->inputs.size());
-  for (std::size_t i = 0; i < whole->inputs.size(); ++i)
-    whole->work.push_back({.input = &whole->inputs[i], .answer = &whole->answers[i]});
-  whole->batch.note_names(whole->work);
-  auto step = [whole](Engine& engine) -> Result<bool> {
-    auto more = engine.rehearse_some(*whole);
-    if (more || !whole->done) return more;
-    // Nothing of a rehearsal is kept, so one that fails is only answered; a store that fails is the
-    // engine's affair, and `abandon` answers.
-    if (more.error().kind == ErrorKind::Io) return more;
-    std::exchange(whole->done, nullptr)(tl::make_unexpected(more.error()));
-    return true;
+/// The names of a part are looked up, or the inputs of a part are taken. A failure ends the
+/// rehearsal, which is answered so; only a store that fails is the engine's affair.
+Result<JobStep> Engine::Rehearsal::step(std::size_t rows) {
+  const std::size_t most = std::min(rows, kRehearsedAtOnce);
+  const auto refused = [this](const Error& error) -> Result<JobStep> {
+    if (error.kind == ErrorKind::Io) return tl::make_unexpected(error);
+    fail(error);
+    return JobStep{.ended = true};
   };
-  auto refused = [whole](const Error& error) {
-    if (whole->done) std::exchange(whole->done, nullptr)(tl::make_unexpected(error));
-  };
-  chores_.push_back(
-      {.step = std::move(step), .refused = std::move(refused), .admission = take_admission()});
-}
-
-/// The names of a part are looked up, or the inputs of a part are taken.
-Result<bool> Engine::rehearse_some(Rehearsal& rehearsal) {
-  const auto more = rehearsal.batch.look_up(kRehearsedAtOnce);
-  if (!more) return tl::make_unexpected(more.error());
-  if (*more) return false;
-  const auto part = std::span{rehearsal.work}.subspan(
-      rehearsal.taken, std::min(kRehearsedAtOnce, rehearsal.work.size() - rehearsal.taken));
+  const auto more = batch_.look_up(most);
+  if (!more) return refused(more.error());
+  if (*more) return JobStep{};
+  const auto part = std::span{work_}.subspan(taken_, std::min(most, work_.size() - taken_));
   // A contact that cannot be read is the answer to its own inputs alone: `take` reads it once more.
   const auto stops = [](const Status& done) {
     return !done && done.error().code != kUnreadableRow;
   };
-  if (Status done = rehearsal.batch.load(part); stops(done))
-    return tl::make_unexpected(done.error());
+  if (Status done = batch_.load(part); stops(done)) return refused(done.error());
   for (const Work& item : part) {
-    const Status done = rehearsal.batch.take(item);
-    if (stops(done)) return tl::make_unexpected(done.error());
+    const Status done = batch_.take(item);
+    if (stops(done)) return refused(done.error());
     if (!done) *item.answer = {.event = answer_of(done.error())};
   }
-  rehearsal.taken += part.size();
-  if (rehearsal.taken < rehearsal.work.size()) return false;
-  std::exchange(rehearsal.done, nullptr)(std::move(rehearsal.answers));
-  return true;
+  taken_ += part.size();
+  return JobStep{.ended = taken_ == work_.size()};
+}
+
+void Engine::rehearse(std::vector<Input> inputs, Done<Result<std::vector<WorkAnswer>>> done) {
+  jobs_.add(std::make_unique<Rehearsal>(*this, ++last_rehearsal_, std::move(inputs),
+                                        std::move(done), take_admission()));
 }
 }  // namespace onward

@@ -116,7 +116,7 @@ Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<Store> store, const
                    "whose pause cannot be read is paused. Set it anew, or restore a backup"}},
                  LogLevel::Error});
   engine->restore_switches(*snapshot);
-  engine->restore_passes();
+  engine->restore_jobs(*snapshot);
   if (Status done = engine->meet_suspects(); !done) return tl::make_unexpected(done.error());
   if (const auto since = onward::held_since(snapshot->admin)) engine->hold_sending(*since);
   engine->newest_stored_ = snapshot->newest;
@@ -141,6 +141,7 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       book_{kinds, snapshot, std::move(texts), [this](const LogRecord& record) { log(record); }},
       passes_{snapshot.admin},
       dispatcher_{{.endpoint = options.endpoint_window, .total = options.window}},
+      jobs_{options.stopwatch},
       recent_{std::make_shared<RecentLog>(clock.now())},
       careful_{options.working && options.working->died_at_work() ? kCarefulInputs : 0},
       keep_bodies_{KeepWalk::Of::Bodies, options.keep_bodies, clock.now()},
@@ -254,8 +255,7 @@ Status Engine::work_ahead(std::vector<Job> jobs, std::vector<AttemptResult> resu
 
 void Engine::abandon(const Error& error) {
   const Error stopped = stopped_by(error);
-  for (const Chore& chore : std::exchange(chores_, {}))
-    if (chore.refused) chore.refused(stopped);
+  jobs_.fail_all(stopped);
   for (Bulk& bulk : std::exchange(bulks_, {})) refuse({&bulk.job, 1}, error);
 }
 
@@ -307,20 +307,69 @@ Status Engine::work_on(std::span<Job> jobs, std::vector<AttemptResult> results) 
   if (Status done = step_scenario_passes(); !done) return done;
   if (Status done = step_pass(); !done) return done;
   if (Status done = survivable(step_retention()); !done) return done;
-  if (Status done = survivable(sweep_seen()); !done) return done;
-  if (Status done = do_chore(); !done) return done;
+  expire_seen();
+  if (Status done = survivable(run_jobs()); !done) return done;
   return refill();
 }
 
-/// Once a day, a step a round.
-Status Engine::sweep_seen() {
+/// Rows of ids that were seen so long ago that a repeat counts as new. Its own cursor: what is
+/// deleted is not found again.
+class Engine::ExpireSeen final : public BackgroundJob {
+ public:
+  explicit ExpireSeen(Engine& engine) : engine_{engine} {}
+  std::string name() const override { return "expire_seen"; }
+  Result<JobStep> step(std::size_t /*rows*/) override {
+    if (!engine_.certain()) {  // A new one is begun when the clock is trusted again.
+      engine_.seen_expired_ = {};
+      return JobStep{.ended = true};
+    }
+    const auto more =
+        engine_.store_->forget_seen(engine_.clock_.now() - engine_.options_.dedupe_for);
+    if (!more) return tl::make_unexpected(more.error());
+    return JobStep{.ended = !*more};
+  }
+  void committed() override {}
+
+ private:
+  Engine& engine_;
+};
+
+/// Once a day.
+void Engine::expire_seen() {
   const Date today = date_of(clock_.now());
-  if (unwritable_ || !certain() || (today == seen_swept_ && !sweeping_seen_)) return {};
-  const auto more = store_->forget_seen(clock_.now() - options_.dedupe_for);
-  if (!more) return tl::make_unexpected(more.error());
-  seen_swept_ = today;
-  sweeping_seen_ = *more;
-  return {};
+  if (!certain() || today == seen_expired_) return;
+  seen_expired_ = today;
+  jobs_.add(std::make_unique<ExpireSeen>(*this));
+}
+
+JobQueue::Take Engine::job_step() {
+  return [this](BackgroundJob& job, std::size_t rows) -> Result<bool> {
+    auto step = guarded("engine.job", [&] { return job.step(rows); });
+    if (!step) return tl::make_unexpected(std::move(step.error()));
+    if (auto cursor = job.cursor()) {
+      if (!step->changes) step->changes.emplace(new_batch());
+      step->changes->rows().admin.push_back({.kind = AdminKind::Pass,
+                                             .name = job.name(),
+                                             .content = std::move(*cursor),
+                                             .removed = step->ended && !job.keeps_row()});
+    }
+    if (step->changes)
+      if (Status done = commit_and_adopt(*step->changes); !done)
+        return tl::make_unexpected(std::move(done.error()));
+    job.committed();
+    return step->ended;
+  };
+}
+
+Status Engine::run_jobs() { return unwritable_ ? Status{} : jobs_.run(job_step()); }
+
+/// Jobs that a stop or a crash interrupted go on where they were.
+void Engine::restore_jobs(const Snapshot& snapshot) {
+  for (const AdminRecord& row : snapshot.admin) {
+    restore_bulk(row);
+    restore_cancel(row);
+    restore_pause(row);
+  }
 }
 
 /// What was reported and does not wait for another round was committed, or has no delivery any
@@ -850,8 +899,8 @@ void Engine::defer_timers() { timers_from_ = clock_.now() + kProbePause; }
 
 std::optional<Instant> Engine::next_wake() const {
   if (unwritable_) return paused_until(probe_at_, clock_.now());
-  if (!held_.empty() || !later_.empty() || !chores_.empty() || !bulks_.empty() ||
-      !scenario_passes_.empty() || sweeping_seen_ || passes_.any() || !searches_.empty() ||
+  if (!held_.empty() || !later_.empty() || !jobs_.empty() || !bulks_.empty() ||
+      !scenario_passes_.empty() || passes_.any() || !searches_.empty() ||
       gathered_.any_ready(clock_.now()))
     return clock_.now();
   std::optional<Instant> next;
@@ -986,22 +1035,5 @@ const RetryPolicy& Engine::policy_of(const Delivery& delivery) const {
   static const RetryPolicy kFallback = default_retry_policy();
   const DeliveryPolicy* policy = policy_at(delivery.endpoint);
   return policy == nullptr ? kFallback : policy->retry;
-}
-
-Status Engine::do_chore() {
-  if (chores_.empty() || unwritable_) return {};
-  const auto done = guarded("engine.chore", [&] { return chores_.front().step(*this); });
-  if (!done && done.error().kind == ErrorKind::Internal) {
-    // This step has changed nothing; it would fail again.
-    const Chore failed = std::move(chores_.front());
-    chores_.pop_front();
-    if (failed.refused) failed.refused(done.error());
-    return {};
-  }
-  if (!done) return survivable(tl::make_unexpected(done.error()));
-  // Turn by turn, so that a long one keeps no short one waiting.
-  if (!*done) chores_.push_back(std::move(chores_.front()));
-  chores_.pop_front();
-  return {};
 }
 }  // namespace onward

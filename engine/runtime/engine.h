@@ -23,6 +23,7 @@
 #include "engine/runtime/dispatcher.h"
 #include "engine/runtime/gathered.h"
 #include "engine/runtime/guarded.h"
+#include "engine/runtime/job_queue.h"
 #include "engine/runtime/load.h"
 #include "engine/runtime/recent_log.h"
 #include "engine/runtime/retention.h"
@@ -236,7 +237,8 @@ class Engine {
   Result<SwitchAnswer> switch_node(const std::string& scenario, const std::string& node, bool pause,
                                    const std::string& who = {});
   Result<ByHandAnswer> by_hand(ByHand act, DeliveryKey delivery, const std::string& who = {});
-  /// Works through all that fit, a chunk between two batches; `done` is called at the end.
+  /// Works through all that fit as a background job, which a restart continues; `done` is called at
+  /// its end, unless the engine ends before.
   void by_hand(ByHand act, const DeliveryQuery& which, bool dry_run, const std::string& who,
                Done<Result<ByHandAnswer>> done);
   /// Tells people of a change that nothing else in the store shows.
@@ -251,7 +253,7 @@ class Engine {
   Result<TokenRecord> issue_token(TokenRecord token, const std::string& who = {});
   Result<TokenRecord> revoke_token(const std::string& name, const std::string& who = {});
   /// What `inputs` would do, one after the other, were they taken now; nothing is kept. Works
-  /// through them a part between two batches; `done` is called at the end.
+  /// through them as a background job; `done` is called at the end.
   void rehearse(std::vector<Input> inputs, Done<Result<std::vector<WorkAnswer>>> done);
   /// Whether the field is a new one.
   Result<bool> declare_field(const CustomField& field, const std::string& who = {});
@@ -268,10 +270,10 @@ class Engine {
   /// Why nothing can be written for now (a full disk, one that may only be read, a lock of another
   /// program): intake is refused until a probe succeeds.
   const std::optional<Error>& unwritable() const { return unwritable_; }
-  /// Grows with every change of a scenario and of what files may name, so that others know when to
-  /// look again.
   /// Inputs that the last round took: as many outcomes of attempts keep up with them.
   std::uint64_t inputs_of_round() const { return figures_.inputs - inputs_before_; }
+  /// Grows with every change of a scenario and of what files may name, so that others know when to
+  /// look again.
   std::uint64_t catalog_generation() const { return generation_; }
   Store& store() { return *store_; }
 
@@ -339,7 +341,7 @@ class Engine {
   Status take_due();
   Status begin_checks();
   Status step_pass();
-  Status sweep_seen();
+  void expire_seen();
   Status refill();
   void hand_out(std::vector<Dispatcher::Handout>& handouts);
   Status commit_change(BookChange change, std::vector<AdminRecord> admin = {});
@@ -355,10 +357,7 @@ class Engine {
   Status end_migration(const ScenarioPass& pass, const std::string& why);
   Status step_purge(ScenarioPass pass);
   Status end_purge(const ScenarioPass& pass);
-  Status step_cancel(ScenarioPass pass);
-  bool has_pending(ScenarioKey scenario, NodeNumber node) const;
   void hold_nodes(const ScenarioRecord& record, bool held);
-  void restore_passes();
   bool cancelling(ScenarioKey scenario) const;
   void complete(ScenarioInfo& info) const;
   // retention.cpp
@@ -385,14 +384,23 @@ class Engine {
   Status commit_and_adopt(Batch& batch) { return commit_and_adopt(batch, batch.finish()); }
   Status commit_and_adopt(Batch& batch, const Commit& commit);
 
-  // Chores: long work, done a chunk at a time between two batches.
-  struct Chore {
-    std::function<Result<bool>(Engine&)> step;  ///< True: done.
-    /// Answers whoever waits for its end, where it is given up; may be empty.
-    std::function<void(const Error&)> refused = {};
-    LoadShare admission = {};  ///< Of the call that began it.
-  };
-  Status do_chore();
+  // Background jobs (background_job.h).
+  class BulkDeliveries;
+  class CancelPending;
+  class DropText;
+  class ExpireSeen;
+  class NodePause;
+  class Rehearsal;
+  Status run_jobs();
+  /// Takes one step of a job, and commits it.
+  JobQueue::Take job_step();
+  void restore_jobs(const Snapshot& snapshot);
+  void restore_bulk(const AdminRecord& row);
+  void restore_cancel(const AdminRecord& row);
+  void restore_pause(const AdminRecord& row);
+  static std::string cancel_name(const std::string& scenario);
+  AdminRecord first_cancel_row(const std::string& scenario, const std::string& who);
+  Status begin_cancel(const std::string& scenario, const std::string& who);
 
   void hold_sending(Instant since);
 
@@ -401,16 +409,10 @@ class Engine {
   std::vector<AdminRecord> first_switches(const std::string& scenario,
                                           const BookChange& change) const;
   void follow_switch(const AdminRecord& record);
-  void follow_switch(NodePlace place, const NodeSwitch& node);
+  void follow_switch(NodePlace place, const std::string& node, const NodeSwitch& state);
   std::optional<std::string> name_of(NodePlace place) const;
-  Result<bool> park_some(NodePlace place, DeliveryKey& after);
-  Result<bool> unpark_some(NodePlace place, Instant since, DeliveryKey& after);
 
   // By hand (by_hand.cpp).
-  struct HandWork;
-  Result<bool> by_hand_some(HandWork& work);
-  struct Rehearsal;
-  Result<bool> rehearse_some(Rehearsal& rehearsal);
   bool purging(ScenarioKey scenario) const;
   Status commit_part_of_text(TextPart part);
   /// Whether `batch` may deal with the unit of `delivery` as well, or leaves it to the next one.
@@ -488,7 +490,8 @@ class Engine {
   std::optional<Instant> next_check_;  // of a trigger that asks everybody at a set time
   Dispatcher dispatcher_;
   Switches switches_;
-  std::deque<Chore> chores_;
+  JobQueue jobs_;
+  std::uint64_t last_bulk_ = 0, last_rehearsal_ = 0;  // numbers of such jobs
   /// A job of many inputs, and how many of them have been taken.
   struct Bulk {
     Job job;
@@ -516,8 +519,7 @@ class Engine {
   std::optional<Instant> held_since_;
   Instant probe_at_{};
   Instant timers_from_{};  // none is taken before
-  Date seen_swept_{};
-  bool sweeping_seen_ = false;
+  Date seen_expired_{};    // when a job for it was last begun
   EngineFigures figures_;
   /// Attempts that trouble of our own put off, by code: when that was last told, and how many
   /// since.

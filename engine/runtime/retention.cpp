@@ -6,6 +6,7 @@
 
 #include "engine/core/value.h"
 #include "engine/runtime/engine.h"
+#include "engine/runtime/json_members.h"
 
 namespace onward {
 namespace {
@@ -20,12 +21,6 @@ constexpr Duration kSettledWithin = std::chrono::hours{73};
 constexpr Duration kLookPause = std::chrono::hours{1};
 /// What was passed is looked at again after this part of the time that it is kept.
 constexpr int kRounds = 4;
-
-std::int64_t whole(const Value& value, std::string_view name) {
-  const Value* member = value.find(name);
-  const auto* number = member == nullptr ? nullptr : member->get_if<std::int64_t>();
-  return number == nullptr ? 0 : *number;
-}
 
 bool ended_by(const Delivery& delivery, Instant before) {
   return !delivery.pending() && delivery.settled.value_or(delivery.created) <= before;
@@ -49,7 +44,7 @@ void KeepWalk::restore(const AdminRecord& record) {
   if (record.kind != AdminKind::Pass || record.name != name()) return;
   const auto content = parse_json(record.content);
   if (!content) return;
-  after_ = static_cast<std::uint64_t>(whole(*content, "after"));
+  after_ = static_cast<std::uint64_t>(int_member(*content, "after"));
   const Value* round = content->find("round");
   if (round == nullptr || round->text() == nullptr) return;
   round_ = parse_instant(*round->text()).value_or(round_);

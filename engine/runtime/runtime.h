@@ -333,6 +333,8 @@ struct RuntimeOptions {
   bool own_key_file = true;        ///< See KeyFile.
   std::uint64_t log_long = std::uint64_t{128} << 20;  ///< Bytes of the store's log worth a line.
   bool any_secret = false;  ///< Scenarios may name secrets that are not there: simulations.
+  /// For the time budget of background jobs; empty: a step a round, see job_queue.h.
+  std::function<std::chrono::nanoseconds()> stopwatch;
   /// A clock that nobody can set, such as the time since boot, of any thread; empty: that one.
   std::function<Duration()> since_boot;
   LogSink log;  ///< May be empty. Must not block: the engine's threads call it.

@@ -15,8 +15,6 @@ constexpr std::size_t kContactsAtOnce = 200;
 constexpr std::size_t kRunsAtOnce = 500;
 /// Deliveries, of those runs, after which it leaves the rest to the next piece.
 constexpr std::size_t kPurgedAtOnce = 500;
-/// Pending deliveries that one piece of a cancellation loads. A batch goes whole.
-constexpr std::size_t kCancelledAtOnce = 250;
 
 std::int64_t sum_of(const Counters& counters, ScenarioKey scenario, Version version,
                     Counter counter) {
@@ -84,9 +82,8 @@ std::optional<ScenarioProgress> Engine::progress_of(const ScenarioRecord& record
         .done = pass.done,
         .stopped = static_cast<std::uint64_t>(std::max<std::int64_t>(stopped, 0))};
   }
-  if (const auto cancel = scenario_passes_.find(pass_name(ScenarioPass::Kind::Cancel, record.id));
-      cancel != scenario_passes_.end())
-    return ScenarioProgress{.what = "cancel", .done = cancel->second.done};
+  if (const BackgroundJob* cancel = jobs_.find(cancel_name(record.id)))
+    return ScenarioProgress{.what = "cancel", .done = cancel->done()};
   return std::nullopt;
 }
 
@@ -136,9 +133,6 @@ Status Engine::step_scenario_passes() {
       break;
     case ScenarioPass::Kind::Purge:
       done = step_purge(pass);
-      break;
-    case ScenarioPass::Kind::Cancel:
-      done = step_cancel(pass);
       break;
   }
   if (!done && done.error().kind == ErrorKind::Unavailable) return {};  // again when there is room
@@ -243,79 +237,6 @@ Status Engine::step_purge(ScenarioPass pass) {
   if (Status done = commit_rows(commit); !done) return done;
   scenario_passes_[pass.name()] = pass;
   return all && ended->end ? end_purge(pass) : Status{};
-}
-
-/// Of an archived scenario, node by node, oldest first; parked ones as well, and a batch with all
-/// its members at once.
-Status Engine::step_cancel(ScenarioPass pass) {
-  const ScenarioRecord* record = book_.find(pass.scenario);
-  const std::size_t nodes = record == nullptr ? 0 : record->nodes.size();
-  Batch batch = new_batch();
-  bool full = false;
-  for (std::size_t loaded = 0; pass.node < nodes && !full;) {
-    const NodeNumber node = record->nodes[pass.node].second;
-    const std::size_t limit = kCancelledAtOnce - loaded;
-    const auto found =
-        has_pending(record->key, node)
-            ? store_->deliveries_of(record->key, node, DeliveryState::Pending, {pass.after}, limit)
-            : std::vector<DeliveryKey>{};
-    if (!found) return tl::make_unexpected(found.error());
-    const auto rows = store_->deliveries(*found);
-    if (!rows) return tl::make_unexpected(rows.error());
-    loaded += rows->size();
-    for (const auto& one : *rows) {
-      if (!one) continue;
-      const auto room = has_room_for(batch, one->delivery);
-      if (!room) return tl::make_unexpected(room.error());
-      full = !*room;
-      if (full) break;
-      const auto done = act_on_unit(batch, ByHand::Cancel, one->delivery, "archived");
-      if (!done) return tl::make_unexpected(done.error());
-      pass.done += done->changed;
-      pass.after = one->delivery.key.value;
-    }
-    full = full || found->size() == limit;
-    if (full) break;
-    ++pass.node;
-    pass.after = 0;
-  }
-  const bool ended = pass.node >= nodes;
-  batch.rows().admin.push_back(record_of(pass, /*removed=*/ended));
-  if (Status done = commit_and_adopt(batch); !done) return done;
-  if (!ended) {
-    scenario_passes_[pass.name()] = pass;
-    return {};
-  }
-  scenario_passes_.erase(pass.name());
-  if (record != nullptr) hold_nodes(*record, false);
-  return {};
-}
-
-bool Engine::has_pending(ScenarioKey scenario, NodeNumber node) const {
-  for (auto row = counters_.lower_bound({.scenario = scenario, .node = node});
-       row != counters_.end() && row->first.scenario == scenario && row->first.node == node; ++row)
-    if (row->second[Counter::Pending] > 0) return true;
-  return false;
-}
-
-bool Engine::cancelling(ScenarioKey scenario) const {
-  const ScenarioRecord* record = book_.find(scenario);
-  return record != nullptr &&
-         scenario_passes_.contains(pass_name(ScenarioPass::Kind::Cancel, record->id));
-}
-
-/// After a start: what is being cancelled is not sent.
-void Engine::restore_passes() {
-  for (const auto& [name, pass] : scenario_passes_)
-    if (pass.kind == ScenarioPass::Kind::Cancel)
-      if (const ScenarioRecord* record = book_.find(pass.scenario)) hold_nodes(*record, true);
-}
-
-/// While what is pending at a scenario's nodes is cancelled, none of it is sent.
-void Engine::hold_nodes(const ScenarioRecord& record, bool held) {
-  for (const auto& [id, number] : record.nodes)
-    dispatcher_.hold(record.key, number, held || is_paused(switches_, {record.key, number}));
-  if (held) withdraw(dispatcher_.recall(record.key));
 }
 
 Status Engine::end_purge(const ScenarioPass& pass) {

@@ -1,7 +1,7 @@
 #pragma once
-// Work on all runs or deliveries of one scenario, done in bounded pieces between the batches: runs
-// that go over to another version, a purge, or the cancelling of what is pending. How far it has
-// come is kept in the store, so that it goes on after a restart.
+// Work on all runs of one scenario, done in bounded pieces between the batches: runs that go over
+// to another version, or a purge. How far it has come is kept in the store, so that it goes on
+// after a restart.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,15 +12,14 @@
 
 namespace onward {
 struct ScenarioPass {
-  enum class Kind : std::uint8_t { Migrate, Purge, Cancel } kind = Kind::Migrate;
+  enum class Kind : std::uint8_t { Migrate, Purge } kind = Kind::Migrate;
   std::string scenario;      ///< Id.
   Version to = 0;            ///< Of a migration.
   NodeMap map;               ///< Of a migration.
   std::int64_t base = 0;     ///< Runs moved (or stopped) before it began, as they are counted.
   bool ended = false;        ///< Of a purge: no run is live any more, ended ones are taken away.
-  std::uint64_t after = 0;   ///< The last contact, ended run or delivery that it has dealt with.
-  std::size_t node = 0;      ///< Of a cancellation: the node that it is at, as the record has them.
-  std::uint64_t done = 0;    ///< Runs purged, or deliveries cancelled.
+  std::uint64_t after = 0;   ///< The last contact or ended run that it has dealt with.
+  std::uint64_t done = 0;    ///< Runs purged.
   std::uint64_t stayed = 0;  ///< Runs that could not go over.
   std::string who;           ///< Asked for it: the name of a token; empty: the engine itself.
 

@@ -1,4 +1,4 @@
-// The engine's switches of nodes: pausing parks what is pending, a chunk at a time; resuming takes
+// The engine's switches of nodes: pausing parks what is pending, a step at a time; resuming takes
 // it out again. The record is written first, so that a restart goes on where a crash came between.
 #include "engine/runtime/switches.h"
 
@@ -10,11 +10,12 @@
 
 #include "engine/core/diagnostic.h"
 #include "engine/runtime/engine.h"
+#include "engine/runtime/json_members.h"
 
 namespace onward {
 namespace {
-/// Deliveries that one step looks at.
-constexpr std::size_t kSwitchChunk = 500;
+/// Rows of the jobs that pause and resume: "pause/welcome/send".
+constexpr std::string_view kPause = "pause/";
 constexpr std::string_view kPaused = "paused ";
 constexpr std::string_view kResuming = "resuming ";
 
@@ -58,7 +59,7 @@ void Engine::follow_switch(const AdminRecord& record) {
   if (scenario == nullptr || slash == std::string::npos) return;
   const auto names = book_.names(scenario->key);
   if (const NodeNames::Named* named = names->find(std::string_view{record.name}.substr(slash + 1)))
-    follow_switch({scenario->key, named->number}, node);
+    follow_switch({scenario->key, named->number}, record.name, node);
 }
 
 /// The switches of nodes that are new in a version: what the author gave them to begin with.
@@ -76,23 +77,96 @@ std::vector<AdminRecord> Engine::first_switches(const std::string& scenario,
   return rows;
 }
 
-/// Memory follows a record: what is out is called back, and the rest is left to a chore.
-void Engine::follow_switch(NodePlace place, const NodeSwitch& node) {
-  switches_[place] = node;
-  dispatcher_.hold(place.first, place.second, node.paused || cancelling(place.first));
-  if (node.paused) {
-    // Called back at once: were it left to the chore, one that is resumed before its turn would
-    // be neither waiting nor on its way.
-    withdraw(dispatcher_.recall(place.first, place.second));
-    chores_.push_back({.step = [place, after = DeliveryKey{}](Engine& engine) mutable {
-      return engine.park_some(place, after);
-    }});
-  } else {
-    chores_.push_back(
-        {.step = [place, since = node.since, after = DeliveryKey{}](Engine& engine) mutable {
-          return engine.unpark_some(place, since, after);
-        }});
+/// Parks what is pending at a paused node, or lets what is parked go on, oldest first. What was
+/// made after the pause is parked already. A step that is done once more does no harm.
+class Engine::NodePause final : public BackgroundJob {
+ public:
+  /// `node`: "welcome/send", as its record is named.
+  NodePause(Engine& engine, NodePlace place, std::string node, NodeSwitch state)
+      : engine_{engine}, place_{place}, node_{std::move(node)}, state_{state} {}
+
+  std::string name() const override { return std::string{kPause} + node_; }
+  Result<JobStep> step(std::size_t rows) override;
+  void committed() override;
+  std::optional<std::string> cursor() const override {
+    return to_json(ValueMap{{"switch", to_text(state_)},
+                            {"after", static_cast<std::int64_t>(next_.value)},
+                            {"ended", ended_}});
   }
+  /// Of a paused node: a restart then knows that all of it is parked.
+  bool keeps_row() const override { return state_.paused; }
+  /// Takes over how far a row of the same pause came; whether nothing is left.
+  bool resume(std::string_view cursor);
+
+ private:
+  Result<JobStep> end() {
+    ended_ = true;
+    return JobStep{.changes = engine_.new_batch(), .ended = true};
+  }
+  bool stands() const {
+    const auto found = engine_.switches_.find(place_);
+    return found != engine_.switches_.end() && found->second.paused == state_.paused &&
+           found->second.since == state_.since;
+  }
+
+  Engine& engine_;
+  const NodePlace place_;
+  const std::string node_;
+  const NodeSwitch state_;
+  DeliveryKey after_, next_;  ///< As committed, and as the step leaves it.
+  bool ended_ = false;
+};
+
+Result<JobStep> Engine::NodePause::step(std::size_t rows) {
+  if (!stands()) return end();
+  const auto keys = engine_.store_->deliveries_of(place_.first, place_.second,
+                                                  DeliveryState::Pending, after_, rows);
+  if (!keys) return tl::make_unexpected(keys.error());
+  const auto loaded = engine_.store_->deliveries(*keys);
+  if (!loaded) return tl::make_unexpected(loaded.error());
+  JobStep step{.changes = engine_.new_batch(), .ended = keys->size() < rows};
+  for (const auto& one : *loaded) {
+    if (!one || !one->delivery.pending() || one->delivery.parked == state_.paused) continue;
+    if (state_.paused)
+      step.changes->park(one->delivery, state_.since);
+    else
+      step.changes->unpark(one->delivery);
+  }
+  ended_ = step.ended;
+  next_ = keys->empty() ? after_ : keys->back();
+  if (ended_ && !state_.paused)
+    step.changes->rows().admin.push_back(
+        {.kind = AdminKind::Switch, .name = node_, .removed = true});
+  return step;
+}
+
+void Engine::NodePause::committed() {
+  after_ = next_;
+  if (ended_ && !state_.paused && stands()) engine_.switches_.erase(place_);
+}
+
+bool Engine::NodePause::resume(std::string_view cursor) {
+  const auto row = parse_json(cursor);
+  if (!row || text_member(*row, "switch") != to_text(state_)) return false;
+  after_ = next_ = {static_cast<std::uint64_t>(int_member(*row, "after"))};
+  return flag_member(*row, "ended");
+}
+
+/// Memory follows a record: what is out is called back, and the rest is left to a job.
+void Engine::follow_switch(NodePlace place, const std::string& node, const NodeSwitch& state) {
+  switches_[place] = state;
+  dispatcher_.hold(place.first, place.second, state.paused || cancelling(place.first));
+  // Called back at once: were it left to the job, one that is resumed before its turn would be
+  // neither waiting nor on its way.
+  if (state.paused) withdraw(dispatcher_.recall(place.first, place.second));
+  jobs_.add(std::make_unique<NodePause>(*this, place, node, state));
+}
+
+/// After the switches are there.
+void Engine::restore_pause(const AdminRecord& row) {
+  if (row.kind != AdminKind::Pass || row.removed || !row.name.starts_with(kPause)) return;
+  auto* job = dynamic_cast<NodePause*>(jobs_.find(row.name));
+  if (job != nullptr && job->resume(row.content)) jobs_.remove(row.name);
 }
 
 Result<SwitchAnswer> Engine::switch_node(const std::string& scenario, const std::string& node,
@@ -126,55 +200,7 @@ Result<SwitchAnswer> Engine::switch_node(const std::string& scenario, const std:
                                         fmt::format("{} pending", answer.pending)));
   commit.activity.back().node = node;
   if (Status done = commit_rows(commit); !done) return tl::make_unexpected(done.error());
-  follow_switch(*place, now);
+  follow_switch(*place, scenario + "/" + node, now);
   return answer;
-}
-
-/// Parks what is pending, oldest first; members of a batch as they come. What was made after the
-/// pause is parked already. Beginning anew does no harm: what is parked stays parked.
-Result<bool> Engine::park_some(NodePlace place, DeliveryKey& after) {
-  const auto state = switches_.find(place);
-  if (state == switches_.end() || !state->second.paused) return true;
-  const auto keys =
-      store_->deliveries_of(place.first, place.second, DeliveryState::Pending, after, kSwitchChunk);
-  if (!keys) return tl::make_unexpected(keys.error());
-  const auto loaded = store_->deliveries(*keys);
-  if (!loaded) return tl::make_unexpected(loaded.error());
-  Batch batch = new_batch();
-  for (const auto& one : *loaded)
-    if (one && one->delivery.pending() && !one->delivery.parked)
-      batch.park(one->delivery, state->second.since);
-  if (Status done = commit_and_adopt(batch); !done) return tl::make_unexpected(done.error());
-  if (!keys->empty()) after = keys->back();
-  return keys->size() < kSwitchChunk;
-}
-
-/// Lets parked ones go on, oldest first. Beginning anew does no harm: what is free stays free.
-Result<bool> Engine::unpark_some(NodePlace place, Instant since, DeliveryKey& after) {
-  const auto state = switches_.find(place);
-  // One that was paused and resumed once more has a chore of its own, which begins anew.
-  if (state == switches_.end() || state->second.paused || state->second.since != since) return true;
-  const auto keys =
-      store_->deliveries_of(place.first, place.second, DeliveryState::Pending, after, kSwitchChunk);
-  if (!keys) return tl::make_unexpected(keys.error());
-  const auto loaded = store_->deliveries(*keys);
-  if (!loaded) return tl::make_unexpected(loaded.error());
-  Batch batch = new_batch();
-  for (const auto& one : *loaded)
-    if (one && one->delivery.pending() && one->delivery.parked) batch.unpark(one->delivery);
-  const bool last = keys->size() < kSwitchChunk;
-  const auto node = name_of(place);
-  if (last && node) {
-    AdminRecord record{.kind = AdminKind::Switch,
-                       .name = book_.find(place.first)->id + "/" + *node};
-    record.removed = true;
-    batch.rows().admin.push_back(std::move(record));
-  }
-  if (Status done = commit_and_adopt(batch); !done) return tl::make_unexpected(done.error());
-  if (!last)
-    after = keys->back();
-  else
-    switches_.erase(place);
-  return last;
 }
 }  // namespace onward

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/core/value.h"
+#include "engine/runtime/json_members.h"
 
 namespace onward {
 namespace {
@@ -30,12 +31,6 @@ void each_check(const Catalog& catalog, Take take) {
     }
   }
 }
-
-std::int64_t whole(const Value& value, std::string_view name) {
-  const Value* member = value.find(name);
-  const auto* number = member == nullptr ? nullptr : member->get_if<std::int64_t>();
-  return number == nullptr ? 0 : *number;
-}
 }  // namespace
 
 TriggerPasses::TriggerPasses(const std::vector<AdminRecord>& admin) { adopt(admin); }
@@ -57,11 +52,11 @@ AdminRecord TriggerPasses::row_of(const std::string& name, const Pass& pass) {
 std::optional<TriggerPasses::Pass> TriggerPasses::read(std::string_view content) {
   const auto value = parse_json(content);
   if (!value) return std::nullopt;
-  Pass pass{.scenario = {static_cast<std::uint32_t>(whole(*value, "scenario"))},
-            .version = static_cast<Version>(whole(*value, "version")),
-            .next = {static_cast<std::uint64_t>(whole(*value, "next"))},
-            .last = {static_cast<std::uint64_t>(whole(*value, "last"))},
-            .done = static_cast<std::size_t>(whole(*value, "done"))};
+  Pass pass{.scenario = {static_cast<std::uint32_t>(int_member(*value, "scenario"))},
+            .version = static_cast<Version>(int_member(*value, "version")),
+            .next = {static_cast<std::uint64_t>(int_member(*value, "next"))},
+            .last = {static_cast<std::uint64_t>(int_member(*value, "last"))},
+            .done = static_cast<std::size_t>(int_member(*value, "done"))};
   if (const Value* check = value->find("check"); check != nullptr && check->text())
     pass.check = *check->text();
   const Value* nodes = value->find("nodes");

@@ -87,7 +87,7 @@ TEST_CASE("pausing and resuming many goes on where a crash came between", "[runt
   pause(*stage);
   // One step of the engine, and it is gone.
   stage->event("ada", "clicked");
-  CHECK(parked(*stage) == 500);
+  CHECK(parked(*stage) == 250);
   stage.restart();
   CHECK(stage->sink().tasks.empty());
   stage->pass(0s);
@@ -95,7 +95,7 @@ TEST_CASE("pausing and resuming many goes on where a crash came between", "[runt
 
   pause(*stage, false);
   stage->event("ada", "clicked");
-  CHECK(parked(*stage) == 2'000);
+  CHECK(parked(*stage) == 2'250);
   CHECK(stage->sink().tasks.size() == 10);
   stage.restart();
   stage->pass(0s);
@@ -113,7 +113,7 @@ TEST_CASE("a node paused again while it is being resumed loses nothing", "[runti
   CHECK(parked(stage) == 1'200);
   pause(stage, false);
   stage.event("ada", "clicked");
-  CHECK(parked(stage) == 700);
+  CHECK(parked(stage) == 950);
   pause(stage);
   stage.pass(0s);
   CHECK(parked(stage) == 1'200);

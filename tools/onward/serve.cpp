@@ -400,6 +400,7 @@ Status open_engine(const ServeOptions& options, const NodeKinds& kinds, const Lo
   limits.most = options.concurrency_origin;
   limits.until_recorded = true;
   RuntimeOptions runtime;
+  runtime.stopwatch = [] { return std::chrono::steady_clock::now().time_since_epoch(); };
   runtime.account_id = options.account_id;
   runtime.contact_bytes_max = options.contact_bytes_max;
   runtime.dedupe_for = options.dedupe_for;
