@@ -302,6 +302,15 @@ void World::crash(Chance& chance) {
     note("the process is killed");
     return house_.die();
   }
+  if (house_.disk().on_sqlite() && chance.one_in(2)) {
+    house_.disk().faults.cut_at_write = 1 + chance.roll(60);
+    note(fmt::format("the power fails at the {}th write", house_.disk().faults.cut_at_write));
+    for (int left = 3; left > 0; --left) {
+      post(chance);
+      house_.pass(Duration{chance.roll(4'000)});
+    }
+    return;
+  }
   const std::uint64_t ahead = 1 + chance.roll(14);
   note(fmt::format("the process will die at the {}th place from here", ahead));
   house_.disk().crash_at(house_.disk().places() + ahead);

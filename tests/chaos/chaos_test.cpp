@@ -14,6 +14,7 @@ TEST_CASE("whatever happens, every promise holds", "[chaos]") {
   CHECK(report.figures.crashes > effort(300));
   CHECK(report.figures.attempts > effort(10'000));
   CHECK(report.figures.store_failures > effort(300));
+  CHECK(report.figures.on_sqlite > 0);
 }
 
 TEST_CASE("each contact goes the way that a model foretells", "[chaos]") {
@@ -40,6 +41,8 @@ TEST_CASE("the same seed is the same world", "[chaos]") {
     CHECK(first.trace_hash != run_world({.seed = seed + 100}).trace_hash);
     const WorldOptions routes{.seed = seed, .routes = true};
     CHECK(run_world(routes).trace_hash == run_world(routes).trace_hash);
+    const WorldOptions sqlite{.seed = seed, .sqlite = true};
+    CHECK(run_world(sqlite).trace_hash == run_world(sqlite).trace_hash);
   }
 }
 

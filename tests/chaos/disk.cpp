@@ -4,8 +4,13 @@
 #include <iterator>
 #include <utility>
 
+#include <sqlite3.h>
+
+#include <fmt/format.h>
+
 #include "engine/store/memory_store.h"
 #include "engine/store/passing_store.h"
+#include "tests/chaos/promises.h"
 
 namespace onward::chaos {
 namespace {
@@ -20,6 +25,15 @@ Commit spoilt(Commit commit, Plant plant) {
     std::erase_if(commit.timers_set,
                   [](const Timer& timer) { return timer.key.kind == TimerKind::Wait; });
   return commit;
+}
+
+/// On SQLite each commit carries its number, so that the next process can tell how many survived.
+constexpr std::string_view kNumber = "chaos/commit";
+
+AdminRecord numbered(std::size_t commit) {
+  return {.kind = AdminKind::Setting,
+          .name = std::string{kNumber},
+          .content = fmt::format("{}", commit)};
 }
 
 /// Each new delivery twice.
@@ -47,14 +61,35 @@ class DiskStore final : public PassingStore {
   Status commit(const Commit& commit) override { return disk_.commit(commit); }
   Status sync() override { return disk_.sync(); }
   bool is_synced() const override { return disk_.is_synced(); }
+  Result<Snapshot> snapshot() override {
+    auto found = store_->snapshot();
+    if (!found || !disk_.on_sqlite()) return found;
+    std::erase_if(found->admin, [](const AdminRecord& row) { return row.name == kNumber; });
+    // Its name is random, and would make each world another one.
+    found->epochs = Epochs{"CHAOSEPOCH00", found->epochs.past()};
+    return found;
+  }
   Status probe() override {
+    disk_.arm();
+    if (disk_.on_sqlite())
+      if (Status done = disk_.heard(store_->probe()); !done) return done;
     if (disk_.faults.full) return fail(ErrorKind::Unavailable, "disk_full", "no room left");
     disk_.told_full_ = false;
     return {};
   }
   Result<bool> forget_seen(Instant before) override {
-    if (disk_.faults.full) return fail(ErrorKind::Unavailable, "disk_full", "no room left");
-    return store_->forget_seen(before);
+    disk_.arm();
+    if (disk_.faults.full && !disk_.on_sqlite())
+      return fail(ErrorKind::Unavailable, "disk_full", "no room left");
+    return disk_.heard(store_->forget_seen(before));
+  }
+  Status fold() override {
+    disk_.arm();
+    return disk_.heard(store_->fold());
+  }
+  Result<bool> fold_slice() override {
+    disk_.arm();
+    return disk_.heard(store_->fold_slice());
   }
   Result<std::vector<std::optional<ContactState>>> load(
       std::span<const LoadQuery> queries) override {
@@ -105,9 +140,61 @@ class DiskStore final : public PassingStore {
   Disk& disk_;
 };
 
+Disk::Disk(const DiskOptions& options, Listener listener)
+    : options_{options}, plant_{options.plant}, listener_{std::move(listener)} {
+  if (options.sqlite)
+    sqlite_ = std::make_unique<SqliteDisk>(options.dedupe_for, plant_ == Plant::LieAboutSync);
+}
+
+/// The files meet the faults that are on.
+void Disk::arm() {
+  if (!sqlite_ || faults == armed_) return;
+  armed_ = faults;
+  DiskFault fault{.call = DiskCall::Write, .code = SQLITE_IOERR_WRITE};
+  if (faults.cut_at_write != 0) {
+    fault.at = faults.cut_at_write;
+    fault.stays = true;
+  } else if (faults.full) {
+    fault.code = SQLITE_FULL;
+    fault.stays = true;
+  } else if (faults.unsyncable) {
+    fault.call = DiskCall::Sync;
+    fault.code = SQLITE_IOERR_FSYNC;
+  } else if (!faults.unwritable) {
+    return sqlite_->faults().heal();
+  }
+  sqlite_->faults().fail(std::move(fault));
+}
+
+/// What SQLite answers to a write that is no commit.
+template <class Answer>
+Answer Disk::heard(Answer answer) {
+  if (answer || !sqlite_) return answer;
+  ++figures.refused;
+  if (answer.error().kind == ErrorKind::Unavailable) told_full_ = true;
+  return answer;
+}
+
+/// How many commits the files hold.
+std::size_t Disk::survivors() {
+  auto opened = sqlite_->open();
+  if (!opened)
+    broken(promise::kSurvives, "the store does not open after a crash: " + opened.error().message);
+  rows_ = std::move(*opened);
+  const auto found = rows_->snapshot();
+  if (!found) broken(promise::kSurvives, found.error().message);
+  for (const AdminRecord& row : found->admin)
+    if (row.name == kNumber) return std::stoul(row.content);
+  return 0;
+}
+
 std::unique_ptr<Store> Disk::open() {
   told_full_ = false;
-  rows_ = make_memory_store("CHAOSEPOCH00");
+  if (sqlite_) {
+    if (!rows_) survivors();
+    return std::make_unique<DiskStore>(rows_, *this);
+  }
+  rows_ = make_memory_store("CHAOSEPOCH00", options_.dedupe_for);
   for (std::size_t i = 0; i < log_.size(); ++i) {
     if (plant_ == Plant::LoseCommit && i + 2 == log_.size()) continue;
     Commit commit = spoilt(log_[i], plant_);
@@ -133,12 +220,13 @@ void Disk::place() {
 
 Status Disk::commit(const Commit& given) {
   const Commit commit = plant_ == Plant::TwoDeliveries ? doubled(given) : given;
-  if (faults.full) {
+  arm();
+  if (faults.full && !sqlite_) {
     told_full_ = true;
     ++figures.refused;
     return fail(ErrorKind::Unavailable, "disk_full", "no room left");
   }
-  if (std::exchange(faults.unwritable, false)) {
+  if (!sqlite_ && std::exchange(faults.unwritable, false)) {
     ++figures.refused;
     return fail(ErrorKind::Io, "io", "the disk failed to write");
   }
@@ -150,7 +238,12 @@ Status Disk::commit(const Commit& given) {
     return fail(ErrorKind::Conflict, "too_big", "a row is too big");
   }
   place();
-  if (Status done = rows_->commit(spoilt(commit, plant_)); !done) return done;
+  Commit stored = spoilt(commit, plant_);
+  if (sqlite_) stored.admin.push_back(numbered(committed() + 1));
+  if (Status done = heard(rows_->commit(stored)); !done) {
+    if (sqlite_ && done.error().kind == ErrorKind::Io) doubtful_ = commit;
+    return done;
+  }
   unsynced_.push_back(commit);
   ++figures.commits;
   listener_(commit);
@@ -160,10 +253,13 @@ Status Disk::commit(const Commit& given) {
 
 Status Disk::sync() {
   place();
-  if (std::exchange(faults.unsyncable, false)) {
+  arm();
+  if (!sqlite_ && std::exchange(faults.unsyncable, false)) {
     ++figures.refused;
     return fail(ErrorKind::Io, "io", "the disk lost what it was given");
   }
+  if (sqlite_)
+    if (Status done = heard(rows_->sync()); !done) return done;
   std::ranges::move(unsynced_, std::back_inserter(log_));
   unsynced_.clear();
   ++figures.syncs;
@@ -172,13 +268,28 @@ Status Disk::sync() {
 }
 
 void Disk::die(Chance& chance) {
-  const std::size_t kept =
-      plant_ == Plant::AnswerBeforeSync ? 0 : chance.roll(unsynced_.size() + 1);
-  unsynced_.resize(kept);
+  if (sqlite_) {
+    // Half of the deaths are a kill, which loses nothing that was written.
+    const bool killed = chance.one_in(2) && plant_ != Plant::AnswerBeforeSync;
+    sqlite_->cut(killed ? Loss::Nothing : chance.pick(kLosses), chance.next());
+    rows_.reset();
+    sqlite_->next_life();
+    if (doubtful_) unsynced_.push_back(*std::exchange(doubtful_, {}));
+    const std::size_t held = survivors();
+    if (held < log_.size() || held > committed())
+      broken(promise::kDurable,
+             fmt::format("{} commits survive, of {} that were made {} are synced", held,
+                         committed(), log_.size()));
+    unsynced_.resize(held - log_.size());
+  } else {
+    const std::size_t kept =
+        plant_ == Plant::AnswerBeforeSync ? 0 : chance.roll(unsynced_.size() + 1);
+    unsynced_.resize(kept);
+    rows_.reset();
+  }
   std::ranges::move(unsynced_, std::back_inserter(log_));
   unsynced_.clear();
-  rows_.reset();
-  faults = {};
+  faults = armed_ = {};
   crash_at_ = 0;
 }
 
@@ -210,6 +321,8 @@ std::string_view to_string(Plant plant) {
       return "stale_contact";
     case Plant::TwoDeliveries:
       return "two_deliveries";
+    case Plant::LieAboutSync:
+      return "lie_about_sync";
   }
   return "?";
 }

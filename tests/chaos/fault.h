@@ -38,6 +38,7 @@ enum class Plant : std::uint8_t {
   LoseOutcome,       ///< What a receiver answered is acknowledged by the disk, and gone.
   StaleContact,      ///< A contact is read without what was last written of it.
   TwoDeliveries,     ///< A visit asks for two deliveries.
+  LieAboutSync,      ///< On SQLite: the disk says that it has synced, and has not.
 };
 std::string_view to_string(Plant plant);
 }  // namespace onward::chaos

@@ -21,7 +21,10 @@ House::House(const Options& options, WorldClock& clock, const Receivers& receive
       clock_{clock},
       receivers_{receivers},
       promises_{promises},
-      disk_{options.plant, [&promises](const Commit& commit) { promises.committed(commit); }} {
+      disk_{{.plant = options.plant,
+             .sqlite = options.sqlite,
+             .dedupe_for = options.runtime.dedupe_for},
+            [&promises](const Commit& commit) { promises.committed(commit); }} {
   promises.watch(disk_);
 }
 
@@ -63,6 +66,13 @@ void House::let_all_go() {
   }
 }
 
+/// On SQLite: what a moment of quiet does to the tables. False: the store failed.
+bool House::fold_some() {
+  if (!disk_.on_sqlite() || !engine_->fold_pending() || !chance_.one_in(3)) return true;
+  const auto more = engine_->fold_slice();
+  return more || more.error().kind == ErrorKind::Unavailable;
+}
+
 void House::flush() {
   if (!engine_) return;
   try {
@@ -72,6 +82,7 @@ void House::flush() {
       return die();
     }
     let_all_go();
+    if (!fold_some()) return die();
     courier_->step();
   } catch (const Crash&) {
     die();
@@ -86,7 +97,7 @@ void House::round(std::vector<Job> jobs) {
     const Status done = engine_->work_ahead(std::move(jobs), courier_->take_results());
     releases_.push_back(engine_->take_release());
     if (!done) {
-      if (done.error().code != "io") broken(promise::kSurvives, done.error().message);
+      if (done.error().kind != ErrorKind::Io) broken(promise::kSurvives, done.error().message);
       for (Release& release : releases_) refuse(release.answered, done.error());
       return die();
     }

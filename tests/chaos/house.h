@@ -18,6 +18,7 @@ class House {
  public:
   struct Options {
     Plant plant = Plant::None;
+    bool sqlite = false;  ///< On SQLite and the fault disk; else in memory.
     RuntimeOptions runtime;
     bool lag = true;          ///< The fsync may come after several rounds of the engine.
     Duration downtime_max{};  ///< How long a dead process may stay dead.
@@ -53,6 +54,7 @@ class House {
  private:
   void round(std::vector<Job> jobs);
   void let_all_go();
+  bool fold_some();
   std::optional<Instant> next();
 
   Options options_;

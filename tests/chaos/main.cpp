@@ -13,13 +13,14 @@ namespace onward::chaos {
 namespace {
 constexpr std::string_view kUsage =
     "onward_chaos [--seeds A..B | --minutes N | --seed N] [--steps M] [--only 1,2,…]\n"
-    "             [--every-place] [--routes] [--trace] [--json]\n"
+    "             [--every-place] [--routes] [--sqlite | --memory] [--trace] [--json]\n"
     "  --seeds A..B    worlds with these seeds (1..100)\n"
     "  --minutes N     worlds from --seed on until the time is up\n"
     "  --steps M       steps of each world (60)\n"
     "  --only 1,5      of one seed: these steps alone\n"
     "  --every-place   of each seed: dies once at each place at which a process can die\n"
     "  --routes        worlds whose contacts go a way that a model foretells\n"
+    "  --sqlite        all worlds on SQLite and the fault disk; --memory: none (one in twenty)\n"
     "  --trace         tells each step\n";
 
 int usage(std::string_view what) {
@@ -50,6 +51,8 @@ int run(int count, char** given) {
       campaign.trace = true;
     } else if (name == "--routes") {
       campaign.routes = true;
+    } else if (name == "--sqlite" || name == "--memory") {
+      campaign.sqlite = name == "--sqlite";
     } else if (name == "--every-place") {
       campaign.every_place = true;
     } else if (name == "--steps") {

@@ -10,15 +10,17 @@ using namespace onward::chaos;
 
 namespace {
 /// The first finding among a few worlds with the mistake.
-std::optional<Finding> first_finding(Plant plant, bool routes) {
-  for (std::uint64_t seed = 1; seed <= 40; ++seed)
-    if (auto end = run_world({.seed = seed, .plant = plant, .routes = routes}); end.finding)
-      return end.finding;
+std::optional<Finding> first_finding(Plant plant, const WorldOptions& given) {
+  WorldOptions options = given;
+  options.plant = plant;
+  for (options.seed = 1; options.seed <= 40; ++options.seed)
+    if (auto end = run_world(options); end.finding) return end.finding;
   return std::nullopt;
 }
 
-void finds(Plant plant, std::initializer_list<std::string_view> promises, bool routes = false) {
-  const auto finding = first_finding(plant, routes);
+void finds(Plant plant, std::initializer_list<std::string_view> promises,
+           const WorldOptions& options = {}) {
+  const auto finding = first_finding(plant, options);
   REQUIRE(finding);
   INFO(finding->broken.promise << ": " << finding->broken.detail);
   CHECK(std::ranges::find(promises, finding->broken.promise) != promises.end());
@@ -56,10 +58,17 @@ TEST_CASE("finds: an outcome that a start forgets", "[chaos]") {
   finds(Plant::LoseOutcome, {promise::kDurable, promise::kRepeat});
 }
 TEST_CASE("finds: a contact that is not up to date", "[chaos]") {
-  finds(Plant::StaleContact, {promise::kPath}, /*routes=*/true);
+  finds(Plant::StaleContact, {promise::kPath}, {.routes = true});
 }
 TEST_CASE("finds: a visit with two deliveries", "[chaos]") {
   finds(Plant::TwoDeliveries, {promise::kOneDelivery});
+}
+
+TEST_CASE("finds: a disk that says it has synced, and has not", "[chaos]") {
+  finds(Plant::LieAboutSync, {promise::kDurable, promise::kSurvives}, {.sqlite = true});
+}
+TEST_CASE("finds: an answer before the sync of SQLite", "[chaos]") {
+  finds(Plant::AnswerBeforeSync, {promise::kDurable, promise::kWrittenDown}, {.sqlite = true});
 }
 
 TEST_CASE("what is found is cut down to the steps that matter", "[chaos]") {

@@ -19,7 +19,8 @@ void note(Report& report, const WorldOptions& options, const Finding& finding) {
   Found found{.finding = finding,
               .steps = options.steps,
               .crash_at = options.crash_at,
-              .routes = options.routes};
+              .routes = options.routes,
+              .sqlite = options.sqlite};
   if (!options.only) found.kept = shrink(options, finding);
   report.findings.push_back(std::move(found));
 }
@@ -46,6 +47,7 @@ double years(Duration time) {
 std::string again(const Found& found) {
   std::string text = fmt::format("--seed {} --steps {}", found.finding.seed, found.steps);
   if (!found.kept.empty()) text += fmt::format(" --only {}", fmt::join(found.kept, ","));
+  if (found.sqlite) text += *found.sqlite ? " --sqlite" : " --memory";
   return text + (found.routes ? " --routes --trace" : " --trace");
 }
 }  // namespace
@@ -57,8 +59,11 @@ Report run_campaign(const Campaign& campaign) {
     const bool over = campaign.minutes == 0 ? seed > campaign.last : Steady::now() >= until;
     if (over || report.findings.size() >= campaign.findings_max) break;
     report.last = seed;
-    WorldOptions options{
-        .seed = seed, .steps = campaign.steps, .only = campaign.only, .routes = campaign.routes};
+    WorldOptions options{.seed = seed,
+                         .steps = campaign.steps,
+                         .only = campaign.only,
+                         .routes = campaign.routes,
+                         .sqlite = campaign.sqlite};
     if (campaign.trace) options.trace = [](std::string_view line) { fmt::print("{}\n", line); };
     if (campaign.every_place) {
       run_every_place(report, options, campaign.findings_max);
@@ -74,14 +79,15 @@ Report run_campaign(const Campaign& campaign) {
 std::string as_table(const Report& report) {
   const WorldFigures& sum = report.figures;
   std::string text = fmt::format(
-      "seeds            {}..{}\nworlds           {} ({} given up: they feed themselves)\nsteps     "
+      "seeds            {}..{}\nworlds           {} ({} on SQLite, {} given up: they feed "
+      "themselves)\nsteps     "
       "       {}\nvirtual years    {:.1f}\n"
       "crashes          {}\nevents           {}\nruns             {}\ndeliveries       {}\n"
       "attempts         {}\ncommits          {}\nstore failures   {}\nchecks           {}\n"
       "findings         {}\n",
-      report.first, report.last, sum.worlds, sum.unfinished, sum.steps, years(sum.virtual_time),
-      sum.crashes, sum.events, sum.runs, sum.deliveries, sum.attempts, sum.commits,
-      sum.store_failures, sum.checks, report.findings.size());
+      report.first, report.last, sum.worlds, sum.on_sqlite, sum.unfinished, sum.steps,
+      years(sum.virtual_time), sum.crashes, sum.events, sum.runs, sum.deliveries, sum.attempts,
+      sum.commits, sum.store_failures, sum.checks, report.findings.size());
   for (const Found& found : report.findings)
     text +=
         fmt::format("\n{}\n  {}\n  step {}; again with {}{}\n", found.finding.broken.promise,

@@ -16,7 +16,8 @@ struct Campaign {
   int steps = 60;
   std::optional<std::set<int>> only;
   bool every_place = false;
-  bool routes = false;  ///< See WorldOptions.
+  bool routes = false;         ///< See WorldOptions.
+  std::optional<bool> sqlite;  ///< See WorldOptions.
   bool trace = false;
   std::size_t findings_max = 20;
 };
@@ -26,6 +27,7 @@ struct Found {
   int steps = 0;
   std::uint64_t crash_at = 0;
   bool routes = false;
+  std::optional<bool> sqlite;
   std::set<int> kept;  ///< Steps that suffice.
 };
 

@@ -54,7 +54,7 @@ class RouteWorld {
 };
 
 House::Options lagging(const WorldOptions& options) {
-  House::Options made{.plant = options.plant};
+  House::Options made{.plant = options.plant, .sqlite = options.on_sqlite()};
   if (options.seed % 3 == 0) made.runtime.batch_max = 2;
   return made;
 }
@@ -273,6 +273,7 @@ WorldFigures RouteWorld::figures() const {
           .deliveries = promises_.shadow().deliveries.size(),
           .commits = promises_.shadow().commits,
           .checks = promises_.checks(),
+          .on_sqlite = options_.on_sqlite() ? 1u : 0u,
           .virtual_time = clock_.steady() - start_};
 }
 }  // namespace

@@ -14,7 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 House::Options house_options(const WorldOptions& options, Chance& chance) {
-  House::Options made{.plant = options.plant};
+  House::Options made{.plant = options.plant, .sqlite = options.on_sqlite()};
   made.downtime_max = chance.one_in(2) ? Duration{0} : Duration{30h};
   made.lag = !chance.one_in(4);
   // Small bounds, so that they are met.
@@ -100,8 +100,7 @@ Duration World::length(Chance& chance) const {
 /// Faults of the disk, and want of descriptors, are over soon: each costs a round a second.
 void World::heal() {
   DiskFaults& faults = house_.disk().faults;
-  if (faults.full || !faults.refuse_contact_id.empty() || faults.unsyncable || faults.unwritable)
-    house_.disturb();
+  if (faults != DiskFaults{}) house_.disturb();
   faults = {};
   for (const std::string_view host : kHosts) {
     const Mood mood = receivers_.mood_of(fmt::format("https://{}.", host));
@@ -167,6 +166,7 @@ WorldFigures World::figures() const {
           .store_failures = self.house_.disk().figures.refused,
           .checks = promises_.checks(),
           .places = self.house_.disk().places(),
+          .on_sqlite = self.house_.disk().on_sqlite() ? 1u : 0u,
           .virtual_time = clock_.steady() - start_};
 }
 
@@ -183,6 +183,7 @@ void WorldFigures::add(const WorldFigures& other) {
   checks += other.checks;
   places += other.places;
   unfinished += other.unfinished;
+  on_sqlite += other.on_sqlite;
   virtual_time += other.virtual_time;
 }
 

@@ -19,9 +19,11 @@ struct WorldOptions {
   std::optional<std::set<int>> only;  ///< The steps that happen; the others are left out.
   Plant plant = Plant::None;
   bool routes = false;         ///< Of the restricted family, whose ways are foretold.
+  std::optional<bool> sqlite;  ///< On SQLite and the fault disk; nothing: one seed in twenty.
   bool crashes = true;         ///< At random places.
   std::uint64_t crash_at = 0;  ///< At this one; 0: nowhere in particular.
   std::function<void(std::string_view)> trace;
+  bool on_sqlite() const { return sqlite.value_or(seed % 20 == 0); }
 };
 
 struct Finding {
@@ -33,7 +35,7 @@ struct Finding {
 struct WorldFigures {
   std::uint64_t worlds = 0, steps = 0, crashes = 0, events = 0, attempts = 0, runs = 0,
                 deliveries = 0, commits = 0, store_failures = 0, checks = 0, places = 0,
-                unfinished = 0;
+                unfinished = 0, on_sqlite = 0;
   Duration virtual_time{};
   void add(const WorldFigures& other);
 };
