@@ -65,7 +65,8 @@ void KeepWalk::begin(Instant now) {
 
 void KeepWalk::rest(Instant at, Instant now) {
   if (after_ != 0) at = std::min(at, round_ + *keep_ / kRounds);
-  look_ = std::max(at, now + kLookPause);
+  // Rows that were made before the clock was set back seem to be made in the future.
+  look_ = std::clamp(at, now + kLookPause, now + wait() + kLookPause);
 }
 void KeepWalk::rest_until_old(Instant made, Instant now) { rest(made + wait(), now); }
 void KeepWalk::rest_at_end(Instant now) { rest(now + wait(), now); }
