@@ -29,16 +29,6 @@ ContactInput contact_of(const std::string& who, std::string_view fields) {
 }
 }  // namespace
 
-/// Of a question to the engine only a fault of the disk is fatal.
-template <class Ask>
-void World::ask(Ask ask) {
-  house_.call([ask](Engine& engine) -> Status {
-    const auto answer = ask(engine);
-    if (!answer && answer.error().kind == ErrorKind::Io) return tl::make_unexpected(answer.error());
-    return {};
-  });
-}
-
 std::string World::who(Chance& chance) { return fmt::format("c{}", chance.roll(kContacts)); }
 
 std::string World::contact_patch(Chance& chance) {
@@ -93,7 +83,7 @@ void World::send(std::vector<std::int64_t> numbers) {
 void World::post(Chance& chance) {
   std::vector<std::int64_t> numbers;
   for (std::uint32_t left = 1 + chance.roll(5); left > 0; --left) {
-    Told told{.input = event(chance, clients_.count() + 1)};
+    Told told{.input = event(chance, clients_.count() + 1), .untimed = chance.one_in(2)};
     numbers.push_back(clients_.add(std::move(told)));
   }
   note(fmt::format("post {} to {}", numbers.front(), numbers.back()));
@@ -199,16 +189,7 @@ std::optional<DeliveryKey> World::any_delivery(Chance& chance) const {
 }
 
 void World::by_hand(Chance& chance) {
-  if (chance.one_in(3)) {
-    const std::string id = chance.pick(plots_).id;
-    const ByHand act = chance.one_in(3) ? ByHand::Cancel : ByHand::Retry;
-    note(fmt::format("all of {} by hand: {}", id, act == ByHand::Retry ? "retry" : "cancel"));
-    return house_.call([id, act](Engine& engine) -> Status {
-      engine.by_hand(act, DeliveryQuery{.scenario = id}, false, "jane",
-                     [](Result<ByHandAnswer>) {});
-      return {};
-    });
-  }
+  if (chance.one_in(3)) return in_bulk(chance);
   const auto key = any_delivery(chance);
   if (!key) return;
   const bool pending = promises_.shadow().pending.contains(*key);
@@ -222,8 +203,15 @@ void World::by_hand(Chance& chance) {
 void World::switch_node(Chance& chance) {
   constexpr std::array nodes{"tell", "also", "bulk", "form"};
   const bool audit = chance.one_in(6);
-  const std::string scenario = audit ? std::string{kAudit} : chance.pick(plots_).id;
-  const std::string node = audit ? "tell" : chance.pick(nodes);
+  std::string scenario = audit ? std::string{kAudit} : chance.pick(plots_).id;
+  std::string node = audit ? "tell" : chance.pick(nodes);
+  // Mostly one that has something to send.
+  const Shadow& shadow = promises_.shadow();
+  if (!shadow.pending.empty() && !chance.one_in(3)) {
+    const EndpointKey& at = shadow.deliveries.at(chance.pick(shadow.pending)).row.endpoint;
+    scenario = shadow.scenario(at.scenario)->id;
+    node = shadow.name_of(at.scenario, at.node);
+  }
   const bool pause = !paused_.contains({scenario, node});
   if (pause)
     paused_.emplace(scenario, node);
@@ -318,13 +306,15 @@ void World::crash(Chance& chance) {
 }
 
 void World::act(Chance& chance) {
-  constexpr std::array<Act, 22> acts{
-      &World::post,          &World::post,        &World::post,        &World::post,
-      &World::post,          &World::repeat,      &World::repeat,      &World::ask_again,
-      &World::patch,         &World::patch,       &World::patch,       &World::apply_version,
-      &World::apply_version, &World::change_life, &World::change_life, &World::by_hand,
-      &World::switch_node,   &World::command,     &World::change_mood, &World::fail_disk,
-      &World::set_clock,     &World::crash};
+  constexpr std::array<Act, 30> acts{
+      &World::post,          &World::post,          &World::post,          &World::post,
+      &World::post,          &World::post,          &World::repeat,        &World::repeat,
+      &World::ask_again,     &World::patch,         &World::patch,         &World::patch,
+      &World::apply_version, &World::apply_version, &World::change_life,   &World::change_life,
+      &World::by_hand,       &World::by_hand,       &World::switch_node,   &World::switch_node,
+      &World::command,       &World::change_mood,   &World::fail_disk,     &World::set_clock,
+      &World::crash,         &World::change_token,  &World::change_secret, &World::import_rows,
+      &World::migrate,       &World::outlive};
   (this->*chance.pick(acts))(chance);
 }
 }  // namespace onward::chaos

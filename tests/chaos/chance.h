@@ -24,7 +24,7 @@ class Chance {
   bool one_in(std::uint64_t sides) { return next() % sides == 0; }
   template <class List>
   const auto& pick(const List& list) {
-    return *(std::begin(list) + roll(std::size(list)));
+    return *std::next(std::begin(list), static_cast<std::ptrdiff_t>(roll(std::size(list))));
   }
 
  private:

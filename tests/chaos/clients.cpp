@@ -8,6 +8,10 @@
 #include "tests/chaos/promises.h"
 
 namespace onward::chaos {
+namespace {
+constexpr Duration kForgetSlack = std::chrono::hours{48};
+}  // namespace
+
 std::int64_t Clients::add(Told told) {
   const std::int64_t number = count() + 1;
   told_.emplace(number, std::move(told));
@@ -21,7 +25,10 @@ Job Clients::post(std::vector<std::int64_t> numbers) {
   auto open = std::make_shared<Open>(Open{.numbers = std::move(numbers)});
   open_.push_back(open);
   EventsJob job;
-  for (const std::int64_t number : open->numbers) job.inputs.emplace_back(told_.at(number).input);
+  for (const std::int64_t number : open->numbers) {
+    EventInput& input = std::get<EventInput>(job.inputs.emplace_back(told_.at(number).input));
+    if (told_.at(number).untimed) input.event.at = clock_.now();
+  }
   job.done = [this, open](std::vector<EventAnswer> answers) {
     open->answered = true;
     if (answers.size() != open->numbers.size())
@@ -44,6 +51,7 @@ void Clients::accepted(std::int64_t number, Told& told) {
   // Had it been taken before nobody answered, it would be a repeat now.
   if (has_id && (!told.asked || clock_.latest() - *told.asked < dedupe_for_)) told.maybe = 0;
   told.taken = clock_.now();
+  told.taken_steady = clock_.steady();
   if (!told.input.history) ++told.certain;
 }
 
@@ -55,6 +63,12 @@ void Clients::answered(std::int64_t number, const EventAnswer& answer) {
       return accepted(number, told);
     case EventAnswer::Kind::Duplicate:
       ++figures.duplicates;
+      // The stores keep whole days, in spans of half the time that they remember.
+      if (told.of == 0 && told.taken_steady && told.maybe == 0 &&
+          clock_.steady() - *told.taken_steady > 2 * dedupe_for_ + kForgetSlack &&
+          clock_.now() - *told.taken > 2 * dedupe_for_ + kForgetSlack)
+        broken(promise::kForgets,
+               fmt::format("event {} is a repeat of {}", number, format_instant(*told.taken)));
       if (!has_id || (!told.taken && told.maybe == 0))
         broken(promise::kAnswers, fmt::format("event {} is called a repeat", number));
       if (!told.taken) {

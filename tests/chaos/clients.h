@@ -21,6 +21,8 @@ struct Told {
   std::optional<Instant> taken;
   std::optional<Instant> asked;  ///< When nobody answered, first.
   std::int64_t of = 0;           ///< The event whose id it has, with another body; 0: its own.
+  bool untimed = false;          ///< Names no time: each post of it is of that moment.
+  std::optional<Instant> taken_steady;  ///< `taken` by the clock that only goes forward.
 };
 
 class Clients {

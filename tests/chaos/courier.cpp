@@ -20,6 +20,11 @@ class WorldClient final : public HttpClient {
     Verdicted verdict = receivers_.answer(request, webhook_id_of(request), nth);
     watch_.decided(request, verdict);
     verdict.reply.token = request.token;
+    // Receivers repeat what they were sent.
+    if (request.want_body && verdict.reply.status != 0)
+      for (const auto& [name, value] :
+           request.headers_replaced ? request.headers : request.request->headers)
+        verdict.reply.body += name + ": " + value + "\n";
     const Instant at = clock_.steady() + verdict.reply.took;
     flights_.emplace(at, std::move(verdict.reply));
   }
@@ -49,7 +54,8 @@ class WorldClient final : public HttpClient {
   bool moved_ = false;
 };
 
-Courier::Courier(const WorldClock& clock, const Receivers& receivers, AttemptWatch& watch)
+Courier::Courier(const WorldClock& clock, const Receivers& receivers, AttemptWatch& watch,
+                 const SecretSource* secrets)
     : clock_{clock}, watch_{watch} {
   auto client = std::make_unique<WorldClient>(clock, receivers, watch);
   client_ = client.get();
@@ -63,7 +69,8 @@ Courier::Courier(const WorldClock& clock, const Receivers& receivers, AttemptWat
                                                   results_.push_back(std::move(result));
                                                 }
                                               },
-                                          .clock = [&clock] { return clock.now(); }});
+                                          .clock = [&clock] { return clock.now(); },
+                                          .secrets = secrets});
 }
 
 Courier::~Courier() { dead_ = true; }

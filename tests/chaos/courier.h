@@ -28,7 +28,8 @@ class AttemptWatch {
 
 class Courier final : public DeliverySink {
  public:
-  Courier(const WorldClock& clock, const Receivers& receivers, AttemptWatch& watch);
+  Courier(const WorldClock& clock, const Receivers& receivers, AttemptWatch& watch,
+          const SecretSource* secrets);
   ~Courier() override;
   void submit(std::vector<DeliveryTask> tasks) override;
   void withdraw(std::vector<DeliveryKey> deliveries) override;

@@ -10,6 +10,7 @@
 
 #include "engine/store/memory_store.h"
 #include "engine/store/passing_store.h"
+#include "tests/chaos/operators.h"
 #include "tests/chaos/promises.h"
 
 namespace onward::chaos {
@@ -24,6 +25,23 @@ Commit spoilt(Commit commit, Plant plant) {
   if (plant == Plant::DropTimer)
     std::erase_if(commit.timers_set,
                   [](const Timer& timer) { return timer.key.kind == TimerKind::Wait; });
+  if (plant == Plant::LosePurge) commit.purged_deliveries.clear();
+  return commit;
+}
+
+/// The commit as an engine with the planted mistake makes it.
+Commit mistaken(Commit commit, Plant plant) {
+  if (plant == Plant::SecretInClear)
+    for (Delivery& row : commit.deliveries) {
+      if (!row.last) continue;
+      const std::size_t mask = row.last->response.find("***");
+      if (mask != std::string::npos) row.last->response.replace(mask, 3, kSecretMark);
+    }
+  if (plant == Plant::LoseImportRow)
+    for (Contact& contact : commit.contacts)
+      std::erase_if(contact.custom, [](const auto& field) {
+        return field.first == import_field(0) || field.first == import_field(3);
+      });
   return commit;
 }
 
@@ -81,7 +99,39 @@ class DiskStore final : public PassingStore {
     disk_.arm();
     if (disk_.faults.full && !disk_.on_sqlite())
       return fail(ErrorKind::Unavailable, "disk_full", "no room left");
+    if (disk_.plant_ == Plant::ForgetSeenEarly) before += disk_.options_.dedupe_for;
     return disk_.heard(store_->forget_seen(before));
+  }
+  Result<StoredBodies> stored_bodies(DeliveryKey after, std::size_t limit) override {
+    if (disk_.plant_ != Plant::KeepBodies || limit == 500)  // the judge's own question
+      return store_->stored_bodies(after, limit);
+    return StoredBodies{.last = after, .end = true};
+  }
+  Result<LiveRuns> live_runs(ContactKey after, std::size_t contacts) override {
+    auto found = store_->live_runs(after, contacts);
+    if (!found || disk_.plant_ != Plant::MissRun || contacts == 1'000'000) return found;
+    const auto same = [](const Run& a, const Run& b) {
+      return a.contact == b.contact && a.scenario == b.scenario;
+    };
+    const auto second = std::ranges::adjacent_find(found->runs, same);
+    if (second != found->runs.end()) found->runs.erase(second);
+    return found;
+  }
+  Result<std::vector<DeliveryKey>> deliveries_of(ScenarioKey scenario, NodeNumber node,
+                                                 DeliveryState state, DeliveryKey after,
+                                                 std::size_t limit) override {
+    auto found = store_->deliveries_of(scenario, node, state, after, limit);
+    if (!found || found->empty()) return found;
+    // By their chunks: what parks, and what bulk commands do.
+    const bool parks = limit == 500 && state == DeliveryState::Pending;
+    if (disk_.plant_ == Plant::MissInBulk && limit == 250 && state != DeliveryState::Pending)
+      found->pop_back();
+    if (disk_.plant_ == Plant::MissParking && parks)
+      std::erase_if(*found, [&](const DeliveryKey key) {
+        const auto rows = store_->deliveries({&key, 1});
+        return key == found->front() && rows && rows->front() && !rows->front()->delivery.parked;
+      });
+    return found;
   }
   Status fold() override {
     disk_.arm();
@@ -102,7 +152,13 @@ class DiskStore final : public PassingStore {
   Result<std::vector<std::optional<Hash128>>> seen(std::span<const Hash128> keys,
                                                    Instant now) override {
     if (disk_.plant_ == Plant::TakeTwice) return std::vector<std::optional<Hash128>>(keys.size());
-    return store_->seen(keys, now);
+    auto found = store_->seen(keys, now);
+    if (!found || disk_.plant_ != Plant::RememberSeen) return found;
+    for (std::size_t i = 0; i < keys.size(); ++i)
+      for (const Commit& commit : disk_.log_)
+        for (const SeenEvent& event : commit.seen)
+          if (event.key == keys[i]) found->at(i) = event.fingerprint;
+    return found;
   }
   Result<std::vector<Timer>> timers_due(Instant until, std::size_t limit) override {
     return store_->timers_due(disk_.plant_ == Plant::EarlyTimer ? later(until) : until, limit);
@@ -198,6 +254,10 @@ std::unique_ptr<Store> Disk::open() {
   for (std::size_t i = 0; i < log_.size(); ++i) {
     if (plant_ == Plant::LoseCommit && i + 2 == log_.size()) continue;
     Commit commit = spoilt(log_[i], plant_);
+    if (plant_ == Plant::LoseSecret && i % 3 == 0)
+      std::erase_if(commit.admin,
+                    [](const AdminRecord& row) { return row.kind == AdminKind::Secret; });
+    if (plant_ == Plant::ReviveToken) std::erase_if(commit.tokens, &TokenRecord::removed);
     if (plant_ == Plant::LoseOutcome) {
       const auto accepted = [](const Delivery& row) {
         return row.state == DeliveryState::Accepted;
@@ -219,7 +279,7 @@ void Disk::place() {
 }
 
 Status Disk::commit(const Commit& given) {
-  const Commit commit = plant_ == Plant::TwoDeliveries ? doubled(given) : given;
+  const Commit commit = plant_ == Plant::TwoDeliveries ? doubled(given) : mistaken(given, plant_);
   arm();
   if (faults.full && !sqlite_) {
     told_full_ = true;
@@ -321,6 +381,36 @@ std::string_view to_string(Plant plant) {
       return "stale_contact";
     case Plant::TwoDeliveries:
       return "two_deliveries";
+    case Plant::ShortKeep:
+      return "short_keep";
+    case Plant::KeepBodies:
+      return "keep_bodies";
+    case Plant::LosePurge:
+      return "lose_purge";
+    case Plant::ForgetSeenEarly:
+      return "forget_seen_early";
+    case Plant::RememberSeen:
+      return "remember_seen";
+    case Plant::OldSecret:
+      return "old_secret";
+    case Plant::SecretInClear:
+      return "secret_in_clear";
+    case Plant::LoseSecret:
+      return "lose_secret";
+    case Plant::ReviveToken:
+      return "revive_token";
+    case Plant::LoseImportRow:
+      return "lose_import_row";
+    case Plant::MissRun:
+      return "miss_run";
+    case Plant::BatchAgain:
+      return "batch_again";
+    case Plant::SendPaused:
+      return "send_paused";
+    case Plant::MissParking:
+      return "miss_parking";
+    case Plant::MissInBulk:
+      return "miss_in_bulk";
     case Plant::LieAboutSync:
       return "lie_about_sync";
   }

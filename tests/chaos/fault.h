@@ -38,6 +38,21 @@ enum class Plant : std::uint8_t {
   LoseOutcome,       ///< What a receiver answered is acknowledged by the disk, and gone.
   StaleContact,      ///< A contact is read without what was last written of it.
   TwoDeliveries,     ///< A visit asks for two deliveries.
+  ShortKeep,         ///< Rows are taken away after a quarter of their time.
+  KeepBodies,        ///< Requests are not found when it is time to take them away.
+  LosePurge,         ///< The store keeps requests that it was told to take away.
+  ForgetSeenEarly,   ///< The ids of events are forgotten as if their time were over.
+  RememberSeen,      ///< And these never.
+  OldSecret,         ///< Attempts use the values of the start.
+  SecretInClear,     ///< What a receiver repeats of a secret is stored.
+  LoseSecret,        ///< A start skips changes of secrets.
+  ReviveToken,       ///< A start skips the revocation of tokens.
+  LoseImportRow,     ///< Some rows of an import are acknowledged, and not written.
+  MissRun,           ///< Of several live runs of a contact a migration finds all but one.
+  BatchAgain,        ///< A batch is sent once more after it has ended.
+  SendPaused,        ///< What a paused node has sent before is sent again.
+  MissParking,       ///< A pause does not find one of the deliveries.
+  MissInBulk,        ///< A bulk command does not find the last delivery.
   LieAboutSync,      ///< On SQLite: the disk says that it has synced, and has not.
 };
 std::string_view to_string(Plant plant);

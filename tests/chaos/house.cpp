@@ -1,6 +1,9 @@
 #include "tests/chaos/house.h"
 
+#include <stdlib.h>
+
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 #include <fmt/format.h>
@@ -26,16 +29,36 @@ House::House(const Options& options, WorldClock& clock, const Receivers& receive
              .dedupe_for = options.runtime.dedupe_for},
             [&promises](const Commit& commit) { promises.committed(commit); }} {
   promises.watch(disk_);
+  promises.keep(options.runtime.keep_bodies, options.runtime.keep_runs);
+  if (options_.plant == Plant::ShortKeep)
+    for (auto* keep : {&options_.runtime.keep_bodies, &options_.runtime.keep_runs})
+      if (*keep) **keep /= 4;
+  if (!options_.master_key) return;
+  std::string pattern = (std::filesystem::temp_directory_path() / "onward-keys-XXXXXX").string();
+  if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder");
+  keys_ = pattern;
+  options_.runtime.key_file = keys_ / "secret.key";
+}
+
+House::~House() {
+  std::error_code ignored;
+  if (!keys_.empty()) std::filesystem::remove_all(keys_, ignored);
+}
+
+/// Attempts look secrets up in the newest values, as soon as there are some.
+void House::show_secrets() {
+  if (options_.plant != Plant::OldSecret) secrets_.put(engine_->secrets().values());
 }
 
 void House::start() {
   restart_at_.reset();
   ++figures.starts;
   disturb();
-  courier_ = std::make_unique<Courier>(clock_, receivers_, promises_);
+  courier_ = std::make_unique<Courier>(clock_, receivers_, promises_, &secrets_);
   auto engine = Engine::open(disk_.open(), node_kinds(), *courier_, clock_, options_.runtime);
   if (!engine) broken(promise::kSurvives, "it does not start: " + engine.error().message);
   engine_ = std::move(*engine);
+  secrets_.put(engine_->secrets().values());
   promises_.started(*engine_);
   round({});
 }
@@ -44,6 +67,8 @@ void House::die() {
   engine_.reset();
   courier_.reset();
   releases_.clear();
+  durable_.clear();
+  sent_.clear();
   ++figures.crashes;
   disk_.die(chance_);
   promises_.died();
@@ -62,8 +87,26 @@ void House::let_all_go() {
     answers.answered = std::exchange(release.answered, {});
     let_go(std::move(answers), *courier_);
     disk_.place();
+    if (options_.plant == Plant::BatchAgain || options_.plant == Plant::SendPaused)
+      send_again(release);
     let_go(std::move(release), *courier_);
   }
+  for (const auto& call : std::exchange(durable_, {})) call();
+}
+
+/// The mistake of these plants.
+void House::send_again(const Release& release) {
+  const auto& rows = promises_.shadow().deliveries;
+  const bool paused = options_.plant == Plant::SendPaused;
+  std::erase_if(sent_, [&](const DeliveryTask& task) {
+    const auto known = rows.find(task.delivery);
+    if (known == rows.end()) return false;
+    const Delivery& row = known->second.row;
+    if (paused ? !row.parked : !row.batch || row.pending()) return false;
+    courier_->submit({task});
+    return true;
+  });
+  sent_.insert(sent_.end(), release.tasks.begin(), release.tasks.end());
 }
 
 /// On SQLite: what a moment of quiet does to the tables. False: the store failed.
@@ -96,6 +139,7 @@ void House::round(std::vector<Job> jobs) {
     courier_->step();
     const Status done = engine_->work_ahead(std::move(jobs), courier_->take_results());
     releases_.push_back(engine_->take_release());
+    show_secrets();
     if (!done) {
       if (done.error().kind != ErrorKind::Io) broken(promise::kSurvives, done.error().message);
       for (Release& release : releases_) refuse(release.answered, done.error());

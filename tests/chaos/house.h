@@ -2,12 +2,14 @@
 // One process after the other on one disk: the engine and the deliverer, driven in virtual time,
 // with an fsync that may lag behind the commits, and with deaths at any of them.
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "engine/runtime/engine.h"
+#include "engine/secrets/secret_source.h"
 #include "tests/chaos/chance.h"
 #include "tests/chaos/courier.h"
 #include "tests/chaos/disk.h"
@@ -20,11 +22,15 @@ class House {
     Plant plant = Plant::None;
     bool sqlite = false;  ///< On SQLite and the fault disk; else in memory.
     RuntimeOptions runtime;
+    bool master_key = false;  ///< There is a file for it, which outlives the process.
     bool lag = true;          ///< The fsync may come after several rounds of the engine.
     Duration downtime_max{};  ///< How long a dead process may stay dead.
     bool lasting = true;      ///< A death keeps every synced commit and perhaps more.
   };
   House(const Options& options, WorldClock& clock, const Receivers& receivers, Promises& promises);
+  ~House();
+  House(const House&) = delete;
+  House& operator=(const House&) = delete;
 
   /// The stream that decides on lags and deaths from now on.
   void chance(const Chance& chance) { chance_ = chance; }
@@ -36,6 +42,8 @@ class House {
   /// Stays dead until then, if it dies.
   void work(std::vector<Job> jobs);
   void call(std::function<Status(Engine&)> call);
+  /// Is called when all that was committed so far is durable; dropped where the process dies first.
+  void when_durable(std::function<void()> call) { durable_.push_back(std::move(call)); }
   /// Time passes; a dead process is started when its downtime is over.
   void pass(Duration length);
   /// What is committed becomes durable, and is told.
@@ -45,6 +53,7 @@ class House {
   /// A fault begins, or ends, or the clock is set.
   void disturb() { calm_since_ = clock_.steady(); }
 
+  Duration dedupe_for() const { return options_.runtime.dedupe_for; }
   Engine& engine() { return *engine_; }
   Disk& disk() { return disk_; }
   struct Figures {
@@ -55,9 +64,12 @@ class House {
   void round(std::vector<Job> jobs);
   void let_all_go();
   bool fold_some();
+  void show_secrets();
+  void send_again(const Release& release);
   std::optional<Instant> next();
 
   Options options_;
+  std::filesystem::path keys_;  ///< Folder of the master key.
   WorldClock& clock_;
   const Receivers& receivers_;
   Promises& promises_;
@@ -67,6 +79,9 @@ class House {
   std::unique_ptr<Courier> courier_;
   std::unique_ptr<Engine> engine_;
   std::vector<Release> releases_;
+  std::vector<std::function<void()>> durable_;
+  SecretBox secrets_;
+  std::vector<DeliveryTask> sent_;  ///< For Plant::BatchAgain and SendPaused.
   std::optional<Instant> restart_at_;
   Instant calm_since_{};
 };

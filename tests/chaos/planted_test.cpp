@@ -64,6 +64,51 @@ TEST_CASE("finds: a visit with two deliveries", "[chaos]") {
   finds(Plant::TwoDeliveries, {promise::kOneDelivery});
 }
 
+TEST_CASE("finds: rows that go before their time", "[chaos]") {
+  finds(Plant::ShortKeep, {promise::kKept});
+}
+TEST_CASE("finds: requests that are kept beyond their time", "[chaos]") {
+  finds(Plant::KeepBodies, {promise::kKept});
+}
+TEST_CASE("finds: a store that keeps what it was told to take away", "[chaos]") {
+  finds(Plant::LosePurge, {promise::kKept});
+}
+TEST_CASE("finds: ids that are forgotten early", "[chaos]") {
+  finds(Plant::ForgetSeenEarly, {promise::kOnce});
+}
+TEST_CASE("finds: ids that are never forgotten", "[chaos]") {
+  finds(Plant::RememberSeen, {promise::kForgets});
+}
+TEST_CASE("finds: a secret that was replaced and is still sent", "[chaos]") {
+  finds(Plant::OldSecret, {promise::kSecrets});
+}
+TEST_CASE("finds: a secret that is stored in clear", "[chaos]") {
+  finds(Plant::SecretInClear, {promise::kSecrets});
+}
+TEST_CASE("finds: a secret that a start forgets", "[chaos]") {
+  finds(Plant::LoseSecret, {promise::kSecrets});
+}
+TEST_CASE("finds: a revoked token that a start brings back", "[chaos]") {
+  finds(Plant::ReviveToken, {promise::kTokens});
+}
+TEST_CASE("finds: an acknowledged row of an import that is not applied", "[chaos]") {
+  finds(Plant::LoseImportRow, {promise::kImports});
+}
+TEST_CASE("finds: a run that a migration does not see", "[chaos]") {
+  finds(Plant::MissRun, {promise::kMigrated});
+}
+TEST_CASE("finds: a batch that is sent after it has ended", "[chaos]") {
+  finds(Plant::BatchAgain, {promise::kBatchOnce});
+}
+TEST_CASE("finds: a paused node that sends", "[chaos]") {
+  finds(Plant::SendPaused, {promise::kPaused});
+}
+TEST_CASE("finds: a delivery that a pause does not see", "[chaos]") {
+  finds(Plant::MissParking, {promise::kPaused});
+}
+TEST_CASE("finds: a delivery that a bulk command does not see", "[chaos]") {
+  finds(Plant::MissInBulk, {promise::kBulk});
+}
 TEST_CASE("finds: a disk that says it has synced, and has not", "[chaos]") {
   finds(Plant::LieAboutSync, {promise::kDurable, promise::kSurvives}, {.sqlite = true});
 }

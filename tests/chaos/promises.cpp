@@ -59,6 +59,11 @@ void Promises::committed(const Commit& commit) {
   check_runs(commit);
   check_deliveries(commit);
   check_counters_of(commit);
+  check_purged(commit);
+  check_moves(commit);
+  check_secret(commit);
+  for (const AdminRecord& row : commit.admin)
+    if (row.kind == AdminKind::Switch) quiet_nodes_.clear();
   shadow_.apply(commit);
   check_visits(commit);
   check_reentry(commit);
@@ -208,6 +213,7 @@ void Promises::check_reentry(const Commit& commit) const {
 
 void Promises::died() {
   shadow_ = {};
+  quiet_nodes_.clear();
   for (const Commit& commit : disk_->log()) shadow_.apply(commit);
   for (auto& [id, letter] : letters_) {
     letter.in_flight = false;
@@ -247,6 +253,16 @@ void Promises::started(Engine& engine) {
   for (std::size_t i = 0; i < keys.size(); ++i)
     if (!pending->at(i) || !pending->at(i)->delivery.pending())
       broken(promise::kDurable, fmt::format("delivery {} was pending", keys[i].value));
+  std::vector<DeliveryKey> settled;
+  for (const auto& [key, known] : shadow_.deliveries)
+    if (!known.row.pending()) settled.push_back(key);
+  const auto ended = rows.deliveries(settled);
+  if (!ended) broken(promise::kSurvives, ended.error().message);
+  for (std::size_t i = 0; i < settled.size(); ++i)
+    if (!ended->at(i) ||
+        ended->at(i)->delivery.state != shadow_.deliveries.at(settled[i]).row.state)
+      broken(promise::kDurable, fmt::format("delivery {} had ended", settled[i].value));
+  check_stored(rows);
 }
 
 // ---- rest ----
@@ -261,6 +277,8 @@ void Promises::at_rest(Engine& engine, const Courier& courier, const Receivers& 
   if (engine.counters() != shadow_.counters)
     broken(promise::kNumbers, "the engine tells other numbers than it wrote");
   check_timers(engine, calm > 2s);
+  check_kept(calm);
+  if (calm > 2s) check_paused();
   if (calm > 2s) check_pending(courier, /*window=*/calm > 10min && !receivers.stranded());
 }
 
@@ -313,7 +331,8 @@ void Promises::check_pending(const Courier& courier, bool window) const {
   }
 }
 
-void Promises::at_end() const {
+void Promises::at_end(Engine& engine) const {
+  check_stored(engine.store());
   for (const auto& [key, known] : shadow_.deliveries) {
     const Delivery& row = known.row;
     if (row.pending() && row.created + 24h < clock_.now())
@@ -344,6 +363,11 @@ std::uint64_t Promises::leaves(const HttpRequest& request) {
     broken(promise::kWrittenDown, id + " leaves although nothing of it can be written");
   const bool changed_since = first.changed_in > disk_->durable();
   const bool alone = !first.row.batch;
+  if (also_) also_(request);
+  const auto& [scenario, node, version] = first.row.endpoint;
+  if ((first.row.parked && !changed_since) || quiet_nodes_.contains({scenario, node}))
+    broken(promise::kPaused, text_of(first.row) + " is sent although its node is paused");
+  if (!alone) check_batch(first.row);
   if (alone && !first.row.pending() && !changed_since)
     broken(promise::kRepeat, text_of(first.row) + " is sent although it has ended");
   if (alone && !changed_since && first.row.due && clock_.latest() < *first.row.due)

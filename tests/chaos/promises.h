@@ -2,8 +2,10 @@
 // What Onward promises, held to from the outside: every commit, every request that leaves, and
 // every moment of rest is checked against the shadow of the commits. A breach throws Broken.
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -36,6 +38,15 @@ inline constexpr std::string_view kTestApart = "test traffic is apart";
 inline constexpr std::string_view kLife = "only active scenarios are entered";
 inline constexpr std::string_view kPath = "the way of a contact is the one foreseen";
 inline constexpr std::string_view kAnswers = "what is answered is true";
+inline constexpr std::string_view kKept = "rows are kept as long as set, and no longer";
+inline constexpr std::string_view kForgets = "an id is forgotten after its time";
+inline constexpr std::string_view kSecrets = "a secret is the newest, and secret";
+inline constexpr std::string_view kTokens = "a token is as it was answered";
+inline constexpr std::string_view kImports = "an acknowledged row of an import is applied";
+inline constexpr std::string_view kMigrated = "runs move as ordered, or are counted";
+inline constexpr std::string_view kBatchOnce = "a batch that has ended is not sent again";
+inline constexpr std::string_view kPaused = "a paused node sends nothing";
+inline constexpr std::string_view kBulk = "a bulk command does what it answers";
 inline constexpr std::string_view kSurvives = "the engine goes on";
 }  // namespace promise
 
@@ -46,6 +57,14 @@ class Promises final : public AttemptWatch {
   /// The rule by which a scenario is entered again; all its versions have the same.
   void rule(const std::string& scenario, const Reentry& reentry) { rules_[scenario] = reentry; }
 
+  /// How long rows are kept; nothing: for ever.
+  void keep(std::optional<Duration> bodies, std::optional<Duration> runs) {
+    keep_bodies_ = bodies;
+    keep_runs_ = runs;
+  }
+  /// Is told of each request that leaves.
+  void also(std::function<void(const HttpRequest&)> leaves) { also_ = std::move(leaves); }
+
   void committed(const Commit& commit);
   /// The process died; what it had in flight is lost, and memory begins with what is durable.
   void died();
@@ -54,7 +73,7 @@ class Promises final : public AttemptWatch {
   /// and the clock was right.
   void at_rest(Engine& engine, const Courier& courier, const Receivers& receivers, Duration calm);
   /// The receivers have accepted everything for longer than any window.
-  void at_end() const;
+  void at_end(Engine& engine) const;
 
   std::uint64_t leaves(const HttpRequest& request) override;
   void decided(const HttpRequest& request, const Verdicted& verdict) override;
@@ -88,6 +107,14 @@ class Promises final : public AttemptWatch {
   void check_visits(const Commit& commit);
   void check_counters_of(const Commit& commit);
   void check_reentry(const Commit& commit) const;
+  // setups.cpp
+  void check_purged(const Commit& commit) const;
+  void check_kept(Duration calm) const;
+  void check_stored(Store& rows) const;
+  void check_paused();
+  void check_moves(const Commit& commit) const;
+  void check_secret(const Commit& commit) const;
+  void check_batch(const Delivery& first) const;
   void check_timers(Engine& engine, bool calm) const;
   void check_pending(const Courier& courier, bool window) const;
   std::string letter_of(DeliveryKey delivery) const;
@@ -96,6 +123,10 @@ class Promises final : public AttemptWatch {
   std::string epoch_;
   const Disk* disk_ = nullptr;
   std::map<std::string, Reentry> rules_;
+  std::optional<Duration> keep_bodies_, keep_runs_;
+  std::function<void(const HttpRequest&)> also_;
+  /// Nodes that were paused when nothing was left to do: they send nothing until they are resumed.
+  std::set<std::pair<ScenarioKey, NodeNumber>> quiet_nodes_;
   Shadow shadow_;
   std::unordered_map<std::string, Letter> letters_;
   std::unordered_map<DeliveryKey, std::uint32_t> reported_;  ///< The greatest number of an attempt.

@@ -6,6 +6,9 @@
 
 #include <fmt/format.h>
 
+#include "engine/runtime/scenario_pass.h"
+#include "engine/runtime/switches.h"
+
 namespace onward::chaos {
 namespace {
 constexpr std::string_view kCascade = "cascade";
@@ -115,10 +118,12 @@ void Shadow::take(const Run& run) {
   arrive(run, known, fresh ? nullptr : &known.row);
   known.row = run;
   count(run, 1);
-  if (run.live())
+  if (run.live()) {
     live.insert(run.key);
-  else
+  } else {
     live.erase(run.key);
+    ended.insert(run.key);
+  }
   if (run.test) return;
   auto& inside = entries[{run.contact, run.scenario, run.entry_key}].live;
   if (run.live())
@@ -143,6 +148,45 @@ void Shadow::take(const Delivery& delivery) {
     pending.erase(delivery.key);
 }
 
+void Shadow::take(const AdminRecord& record) {
+  if (record.kind == AdminKind::Switch) {
+    const auto state = record.removed ? std::nullopt : parse_switch(record.content);
+    if (state)
+      switches[record.name] = state->paused;
+    else
+      switches.erase(record.name);
+  }
+  constexpr std::string_view kMigrate = "migrate/";
+  if (record.kind != AdminKind::Pass || !record.name.starts_with(kMigrate)) return;
+  const std::string id = record.name.substr(kMigrate.size());
+  const auto pass = read_pass(record);
+  if (!pass) {
+    moves.erase(id);
+    return;
+  }
+  Moves& order = moves[id];
+  if (order.to == pass->to && order.map == pass->map) return;
+  order = {.to = pass->to, .map = pass->map};
+  for (const RunKey key : live) {
+    const Run& run = runs.at(key).row;
+    const ScenarioRecord* home = scenario(run.scenario);
+    if (home != nullptr && home->id == id && run.version < pass->to) order.runs.insert(key);
+  }
+}
+
+void Shadow::take_away(const Commit& commit) {
+  for (const DeliveryKey key : commit.purged_deliveries) bodies.erase(key);
+  for (const Commit::PurgedRun& purged : commit.purged_runs) ended.erase(purged.run);
+  for (const ContactKey contact : commit.forgotten) {
+    forgotten.insert(contact);
+    contacts.erase(contact);
+    std::erase_if(bodies, [&](DeliveryKey key) {
+      const auto known = deliveries.find(key);
+      return known != deliveries.end() && known->second.row.contact == contact;
+    });
+  }
+}
+
 void Shadow::apply(const Commit& commit) {
   ++commits;
   for (const ScenarioRecord& row : commit.scenarios) scenarios[row.key] = row;
@@ -155,6 +199,7 @@ void Shadow::apply(const Commit& commit) {
   for (const RequestRow& row : commit.requests) {
     const auto found = deliveries.find(row.delivery);
     if (row.request == nullptr || found == deliveries.end()) continue;
+    bodies.insert(row.delivery);
     found->second.body = hash128(row.request->body);
     const ScenarioRecord* home = scenario(found->second.row.endpoint.scenario);
     if (home == nullptr || home->id != kAudit) continue;
@@ -163,10 +208,8 @@ void Shadow::apply(const Commit& commit) {
   for (const Timer& timer : commit.timers_cleared) timers.erase(timer);
   timers.insert(commit.timers_set.begin(), commit.timers_set.end());
   for (const auto& [key, row] : commit.counters) counters[key] = row;
-  for (const ContactKey contact : commit.forgotten) {
-    forgotten.insert(contact);
-    contacts.erase(contact);
-  }
+  for (const AdminRecord& record : commit.admin) take(record);
+  take_away(commit);
 }
 
 namespace {

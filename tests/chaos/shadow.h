@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/core/hash.h"
+#include "engine/core/migration.h"
 #include "engine/store/store.h"
 
 namespace onward::chaos {
@@ -50,6 +51,16 @@ struct Shadow {
   std::unordered_map<ContactKey, std::string>
       ids;  ///< The caller's own, of contacts that have one.
   std::set<ContactKey> forgotten;
+  std::set<DeliveryKey> bodies;          ///< Deliveries whose request is stored.
+  std::set<RunKey> ended;                ///< Ended runs that are stored.
+  std::map<std::string, bool> switches;  ///< "scenario/node": whether it is paused.
+  /// Migrations under way, by scenario.
+  struct Moves {
+    Version to = 0;
+    NodeMap map;
+    std::set<RunKey> runs;  ///< Live on an older version when it began.
+  };
+  std::map<std::string, Moves> moves;
   std::map<std::int64_t, int> effects;  ///< Deliveries of kAudit, by the number of their event.
 
   /// The rows follow; the run and delivery rows of `commit` are applied by `take`.
@@ -62,6 +73,8 @@ struct Shadow {
 
  private:
   void take(const Run& run);
+  void take(const AdminRecord& record);
+  void take_away(const Commit& commit);
   void take(const Delivery& delivery);
   void count(const Run& run, std::int64_t sign);
   void count(const Delivery& delivery, std::int64_t sign);

@@ -2,6 +2,7 @@
 // The inside of a world: what may happen in a step.
 #include <map>
 
+#include "tests/chaos/operators.h"
 #include "tests/chaos/world.h"
 
 namespace onward::chaos {
@@ -31,16 +32,32 @@ class World {
   void fail_disk(Chance& chance);
   void set_clock(Chance& chance);
   void crash(Chance& chance);
+  // operator_acts.cpp
+  void change_token(Chance& chance);
+  void change_secret(Chance& chance);
+  void set_secret(std::optional<std::string> value);
+  void import_rows(Chance& chance);
+  void migrate(Chance& chance);
+  void in_bulk(Chance& chance);
+  void outlive(Chance& chance);
 
   EventInput event(Chance& chance, std::int64_t number);
   std::string contact_patch(Chance& chance);
   std::string who(Chance& chance);
+  /// Of a question to the engine only a fault of the disk is fatal.
+  template <class Ask>
+  void ask(Ask ask) {
+    house_.call([ask](Engine& engine) -> Status {
+      const auto answer = ask(engine);
+      if (!answer && answer.error().kind == ErrorKind::Io)
+        return tl::make_unexpected(answer.error());
+      return {};
+    });
+  }
   void send(std::vector<std::int64_t> numbers);
   void rest();
   void heal();
   void apply(const std::string& id, const std::string& text, bool activate, bool migrate = false);
-  template <class Ask>
-  void ask(Ask ask);
   void note(std::string_view what);
   Duration length(Chance& chance) const;
   std::optional<RunKey> any_run(Chance& chance) const;
@@ -52,7 +69,9 @@ class World {
   WorldClock clock_;
   Receivers receivers_;
   Promises promises_;
+  Operators operators_;
   House house_;
+  Duration dedupe_for_;
   Clients clients_;
   std::vector<Plot> plots_;
   std::set<std::pair<std::string, std::string>> paused_;

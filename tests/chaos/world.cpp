@@ -1,6 +1,7 @@
 #include "tests/chaos/world.h"
 
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 #include <utility>
 
@@ -17,6 +18,13 @@ House::Options house_options(const WorldOptions& options, Chance& chance) {
   House::Options made{.plant = options.plant, .sqlite = options.on_sqlite()};
   made.downtime_max = chance.one_in(2) ? Duration{0} : Duration{30h};
   made.lag = !chance.one_in(4);
+  made.master_key = true;
+  if (chance.one_in(2)) made.runtime.dedupe_for = chance.one_in(2) ? 24h : 48h;
+  if (chance.one_in(2)) {
+    constexpr std::array<Duration, 2> kept{24h, 96h};
+    made.runtime.keep_bodies = chance.pick(kept);
+    if (chance.one_in(2)) made.runtime.keep_runs = *made.runtime.keep_bodies * (1 + chance.roll(2));
+  }
   // Small bounds, so that they are met.
   if (chance.one_in(3)) {
     made.runtime.batch_max = 1 + chance.roll(3);
@@ -35,7 +43,9 @@ World::World(const WorldOptions& options)
       receivers_{options.seed, clock_},
       promises_{clock_, "CHAOSEPOCH00"},
       house_{house_options(options, chance_), clock_, receivers_, promises_},
-      clients_{clock_, RuntimeOptions{}.dedupe_for} {
+      dedupe_for_{house_.dedupe_for()},
+      clients_{clock_, dedupe_for_} {
+  promises_.also([this](const HttpRequest& request) { operators_.leaves(request); });
   house_.on_death([this] { clients_.lost(); });
 }
 
@@ -44,13 +54,13 @@ void World::note(std::string_view what) {
 }
 
 void World::apply(const std::string& id, const std::string& text, bool activate, bool migrate) {
-  house_.call([=](Engine& engine) -> Status {
+  house_.call([this, id, text, activate, migrate](Engine& engine) -> Status {
     const auto answer = engine.apply(id, text, MigrationRequest{.wanted = migrate});
     if (!answer) {
       if (answer.error().kind == ErrorKind::Io) return tl::make_unexpected(answer.error());
       return {};
     }
-    if (answer->refused && !migrate)
+    if (answer->refused && !migrate && operators_.has_secret())
       throw std::logic_error(
           "the harness wrote a wrong file: " + answer->diagnostics.front().message + "\n" + text);
     if (activate) (void)engine.activate(id, std::nullopt);
@@ -61,6 +71,8 @@ void World::apply(const std::string& id, const std::string& text, bool activate,
 void World::begin() {
   house_.chance(chance_);
   house_.start();
+  set_secret(operators_.new_value());
+  house_.flush();
   apply(std::string{kAudit}, audit_text(), /*activate=*/true);
   promises_.rule(std::string{kAudit}, {.mode = ReentryMode::Parallel});
   const int scenarios = 1 + static_cast<int>(chance_.roll(4));
@@ -112,6 +124,7 @@ void World::rest() {
   house_.flush();
   if (!house_.up()) return;
   house_.check();
+  operators_.check(house_.engine(), promises_.shadow());
   clients_.check(promises_.shadow());
 }
 
@@ -137,6 +150,7 @@ void World::end() {
   house_.pass(31h);  // No process is dead for longer.
   clock_.jump(std::max(clock_.latest() - clock_.now(), Duration{0}));
   house_.disturb();
+  if (!operators_.has_secret()) set_secret(operators_.new_value());
   for (const auto& [scenario, node] : paused_)
     house_.call([scenario = scenario, node = node](Engine& engine) -> Status {
       (void)engine.switch_node(scenario, node, false, "jane");
@@ -151,7 +165,7 @@ void World::end() {
     house_.pass(5h);
     rest();
   }
-  promises_.at_end();
+  promises_.at_end(house_.engine());
 }
 
 WorldFigures World::figures() const {

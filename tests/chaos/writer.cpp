@@ -155,6 +155,7 @@ Draft Writer::draft(std::size_t which) {
     case 12:
       return {"also",
               fmt::format("kind: send_webhook, url: \"{}?c={{{{ contact.id }}}}\", "
+                          "headers: {{ X-Key: \"{{{{ secret.key }}}}\" }}, "
                           "payload: {{ n: $.event.n, run: $.run.id }}{}{}",
                           url("also"), retry(), chance_.one_in(4) ? ", active: false" : "")};
     case 13:
