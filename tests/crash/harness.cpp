@@ -3,11 +3,13 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <random>
 #include <set>
 #include <stdexcept>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -29,7 +31,7 @@ struct Point {
   const char* call;  ///< See killer.cpp; null: at a random moment.
   const char* when;
   std::uint32_t at_most;  ///< Of the calls; milliseconds where there is none.
-  enum { Loaded, Idle, Stopping, OldSchema, Starting } life = Loaded;
+  enum { Loaded, Idle, Stopping, OldSchema, Starting, Moving } life = Loaded;
   int weight = 1;
 };
 constexpr Point kPoints[] = {
@@ -42,6 +44,7 @@ constexpr Point kPoints[] = {
     {"in a fold", "wal_write", "after", 60, Point::Idle, 2},
     {"in a checkpoint", "db_write", "after", 20, Point::Stopping, 2},
     {"in a migration", "wal_write", "after", 12, Point::OldSchema, 1},
+    {"while runs move", "wal_write", "after", 60, Point::Moving, 2},
     {"in a start", nullptr, nullptr, 25, Point::Starting, 1},
 };
 
@@ -82,6 +85,47 @@ nodes:
                      port);
 }
 
+std::string batches_for(std::uint16_t port) {
+  return fmt::format(R"(scenario: crash-batch
+reentry: parallel
+nodes:
+  asked: {{ kind: trigger, event: bulk_asked, next: bulk }}
+  bulk:
+    kind: send_webhook
+    url: "http://127.0.0.1:{}/bulk"
+    envelope: events
+    batch: {{ max: {}, linger: 100ms }}
+    retry: {{ delays: [1s] }}
+    next: end
+)",
+                     port, kBatchMax);
+}
+
+/// Runs stay at the node of their version until they move to the last one, 0.
+std::string moving_for(std::uint16_t port, int version) {
+  const std::string hold = fmt::format("hold{}", version);
+  return fmt::format(R"(scenario: crash-move
+reentry: parallel
+nodes:
+  asked: {{ kind: trigger, event: move_asked, next: {0} }}
+{1}  out:   {{ kind: wait, for: 1s, next: moved }}
+  moved:
+    kind: send_webhook
+    url: "http://127.0.0.1:{2}/moved"
+    additional: {{ n: "{{{{ event.n }}}}" }}
+    retry: {{ delays: [1s] }}
+    next: end
+)",
+                     version == 0 ? "out" : hold,
+                     version == 0 ? "" : "  " + hold + ": { kind: wait, for: 7d, next: out }\n",
+                     port);
+}
+constexpr int kVersionsMax = 40;
+constexpr std::array kScenarios{"crash", "crash-batch", "crash-move"};
+/// The waits of the scenarios, and the node that sends behind each.
+constexpr std::array<std::pair<std::string_view, const char*>, 2> kWaits{
+    {{"pause", "late"}, {"out", "moved"}}};
+
 std::int64_t number(const Value& from, const std::string& path) {
   const Value* found = from.find_path(path);
   const auto* count = found ? std::get_if<std::int64_t>(&found->rep()) : nullptr;
@@ -114,6 +158,8 @@ class Harness {
     std::set<int> contacts;
     for (const auto& [event, about] : record_.events) contacts.insert(about.contact);
     summary_.contacts = contacts.size();
+    summary_.moved = record_.moved;
+    summary_.versions = version_;
     summary_.seconds = static_cast<double>(now_nanos() - started) / 1e9;
     return std::move(summary_);
   }
@@ -163,9 +209,13 @@ class Harness {
   void set_up() {
     Victim victim{options()};
     const std::string url = must_listen(victim);
-    must(call(data(), url, "PUT", "/v1/scenarios/crash", scenario_for(receiver_.port()),
-              "application/yaml"));
-    must(call(data(), url, "POST", "/v1/scenarios/crash/activate"));
+    const std::uint16_t port = receiver_.port();
+    const std::array texts{scenario_for(port), batches_for(port), moving_for(port, version_)};
+    for (std::size_t i = 0; i < kScenarios.size(); ++i) {
+      const std::string path = fmt::format("/v1/scenarios/{}", kScenarios[i]);
+      must(call(data(), url, "PUT", path, texts[i], "application/yaml"));
+      must(call(data(), url, "POST", path + "/activate"));
+    }
     victim.terminate();
     if (!victim.wait_for_end(now_nanos() + kPatience)) throw std::runtime_error("it does not stop");
     end(victim, "");
@@ -193,6 +243,7 @@ class Harness {
     }
     const bool loaded = point.life == Point::Loaded || point.life == Point::Stopping;
     if (loaded) load_.start(*url, 40);
+    if (point.life == Point::Moving || (loaded && below(8) == 0)) move_runs(*url);
     const bool at_random = point.call == nullptr;
     const Nanos left = (at_random ? 5 + below(point.at_most) : 50 + below(250)) * kMs;
     victim.wait_for_end(now_nanos() + left);
@@ -225,6 +276,52 @@ class Harness {
     ++summary_.kills[reached_point];
   }
 
+  /// To a further version, whose node takes over from those of all versions before. Where nobody
+  /// answers, the next one asks for the same again.
+  void move_runs(const std::string& url) {
+    if (version_ >= kVersionsMax) return;
+    const auto answer = order_move(url, version_ + 1, fmt::format("hold{}", version_ + 1));
+    if (!answer) return;
+    if (answer->status / 100 == 2) {
+      ++version_;
+      next_asked_ = false;
+    } else if (answer->status != 409 &&
+               answer->status != 503) {  // 409: the one before is still under way
+      throw std::runtime_error(answer->body);
+    }
+  }
+
+  Result<HttpAnswer> order_move(const std::string& url, int version, const std::string& target) {
+    std::string map;
+    for (int old = 1; old <= version_; ++old)
+      map += fmt::format("{}hold{}:{}", old == 1 ? "" : ",", old, target);
+    // One more may have been applied, and not answered.
+    if (version == 0 && version_ < kVersionsMax && next_asked_)
+      map += fmt::format(",hold{}:{}", version_ + 1, target);
+    if (version != 0) next_asked_ = true;
+    return call(data(), url, "PUT", "/v1/scenarios/crash-move?migrate=true&map=" + map,
+                moving_for(receiver_.port(), version), "application/yaml");
+  }
+
+  /// All runs go over to the version that lets them out.
+  void move_out(Victim& victim, const std::string& url) {
+    for (const char* scenario : kScenarios)
+      must(call(data(), url, "POST", "/v1/runs/resume",
+                fmt::format(R"({{"scenario": "{}", "reason": "poison"}})", scenario)));
+    for (const Nanos patience = now_nanos() + kPatience;;) {
+      const auto answer = order_move(url, 0, "out");
+      if (answer && answer->status / 100 == 2) break;
+      if (answer && answer->status == 400) next_asked_ = false;  // it was not applied
+      if (now_nanos() > patience)
+        throw std::runtime_error("runs cannot be moved: " +
+                                 (answer ? answer->body : answer.error().message));
+      victim.wait_for_end(now_nanos() + 50 * kMs);
+    }
+    const auto answer = call(data(), url, "GET", "/v1/scenarios/crash-move");
+    must(answer);
+    last_version_ = number(parse_json(answer->body).value(), "version");
+  }
+
   void make_old() {
     back_to_first_schema(data() / "onward.db");
     fs::remove(data() / "onward.lock");  // the other program closed the database
@@ -235,10 +332,13 @@ class Harness {
     const std::string url = must_listen(victim);
     for (const Nanos patience = now_nanos() + kPatience; !load_.finish(url);)
       if (now_nanos() > patience) throw std::runtime_error("not all events are taken");
+    move_out(victim, url);
     settle(victim, url);
     record_.set_aside = retry_set_aside(url);
     if (record_.set_aside > 0) settle(victim, url);
-    for (const char* state : {"pending", "failed", "cancelled"}) note_unaccepted(url, state);
+    for (const char* scenario : kScenarios)
+      for (const char* state : {"pending", "failed", "cancelled"})
+        note_unaccepted(url, scenario, state);
     victim.terminate();
     victim.wait_for_end(now_nanos() + kPatience);
   }
@@ -253,43 +353,65 @@ class Harness {
   /// A server cannot tell a kill from a crash: a request that was at work at three of them is set
   /// aside for people, who retry it. How many there were.
   std::size_t retry_set_aside(const std::string& url) {
-    const auto answer = call(data(), url, "POST", "/v1/deliveries/retry",
-                             R"({"scenario": "crash", "code": "poison"})");
-    must(answer);
-    return static_cast<std::size_t>(number(parse_json(answer->body).value(), "changed"));
+    std::size_t set_aside = 0;
+    for (const std::string_view scenario : kScenarios) {
+      const auto answer = call(data(), url, "POST", "/v1/deliveries/retry",
+                               fmt::format(R"({{"scenario": "{}", "code": "poison"}})", scenario));
+      must(answer);
+      const auto changed =
+          static_cast<std::size_t>(number(parse_json(answer->body).value(), "changed"));
+      // One request may be of several.
+      set_aside += scenario == "crash-batch" ? (changed + kBatchMax - 1) / kBatchMax : changed;
+    }
+    return set_aside;
   }
 
   /// The folder goes with the harness: what a finding needs to be understood is kept.
-  void note_unaccepted(const std::string& url, const std::string& state) {
+  void note_unaccepted(const std::string& url, const std::string& scenario,
+                       const std::string& state) {
     const auto answer =
-        call(data(), url, "GET", "/v1/deliveries?scenario=crash&limit=3&state=" + state);
+        call(data(), url, "GET",
+             fmt::format("/v1/deliveries?scenario={}&limit=3&state={}", scenario, state));
     must(answer);
     const Value page = parse_json(answer->body).value();
     if (!page.find("deliveries")->list()->empty()) record_.unaccepted += answer->body;
   }
 
+  Value stats_of(const std::string& url, const std::string& scenario,
+                 const std::string& query = {}) {
+    const auto answer =
+        call(data(), url, "GET", fmt::format("/v1/scenarios/{}/stats{}", scenario, query));
+    must(answer);
+    return parse_json(answer->body).value();
+  }
+
   /// Whether nothing is under way any more.
   bool read_counts(const std::string& url) {
-    const auto answer = call(data(), url, "GET", "/v1/scenarios/crash/stats");
-    must(answer);
-    const Value stats = parse_json(answer->body).value();
-    record_.entered = number(stats, "live.entered");
-    record_.done = number(stats, "live.done");
-    record_.inside = number(stats, "live.inside");
-    std::int64_t pending = record_.inside;
-    for (const Value& node : *stats.find_path("live.nodes")->list()) {
-      const std::string id = to_text(*node.find("id"));
-      if (id != "tell" && id != "late") continue;
-      record_.counts[id] = {.visits = number(node, "visits"),
-                            .unique = number(node, "unique_contacts"),
-                            .requests = number(node, "requests"),
-                            .accepted = number(node, "accepted"),
-                            .pending = number(node, "pending"),
-                            .failed = number(node, "failed"),
-                            .cancelled = number(node, "cancelled")};
-      pending += record_.counts[id].pending;
+    record_.entered = record_.done = record_.inside = 0;
+    std::int64_t pending = 0;
+    for (const char* scenario : kScenarios) {
+      const Value stats = stats_of(url, scenario);
+      record_.entered += number(stats, "live.entered");
+      record_.done += number(stats, "live.done");
+      record_.inside += number(stats, "live.inside");
+      for (const Value& node : *stats.find_path("live.nodes")->list()) {
+        const std::string id = to_text(*node.find("id"));
+        for (const auto& [wait, sends] : kWaits)
+          if (id == wait) record_.waits[sends] = number(node, "visits");
+        if (to_text(*node.find("kind")) != "send_webhook") continue;
+        record_.counts[id] = {.visits = number(node, "visits"),
+                              .unique = number(node, "unique_contacts"),
+                              .requests = number(node, "requests"),
+                              .accepted = number(node, "accepted"),
+                              .pending = number(node, "pending"),
+                              .failed = number(node, "failed"),
+                              .cancelled = number(node, "cancelled")};
+        pending += record_.counts[id].pending;
+      }
     }
-    return pending == 0;
+    record_.moved =
+        number(stats_of(url, "crash-move", fmt::format("?version={}", last_version_)), "live.done");
+    return record_.inside + pending == 0;
   }
 
   HarnessOptions options_;
@@ -298,6 +420,9 @@ class Harness {
   Receiver receiver_;
   Load load_;
   Record record_;
+  int version_ = 1;  ///< Of the scenario whose runs move, as it is told; 0 is the last.
+  bool next_asked_ = false;
+  std::int64_t last_version_ = 0;
   std::vector<const char*> unreached_;
   Summary summary_;
 };
@@ -316,11 +441,13 @@ std::string to_text(const Summary& summary) {
   for (const auto& [point, count] : summary.kills) text += fmt::format("  {:4} {}\n", count, point);
   const Figures& figures = summary.verdict.figures;
   text += fmt::format(
-      "{} stops in good order\n{} events of {} contacts acknowledged\n{} requests, {} of them cut "
+      "{} stops in good order\n{} events of {} contacts acknowledged\n{} runs moved over up to {} "
+      "versions\n{} requests, {} of them cut "
       "off, {} repeated after they were accepted, at most {} after one kill; the longest known for "
       "{:.1f} ms{}\n",
-      summary.clean_stops, summary.events, summary.contacts, figures.requests, figures.unanswered,
-      figures.repeats, figures.most_repeats, static_cast<double>(figures.longest) / 1e6,
+      summary.clean_stops, summary.events, summary.contacts, summary.moved, summary.versions,
+      figures.requests, figures.unanswered, figures.repeats, figures.most_repeats,
+      static_cast<double>(figures.longest) / 1e6,
       figures.longest_at.empty() ? "" : " (" + figures.longest_at + ")");
   for (const Finding& finding : summary.verdict.findings)
     text += fmt::format("{}: {}\n", finding.what, finding.text);

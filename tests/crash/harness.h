@@ -19,6 +19,8 @@ struct Summary {
   std::map<std::string, int> kills;  ///< By point.
   int clean_stops = 0;               ///< A point that was not reached before a stop in good order.
   std::size_t events = 0, contacts = 0;
+  std::int64_t moved = 0;  ///< Runs that moved from version to version.
+  int versions = 0;        ///< As often at most.
   Verdict verdict;
   double seconds = 0;
   int kills_in_all() const;

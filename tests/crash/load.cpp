@@ -6,23 +6,35 @@
 #include <fmt/format.h>
 
 #include "engine/core/value.h"
+#include "tests/crash/receiver.h"
 
 namespace onward::crash {
 namespace {
 constexpr int kConnections = 3;
 constexpr int kListSize = 8;  // events of every other post
 
-/// Three events of a contact in a row; every fourth contact goes the long way.
+constexpr Nanos kWait = 1'000'000'000;  // of the harness's scenarios
+
+/// Three events of a contact in a row; every fourth contact goes the long way, and of every eight
+/// the requests of one are batched, and the runs of one move from version to version.
 Event event_of(int number) {
   const int contact = number / 3;
-  return {.contact = contact, .node = contact % 4 == 0 ? "late" : "tell"};
+  if (contact % 4 == 0) return {.contact = contact, .node = "late", .waits = kWait};
+  if (contact % 8 == 2) return {.contact = contact, .node = "bulk"};
+  if (contact % 8 == 6) return {.contact = contact, .node = "moved", .waits = kWait};
+  return {.contact = contact, .node = "tell"};
+}
+
+std::string_view type_of(const Event& event) {
+  if (event.node == "bulk") return "bulk_asked";
+  return event.node == "moved" ? "move_asked" : "subscription";
 }
 
 std::string json_of(int number) {
   const Event event = event_of(number);
   return fmt::format(
-      R"({{"id":"e{0}","type":"subscription","contact":{{"id":"c{1}","email":"c{1}@{2}"}},"data":{{"n":"{0}"}}}})",
-      number, event.contact, event.node == "tell" ? "example.org" : "example.net");
+      R"({{"id":"e{0}","type":"{3}","contact":{{"id":"c{1}","email":"c{1}@{2}"}},"data":{{"n":"{0}"}}}})",
+      number, event.contact, event.node == "tell" ? "example.org" : "example.net", type_of(event));
 }
 
 std::string token_in(const std::filesystem::path& data) {
@@ -82,6 +94,10 @@ std::vector<int> Load::next_post() {
 }
 
 bool Load::post(const std::string& url, const std::vector<int>& events) {
+  {
+    const std::lock_guard lock{mutex_};
+    for (const int event : events) posted_.emplace(event, now_nanos());
+  }
   std::string body;
   for (const int event : events) body += json_of(event) + (events.size() > 1 ? "\n" : "");
   const auto answer = call(data_, url, "POST", "/v1/events", std::move(body),
@@ -91,7 +107,11 @@ bool Load::post(const std::string& url, const std::vector<int>& events) {
     const auto told = parse_json(answer->body);
     if (told && number(*told, "accepted") + number(*told, "duplicates") ==
                     static_cast<std::int64_t>(events.size())) {
-      for (const int event : events) acknowledged_.emplace(event, event_of(event));
+      for (const int number : events) {
+        Event event = event_of(number);
+        event.posted = posted_.at(number);
+        acknowledged_.emplace(number, std::move(event));
+      }
       return true;
     }
   }

@@ -42,6 +42,7 @@ class Load {
   int next_ = 1, posts_ = 0;
   std::vector<std::vector<int>> unanswered_;
   std::map<int, Event> acknowledged_;
+  std::map<int, Nanos> posted_;  ///< For the first time.
   std::vector<std::string> surprises_;
   std::vector<std::thread> threads_;
 };

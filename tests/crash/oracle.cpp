@@ -7,6 +7,9 @@
 
 namespace onward::crash {
 namespace {
+/// The server's clock may be slewed against the one of the record.
+constexpr Nanos kClockSlack = 5'000'000;
+
 class Judge {
  public:
   Judge(const Record& record, const Allowed& allowed) : record_{record}, allowed_{allowed} {
@@ -74,12 +77,30 @@ class Judge {
     }
   }
 
+  void check_wait(int number, const Arrival& arrival) {
+    const auto event = record_.events.find(number);
+    if (event == record_.events.end()) return;
+    const Nanos waited = arrival.arrived - event->second.posted;
+    if (waited + kClockSlack < event->second.waits)
+      find("early", fmt::format("the request of event {} came {:.1f} ms after it was posted",
+                                number, static_cast<double>(waited) / 1e6));
+  }
+
   void check_events() {
     std::map<int, std::set<std::string>> ids;
     std::set<int> accepted;
     for (const Arrival& arrival : record_.arrivals) {
-      ids[arrival.event].insert(arrival.webhook_id);
-      if (arrival.accepted()) accepted.insert(arrival.event);
+      std::vector<int> events{arrival.event};
+      events.insert(events.end(), arrival.others.begin(), arrival.others.end());
+      for (const int event : events) {
+        ids[event].insert(arrival.webhook_id);
+        if (arrival.accepted()) accepted.insert(event);
+        check_wait(event, arrival);
+      }
+      if (events.size() > kBatchMax ||
+          std::set(events.begin(), events.end()).size() < events.size())
+        find("large_batch", fmt::format("{} has {} events, or one of them twice",
+                                        arrival.webhook_id, events.size()));
     }
     for (const auto& [number, event] : record_.events)
       if (!accepted.contains(number))
@@ -116,6 +137,8 @@ class Judge {
       equal(node + " pending, failed and cancelled",
             counts.pending + counts.failed + counts.cancelled, 0);
     }
+    for (const auto& [node, visits] : record_.waits) equal(node + " waits", visits, events[node]);
+    equal("moved", record_.moved, events["moved"]);
     if (record_.set_aside * 3 > record_.kills.size())
       find("needless_poison", fmt::format("{} deliveries are set aside after {} kills",
                                           record_.set_aside, record_.kills.size()));

@@ -19,7 +19,8 @@ struct Arrival {
   Nanos arrived = 0;
   Nanos answered = 0;  ///< 0: never; the connection broke.
   int status = 0;
-  std::size_t life = 0;  ///< Of the server that sent it, from 0.
+  std::size_t life = 0;          ///< Of the server that sent it, from 0.
+  std::vector<int> others = {};  ///< Of a batch: the events after the first.
   bool accepted() const { return answered != 0 && status == 200; }
 };
 
@@ -31,7 +32,11 @@ struct Counts {
 struct Event {
   int contact = 0;
   std::string node;  ///< The one that asks for its delivery.
+  Nanos posted = 0;  ///< For the first time.
+  Nanos waits = 0;   ///< At least so long, before its delivery is asked for.
 };
+/// Deliveries of one request, at most.
+inline constexpr std::size_t kBatchMax = 5;
 
 /// The end of a life.
 struct Kill {
@@ -44,13 +49,16 @@ struct Record {
   std::vector<Arrival> arrivals;
   std::vector<Kill> kills;  ///< Of every life but the last, in order.
   std::int64_t entered = 0, done = 0, inside = 0;
-  std::map<std::string, Counts> counts;  ///< By node, as the server tells them.
+  std::map<std::string, Counts> counts;       ///< By node, as the server tells them.
+  std::map<std::string, std::int64_t> waits;  ///< Visits of the wait before it, by node.
+  std::int64_t moved = 0;     ///< Runs of the node "moved" that ended on the last version.
   std::size_t set_aside = 0;  ///< Deliveries that it took for the cause of three crashes, retried.
   std::string unaccepted;     ///< What it says of deliveries that failed or were cancelled.
 };
 
 struct Finding {
-  /// "lost_event", "body_differs", "second_id", "needless_repeat", "many_repeats", "counter", …
+  /// "lost_event", "body_differs", "second_id", "needless_repeat", "many_repeats", "early",
+  /// "large_batch", "counter", …
   std::string what;
   std::string text;
 };

@@ -92,6 +92,57 @@ TEST_CASE("more repeats after one kill than can have been in flight are found", 
   CHECK(judge(record, kAllowed).figures.repeats == 3);
 }
 
+TEST_CASE("a request before the end of its wait is found", "[crash][oracle]") {
+  Record record = sound();
+  record.events[2].posted = 1 * kMs;
+  record.events[2].waits = 19 * kMs;
+  CHECK(found(record) == "");
+  record.events[2].waits = 30 * kMs;
+  CHECK(found(record) == "early;");
+}
+
+TEST_CASE("each event of a batch is judged", "[crash][oracle]") {
+  Record record = sound();
+  record.events[4] = {3, "bulk"};
+  record.events[5] = {4, "bulk"};
+  record.arrivals.push_back({"evt_4", 4, 44, 60 * kMs, 61 * kMs, 200, 0, {5}});
+  record.entered = record.done = 5;
+  record.counts["bulk"] = {.visits = 2, .unique = 2, .requests = 2, .accepted = 2};
+  CHECK(found(record) == "");
+  Record other = record;
+  other.arrivals.back().others.clear();
+  CHECK(found(other) == "lost_event;");
+  other = record;
+  other.arrivals.push_back({"evt_5", 5, 55, 160 * kMs, 161 * kMs, 200, 1});
+  CHECK(found(other) == "second_id;");
+  other = record;
+  other.arrivals.back().others = {5, 5};
+  CHECK(found(other) == "large_batch;");
+  other = record;
+  for (int number = 6; number <= 9; ++number) {
+    other.arrivals.back().others.push_back(number);
+    other.events[number] = {number, "bulk"};
+  }
+  CHECK(found(other).starts_with("large_batch;"));
+}
+
+TEST_CASE("a wait that ended twice, and a run on an old version, are found", "[crash][oracle]") {
+  Record record = sound();
+  record.waits["late"] = 1;
+  CHECK(found(record) == "");
+  record.waits["late"] = 2;
+  CHECK(found(record) == "counter;");
+  record = sound();
+  record.events[4] = {3, "moved"};
+  record.arrivals.push_back({"evt_4", 4, 44, 60 * kMs, 61 * kMs, 200});
+  record.entered = record.done = 4;
+  record.counts["moved"] = {.visits = 1, .unique = 1, .requests = 1, .accepted = 1};
+  record.moved = 1;
+  CHECK(found(record) == "");
+  record.moved = 0;
+  CHECK(found(record) == "counter;");
+}
+
 TEST_CASE("a request of an event that nobody sent is found", "[crash][oracle]") {
   Record record = sound();
   record.arrivals.push_back({"evt_9", 9, 99, 60 * kMs, 61 * kMs, 200});

@@ -150,7 +150,11 @@ void Receiver::read_from(int descriptor) {
 
 void Receiver::take(int descriptor, std::string_view head, std::string_view body) {
   Arrival arrival;
-  arrival.event = static_cast<int>(number(after(body, "\"n\":\"", "\"")));
+  // A batch names several.
+  constexpr std::string_view kName = "\"n\":\"";
+  arrival.event = static_cast<int>(number(after(body, kName, "\"")));
+  for (std::size_t at = body.find(kName); (at = body.find(kName, at + 1)) != body.npos;)
+    arrival.others.push_back(static_cast<int>(number(after(body.substr(at), kName, "\""))));
   arrival.body = std::hash<std::string_view>{}(body);
   arrival.arrived = now_nanos();
   const std::string small = lower(head);
