@@ -17,6 +17,14 @@ TEST_CASE("whatever happens, every promise holds", "[chaos]") {
   CHECK(report.figures.on_sqlite > 0);
 }
 
+TEST_CASE("whenever the power fails, every promise holds", "[chaos]") {
+  const Report report = run_campaign({.first = 1, .last = 25, .sqlite = true});
+  INFO(as_table(report));
+  CHECK(report.findings.empty());
+  CHECK(report.figures.cut_commits > 0);
+  CHECK(report.figures.cut_folds > 0);
+}
+
 TEST_CASE("each contact goes the way that a model foretells", "[chaos]") {
   const Report report = run_campaign({.first = 1, .last = effort(60), .routes = true});
   INFO(as_table(report));

@@ -139,7 +139,9 @@ class DiskStore final : public PassingStore {
   }
   Result<bool> fold_slice() override {
     disk_.arm();
-    return disk_.heard(store_->fold_slice());
+    auto more = disk_.heard(store_->fold_slice());
+    if (!more && disk_.faults.cut_at_write != 0) ++disk_.figures.cut_folds;
+    return more;
   }
   Result<std::vector<std::optional<ContactState>>> load(
       std::span<const LoadQuery> queries) override {
@@ -301,7 +303,10 @@ Status Disk::commit(const Commit& given) {
   Commit stored = spoilt(commit, plant_);
   if (sqlite_) stored.admin.push_back(numbered(committed() + 1));
   if (Status done = heard(rows_->commit(stored)); !done) {
-    if (sqlite_ && done.error().kind == ErrorKind::Io) doubtful_ = commit;
+    if (sqlite_ && done.error().kind == ErrorKind::Io) {
+      doubtful_ = commit;
+      if (faults.cut_at_write != 0) ++figures.cut_commits;
+    }
     return done;
   }
   unsynced_.push_back(commit);

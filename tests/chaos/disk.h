@@ -61,6 +61,7 @@ class Disk {
   DiskFaults faults;
   struct Figures {
     std::uint64_t commits = 0, syncs = 0, refused = 0;
+    std::uint64_t cut_commits = 0, cut_folds = 0;  ///< In which the power failed.
   } figures;
 
  private:

@@ -82,12 +82,14 @@ std::string as_table(const Report& report) {
       "seeds            {}..{}\nworlds           {} ({} on SQLite, {} given up: they feed "
       "themselves)\nsteps     "
       "       {}\nvirtual years    {:.1f}\n"
-      "crashes          {}\nevents           {}\nruns             {}\ndeliveries       {}\n"
+      "crashes          {} (the power failed in {} commits and {} folds)\nevents           "
+      "{}\nruns             {}\ndeliveries       {}\n"
       "attempts         {}\ncommits          {}\nstore failures   {}\nchecks           {}\n"
       "findings         {}\n",
       report.first, report.last, sum.worlds, sum.on_sqlite, sum.unfinished, sum.steps,
-      years(sum.virtual_time), sum.crashes, sum.events, sum.runs, sum.deliveries, sum.attempts,
-      sum.commits, sum.store_failures, sum.checks, report.findings.size());
+      years(sum.virtual_time), sum.crashes, sum.cut_commits, sum.cut_folds, sum.events, sum.runs,
+      sum.deliveries, sum.attempts, sum.commits, sum.store_failures, sum.checks,
+      report.findings.size());
   for (const Found& found : report.findings)
     text +=
         fmt::format("\n{}\n  {}\n  step {}; again with {}{}\n", found.finding.broken.promise,

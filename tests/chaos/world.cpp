@@ -181,6 +181,8 @@ WorldFigures World::figures() const {
           .checks = promises_.checks(),
           .places = self.house_.disk().places(),
           .on_sqlite = self.house_.disk().on_sqlite() ? 1u : 0u,
+          .cut_commits = self.house_.disk().figures.cut_commits,
+          .cut_folds = self.house_.disk().figures.cut_folds,
           .virtual_time = clock_.steady() - start_};
 }
 
@@ -198,6 +200,8 @@ void WorldFigures::add(const WorldFigures& other) {
   places += other.places;
   unfinished += other.unfinished;
   on_sqlite += other.on_sqlite;
+  cut_commits += other.cut_commits;
+  cut_folds += other.cut_folds;
   virtual_time += other.virtual_time;
 }
 

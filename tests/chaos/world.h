@@ -35,7 +35,7 @@ struct Finding {
 struct WorldFigures {
   std::uint64_t worlds = 0, steps = 0, crashes = 0, events = 0, attempts = 0, runs = 0,
                 deliveries = 0, commits = 0, store_failures = 0, checks = 0, places = 0,
-                unfinished = 0, on_sqlite = 0;
+                unfinished = 0, on_sqlite = 0, cut_commits = 0, cut_folds = 0;
   Duration virtual_time{};
   void add(const WorldFigures& other);
 };
