@@ -217,6 +217,8 @@ void World::switch_node(Chance& chance) {
     paused_.emplace(scenario, node);
   else
     paused_.erase({scenario, node});
+  // What ended its window meanwhile makes its last attempt from now on.
+  if (!pause) house_.disturb();
   note(fmt::format("{} {}/{}", pause ? "pause" : "resume", scenario, node));
   ask([=](Engine& engine) { return engine.switch_node(scenario, node, pause, "jane"); });
 }
