@@ -67,7 +67,8 @@ void Promises::check_purged(const Commit& commit) const {
 
 /// What has ended long enough ago is not stored any more. `calm`: see at_rest.
 void Promises::check_kept(Duration calm) const {
-  const Instant now = clock_.now();
+  // A look that was planned before the clock was set back is late by as much.
+  const Instant now = clock_.now() - clock_.set_back();
   // When the last one of a batch ended: it goes whole.
   const auto unit_ended = [this](const Delivery& row) -> std::optional<Instant> {
     std::vector<DeliveryKey> members{row.key};

@@ -18,6 +18,7 @@ class WorldClock final : public Clock {
   /// Somebody sets the clock, or the machine slept.
   void jump(Duration by) {
     offset_ += by;
+    set_back_ += std::max(-by, Duration::zero());
     latest_ = std::max(latest_, now());
   }
   /// When it will be `wall`, if nobody sets the clock.
@@ -25,12 +26,14 @@ class WorldClock final : public Clock {
     return offset_ < Duration::zero() && wall > Instant::max() + offset_ ? Instant::max()
                                                                          : wall - offset_;
   }
+  /// By how much it was set back, all times together.
+  Duration set_back() const { return set_back_; }
   /// The latest that the wall ever showed.
   Instant latest() const { return latest_; }
 
  private:
   Instant steady_;
-  Duration offset_{};
+  Duration offset_{}, set_back_{};
   Instant latest_;
 };
 }  // namespace onward::chaos
