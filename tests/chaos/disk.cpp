@@ -123,7 +123,7 @@ class DiskStore final : public PassingStore {
     auto found = store_->deliveries_of(scenario, node, state, after, limit);
     if (!found || found->empty()) return found;
     // By their chunks: what parks, and what bulk commands do.
-    const bool parks = limit == 500 && state == DeliveryState::Pending;
+    const bool parks = limit == 250 && state == DeliveryState::Pending;
     if (disk_.plant_ == Plant::MissInBulk && limit == 250 && state != DeliveryState::Pending)
       found->pop_back();
     if (disk_.plant_ == Plant::MissParking && parks)

@@ -189,7 +189,8 @@ class Harness {
 
   VictimOptions options(std::string kill = {}) const {
     return {.data = data(),
-            .arguments = {"--quiet", "--allow-host", fmt::format("127.0.0.1:{}", receiver_.port())},
+            .arguments = {"--quiet", "--allow-host", fmt::format("127.0.0.1:{}", receiver_.port()),
+                          "--max-per-origin", std::to_string(options_.allowed.repeats)},
             .kill = std::move(kill),
             .note = folder_.path / "note",
             .faults = {}};

@@ -77,7 +77,9 @@ struct Verdict {
 /// their requests come again.
 struct Allowed {
   Nanos known_for = 250'000'000;  ///< How long before the kill they came; of a busy machine.
-  std::size_t repeats = 256;  ///< How many: of 4,000 answers a second, those of a sync of 60 ms.
+  /// How many: an attempt holds one of the slots of its origin until its outcome is on the disk, so
+  /// no more than the servers of the harness have (`--max-per-origin`).
+  std::size_t repeats = 128;
 };
 Verdict judge(const Record& record, const Allowed& allowed);
 }  // namespace onward::crash
