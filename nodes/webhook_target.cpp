@@ -77,6 +77,12 @@ void WebhookTarget::read_url(Settings& settings) {
     return;
   }
   origin_ = url->origin();
+  if (const auto& refuses = settings.context().refuses_origin)
+    if (const std::string why = refuses(origin_); !why.empty())
+      settings.warning(tree->at, "blocked_policy",
+                       fmt::format("\"url\": this server will not call it: {}. Until that is "
+                                   "allowed its requests stay pending",
+                                   why));
   front_ = text.substr(0, path);
   const std::size_t query = find_outside(text, placeholders, "?", path);
   const auto add = [&](std::size_t from, std::size_t to, TemplateUse use) {

@@ -214,6 +214,12 @@ void HttpServer::start() {
   }};
 }
 
+void HttpServer::replace_tls(std::shared_ptr<const TlsContext> tls) {
+  asio::post(impl_->io, [impl = impl_.get(), tls = std::move(tls)]() mutable {
+    impl->options.tls = std::move(tls);
+  });
+}
+
 void HttpServer::stop(Duration patience) {
   if (impl_->thread.joinable()) {
     asio::post(impl_->io, [impl = impl_.get()] { impl->close_door(); });

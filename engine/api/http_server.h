@@ -64,6 +64,8 @@ class HttpServer {
   ~HttpServer();
   std::uint16_t port() const;
   void start();
+  /// Of the connections that come from now on. Any thread.
+  void replace_tls(std::shared_ptr<const TlsContext> tls);
   /// Brackets many answers that are given at once (`true` before the first, `false` after the
   /// last), so that the io thread is woken once. Any thread, also when the server is gone.
   std::function<void(bool begins)> gatherer() const;

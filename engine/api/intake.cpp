@@ -24,15 +24,21 @@ struct Door {
   std::shared_ptr<DoorFigures> figures;
 };
 
-/// Of the adapter's secrets; null where it has none.
-std::shared_ptr<const Guard> guard_of(const IntakeSecrets& secrets, std::string_view adapter,
-                                      const Clock& clock) {
+std::vector<std::string> secrets_of(const SharedIntakeSecrets& secrets, std::string_view adapter) {
+  const auto all = secrets.get();
   std::vector<std::string> own;
-  for (const auto& [name, secret] : secrets)
+  for (const auto& [name, secret] : *all)
     if (name == adapter) own.push_back(secret);
-  if (own.empty()) return nullptr;
+  return own;
+}
+
+/// Of the adapter's secrets; null where it has none. Which adapters have some does not change.
+std::shared_ptr<const Guard> guard_of(const SharedIntakeSecrets& secrets, std::string_view adapter,
+                                      const Clock& clock) {
+  if (secrets_of(secrets, adapter).empty()) return nullptr;
   return std::make_shared<Guard>(
-      Guard{brings_proof, is_signed, [own = std::move(own), &clock](const ApiRequest& request) {
+      Guard{brings_proof, is_signed, [secrets, adapter, &clock](const ApiRequest& request) {
+              const std::vector<std::string> own = secrets_of(secrets, adapter);
               auto proof = check_intake(own, request, clock.now());
               // The sender may have the right time while a clock that was moved is not followed
               // yet.
@@ -74,7 +80,7 @@ std::span<const std::string_view> intake_adapters() { return kNames; }
 
 std::vector<Route> intake_routes(Runtime& runtime, const Clock& clock,
                                  const std::shared_ptr<DoorFigures>& figures,
-                                 const IntakeSecrets& secrets) {
+                                 const SharedIntakeSecrets& secrets) {
   const Door door{runtime, clock, figures};
   return {
       {"POST",

@@ -80,6 +80,19 @@ bool brings_proof(const ApiRequest& request) {
   return is_signed(request) || has(request, kSecretHeader);
 }
 
+SharedIntakeSecrets::SharedIntakeSecrets(IntakeSecrets secrets) { replace(std::move(secrets)); }
+
+std::shared_ptr<const IntakeSecrets> SharedIntakeSecrets::get() const {
+  const std::lock_guard lock{held_->mutex};
+  return held_->secrets;
+}
+
+void SharedIntakeSecrets::replace(IntakeSecrets secrets) {
+  auto fresh = std::make_shared<const IntakeSecrets>(std::move(secrets));
+  const std::lock_guard lock{held_->mutex};
+  held_->secrets.swap(fresh);
+}
+
 Result<Proof> check_intake(std::span<const std::string> secrets, const ApiRequest& request,
                            Instant now) {
   Result<Proof> first = refuse("no_proof", "There is neither a secret nor a signature.");

@@ -1,5 +1,7 @@
 #pragma once
 // Whether a post comes from who knows the secret of its adapter: another way in than a token. Pure.
+#include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +16,22 @@
 namespace onward {
 /// The secrets of intake adapters: name, secret. Several of one adapter are all good.
 using IntakeSecrets = std::vector<std::pair<std::string, std::string>>;
+
+/// Secrets that may be replaced while requests are checked. Copies share them. Any thread.
+class SharedIntakeSecrets {
+ public:
+  SharedIntakeSecrets(IntakeSecrets secrets = {});  // NOLINT(google-explicit-constructor)
+  std::shared_ptr<const IntakeSecrets> get() const;
+  /// Requests that are checked from now on prove these.
+  void replace(IntakeSecrets secrets);
+
+ private:
+  struct Held {
+    std::mutex mutex;
+    std::shared_ptr<const IntakeSecrets> secrets;  ///< Never null.
+  };
+  std::shared_ptr<Held> held_ = std::make_shared<Held>();
+};
 /// "egoi", "taguchi", "cloudevents": what stands behind /v1/intake/.
 std::span<const std::string_view> intake_adapters();
 /// Fewer bytes could be guessed.

@@ -15,7 +15,8 @@ namespace {
 constexpr std::size_t kPageMax = 500;
 }  // namespace
 
-std::vector<Route> all_routes(Runtime& runtime, const Clock& clock, const IntakeSecrets& secrets,
+std::vector<Route> all_routes(Runtime& runtime, const Clock& clock,
+                              const SharedIntakeSecrets& secrets,
                               std::shared_ptr<const LoginRefusals> refusals) {
   const auto door = std::make_shared<DoorFigures>();
   std::vector<Route> routes = event_routes(runtime, clock, door);  // First: the busiest.

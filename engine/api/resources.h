@@ -25,14 +25,14 @@ struct DoorFigures {
 
 /// All of them; `runtime` and `clock` must outlive the table.
 std::vector<Route> all_routes(Runtime& runtime, const Clock& clock,
-                              const IntakeSecrets& secrets = {},
+                              const SharedIntakeSecrets& secrets = {},
                               std::shared_ptr<const LoginRefusals> refusals = nullptr);
 
 std::vector<Route> event_routes(Runtime& runtime, const Clock& clock,
                                 std::shared_ptr<DoorFigures> door);
 std::vector<Route> intake_routes(Runtime& runtime, const Clock& clock,
                                  const std::shared_ptr<DoorFigures>& door,
-                                 const IntakeSecrets& secrets);
+                                 const SharedIntakeSecrets& secrets);
 std::vector<Route> contact_routes(Runtime& runtime);
 std::vector<Route> field_routes(Runtime& runtime);
 std::vector<Route> scenario_routes(Runtime& runtime);

@@ -236,6 +236,8 @@ constexpr Row kRows[] = {
           "required": ["version", "created"],
           "properties": {"version": {"type": "integer"},
             "created": {"type": "string", "format": "date-time"}}}},
+        "warnings": {"type": "array", "items": {"type": "string"},
+          "description": "Of an activation: nodes whose URL this server's policy refuses."},
         "text": {"type": "string", "description": "The newest version's YAML."}}})"},
     {"Placeholders", R"({"type": "object", "required": ["placeholders"], "properties": {
       "placeholders": {"type": "array", "items": {"type": "object",

@@ -69,6 +69,9 @@ Result<std::unique_ptr<Server>> Server::listen(Runtime& runtime, ServerOptions o
 }
 
 std::uint16_t Server::port() const { return impl_->http->port(); }
+void Server::replace_tls(std::shared_ptr<const TlsContext> tls) {
+  impl_->http->replace_tls(std::move(tls));
+}
 void Server::start() { impl_->http->start(); }
 void Server::stop(Duration patience) { impl_->http->stop(patience); }
 }  // namespace onward

@@ -22,7 +22,7 @@ struct ServerOptions {
   Duration idle_timeout = std::chrono::minutes{5};
   std::size_t body_max = 8u << 20;
   std::shared_ptr<const TlsContext> tls = nullptr;  ///< Null: plain HTTP.
-  IntakeSecrets intake_secrets = {};                ///< Of adapters: another way in than a token.
+  SharedIntakeSecrets intake_secrets = {};          ///< Of adapters: another way in than a token.
   const Clock* clock = nullptr;                     ///< Of arriving events; null: the system's.
   /// Takes what requests threw (guarded.h) and refused logins; may be empty. Must not block.
   LogSink log = {};
@@ -41,6 +41,8 @@ class Server {
   ~Server();
   std::uint16_t port() const;
   void start();
+  /// Of the connections that come from now on; `tls` is null where it was null before. Any thread.
+  void replace_tls(std::shared_ptr<const TlsContext> tls);
   /// Closes the door: no new connections, requests answered 503, those under way finished; then
   /// ends.
   void stop(Duration patience);

@@ -163,6 +163,7 @@ Value view_of(const ScenarioInfo& info) {
                         {"progress", view_of(info.progress)},
                         {"versions", std::move(versions)}};
   if (!info.text.empty()) view.set("text", info.text);
+  if (!info.warnings.empty()) view.set("warnings", texts(info.warnings));
   return view;
 }
 

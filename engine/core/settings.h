@@ -1,6 +1,7 @@
 #pragma once
 // How a node kind reads what its author wrote: typed, with every mistake reported at its place.
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -57,7 +58,11 @@ struct AuthorContext {
   std::optional<SecretNames> credentials = std::nullopt;  ///< The same.
 
   const CustomFields* custom_fields = nullptr;  ///< Declared ones; null: not known here.
-  bool undeclared_warns = false;                ///< Undeclared ones are warnings, not mistakes.
+  /// Why this server's policy refuses each request to an origin such as
+  /// "https://crm.example.com:443", whatever its host is resolved to; an empty text: it may be
+  /// called. Not known here where there is no function. Any thread.
+  std::function<std::string(std::string_view origin)> refuses_origin = {};
+  bool undeclared_warns = false;  ///< Undeclared ones are warnings, not mistakes.
   /// Whether mistakes in `tests` count: not in a stored version, which is not checked again.
   bool check_tests = true;
   /// The text is a stored version, or a copy of one: bounds of memory do not refuse it.

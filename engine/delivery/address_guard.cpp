@@ -193,8 +193,8 @@ Result<Prefix> read_network(const std::string& entry) {
   if (slash != std::string::npos)
     bits = read_number<int>(std::string_view{entry}.substr(slash + 1));
   if (!address || !bits || *bits < 0 || *bits > length) {
-    return bad_setting(fmt::format(
-        "--allow-network wants a network such as 10.0.0.0/8 or fd00::/8, found \"{}\"", entry));
+    return bad_setting(
+        fmt::format("must be a network such as 10.0.0.0/8 or fd00::/8, found \"{}\"", entry));
   }
   Prefix prefix{*address, *bits + 128 - length};
   for (int bit = prefix.bits; bit < 128; ++bit) {
@@ -203,8 +203,8 @@ Result<Prefix> read_network(const std::string& entry) {
   }
   if (prefix.bytes != *address) {
     return bad_setting(fmt::format(
-        "--allow-network {} names an address inside a network; did you mean {}/{} or {}?", entry,
-        to_text(prefix.bytes), *bits, to_text(*address)));
+        "must be a network, found \"{}\", an address inside of one; did you mean {}/{} or {}?",
+        entry, to_text(prefix.bytes), *bits, to_text(*address)));
   }
   return prefix;
 }
@@ -246,39 +246,84 @@ Result<std::pair<std::string, std::uint16_t>> read_host(const std::string& entry
          : host.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") == std::string::npos;
   if (host.empty() || !known || !readable) {
     return bad_setting(
-        fmt::format("--allow-host wants a host such as crm.internal, localhost:8080 "
+        fmt::format("must be a host such as crm.internal, localhost:8080 "
                     "or [::1]:8080 (no scheme, path or *), found \"{}\"",
                     entry));
   }
   if (!v6 && is_number(host) && !read_address(host))
-    return bad_setting(
-        fmt::format("--allow-host wants an IPv4 address as four numbers such as 127.0.0.1, found "
-                    "\"{}\"",
-                    entry));
-  if (const std::string other = bare_v6 ? doubt_of(name) : ""; !other.empty())
     return bad_setting(fmt::format(
-        "--allow-host {} may mean an address or an address with a port; write {} or [{}]", entry,
-        other, name));
+        "must be an IPv4 address as four numbers such as 127.0.0.1, found \"{}\"", entry));
+  if (const std::string other = bare_v6 ? doubt_of(name) : ""; !other.empty())
+    return bad_setting(
+        fmt::format("must be clear, found \"{}\", which may mean an address or an address with a "
+                    "port; write {} "
+                    "or [{}]",
+                    entry, other, name));
   return std::pair{host, port};
 }
 }  // namespace
 
+Status AddressGuard::check_network(const std::string& entry) {
+  const auto read = read_network(entry);
+  return read ? Status{} : tl::make_unexpected(read.error());
+}
+
+Status AddressGuard::check_host(const std::string& entry) {
+  const auto read = read_host(entry);
+  return read ? Status{} : tl::make_unexpected(read.error());
+}
+
 Result<AddressGuard> AddressGuard::make(const Options& options) {
-  AddressGuard guard;
+  const auto refused = [](std::string_view option, Error error) {
+    error.message = fmt::format("{} {}", option, error.message);
+    return tl::make_unexpected(std::move(error));
+  };
+  auto rules = std::make_shared<Rules>();
   for (const std::string& entry : options.allow_networks) {
     const auto prefix = read_network(entry);
-    if (!prefix) return tl::make_unexpected(prefix.error());
+    if (!prefix) return refused("--allow-network", prefix.error());
     Network network{};
     std::memcpy(network.bytes, prefix->bytes.data(), sizeof network.bytes);
     network.bits = prefix->bits;
-    guard.networks_.push_back(network);
+    rules->networks.push_back(network);
   }
   for (const std::string& entry : options.allow_hosts) {
     auto host = read_host(entry);
-    if (!host) return tl::make_unexpected(host.error());
-    guard.hosts_.push_back({std::move(host->first), host->second});
+    if (!host) return refused("--allow-host", host.error());
+    rules->hosts.push_back({std::move(host->first), host->second});
   }
+  AddressGuard guard;
+  guard.shared_->rules = std::move(rules);
   return guard;
+}
+
+std::shared_ptr<const AddressGuard::Rules> AddressGuard::rules() const {
+  const std::lock_guard lock{shared_->mutex};
+  return shared_->rules;
+}
+
+void AddressGuard::replace(const AddressGuard& other) {
+  auto rules = other.rules();
+  const std::lock_guard lock{shared_->mutex};
+  shared_->rules = std::move(rules);
+}
+
+std::string AddressGuard::refuse_unresolved(std::string_view host, std::uint16_t port) const {
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  const auto judge = [&](const Bytes& bytes) {
+    std::memcpy(&address.sin6_addr, bytes.data(), bytes.size());
+    return refuse(reinterpret_cast<const sockaddr*>(&address), host, port);
+  };
+  const std::string name = host_name(host);
+  if (const auto literal = read_address(name)) return judge(*literal);
+  // RFC 6761: these names are resolved to loopback. Either may be allowed by its network.
+  if (name == "localhost" || name.ends_with(".localhost")) {
+    const std::string refusal = judge(*read_address("127.0.0.1"));
+    return refusal.empty() || judge(*read_address("::1")).empty() ? std::string{} : refusal;
+  }
+  // Any public address: only the port can be refused.
+  return is_mail(port) ? judge(*read_address("8.8.8.8")) : std::string{};
 }
 
 std::string AddressGuard::refuse(const sockaddr* address, std::string_view host,
@@ -294,7 +339,8 @@ std::string AddressGuard::refuse(const sockaddr* address, std::string_view host,
   }
   const std::string name = host_name(host);
   const std::string entry = name.find(':') == std::string::npos ? name : "[" + name + "]";
-  const bool named = std::any_of(hosts_.begin(), hosts_.end(), [&](const Host& allowed) {
+  const std::shared_ptr<const Rules> by = rules();
+  const bool named = std::any_of(by->hosts.begin(), by->hosts.end(), [&](const Host& allowed) {
     return allowed.name == name && (allowed.port == port || (allowed.port == 0 && !is_mail(port)));
   });
   if (named) return {};
@@ -308,7 +354,7 @@ std::string AddressGuard::refuse(const sockaddr* address, std::string_view host,
   const Bytes target = reached(bytes);
   const Range* range = range_of(target);
   if (!range) return {};
-  for (const Network& network : networks_) {
+  for (const Network& network : by->networks) {
     const bool holds = starts_with(target.data(), network.bytes, network.bits);
     const bool inside = network.bits >= range->bits;
     if (holds && (range->tier == Tier::Private || inside)) return {};

@@ -653,6 +653,12 @@ void Batch::unpark(const Delivery& delivery) {
   count(delivery, Counter::PendingParked, -1);
 }
 
+void Batch::make_due(const Delivery& delivery) {
+  assert(delivery.pending() && !delivery.parked && delivery.due);
+  Delivery& due = changed_[delivery.key] = delivery;
+  due.due = std::min(*due.due, now_);
+}
+
 /// The batch of a member that is taken out goes on with the others: the next one carries it, under
 /// the same webhook-id.
 Status Batch::hand_over(const Delivery& carrier) {

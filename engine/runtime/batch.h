@@ -73,6 +73,8 @@ class Batch {
   void park(const Delivery& delivery, Instant since);
   /// And lets it go on.
   void unpark(const Delivery& delivery);
+  /// Makes the next attempt of a pending delivery due now.
+  void make_due(const Delivery& delivery);
   Commit& rows() { return commit_; }
   /// About how much memory the new rows take that inputs and results have made so far.
   std::size_t bytes() const { return bytes_; }

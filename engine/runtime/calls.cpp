@@ -15,6 +15,7 @@ namespace onward {
 namespace {
 /// Inputs of a dry run that are looked up, or taken, between two batches.
 constexpr std::size_t kRehearsedAtOnce = 500;
+constexpr std::size_t kActivationWarningsMax = 100;
 }  // namespace
 
 Activity Engine::activity_of(std::string what, const std::string& scenario, const std::string& who,
@@ -246,7 +247,28 @@ Result<ScenarioInfo> Engine::activate(const std::string& id,
                                          who, test_mode_text(test_emails)));
   const Status done = commit_change(*change);
   if (done) log_changes(change->activity);
-  return changed(*this, id, done);
+  auto info = changed(*this, id, done);
+  if (info) info->warnings = refusals_of(id);
+  return info;
+}
+
+/// The nodes of the newest version whose requests this server's policy refuses.
+std::vector<std::string> Engine::refusals_of(const std::string& id) const {
+  std::vector<std::string> found;
+  const ScenarioRecord* record = book_.find(id);
+  const CatalogScenario* home = record == nullptr ? nullptr : catalog_.find(record->key);
+  const Scenario* newest = home == nullptr ? nullptr : home->version(record->newest);
+  if (newest == nullptr) return found;
+  for (const ScenarioNode& node : newest->nodes) {
+    const DeliveryPolicy* policy = node.node->delivery_policy();
+    if (policy == nullptr || found.size() == kActivationWarningsMax) continue;
+    if (const std::string why = refused_origin(policy->origin); !why.empty())
+      found.push_back(
+          fmt::format("node \"{}\": this server will not call its URL: {}. Until that "
+                      "is allowed its requests stay pending",
+                      node.id, why));
+  }
+  return found;
 }
 
 Result<ScenarioInfo> Engine::hold(const std::string& id, const std::string& who) {

@@ -148,13 +148,19 @@ Engine::Engine(std::unique_ptr<Store> store, const NodeKinds& kinds, DeliverySin
       keep_runs_{KeepWalk::Of::Runs, options.keep_runs, clock.now()} {
   for (const auto& [key, row] : counters_) figures_.pending += row[Counter::Pending];
   book_.watch(options_.working.get());
-  book_.know(secrets_.context());
+  book_.know(author_context());
   take_fields(stored_fields(snapshot.admin));
   for (const AdminRecord& record : snapshot.admin)
     if (auto pass = read_pass(record)) scenario_passes_.emplace(record.name, std::move(*pass));
   for (const AdminRecord& record : snapshot.admin)
     for (KeepWalk* walk : {&keep_bodies_, &keep_runs_}) walk->restore(record);
   rebuild_catalog();
+}
+
+AuthorContext Engine::author_context() const {
+  AuthorContext context = secrets_.context();
+  context.refuses_origin = options_.refuses_origin;
+  return context;
 }
 
 /// What is stored is of a later time than now: somebody set the clock.

@@ -281,6 +281,8 @@ class Engine {
   const std::optional<Instant>& held_since() const { return held_since_; }
   /// False: it was not held.
   Result<bool> resume_sending(const std::string& who = {});
+  /// The policy was changed: what it had refused and allows now is due at once.
+  void recheck_blocked();
   /// Somebody said that the machine's clock is right.
   Result<bool> note_clock(const std::string& who);
 
@@ -377,6 +379,10 @@ class Engine {
   void take_fields(CustomFields fields);
   void rebuild_catalog();
   void ask_for_title();
+  /// See RuntimeOptions::refuses_origin.
+  std::string refused_origin(std::string_view origin) const;
+  AuthorContext author_context() const;
+  std::vector<std::string> refusals_of(const std::string& id) const;
   const DeliveryPolicy* policy_at(const EndpointKey& endpoint) const;
   const RetryPolicy& policy_of(const Delivery& delivery) const;
   Batch new_batch() const;
@@ -390,6 +396,7 @@ class Engine {
   class DropText;
   class ExpireSeen;
   class NodePause;
+  class RecheckBlocked;
   class Rehearsal;
   Status run_jobs();
   /// Takes one step of a job, and commits it.

@@ -102,6 +102,7 @@ struct ScenarioInfo {
   std::optional<ScenarioNext> next;  ///< What will happen to it by itself.
   std::optional<ScenarioProgress> progress;
   std::int64_t entered = 0, inside = 0, pending = 0, failed = 0;  ///< Live, of all versions.
+  std::vector<std::string> warnings;  ///< Of an activation: nodes whose requests are all refused.
 };
 
 /// Runs under way that should go over to the version that is applied.
@@ -329,6 +330,8 @@ struct RuntimeOptions {
   std::size_t commit_bytes_max = std::size_t{4} << 20;
   std::size_t endpoint_window = 1'000;  ///< Deliveries of one endpoint in memory.
   std::size_t window = 20'000;          ///< Deliveries of all endpoints in memory.
+  /// See AuthorContext; may be empty. What it answers may change: see `recheck_blocked`.
+  std::function<std::string(std::string_view origin)> refuses_origin;
   std::filesystem::path key_file;  ///< Of the master key; empty: in memory, gone with the process.
   bool own_key_file = true;        ///< See KeyFile.
   std::uint64_t log_long = std::uint64_t{128} << 20;  ///< Bytes of the store's log worth a line.
@@ -496,6 +499,9 @@ class Runtime {
   Status accept_clock(Done<Result<bool>> done, std::string who = {});
   /// False: nothing was held.
   Status resume_sending(Done<Result<bool>> done, std::string who = {});
+  /// Any thread. Who may be called was changed: deliveries that were refused and are allowed now
+  /// are attempted at once.
+  Status recheck_blocked();
 
   Status secrets(SecretKind kind, Done<Result<std::vector<SecretInfo>>> done);
   Status set_secret(SecretKind kind, std::string name, SecretChange change,

@@ -585,6 +585,13 @@ Status Runtime::resume_sending(Done<Result<bool>> done, std::string who) {
                             [who = std::move(who)](Engine& of) { return of.resume_sending(who); }));
 }
 
+Status Runtime::recheck_blocked() {
+  return impl_->call_anyway({.call = [](Engine& of) -> Status {
+    of.recheck_blocked();
+    return {};
+  }});
+}
+
 // ---- the clock ----
 
 const MonitoredClock& Runtime::clock() const { return impl_->clock; }

@@ -19,7 +19,7 @@ Status Engine::commit_secrets(const SecretBookChange& change) {
   commit.activity = change.activity;
   if (Status done = commit_rows(commit); !done) return done;
   secrets_.adopt(change);
-  book_.know(secrets_.context());
+  book_.know(author_context());
   ++generation_;
   return {};
 }

@@ -160,13 +160,43 @@ TEST_CASE("a host that would open nothing is refused with what was expected", "[
   const auto number = GENERATE(as<std::string>{}, "127.1", "2130706433", "0x7f000001", "0x7f.1",
                                "127.0.0.256:80", "0177.0.0.1", "127.1.");
   CHECK(refused(number) ==
-        "--allow-host wants an IPv4 address as four numbers such as 127.0.0.1, found \"" + number +
-            "\"");
-  CHECK(refused("::1:80") ==
-        "--allow-host ::1:80 may mean an address or an address with a port; write [::1]:80 or "
-        "[::1:80]");
+        "--allow-host must be an IPv4 address as four numbers such as 127.0.0.1, found \"" +
+            number + "\"");
+  CHECK(
+      refused("::1:80") ==
+      "--allow-host must be clear, found \"::1:80\", which may mean an address or an address with "
+      "a port; write [::1]:80 or [::1:80]");
   const auto clear = GENERATE(as<std::string>{}, "127.0.0.1.", "crm1", "10.crm", "0xyz", "::1",
                               "fd00::1", "fd00::1:a", "[::1:80]", "1:2:3:4:5:6:7:8");
   CHECK(refused(clear) == "");
+}
+
+TEST_CASE("what is refused whatever a name is resolved to is known beforehand",
+          "[delivery][guard]") {
+  const AddressGuard none = guard_of({});
+  for (const char* host : {"127.0.0.1", "[::1]", "localhost", "crm.localhost", "10.1.2.3",
+                           "169.254.169.254", "[::ffff:10.1.2.3]"})
+    CHECK_FALSE(none.refuse_unresolved(host, 443).empty());
+  for (const char* host : {"crm.example.com", "8.8.8.8", "[2606:4700::1]", "localhost.example.com"})
+    CHECK(none.refuse_unresolved(host, 443).empty());
+  CHECK_FALSE(none.refuse_unresolved("crm.example.com", 25).empty());
+  CHECK_FALSE(none.refuse_unresolved("crm.example.com", 587).empty());
+  const AddressGuard some = guard_of(
+      {.allow_networks = {"::1/128", "10.0.0.0/8"}, .allow_hosts = {"mail.example.com:25"}});
+  CHECK(some.refuse_unresolved("localhost", 80).empty());  // by one of its two addresses
+  CHECK(some.refuse_unresolved("10.1.2.3", 80).empty());
+  CHECK(some.refuse_unresolved("mail.example.com", 25).empty());
+  CHECK_FALSE(some.refuse_unresolved("127.0.0.1", 80).empty());
+}
+
+TEST_CASE("copies of a guard judge by the rules that took the place of the first",
+          "[delivery][guard]") {
+  AddressGuard guard = guard_of({});
+  const AddressGuard copy = guard;
+  CHECK_FALSE(copy.refuse_unresolved("10.1.2.3", 80).empty());
+  guard.replace(guard_of({.allow_hosts = {"10.1.2.3"}}));
+  CHECK(copy.refuse_unresolved("10.1.2.3", 80).empty());
+  guard.replace(guard_of({}));
+  CHECK_FALSE(copy.refuse_unresolved("10.1.2.3", 80).empty());
 }
 }  // namespace onward

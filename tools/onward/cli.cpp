@@ -171,6 +171,9 @@ void add_serve(CommandLine& line) {
                "A private host that webhooks may call: HOST or HOST:PORT; may be repeated");
   add_repeated(sub, "--allow-network", serve.allow_networks,
                "A private network that webhooks may call, such as 10.0.0.0/8; may be repeated");
+  sub->add_option("--allow-file", serve.allow_file,
+                  "Hosts and networks that webhooks may call as well, one a line; read again on "
+                  "SIGHUP");
   sub->add_flag("--https-only", serve.https_only, "Refuse webhooks over plain http");
   sub->add_option("--ca-file", serve.ca_file, "Trusted certificates (PEM) instead of the system's");
   sub->add_option("--tls-cert", serve.tls_cert,

@@ -38,6 +38,8 @@ int act(const ClientOptions& options, const std::string& scenario, std::string_v
   std::string line = fmt::format("{}: {}, version {}", answer->text("scenario"),
                                  answer->text("state"), number_of(answer->value, "version"));
   const ValueList& emails = list_of(answer->value, "test_emails");
+  for (const Value& warning : list_of(answer->value, "warnings"))
+    if (const std::string* text = warning.text()) say("warning: " + *text);
   if (!emails.empty()) line += ", test mode for " + answer->text("test_emails");
   if (const std::string next = next_of(answer->value); !next.empty()) line += ", " + next;
   print(line + "\n");

@@ -38,12 +38,14 @@
 #include "engine/core/log_record.h"
 #include "engine/core/printable.h"
 #include "engine/delivery/curl_http_client.h"
+#include "engine/net/url.h"
 #include "engine/runtime/bus_errors.h"
 #include "engine/runtime/guarded.h"
 #include "engine/runtime/log_writer.h"
 #include "engine/runtime/runtime.h"
 #include "engine/secrets/regular_file.h"
 #include "engine/store/sqlite_store.h"
+#include "tools/onward/allow_file.h"
 #include "tools/onward/descriptors.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/server_file.h"
@@ -163,32 +165,40 @@ void ignore_harmless_signals() {
     ::signal(which, SIG_IGN);
 }
 
-/// Signals that end the server are taken by `wait` alone: blocked in all threads, so construct it
-/// before any is started. SIGHUP (the terminal is gone) and SIGPWR end it in order as well, unless
-/// whoever started the server had SIGHUP ignored, as nohup does.
-class StopSignal {
+/// SIGTERM, SIGINT and SIGPWR end the server in order; SIGHUP has it read its files again, also
+/// where it was meant to say that the terminal is gone. All are taken by `wait` alone and blocked
+/// in all threads, so construct it before any is started: none of them ends a start in its middle.
+class Signals {
  public:
-  StopSignal() {
+  Signals() {
     ignore_harmless_signals();
     sigemptyset(&set_);
-    for (const int which : {SIGTERM, SIGINT, SIGPWR}) sigaddset(&set_, which);
-    struct sigaction hang_up {};
-    if (::sigaction(SIGHUP, nullptr, &hang_up) == 0 && hang_up.sa_handler != SIG_IGN)
-      sigaddset(&set_, SIGHUP);
+    for (const int which : {SIGTERM, SIGINT, SIGPWR, SIGHUP}) sigaddset(&set_, which);
     ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    ::signal(SIGHUP, SIG_DFL);  // One that is ignored, as by nohup, would never be seen.
   }
-  void wait() const {
-    int which = 0;
-    while (::sigwait(&set_, &which) != 0) {
+  /// Returns when the server is to end. `reload` is called for each SIGHUP before.
+  template <class Reload>
+  void wait(Reload reload) const {
+    for (;;) {
+      int which = 0;
+      if (::sigwait(&set_, &which) != 0) continue;
+      if (which != SIGHUP) return;
+      reload();
     }
   }
-  /// From now on one more signal ends the process where it stands; nothing acknowledged is lost.
+  /// From now on one more signal to end ends the process where it stands; nothing acknowledged is
+  /// lost. SIGHUP has no effect any more.
   void hurry() const {
     struct sigaction action {};
     action.sa_handler = [](int) { ::_exit(kExitTemp); };
-    ::sigaction(SIGTERM, &action, nullptr);
-    ::sigaction(SIGINT, &action, nullptr);
-    ::pthread_sigmask(SIG_UNBLOCK, &set_, nullptr);
+    sigset_t ending;
+    sigemptyset(&ending);
+    for (const int which : {SIGTERM, SIGINT}) {
+      ::sigaction(which, &action, nullptr);
+      sigaddset(&ending, which);
+    }
+    ::pthread_sigmask(SIG_UNBLOCK, &ending, nullptr);
   }
   /// Wakes `wait` as a signal would.
   static void raise() { ::kill(::getpid(), SIGTERM); }
@@ -356,6 +366,8 @@ void fit_to_descriptors(ServeOptions& options, std::uint64_t limit, const Log& l
 
 /// Everything that must outlive the server, which uses the runtime and so goes first.
 struct Service {
+  std::optional<AddressGuard> guard;  ///< Of webhook requests; there once the options are read.
+  SharedIntakeSecrets intake_secrets;
   std::unique_ptr<Runtime> runtime;
   std::unique_ptr<Server> server;
   Announcement announcement;
@@ -363,11 +375,26 @@ struct Service {
 
 bool has_tokens(const Service& service) { return !service.runtime->tokens().empty(); }
 
-Result<std::unique_ptr<HttpClient>> make_client(const ServeOptions& options, WorkNote* note) {
-  auto guard = AddressGuard::make({options.allow_networks, options.allow_hosts});
-  if (!guard) return tl::make_unexpected(guard.error());
-  CurlOptions curl;
-  curl.guard = std::move(*guard);
+/// What the options allow, and the file that may be read again.
+Result<AddressGuard> read_guard(const ServeOptions& options) {
+  AddressGuard::Options allowed{options.allow_networks, options.allow_hosts};
+  if (!options.allow_file.empty())
+    if (Status read = read_allow_file(options.allow_file, allowed); !read)
+      return tl::make_unexpected(std::move(read.error()));
+  return AddressGuard::make(allowed);
+}
+
+/// See RuntimeOptions::refuses_origin.
+std::string refused_origin(const AddressGuard& guard, bool https_only, std::string_view origin) {
+  const auto url = parse_url(origin);
+  if (!url) return {};
+  if (https_only && url->scheme == "http") return "only https URLs may be called (--https-only)";
+  return guard.refuse_unresolved(url->host, url->port);
+}
+
+std::unique_ptr<HttpClient> make_client(const ServeOptions& options, const AddressGuard& guard,
+                                        WorkNote* note) {
+  CurlOptions curl{.guard = guard};
   curl.user_agent = "Onward/" ONWARD_VERSION;
   curl.connections_max = options.concurrency_total;
   curl.https_only = options.https_only;
@@ -392,8 +419,7 @@ Status open_engine(const ServeOptions& options, const NodeKinds& kinds, const Lo
     working = std::move(*file);
   else
     log({"working.unavailable", {{"reason", file.error().message}}, LogLevel::Warning});
-  auto client = make_client(options, working ? &working->deliver_note() : nullptr);
-  if (!client) return tl::make_unexpected(client.error());
+  auto client = make_client(options, *service.guard, working ? &working->deliver_note() : nullptr);
 
   ConcurrencyLimits limits;
   limits.total = options.concurrency_total;
@@ -401,6 +427,10 @@ Status open_engine(const ServeOptions& options, const NodeKinds& kinds, const Lo
   limits.until_recorded = true;
   RuntimeOptions runtime;
   runtime.stopwatch = [] { return std::chrono::steady_clock::now().time_since_epoch(); };
+  runtime.refuses_origin = [guard = *service.guard,
+                            https_only = options.https_only](std::string_view origin) {
+    return refused_origin(guard, https_only, origin);
+  };
   runtime.account_id = options.account_id;
   runtime.contact_bytes_max = options.contact_bytes_max;
   runtime.dedupe_for = options.dedupe_for;
@@ -412,11 +442,11 @@ Status open_engine(const ServeOptions& options, const NodeKinds& kinds, const Lo
   runtime.log = log.sink();
   runtime.log_dropped = log.dropped();
   runtime.working = std::move(working);
-  auto opened = Runtime::open(std::move(*store), kinds, std::move(*client), limits, system_clock(),
+  auto opened = Runtime::open(std::move(*store), kinds, std::move(client), limits, system_clock(),
                               std::move(runtime));
   if (!opened) return tl::make_unexpected(opened.error());
   service.runtime = std::move(*opened);
-  service.runtime->on_failure([](const std::string&) { StopSignal::raise(); });
+  service.runtime->on_failure([](const std::string&) { Signals::raise(); });
   return check_token_file(*service.runtime, data / "token", has_tokens(service), log);
 }
 
@@ -450,7 +480,7 @@ void warn_of_certificate(const ServeOptions& options, const Log& log) {
   log({"tls.certificate",
        {{"file", options.tls_cert},
         {"reason", *fault},
-        {"hint", "renew it; the new one is taken at the next start"}},
+        {"hint", "renew it; the new one is taken with SIGHUP, or at the next start"}},
        LogLevel::Warning});
 }
 
@@ -469,15 +499,15 @@ LocalServer local_server(const ServeOptions& options, const ListenAddress& liste
 
 /// Takes the address: nothing is opened, or made, for a server that cannot have it.
 Status take_address(const ServeOptions& options, const ListenAddress& listen,
-                    const IntakeSecrets& secrets, const std::shared_ptr<const TlsContext>& tls,
-                    const LogSink& log, Service& service) {
+                    const std::shared_ptr<const TlsContext>& tls, const LogSink& log,
+                    Service& service) {
   ServerOptions api;
   api.log = log;
   api.address = listen.address;
   api.port = listen.port;
   api.no_auth = options.no_auth;
   api.connections_max = options.connections_max;
-  api.intake_secrets = secrets;
+  api.intake_secrets = service.intake_secrets;
   api.tls = tls;
   auto bound = Server::bind(std::move(api));
   if (!bound) return tl::make_unexpected(bound.error());
@@ -543,10 +573,9 @@ Status check_folder(const fs::path& data) {
 /// What can refuse the start comes first. The engine, which sends what is pending, starts last: a
 /// start that is refused, and tried again and again, sends nothing.
 Status open_service(const ServeOptions& options, const ListenAddress& listen,
-                    const IntakeSecrets& secrets, const std::shared_ptr<const TlsContext>& tls,
-                    const NodeKinds& kinds, const Log& log, Service& service) {
-  if (Status taken = take_address(options, listen, secrets, tls, log.sink(), service); !taken)
-    return taken;
+                    const std::shared_ptr<const TlsContext>& tls, const NodeKinds& kinds,
+                    const Log& log, Service& service) {
+  if (Status taken = take_address(options, listen, tls, log.sink(), service); !taken) return taken;
   if (Status opened = open_engine(options, kinds, log, service); !opened) return opened;
   FirstToken first;
   if (Status opened = open_door(options, listen, tls.get(), log, service, first); !opened) {
@@ -572,6 +601,44 @@ int refusal_code(const Error& error) {
   return exit_code_of(error.kind);
 }
 
+/// What a running server reads again when it gets SIGHUP.
+struct ReloadableFiles {
+  AddressGuard guard;
+  IntakeSecrets intake_secrets;
+  std::shared_ptr<const TlsContext> tls;  ///< Null: plain HTTP.
+};
+
+Result<ReloadableFiles> read_files(const ServeOptions& options, const Log& log) {
+  auto guard = read_guard(options);
+  if (!guard) return tl::make_unexpected(std::move(guard.error()));
+  auto secrets = read_intake_secrets(options.intake_secret_files, log);
+  if (!secrets) return tl::make_unexpected(std::move(secrets.error()));
+  auto tls = read_tls(options);
+  if (!tls) return tl::make_unexpected(std::move(tls.error()));
+  return ReloadableFiles{std::move(*guard), std::move(*secrets), std::move(*tls)};
+}
+
+/// All of them, or none where one cannot be used.
+void reload(const ServeOptions& options, const Log& log, Service& service) {
+  auto files = read_files(options, log);
+  if (!files)
+    return log({"settings.not_reloaded",
+                {{"reason", files.error().message},
+                 {"hint", "everything stays as it was; mend the file and send SIGHUP again"}},
+                LogLevel::Error});
+  service.guard->replace(files->guard);
+  service.intake_secrets.replace(std::move(files->intake_secrets));
+  if (files->tls) {
+    warn_of_certificate(options, log);
+    service.server->replace_tls(std::move(files->tls));
+  }
+  if (const Status asked = service.runtime->recheck_blocked(); !asked)
+    log({"settings.not_rechecked", {{"reason", asked.error().message}}, LogLevel::Warning});
+  log({"settings.reloaded",
+       {{"allow_file", options.allow_file},
+        {"intake_secret_files", count_value(options.intake_secret_files.size())},
+        {"tls", !options.tls_cert.empty()}}});
+}
 }  // namespace
 
 Result<ListenAddress> parse_listen(std::string_view text) {
@@ -599,6 +666,7 @@ Result<ListenAddress> parse_listen(std::string_view text) {
 }
 
 int run_serve(ServeOptions options, const NodeKinds& kinds) {
+  const Signals signals;
   const Log log{options};
   json_log_at_end = options.json_log;
   prepare_bus_error_line(options);
@@ -610,17 +678,16 @@ int run_serve(ServeOptions options, const NodeKinds& kinds) {
   if (!listen) return refused(listen.error(), kExitUsage);
   for (const Status& sound : {check_ca_file(options.ca_file), check_folder(options.data)})
     if (!sound) return refused(sound.error(), refusal_code(sound.error()));
-  const auto secrets = read_intake_secrets(options.intake_secret_files, log);
-  if (!secrets) return refused(secrets.error(), refusal_code(secrets.error()));
-  const auto tls = read_tls(options);
-  if (!tls) return refused(tls.error(), refusal_code(tls.error()));
-  if (*tls) warn_of_certificate(options, log);
-  const StopSignal signal;
+  auto files = read_files(options, log);
+  if (!files) return refused(files.error(), refusal_code(files.error()));
+  if (files->tls) warn_of_certificate(options, log);
   forbid_cores();
   const std::uint64_t descriptors = raise_descriptor_limit();
   fit_to_descriptors(options, descriptors, log);
   Service service;
-  if (const Status opened = open_service(options, *listen, *secrets, *tls, kinds, log, service);
+  service.guard = std::move(files->guard);
+  service.intake_secrets.replace(std::move(files->intake_secrets));
+  if (const Status opened = open_service(options, *listen, files->tls, kinds, log, service);
       !opened)
     return refused(opened.error(), refusal_code(opened.error()));
   log({"server.started",
@@ -629,8 +696,8 @@ int run_serve(ServeOptions options, const NodeKinds& kinds) {
         {"data", options.data},
         {"descriptors", count_value(descriptors)}}});
 
-  signal.wait();
-  signal.hurry();
+  signals.wait([&] { reload(options, log, service); });
+  signals.hurry();
   const std::string failure = service.runtime->failure();
   log({"server.stopping", {}});
   const auto end = std::chrono::steady_clock::now() + options.patience;

@@ -17,6 +17,7 @@ struct ServeOptions {
   std::string listen = "127.0.0.1:8787";
   std::string port_file;  ///< Gets the port when the server listens; may be empty.
   std::vector<std::string> allow_hosts, allow_networks;
+  std::string allow_file;  ///< The same, one a line; read again on SIGHUP. Empty: none.
   bool https_only = false;
   std::string ca_file;
   std::string tls_cert, tls_key;  ///< Empty: plain HTTP.
@@ -34,8 +35,9 @@ struct ServeOptions {
   std::size_t concurrency_origin = 512;
   std::size_t connections_max = 4096;
 };
-/// Answers the exit code. Stops on SIGTERM and SIGINT: no new requests, what is in flight finishes,
-/// the journal is folded; a second signal ends at once.
+/// Answers the exit code. Reads --tls-cert, --tls-key, --intake-secret-file and --allow-file again
+/// on SIGHUP, all or none. Stops on SIGTERM and SIGINT: no new requests, what is in flight
+/// finishes, the journal is folded; a second signal ends at once.
 int run_serve(ServeOptions options, const NodeKinds& kinds);
 
 /// "127.0.0.1:8787", "[::1]:0", or a port alone (on 127.0.0.1).

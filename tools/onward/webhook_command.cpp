@@ -84,8 +84,7 @@ int test_file(const WebhookTestOptions& options, bool json) {
   if (!secrets) return complain(secrets.error());
   auto guard = AddressGuard::make({options.allow_networks, options.allow_hosts});
   if (!guard) return complain(guard.error());
-  CurlOptions curl;
-  curl.guard = std::move(*guard);
+  CurlOptions curl{.guard = *guard};
   curl.https_only = options.https_only;
   curl.ca_file = options.ca_file;
   const auto client = make_curl_client(curl);

@@ -1,0 +1,57 @@
+#include "tools/onward/allow_file.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "engine/secrets/regular_file.h"
+
+namespace onward {
+namespace {
+constexpr std::size_t kAllowFileMax = std::size_t{1} << 20;
+constexpr std::string_view kLineBlanks = " \t\r";
+
+tl::unexpected<Error> unusable(const std::filesystem::path& file, std::string_view why) {
+  return fail(ErrorKind::Invalid, "bad_allow_file",
+              fmt::format("--allow-file {}{}.", file.string(), why));
+}
+
+std::string_view trimmed(std::string_view line) {
+  line = line.substr(0, line.find('#'));
+  const std::size_t first = line.find_first_not_of(kLineBlanks);
+  if (first == std::string_view::npos) return {};
+  return line.substr(first, line.find_last_not_of(kLineBlanks) - first + 1);
+}
+}  // namespace
+
+Status read_allow_file(const std::filesystem::path& file, AddressGuard::Options& allowed) {
+  errno = 0;
+  const OpenFile in = open_regular(file);
+  std::string text(kAllowFileMax + 1, '\0');
+  if (in) text.resize(std::fread(text.data(), 1, text.size(), in.get()));
+  if (!in || std::ferror(in.get()) != 0)
+    return unusable(file, fmt::format(" cannot be read: {}", why_not_regular(errno)));
+  if (text.size() > kAllowFileMax)
+    return unusable(file, fmt::format(" has more than {} bytes", kAllowFileMax));
+  AddressGuard::Options all = allowed;
+  std::size_t number = 0;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    ++number;
+    const std::string entry{trimmed(line)};
+    if (entry.empty()) continue;
+    const bool network = entry.find('/') != std::string::npos;
+    const Status read =
+        network ? AddressGuard::check_network(entry) : AddressGuard::check_host(entry);
+    if (!read) return unusable(file, fmt::format(", line {}, {}", number, read.error().message));
+    (network ? all.allow_networks : all.allow_hosts).push_back(entry);
+  }
+  allowed = std::move(all);
+  return {};
+}
+}  // namespace onward
