@@ -206,8 +206,9 @@ Result<SecretBookChange> SecretBook::rekey(std::string_view who, Instant now) {
   return change;
 }
 
-Result<SecretBookChange> SecretBook::reseal() const {
+Result<SecretBookChange> SecretBook::reseal() {
   if (vault_.old_keys() == 0) return SecretBookChange{};
+  if (Status done = vault_.ensure_key(); !done) return tl::make_unexpected(done.error());
   return resealed(/*all=*/false);
 }
 

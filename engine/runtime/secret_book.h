@@ -44,7 +44,7 @@ class SecretBook {
   /// `drop_old_keys` once the rows are committed.
   Result<SecretBookChange> rekey(std::string_view who, Instant now);
   /// The rows that a change of keys left behind, where it was cut off: empty where it was not.
-  Result<SecretBookChange> reseal() const;
+  Result<SecretBookChange> reseal();
   /// Only where nothing needs them: rows that cannot be read may wait for one of them.
   Status drop_old_keys();
   std::size_t old_keys() const { return vault_.old_keys(); }

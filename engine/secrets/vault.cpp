@@ -12,7 +12,9 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <utility>
 
+#include "engine/disk/durable_file.h"
 #include "engine/secrets/bytes.h"
 #include "engine/secrets/regular_file.h"
 
@@ -71,60 +73,42 @@ class File {
   int descriptor_;
 };
 
-/// So that the file's name is on the disk as well.
-bool sync_folder(const std::filesystem::path& file) {
-  std::filesystem::path folder = file.parent_path();
-  if (folder.empty()) folder = ".";
-  const File opened{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  return opened && ::fsync(opened.get()) == 0;
+tl::unexpected<Error> key_file_fault(std::string_view what, const std::filesystem::path& file,
+                                     const FileFault& fault) {
+  return fail(ErrorKind::Unavailable, "key_file_io",
+              fmt::format("Cannot {} {}: {} ({}).", what, file.string(), std::strerror(fault.error),
+                          fault.step));
 }
 
-bool write_all(int descriptor, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(descriptor, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
+/// Puts `text` into `file` whole or not at all. Existing::Keep: only where there is none.
+Status put_keys(const std::filesystem::path& file, std::string_view text, Existing existing) {
+  const auto fault = put_file(file, text, 0600, existing);
+  if (!fault) return {};
+  if (fault->exists)
+    return fail(ErrorKind::Conflict, "key_file_exists",
+                fmt::format("{} has appeared meanwhile and is not overwritten; start the server "
+                            "again to use it.",
+                            file.string()));
+  return key_file_fault("write", file, *fault);
 }
 
-/// Puts `text` into `file` whole or not at all. `replace` false: only where there is none.
-Status put_file(const std::filesystem::path& file, std::string_view text, bool replace) {
-  const std::filesystem::path draft{file.string() + ".new"};
-  ::unlink(draft.c_str());  // Of a process that ended in between.
-  {
-    const File out{::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
-    if (!out) return io("write", draft);
-    if (!write_all(out.get(), text) || ::fsync(out.get()) != 0) {
-      auto failed = io("write", draft);
-      ::unlink(draft.c_str());
-      return failed;
-    }
-  }
-  // A link, unlike a rename, takes nobody's place.
-  const int put =
-      replace ? ::rename(draft.c_str(), file.c_str()) : ::link(draft.c_str(), file.c_str());
-  const int fault = errno;
-  if (put != 0 || !replace) ::unlink(draft.c_str());
-  if (put != 0) {
-    errno = fault;
-    if (fault == EEXIST)
-      return fail(ErrorKind::Conflict, "key_file_exists",
-                  fmt::format("{} has appeared meanwhile and is not overwritten; start the server "
-                              "again to use it.",
-                              file.string()));
-    return io("write", file);
-  }
-  if (!sync_folder(file)) return io("sync the folder of", file);
-  return {};
+/// Of keys that were found. The server may not be able to sync the folder of a file that the
+/// operator names; then the operator has written it.
+Status sync_keys(const KeyFile& keys) {
+  const auto fault = sync_file(keys.path);
+  if (!fault) return {};
+  const bool refused = fault->error == EACCES || fault->error == EPERM || fault->error == EROFS;
+  if (!keys.own && refused) return {};
+  return key_file_fault("sync", keys.path, *fault);
 }
 }  // namespace
 
 Vault::~Vault() { forget(0); }
 
 Vault::Vault(Vault&& other) noexcept
-    : file_{std::move(other.file_)}, keys_{std::move(other.keys_)} {
+    : file_{std::move(other.file_)},
+      keys_{std::move(other.keys_)},
+      durable_{std::exchange(other.durable_, false)} {
   other.keys_.clear();
 }
 
@@ -220,15 +204,29 @@ std::string Vault::text() const {
   return lines;
 }
 
+/// A fault leaves `durable_` as it is: whether the file is then the one from before or the new one,
+/// it holds the key that seals.
+Status Vault::write(Existing existing) {
+  if (!file_.path.empty())
+    if (Status done = put_keys(file_.path, text(), existing); !done) return done;
+  durable_ = true;
+  return {};
+}
+
 Status Vault::ensure_key() {
-  if (has_key()) return {};
+  if (durable_) return {};
+  if (has_key()) {
+    // The process that wrote the file may have ended before it was durable.
+    Status synced = sync_keys(file_);
+    durable_ = synced.has_value();
+    return synced;
+  }
   auto key = random_bytes(kKeySize);
   if (!key) return tl::make_unexpected(key.error());
   keys_.push_back(std::move(*key));
-  if (file_.path.empty()) return {};
-  Status put = put_file(file_.path, text(), /*replace=*/false);
-  if (!put) forget(0);
-  return put;
+  Status written = write(Existing::Keep);
+  if (!written) forget(0);
+  return written;
 }
 
 Status Vault::add_key() {
@@ -236,28 +234,26 @@ Status Vault::add_key() {
   auto key = random_bytes(kKeySize);
   if (!key) return tl::make_unexpected(key.error());
   keys_.insert(keys_.begin(), std::move(*key));
-  if (file_.path.empty()) return {};
-  Status put = put_file(file_.path, text(), /*replace=*/true);
-  if (!put) {
+  Status written = write(Existing::Replace);
+  if (!written) {
     wipe(keys_.front());
     keys_.erase(keys_.begin());
   }
-  return put;
+  return written;
 }
 
 Status Vault::drop_old_keys() {
   if (old_keys() == 0) return {};
   std::vector<std::string> kept = keys_;
   forget(1);
-  if (file_.path.empty()) return {};
-  Status put = put_file(file_.path, text(), /*replace=*/true);
-  if (!put) keys_ = std::move(kept);
-  return put;
+  Status written = write(Existing::Replace);
+  if (!written) keys_ = std::move(kept);
+  return written;
 }
 
 Result<std::string> Vault::seal(SecretKind kind, std::string_view name,
                                 std::string_view text) const {
-  assert(has_key());
+  assert(durable_);
   const auto nonce = random_bytes(kNonceSize);
   if (!nonce) return nonce;
   std::string sealed = kFormat + id_of(keys_.front()) + *nonce;

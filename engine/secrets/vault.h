@@ -1,6 +1,7 @@
 #pragma once
 // Seals what is secret under a master key that stands in a file of its own: AES-256-GCM.
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -10,6 +11,8 @@
 #include "engine/secrets/stored_secret.h"
 
 namespace onward {
+enum class Existing : std::uint8_t;  // engine/disk/durable_file.h
+
 /// Where the master key is kept: a line of 64 hex digits. Further lines are older keys, which only
 /// open; lines that begin with "#" are for people.
 struct KeyFile {
@@ -30,12 +33,15 @@ class Vault {
   Vault& operator=(Vault&&) = delete;
 
   bool has_key() const { return !keys_.empty(); }
-  /// Makes the first key where there is none. A file that has appeared meanwhile is never
-  /// overwritten ("key_file_exists").
+  /// Makes the first key where there is none, and what the file holds durable, so that no power
+  /// failure leaves a sealed text without its key. A file that has appeared meanwhile is never
+  /// overwritten ("key_file_exists"). "key_file_io": nothing can be sealed; the next call tries
+  /// again.
   Status ensure_key();
 
   /// A format byte, the key's id, a random nonce, the text and its tag; name and kind are part of
-  /// what the tag proves, so a sealed text opens under its own name alone. Needs a key.
+  /// what the tag proves, so a sealed text opens under its own name alone. Only after
+  /// `ensure_key` or `add_key`.
   Result<std::string> seal(SecretKind kind, std::string_view name, std::string_view text) const;
   /// "wrong_key" where it was sealed under a key that is not here, "damaged" where it, or its name,
   /// was changed.
@@ -53,10 +59,12 @@ class Vault {
   explicit Vault(KeyFile file) : file_{std::move(file)} {}
   Status read();
   Status check_rights() const;
+  Status write(Existing existing);
   std::string text() const;
   void forget(std::size_t from);
 
   KeyFile file_;
   std::vector<std::string> keys_;  ///< 32 bytes each, the newest first.
+  bool durable_ = false;           ///< The file, with the key that seals.
 };
 }  // namespace onward

@@ -13,9 +13,15 @@
 #include <string_view>
 #include <utility>
 
+#include "engine/disk/disk_calls.h"
+#include "engine/disk/durable_file.h"
+
 namespace onward {
 namespace {
-// The file: a line with the pid, then perhaps one of these. What stands behind it means nothing.
+// The file: a line with the pid, then perhaps one of these. The bytes after it mean nothing.
+// It is written in place, since the lock is on the file and not on its name. The content always has
+// the same size, within one sector, so that a power failure leaves the old content or the new one.
+constexpr std::size_t kContentSize = 32;
 constexpr std::string_view kOpen = "open\n", kClosed = "closed\n";
 
 Left left_by(std::string_view content) {
@@ -38,13 +44,15 @@ std::string owner_of(int descriptor) {
 }
 
 tl::unexpected<Error> no_access(const std::string& what) {
-  return fail(errno == EACCES ? ErrorKind::Forbidden : ErrorKind::Io, "no_access",
-              "cannot " + what + ": " + std::strerror(errno));
+  const int fault = errno;
+  return fail(fault == EACCES ? ErrorKind::Forbidden : ErrorKind::Io, "no_access",
+              "cannot " + what + ": " + std::strerror(fault));
 }
 
 /// Opens a regular file; never waits, as a FIFO would, and follows no link. -1: see errno.
 int open_plain(const std::filesystem::path& file, int flags) {
-  const int descriptor = open(file.c_str(), flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+  const int descriptor =
+      disk_calls().open(file.c_str(), flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
   struct stat about {};
   if (descriptor < 0 || (fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode)))
     return descriptor;
@@ -77,7 +85,7 @@ Result<LockFile> LockFile::take(const std::filesystem::path& file) {
   if (descriptor < 0)
     return fail(errno == EACCES ? ErrorKind::Forbidden : ErrorKind::Io, "no_access",
                 why_not_open(file));
-  LockFile lock{descriptor};
+  LockFile lock{descriptor, file};
   if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK)
       return fail(ErrorKind::Conflict, "in_use",
@@ -92,7 +100,9 @@ Result<LockFile> LockFile::take(const std::filesystem::path& file) {
                     ", though its lock file was removed: a data folder has one owner at a time");
   lock.folder_ = *folder;
   lock.left_ = left_by(content_of(descriptor));
-  if (!lock.write()) return no_access("write " + file.string());
+  if (Status padded = lock.pad(); !padded) return tl::make_unexpected(padded.error());
+  if (Status written = lock.write(lock.left_); !written)
+    return tl::make_unexpected(written.error());
   return lock;
 }
 
@@ -101,7 +111,7 @@ Result<LockFile> LockFile::share(const std::filesystem::path& file) {
   const auto folder = lock_folder(file.parent_path(), LOCK_SH);
   const int descriptor = open_plain(file, O_RDONLY);
   const int fault = errno;
-  LockFile lock{descriptor};
+  LockFile lock{descriptor, file};
   lock.folder_ = folder.value_or(-1);
   errno = fault;
   if (descriptor < 0 && errno == ENOENT && folder)
@@ -122,13 +132,14 @@ Result<LockFile> LockFile::share(const std::filesystem::path& file) {
 Left LockFile::left_in(const std::filesystem::path& file) {
   const int descriptor = open_plain(file, O_RDONLY);
   if (descriptor < 0) return Left::Nothing;
-  const LockFile closes{descriptor};
+  const LockFile closes{descriptor, file};
   return left_by(content_of(descriptor));
 }
 
 LockFile::LockFile(LockFile&& other) noexcept
     : descriptor_{std::exchange(other.descriptor_, -1)},
       folder_{std::exchange(other.folder_, -1)},
+      file_{std::move(other.file_)},
       left_{other.left_} {}
 
 LockFile::~LockFile() {
@@ -136,22 +147,46 @@ LockFile::~LockFile() {
   if (folder_ >= 0) close(folder_);
 }
 
+/// Names first: a write-ahead log whose name is lost beside a lock file that says "open" would be
+/// taken for one that was removed.
 Status LockFile::leave(Left left, bool durable) {
+  if (durable && left == Left::Open)
+    if (const auto fault = sync_folder_of(file_)) {
+      errno = fault->error;
+      return no_access("sync the folder of " + file_.string());
+    }
+  if (Status written = write(left); !written) return written;
+  if (durable && disk_calls().sync(descriptor_) != 0) return no_access("sync " + file_.string());
   left_ = left;
-  Status written = write();
-  if (written && durable && fdatasync(descriptor_) != 0) return no_access("sync the lock file");
-  return written;
+  return {};
 }
 
-/// Written over in one piece, then cut: at every moment the first two lines are right.
-Status LockFile::write() {
+/// The content is `text` from `offset` on.
+Status LockFile::put(std::string_view text, off_t offset) {
+  const ssize_t written = disk_calls().write(descriptor_, text.data(), text.size(), offset);
+  if (written == static_cast<ssize_t>(text.size())) return {};
+  if (written >= 0) errno = ENOSPC;
+  return no_access("write " + file_.string());
+}
+
+Status LockFile::write(Left left) {
   std::string content = std::to_string(getpid()) + "\n";
-  if (left_ == Left::Open) content += kOpen;
-  if (left_ == Left::Closed) content += kClosed;
-  if (pwrite(descriptor_, content.data(), content.size(), 0) !=
-          static_cast<ssize_t>(content.size()) ||
-      ftruncate(descriptor_, static_cast<off_t>(content.size())) != 0)
-    return no_access("write the lock file");
+  if (left == Left::Open) content += kOpen;
+  if (left == Left::Closed) content += kClosed;
+  content.resize(kContentSize, '\n');
+  return put(content, 0);
+}
+
+/// A file of an earlier version is shorter. Its new size must be durable before its beginning is
+/// overwritten: of a longer pid with the old size, the second line would be cut off.
+Status LockFile::pad() {
+  struct stat about {};
+  if (left_ == Left::Nothing || fstat(descriptor_, &about) != 0) return {};
+  const auto size = static_cast<std::size_t>(about.st_size);
+  if (size >= kContentSize) return {};
+  if (Status written = put(std::string(kContentSize - size, '\n'), about.st_size); !written)
+    return written;
+  if (disk_calls().sync(descriptor_) != 0) return no_access("sync " + file_.string());
   return {};
 }
 }  // namespace onward

@@ -1,7 +1,11 @@
 #pragma once
 // Who owns a data folder: one process at a time. And how the last owner left it.
+#include <sys/types.h>
+
 #include <cstdint>
 #include <filesystem>
+#include <string_view>
+#include <utility>
 
 #include "engine/core/result.h"
 
@@ -32,14 +36,20 @@ class LockFile {
 
   /// How the owner before left it; how this one does, once `leave` was called.
   Left left() const { return left_; }
-  /// On disk when it returns, where `durable`.
+  /// On disk when it returns, where `durable`; for Left::Open the names of all files in the folder
+  /// are on disk before, so that the write-ahead log is there if the lock file says "open". After
+  /// an error the file may say either.
   Status leave(Left left, bool durable);
 
  private:
-  explicit LockFile(int descriptor) : descriptor_{descriptor} {}
-  Status write();
+  LockFile(int descriptor, std::filesystem::path file)
+      : descriptor_{descriptor}, file_{std::move(file)} {}
+  Status put(std::string_view text, off_t offset);
+  Status write(Left left);
+  Status pad();
   int descriptor_;
   int folder_ = -1;
+  std::filesystem::path file_;
   Left left_ = Left::Nothing;
 };
 }  // namespace onward

@@ -48,6 +48,7 @@
 #include "tools/onward/allow_file.h"
 #include "tools/onward/descriptors.h"
 #include "tools/onward/exit_codes.h"
+#include "tools/onward/first_token.h"
 #include "tools/onward/server_file.h"
 
 namespace onward {
@@ -205,52 +206,6 @@ class Signals {
 
  private:
   sigset_t set_{};
-};
-
-/// The first token stands in DATA/token and its hash in the store, of which `prepare` writes the
-/// file and `issue` the hash. The file comes first: a crash between the two is mended by the next
-/// start, which finds the file and no token at all.
-class FirstToken {
- public:
-  /// Does nothing where the store has tokens: the operator keeps others, or took the file away.
-  Status prepare(const fs::path& file, bool store_has_tokens) {
-    if (store_has_tokens) return {};
-    token_ = read_token_file(file);
-    if (token_) return {};
-    auto made = new_token();
-    if (!made) return tl::make_unexpected(made.error());
-    if (const Status written = write_file(file, *made + "\n", 0600); !written) return written;
-    token_ = std::move(*made);
-    made_ = file;
-    return {};
-  }
-  /// A start that is refused leaves no way in behind.
-  void take_back() {
-    std::error_code ignored;
-    if (!made_.empty()) fs::remove(made_, ignored);
-  }
-  /// Of a runtime that has started.
-  Status issue(Runtime& runtime) const {
-    if (!token_) return {};
-    // Shared with the callback: where the engine ends without an answer, its last copy says so.
-    auto added = std::make_shared<std::promise<Status>>();
-    auto answer = added->get_future();
-    const Status taken = runtime.issue_token(
-        {.sha256 = sha256_hex(*token_), .name = "first", .role = Role::Admin},
-        [promise = std::move(added)](const Result<TokenRecord>& issued) {
-          promise->set_value(issued ? Status{} : tl::make_unexpected(issued.error()));
-        });
-    if (!taken) return taken;
-    try {
-      return answer.get();
-    } catch (const std::future_error&) {
-      return fail(ErrorKind::Io, "engine_stopped", runtime.failure());
-    }
-  }
-
- private:
-  std::optional<std::string> token_;
-  fs::path made_;
 };
 
 /// Refuses a token that can be guessed, and tells of a file that opens no door: the command line
@@ -579,7 +534,7 @@ Status open_service(const ServeOptions& options, const ListenAddress& listen,
   if (Status opened = open_engine(options, kinds, log, service); !opened) return opened;
   FirstToken first;
   if (Status opened = open_door(options, listen, tls.get(), log, service, first); !opened) {
-    first.take_back();
+    first.remove_made();
     return opened;
   }
   service.runtime->start();

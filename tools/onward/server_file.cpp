@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "engine/core/value.h"
+#include "engine/disk/durable_file.h"
 #include "engine/secrets/regular_file.h"
 #include "engine/store/lock_file.h"
 
@@ -126,29 +127,11 @@ std::optional<fs::path> servers_folder() {
 }
 
 Status write_file(const fs::path& file, std::string_view text, unsigned mode) {
-  const fs::path draft = file.string() + fmt::format(".{}.tmp", ::getpid());
-  const auto failed = [&](std::string_view step) {
-    const int fault = errno;
-    ::unlink(draft.c_str());
-    return fail(
-        fault == EACCES ? ErrorKind::Forbidden : ErrorKind::Io, "cannot_write",
-        fmt::format("Cannot write {}: {} ({}).", file.string(), std::strerror(fault), step));
-  };
-  const int out = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-  if (out < 0) return failed("open");
-  if (!write_whole(out, text)) {
-    const int fault = errno;
-    ::close(out);
-    errno = fault;
-    return failed("write");
-  }
-  if (::fsync(out) != 0) {
-    ::close(out);
-    return failed("sync");
-  }
-  ::close(out);
-  if (::rename(draft.c_str(), file.c_str()) != 0) return failed("rename");
-  return {};
+  const auto fault = put_file(file, text, mode, Existing::Replace);
+  if (!fault) return {};
+  return fail(fault->error == EACCES ? ErrorKind::Forbidden : ErrorKind::Io, "cannot_write",
+              fmt::format("Cannot write {}: {} ({}).", file.string(), std::strerror(fault->error),
+                          fault->step));
 }
 
 Result<Announcement> Announcement::make(const LocalServer& server, std::uint16_t port) {

@@ -67,6 +67,6 @@ bool is_in_use(const std::filesystem::path& data);
 /// The first line of a token file, without blanks; nothing where it cannot be read.
 std::optional<std::string> read_token_file(const std::filesystem::path& file);
 
-/// Writes a file whole or not at all, with the given rights.
+/// Writes a file whole or not at all, with the given rights. It is durable when this returns.
 Status write_file(const std::filesystem::path& file, std::string_view text, unsigned mode);
 }  // namespace onward
