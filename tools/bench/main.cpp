@@ -32,6 +32,7 @@ constexpr std::string_view kUsage =
   --due N           timers due at once, of growth (100000)
   --scenarios N     active ones, of growth (1000)
   --many N          contacts of many (10000000: 4 GB of disk, minutes)
+  --aged-ids N      remembered of each day, of aged (200000)
   --cores N         that all of it shares; 0: all there are (2)
   --json FILE       also write the figures as JSON, after each run
   --markdown FILE   and as the tables of docs/performance.md
@@ -84,7 +85,7 @@ Arguments parse(int count, char** words) {
       {"--contacts", &plan.contacts, 1},   {"--batch", &plan.events_per_post, 2},
       {"--waiting", &plan.waiting, 1'000}, {"--due", &plan.due, 1},
       {"--scenarios", &plan.scenarios, 2}, {"--many", &plan.many, 1},
-      {"--cores", &arguments.cores, 0},
+      {"--aged-ids", &plan.aged_ids, 1},   {"--cores", &arguments.cores, 0},
   };
   for (int i = 1; i < count; ++i) {
     const std::string_view word = words[i];

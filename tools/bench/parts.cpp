@@ -4,7 +4,7 @@
 
 namespace onward::bench {
 std::span<const Part> parts() {
-  static constexpr std::array<Part, 12> kParts{{
+  static constexpr std::array<Part, 13> kParts{{
       {"e2e", "single posts, a condition, a webhook each, end to end", measure_end_to_end},
       {"intake", "intake alone: the condition says no", measure_intake},
       {"latency", "from the post to the webhook", measure_latency},
@@ -17,6 +17,7 @@ std::span<const Part> parts() {
       {"authoring", "onward validate", measure_authoring},
       {"stall", "posts while a large file is applied, planned and validated", measure_stall},
       {"reads", "lists and journeys beside events at full rate", measure_reads},
+      {"aged", "a week of remembered ids beside a fresh folder", measure_aged},
   }};
   return kParts;
 }

@@ -27,4 +27,5 @@ void measure_simulate(Round& round);
 void measure_authoring(Round& round);
 void measure_stall(Round& round);
 void measure_reads(Round& round);
+void measure_aged(Round& round);
 }  // namespace onward::bench

@@ -19,5 +19,6 @@ struct Plan {
   int due = 100'000;          ///< Timers that fall due at once.
   int scenarios = 1'000;      ///< Active ones, of which one matches.
   int many = 10'000'000;      ///< Contacts of `many`.
+  int aged_ids = 200'000;     ///< Of each day that the folder of `aged` remembers.
 };
 }  // namespace onward::bench

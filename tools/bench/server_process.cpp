@@ -72,6 +72,7 @@ void ServerProcess::start() {
     words.push_back("--allow-host");
     words.push_back(fmt::format("127.0.0.1:{}", receiver));
   }
+  words.insert(words.end(), plan_.options.begin(), plan_.options.end());
   std::vector<char*> arguments;
   arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());

@@ -27,6 +27,7 @@ struct ServerPlan {
   std::vector<std::uint16_t> receivers;  ///< Ports of 127.0.0.1 that webhooks may go to.
   double fsync_extra_ms = 0;             ///< Each fsync of the server takes so much longer …
   std::string slow_fsync;                ///< … through this library (not used where that is 0).
+  std::vector<std::string> options;      ///< More of `serve`.
 };
 
 /// Started by the constructor, which returns when the server is ready to take events; killed by the

@@ -26,13 +26,14 @@ std::uint64_t unsigned_of(const Value* value) {
 }  // namespace
 
 Stand::Stand(Round& round, std::vector<std::uint16_t> receivers, double fsync_extra_ms,
-             const std::string& name)
+             const std::string& name, std::vector<std::string> options)
     : round_{round},
       server_{{.binary = round.plan.binary,
                .data_folder = round.folder + "/" + name,
                .receivers = std::move(receivers),
                .fsync_extra_ms = fsync_extra_ms,
-               .slow_fsync = round.plan.slow_fsync}},
+               .slow_fsync = round.plan.slow_fsync,
+               .options = std::move(options)}},
       contacts_{round.plan.contacts} {}
 
 void Stand::apply(const std::string& id, const std::string& text) {

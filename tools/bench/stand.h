@@ -40,9 +40,9 @@ struct Rates {
 /// Owns the server. One thread, except `post`, which several may call, each with its own stream.
 class Stand {
  public:
-  /// `receivers`: the ports of 127.0.0.1 that webhooks may go to.
+  /// `receivers`: the ports of 127.0.0.1 that webhooks may go to. `options`: more of `serve`.
   Stand(Round& round, std::vector<std::uint16_t> receivers, double fsync_extra_ms = 0,
-        const std::string& name = "data");
+        const std::string& name = "data", std::vector<std::string> options = {});
 
   ServerProcess& server() { return server_; }
 
