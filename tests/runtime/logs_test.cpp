@@ -206,6 +206,12 @@ TEST_CASE("trouble of our own is told once a minute, whoever it meets", "[runtim
   }
   REQUIRE(told.size() == 4);
   CHECK(told.back().find("attempts=3") != std::string::npos);
+  stage.clock().pass(-2h);  // Set back.
+  for (int times = 0; times < 2; ++times) {
+    for (const char* who : {"ada", "ben", "eve"}) stage.event(who, "opened");
+    meets();
+    CHECK(told.size() == 5);
+  }
 }
 
 TEST_CASE("what waiting will not mend is warned of at the first attempt, once an hour",

@@ -1,7 +1,11 @@
+#include <atomic>
+#include <thread>
+
 #include <catch2/catch.hpp>
 
 #include "engine/runtime/release_thread.h"
 #include "engine/store/memory_store.h"
+#include "engine/store/passing_store.h"
 #include "tests/support/faulty_store.h"
 #include "tests/support/stage.h"
 
@@ -64,6 +68,58 @@ TEST_CASE("what nobody waits for is synced all the same", "[runtime][release]") 
   releases.pass({});
   releases.stop();
   CHECK(failures.size() == 1);
+}
+
+/// Of a disk that takes its time: each sync waits while it is held.
+class SlowDisk final : public PassingStore {
+ public:
+  using PassingStore::PassingStore;
+  Status sync() override {
+    asked = true;
+    held.wait(true);
+    return PassingStore::sync();
+  }
+  void open() {
+    held = false;
+    held.notify_all();
+  }
+  std::atomic<bool> held = true, asked = false;
+};
+
+/// `inputs` events, which count as answered in `answered`.
+Release many(std::size_t inputs, std::atomic<std::size_t>& answered) {
+  EventsJob job{
+      .done = [&answered](const std::vector<EventAnswer>& given) { answered += given.size(); }};
+  job.inputs.assign(inputs, Input{EventInput{}});
+  job.answers.resize(inputs);
+  Release release;
+  release.answered.emplace_back(std::move(job));
+  return release;
+}
+
+TEST_CASE("a slow disk holds the engine up before more than 20,000 inputs wait for it",
+          "[runtime][release]") {
+  constexpr std::size_t kInputs = 1'000, kPasses = 30, kWait = 20;
+  SlowDisk disk{make_memory_store()};
+  FakeSink sink;
+  std::atomic<std::size_t> answered = 0, passed = 0;
+  ReleaseThread releases{disk, sink, [](const Error&) {}};
+  releases.pass(many(kInputs, answered));
+  while (!disk.asked) std::this_thread::yield();
+  std::thread engine{[&] {
+    for (; passed < kPasses; ++passed) releases.pass(many(kInputs, answered));
+  }};
+  while (passed < kWait) std::this_thread::yield();
+  // One more would get through meanwhile, if anything does.
+  for (int i = 0; i < 10'000 && passed == kWait; ++i) std::this_thread::yield();
+  CHECK(passed == kWait);
+  CHECK(answered == 0);
+  disk.open();
+  engine.join();
+  // One that is larger than the bound need not fit beside others.
+  releases.pass(many(2 * kWait * kInputs, answered));
+  releases.stop();
+  CHECK(answered == (1 + kPasses + 2 * kWait) * kInputs);
 }
 }  // namespace
 }  // namespace onward

@@ -1,4 +1,6 @@
 // How long bodies and runs are kept, and what stays of them.
+#include <SQLiteCpp/Database.h>
+
 #include <catch2/catch.hpp>
 
 #include "engine/store/store_view.h"
@@ -298,4 +300,42 @@ TEST_CASE("between what is old and what will be, nothing is done", "[runtime][re
   CHECK(wakes.size() <= 2);
   CHECK(stage.clock().now() >= made + 30 * kDay + kLongest);
   CHECK(stage.clock().now() <= made + 30 * kDay + kLongest + 1h);
+}
+
+TEST_CASE("a walk begins again, and rests no longer than it may, after the clock was set back",
+          "[runtime][retention]") {
+  const Instant now{std::chrono::sys_days{std::chrono::year{2026} / 5 / 1}};
+  KeepWalk walk{KeepWalk::Of::Bodies, 30 * kDay, now};
+  walk.begin(now);
+  walk.pass(7);
+  walk.begin(now + 1h);
+  CHECK(walk.after() == 7);  // A walk goes on for a quarter of the time that rows are kept.
+  walk.rest_at_end(now + 1h);
+  CHECK(walk.resting(now + 1h));
+
+  const Instant before = now - 300 * kDay;
+  CHECK(walk.wake(before) == before);
+  walk.begin(before);
+  CHECK(walk.after() == 0);
+}
+
+TEST_CASE("ids that are remembered no longer leave the disk", "[runtime][retention]") {
+  LastingStage stage{kText, /*sqlite=*/true};
+  const auto tables = [&] {
+    SQLite::Database database{(stage.folder() / "onward.db").string()};
+    return database.execAndGet("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'seen%'")
+        .getInt();
+  };
+  constexpr int kDays = 20;
+  for (int day = 0; day < kDays; ++day) {
+    EventInput event = stage->input("ada", "subscription");
+    event.id = "event " + std::to_string(day);
+    REQUIRE(stage->send(std::move(event)).kind == EventAnswer::Kind::Accepted);
+    stage->reply(200);
+    if (day == kDays / 2) stage.restart();
+    stage->pass(kDay);
+    // A table for each day of the period, for today, and one that is being erased.
+    CHECK(tables() <= 7 + 2);
+  }
+  CHECK(tables() >= 5);  // The newest ids may still be in the journal.
 }

@@ -413,4 +413,25 @@ TEST_CASE("a reader outlives its store", "[store][sqlite]") {
   store.reset();
   CHECK(must(reader->contact({3})));
 }
+
+TEST_CASE("under steady load a commit is in the tables soon after the fold age",
+          "[store][sqlite]") {
+  const TempFolder folder;
+  const auto store = must(open_sqlite_store({.folder = folder.path(),
+                                             .fold_after = 1'000'000,
+                                             .fold_age = std::chrono::seconds{1},
+                                             .durable = false}));
+  SQLite::Database database{(folder.path() / "onward.db").string()};
+  const auto journal_rows = [&] {
+    return database.execAndGet("SELECT count(*) FROM journal").getInt();
+  };
+  // Ten commits a second. A fold takes with it what came within a second, in a commit or two.
+  int most = 0;
+  for (int i = 1; i <= 200; ++i) {
+    must(store->commit({.at = at(0) + Duration{100 * i}, .contacts = {a_contact(1)}}));
+    most = std::max(most, journal_rows());
+  }
+  CHECK(most >= 10);
+  CHECK(most <= 16);
+}
 }  // namespace onward

@@ -1,9 +1,11 @@
 #pragma once
-// How much memory some work takes at once. For one file of a test program, which replaces operator
-// new by including this (under a sanitizer, it listens to the sanitizer's).
+// How much memory some work takes at once, and how often it asks for some. For one file of a test
+// program, which replaces operator new by including this (under a sanitizer, it listens to the
+// sanitizer's).
 #include <malloc.h>
 
 #include <atomic>
+#include <cstdint>
 #include <cstdlib>
 #include <new>
 
@@ -11,8 +13,10 @@ namespace onward {
 /// Bytes on the heap now, and the most there were since `start`.
 struct PeakBytes {
   static inline std::atomic<std::size_t> now{0}, most{0};
+  static inline thread_local std::uint64_t allocations = 0;  ///< Of this thread, ever.
 
   static void add(void* memory) {
+    ++allocations;
     const std::size_t bytes = now += malloc_usable_size(memory);
     std::size_t known = most;
     while (known < bytes && !most.compare_exchange_weak(known, bytes)) {
