@@ -251,9 +251,9 @@ TEST_CASE("events, reads and commands cost the engine thread no fsync", "[runtim
     }));
   }
   // The log is too short for a checkpoint. Each event and each command has one sync, a read has
-  // none.
+  // none, and a flush in a quiet moment may have one of its own.
   CHECK(syncs().of("onward-engine") == engine);
-  CHECK(syncs().of("onward-release") - release <= 2 * kRounds);
+  CHECK(syncs().of("onward-release") - release <= 2 * kRounds + kRounds / 10);
   CHECK(runtime->stop(20s));
 }
 }  // namespace onward
