@@ -4,9 +4,9 @@
 
 namespace onward {
 namespace {
-constexpr std::size_t kIdsABlock = 32;  // 512 bits
-constexpr std::size_t kBlocksFirst = 1'024;
-constexpr int kBits = 8;  // of each id
+constexpr std::size_t kIdsABlock = 32;       // 512 bits
+constexpr std::size_t kBlocksFirst = 1'024;  // at least
+constexpr int kBits = 8;                     // of each id
 
 /// Where in a block the bits of an id stand: 9 bits of its hash each.
 template <class Call>
@@ -23,9 +23,12 @@ std::size_t below(std::size_t size, std::uint64_t hash) {
 }
 }  // namespace
 
+IdFilter::IdFilter(std::size_t expected)
+    : blocks_first_{std::max(kBlocksFirst, (expected + kIdsABlock - 1) / kIdsABlock)} {}
+
 void IdFilter::add(const Hash128& id) {
   if (parts_.empty() || parts_.back().ids >= parts_.back().blocks.size() * kIdsABlock) {
-    const std::size_t blocks = parts_.empty() ? kBlocksFirst : parts_.back().blocks.size() * 2;
+    const std::size_t blocks = parts_.empty() ? blocks_first_ : parts_.back().blocks.size() * 2;
     parts_.push_back({.blocks = std::vector<Block>(blocks)});
     bytes_ += blocks * sizeof(Block);
   }
@@ -47,7 +50,7 @@ bool IdFilter::may_contain(const Hash128& id) const {
 }
 
 std::size_t IdFilter::next_bytes() const {
-  if (parts_.empty()) return kBlocksFirst * sizeof(Block);
+  if (parts_.empty()) return blocks_first_ * sizeof(Block);
   const Part& last = parts_.back();
   return last.ids < last.blocks.size() * kIdsABlock ? 0 : 2 * last.blocks.size() * sizeof(Block);
 }

@@ -11,9 +11,12 @@
 
 namespace onward {
 /// A set of ids that never forgets one and, for one in a few hundred others, says that it may hold
-/// it. 16 bits an id. Grows by parts, each twice as large as the one before. One thread.
+/// it. 16 bits an id. Each part costs a look-up a cache miss, so it is made for as many ids as are
+/// expected. Beyond them it grows by parts, each twice as large as the one before. One thread.
 class IdFilter {
  public:
+  IdFilter() : IdFilter{0} {}
+  explicit IdFilter(std::size_t expected);
   void add(const Hash128& id);
   bool may_contain(const Hash128& id) const;
   /// Of the memory that it takes.
@@ -29,6 +32,7 @@ class IdFilter {
     std::vector<Block> blocks;
     std::size_t ids = 0;
   };
+  std::size_t blocks_first_;
   std::vector<Part> parts_;  // all but the last are full
   std::size_t bytes_ = 0;
 };

@@ -16,6 +16,14 @@ namespace {
 /// Ids of one transaction: a longer one would keep the log from being emptied.
 constexpr std::size_t kIdsAtOnce = 5'000;
 constexpr int kNiceness = 10;
+/// Of a filter that is made for as many ids as come.
+constexpr std::size_t kBytesAnId = 2;
+
+std::size_t count_of(SQLite::Database& database, Date day) {
+  auto query = Query{database, "SELECT count(*) FROM " + seen_table(day)};
+  auto rows = query();
+  return rows.next() ? rows.number(0) : 0;
+}
 }  // namespace
 
 SeenScan::SeenScan(std::filesystem::path file, std::vector<Date> days, std::size_t bytes_max,
@@ -48,7 +56,9 @@ void SeenScan::run() {
       SQLite::Database database{file_.string(), SQLite::OPEN_READONLY};
       // Another connection may be about to write; nothing here waits for it for long.
       database.setBusyTimeout(1'000);
-      IdFilter ids;
+      const std::size_t expected = count_of(database, *day);
+      if (expected > bytes_max_ / kBytesAnId) return {};  // One that gets no room is not read.
+      IdFilter ids{expected};
       Query next{database,
                  "SELECT key FROM " + seen_table(*day) + " WHERE key > ? ORDER BY key LIMIT ?"};
       std::string after;
@@ -58,8 +68,7 @@ void SeenScan::run() {
           after = rows.bytes(0);
           if (after.size() == sizeof(Hash128)) ids.add(hash_of(after));
         }
-        // One that gets no room is not read to its end.
-        if (ids.bytes() > bytes_max_) return {};
+        if (ids.bytes() > bytes_max_) return {};  // It has grown meanwhile.
       }
       if (stopping_) return {};
       const std::lock_guard lock{mutex_};

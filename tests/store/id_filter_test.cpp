@@ -25,6 +25,19 @@ TEST_CASE("a filter knows every id that it was given, and few others", "[store][
   for (std::uint64_t i = kIds; i < 2 * kIds; ++i) wrong += filter.may_contain(id_of(i)) ? 1 : 0;
   CHECK(wrong < kIds / 100);
   CHECK(filter.bytes() <= 4 * kIds);
+
+  // One that was made for them is one part: two bytes each.
+  IdFilter made{kIds};
+  const std::size_t bytes = made.next_bytes();
+  for (std::uint64_t i = 0; i < kIds; ++i) made.add(id_of(i));
+  CHECK(made.bytes() == bytes);
+  CHECK(made.bytes() < 2 * kIds + 100);
+  for (std::uint64_t i = 0; i < kIds; ++i) REQUIRE(made.may_contain(id_of(i)));
+  wrong = 0;
+  for (std::uint64_t i = kIds; i < 2 * kIds; ++i) wrong += made.may_contain(id_of(i)) ? 1 : 0;
+  CHECK(wrong < kIds / 300);
+  made.add(id_of(kIds));
+  CHECK(made.may_contain(id_of(kIds)));
 }
 
 TEST_CASE("a table is asked until all its ids are known, and where its memory was given up",
