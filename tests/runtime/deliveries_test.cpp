@@ -283,3 +283,27 @@ nodes:
     CHECK(counts[Counter::Visits] == counts[Counter::Accepted] + counts[Counter::Failed]);
   }
 }
+
+TEST_CASE("a contact is forgotten in the round in which its request is accepted",
+          "[runtime][deliveries]") {
+  Stage stage{kRelay};
+  stage.event("ada", "opened");
+  stage.event("bob", "opened");
+  std::vector<AttemptResult> results;
+  for (const DeliveryTask& task : stage.sink().tasks)
+    results.push_back({.delivery = task.delivery,
+                       .number = task.number,
+                       .started = stage.clock().now(),
+                       .status = 200});
+  REQUIRE(results.size() == 2);
+  std::vector<Job> jobs;
+  jobs.emplace_back(ContactJob{
+      .input = CommandInput{.contact = stage.contact("ada").contact.key, .command = Forget{}},
+      .done = [](const Result<WorkAnswer>& answer) { CHECK(answer); }});
+  REQUIRE(stage.engine().work(std::move(jobs), std::move(results)));
+  const CounterRow counts = stage.counts("tell");
+  CHECK(counts[Counter::Pending] == 0);
+  CHECK(counts[Counter::Accepted] == 2);
+  CHECK(counts[Counter::Cancelled] == 0);
+  CHECK(stage.broken() == "");
+}

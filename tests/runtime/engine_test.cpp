@@ -472,3 +472,25 @@ TEST_CASE("a commit ends with the input with which it reaches the bound of bytes
   CHECK(stage.counts("tell")[Counter::Requests] == kInputs);
   CHECK(stage.broken().empty());
 }
+
+TEST_CASE("what a commit of a large post does not take is not read over and over",
+          "[runtime][engine]") {
+  constexpr std::size_t kInputs = 4 * Engine::kBulkInputs;
+  auto owned = std::make_unique<CountingStore>(make_memory_store());
+  CountingStore& store = *owned;
+  RuntimeOptions options;
+  options.commit_bytes_max = 20'000;
+  Stage stage{kRelay, std::move(owned), options};
+  store.contacts.clear();
+  store.looked_up = 0;
+  const std::string note =
+      fmt::format(R"({{"custom": {{"note": "{}"}}}})", std::string(4'000, 'x'));
+  std::vector<EventInput> inputs;
+  for (std::size_t i = 0; i < kInputs; ++i)
+    inputs.push_back(stage.input(fmt::format("c{}", i), "opened", "{}", note));
+  for (const EventAnswer& answer : stage.send(std::move(inputs)))
+    CHECK(answer.kind == EventAnswer::Kind::Accepted);
+  CHECK(store.contacts.size() >= kInputs / 10);
+  CHECK(store.looked_up <= 3 * kInputs);
+  CHECK(stage.counts("tell")[Counter::Requests] == kInputs);
+}

@@ -12,6 +12,8 @@
 #include "engine/runtime/guarded.h"
 #include "engine/runtime/working_file.h"
 #include "engine/store/memory_store.h"
+#include "engine/store/passing_store.h"
+#include "engine/store/unreadable.h"
 #include "tests/runtime/relay.h"
 #include "tests/support/bomb.h"
 #include "tests/support/child.h"
@@ -320,4 +322,40 @@ TEST_CASE("what was caught does not count as a crash", "[runtime][incident][pois
   }
   Bomb::armed = false;
   CHECK(stage.send(event).kind == EventAnswer::Kind::Accepted);
+}
+
+namespace {
+/// Of a disk that is damaged where contacts are.
+class DamagedStore final : public PassingStore {
+ public:
+  using PassingStore::PassingStore;
+  Result<std::vector<std::optional<ContactState>>> load(
+      std::span<const LoadQuery> queries) override {
+    if (damaged) return fail(ErrorKind::Internal, kUnreadableRow, "a row cannot be read");
+    return PassingStore::load(queries);
+  }
+  bool damaged = false;
+};
+}  // namespace
+
+TEST_CASE("the timer of a contact that cannot be read waits until it can", "[runtime][incident]") {
+  auto owned = std::make_unique<DamagedStore>(make_memory_store());
+  DamagedStore& store = *owned;
+  Stage stage{R"(
+scenario: pause
+nodes:
+  any:  { kind: trigger, event: opened, next: hold }
+  hold: { kind: wait, for: 1h, next: end }
+)",
+              std::move(owned)};
+  stage.event("ada", "opened");
+  store.damaged = true;
+  stage.pass(90min);
+  REQUIRE(stage.engine().next_wake());
+  CHECK(*stage.engine().next_wake() > stage.clock().now());
+  store.damaged = false;
+  CHECK(stage.place_of("ada") == "hold");
+  stage.pass(1h);
+  CHECK(stage.place_of("ada") == "done");
+  CHECK(stage.broken() == "");
 }

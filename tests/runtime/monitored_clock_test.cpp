@@ -11,10 +11,13 @@
 #include <vector>
 
 #include "engine/core/value.h"
+#include "engine/delivery/attempt.h"
 #include "engine/runtime/runtime.h"
+#include "engine/store/memory_store.h"
 #include "engine/store/sqlite_store.h"
 #include "nodes/nodes.h"
 #include "tests/support/fake_http_client.h"
+#include "tests/support/stage.h"
 
 namespace onward {
 namespace {
@@ -313,6 +316,52 @@ TEST_CASE("fault 54: a start with a clock that is three days ahead fails nothing
     machine.pass(1min);
     house.look();
   }
+}
+
+/// A clock that is in doubt as long as a test says so.
+class DoubtedClock final : public Clock {
+ public:
+  Instant now() const override { return at; }
+  std::optional<Instant> uncertain_until() const override {
+    return doubted ? std::optional{at + 5min} : std::nullopt;
+  }
+  Instant at = kStart;
+  bool doubted = false;
+};
+
+TEST_CASE("fault 54: while the clock is in doubt no attempt is taken for the last one",
+          "[runtime][clock]") {
+  DoubtedClock clock;
+  FakeSink sink;
+  const auto engine = Engine::open(make_memory_store(), node_kinds(), sink, clock, {}).value();
+  REQUIRE(engine->apply("slow", std::string{kScenario}));
+  REQUIRE(engine->activate("slow", std::nullopt));
+  EventsJob job{.done = [](const std::vector<EventAnswer>&) {}};
+  job.inputs.emplace_back(
+      EventInput{.who = {.id = ExternalId{"a"}}, .event = {.type = "opened", .at = clock.at}});
+  std::vector<Job> jobs;
+  jobs.emplace_back(std::move(job));
+  REQUIRE(engine->work(std::move(jobs), {}));
+  const auto refuse = [&] {
+    const DeliveryTask task = std::move(sink.tasks.at(0));
+    sink.tasks.clear();
+    REQUIRE(engine->work(
+        {},
+        {result_of(task, Error{ErrorKind::Io, "connect_refused", "nobody listens"}, clock.at)}));
+  };
+  refuse();
+  clock.at += 100h;
+  clock.doubted = true;
+  REQUIRE(engine->work({}, {}));
+  REQUIRE(sink.tasks.size() == 1);
+  CHECK_FALSE(sink.tasks.front().last);
+  refuse();
+  CHECK(engine->stats("slow", 0)->live.nodes.at(1).counts[Counter::Pending] == 1);
+  clock.doubted = false;
+  clock.at += 100h;
+  REQUIRE(engine->work({}, {}));
+  REQUIRE(sink.tasks.size() == 1);
+  CHECK(sink.tasks.front().last);
 }
 }  // namespace
 }  // namespace onward
