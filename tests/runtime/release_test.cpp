@@ -70,6 +70,20 @@ TEST_CASE("what nobody waits for is synced all the same", "[runtime][release]") 
   CHECK(failures.size() == 1);
 }
 
+TEST_CASE("what is asked is answered at once where all is durable, by the one that asks",
+          "[runtime][release]") {
+  const auto store = make_memory_store();
+  FakeSink sink;
+  ReleaseThread releases{*store, sink, [](const Error&) {}};
+  std::thread::id answered;
+  releases.when_durable([&](const Status& synced) {
+    CHECK(synced);
+    answered = std::this_thread::get_id();
+  });
+  releases.stop();
+  CHECK(answered == std::this_thread::get_id());
+}
+
 /// Of a disk that takes its time: each sync waits while it is held.
 class SlowDisk final : public PassingStore {
  public:

@@ -52,9 +52,11 @@ RuntimeOptions bodies_for(std::optional<Duration> keep) {
 }
 
 std::size_t bodies(Stage& stage) {
+  // A reader of its own for each would read the whole journal each time.
+  const auto reader = stage.reader();
   std::size_t count = 0;
   for (const Delivery& delivery : stage.deliveries())
-    count += stage.request_of(delivery.key) != nullptr ? 1 : 0;
+    count += reader->delivery(delivery.key).value().value().request != nullptr ? 1 : 0;
   return count;
 }
 
