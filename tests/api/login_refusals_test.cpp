@@ -46,8 +46,9 @@ struct Watched {
         return TokenRecord{.name = "old", .role = Role::Admin, .expires = clock.at};
       return std::nullopt;
     };
-    api.emplace(all_routes(*runtime, clock, {{"egoi", "a secret of sixteen"}}, refusals),
-                Access{std::move(access)}, LogSink{}, refusals);
+    api.emplace(
+        all_routes(*runtime, clock, IntakeSecrets{{"egoi", "a secret of sixteen"}}, refusals),
+        Access{std::move(access)}, LogSink{}, refusals);
   }
   void ask(std::string_view method, std::string_view path,
            std::vector<std::pair<std::string_view, std::string_view>> headers) {

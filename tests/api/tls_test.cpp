@@ -1,6 +1,7 @@
 // The door under TLS: the same server, behind a handshake.
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -134,6 +135,31 @@ TEST_CASE("a request that comes a byte at a time, sealed each, is read whole", "
   SSL_key_update(caller.ssl(), SSL_KEY_UPDATE_REQUESTED);
   caller.send(get("/after"));
   CHECK(caller.until("/after  0.").find("HTTP/1.1 200") == 0);
+}
+
+TEST_CASE("a certificate that is replaced is for new connections, and the others keep theirs",
+          "[api][tls]") {
+  const Files files{"DNS:one.test"}, renewed{"DNS:two.test"};
+  Stand stand{with_tls(files)};
+  const auto is_for = [](SealedCaller& caller, const char* name) {
+    const std::unique_ptr<X509, void (*)(X509*)> shown{SSL_get1_peer_certificate(caller.ssl()),
+                                                       &X509_free};
+    return X509_check_host(shown.get(), name, 0, 0, nullptr) == 1;
+  };
+  SealedCaller before{stand.port()};
+  REQUIRE(before.shaken);
+  CHECK(is_for(before, "one.test"));
+  auto context = TlsContext::make(renewed.certificate(), renewed.key());
+  REQUIRE(context);
+  stand.server->replace_tls(*context);
+  context->reset();
+  SealedCaller after{stand.port()};
+  REQUIRE(after.shaken);
+  CHECK(is_for(after, "two.test"));
+  for (SealedCaller* caller : {&before, &after}) {
+    caller->send(get("/a"));
+    CHECK(caller->until("0.").find("HTTP/1.1 200 OK\r\n") == 0);
+  }
 }
 
 TEST_CASE("limits hold under TLS as well", "[api][tls]") {
