@@ -306,6 +306,7 @@ void AddressGuard::replace(const AddressGuard& other) {
   auto rules = other.rules();
   const std::lock_guard lock{shared_->mutex};
   shared_->rules = std::move(rules);
+  ++shared_->generation;
 }
 
 std::string AddressGuard::refuse_unresolved(std::string_view host, std::uint16_t port) const {

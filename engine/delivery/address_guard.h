@@ -1,5 +1,6 @@
 #pragma once
 // Who may be called. Non-public addresses are refused unless the operator opened them by name.
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -28,6 +29,8 @@ class AddressGuard {
 
   /// From now on this guard and its copies judge by the rules of `other`.
   void replace(const AddressGuard& other);
+  /// Grows with each `replace`: what was judged before may be judged otherwise now.
+  std::uint64_t generation() const { return shared_->generation; }
 
   /// Empty where `address` may be called on behalf of `host` and `port`; else a sentence for the
   /// author that names the address, its kind and the setting that opens it.
@@ -57,6 +60,7 @@ class AddressGuard {
   struct Shared {
     std::mutex mutex;
     std::shared_ptr<const Rules> rules;  ///< Never null.
+    std::atomic<std::uint64_t> generation = 1;
   };
   AddressGuard() = default;
   std::shared_ptr<const Rules> rules() const;

@@ -49,8 +49,10 @@ void Destination::begin_literal() {
 
 std::string Destination::begin(std::shared_ptr<const LookUp> found, const AddressGuard* guard) {
   at_ = 0;
-  if (found == found_) return refusal_;
+  const std::uint64_t generation = guard == nullptr ? 0 : guard->generation();
+  if (found == found_ && generation == judged_by_) return refusal_;
   found_ = std::move(found);
+  judged_by_ = generation;
   stops_.clear();
   refusal_.clear();
   for (const IpAddress& address : found_->addresses) {

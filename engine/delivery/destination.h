@@ -51,7 +51,9 @@ class Destination {
 
   std::string host_, name_;
   std::uint16_t port_ = 0;
-  std::shared_ptr<const LookUp> found_;  ///< That `stops_` and `refusal_` were made from.
+  /// That `stops_` and `refusal_` were made from: what was found, and the guard's generation.
+  std::shared_ptr<const LookUp> found_;
+  std::uint64_t judged_by_ = 0;
   std::vector<Stop> stops_;
   std::string refusal_;
   std::size_t at_ = 0;

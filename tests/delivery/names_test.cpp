@@ -314,6 +314,24 @@ TEST_CASE("a host that was opened by name is called at any address", "[delivery]
   CHECK(call(*client, request_to(url_of("crm.test", receiver.port()))).status == 200);
 }
 
+TEST_CASE("rules that are replaced count for the next request, for known names as well",
+          "[delivery][client]") {
+  LocalReceiver receiver;
+  const Names names{{{"crm.test", {"127.0.0.1"}}}};
+  AddressGuard guard = *AddressGuard::make({});
+  const auto client = client_with(names, guard);
+  const auto ask = [&] { return call(*client, request_to(url_of("crm.test", receiver.port()))); };
+  CHECK(ask().code == "blocked_policy");
+  CHECK(ask().code == "blocked_policy");
+  guard.replace(*AddressGuard::make({.allow_hosts = {"crm.test"}}));
+  CHECK(ask().status == 200);
+  CHECK(ask().reused);
+  guard.replace(*AddressGuard::make({}));
+  CHECK(ask().code == "blocked_policy");
+  CHECK(receiver.requests().size() == 2);
+  CHECK(names.asked("crm.test") == 1);
+}
+
 TEST_CASE("a client ends while a name is being looked up", "[delivery][client]") {
   const Names names{{{"slow.test", {"hang"}}}};
   const auto client = client_with(names);

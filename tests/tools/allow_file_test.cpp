@@ -55,6 +55,9 @@ TEST_CASE("a line of an allow file that is wrong is named, and nothing of the fi
   CHECK(refusal_of("10.1.2.3/8") ==
         ", line 1, must be a network, found \"10.1.2.3/8\", an address inside of one; did you mean "
         "10.0.0.0/8 or 10.1.2.3?.");
+  std::string many;
+  for (int i = 0; i <= 1'000; ++i) many += "host" + std::to_string(i) + "\n";
+  CHECK(refusal_of(many) == ", line 1001, has more than 1000 entries.");
   CHECK(refusal_of(std::string((1u << 20) + 1, '\n')) == " has more than 1048576 bytes.");
 }
 

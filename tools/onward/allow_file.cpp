@@ -13,6 +13,8 @@
 namespace onward {
 namespace {
 constexpr std::size_t kAllowFileMax = std::size_t{1} << 20;
+/// Each is compared with each address that is called.
+constexpr std::size_t kEntriesMax = 1'000;
 constexpr std::string_view kLineBlanks = " \t\r";
 
 tl::unexpected<Error> unusable(const std::filesystem::path& file, std::string_view why) {
@@ -38,13 +40,16 @@ Status read_allow_file(const std::filesystem::path& file, AddressGuard::Options&
   if (text.size() > kAllowFileMax)
     return unusable(file, fmt::format(" has more than {} bytes", kAllowFileMax));
   AddressGuard::Options all = allowed;
-  std::size_t number = 0;
+  std::size_t number = 0, entries = 0;
   for (std::string_view rest = text; !rest.empty();) {
     const std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(line.size() + 1, rest.size()));
     ++number;
     const std::string entry{trimmed(line)};
     if (entry.empty()) continue;
+    if (++entries > kEntriesMax)
+      return unusable(file,
+                      fmt::format(", line {}, has more than {} entries", number, kEntriesMax));
     const bool network = entry.find('/') != std::string::npos;
     const Status read =
         network ? AddressGuard::check_network(entry) : AddressGuard::check_host(entry);

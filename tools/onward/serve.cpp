@@ -470,6 +470,17 @@ Status take_address(const ServeOptions& options, const ListenAddress& listen,
   return {};
 }
 
+/// For clients on this machine.
+void announce(const ServeOptions& options, const ListenAddress& listen, const TlsContext* tls,
+              const Log& log, Service& service) {
+  const std::uint16_t port = service.server->port();
+  auto announced = Announcement::make(local_server(options, listen, tls, port), port);
+  if (announced)
+    service.announcement = std::move(*announced);
+  else
+    log({"server.not_announced", {{"reason", announced.error().message}}, LogLevel::Warning});
+}
+
 /// Callers can connect, and wait until the server starts. Whoever reads the port file finds the
 /// token there already.
 Status open_door(const ServeOptions& options, const ListenAddress& listen, const TlsContext* tls,
@@ -483,11 +494,7 @@ Status open_door(const ServeOptions& options, const ListenAddress& listen, const
     if (const Status written = write_file(options.port_file, fmt::format("{}\n", port), 0644);
         !written)
       return written;
-  auto announced = Announcement::make(local_server(options, listen, tls, port), port);
-  if (announced)
-    service.announcement = std::move(*announced);
-  else
-    log({"server.not_announced", {{"reason", announced.error().message}}, LogLevel::Warning});
+  announce(options, listen, tls, log, service);
   return {};
 }
 
@@ -574,8 +581,9 @@ Result<ReloadableFiles> read_files(const ServeOptions& options, const Log& log) 
 }
 
 /// All of them, or none where one cannot be used.
-void reload(const ServeOptions& options, const Log& log, Service& service) {
-  auto files = read_files(options, log);
+void reload(const ServeOptions& options, const ListenAddress& listen, const Log& log,
+            Service& service) {
+  auto files = guarded("serve.reload", log.sink(), [&] { return read_files(options, log); });
   if (!files)
     return log({"settings.not_reloaded",
                 {{"reason", files.error().message},
@@ -585,7 +593,10 @@ void reload(const ServeOptions& options, const Log& log, Service& service) {
   service.intake_secrets.replace(std::move(files->intake_secrets));
   if (files->tls) {
     warn_of_certificate(options, log);
-    service.server->replace_tls(std::move(files->tls));
+    service.server->replace_tls(files->tls);
+    // Its names may be others, and clients on this machine ask for one of them.
+    service.announcement = Announcement{};
+    announce(options, listen, files->tls.get(), log, service);
   }
   if (const Status asked = service.runtime->recheck_blocked(); !asked)
     log({"settings.not_rechecked", {{"reason", asked.error().message}}, LogLevel::Warning});
@@ -651,7 +662,7 @@ int run_serve(ServeOptions options, const NodeKinds& kinds) {
         {"data", options.data},
         {"descriptors", count_value(descriptors)}}});
 
-  signals.wait([&] { reload(options, log, service); });
+  signals.wait([&] { reload(options, *listen, log, service); });
   signals.hurry();
   const std::string failure = service.runtime->failure();
   log({"server.stopping", {}});
