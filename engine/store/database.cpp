@@ -196,11 +196,16 @@ ReadScope::~ReadScope() {
   }
 }
 
+void keep_log_on_close(SQLite::Database& database, bool keep) {
+  sqlite3_db_config(database.getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep ? 1 : 0, nullptr);
+}
+
 std::unique_ptr<SQLite::Database> open_writer(const std::filesystem::path& file, bool durable,
                                               std::uint64_t bytes_max, bool known) {
   auto database = std::make_unique<SQLite::Database>(
       file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX,
       kBusyTimeoutMs);
+  keep_log_on_close(*database, true);
   // 4 KiB pages, as the kernel's: a fold touches many pages for a small row each, and every touched
   // page goes into the WAL whole. Larger ones were a gain for no table.
   database->exec("PRAGMA page_size = " + std::to_string(kPageSize));
@@ -230,6 +235,7 @@ std::unique_ptr<SQLite::Database> open_writer(const std::filesystem::path& file,
     database->exec("PRAGMA max_page_count = " + std::to_string(bytes_max / kPageSize));
   migrate(*database, file);
   check_objects(*database, file);
+  keep_log_on_close(*database, false);
   return database;
 }
 

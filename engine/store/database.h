@@ -153,6 +153,10 @@ inline constexpr std::uint64_t kPageSize = 4096;
 /// For outside tools that hold a lock for a moment (a backup, the sqlite3 shell).
 inline constexpr int kBusyTimeoutMs = 5'000;
 
+/// Whether closing the database leaves its write-ahead log, as long as the lock file may say "open"
+/// (lock_file.h): a start would be refused that then misses the log.
+void keep_log_on_close(SQLite::Database& database, bool keep);
+
 /// Opens the one connection that writes and checkpoints, and makes the file where there is none.
 /// `bytes_max` bounds the file; 0: no bound. One that is `known` to hold something is not taken for
 /// a new one when it holds nothing. Throws SQLite::Exception and Fault.

@@ -16,6 +16,7 @@
 #include <optional>
 #include <utility>
 
+#include "engine/disk/durable_file.h"
 #include "engine/store/data_files.h"
 #include "engine/store/database.h"
 #include "engine/store/deferred_sync.h"
@@ -351,6 +352,7 @@ class SqliteStore final : public Store {
 /// database as well: the process before may have ended between a checkpoint and its sync, with the
 /// shared index, where somebody else held it open, saying that the WAL is not needed any more.
 void SqliteStore::own() {
+  keep_log_on_close(*database_, true);
   if (options_.durable) {
     if (wal_->pMethods->xSync(wal_, SQLITE_SYNC_NORMAL) != SQLITE_OK)
       throw Fault{{ErrorKind::Io, "store_io", "the write-ahead log cannot be synced"}};
@@ -375,6 +377,7 @@ void SqliteStore::own() {
   if (!owned && owned.error().kind != ErrorKind::Unavailable) throw Fault{owned.error()};
   if (Status told = lock_.leave(Left::Open, options_.durable); !told)
     throw Fault{std::move(told.error())};
+  keep_log_on_close(*database_, false);
 }
 
 /// Writes that this process is the owner. Locks keep two owners apart where they work; this fences
@@ -445,8 +448,7 @@ SqliteStore::~SqliteStore() {
       sqlite3_wal_checkpoint_v2(database_->getHandle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages,
                                 &copied) == SQLITE_OK &&
       pages == copied && lock_.leave(Left::Closed, options_.durable);
-  if (!whole)
-    sqlite3_db_config(database_->getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  if (!whole) keep_log_on_close(*database_, true);
 }
 
 void SqliteStore::replay() {
@@ -865,37 +867,41 @@ std::uint64_t SqliteStore::size_on_disk() const {
   return size;
 }
 
-/// A new name is durable when its folder is.
-void sync_folder(const std::filesystem::path& folder) {
-  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;
-  fsync(descriptor);
-  close(descriptor);
+/// A new name is durable when its folder is synced: the name of the database, before a lock file
+/// says that there is one, and those of all folders above, which a start that was cut off may have
+/// made. The process may not be able to open folders that others made.
+Status sync_names(const std::filesystem::path& file) {
+  for (std::filesystem::path at = file; at.has_relative_path(); at = at.parent_path()) {
+    const auto fault = sync_folder_of(at);
+    if (!fault || fault->error == EACCES || fault->error == EPERM || fault->error == EROFS)
+      continue;
+    return fail(ErrorKind::Io, "no_access",
+                "cannot sync the folder of " + at.string() + ": " + std::strerror(fault->error));
+  }
+  return {};
 }
 
 /// The folder, for its owner only, and an empty database file with the same rights where there is
 /// none. A missing one beside a WAL or a lock file is no new folder: someone lost it.
-Status prepare(const std::filesystem::path& folder) {
+Status prepare(const std::filesystem::path& folder, bool durable) {
   std::error_code error;
-  if (std::filesystem::create_directories(folder, error)) {
+  if (std::filesystem::create_directories(folder, error))
     std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
-    sync_folder(folder.parent_path());
-  }
   if (error)
     return fail(error == std::errc::permission_denied ? ErrorKind::Forbidden : ErrorKind::Io,
                 "no_access",
                 "cannot make the data folder " + folder.string() + ": " + error.message());
   if (Status regular = check_regular_files(folder); !regular) return regular;
   const std::filesystem::path file = folder / "onward.db";
-  if (!std::filesystem::exists(file, error)) {
+  const bool made = !std::filesystem::exists(file, error);
+  if (made)
     if (Status lost = check_database_lost(folder); !lost) return lost;
-  }
   const int descriptor = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (descriptor < 0)
     return fail(errno == EACCES ? ErrorKind::Forbidden : ErrorKind::Io, "no_access",
                 "cannot open " + file.string() + ": " + std::strerror(errno));
   close(descriptor);
-  return {};
+  return made && durable ? sync_names(file) : Status{};
 }
 
 void warn_of_network(const SqliteOptions& options) {
@@ -935,7 +941,7 @@ Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteOptions& options) {
                     " is a backup (it holds a manifest.json), or what a backup or a restore left "
                     "that was cut off: make a data folder of a whole one with `onward restore "
                     "BACKUP --data FOLDER`");
-  if (const Status ready = prepare(absolute.folder); !ready)
+  if (const Status ready = prepare(absolute.folder, options.durable); !ready)
     return tl::make_unexpected(ready.error());
   auto lock = LockFile::take(absolute.folder / "onward.lock");
   if (!lock) return tl::make_unexpected(lock.error());

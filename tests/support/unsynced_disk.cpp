@@ -72,7 +72,7 @@ UnsyncedDisk::UnsyncedDisk(fs::path folder) : folder_{std::move(folder)} {
     files_[file].durable = {content};
     names_[name] = file;
   }
-  durable_names_ = {names_};
+  durable_names_ = names_;
   finish(0);
 }
 
@@ -110,7 +110,7 @@ void UnsyncedDisk::apply(const NameChange& change, Names& names) {
 }
 
 std::set<UnsyncedDisk::Names> UnsyncedDisk::names_left() const {
-  std::set<Names> left = durable_names_;
+  std::set<Names> left{durable_names_};
   for (const NameChange& change : renamed_) {
     std::set<Names> after = left;
     for (Names names : left) {
@@ -167,14 +167,8 @@ int UnsyncedDisk::sync(int descriptor) {
   const bool fails = refused(file == kFolder ? "sync folder" : "sync");
   const int result = fails ? -1 : 0;
   if (file == kFolder) {
-    if (fails) durable_names_ = names_left();
-    std::set<Names> durable;
-    for (Names names : durable_names_) {
-      if (!fails)
-        for (const NameChange& change : renamed_) apply(change, names);
-      durable.insert(std::move(names));
-    }
-    durable_names_ = std::move(durable);
+    if (fails) return finish(result);
+    durable_names_ = names_;
     renamed_.clear();
     return finish(result);
   }

@@ -22,8 +22,9 @@ struct ProcessEnded {};
 /// created, renamed, linked or removed may be lost or kept until its folder is synced, each by
 /// itself. The content of a file is independent of its name: a write may be lost, or be there in
 /// part, until the file is synced. A sector of 512 bytes that the file has already is written whole
-/// or not at all; what makes the file longer may be missing, cut or zeros. After a sync that failed
-/// a later one does not help: only what is written again is durable then.
+/// or not at all; what makes the file longer may be missing, cut or zeros. After a sync of a file
+/// that failed a later one does not help, as the kernel may have dropped the pages: only what is
+/// written again is durable then. Names are in a journal, whose later sync covers all before.
 class UnsyncedDisk : public DiskCalls {
  public:
   /// What is in the folder is durable. It has no folders in it.
@@ -83,7 +84,7 @@ class UnsyncedDisk : public DiskCalls {
   std::map<int, File> files_;
   std::map<int, int> opened_;  ///< Files by descriptor.
   Names names_;                ///< As processes see them.
-  std::set<Names> durable_names_;
+  Names durable_names_;
   std::vector<NameChange> renamed_;  ///< Since.
 };
 
