@@ -7,8 +7,12 @@
 #include <sstream>
 
 #include "engine/delivery/attempt.h"
+#include "engine/disk/disk_calls.h"
+#include "engine/runtime/secret_book.h"
 #include "engine/store/memory_store.h"
+#include "tests/support/faulty_store.h"
 #include "tests/support/stage.h"
+#include "tests/support/unsynced_disk.h"
 
 using namespace onward;
 using namespace std::chrono_literals;
@@ -632,4 +636,79 @@ TEST_CASE("secrets that were stored before they had hosts go on, and are told",
       stage.engine().apply("relay", scenario_to("crm.example.com", kNamings[2].second));
   REQUIRE(applied);
   CHECK(applied->diagnostics.empty());
+}
+
+TEST_CASE("no secret is sealed before its key is durable", "[runtime][secrets][power]") {
+  const Folder folder;
+  UnsyncedDisk disk{folder.path};
+  const ReplacedDiskCalls replaced{disk};
+  const auto open_book = [&](const fs::path& key, const std::vector<AdminRecord>& rows) {
+    auto vault = Vault::open({key});
+    REQUIRE(vault);
+    Snapshot snapshot;
+    snapshot.admin = rows;
+    return SecretBook{std::move(*vault), snapshot};
+  };
+  // The rows can be committed, and survive a power failure, from here on.
+  const auto check = [&](const std::vector<AdminRecord>& rows) {
+    REQUIRE_FALSE(rows.empty());
+    const Folder next;
+    for (const Files& files : disk.left_now()) {
+      replace_files(next.path, files);
+      CHECK(open_book(next.path / "secret.key", rows).unreadable() == 0);
+    }
+  };
+  const Instant now{1s};
+  std::vector<AdminRecord> rows;
+  std::string first;
+  {
+    SecretBook book = open_book(folder.path / "secret.key", {});
+    const auto set = book.set(kSecret, "a", {.value = "k3y-value", .hosts = kAnyHost}, "root", now);
+    REQUIRE(set);
+    rows = set->change.rows;
+    check(rows);
+    book.adopt(set->change);
+    first = folder.key();
+    const auto rekeyed = book.rekey("root", now);
+    REQUIRE(rekeyed);
+    check(rekeyed->rows);
+    check(rows);
+  }
+  // A process that changes keys ends before any of it is durable, and the next one finishes.
+  std::size_t found = 0;
+  for (std::size_t call = 0; call < 7; ++call) {
+    INFO("ends at call " << call);
+    const Folder other;
+    replace_files(other.path, {{"secret.key", first}});
+    UnsyncedDisk other_disk{other.path};
+    const ReplacedDiskCalls again{other_disk};
+    other_disk.end_at(call);
+    SecretBook book = open_book(other.path / "secret.key", rows);
+    CHECK_THROWS_AS(book.rekey("root", now), ProcessEnded);
+    other_disk.end_at(static_cast<std::size_t>(-1));
+    SecretBook next = open_book(other.path / "secret.key", rows);
+    const auto sealed = next.reseal();
+    REQUIRE(sealed);
+    if (sealed->rows.empty()) continue;
+    ++found;
+    const Folder after;
+    for (const Files& files : other_disk.left_now()) {
+      replace_files(after.path, files);
+      CHECK(open_book(after.path / "secret.key", sealed->rows).unreadable() == 0);
+    }
+  }
+  CHECK(found == 2);  // Between the rename and the sync of the folder.
+}
+
+TEST_CASE("the old key stays in its file until what the new one sealed is on the disk",
+          "[runtime][secrets]") {
+  const Folder folder;
+  const auto faults = std::make_shared<Faults>();
+  Stage stage{{}, make_faulty_store(make_memory_store(), faults), folder.options()};
+  set_all(stage);
+  const std::string before = folder.key();
+  faults->unsyncable = true;
+  CHECK_FALSE(stage.engine().rekey("root"));
+  CHECK(folder.key().find(before.substr(before.find('\n') + 1)) != std::string::npos);
+  CHECK(folder.key() != before);
 }
