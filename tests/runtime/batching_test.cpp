@@ -549,3 +549,20 @@ TEST_CASE("groups are given out full ones first, then by their time, and never m
   }
   CHECK(gathered.size() == 14);
 }
+
+TEST_CASE("where the room of all endpoints is used up, the group that is due first goes early",
+          "[runtime][batches]") {
+  const BatchPolicy policy{.max = 3, .linger = 10s};
+  const Instant now{1h};
+  Gathered gathered{{.endpoint = 10, .total = 15}};
+  for (std::uint64_t key = 1; key <= 15; ++key) {
+    CHECK_FALSE(gathered.any_ready(now));
+    const EndpointKey endpoint{{1}, {1 + static_cast<std::uint32_t>(key % 2)}, 1};
+    CHECK(gathered.add(endpoint, {{key}, {.high = key}, 10, now + Duration{100 - key}}, policy));
+  }
+  const auto group = gathered.take(now);
+  REQUIRE(group);
+  CHECK(group->early);
+  CHECK(group->members.front().delivery.value == 15);
+  CHECK_FALSE(gathered.take(now));
+}
