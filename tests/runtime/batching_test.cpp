@@ -566,3 +566,21 @@ TEST_CASE("where the room of all endpoints is used up, the group that is due fir
   CHECK(group->members.front().delivery.value == 15);
   CHECK_FALSE(gathered.take(now));
 }
+
+TEST_CASE("the answer to a batch ends members that were parked meanwhile", "[runtime][batches]") {
+  Stage stage{kFeed};
+  for (const char* who : {"a", "b", "c"}) stage.event(who, "opened");
+  REQUIRE(stage.sink().tasks.size() == 1);
+  const AttemptResult result{.delivery = stage.sink().tasks.at(0).delivery,
+                             .number = 1,
+                             .started = stage.clock().now(),
+                             .status = 200};
+  REQUIRE(stage.engine().switch_node("feed", "tell", /*pause=*/true));
+  stage.pass(0s);
+  REQUIRE(stage.counts("tell")[Counter::PendingParked] > 0);
+  REQUIRE(stage.engine().work({}, {result}));
+  CHECK(stage.counts("tell")[Counter::Accepted] == 3);
+  CHECK(stage.counts("tell")[Counter::Pending] == 0);
+  CHECK(stage.counts("tell")[Counter::PendingParked] == 0);
+  CHECK(stage.broken() == "");
+}

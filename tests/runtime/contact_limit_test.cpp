@@ -75,6 +75,23 @@ TEST_CASE("an event that does not fit is not remembered", "[runtime][contact_lim
   CHECK(post(10) == EventAnswer::Kind::Duplicate);
 }
 
+TEST_CASE("an event that does not fit is not remembered in its own post either",
+          "[runtime][contact_limit]") {
+  Stage stage;
+  fill(stage);
+  std::vector<EventInput> post;
+  for (const std::size_t bytes : {60 * 1024, 60 * 1024, 10}) {
+    post.push_back(stage.input("c1", "order", "{}", custom("more", bytes)));
+    post.back().id = "e1";
+    post.back().fingerprint = hash128("the same");
+  }
+  const std::vector<EventAnswer> answers = stage.send(std::move(post));
+  REQUIRE(answers.size() == 3);
+  CHECK(answers[0].code == "contact_full");
+  CHECK(answers[1].code == "contact_full");
+  CHECK(answers[2].kind == EventAnswer::Kind::Accepted);
+}
+
 TEST_CASE("events without a change, and repeats of what is there, pass a full contact",
           "[runtime][contact_limit]") {
   Stage stage{R"(

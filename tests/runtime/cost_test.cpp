@@ -37,6 +37,12 @@ struct Syncs {
     const std::lock_guard lock{mutex};
     ++by_thread[name.data()];
   }
+  std::uint64_t all() {
+    const std::lock_guard lock{mutex};
+    std::uint64_t sum = 0;
+    for (const auto& [thread, count] : by_thread) sum += count;
+    return sum;
+  }
   std::uint64_t of(const std::string& thread) {
     const std::lock_guard lock{mutex};
     const auto found = by_thread.find(thread);
@@ -255,5 +261,16 @@ TEST_CASE("events, reads and commands cost the engine thread no fsync", "[runtim
   CHECK(syncs().of("onward-engine") == engine);
   CHECK(syncs().of("onward-release") - release <= 2 * kRounds + kRounds / 10);
   CHECK(runtime->stop(20s));
+}
+
+TEST_CASE("what is durable is not synced again", "[runtime][cost]") {
+  const AgedFolder folder{Instant{std::chrono::hours{24}}, /*days=*/1, 0};
+  const auto store = open_sqlite_store({.folder = folder.path()}).value();
+  REQUIRE(store->commit({.at = Instant{std::chrono::hours{25}}, .last_seq = 1}));
+  REQUIRE(store->sync());
+  const std::uint64_t before = syncs().all();
+  for (int i = 0; i < 3; ++i) REQUIRE(store->sync());
+  CHECK(store->is_synced());
+  CHECK(syncs().all() == before);
 }
 }  // namespace onward

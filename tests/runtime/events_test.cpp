@@ -274,3 +274,20 @@ TEST_CASE("a subscription sets its date once, and that is a change", "[runtime][
   stage.event("ada", "subscription", kForm);
   CHECK(stage.contact("ada").contact.updated_at == ada.updated_at);
 }
+
+TEST_CASE("an address means its oldest holder, also within the post that changes it",
+          "[runtime][events]") {
+  Stage stage{kWelcome};
+  stage.event("old", "opened");
+  stage.event("young", "opened", "{}", R"({"email": "a@example.com"})");
+  const ContactKey old = stage.contact("old").contact.key;
+  std::vector<EventInput> post;
+  post.push_back(stage.input("old", "opened", "{}", R"({"email": "a@example.com"})"));
+  post.push_back(
+      stage.input("", "opened", "{}", R"({"email": "a@example.com", "first_name": "Ada"})"));
+  const std::vector<EventAnswer> answers = stage.send(std::move(post));
+  CHECK(answers.at(1).warnings == std::vector<std::string>{"ambiguous_contact"});
+  CHECK(stage.contact("old").contact.key == old);
+  CHECK(stage.contact("old").contact.get(Field::FirstName) != nullptr);
+  CHECK(stage.contact("young").contact.get(Field::FirstName) == nullptr);
+}

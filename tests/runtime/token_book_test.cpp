@@ -126,3 +126,17 @@ TEST_CASE("fault 82, to look at: how long look-ups take", "[.][timing]") {
                    samples[0].mean(), samples[1].mean(), t));
 }
 }  // namespace onward
+
+namespace onward {
+TEST_CASE("the last admin token that does not expire cannot be removed", "[runtime][tokens]") {
+  const Instant later{std::chrono::hours{24}};
+  const TokenRecord admin{.name = "a", .role = Role::Admin};
+  const TokenRecord reader{.name = "r", .role = Role::Read};
+  const TokenRecord expiring{.name = "e", .role = Role::Admin, .expires = later};
+  const TokenBook one{{admin, reader, expiring}};
+  CHECK(one.removal("a").error().code == "last_admin");
+  CHECK(one.removal("r"));
+  CHECK(one.removal("e"));
+  CHECK(one.with({.name = "b", .role = Role::Admin}).removal("a"));
+}
+}  // namespace onward
