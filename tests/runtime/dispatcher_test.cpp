@@ -145,4 +145,36 @@ TEST_CASE("what comes to wait before others that were looked at goes out as well
   }
 }
 }  // namespace
+
+TEST_CASE("a refill hands out batches up to a number of members, and the next one goes on",
+          "[dispatcher]") {
+  constexpr std::uint64_t kBatches = 5, kMembers = 300, kMembersMost = 500;
+  const auto store = make_memory_store();
+  Commit commit;
+  for (std::uint64_t batch = 1; batch <= kBatches; ++batch) {
+    Delivery carrier{.key = {batch * 1'000}, .endpoint = kEndpoint};
+    carrier.due = carrier.created = kStart;
+    carrier.deadline = kStart + 12h;
+    carrier.batch = carrier.key;
+    for (std::uint64_t i = 0; i < kMembers; ++i) carrier.members.push_back({carrier.key.value + i});
+    commit.deliveries.push_back(std::move(carrier));
+  }
+  must(store->commit(commit));
+  Dispatcher dispatcher{{.endpoint = kWindow, .total = 10 * kWindow}};
+  dispatcher.restore(store->due_endpoints().value());
+  std::vector<DeliveryKey> out;
+  for (int refills = 0; out.size() < kBatches && refills < 10; ++refills) {
+    std::vector<Dispatcher::Handout> handouts;
+    must(dispatcher.refill(*store, kStart, handouts));
+    std::size_t members = 0;
+    for (const auto& one : handouts) {
+      members += one.delivery.members.size();
+      out.push_back(one.delivery.key);
+    }
+    CHECK(members <= kMembersMost);
+  }
+  REQUIRE(out.size() == kBatches);
+  for (std::uint64_t batch = 1; batch <= kBatches; ++batch)
+    CHECK(out.at(batch - 1).value == batch * 1'000);
+}
 }  // namespace onward
