@@ -39,4 +39,7 @@ class BackgroundJob {
   /// It is given up, or the engine ends: answers those who wait for its end.
   virtual void fail(const Error&) {}
 };
+
+/// Its row as its last step leaves it; nothing where it has none.
+std::optional<AdminRecord> row_of(const BackgroundJob& job);
 }  // namespace onward

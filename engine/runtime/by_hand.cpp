@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "engine/core/clipped.h"
+#include "engine/runtime/delivery_walk.h"
 #include "engine/runtime/engine.h"
 #include "engine/runtime/json_members.h"
 
@@ -160,8 +161,7 @@ class Engine::BulkDeliveries final : public BackgroundJob {
     DeliveryQuery which;  ///< With a state.
     std::string who;
     ScenarioKey scenario;
-    std::size_t node = 0;  ///< That it is at, as the scenario's record has them.
-    DeliveryKey after;     ///< The last delivery of this node that it dealt with.
+    WalkPlace place;  ///< Among the nodes as the scenario's record has them.
     ByHandAnswer answer;
   };
 
@@ -185,7 +185,7 @@ class Engine::BulkDeliveries final : public BackgroundJob {
   static std::optional<State> read(std::string_view cursor);
 
  private:
-  Result<bool> take(Batch& batch, std::span<const std::optional<LoadedDelivery>> loaded);
+  Result<bool> take(Batch& batch, const LoadedDelivery& one);
   void note_end(Batch& batch) const;
 
   Engine& engine_;
@@ -205,8 +205,8 @@ std::optional<std::string> Engine::BulkDeliveries::cursor() const {
                {"key", static_cast<std::int64_t>(next_.scenario.value)},
                {"state", std::string{to_string(*which.state)}},
                {"who", next_.who},
-               {"at", static_cast<std::int64_t>(next_.node)},
-               {"after", static_cast<std::int64_t>(next_.after.value)},
+               {"at", static_cast<std::int64_t>(next_.place.node)},
+               {"after", static_cast<std::int64_t>(next_.place.after.value)},
                {"changed", static_cast<std::int64_t>(next_.answer.changed)},
                {"skipped", static_cast<std::int64_t>(next_.answer.skipped)}};
   if (!which.node.empty()) row.emplace_back("node", which.node);
@@ -231,39 +231,30 @@ std::optional<Engine::BulkDeliveries::State> Engine::BulkDeliveries::read(std::s
                          .code = text_member(*row, "code")},
                .who = text_member(*row, "who"),
                .scenario = {static_cast<std::uint32_t>(int_member(*row, "key"))},
-               .node = static_cast<std::size_t>(int_member(*row, "at")),
-               .after = {static_cast<std::uint64_t>(int_member(*row, "after"))},
+               .place = {.node = static_cast<std::size_t>(int_member(*row, "at")),
+                         .after = {static_cast<std::uint64_t>(int_member(*row, "after"))}},
                .answer = {.changed = static_cast<std::size_t>(int_member(*row, "changed")),
                           .skipped = static_cast<std::size_t>(int_member(*row, "skipped"))}};
 }
 
-/// Deals with `loaded` in order; whether all of them had room in the step.
-Result<bool> Engine::BulkDeliveries::take(Batch& batch,
-                                          std::span<const std::optional<LoadedDelivery>> loaded) {
-  for (const auto& one : loaded) {
-    if (!one) continue;
-    const Delivery& delivery = one->delivery;
-    if (!fits(next_.which, delivery)) {
-      next_.after = delivery.key;
-      continue;
-    }
-    if (!dry_run_) {
-      const auto room = engine_.has_room_for(batch, delivery);
-      if (!room) return tl::make_unexpected(room.error());
-      if (!*room) return false;
-    }
-    next_.after = delivery.key;
-    if (next_.act == ByHand::Retry && (was_never_sendable(delivery) || one->request == nullptr ||
-                                       engine_.purging(next_.scenario))) {
-      ++next_.answer.skipped;
-    } else if (dry_run_) {
-      ++next_.answer.changed;
-    } else {
-      const auto done = engine_.act_on_unit(batch, next_.act, delivery, "by_hand");
-      if (!done) return tl::make_unexpected(done.error());
-      next_.answer.changed += done->changed;
-      missing_version_ |= engine_.policy_at(delivery.endpoint) == nullptr;
-    }
+/// Whether the step has room for it.
+Result<bool> Engine::BulkDeliveries::take(Batch& batch, const LoadedDelivery& one) {
+  const Delivery& delivery = one.delivery;
+  if (!fits(next_.which, delivery)) return true;
+  if (!dry_run_) {
+    const auto room = engine_.has_room_for(batch, delivery);
+    if (!room || !*room) return room;
+  }
+  if (next_.act == ByHand::Retry &&
+      (was_never_sendable(delivery) || one.request == nullptr || engine_.purging(next_.scenario))) {
+    ++next_.answer.skipped;
+  } else if (dry_run_) {
+    ++next_.answer.changed;
+  } else {
+    const auto done = engine_.act_on_unit(batch, next_.act, delivery, "by_hand");
+    if (!done) return tl::make_unexpected(done.error());
+    next_.answer.changed += done->changed;
+    missing_version_ |= engine_.policy_at(delivery.endpoint) == nullptr;
   }
   return true;
 }
@@ -273,28 +264,18 @@ Result<JobStep> Engine::BulkDeliveries::step(std::size_t rows) {
   missing_version_ = false;
   JobStep step{.changes = engine_.new_batch()};
   const ScenarioRecord* record = engine_.book_.find(next_.scenario);
-  const std::size_t nodes = record == nullptr ? 0 : record->nodes.size();
-  std::size_t looked_at = 0;
-  // Few nodes of a wide scenario have what is looked for, so looks are bounded as rows are.
-  for (std::size_t looks = 0; next_.node < nodes && looks < rows; ++looks) {
-    const auto& [id, number] = record->nodes[next_.node];
-    if (next_.which.node.empty() || next_.which.node == id) {
-      const std::size_t limit = rows - looked_at;
-      const auto keys = engine_.store_->deliveries_of(next_.scenario, number, *next_.which.state,
-                                                      next_.after, limit);
-      if (!keys) return tl::make_unexpected(keys.error());
-      const auto loaded = engine_.store_->deliveries(*keys);
-      if (!loaded) return tl::make_unexpected(loaded.error());
-      const auto all = take(*step.changes, *loaded);
-      if (!all) return tl::make_unexpected(all.error());
-      looked_at += keys->size();
-      if (*all && !keys->empty()) next_.after = keys->back();
-      if (!*all || keys->size() == limit) break;
-    }
-    ++next_.node;
-    next_.after = {};
-  }
-  step.ended = ended_ = next_.node >= nodes;
+  const WalkRange range{.nodes = record == nullptr ? 0 : record->nodes.size(),
+                        .node_at = [&](std::size_t i) -> std::optional<NodePlace> {
+                          const auto& [id, number] = record->nodes[i];
+                          if (!next_.which.node.empty() && next_.which.node != id) return {};
+                          return NodePlace{next_.scenario, number};
+                        },
+                        .state = *next_.which.state};
+  const auto ended =
+      walk_deliveries(*engine_.store_, range, rows, next_.place,
+                      [&](const LoadedDelivery& one) { return take(*step.changes, one); });
+  if (!ended) return tl::make_unexpected(ended.error());
+  step.ended = ended_ = *ended;
   if (step.ended && !dry_run_ && next_.answer.changed > 0) note_end(*step.changes);
   return step;
 }

@@ -2,6 +2,7 @@
 // sent.
 #include <fmt/format.h>
 
+#include "engine/runtime/delivery_walk.h"
 #include "engine/runtime/engine.h"
 #include "engine/runtime/json_members.h"
 
@@ -9,7 +10,8 @@ namespace onward {
 namespace {
 constexpr std::string_view kCancel = "cancel/";
 
-bool has_pending(const Counters& counters, ScenarioKey scenario, NodeNumber node) {
+bool has_pending(const Counters& counters, NodePlace place) {
+  const auto [scenario, node] = place;
   for (auto row = counters.lower_bound({.scenario = scenario, .node = node});
        row != counters.end() && row->first.scenario == scenario && row->first.node == node; ++row)
     if (row->second[Counter::Pending] > 0) return true;
@@ -25,8 +27,7 @@ std::string Engine::cancel_name(const std::string& scenario) {
 class Engine::CancelPending final : public BackgroundJob {
  public:
   struct State {
-    std::size_t node = 0;  ///< That it is at, as the scenario's record has them.
-    DeliveryKey after;     ///< The last delivery of this node that it dealt with.
+    WalkPlace place;  ///< Among the nodes as the scenario's record has them.
     std::uint64_t cancelled = 0;
     std::string who;  ///< Asked for it: the name of a token.
   };
@@ -41,8 +42,8 @@ class Engine::CancelPending final : public BackgroundJob {
     if (ended_ && record != nullptr) engine_.hold_nodes(*record, false);
   }
   std::optional<std::string> cursor() const override {
-    return to_json(ValueMap{{"node", static_cast<std::int64_t>(next_.node)},
-                            {"after", static_cast<std::int64_t>(next_.after.value)},
+    return to_json(ValueMap{{"node", static_cast<std::int64_t>(next_.place.node)},
+                            {"after", static_cast<std::int64_t>(next_.place.after.value)},
                             {"done", static_cast<std::int64_t>(next_.cancelled)},
                             {"who", next_.who}});
   }
@@ -51,8 +52,8 @@ class Engine::CancelPending final : public BackgroundJob {
   static std::optional<State> read(std::string_view cursor) {
     const auto row = parse_json(cursor);
     if (!row) return std::nullopt;
-    return State{.node = static_cast<std::size_t>(int_member(*row, "node")),
-                 .after = {static_cast<std::uint64_t>(int_member(*row, "after"))},
+    return State{.place = {.node = static_cast<std::size_t>(int_member(*row, "node")),
+                           .after = {static_cast<std::uint64_t>(int_member(*row, "after"))}},
                  .cancelled = static_cast<std::uint64_t>(int_member(*row, "done")),
                  .who = text_member(*row, "who")};
   }
@@ -68,37 +69,25 @@ Result<JobStep> Engine::CancelPending::step(std::size_t rows) {
   next_ = state_;
   JobStep step{.changes = engine_.new_batch()};
   const ScenarioRecord* record = engine_.book_.find(scenario_);
-  const std::size_t nodes = record == nullptr ? 0 : record->nodes.size();
-  bool full = false;
-  for (std::size_t loaded = 0; next_.node < nodes && !full;) {
-    const NodeNumber node = record->nodes[next_.node].second;
-    const std::size_t limit = rows - loaded;
-    const auto found = has_pending(engine_.counters_, record->key, node)
-                           ? engine_.store_->deliveries_of(
-                                 record->key, node, DeliveryState::Pending, next_.after, limit)
-                           : std::vector<DeliveryKey>{};
-    if (!found) return tl::make_unexpected(found.error());
-    const auto pending = engine_.store_->deliveries(*found);
-    if (!pending) return tl::make_unexpected(pending.error());
-    loaded += pending->size();
-    for (const auto& one : *pending) {
-      if (!one) continue;
-      const auto room = engine_.has_room_for(*step.changes, one->delivery);
-      if (!room) return tl::make_unexpected(room.error());
-      full = !*room;
-      if (full) break;
-      const auto done =
-          engine_.act_on_unit(*step.changes, ByHand::Cancel, one->delivery, "archived");
-      if (!done) return tl::make_unexpected(done.error());
-      next_.cancelled += done->changed;
-      next_.after = one->delivery.key;
-    }
-    full = full || found->size() == limit;
-    if (full) break;
-    ++next_.node;
-    next_.after = {};
-  }
-  step.ended = ended_ = next_.node >= nodes;
+  const WalkRange range{.nodes = record == nullptr ? 0 : record->nodes.size(),
+                        .node_at = [&](std::size_t i) -> std::optional<NodePlace> {
+                          const NodePlace node{record->key, record->nodes[i].second};
+                          return has_pending(engine_.counters_, node) ? std::optional{node}
+                                                                      : std::nullopt;
+                        },
+                        .state = DeliveryState::Pending};
+  const auto ended = walk_deliveries(
+      *engine_.store_, range, rows, next_.place, [&](const LoadedDelivery& one) -> Result<bool> {
+        const auto room = engine_.has_room_for(*step.changes, one.delivery);
+        if (!room || !*room) return room;
+        const auto done =
+            engine_.act_on_unit(*step.changes, ByHand::Cancel, one.delivery, "archived");
+        if (!done) return tl::make_unexpected(done.error());
+        next_.cancelled += done->changed;
+        return true;
+      });
+  if (!ended) return tl::make_unexpected(ended.error());
+  step.ended = ended_ = *ended;
   return step;
 }
 
@@ -115,8 +104,7 @@ void Engine::hold_nodes(const ScenarioRecord& record, bool held) {
 }
 
 AdminRecord Engine::first_cancel_row(const std::string& scenario, const std::string& who) {
-  const CancelPending job{*this, scenario, {.who = who}};
-  return {.kind = AdminKind::Pass, .name = job.name(), .content = *job.cursor()};
+  return *row_of(CancelPending{*this, scenario, {.who = who}});
 }
 
 /// The first step is done at once, which is all of it where little is pending.
