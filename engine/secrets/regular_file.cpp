@@ -26,6 +26,15 @@ OpenFile open_regular(const std::filesystem::path& file) {
   return opened;
 }
 
+std::optional<std::string> read_at_most(std::FILE* file, std::size_t most) {
+  if (file == nullptr) return std::nullopt;
+  std::string text(most + 1, '\0');
+  errno = 0;
+  text.resize(std::fread(text.data(), 1, text.size(), file));
+  if (std::ferror(file) != 0) return std::nullopt;
+  return text;
+}
+
 const char* why_not_regular(int error) {
   return error == ENXIO ? "it is not a regular file" : std::strerror(error);
 }

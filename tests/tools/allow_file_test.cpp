@@ -48,17 +48,17 @@ TEST_CASE("a line of an allow file that is wrong is named, and nothing of the fi
           "[tools][policy]") {
   CHECK(refusal_of("crm.internal\nhttps://crm.internal\n") ==
         ", line 2, must be a network such as 10.0.0.0/8 or fd00::/8, found "
-        "\"https://crm.internal\".");
+        "\"https://crm.internal\"");
   CHECK(refusal_of("crm.internal\n\n# x\n*.internal\n") ==
         ", line 4, must be a host such as crm.internal, localhost:8080 or [::1]:8080 (no scheme, "
-        "path or *), found \"*.internal\".");
+        "path or *), found \"*.internal\"");
   CHECK(refusal_of("10.1.2.3/8") ==
         ", line 1, must be a network, found \"10.1.2.3/8\", an address inside of one; did you mean "
-        "10.0.0.0/8 or 10.1.2.3?.");
+        "10.0.0.0/8 or 10.1.2.3?");
   std::string many;
   for (int i = 0; i <= 1'000; ++i) many += "host" + std::to_string(i) + "\n";
-  CHECK(refusal_of(many) == ", line 1001, has more than 1000 entries.");
-  CHECK(refusal_of(std::string((1u << 20) + 1, '\n')) == " has more than 1048576 bytes.");
+  CHECK(refusal_of(many) == ", line 1001, has more than 1000 entries");
+  CHECK(refusal_of(std::string((1u << 20) + 1, '\n')) == " has more than 1048576 bytes");
 }
 
 TEST_CASE("an allow file that is none is refused and not waited for", "[tools][policy]") {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,7 +18,7 @@ constexpr std::string_view kLineBlanks = " \t\r";
 
 tl::unexpected<Error> unusable(const std::filesystem::path& file, std::string_view why) {
   return fail(ErrorKind::Invalid, "bad_allow_file",
-              fmt::format("--allow-file {}{}.", file.string(), why));
+              fmt::format("--allow-file {}{}", file.string(), why));
 }
 
 std::string_view trimmed(std::string_view line) {
@@ -31,17 +30,14 @@ std::string_view trimmed(std::string_view line) {
 }  // namespace
 
 Status read_allow_file(const std::filesystem::path& file, AddressGuard::Options& allowed) {
-  errno = 0;
   const OpenFile in = open_regular(file);
-  std::string text(kAllowFileMax + 1, '\0');
-  if (in) text.resize(std::fread(text.data(), 1, text.size(), in.get()));
-  if (!in || std::ferror(in.get()) != 0)
-    return unusable(file, fmt::format(" cannot be read: {}", why_not_regular(errno)));
-  if (text.size() > kAllowFileMax)
+  const auto text = read_at_most(in.get(), kAllowFileMax);
+  if (!text) return unusable(file, fmt::format(" cannot be read: {}", why_not_regular(errno)));
+  if (text->size() > kAllowFileMax)
     return unusable(file, fmt::format(" has more than {} bytes", kAllowFileMax));
   AddressGuard::Options all = allowed;
   std::size_t number = 0, entries = 0;
-  for (std::string_view rest = text; !rest.empty();) {
+  for (std::string_view rest = *text; !rest.empty();) {
     const std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(line.size() + 1, rest.size()));
     ++number;

@@ -247,14 +247,13 @@ Status check_ca_file(const std::string& file) {
 /// A secret as its file holds it, without the line's end.
 Result<std::string> read_secret_file(const fs::path& file, const Log& log) {
   constexpr std::size_t kSecretMax = 4096;
-  errno = 0;
   const OpenFile in = open_regular(file);
-  std::string text(kSecretMax + 1, '\0');
-  if (in) text.resize(std::fread(text.data(), 1, text.size(), in.get()));
-  if (!in || std::ferror(in.get()) != 0)
+  auto read = read_at_most(in.get(), kSecretMax);
+  if (!read)
     return fail(ErrorKind::Invalid, "bad_secret_file",
                 fmt::format("Cannot read --intake-secret-file {}: {}.", file.string(),
                             why_not_regular(errno)));
+  std::string text = std::move(*read);
   while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
   if (text.size() < kIntakeSecretMin || text.size() > kSecretMax)
     return fail(ErrorKind::Invalid, "bad_secret_file",
@@ -587,7 +586,7 @@ void reload(const ServeOptions& options, const ListenAddress& listen, const Log&
   if (!files)
     return log({"settings.not_reloaded",
                 {{"reason", files.error().message},
-                 {"hint", "everything stays as it was; mend the file and send SIGHUP again"}},
+                 {"hint", "everything stays as it was; correct the file and send SIGHUP again"}},
                 LogLevel::Error});
   service.guard->replace(files->guard);
   service.intake_secrets.replace(std::move(files->intake_secrets));

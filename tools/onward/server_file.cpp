@@ -24,19 +24,13 @@ namespace fs = std::filesystem;
 namespace {
 /// Where the service of `onward.service` makes itself known.
 constexpr const char* kServiceFolder = "/run/onward/servers";
+/// Of an announcement, or of a token file: what follows is not read.
+constexpr std::size_t kSmallFileMax = std::size_t{64} << 10;
 
 std::optional<fs::path> folder_from(const char* variable, const char* below) {
   const char* value = std::getenv(variable);
   if (!value || *value != '/') return std::nullopt;
   return fs::path{value} / below;
-}
-
-/// At most 64 KiB.
-std::optional<std::string> read_small(std::FILE* in) {
-  std::string text(std::size_t{64} << 10, '\0');
-  text.resize(std::fread(text.data(), 1, text.size(), in));
-  if (std::ferror(in) != 0) return std::nullopt;
-  return text;
 }
 
 std::optional<LocalServer> parse_server(std::string_view text) {
@@ -77,7 +71,7 @@ Found read_announcement(const fs::path& file, LocalServer& server) {
   // shared lock of another reader does not refuse this one.
   if (::flock(::fileno(in.get()), LOCK_SH | LOCK_NB) == 0) return Found::Stale;
   if (errno != EWOULDBLOCK) return Found::Unknown;
-  const auto text = read_small(in.get());
+  const auto text = read_at_most(in.get(), kSmallFileMax);
   auto read = text ? parse_server(*text) : std::nullopt;
   if (!read || !may_announce(in.get(), read->data)) return Found::Unknown;
   server = std::move(*read);
@@ -230,7 +224,7 @@ Error no_server_on(const fs::path& data) {
 
 std::optional<std::string> read_token_file(const fs::path& file) {
   const OpenFile in = open_regular(file);
-  const auto text = in ? read_small(in.get()) : std::nullopt;
+  const auto text = read_at_most(in.get(), kSmallFileMax);
   if (!text) return std::nullopt;
   std::string line = text->substr(0, text->find('\n'));
   while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
