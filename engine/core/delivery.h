@@ -88,8 +88,8 @@ struct AttemptResult {
   std::string error;  ///< For a person.
   std::optional<Duration> retry_after;  ///< From the end of the attempt, already clamped to >= 0.
   std::string response;                 ///< Excerpt of the body, raw, at most 4 KiB.
-  bool permanent = false;  ///< Our own refusal (blocked_policy, bad_header): fails at once.
-  bool local = false;      ///< Local trouble (no descriptors): costs no attempt.
+  bool permanent = false;               ///< Our own refusal (bad_url, bad_header): fails at once.
+  bool local = false;                   ///< Local trouble (no descriptors): costs no attempt.
 };
 
 /// The record of an attempt, as people read it.

@@ -58,9 +58,9 @@ struct AuthorContext {
   std::optional<SecretNames> credentials = std::nullopt;  ///< The same.
 
   const CustomFields* custom_fields = nullptr;  ///< Declared ones; null: not known here.
-  /// Why this server's policy refuses each request to an origin such as
-  /// "https://crm.example.com:443", whatever its host is resolved to; an empty text: it may be
-  /// called. Not known here where there is no function. Any thread.
+  /// The reason why this server's policy refuses all requests to an origin such as
+  /// "https://crm.example.com:443", independent of DNS; empty if it may be called. No function: the
+  /// policy is not known here. Any thread.
   std::function<std::string(std::string_view origin)> refuses_origin = {};
   bool undeclared_warns = false;  ///< Undeclared ones are warnings, not mistakes.
   /// Whether mistakes in `tests` count: not in a stored version, which is not checked again.

@@ -13,8 +13,8 @@
 struct sockaddr;
 
 namespace onward {
-/// Judges addresses, never names: every connection's, whatever was resolved. Copies share their
-/// rules, which `replace` exchanges for all of them. Any thread.
+/// Decides by the address of each connection, never by the name that it was resolved from. Copies
+/// share their rules, which `replace` exchanges for all of them. Any thread.
 class AddressGuard {
  public:
   struct Options {

@@ -1,6 +1,6 @@
 #pragma once
 // Work on all runs of one scenario, done in bounded pieces between the batches: runs that go over
-// to another version, or a purge. How far it has come is kept in the store, so that it goes on
+// to another version, or a purge. How far it has come is kept in the store, so that it continues
 // after a restart.
 #include <cstdint>
 #include <optional>

@@ -80,7 +80,7 @@ tl::unexpected<Error> key_file_fault(std::string_view what, const std::filesyste
                           fault.step));
 }
 
-/// Puts `text` into `file` whole or not at all. Existing::Keep: only where there is none.
+/// Replaces the content of `file` atomically. Existing::Keep: only if there is no file yet.
 Status put_keys(const std::filesystem::path& file, std::string_view text, Existing existing) {
   const auto fault = put_file(file, text, 0600, existing);
   if (!fault) return {};

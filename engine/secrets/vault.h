@@ -33,8 +33,8 @@ class Vault {
   Vault& operator=(Vault&&) = delete;
 
   bool has_key() const { return !keys_.empty(); }
-  /// Makes the first key where there is none, and what the file holds durable, so that no power
-  /// failure leaves a sealed text without its key. A file that has appeared meanwhile is never
+  /// Makes the first key if there is none, and syncs the file, so that no power failure leaves a
+  /// sealed text without its key. A file that has appeared meanwhile is never
   /// overwritten ("key_file_exists"). "key_file_io": nothing can be sealed; the next call tries
   /// again.
   Status ensure_key();
