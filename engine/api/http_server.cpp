@@ -101,6 +101,9 @@ struct HttpServer::Impl {
       for (int i = 0; i < 8 && socket.read_some(asio::buffer(unread), ignored) > 0; ++i) continue;
       return;
     }
+    boost::system::error_code unset;  // Then the kernel's own bound holds.
+    socket.set_option(asio::socket_base::send_buffer_size(static_cast<int>(options.send_buffer)),
+                      unset);
     auto connection = std::make_shared<Connection>(std::move(socket), home);
     connections.emplace(connection.get(), connection);
     if (!ticking) tick();

@@ -32,6 +32,10 @@ struct HttpServerOptions {
   /// Of answers that clients have not read yet, in all connections together. Beyond it the
   /// connection is closed whose answer has waited longest.
   std::size_t unread_max = 64u << 20;
+  /// Of answers that the kernel holds for one client, about (Linux doubles it). What it holds
+  /// stands in no bound of ours, and without one it grows to megabytes for each client that does
+  /// not read.
+  std::size_t send_buffer = 64u << 10;
   /// Bytes a second: see answer_time.
   std::size_t answer_rate_min = 16u << 10;
   /// Requests with a larger body are handled on a thread of their own, one after the other.

@@ -444,6 +444,39 @@ TEST_CASE("a header is judged before its body, also where both come in one packe
   CHECK(pretty.until("6.").find("HTTP/1.1 200") == 0);
 }
 
+TEST_CASE("a client that reads nothing has few of its pipelined requests answered", "[api][http]") {
+  std::atomic<std::size_t> handled = 0;
+  HttpServerOptions options{.port = 0};
+  options.handle = [&](ApiRequest& request, Reply reply) {
+    if (request.path == "/") return reply(ApiReply{200, "text/plain", "ok."});
+    ++handled;
+    reply(ApiReply{200, "text/plain", std::string(100'000, 'x')});
+  };
+  options.admit = [](const ApiRequest&) -> Admission { return {.known = true}; };
+  auto server = HttpServer::listen(std::move(options));
+  REQUIRE(server);
+  (*server)->start();
+  std::vector<std::unique_ptr<Caller>> silent;
+  std::string requests;
+  for (int i = 0; i < 40; ++i) requests += "GET /much HTTP/1.1\r\nHost: a\r\n\r\n";
+  constexpr std::size_t kSilent = 8;
+  for (std::size_t i = 0; i < kSilent; ++i) {
+    silent.push_back(std::make_unique<Caller>((*server)->port()));
+    const int small = 4096;
+    ::setsockopt(silent.back()->socket(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    silent.back()->send(requests);
+  }
+  // The io thread has done all that it can for them when it has answered another one so often.
+  Caller other{(*server)->port()};
+  for (int i = 0; i < 200; ++i) {
+    other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    REQUIRE(other.until("ok.").ends_with("ok."));
+  }
+  // About 128 KiB in the kernel for sending, some for receiving, and one that waits in memory.
+  CHECK(handled <= 5 * kSilent);
+  (*server)->stop(std::chrono::seconds{1});
+}
+
 TEST_CASE("an answer for all clients is one text, whoever reads it and however slowly",
           "[api][server]") {
   const auto text = std::make_shared<const std::string>(3'000'000, 'x');
