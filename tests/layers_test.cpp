@@ -35,8 +35,8 @@ const std::map<string, std::vector<string>> kLayers{
     {"engine/api", {"engine/core", "engine/secrets", "engine/exchange", "engine/runtime"}},
     {"tools",
      {"engine/core", "engine/disk", "engine/net", "engine/authoring", "engine/store",
-      "engine/secrets", "engine/exchange", "nodes", "engine/delivery", "engine/runtime", "engine/api",
-      "engine/simulation"}},
+      "engine/secrets", "engine/exchange", "nodes", "engine/delivery", "engine/runtime",
+      "engine/api", "engine/simulation"}},
     {"engine/simulation",
      {"engine/core", "engine/authoring", "engine/store", "engine/delivery", "engine/runtime"}},
 };
