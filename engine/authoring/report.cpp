@@ -13,11 +13,6 @@ namespace onward {
 namespace {
 /// Columns of a terminal that a shown line may take.
 constexpr int kShownWidth = 100;
-constexpr std::string_view kBold = "\x1b[1m";
-constexpr std::string_view kRed = "\x1b[1;31m";
-constexpr std::string_view kYellow = "\x1b[1;33m";
-constexpr std::string_view kGreen = "\x1b[1;32m";
-constexpr std::string_view kPlain = "\x1b[0m";
 
 /// One character as it is shown, and the columns that it takes.
 struct Cell {
@@ -148,8 +143,8 @@ std::string without_logins(std::string_view part, std::size_t part_at,
 }
 
 /// The line and below it a caret under the character at byte `caret`; a long line is cut around it.
-std::string excerpt(std::string_view line, const std::vector<TextSpan>& logins,
-                    std::size_t caret_byte, bool colour) {
+StyledText excerpt(std::string_view line, const std::vector<TextSpan>& logins,
+                   std::size_t caret_byte) {
   bool cut_front = false;
   bool cut_back = false;
   const std::string_view part = neighbourhood(line, caret_byte, cut_front, cut_back);
@@ -174,8 +169,8 @@ std::string excerpt(std::string_view line, const std::vector<TextSpan>& logins,
   for (std::size_t i = from; i < to; ++i) shown += cells[i].text;
   if (to < cells.size() || cut_back) shown += "…";
   const int indent = width_of(cells, from, caret) + (dots_front ? 1 : 0);
-  return fmt::format("{}\n{:{}}{}^{}\n", shown, "", indent, colour ? kGreen : "",
-                     colour ? kPlain : "");
+  return StyledText{fmt::format("{}\n{:{}}", shown, "", indent)} +
+         StyledText{Style::BoldGreen, "^"} + "\n";
 }
 
 std::vector<std::string_view> lines_of(std::string_view text) {
@@ -213,25 +208,24 @@ std::string harmless(std::string_view text) {
 }
 }  // namespace
 
-std::string report_text(std::string_view file, std::string_view text,
-                        std::span<const Diagnostic> diagnostics, bool colour) {
+StyledText report_text(std::string_view file, std::string_view text,
+                       std::span<const Diagnostic> diagnostics) {
   const auto lines = lines_of(text);
-  const auto paint = [&](std::string_view ink) { return colour ? ink : std::string_view{}; };
   Cursor cursor;
   std::vector<TextSpan> logins;
   std::size_t logins_of = 0;
-  std::string report;
+  StyledText report;
   for (const Diagnostic& found : diagnostics) {
-    const bool error = found.severity == Severity::Error;
-    report += fmt::format("{}{}:{} {}{}{}{}\n", paint(kBold), harmless(place(file, found.at)),
-                          paint(kPlain), paint(error ? kRed : kYellow),
-                          error ? "" : "warning: ", paint(kPlain), harmless(sentence(found)));
+    report += {Style::Bold, harmless(place(file, found.at)) + ":"};
+    report += " ";
+    if (found.severity == Severity::Warning) report += {Style::BoldYellow, "warning: "};
+    report += harmless(sentence(found)) + "\n";
     const auto line = static_cast<std::size_t>(std::max(found.at.line, 0));
     if (line == 0 || line > lines.size()) continue;
     const std::string_view shown = lines[line - 1];
     if (line != logins_of) logins = url_logins(shown);
     logins_of = line;
-    report += excerpt(shown, logins, cursor.byte_of(shown, found.at), colour);
+    report += excerpt(shown, logins, cursor.byte_of(shown, found.at));
   }
   return report;
 }

@@ -5,12 +5,13 @@
 #include <string_view>
 
 #include "engine/core/diagnostic.h"
+#include "engine/core/styled_text.h"
 
 namespace onward {
-/// `file:line:column: message`, the line, a caret. `colour` for a terminal. Long lines are cut
-/// around the caret; tabs and wide characters keep the caret in place.
-std::string report_text(std::string_view file, std::string_view text,
-                        std::span<const Diagnostic> diagnostics, bool colour = false);
+/// `file:line:column: message`, the line, a caret. Long lines are cut around the caret; tabs and
+/// wide characters keep the caret in place.
+StyledText report_text(std::string_view file, std::string_view text,
+                       std::span<const Diagnostic> diagnostics);
 /// One line each: `file:line:column: error[unknown_key]: message`.
 std::string report_short(std::string_view file, std::span<const Diagnostic> diagnostics);
 /// A JSON list of {"file", "line", "column", "severity", "code", "message", "nearest"?}.

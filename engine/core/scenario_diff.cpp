@@ -215,14 +215,13 @@ Value to_value(const ScenarioDiff& diff) {
   return ValueMap{{"keys", std::move(keys)}, {"nodes", std::move(nodes)}};
 }
 
-std::string to_text(const ScenarioDiff& diff, bool colour) {
-  std::string text;
+StyledText to_text(const ScenarioDiff& diff) {
+  StyledText text;
   const auto add = [&](std::string_view indent, ChangeKind kind, std::string_view line) {
-    const std::string_view paint = !colour                       ? ""
-                                   : kind == ChangeKind::Added   ? "\x1b[32m"
-                                   : kind == ChangeKind::Removed ? "\x1b[31m"
-                                                                 : "\x1b[33m";
-    text += fmt::format("{}{}{}{}\n", indent, paint, line, paint.empty() ? "" : "\x1b[0m");
+    const Style style = kind == ChangeKind::Added     ? Style::Green
+                        : kind == ChangeKind::Removed ? Style::Red
+                                                      : Style::Yellow;
+    text += StyledText{indent} + StyledText{style, line} + "\n";
   };
   for (const KeyChange& change : diff.keys) add("", change.kind, line_of(change));
   for (const NodeChange& change : diff.nodes) {

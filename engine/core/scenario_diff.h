@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/core/node.h"
+#include "engine/core/styled_text.h"
 #include "engine/core/tree.h"
 #include "engine/core/value.h"
 
@@ -47,5 +48,5 @@ ScenarioDiff diff_scenarios(const Tree& from, const Tree& to, std::span<const No
 Value to_value(const ScenarioDiff& diff);
 /// For people, a change a line: "+ tag (update_contact)", "~ pause (wait)", "    for: 1d → 2d".
 /// Empty where nothing changed.
-std::string to_text(const ScenarioDiff& diff, bool colour = false);
+StyledText to_text(const ScenarioDiff& diff);
 }  // namespace onward

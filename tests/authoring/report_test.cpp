@@ -28,7 +28,7 @@ TEST_CASE("tabs, wide and combining characters keep the caret in place", "[autho
 TEST_CASE("the shown line hides user and password of a URL", "[authoring][report]") {
   const std::string line = "x: { url: \"https://bob:secret@a.example/\", b: 1 }";
   const auto report = [&](int column) {
-    return report_text("a", line, std::vector{error({1, column}, "wrong")});
+    return report_text("a", line, std::vector{error({1, column}, "wrong")}).plain();
   };
   CHECK(report(11) == "a:1:11: wrong\nx: { url: \"https://***@a.example/\", b: 1 }\n          ^\n");
   CHECK(report(43) == "a:1:43: wrong\nx: { url: \"https://***@a.example/\", b: 1 }\n" +
@@ -38,13 +38,13 @@ TEST_CASE("the shown line hides user and password of a URL", "[authoring][report
   CHECK(report(24).find("secret") == std::string::npos);
   const std::string cut = std::string(1000, 'x') + "https://bob:" + std::string(1000, 'p') + "@a";
   for (const int column : {990, 1005, 1200, 1700, 2013})
-    CHECK(report_text("a", cut, std::vector{error({1, column}, "wrong")}).find("pp") ==
+    CHECK(report_text("a", cut, std::vector{error({1, column}, "wrong")}).plain().find("pp") ==
           std::string::npos);
 }
 
 TEST_CASE("a long line is cut around the caret", "[authoring][report]") {
   const std::string line = std::string(500, 'a') + "!" + std::string(500, 'b');
-  const std::string report = report_text("a", line, std::vector{error({1, 501}, "wrong")});
+  const std::string report = report_text("a", line, std::vector{error({1, 501}, "wrong")}).plain();
   const std::size_t first = report.find('\n');
   const std::size_t second = report.find('\n', first + 1);
   const std::string shown = report.substr(first + 1, second - first - 1);
@@ -58,7 +58,8 @@ TEST_CASE("a long line is cut around the caret", "[authoring][report]") {
 
 TEST_CASE("a report never sends control characters to a terminal", "[authoring][report]") {
   const std::string report =
-      report_text("a\x1b.yaml", "x\x1b[31m\xE2\x80\xAE\xFF\n", std::vector{error({1, 1}, "b\x07")});
+      report_text("a\x1b.yaml", "x\x1b[31m\xE2\x80\xAE\xFF\n", std::vector{error({1, 1}, "b\x07")})
+          .plain();
   CHECK(report == "a?.yaml:1:1: b?\nx?[31m??\n^\n");
 }
 
@@ -66,7 +67,7 @@ TEST_CASE("a report is UTF-8 whatever the bytes of the file are", "[authoring][r
   // A surrogate, a number beyond Unicode, an overlong form, and a character that was cut off.
   const std::vector<Diagnostic> wrong{{Severity::Error, {1, 1}, "c", "wrong", ""}};
   for (const char* bytes : {"\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE0\x80\xAF", "\xE2\x82"}) {
-    const std::string shown = report_text("a", bytes, wrong);
+    const std::string shown = report_text("a", bytes, wrong).plain();
     CHECK(shown == "a:1:1: wrong\n" + std::string(std::string_view{bytes}.size(), '?') + "\n^\n");
   }
   CHECK(report_text("a", "\xEF\xBF\xBD\xF4\x8F\xBF\xBD", wrong) ==
@@ -81,11 +82,11 @@ TEST_CASE("what concerns the whole file has no line", "[authoring][report]") {
 
 TEST_CASE("colour only adds", "[authoring][report]") {
   const std::vector found{error({1, 2}, "wrong")};
-  std::string report = report_text("a", "xyz", found, /*colour=*/true);
+  std::string report = report_text("a", "xyz", found).coloured();
   CHECK(report.find("\x1b[") != std::string::npos);
   for (std::size_t at; (at = report.find("\x1b[")) != std::string::npos;)
     report.erase(at, report.find('m', at) - at + 1);
-  CHECK(report == report_text("a", "xyz", found));
+  CHECK(report_text("a", "xyz", found) == report);
 }
 
 TEST_CASE("programs get a line or a JSON object each", "[authoring][report]") {

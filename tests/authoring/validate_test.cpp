@@ -21,7 +21,7 @@ struct Answer {
 Answer validate(const std::vector<std::string>& files, std::string_view format) {
   std::ostringstream out;
   std::ostringstream err;
-  const int code = validate_files(files, format, /*colour=*/false, out, err);
+  const int code = validate_files(files, format, out, err);
   return {code, out.str(), err.str()};
 }
 }  // namespace
@@ -80,8 +80,7 @@ TEST_CASE("custom fields that are not declared are warnings without a server",
   CHECK(declared->find("plan")->type == FieldType::Text);
   std::ostringstream out;
   std::ostringstream err;
-  CHECK(validate_files({"tests/authoring/fields.yaml"}, "short", /*colour=*/false, out, err,
-                       &*declared) == 0);
+  CHECK(validate_files({"tests/authoring/fields.yaml"}, "short", out, err, &*declared) == 0);
   CHECK(out.str().starts_with(
       "tests/authoring/fields.yaml:3:48: warning[undeclared_field]: custom field \"plann\""));
   CHECK(validate({"tests/authoring/fields.yaml"}, "short").out.empty());

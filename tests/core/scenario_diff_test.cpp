@@ -15,7 +15,7 @@ Tree tree_of(std::string_view text) {
 }
 
 std::string diff(std::string_view from, std::string_view to) {
-  return to_text(diff_scenarios(tree_of(from), tree_of(to), node_kinds()));
+  return to_text(diff_scenarios(tree_of(from), tree_of(to), node_kinds())).plain();
 }
 
 constexpr std::string_view kBase = R"(scenario: x

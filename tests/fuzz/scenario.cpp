@@ -46,7 +46,7 @@ void draw(const Scenario& scenario) {
 
 void compare(const Tree& from, const Tree& to) {
   const ScenarioDiff diff = diff_scenarios(from, to, node_kinds());
-  must(valid_utf8(to_text(diff)), "a comparison is UTF-8");
+  must(valid_utf8(to_text(diff).coloured()), "a comparison is UTF-8");
   must(parse_json(to_json(to_value(diff)), {.depth = 64}).has_value(),
        "a comparison as JSON can be read");
 }

@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace onward;
   const std::string_view text = text_of(data, size);
   const Loaded loaded = load_scenario(text, node_kinds());
-  const std::string shown = report_text("fuzz.yaml", text, loaded.diagnostics) +
+  const std::string shown = report_text("fuzz.yaml", text, loaded.diagnostics).plain() +
                             report_json("fuzz.yaml", loaded.diagnostics);
   must(loaded.scenario || !loaded.diagnostics.empty(), "a refused file says why");
   must(loaded.diagnostics.empty() || !shown.empty(), "a mistake can be shown");

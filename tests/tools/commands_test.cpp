@@ -22,19 +22,19 @@ TEST_CASE("the test button's answer is told in a few lines", "[tools]") {
                {"took_ms", 34},
                {"response", "thanks\x1b[31m"},
                {"request", ValueMap{{"method", "POST"}, {"url", "https://a.example/x"}}}};
-  CHECK(webhook_test_text(answer, false) ==
+  CHECK(webhook_test_text(answer) ==
         "✓ 200  POST https://a.example/x  34 ms\n  It answered: thanks\\x1b[31m\n");
-  CHECK(webhook_test_text(answer, true).find("\x1b[32m✓ 200\x1b[0m") == 0);
+  CHECK(webhook_test_text(answer).coloured().find("\x1b[32m✓ 200\x1b[0m") == 0);
   answer.set("accepted", false);
   answer.set("status", Value{});
   answer.set("code", "connect_refused");
   answer.set("error", "could not connect");
   answer.set("explanation", "Nothing listens there.");
   answer.set("response", Value{});
-  CHECK(webhook_test_text(answer, false) ==
+  CHECK(webhook_test_text(answer) ==
         "✗ connect_refused  POST https://a.example/x  34 ms\n  could not connect\n"
         "  Nothing listens there.\n");
-  CHECK(webhook_test_text(answer, true).find("\x1b[31m✗ connect_refused\x1b[0m") == 0);
+  CHECK(webhook_test_text(answer).coloured().find("\x1b[31m✗ connect_refused\x1b[0m") == 0);
 }
 
 TEST_CASE("flags describe an event", "[tools]") {
@@ -154,7 +154,7 @@ TEST_CASE("the numbers fit eighty columns", "[tools]") {
        "ports": {"next": 4}, "unknown": 0, "requests": 4, "accepted": 3, "pending": 0, "parked": 0,
        "failed": 1, "cancelled": 0}]}})");
   REQUIRE(stats);
-  CHECK(stats_text(*stats, /*test=*/false, 80, false) ==
+  CHECK(stats_text(*stats, /*test=*/false, 80) ==
         "welcome (active), 2026-05-01T09:00:00Z\n"
         "entered 1,204   inside 0   done 1,204   exited 0   stopped 0   parked 0\n"
         "not let in: already_entered 3\n"

@@ -557,7 +557,7 @@ TEST_CASE("the worst stands last, and the exit code follows it", "[doctor]") {
   const Findings found{{"b", Grade::Fault, "is broken", "mend it"},
                        {"a", Grade::Sound, "fine", ""},
                        {"c", Grade::Warning, "soon\x1b", "look"}};
-  CHECK(doctor_text(found, false) ==
+  CHECK(doctor_text(found) ==
         "sound    a            fine\n"
         "warning  c            soon\\x1b\n"
         "                      look\n"

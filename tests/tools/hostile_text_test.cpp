@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <fstream>
+#include <regex>
 #include <set>
 
 #include <catch2/catch.hpp>
@@ -189,6 +190,8 @@ nodes:
   tell: { kind: send_webhook, url: "https://crm.example.com/", next: end }
 )";
 
+const std::string kBegin = "2026-05-01T09:00:00Z";
+
 std::vector<Line> all_lines(const std::filesystem::path& folder) {
   const auto file = [&](const std::string& name, const std::string& text) {
     const std::string path = (folder / (kHostile.substr(0, 40) + name)).string();
@@ -203,11 +206,13 @@ std::vector<Line> all_lines(const std::filesystem::path& folder) {
                                               "\n" +
                                                   kHostile + "\n");
   const std::string& id = kHostile;
-  return {{"validate", {good, wrong, binary, id}, {}, false, false},
+  return {{"", {id}, {}, false, false},
+          {"contacts", {id}, {}, false, false},
+          {"validate", {good, wrong, binary, id}, {}, false, false},
           {"test", {good, wrong, binary, id}, {}, false, false},
           {"placeholders", {good}, {}, false, false},
-          {"simulate", {good, "--events", events}, {}, false, false},
-          {"simulate", {id, "--events", events}},
+          {"simulate", {good, "--events", events, "--from", kBegin}, {}, false, false},
+          {"simulate", {id, "--events", events, "--from", kBegin}},
           {"graph", {good}, {}, false, false},
           {"graph", {good, "--format", "dot"}, {}, true, false},
           {"graph", {id}},
@@ -285,6 +290,11 @@ std::vector<std::string> words_of(const Line& line, const std::string& url) {
 }
 
 bool is_safe(const std::string& text) { return printable(text) == text; }
+
+/// Without all that sets a colour: CSI, numbers, "m".
+std::string without_colours(const std::string& text) {
+  return std::regex_replace(text, std::regex{"\x1b\\[[0-9;]*m"}, "");
+}
 }  // namespace
 
 TEST_CASE("no command writes text from elsewhere to a terminal as it is", "[tools][hostile]") {
@@ -306,7 +316,9 @@ TEST_CASE("no command writes text from elsewhere to a terminal as it is", "[tool
       CAPTURE(line.command, printable(fmt::format("{}", fmt::join(line.words, " "))),
               static_cast<int>(mood));
       auto words = words_of(line, server.url());
-      CHECK(is_safe(run_onward_on_terminal(words, "dumb").out));
+      const std::string plain = run_onward_on_terminal(words, "dumb").out;
+      CHECK(is_safe(plain));
+      CHECK(plain.find("\\x0d\n") == std::string::npos);  // The line ends of data are no text.
       if (mood == Mood::Text) continue;
       if (!line.data) {
         const CommandResult piped = run_onward(words, line.input);
@@ -314,9 +326,8 @@ TEST_CASE("no command writes text from elsewhere to a terminal as it is", "[tool
         CHECK(is_safe(piped.err));
       }
       if (mood == Mood::Refusal) continue;
-      // Our own colours alone.
-      const std::string painted = run_onward_on_terminal(words, "xterm").out;
-      CHECK(shown(painted, /*colours=*/true) == painted);
+      // Colours add to the text and change none of it, so a text brings none of its own.
+      CHECK(without_colours(run_onward_on_terminal(words, "xterm").out) == plain);
       words.emplace_back("--json");
       const CommandResult json = run_onward(words, line.input);
       if (!line.data) CHECK(is_safe(json.out));
@@ -335,8 +346,5 @@ TEST_CASE("text is printed without what acts on a terminal", "[tools]") {
   // What is escaped in JSON stays the same JSON.
   const Value value = ValueMap{{"a", kHostile}};
   CHECK(*parse_json(printable(to_json(value))) == value);
-  CHECK(shown("\x1b[31mred\x1b[0m\x1b[8mhidden", /*colours=*/true) ==
-        "\x1b[31mred\x1b[0m\\x1b[8mhidden");
-  CHECK(shown("\x1b[31mred", /*colours=*/false) == "\\x1b[31mred");
 }
 }  // namespace onward

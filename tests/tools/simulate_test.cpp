@@ -36,7 +36,7 @@ Simulated simulate(std::string_view contacts, std::string_view events) {
   options.events = write("events.ndjson", events);
   if (!contacts.empty()) options.contacts = write("contacts.ndjson", contacts);
   std::ostringstream out, err;
-  const int code = run_simulate({}, options, /*colour=*/false, out, err);
+  const int code = run_simulate({}, options, out, err);
   return {code, out.str(), err.str()};
 }
 

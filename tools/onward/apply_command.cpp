@@ -53,8 +53,7 @@ std::vector<Diagnostic> diagnostics_of(const ValueList& listed) {
 
 void report(const Source& source, const std::vector<Diagnostic>& diagnostics) {
   if (!diagnostics.empty())
-    say(report_text(source.file == "-" ? "standard input" : source.file, source.text, diagnostics,
-                    colour_on_stderr()));
+    say(report_text(source.file == "-" ? "standard input" : source.file, source.text, diagnostics));
 }
 
 std::string path_of(const std::string& id, std::string_view action,
@@ -246,7 +245,7 @@ int run_plan(const ClientOptions& options, const PlanOptions& plan) {
         print_json(*answer);
       } else {
         report(source, diagnostics_of(list_of(answer->value, "diagnostics")));
-        print(plan_text(answer->value, colour_on_stdout()));
+        print(plan_text(answer->value));
       }
     }
     if (worst == kExitOk) worst = code;

@@ -268,8 +268,8 @@ int validate_with(const CommandLine& line) {
   }
   const auto files = scenario_files(line.files);
   if (!files) return complain(files.error());
-  return validate_files(*files, line.as_json ? "json" : line.format, colour_on_stderr(), std::cout,
-                        std::cerr, &declared);
+  return validate_files(*files, line.as_json ? "json" : line.format, std::cout, std::cerr,
+                        &declared);
 }
 
 void add_offline(CommandLine& line) {
@@ -285,9 +285,8 @@ void add_offline(CommandLine& line) {
       ->capture_default_str()
       ->check(CLI::IsMember({"text", "short", "json"}));
   validate->add_flag("--json", line.as_json, "The same as --format json");
-  CLI::App* test = command(line, line.app, "test", "Run the tests of scenario files", [&line] {
-    return test_files(line.test, colour_on_stdout(), std::cout, std::cerr);
-  });
+  CLI::App* test = command(line, line.app, "test", "Run the tests of scenario files",
+                           [&line] { return test_files(line.test, std::cout, std::cerr); });
   test->add_option("file", line.test.files,
                    "Scenario files, folders of them, or - for standard input")
       ->required();
@@ -304,9 +303,8 @@ void add_offline(CommandLine& line) {
 /// What tells an author what a scenario does, before or beside the server.
 void add_authors_tools(CommandLine& line) {
   CLI::App* simulate = client_command(
-      line, line.app, "simulate", "Show what scenarios would do with contacts and events", [&line] {
-        return run_simulate(line.client, line.simulate, colour_on_stdout(), std::cout, std::cerr);
-      });
+      line, line.app, "simulate", "Show what scenarios would do with contacts and events",
+      [&line] { return run_simulate(line.client, line.simulate, std::cout, std::cerr); });
   SimulateOptions& options = line.simulate;
   simulate
       ->add_option("scenario", options.scenarios,

@@ -244,7 +244,7 @@ void print_json(const Answer& answer) {
 }
 
 int show(const ClientOptions& options, const std::string& path, std::string_view member,
-         const std::function<std::string(const Value&)>& text) {
+         const std::function<StyledText(const Value&)>& text) {
   const Client client{options};
   const auto answer = client.call("GET", path, member);
   if (!answer) return complain(answer.error());

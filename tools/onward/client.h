@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "engine/core/result.h"
+#include "engine/core/styled_text.h"
 #include "engine/core/value.h"
 #include "engine/delivery/curl_http_client.h"
 #include "tools/onward/server_file.h"
@@ -81,7 +82,7 @@ void print_json(const Value& value);
 
 /// Fetches what has the member `member`, and prints it, as JSON or by `text`. The exit code.
 int show(const ClientOptions& options, const std::string& path, std::string_view member,
-         const std::function<std::string(const Value&)>& text);
+         const std::function<StyledText(const Value&)>& text);
 
 /// Members of an answer, read without care: empty, 0 or false where they are missing.
 std::string text_of(const Value& value, std::string_view path);

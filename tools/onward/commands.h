@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/core/placeholders.h"
+#include "engine/core/styled_text.h"
 #include "engine/core/time.h"
 #include "tools/onward/client.h"
 
@@ -44,7 +45,7 @@ struct ScenariosOptions {
 };
 int run_scenarios(const ClientOptions& client, const ScenariosOptions& options = {});
 /// The list as a table, at most `width` columns wide; empty where there is none.
-std::string scenarios_text(const Value& answer, std::size_t width, bool colour);
+StyledText scenarios_text(const Value& answer, std::size_t width);
 
 struct PlanOptions {
   std::vector<std::string> files;  ///< And folders; "-" is standard input.
@@ -76,7 +77,7 @@ struct StatsOptions {
 };
 int run_stats(const ClientOptions& client, const StatsOptions& options);
 /// The numbers as a table, at most `width` columns wide.
-std::string stats_text(const Value& stats, bool test, std::size_t width, bool colour);
+StyledText stats_text(const Value& stats, bool test, std::size_t width);
 
 struct SendOptions {
   std::string what;  ///< An event type, a JSON object, or "-" for one on standard input.
@@ -199,7 +200,7 @@ struct WebhookTestOptions {
 /// The exit code is kExitData where the receiver did not accept.
 int run_webhook_test(const ClientOptions& client, const WebhookTestOptions& options);
 /// What came of it, in a few lines.
-std::string webhook_test_text(const Value& answer, bool colour);
+StyledText webhook_test_text(const Value& answer);
 
 struct ContactImportOptions {
   std::string file;    ///< "-" is standard input.
@@ -262,6 +263,5 @@ int run_graph(const ClientOptions& client, const GraphOptions& options);
 
 /// `file` adds the names that it uses; empty: none.
 int run_placeholders(const std::string& file, bool json);
-std::string placeholders_text(const std::vector<PlaceholderInfo>& infos, std::size_t width,
-                              bool colour);
+StyledText placeholders_text(const std::vector<PlaceholderInfo>& infos, std::size_t width);
 }  // namespace onward

@@ -188,7 +188,7 @@ int run_contact_list(const ClientOptions& options, const ContactListOptions& giv
     table.add({printable(text_of(contact, "id")), printable(text_of(contact, "email")),
                printable(name + last), printable(text_of(contact, "groups"))});
   }
-  if (!table.empty()) print(table.text(terminal_width(), colour_on_stdout()));
+  if (!table.empty()) print(table.text(terminal_width()));
   const std::string next = text_of(answer->value, "next");
   if (!next.empty())
     say("There are more; go on with --cursor " + next);

@@ -41,8 +41,8 @@ Result<ValueMap> members_of(const DeliveryFilter& filter) {
   return members;
 }
 
-std::string delivery_text(const Value& delivery) {
-  std::string out = fmt::format("{}\n", text_of(delivery, "id"));
+StyledText delivery_text(const Value& delivery) {
+  StyledText out = fmt::format("{}\n", text_of(delivery, "id"));
   for (const char* name :
        {"scenario", "node", "version", "contact", "run", "state", "reason", "batch", "batch_size",
         "created", "deadline", "parked_since", "next_attempt", "settled"}) {
@@ -73,7 +73,7 @@ std::string delivery_text(const Value& delivery) {
     if (const std::string error = text_of(attempt, "error"); !error.empty())
       attempts.note(printable(error));
   }
-  if (!attempts.empty()) out += "\n" + attempts.text(terminal_width(), colour_on_stdout());
+  if (!attempts.empty()) out += "\n" + attempts.text(terminal_width());
   for (const Value& attempt : list_of(delivery, "attempts"))
     if (const std::string response = text_of(attempt, "response"); !response.empty())
       out += fmt::format("\nAnswer to attempt {}:\n{}\n", number_of(attempt, "number"),
@@ -81,7 +81,7 @@ std::string delivery_text(const Value& delivery) {
   return out;
 }
 
-std::string list_text(const Value& value, bool with_place) {
+StyledText list_text(const Value& value, bool with_place) {
   std::vector<Column> columns{{"delivery"}};
   if (with_place) columns.push_back({"node", Align::Left, true});
   for (Column& column : std::vector<Column>{{"contact", Align::Left, true},
@@ -113,7 +113,7 @@ std::string list_text(const Value& value, bool with_place) {
       table.note(printable(reason));
   }
   if (table.empty()) return {};
-  return table.text(terminal_width(), colour_on_stdout());
+  return table.text(terminal_width());
 }
 
 std::string counted(std::int64_t count) {
@@ -194,7 +194,7 @@ int run_deliveries(const ClientOptions& client, const DeliveriesOptions& options
   if (!options.cursor.empty()) path += "&cursor=" + segment(options.cursor);
   const bool with_place = options.filter.node.empty();
   return show(client, path, "deliveries", [&](const Value& value) {
-    std::string text = list_text(value, with_place);
+    StyledText text = list_text(value, with_place);
     const std::string next = text_of(value, "next");
     if (text.empty()) say(next.empty() ? "No requests." : "None so far.");
     if (!next.empty()) say("There are more; go on with --cursor " + next);

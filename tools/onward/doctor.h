@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/core/result.h"
+#include "engine/core/styled_text.h"
 #include "engine/core/time.h"
 #include "engine/core/value.h"
 #include "engine/delivery/curl_http_client.h"
@@ -41,7 +42,7 @@ Finding examine_certificate(const std::string& file, Instant now);
 Findings examine_server(const std::string& url, const HttpWay& way = {});
 
 /// A line or two for each, the worst last.
-std::string doctor_text(const Findings& findings, bool colour);
+StyledText doctor_text(const Findings& findings);
 Value doctor_value(const Findings& findings);
 /// 0 where all is sound, 1 with warnings, 65 with faults.
 int doctor_exit_code(const Findings& findings);

@@ -72,18 +72,17 @@ Findings examine(const std::filesystem::path& data, const std::string& ca) {
 }
 }  // namespace
 
-std::string doctor_text(const Findings& findings, bool colour) {
+StyledText doctor_text(const Findings& findings) {
   Findings sorted = findings;
   std::ranges::stable_sort(sorted, {}, &Finding::grade);
-  std::string text;
+  StyledText text;
   for (const Finding& one : sorted) {
-    const std::string_view paint = one.grade == Grade::Fault     ? "\x1b[31m"
-                                   : one.grade == Grade::Warning ? "\x1b[33m"
-                                                                 : "";
-    const bool painted = colour && !paint.empty();
-    text += fmt::format("{}{:<8}{} {:<12} {}\n", painted ? paint : "", word_of(one.grade),
-                        painted ? "\x1b[0m" : "", one.check, printable(one.found));
-    if (!one.advice.empty()) text += fmt::format("{:22}{}\n", "", printable(one.advice));
+    const Style style = one.grade == Grade::Fault     ? Style::Red
+                        : one.grade == Grade::Warning ? Style::Yellow
+                                                      : Style::Plain;
+    text += {style, fmt::format("{:<8}", word_of(one.grade))};
+    text += fmt::format(" {:<12} {}\n", one.check, one.found);
+    if (!one.advice.empty()) text += fmt::format("{:22}{}\n", "", one.advice);
   }
   text += fmt::format("{} looked at: {} faults, {} warnings\n", findings.size(),
                       count(findings, Grade::Fault), count(findings, Grade::Warning));
@@ -119,7 +118,7 @@ int run_doctor(const DoctorOptions& options) {
   if (options.json)
     print_json(doctor_value(findings));
   else
-    print(doctor_text(findings, colour_on_stdout()));
+    print(doctor_text(findings));
   return doctor_exit_code(findings);
 }
 }  // namespace onward

@@ -44,7 +44,7 @@ int run_fields(const ClientOptions& options) {
   if (table.empty())
     say("No custom field is declared: contacts may have whichever they like.");
   else
-    print(table.text(terminal_width(), colour_on_stdout()));
+    print(table.text(terminal_width()));
   return kExitOk;
 }
 

@@ -43,7 +43,7 @@ int run_graph(const ClientOptions& options, const GraphOptions& graph) {
   const auto file = load_scenario_of(options, graph.scenario, StoredRules::Own, &from_server);
   if (!file) return complain(file.error());
   if (!file->loaded.scenario) {
-    say(findings_of(*file, colour_on_stderr()));
+    say(findings_of(*file));
     return kExitData;
   }
   const Scenario& scenario = *file->loaded.scenario;

@@ -32,15 +32,15 @@ std::string members_text(const Value& object, const std::string& indent = {}) {
 }
 
 /// Entries that scenarios refused to the contact.
-std::string refused_text(const Value& value) {
+StyledText refused_text(const Value& value) {
   Table table{{{"not let in", Align::Left, true}, {"reason"}, {"times", Align::Right}, {"last"}}};
   for (const Value& item : list_of(value, "refused"))
     table.add({text_of(item, "scenario") + (flag_of(item, "test") ? " (test)" : ""),
                text_of(item, "reason"), grouped(number_of(item, "count")), text_of(item, "last")});
-  return table.empty() ? std::string{} : table.text(terminal_width(), colour_on_stdout());
+  return table.empty() ? StyledText{} : table.text(terminal_width());
 }
 
-std::string run_text(const Value& run) {
+StyledText run_text(const Value& run) {
   std::string head = fmt::format("{}  version {}, {}", text_of(run, "scenario"),
                                  number_of(run, "version"), text_of(run, "state"));
   if (const std::string reason = text_of(run, "reason"); !reason.empty())
@@ -62,7 +62,7 @@ std::string run_text(const Value& run) {
     }
     path.add({"  " + text_of(step, "node"), text_of(step, "at"), text_of(step, "port"), note});
   }
-  return head + "\n" + (path.empty() ? "" : path.text(terminal_width(), colour_on_stdout()));
+  return head + "\n" + (path.empty() ? StyledText{} : path.text(terminal_width()));
 }
 
 }  // namespace
@@ -76,13 +76,13 @@ int run_runs(const ClientOptions& client, const RunsOptions& options) {
   const std::string path =
       fmt::format("{}/runs?limit={}", contact_path(options.contact), options.limit);
   return show(client, path, "runs", [](const Value& value) {
-    std::string out;
+    StyledText out;
     for (const Value& run : list_of(value, "runs"))
       out += (out.empty() ? "" : "\n") + run_text(run);
     if (out.empty())
       say("No run of this contact is kept: it entered no scenario, or its runs were purged or are "
           "older than --keep-runs of the server.");
-    if (const std::string refused = refused_text(value); !refused.empty())
+    if (const StyledText refused = refused_text(value); !refused.empty())
       out += (out.empty() ? "" : "\n") + refused;
     if (!text_of(value, "next").empty()) say("There are more; ask for them with --limit.");
     return out;

@@ -10,8 +10,8 @@
 
 namespace onward {
 namespace {
-std::string table_of(const std::vector<PlaceholderInfo>& infos, std::string_view group,
-                     std::size_t width, bool colour) {
+StyledText table_of(const std::vector<PlaceholderInfo>& infos, std::string_view group,
+                    std::size_t width) {
   Table table{{{"placeholder"},
                {"payload path"},
                {"contact_fields"},
@@ -24,19 +24,18 @@ std::string table_of(const std::vector<PlaceholderInfo>& infos, std::string_view
                info.webhook.empty() ? "" : "data." + info.webhook, std::string{info.type},
                info.example.is_null() ? "" : printable(to_json(info.example))});
   }
-  return fmt::format("{}\n{}", group, table.text(width, colour));
+  return StyledText{group} + "\n" + table.text(width);
 }
 }  // namespace
 
-std::string placeholders_text(const std::vector<PlaceholderInfo>& infos, std::size_t width,
-                              bool colour) {
-  std::string out;
+StyledText placeholders_text(const std::vector<PlaceholderInfo>& infos, std::size_t width) {
+  StyledText out;
   std::string_view group;
   for (const PlaceholderInfo& info : infos) {
     if (info.group == group) continue;
     group = info.group;
-    if (!out.empty()) out += '\n';
-    out += table_of(infos, group, width, colour);
+    if (!out.empty()) out += "\n";
+    out += table_of(infos, group, width);
   }
   return out;
 }
@@ -59,7 +58,7 @@ int run_placeholders(const std::string& file, bool json) {
     }
   }
   if (!json) {
-    print(placeholders_text(infos, terminal_width(), colour_on_stdout()));
+    print(placeholders_text(infos, terminal_width()));
     return kExitOk;
   }
   ValueList list;

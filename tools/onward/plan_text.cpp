@@ -32,7 +32,7 @@ std::vector<KeyChange> keys_of(const Value& of) {
 }
 }  // namespace
 
-std::string diff_text(const Value& diff, bool colour) {
+StyledText diff_text(const Value& diff) {
   ScenarioDiff read{.keys = keys_of(diff)};
   for (const Value& item : list_of(diff, "nodes")) {
     NodeChange node{.kind = kind_of(item),
@@ -43,13 +43,13 @@ std::string diff_text(const Value& diff, bool colour) {
       node.edges.push_back({text_of(edge, "port"), text_of(edge, "from"), text_of(edge, "to")});
     read.nodes.push_back(std::move(node));
   }
-  return to_text(read, colour);
+  return to_text(read);
 }
 
-std::string plan_text(const Value& plan, bool colour) {
+StyledText plan_text(const Value& plan) {
   const std::string id = text_of(plan, "scenario");
   const bool refused = flag_of(plan, "refused");
-  std::string out;
+  StyledText out;
   if (flag_of(plan, "created"))
     out = fmt::format("{}: {}\n", id, refused ? "not right" : "new, a draft");
   else if (refused)
@@ -61,7 +61,7 @@ std::string plan_text(const Value& plan, bool colour) {
     out = fmt::format("{}: version {} → {}, {}\n", id, number_of(plan, "from"),
                       number_of(plan, "to"), text_of(plan, "state"));
   const Value* diff = plan.find("diff");
-  const std::string changes = diff == nullptr ? std::string{} : diff_text(*diff, colour);
+  const StyledText changes = diff == nullptr ? StyledText{} : diff_text(*diff);
   if (changes.empty() && flag_of(plan, "changes") && !refused)
     out += "only comments or layout differ\n";
   out += changes;
@@ -80,7 +80,7 @@ std::string plan_text(const Value& plan, bool colour) {
   return out;
 }
 
-std::string versions_text(const Value& versions, std::size_t width, bool colour) {
+StyledText versions_text(const Value& versions, std::size_t width) {
   Table table{{{"version", Align::Right},
                {"created"},
                {"nodes", Align::Right},
@@ -93,7 +93,7 @@ std::string versions_text(const Value& versions, std::size_t width, bool colour)
                number_of(row, "nodes") == 0 ? "?" : grouped(number_of(row, "nodes")),
                grouped(number_of(row, "entered")), grouped(number_of(row, "inside")),
                grouped(number_of(row, "test_inside")), flag_of(row, "newest") ? "newest" : ""});
-  std::string out = table.text(width, colour);
+  StyledText out = table.text(width);
   const std::string what = text_of(versions, "progress.what");
   if (what == "migrate")
     out += fmt::format("\nmoving to version {}: {} runs moved, {} stayed\n",

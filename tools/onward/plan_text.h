@@ -1,14 +1,15 @@
 #pragma once
 // What the server says of versions and plans, in lines for people. Pure.
-#include <string>
+#include <cstddef>
 
+#include "engine/core/styled_text.h"
 #include "engine/core/value.h"
 
 namespace onward {
 /// Of POST /v1/scenarios/{id}/plan.
-std::string plan_text(const Value& plan, bool colour);
+StyledText plan_text(const Value& plan);
 /// Of GET /v1/scenarios/{id}/versions, at most `width` columns wide.
-std::string versions_text(const Value& versions, std::size_t width, bool colour);
+StyledText versions_text(const Value& versions, std::size_t width);
 /// The changes of a plan's or a diff's "diff" member, a line each.
-std::string diff_text(const Value& diff, bool colour);
+StyledText diff_text(const Value& diff);
 }  // namespace onward

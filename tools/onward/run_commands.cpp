@@ -67,7 +67,7 @@ int run_live_runs(const ClientOptions& client, const LiveRunsOptions& options) {
     else if (table.empty())
       say(next.empty() ? "No runs." : "None so far.");
     if (!next.empty()) say("There are more; go on with --cursor " + next);
-    return table.empty() ? std::string{} : table.text(terminal_width(), colour_on_stdout());
+    return table.empty() ? StyledText{} : table.text(terminal_width());
   });
 }
 

@@ -47,16 +47,16 @@ int act(const ClientOptions& options, const std::string& scenario, std::string_v
 }
 
 /// As an on/off icon would show it.
-std::string_view colour_of(std::string_view state) {
-  if (state == "active") return "\x1b[32m";
-  if (state == "on_hold") return "\x1b[33m";
-  if (state == "scheduled") return "\x1b[36m";
-  if (state == "archived") return "\x1b[90m";
-  return {};
+Style style_of(std::string_view state) {
+  if (state == "active") return Style::Green;
+  if (state == "on_hold") return Style::Yellow;
+  if (state == "scheduled") return Style::Cyan;
+  if (state == "archived") return Style::Grey;
+  return Style::Plain;
 }
 }  // namespace
 
-std::string scenarios_text(const Value& answer, std::size_t width, bool colour) {
+StyledText scenarios_text(const Value& answer, std::size_t width) {
   Table table{{{"scenario", Align::Left, true},
                {"state"},
                {"version", Align::Right},
@@ -74,9 +74,9 @@ std::string scenarios_text(const Value& answer, std::size_t width, bool colour) 
                grouped(number_of(item, "inside")), grouped(number_of(item, "pending")),
                grouped(number_of(item, "failed")), next_of(item),
                printable(text_of(item, "title"))});
-    if (colour) table.paint(1, colour_of(state));
+    table.paint(1, style_of(state));
   }
-  return table.empty() ? std::string{} : table.text(width, colour);
+  return table.empty() ? StyledText{} : table.text(width);
 }
 
 int run_activate(const ClientOptions& options, const ActivateOptions& activate) {
@@ -134,7 +134,7 @@ int run_scenarios(const ClientOptions& options, const ScenariosOptions& wanted) 
     print_json(*answer);
     return kExitOk;
   }
-  const std::string list = scenarios_text(answer->value, terminal_width(), colour_on_stdout());
+  const StyledText list = scenarios_text(answer->value, terminal_width());
   if (!list.empty())
     print(list);
   else if (wanted.state.empty())

@@ -94,8 +94,8 @@ Result<ScenarioFile> load_scenario_of(const ClientOptions& options, const std::s
   return read;
 }
 
-std::string findings_of(const ScenarioFile& file, bool colour) {
+StyledText findings_of(const ScenarioFile& file) {
   if (file.loaded.diagnostics.empty()) return {};
-  return report_text(file.name, file.text, file.loaded.diagnostics, colour);
+  return report_text(file.name, file.text, file.loaded.diagnostics);
 }
 }  // namespace onward

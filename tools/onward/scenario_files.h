@@ -6,6 +6,7 @@
 
 #include "engine/authoring/load.h"
 #include "engine/core/result.h"
+#include "engine/core/styled_text.h"
 #include "tools/onward/client.h"
 
 namespace onward {
@@ -27,5 +28,5 @@ enum class StoredRules { Own, Newest };
 Result<ScenarioFile> load_scenario_of(const ClientOptions& client, const std::string& name,
                                       StoredRules rules, bool* from_server = nullptr);
 /// The mistakes and warnings in lines for people; empty where there are none.
-std::string findings_of(const ScenarioFile& file, bool colour);
+StyledText findings_of(const ScenarioFile& file);
 }  // namespace onward

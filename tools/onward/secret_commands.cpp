@@ -180,7 +180,7 @@ int list(const ClientOptions& options, const std::string& kind, bool credentials
     say(fmt::format("There is no {0} yet; set one with: onward {0} set NAME",
                     credentials ? "credential" : "secret"));
   else
-    print(table.text(terminal_width(), colour_on_stdout()));
+    print(table.text(terminal_width()));
   if (!unset.empty())
     say(
         fmt::format("Every author can send these to any host: {}. Set the hosts of each: onward {} "

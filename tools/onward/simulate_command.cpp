@@ -97,9 +97,9 @@ struct Totals {
 /// One call of the command.
 class Simulator {
  public:
-  Simulator(const ClientOptions& client, const SimulateOptions& options, bool colour,
-            std::ostream& out, std::ostream& err)
-      : client_{client}, options_{options}, colour_{colour}, out_{out}, err_{err} {}
+  Simulator(const ClientOptions& client, const SimulateOptions& options, std::ostream& out,
+            std::ostream& err)
+      : client_{client}, options_{options}, out_{out}, err_{err} {}
 
   int run() {
     for (const auto step : {&Simulator::load, &Simulator::read_inputs, &Simulator::open,
@@ -122,7 +122,7 @@ class Simulator {
       auto file = load_scenario_of(client_, name, StoredRules::Newest);
       if (!file) return refuse(file.error());
       if (!file->loaded.scenario) {
-        err_ << findings_of(*file, colour_);
+        err_ << findings_of(*file);
         code = kExitData;
         continue;
       }
@@ -365,12 +365,12 @@ class Simulator {
     std::int64_t visits = 0;
     for (const auto& [key, row] : engine().counters()) visits += row[Counter::Visits];
     ValueList numbers;
-    std::string tables;
+    StyledText tables;
     for (const std::string& id : ids_) {
       const auto stats = engine().stats(id, 0);
       if (!stats) return refuse(stats.error());
       Value view = view_of(*stats);
-      tables += "\n" + stats_text(view, /*test=*/false, terminal_width(), colour_);
+      tables += "\n" + stats_text(view, /*test=*/false, terminal_width());
       numbers.push_back(std::move(view));
     }
     if (client_.json)
@@ -416,7 +416,6 @@ class Simulator {
 
   const ClientOptions& client_;
   const SimulateOptions& options_;
-  const bool colour_;
   std::ostream& out_;
   std::ostream& err_;
 
@@ -470,8 +469,8 @@ Result<ReceiverRule> parse_receiver_rule(const std::string& text, Instant start)
   }
 }
 
-int run_simulate(const ClientOptions& client, const SimulateOptions& options, bool colour,
-                 std::ostream& out, std::ostream& err) {
-  return Simulator{client, options, colour, out, err}.run();
+int run_simulate(const ClientOptions& client, const SimulateOptions& options, std::ostream& out,
+                 std::ostream& err) {
+  return Simulator{client, options, out, err}.run();
 }
 }  // namespace onward

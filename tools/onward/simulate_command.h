@@ -17,8 +17,8 @@ struct SimulateOptions {
   std::vector<std::string> receivers;  ///< "tell_crm=503", "tell_crm=503,503,200 for 1h"
   bool summary = false;                ///< Numbers only.
 };
-int run_simulate(const ClientOptions& client, const SimulateOptions& options, bool colour,
-                 std::ostream& out, std::ostream& err);
+int run_simulate(const ClientOptions& client, const SimulateOptions& options, std::ostream& out,
+                 std::ostream& err);
 
 /// "NODE=REPLY[,REPLY…][ for DURATION]", NODE perhaps as SCENARIO/NODE; `start` is when it begins.
 Result<ReceiverRule> parse_receiver_rule(const std::string& text, Instant start);

@@ -69,33 +69,33 @@ int show_once(const Client& client, const std::string& path, const StatsOptions&
   if (client.json())
     print_json(*answer);
   else
-    print(stats_text(answer->value, options.test, terminal_width(), colour_on_stdout()));
+    print(stats_text(answer->value, options.test, terminal_width()));
   if (options.watch && !redraw && !client.json()) print("\n");
   return kExitOk;
 }
 }  // namespace
 
-std::string stats_text(const Value& stats, bool test, std::size_t width, bool colour) {
+StyledText stats_text(const Value& stats, bool test, std::size_t width) {
   static const Value kNothing{ValueMap{}};
   const Value* found = stats.find(test ? "test" : "live");
   const Value& side = found ? *found : kNothing;
-  std::string out =
+  std::string head =
       fmt::format("{} ({}{}), {}\n", text_of(stats, "scenario"), text_of(stats, "state"),
                   test ? ", test traffic" : "", text_of(stats, "as_of"));
   for (const std::string_view name : {"entered", "inside", "done", "exited", "stopped", "parked"})
-    out += fmt::format("{}{} {}", name == "entered" ? "" : "   ", name, count_of(side, name));
+    head += fmt::format("{}{} {}", name == "entered" ? "" : "   ", name, count_of(side, name));
   for (const std::string_view name : {"goal", "moved_in", "moved_out"})
     if (number_of(side, name) > 0)
-      out += fmt::format("   {} {}", worded(name), count_of(side, name));
-  out += '\n';
+      head += fmt::format("   {} {}", worded(name), count_of(side, name));
+  head += '\n';
   const Value* refused = side.find("refused");
   if (refused && refused->map() && !refused->map()->empty()) {
-    out += "not let in:";
+    head += "not let in:";
     for (const auto& [reason, count] : *refused->map())
-      out += fmt::format(" {} {}", reason, to_text(count));
-    out += '\n';
+      head += fmt::format(" {} {}", reason, to_text(count));
+    head += '\n';
   }
-  out += '\n';
+  head += '\n';
 
   // A pipe gets the columns of the narrow form, always the same.
   const bool kinds = width >= kWideEnoughForKind && width != kEndless;
@@ -121,7 +121,7 @@ std::string stats_text(const Value& stats, bool test, std::size_t width, bool co
     if (const std::string note = notes_of(node); !note.empty())
       notes += fmt::format("{}: {}\n", id, note);
   }
-  out += table.text(width, colour);
+  StyledText out = head + table.text(width);
   if (!notes.empty()) out += "\n" + notes;
   return out;
 }

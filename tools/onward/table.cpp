@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cassert>
 #include <cstdint>
+#include <utility>
+
+#include "engine/core/printable.h"
 
 namespace onward {
 namespace {
@@ -77,9 +80,9 @@ void Table::add(std::vector<std::string> cells) {
   rows_.push_back({std::move(cells), {}, {}});
 }
 
-void Table::paint(std::size_t column, std::string_view escape) {
+void Table::paint(std::size_t column, Style style) {
   assert(!rows_.empty());
-  if (!escape.empty()) rows_.back().paints[column] = escape;
+  rows_.back().styles[column] = style;
 }
 
 void Table::note(std::string text) {
@@ -110,26 +113,31 @@ std::vector<std::size_t> Table::widths(std::size_t most) const {
   return widths;
 }
 
-std::string Table::text(std::size_t width, bool colour) const {
+StyledText Table::text(std::size_t width) const {
   const std::vector<std::size_t> wide = widths(width);
-  std::string out;
-  const auto line = [&](const auto& cell_of, const std::map<std::size_t, std::string>& paints) {
-    std::string cells;
+  const auto line = [&](const auto& cell_of, const std::map<std::size_t, Style>& styles) {
+    StyledText cells;
+    std::size_t blanks = 0;  // Due before the next cell that is not empty.
     for (std::size_t i = 0; i < columns_.size(); ++i) {
-      std::string cell = fitted(cell_of(i), wide[i]);
-      const std::string padding(wide[i] - std::min(wide[i], display_width(cell)), ' ');
-      if (const auto paint = paints.find(i); paint != paints.end())
-        cell.insert(0, paint->second).append("\x1b[0m");
-      if (i > 0) cells.append(kGap, ' ');
-      cells += columns_[i].align == Align::Right ? padding + cell : cell + padding;
+      const std::string cell = fitted(cell_of(i), wide[i]);
+      const std::size_t padding = wide[i] - std::min(wide[i], display_width(cell));
+      const bool right = columns_[i].align == Align::Right;
+      blanks += (i > 0 ? kGap : 0) + (right ? padding : 0);
+      if (cell.find_first_not_of(' ') != cell.npos) {
+        const auto style = styles.find(i);
+        cells += std::string(std::exchange(blanks, 0), ' ');
+        cells += {style == styles.end() ? Style::Plain : style->second, cell};
+      } else {
+        blanks += cell.size();
+      }
+      blanks += right ? 0 : padding;
     }
-    cells.erase(cells.find_last_not_of(' ') + 1);
     return cells;
   };
-  const std::string titles = line([&](std::size_t i) { return columns_[i].title; }, {});
-  out += colour ? "\x1b[1m" + titles + "\x1b[0m\n" : titles + "\n";
+  StyledText out{Style::Bold, line([&](std::size_t i) { return columns_[i].title; }, {}).plain()};
+  out += "\n";
   for (const Row& row : rows_) {
-    out += line([&](std::size_t i) { return row.cells[i]; }, row.paints) + "\n";
+    out += line([&](std::size_t i) { return row.cells[i]; }, row.styles) + "\n";
     for (const std::string& note : row.notes) out += "    " + note + "\n";
   }
   return out;

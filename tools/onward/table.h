@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/core/styled_text.h"
+
 namespace onward {
 /// A table of this width is never cut: what a program reads has no edge.
 inline constexpr std::size_t kEndless = static_cast<std::size_t>(-1);
@@ -23,11 +25,11 @@ class Table {
   void add(std::vector<std::string> cells);
   /// A line below the latest row, indented and never cut.
   void note(std::string text);
-  /// Colours a cell of the latest row by an escape sequence; the width stays.
-  void paint(std::size_t column, std::string_view escape);
+  /// The style of a cell of the latest row.
+  void paint(std::size_t column, Style style);
   bool empty() const { return rows_.empty(); }
-  /// Two blanks between columns, no trailing blanks; the titles underlined where `colour`.
-  std::string text(std::size_t width, bool colour = false) const;
+  /// Two blanks between columns, no trailing blanks; the titles are bold.
+  StyledText text(std::size_t width) const;
 
  private:
   std::vector<std::size_t> widths(std::size_t most) const;
@@ -35,7 +37,7 @@ class Table {
   struct Row {
     std::vector<std::string> cells;
     std::vector<std::string> notes;
-    std::map<std::size_t, std::string> paints;
+    std::map<std::size_t, Style> styles;
   };
   std::vector<Row> rows_;
 };

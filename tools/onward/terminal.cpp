@@ -7,13 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
+#include <utility>
 
 #include "engine/secrets/regular_file.h"
 #include "tools/onward/exit_codes.h"
@@ -30,11 +29,6 @@ bool colour_wanted() {
   return kind && *kind && std::string_view{kind} != "dumb";
 }
 
-/// The escape sequences that commands use for colours.
-constexpr std::array<std::string_view, 9> kColours{"\x1b[0m",    "\x1b[1m",  "\x1b[2m",
-                                                   "\x1b[1;31m", "\x1b[31m", "\x1b[32m",
-                                                   "\x1b[33m",   "\x1b[36m", "\x1b[90m"};
-
 void write_out(std::string_view text) {
   const bool whole = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
   if (!whole || std::fflush(stdout) != 0) lost = true;
@@ -48,48 +42,43 @@ void write_err(std::string_view text) {
 /// Collects lines, so that no character is cut in two.
 class ShownBuffer final : public std::streambuf {
  public:
-  explicit ShownBuffer(void (*write)(std::string_view)) : write_{write} {}
+  explicit ShownBuffer(void (*write)(const StyledText&)) : write_{write} {}
   ~ShownBuffer() override { ShownBuffer::sync(); }
+
+  void put(const StyledText& text) {
+    take_raw();
+    kept_ += text;
+    if (kept_.plain().size() >= kKeptMax) sync();
+  }
 
  protected:
   int_type overflow(int_type c) override {
     if (traits_type::eq_int_type(c, traits_type::eof())) return traits_type::not_eof(c);
-    kept_ += traits_type::to_char_type(c);
-    if (kept_.size() >= kKeptMax && kept_.back() == '\n') sync();
+    raw_ += traits_type::to_char_type(c);
+    if (raw_.size() >= kKeptMax && raw_.back() == '\n') sync();
     return c;
   }
   std::streamsize xsputn(const char* text, std::streamsize count) override {
-    kept_.append(text, static_cast<std::size_t>(count));
-    if (kept_.size() >= kKeptMax && kept_.back() == '\n') sync();
+    raw_.append(text, static_cast<std::size_t>(count));
+    if (raw_.size() >= kKeptMax && raw_.back() == '\n') sync();
     return count;
   }
   int sync() override {
-    if (!kept_.empty()) write_(kept_);
-    kept_.clear();
+    take_raw();
+    if (!kept_.empty()) write_(std::exchange(kept_, {}));
     return output_lost() ? -1 : 0;
   }
 
  private:
   static constexpr std::size_t kKeptMax = 64 * 1024;
-  void (*write_)(std::string_view);
-  std::string kept_;
+  void take_raw() {
+    if (!raw_.empty()) kept_ += std::exchange(raw_, {});
+  }
+  void (*write_)(const StyledText&);
+  StyledText kept_;
+  std::string raw_;  ///< Behind `kept_`; perhaps ends within a character.
 };
 }  // namespace
-
-std::string shown(std::string_view text, bool colours) {
-  std::string out;
-  for (std::size_t escape = colours ? text.find('\x1b') : text.npos; escape != text.npos;
-       escape = text.find('\x1b')) {
-    out += printable(text.substr(0, escape));
-    text.remove_prefix(escape);
-    const auto colour =
-        std::ranges::find_if(kColours, [&](std::string_view one) { return text.starts_with(one); });
-    const std::size_t length = colour == kColours.end() ? 1 : colour->size();
-    out += colour == kColours.end() ? printable(text.substr(0, 1)) : std::string{*colour};
-    text.remove_prefix(length);
-  }
-  return out += printable(text);
-}
 
 Value shown(const Value& value) {
   if (const std::string* text = value.text()) return Value{printable(*text)};
@@ -164,8 +153,6 @@ int exit_code_of_status(int status) {
 
 bool stdout_is_terminal() { return ::isatty(STDOUT_FILENO) == 1; }
 bool stderr_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
-bool colour_on_stdout() { return stdout_is_terminal() && colour_wanted(); }
-bool colour_on_stderr() { return stderr_is_terminal() && colour_wanted(); }
 
 std::size_t terminal_width() {
   if (!stdout_is_terminal()) return kEndless;
@@ -174,9 +161,24 @@ std::size_t terminal_width() {
   return 80;
 }
 
-void print(std::string_view text) { write_out(shown(text, colour_on_stdout())); }
+std::ostream& operator<<(std::ostream& out, const StyledText& text) {
+  auto* buffer = dynamic_cast<ShownBuffer*>(out.rdbuf());
+  if (buffer == nullptr) return out << text.plain();
+  buffer->put(text);
+  return out;
+}
 
-void print_data(std::string_view text) { stdout_is_terminal() ? print(text) : write_out(text); }
+void print(const StyledText& text) {
+  write_out(stdout_is_terminal() && colour_wanted() ? text.coloured() : text.plain());
+}
+
+void print_data(std::string_view text) {
+  if (!stdout_is_terminal()) return write_out(text);
+  std::string lines;
+  for (std::size_t i = 0; i < text.size(); ++i)
+    if (!text.substr(i).starts_with("\r\n")) lines += text[i];
+  print(lines);
+}
 
 void clear_screen() { write_out("\x1b[H\x1b[2J"); }
 
@@ -184,9 +186,11 @@ void draw_line(std::string_view text) { write_err("\r\x1b[K" + printable(text));
 
 bool output_lost() { return lost; }
 
-void ask(std::string_view question) { write_err(shown(question, colour_on_stderr())); }
+void ask(const StyledText& question) {
+  write_err(stderr_is_terminal() && colour_wanted() ? question.coloured() : question.plain());
+}
 
-void say(std::string_view text) { ask(std::string{text} + "\n"); }
+void say(const StyledText& text) { ask(text + "\n"); }
 
 bool stdin_is_terminal() { return ::isatty(STDIN_FILENO) == 1; }
 

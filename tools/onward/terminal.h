@@ -1,8 +1,10 @@
 #pragma once
 // Talking to a person or a pipe: results on standard output, talk on standard error.
 //
-// All that a command prints passes `shown`, whichever function or stream it uses, since most of it
-// comes from elsewhere: servers, files, arguments.
+// All that a command prints passes `printable`, whichever function or stream it uses, since most of
+// it comes from elsewhere: servers, files, arguments. Colours come from the styles of a StyledText;
+// they are shown on a terminal that is not "dumb", unless NO_COLOR is set.
+#include <iosfwd>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -12,23 +14,19 @@
 
 #include "engine/core/printable.h"
 #include "engine/core/result.h"
+#include "engine/core/styled_text.h"
 #include "engine/core/value.h"
 
 namespace onward {
 bool stdout_is_terminal();
 bool stderr_is_terminal();
-/// Colour only on a terminal, never with NO_COLOR or on a dumb one.
-bool colour_on_stdout();
-bool colour_on_stderr();
 /// Columns of the terminal on standard output; kEndless (table.h) where it is none.
 std::size_t terminal_width();
 
-/// `printable`; with `colours`, the escape sequences of our own colours stay.
-std::string shown(std::string_view text, bool colours);
-/// The same of all strings in `value`, names included, without any colour.
+/// `printable` of all strings in `value`, names included.
 Value shown(const Value& value);
 
-/// Makes std::cout and std::cerr write through `shown`, while it lives.
+/// Makes std::cout and std::cerr write as `print` and `ask` do, while it lives.
 class ShownStreams {
  public:
   ShownStreams();
@@ -41,9 +39,13 @@ class ShownStreams {
   std::streambuf *out_before_, *err_before_;
 };
 
+/// Coloured by the ShownStreams, plain on other streams.
+std::ostream& operator<<(std::ostream& out, const StyledText& text);
+
 /// To standard output.
-void print(std::string_view text);
-/// The same of data for a program or a file: as it is, unless standard output is a terminal.
+void print(const StyledText& text);
+/// The same of data for a program or a file: as it is, unless standard output is a terminal. There
+/// its lines end in a line feed, also where the data has CRLF.
 void print_data(std::string_view text);
 /// Clears the terminal on standard output.
 void clear_screen();
@@ -52,13 +54,13 @@ void draw_line(std::string_view text);
 /// Whether something printed did not get out: the disk is full, nobody reads.
 bool output_lost();
 /// To standard error with a newline.
-void say(std::string_view text);
+void say(const StyledText& text);
 /// `onward: message` to standard error; answers `exit_code`.
 int complain(std::string_view message, int exit_code);
 int complain(const Error& error);
 
 /// To standard error, without a newline.
-void ask(std::string_view question);
+void ask(const StyledText& question);
 /// Asks a person who must answer yes; false where there is nobody to ask.
 bool confirmed(std::string_view question);
 bool stdin_is_terminal();

@@ -14,12 +14,6 @@
 
 namespace onward {
 namespace {
-struct Paint {
-  std::string_view good, bad, faint, plain;
-};
-constexpr Paint kColours{"\x1b[32m", "\x1b[1;31m", "\x1b[2m", "\x1b[0m"};
-constexpr Paint kNone{};
-
 /// What all files together came to.
 struct Totals {
   std::size_t tests = 0, failed = 0, files = 0, untested = 0, ways = 0, taken = 0;
@@ -43,16 +37,15 @@ std::string shown(std::string_view text) {
   return out;
 }
 
-void print_result(const TestResult& result, const std::string& file, const Paint& paint,
-                  std::ostream& out) {
+void print_result(const TestResult& result, const std::string& file, std::ostream& out) {
   if (result.passed()) {
-    out << fmt::format("  {}✓{} {}\n", paint.good, paint.plain, printable(result.name));
+    out << "  " << StyledText{Style::Green, "✓"} << ' ' << printable(result.name) << '\n';
     return;
   }
-  out << fmt::format("  {}✗ {}{}\n", paint.bad, printable(result.name), paint.plain);
+  out << "  " << StyledText{Style::BoldRed, "✗ " + result.name} << '\n';
   for (const TestDifference& one : result.differences) {
-    out << fmt::format("      {} {}({}:{}:{}){}\n", printable(one.what), paint.faint, file,
-                       one.at.line, one.at.column, paint.plain);
+    const std::string place = fmt::format("({}:{}:{})", file, one.at.line, one.at.column);
+    out << "      " << printable(one.what) << ' ' << StyledText{Style::Faint, place} << '\n';
     out << fmt::format("      expected: {}\n", shown(one.expected));
     out << fmt::format("      found:    {}\n", shown(one.found));
     if (!one.hint.empty()) out << fmt::format("                {}\n", shown(one.hint));
@@ -73,10 +66,11 @@ std::vector<std::string> untaken(const TestReport& report) {
   return lines;
 }
 
-void print_coverage(const TestReport& report, const TestOptions& options, const Paint& paint,
-                    std::ostream& out) {
-  out << fmt::format("  {}{} of {} taken{}\n", paint.faint, report.taken(),
-                     counted(report.ways.size(), "way"), paint.plain);
+void print_coverage(const TestReport& report, const TestOptions& options, std::ostream& out) {
+  out << "  "
+      << StyledText{Style::Faint, fmt::format("{} of {} taken", report.taken(),
+                                              counted(report.ways.size(), "way"))}
+      << '\n';
   if (!options.coverage && !options.require_coverage) return;
   for (const std::string& line : untaken(report)) out << "    " << line << '\n';
 }
@@ -125,8 +119,7 @@ Value diagnostics_as_value(const ScenarioFile& file) {
 }
 }  // namespace
 
-int test_files(const TestOptions& options, bool colour, std::ostream& out, std::ostream& err) {
-  const Paint& paint = colour ? kColours : kNone;
+int test_files(const TestOptions& options, std::ostream& out, std::ostream& err) {
   const auto files = scenario_files(options.files);
   if (!files) {
     err << "onward: " << files.error().message << '\n';
@@ -142,7 +135,7 @@ int test_files(const TestOptions& options, bool colour, std::ostream& out, std::
       continue;
     }
     if (!file->loaded.scenario) {  // Warnings are for `onward validate`.
-      err << findings_of(*file, colour);
+      err << findings_of(*file);
       totals.note(kExitData);
       if (options.json) all.push_back(diagnostics_as_value(*file));
       continue;
@@ -164,9 +157,9 @@ int test_files(const TestOptions& options, bool colour, std::ostream& out, std::
       continue;
     }
     out << file->name << '\n';
-    for (const TestResult& result : report->results) print_result(result, file->name, paint, out);
+    for (const TestResult& result : report->results) print_result(result, file->name, out);
     if (report->results.empty()) out << "  has no tests\n";
-    if (!report->results.empty() || options.coverage) print_coverage(*report, options, paint, out);
+    if (!report->results.empty() || options.coverage) print_coverage(*report, options, out);
   }
   const bool lacking = options.require_coverage && totals.taken < totals.ways;
   if (totals.failed > 0 || lacking) totals.note(kExitFailed);
@@ -181,9 +174,10 @@ int test_files(const TestOptions& options, bool colour, std::ostream& out, std::
     return totals.code;
   }
   if (totals.files == 0) return totals.code;
-  out << fmt::format("\n{}: {} passed, {}{} failed{}", counted(totals.tests, "test"),
-                     totals.tests - totals.failed, totals.failed > 0 ? paint.bad : "",
-                     totals.failed, totals.failed > 0 ? paint.plain : "");
+  out << fmt::format("\n{}: {} passed, ", counted(totals.tests, "test"),
+                     totals.tests - totals.failed)
+      << StyledText{totals.failed > 0 ? Style::BoldRed : Style::Plain,
+                    fmt::format("{} failed", totals.failed)};
   if (totals.untested > 0)
     out << fmt::format(", {} without tests", counted(totals.untested, "file"));
   out << '\n';

@@ -15,5 +15,5 @@ struct TestOptions {
 /// Runs them all. Results go to `out`, mistakes in files to `err`. Answers the exit code: 0 where
 /// all pass, 1 where a test fails (or a way is not tested and that is required), 65 for a file
 /// with mistakes, 66 for one that cannot be read.
-int test_files(const TestOptions& options, bool colour, std::ostream& out, std::ostream& err);
+int test_files(const TestOptions& options, std::ostream& out, std::ostream& err);
 }  // namespace onward

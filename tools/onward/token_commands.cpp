@@ -60,7 +60,7 @@ int run_token_list(const ClientOptions& client) {
                  text_of(token, "created_at"),
                  text_of(token, "expires_at") + (flag_of(token, "expired") ? " (expired)" : ""),
                  text_of(token, "hash") + "…"});
-    return table.text(terminal_width(), colour_on_stdout());
+    return table.text(terminal_width());
   });
 }
 

@@ -62,7 +62,7 @@ void join_lists(std::string& all, std::string_view list) {
 }
 }  // namespace
 
-int validate_files(const std::vector<std::string>& files, std::string_view format, bool colour,
+int validate_files(const std::vector<std::string>& files, std::string_view format,
                    std::ostream& out, std::ostream& err, const CustomFields* declared) {
   if (format != "text" && format != "short" && format != "json") {
     err << fmt::format("unknown format \"{}\"; there are text, json and short\n", format);
@@ -82,8 +82,7 @@ int validate_files(const std::vector<std::string>& files, std::string_view forma
         load_scenario(*text, node_kinds(), {.custom_fields = declared, .undeclared_warns = true});
     if (!loaded.scenario && code == 0) code = kDataError;
     if (format == "text")
-      err << report_text(name, *text, loaded.diagnostics, colour)
-          << summary(name, loaded.diagnostics);
+      err << report_text(name, *text, loaded.diagnostics) << summary(name, loaded.diagnostics);
     else if (format == "short")
       out << report_short(name, loaded.diagnostics);
     else

@@ -14,7 +14,7 @@ namespace onward {
 /// exit code: 0 where nothing is wrong (warnings aside), 65 for mistakes, 66 where a file cannot be
 /// read, 64 for an unknown format.
 /// With `declared`, other custom fields are warnings.
-int validate_files(const std::vector<std::string>& files, std::string_view format, bool colour,
+int validate_files(const std::vector<std::string>& files, std::string_view format,
                    std::ostream& out, std::ostream& err, const CustomFields* declared = nullptr);
 /// The declarations in the file that `onward fields list --json` wrote.
 Result<CustomFields> read_declarations(const std::string& file);

@@ -71,7 +71,7 @@ int run_versions(const ClientOptions& options, const std::string& scenario) {
   if (client.json())
     print_json(*answer);
   else
-    print(versions_text(answer->value, terminal_width(), colour_on_stdout()));
+    print(versions_text(answer->value, terminal_width()));
   return kExitOk;
 }
 
@@ -108,7 +108,7 @@ int run_diff(const ClientOptions& options, const DiffOptions& diff) {
   std::string text = fmt::format("{}: {} → {}\n", diff.scenario, before.name, after.name);
   if (found.empty())
     text += before.text == after.text ? "no difference\n" : "only comments or layout differ\n";
-  print(text + diff_text(to_value(found), colour_on_stdout()));
+  print(text + diff_text(to_value(found)));
   return kExitOk;
 }
 

@@ -19,7 +19,6 @@
 
 namespace onward {
 namespace {
-constexpr std::string_view kGreen = "\x1b[32m", kRed = "\x1b[31m", kPlain = "\x1b[0m";
 
 bool is_file(const std::string& what) {
   std::error_code ignored;
@@ -32,7 +31,7 @@ int tell(const Value& answer, bool json) {
   if (json)
     print_json(answer);
   else
-    print(webhook_test_text(answer, colour_on_stdout()));
+    print(webhook_test_text(answer));
   return accepted ? kExitOk : kExitData;
 }
 
@@ -77,7 +76,7 @@ int test_file(const WebhookTestOptions& options, bool json) {
   Loaded loaded = load_scenario(*text, node_kinds());
   if (!loaded.scenario) {
     say(report_text(options.what == "-" ? "standard input" : options.what, *text,
-                    loaded.diagnostics, colour_on_stderr()));
+                    loaded.diagnostics));
     return kExitData;
   }
   auto secrets = read_secrets(options.secret_files);
@@ -104,13 +103,13 @@ int test_file(const WebhookTestOptions& options, bool json) {
 }
 }  // namespace
 
-std::string webhook_test_text(const Value& answer, bool colour) {
+StyledText webhook_test_text(const Value& answer) {
   const bool accepted = flag_of(answer, "accepted");
   const std::string status = text_of(answer, "status");
   const std::string code = text_of(answer, "code");
-  std::string line = fmt::format("{} {}", accepted ? "✓" : "✗", status.empty() ? code : status);
-  if (!accepted && !status.empty()) line += " " + (code.empty() ? "refused" : code);
-  if (colour) line = fmt::format("{}{}{}", accepted ? kGreen : kRed, line, kPlain);
+  std::string result = fmt::format("{} {}", accepted ? "✓" : "✗", status.empty() ? code : status);
+  if (!accepted && !status.empty()) result += " " + (code.empty() ? "refused" : code);
+  StyledText line{accepted ? Style::Green : Style::Red, result};
   line += fmt::format("  {} {}  {} ms\n", text_of(answer, "request.method"),
                       printable(text_of(answer, "request.url")), number_of(answer, "took_ms"));
   const auto add = [&](std::string_view title, const std::string& text) {
