@@ -48,6 +48,49 @@ tl::unexpected<Error> cannot_listen(const tcp::endpoint& endpoint,
               fmt::format("Cannot listen on {} port {}: {} ({}).", endpoint.address().to_string(),
                           endpoint.port(), error.message(), step));
 }
+/// How long a caller who was turned away may take to read that, and how many may at once.
+constexpr Duration kFarewellMax = std::chrono::seconds{1};
+constexpr std::size_t kFarewellsMax = 64;
+
+/// A caller who was turned away. The answer is written at once or not at all. Then the socket stays
+/// until the caller has closed it: to close it before the request has come would reset the
+/// connection, and take the answer away. On the io thread.
+class Farewell : public std::enable_shared_from_this<Farewell> {
+ public:
+  Farewell(tcp::socket socket, std::size_t& count) : socket_{std::move(socket)}, count_{count} {
+    ++count_;
+  }
+  ~Farewell() { --count_; }
+  Farewell(const Farewell&) = delete;
+  Farewell& operator=(const Farewell&) = delete;
+
+  void start(std::string_view answer) {
+    boost::system::error_code ignored;
+    socket_.non_blocking(true, ignored);
+    socket_.write_some(asio::buffer(answer), ignored);
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    limit_.expires_after(kFarewellMax);
+    limit_.async_wait([self = shared_from_this()](boost::system::error_code) {
+      boost::system::error_code unclosed;
+      self->socket_.close(unclosed);
+    });
+    read();
+  }
+
+ private:
+  void read() {
+    socket_.async_read_some(
+        asio::buffer(unread_),
+        [self = shared_from_this()](boost::system::error_code error, std::size_t) {
+          error ? static_cast<void>(self->limit_.cancel()) : self->read();
+        });
+  }
+
+  tcp::socket socket_;
+  asio::steady_timer limit_{socket_.get_executor()};
+  std::array<char, 4096> unread_{};
+  std::size_t& count_;
+};
 }  // namespace
 
 struct HttpServer::Impl {
@@ -93,12 +136,8 @@ struct HttpServer::Impl {
       if (Connection* const longest = home.ranks.first()) longest->close();
     if (connections.size() >= options.connections_max) {
       if (options.tls) return;  // Shaking hands first is what there is no room for.
-      boost::system::error_code ignored;
-      socket.non_blocking(true, ignored);
-      socket.write_some(asio::buffer(full), ignored);
-      // Closing with unread input would take the answer away: what has come already is read.
-      std::array<char, 4096> unread;
-      for (int i = 0; i < 8 && socket.read_some(asio::buffer(unread), ignored) > 0; ++i) continue;
+      if (farewells < kFarewellsMax)
+        std::make_shared<Farewell>(std::move(socket), farewells)->start(full);
       return;
     }
     boost::system::error_code unset;  // Then the kernel's own bound holds.
@@ -140,7 +179,8 @@ struct HttpServer::Impl {
   }
 
   HttpServerOptions options;
-  std::string full;  // what is told where there is no room
+  std::string full;           // what is told where there is no room
+  std::size_t farewells = 0;  // callers who are told so now
   // Before the context, which destroys the connections that its handlers hold.
   ConnectionHome home{.options = options,
                       .outbox = nullptr,

@@ -170,6 +170,25 @@ TEST_CASE("a client is sent away where every connection has a request under way"
   }
 }
 
+TEST_CASE("a client that is sent away is not reset while it still sends", "[api][server]") {
+  HttpServerOptions options;
+  options.connections_max = 1;
+  Stand stand{std::move(options)};
+  Caller first{stand.port()};
+  first.send(get("/later"));
+  const Reply held = stand.held();
+  Caller second{stand.port()};
+  CHECK(second.until("too_many_connections").find("HTTP/1.1 503") == 0);
+  // A connection that is closed answers the first piece with a reset, and the second one fails.
+  for (const std::string_view piece : {"POST /b HTTP/1.1\r\n", "Host: a\r\n", "Content-Len"})
+    CHECK(::send(second.socket(), piece.data(), piece.size(), MSG_NOSIGNAL) ==
+          static_cast<ssize_t>(piece.size()));
+  second.rest();
+  CHECK(second.ended());
+  held(ApiReply{200, "text/plain", "at last"});
+  CHECK(first.until("at last").find("HTTP/1.1 200") == 0);
+}
+
 /// A client that has been answered and keeps its connection.
 std::unique_ptr<Caller> idle_client(const Stand& stand, bool known) {
   auto client = std::make_unique<Caller>(stand.port());
