@@ -7,6 +7,7 @@
 
 #include "engine/api/event_parts.h"
 #include "engine/api/problem.h"
+#include "engine/core/error_codes.h"
 #include "engine/core/field_suggestions.h"
 #include "engine/exchange/csv.h"
 
@@ -207,7 +208,7 @@ ApiReply render_import(const ImportPost& post, const std::vector<ImportAnswer>& 
         break;
       case Kind::Unavailable:
         // Of this row alone: the others need not wait for it.
-        if (answer.code == "unreadable_row") {
+        if (answer.code == kUnreadableRow) {
           errors.emplace_back(place.index, describe(place, {}, answer.code, answer.message));
           break;
         }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "engine/core/error_codes.h"
 #include "engine/core/value.h"
 
 namespace onward {
@@ -70,10 +71,14 @@ ApiReply problem_for_now(int status, std::string_view code, std::string_view det
   return make_problem(status, code, detail, {}, std::max<std::int64_t>(seconds, 1));
 }
 
+int status_of(const Error& error) {
+  return error.code == kUnreadableRow ? 503 : status_of(error.kind);
+}
+
 ApiReply problem_of(const Error& error) {
   ValueMap extra;
   if (!error.incident.empty()) extra.emplace_back("incident", error.incident);
-  return problem(status_of(error.kind), error.code, error.message, std::move(extra));
+  return problem(status_of(error), error.code, error.message, std::move(extra));
 }
 
 ApiReply json_reply(int status, const Value& value) {

@@ -20,6 +20,8 @@ ApiReply problem_for_now(int status, std::string_view code, std::string_view det
 /// Invalid 400, NotFound 404, Conflict 409, Forbidden 403, Busy 429, Unavailable 503, Io and
 /// Internal 500.
 int status_of(ErrorKind kind);
+/// The same, but 503 for kUnreadableRow (error_codes.h).
+int status_of(const Error& error);
 
 ApiReply json_reply(int status, const Value& value);
 }  // namespace onward

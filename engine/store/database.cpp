@@ -128,8 +128,8 @@ Error read_only_error() {
 }
 
 void throw_unreadable(const std::string& what) {
-  throw Fault{{ErrorKind::Internal, kUnreadableRow,
-               "the database is damaged: " + what + " cannot be that of a row"}};
+  throw Fault{
+      {ErrorKind::Internal, kUnreadableRow, "the database is damaged: " + what + " is not valid"}};
 }
 
 bool is_unreadable(const Fault& fault) { return fault.error.code == kUnreadableRow; }

@@ -8,14 +8,11 @@
 #include <tuple>
 #include <utility>
 
+#include "engine/core/error_codes.h"
 #include "engine/core/ids.h"
 #include "engine/core/result.h"
 
 namespace onward {
-/// The code of the error of a row that cannot be read: of kind Internal, so that the engine gives
-/// up the one input that needs it, and continues.
-inline constexpr const char* kUnreadableRow = "unreadable_row";
-
 /// An id or an address leads to a contact that is not stored, or that has another one: the input
 /// would be lost, or change somebody else.
 inline Error damaged_name_error() {

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "engine/api/problem.h"
+#include "engine/core/error_codes.h"
 
 namespace onward {
 namespace {
@@ -44,6 +45,11 @@ TEST_CASE("a problem carries its code, and says when to come back", "[api][http]
   REQUIRE(reply.headers.size() == 1);
   CHECK(reply.headers[0].first == "Retry-After");
   CHECK(problem(401, "no_token", "").headers[0].first == "WWW-Authenticate");
+}
+
+TEST_CASE("a damaged row is answered alike by all calls", "[api][http]") {
+  CHECK(problem_of({ErrorKind::Internal, kUnreadableRow, "it is damaged"}).status == 503);
+  CHECK(problem_of({ErrorKind::Internal, "internal_error", "a fault"}).status == 500);
 }
 
 TEST_CASE("a reply that nobody gives becomes 503, and only the first one counts", "[api][http]") {
