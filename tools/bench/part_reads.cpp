@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <optional>
 #include <thread>
 
 #include <fmt/format.h>
@@ -58,7 +59,25 @@ class Asking {
 struct Found {
   double alone = 0, beside = 0;  ///< Events a second.
   double cost = 0;               ///< The part of the rate that the questions took.
-  double list_p50 = 0;           ///< Milliseconds.
+  /// Processor time of an event on the threads that serve events, beside the questions, as a
+  /// multiple of that alone.
+  double event_ratio = 0;
+  double event_us = 0;  ///< Microseconds, alone.
+  double list_p50 = 0;  ///< Milliseconds.
+};
+
+/// Of all threads of the server but those that answer questions: the reader, and the one that reads
+/// and writes sockets, which also serves events.
+double event_seconds(const ServerProcess& server) {
+  double seconds = 0;
+  for (const auto& [thread, spent] : server.figures().threads_s)
+    if (thread != "onward-reader" && thread != "onward-io") seconds += spent;
+  return seconds;
+}
+
+struct Turn {
+  double rate = 0;      ///< Events acknowledged a second.
+  double event_us = 0;  ///< Processor time per event on the threads of `event_seconds`.
 };
 
 Found found_at(Round& round, double fsync_extra_ms, const std::string& name) {
@@ -68,12 +87,19 @@ Found found_at(Round& round, double fsync_extra_ms, const std::string& name) {
   stand.apply(stream.scenario, webhook_scenario(stream.scenario, stream.event, receiver.port()));
   stand.load_contacts(round.plan.contacts);
   stand.settle();
-  std::vector<double> alone, beside, costs, took;
-  const auto rate = [&] { return stand.rates(stream, stand.single_posts(stream)).acknowledged; };
-  rate();  // warms up
-  const auto rate_beside = [&] {
+  std::vector<double> alone, beside, costs, alone_us, ratios, took;
+  const auto turn = [&]() -> Turn {
+    const double spent = event_seconds(stand.server());
+    const std::uint64_t accepted = stream.accepted;
+    const double rate = stand.rates(stream, stand.single_posts(stream)).acknowledged;
+    return {.rate = rate,
+            .event_us =
+                per_event_us(event_seconds(stand.server()) - spent, stream.accepted - accepted)};
+  };
+  turn();  // warms up
+  const auto turn_beside = [&] {
     Asking asking{stand.server()};
-    const double beside_it = rate();
+    const Turn beside_it = turn();
     const std::vector<double> more = asking.end();
     took.insert(took.end(), more.begin(), more.end());
     return beside_it;
@@ -81,16 +107,23 @@ Found found_at(Round& round, double fsync_extra_ms, const std::string& name) {
   for (int pair = 0; pair < kReadPairs; ++pair) {
     // The rate falls while the store grows: each has the first turn as often as the other.
     const bool first = pair % 2 == 0;
-    if (first) alone.push_back(rate());
-    beside.push_back(rate_beside());
-    if (!first) alone.push_back(rate());
-    costs.push_back(1 - beside.back() / alone.back());
+    std::optional<Turn> by_itself;
+    if (first) by_itself = turn();
+    const Turn beside_it = turn_beside();
+    if (!first) by_itself = turn();
+    alone.push_back(by_itself->rate);
+    beside.push_back(beside_it.rate);
+    costs.push_back(1 - beside_it.rate / by_itself->rate);
+    alone_us.push_back(by_itself->event_us);
+    ratios.push_back(beside_it.event_us / by_itself->event_us);
   }
   stand.check(stream);
   stand.finish();
   return {.alone = spread_of(alone).median,
           .beside = spread_of(beside).median,
           .cost = spread_of(costs).median,
+          .event_ratio = spread_of(ratios).median,
+          .event_us = spread_of(alone_us).median,
           .list_p50 = spread_of(took).median};
 }
 }  // namespace
@@ -110,6 +143,15 @@ void measure_reads(Round& round) {
                       .value = found.cost * 100,
                       .unit = "%",
                       .goal = at_most(5)});
+    round.report.add({.name = name + "event_us",
+                      .text = "  processor time of an event on the threads of events",
+                      .value = found.event_us,
+                      .unit = "us"});
+    round.report.add({.name = name + "event_ratio",
+                      .text = "  the same beside the lists, as a multiple",
+                      .value = found.event_ratio,
+                      .unit = "",
+                      .goal = at_most(1.05)});
     round.report.add({.name = name + "list_p50_ms",
                       .text = "  a list is answered within (p50)",
                       .value = found.list_p50,
