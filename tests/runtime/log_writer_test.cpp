@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <string>
+#include <thread>
 
 #include <catch2/catch.hpp>
 
@@ -32,6 +34,18 @@ class Pipe {
     for (ssize_t put = 1; put > 0; filled_ += put > 0 ? static_cast<std::size_t>(put) : 0)
       put = ::write(writer(), page.data(), page.size());
     REQUIRE(::fcntl(writer(), F_SETFL, 0) == 0);
+  }
+  /// For one page.
+  void make_room() {
+    std::array<char, 4096> page;
+    REQUIRE(::read(ends_[0], page.data(), page.size()) == static_cast<ssize_t>(page.size()));
+    filled_ -= page.size();
+  }
+  void wait_until_full() const {
+    pollfd writable{.fd = ends_[1], .events = POLLOUT, .revents = 0};
+    const auto until = std::chrono::steady_clock::now() + kPatience;
+    while (::poll(&writable, 1, 0) > 0 && std::chrono::steady_clock::now() < until)
+      std::this_thread::yield();
   }
   /// What was written behind the filling, until it ends with `end`.
   std::string read_until(std::string_view end) {
@@ -92,6 +106,27 @@ TEST_CASE(
   CHECK(read.ends_with(note));
   CHECK(log.close(kPatience));
   CHECK(log.dropped() == 9 - kept);
+}
+
+TEST_CASE("after drops a log takes lines again when half of it is free, with one note for all",
+          "[runtime][log]") {
+  Pipe pipe;
+  pipe.fill();
+  LogWriterOptions options{.descriptor = pipe.writer()};
+  options.lines_max = 4;
+  LogWriter log{options};
+  const auto page = [](char c) { return std::string(4095, c); };  // With its line feed.
+  for (const char c : {'a', 'b', 'c', 'd', 'e'}) log.add_line(page(c));
+  CHECK(log.dropped() == 1);
+  pipe.make_room();
+  pipe.wait_until_full();
+  log.add_line("f");  // Three lines wait, or four: that of "a" has left, or is about to.
+  CHECK(log.dropped() == 2);
+  const std::string read = pipe.read_until("lines=2\n");
+  CHECK(
+      read.starts_with(page('a') + "\n" + page('b') + "\n" + page('c') + "\n" + page('d') + "\n"));
+  CHECK(read.find("log.dropped") == read.rfind("log.dropped"));
+  CHECK(log.close(kPatience));
 }
 
 TEST_CASE("a log that nobody reads does not hold up its end", "[runtime][log]") {
