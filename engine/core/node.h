@@ -14,8 +14,8 @@
 #include "engine/core/delivery.h"
 #include "engine/core/engagement.h"
 #include "engine/core/event.h"
+#include "engine/core/ids.h"
 #include "engine/core/now.h"
-#include "engine/core/run.h"
 #include "engine/core/segment.h"
 #include "engine/core/settings.h"
 

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "engine/core/diagnostic.h"
-#include "engine/core/ledger.h"
 #include "engine/core/node.h"
+#include "engine/core/reentry.h"
 #include "engine/core/tree.h"
 
 namespace onward {

@@ -1,5 +1,7 @@
 #include "engine/core/ledger.h"
 
+#include "engine/core/reentry.h"
+
 #include <catch2/catch.hpp>
 
 using namespace onward;
