@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/core/time_zone.h"
+#include "engine/core/base/time_zone.h"
 #include "nodes/time_of_day.h"
 
 namespace onward {

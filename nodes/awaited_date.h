@@ -3,10 +3,10 @@
 #include <optional>
 #include <string>
 
-#include "engine/core/lookup.h"
-#include "engine/core/node.h"
-#include "engine/core/settings.h"
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
+#include "engine/core/scenario/node.h"
+#include "engine/core/scenario/settings.h"
+#include "engine/core/template/lookup.h"
 
 namespace onward {
 /// A fixed moment, or one that a field of the contact or of the event holds. Reads `date`, `offset`

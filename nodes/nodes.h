@@ -1,6 +1,6 @@
 #pragma once
 // The node kinds that Onward has. To add one: docs/architecture.md, "A node kind".
-#include "engine/core/node.h"
+#include "engine/core/scenario/node.h"
 
 namespace onward {
 /// All of them, in the order of the documentation. Lives as long as the program.

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <array>
 
-#include "engine/core/clipped.h"
-#include "engine/core/time_zone.h"
+#include "engine/core/base/clipped.h"
+#include "engine/core/base/time_zone.h"
 #include "nodes/time_of_day.h"
 
 namespace onward {

@@ -4,8 +4,8 @@
 #include <optional>
 #include <string_view>
 
-#include "engine/core/settings.h"
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
+#include "engine/core/scenario/settings.h"
 
 namespace onward {
 /// Each chosen day it opens at `from` and closes at `to`, of the next day where that is no later

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/core/clipped.h"
+#include "engine/core/base/clipped.h"
 #include "nodes/nodes.h"
 #include "nodes/webhook_body.h"
 #include "nodes/webhook_headers.h"

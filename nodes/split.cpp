@@ -2,9 +2,9 @@
 
 #include <charconv>
 
-#include "engine/core/clipped.h"
-#include "engine/core/hash.h"
-#include "engine/core/scenario.h"
+#include "engine/core/base/clipped.h"
+#include "engine/core/base/hash.h"
+#include "engine/core/scenario/scenario.h"
 #include "nodes/nodes.h"
 
 namespace onward {

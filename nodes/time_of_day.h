@@ -3,9 +3,9 @@
 #include <optional>
 #include <string_view>
 
-#include "engine/core/node.h"
-#include "engine/core/settings.h"
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
+#include "engine/core/scenario/node.h"
+#include "engine/core/scenario/settings.h"
 
 namespace onward {
 /// JSON Schema of a time of day, and of a number of days with a sign.

@@ -1,4 +1,4 @@
-#include "engine/core/lookup.h"
+#include "engine/core/template/lookup.h"
 #include "nodes/nodes.h"
 #include "nodes/time_of_day.h"
 

@@ -5,9 +5,9 @@
 #include <unordered_map>
 #include <variant>
 
-#include "engine/core/clipped.h"
-#include "engine/core/lookup.h"
-#include "engine/core/time_zone.h"
+#include "engine/core/base/clipped.h"
+#include "engine/core/base/time_zone.h"
+#include "engine/core/template/lookup.h"
 #include "nodes/nodes.h"
 
 namespace onward {

@@ -10,8 +10,8 @@
 #include <unordered_set>
 #include <utility>
 
-#include "engine/core/clipped.h"
-#include "engine/core/vocabulary.h"
+#include "engine/core/base/clipped.h"
+#include "engine/core/contact/vocabulary.h"
 #include "nodes/webhook_pairs.h"
 
 namespace onward {

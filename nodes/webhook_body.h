@@ -6,11 +6,11 @@
 #include <variant>
 #include <vector>
 
-#include "engine/core/lookup.h"
-#include "engine/core/node.h"
-#include "engine/core/settings.h"
-#include "engine/core/template.h"
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
+#include "engine/core/scenario/node.h"
+#include "engine/core/scenario/settings.h"
+#include "engine/core/template/lookup.h"
+#include "engine/core/template/template.h"
 
 namespace onward {
 struct BodyMember;

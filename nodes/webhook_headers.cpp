@@ -8,7 +8,7 @@
 #include <string>
 #include <unordered_set>
 
-#include "engine/core/clipped.h"
+#include "engine/core/base/clipped.h"
 
 namespace onward {
 namespace {

@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
-#include "engine/core/delivery.h"
-#include "engine/core/settings.h"
-#include "engine/core/template.h"
+#include "engine/core/delivery/delivery.h"
+#include "engine/core/scenario/settings.h"
+#include "engine/core/template/template.h"
 
 namespace onward {
 /// Immutable once read.

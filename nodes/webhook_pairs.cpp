@@ -1,6 +1,6 @@
 #include "nodes/webhook_pairs.h"
 
-#include "engine/core/template.h"
+#include "engine/core/template/template.h"
 
 namespace onward {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 
 namespace onward {
 /// Where a name is: at the top of a form, or below another one.

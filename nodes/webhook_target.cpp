@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "engine/core/clipped.h"
+#include "engine/core/base/clipped.h"
 #include "engine/net/url.h"
 #include "nodes/webhook_pairs.h"
 

@@ -4,8 +4,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/core/settings.h"
-#include "engine/core/template.h"
+#include "engine/core/scenario/settings.h"
+#include "engine/core/template/template.h"
 
 namespace onward {
 /// Immutable once read. Scheme, host and port are constants, so that what was checked is what is

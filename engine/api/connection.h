@@ -18,7 +18,7 @@
 #include "engine/api/request_reader.h"
 #include "engine/api/unread_answers.h"
 #include "engine/api/work_thread.h"
-#include "engine/core/active_time.h"
+#include "engine/core/base/active_time.h"
 
 namespace onward {
 class Connection;

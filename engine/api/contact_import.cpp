@@ -7,8 +7,8 @@
 
 #include "engine/api/event_parts.h"
 #include "engine/api/problem.h"
-#include "engine/core/error_codes.h"
-#include "engine/core/field_suggestions.h"
+#include "engine/core/base/error_codes.h"
+#include "engine/core/contact/field_suggestions.h"
 #include "engine/exchange/csv.h"
 
 namespace onward {

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "engine/api/http.h"
-#include "engine/core/contact.h"
-#include "engine/core/custom_fields.h"
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
+#include "engine/core/contact/contact.h"
+#include "engine/core/contact/custom_fields.h"
 #include "engine/exchange/contact_columns.h"
 #include "engine/runtime/runtime.h"
 

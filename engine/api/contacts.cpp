@@ -8,8 +8,8 @@
 #include "engine/api/event_parts.h"
 #include "engine/api/resources.h"
 #include "engine/api/views.h"
-#include "engine/core/clipped.h"
-#include "engine/core/contact.h"
+#include "engine/core/base/clipped.h"
+#include "engine/core/contact/contact.h"
 
 namespace onward {
 namespace {

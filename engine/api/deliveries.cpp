@@ -3,11 +3,11 @@
 
 #include "engine/api/resources.h"
 #include "engine/api/views.h"
-#include "engine/core/clipped.h"
-#include "engine/core/delivery.h"
-#include "engine/core/delivery_codes.h"
-#include "engine/core/diagnostic.h"
-#include "engine/core/ids.h"
+#include "engine/core/base/clipped.h"
+#include "engine/core/base/ids.h"
+#include "engine/core/delivery/delivery.h"
+#include "engine/core/delivery/delivery_codes.h"
+#include "engine/core/source/diagnostic.h"
 
 namespace onward {
 namespace {

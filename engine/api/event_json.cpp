@@ -7,10 +7,10 @@
 
 #include "engine/api/event_parts.h"
 #include "engine/api/problem.h"
-#include "engine/core/clipped.h"
-#include "engine/core/contact.h"
-#include "engine/core/diagnostic.h"
-#include "engine/core/field_suggestions.h"
+#include "engine/core/base/clipped.h"
+#include "engine/core/contact/contact.h"
+#include "engine/core/contact/field_suggestions.h"
+#include "engine/core/source/diagnostic.h"
 
 namespace onward {
 namespace {

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "engine/api/http.h"
-#include "engine/core/advance.h"
-#include "engine/core/custom_fields.h"
-#include "engine/core/result.h"
-#include "engine/core/value.h"
+#include "engine/core/base/result.h"
+#include "engine/core/base/value.h"
+#include "engine/core/contact/custom_fields.h"
+#include "engine/core/journey/advance.h"
 #include "engine/runtime/runtime.h"
 
 namespace onward {

@@ -7,8 +7,8 @@
 #include <cmath>
 
 #include "engine/api/event_json.h"
-#include "engine/core/clipped.h"
-#include "engine/core/vocabulary.h"
+#include "engine/core/base/clipped.h"
+#include "engine/core/contact/vocabulary.h"
 
 namespace onward {
 namespace {

@@ -6,10 +6,10 @@
 #include <unordered_set>
 #include <utility>
 
-#include "engine/core/contact.h"
-#include "engine/core/result.h"
-#include "engine/core/time.h"
-#include "engine/core/value.h"
+#include "engine/core/base/result.h"
+#include "engine/core/base/time.h"
+#include "engine/core/base/value.h"
+#include "engine/core/contact/contact.h"
 
 namespace onward {
 /// "a text", "an object": how a message names what was found.

@@ -3,7 +3,7 @@
 
 #include "engine/api/event_json.h"
 #include "engine/api/resources.h"
-#include "engine/core/clipped.h"
+#include "engine/core/base/clipped.h"
 
 namespace onward {
 namespace {

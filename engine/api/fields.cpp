@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/clipped.h"
+#include "engine/core/base/clipped.h"
 
 namespace onward {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "engine/api/problem.h"
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 
 namespace onward {
 namespace {

@@ -10,9 +10,9 @@
 #include "engine/api/body_budget.h"
 #include "engine/api/http.h"
 #include "engine/api/tls.h"
-#include "engine/core/log_record.h"
-#include "engine/core/result.h"
-#include "engine/core/time.h"
+#include "engine/core/base/log_record.h"
+#include "engine/core/base/result.h"
+#include "engine/core/base/time.h"
 
 namespace onward {
 struct HttpServerOptions {

@@ -7,10 +7,10 @@
 
 #include "engine/api/event_json.h"
 #include "engine/api/http.h"
-#include "engine/core/contact.h"
-#include "engine/core/result.h"
-#include "engine/core/time.h"
-#include "engine/core/value.h"
+#include "engine/core/base/result.h"
+#include "engine/core/base/time.h"
+#include "engine/core/base/value.h"
+#include "engine/core/contact/contact.h"
 
 namespace onward {
 /// Seed S3: `{"events": [{"action", "action_date", "action_data", "list_id", "contact"}]}`.

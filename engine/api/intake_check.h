@@ -10,8 +10,8 @@
 
 #include "engine/api/http.h"
 #include "engine/api/router.h"
-#include "engine/core/result.h"
-#include "engine/core/time.h"
+#include "engine/core/base/result.h"
+#include "engine/core/base/time.h"
 
 namespace onward {
 /// The secrets of intake adapters: name, secret. Several of one adapter are all good.

@@ -6,8 +6,8 @@
 
 #include "engine/api/event_parts.h"
 #include "engine/api/intake.h"
-#include "engine/core/clipped.h"
-#include "engine/core/vocabulary.h"
+#include "engine/core/base/clipped.h"
+#include "engine/core/contact/vocabulary.h"
 #include "engine/secrets/bytes.h"
 
 namespace onward {

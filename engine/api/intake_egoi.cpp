@@ -3,7 +3,7 @@
 
 #include "engine/api/event_parts.h"
 #include "engine/api/intake.h"
-#include "engine/core/clipped.h"
+#include "engine/core/base/clipped.h"
 
 namespace onward {
 namespace {

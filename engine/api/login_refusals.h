@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "engine/api/http.h"
-#include "engine/core/log_record.h"
+#include "engine/core/base/log_record.h"
 #include "engine/runtime/runtime.h"
 
 namespace onward {

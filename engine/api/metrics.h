@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "engine/api/login_refusals.h"
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
 #include "engine/runtime/runtime.h"
 
 namespace onward {

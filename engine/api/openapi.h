@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/api/router.h"
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 
 namespace onward {
 /// The document. `version` is the server's own.

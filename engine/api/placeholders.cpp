@@ -1,5 +1,5 @@
 // /v1/placeholders: the names that authors may use for values.
-#include "engine/core/placeholders.h"
+#include "engine/core/template/placeholders.h"
 
 #include "engine/api/resources.h"
 

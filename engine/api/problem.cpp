@@ -4,8 +4,8 @@
 #include <chrono>
 #include <utility>
 
-#include "engine/core/error_codes.h"
-#include "engine/core/value.h"
+#include "engine/core/base/error_codes.h"
+#include "engine/core/base/value.h"
 
 namespace onward {
 int status_of(ErrorKind kind) {

@@ -4,9 +4,9 @@
 #include <string_view>
 
 #include "engine/api/http.h"
-#include "engine/core/result.h"
-#include "engine/core/time.h"
-#include "engine/core/value.h"
+#include "engine/core/base/result.h"
+#include "engine/core/base/time.h"
+#include "engine/core/base/value.h"
 
 namespace onward {
 /// {"type", "title", "status", "detail", "code", …extra}. 429 and 503 carry `Retry-After`,

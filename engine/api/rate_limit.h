@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
 
 namespace onward {
 /// At most `most` within any `window`, for each name apart. Names are few: those of tokens. Any

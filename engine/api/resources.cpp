@@ -7,8 +7,8 @@
 
 #include "engine/api/event_parts.h"
 #include "engine/api/openapi.h"
-#include "engine/core/clipped.h"
-#include "engine/core/diagnostic.h"
+#include "engine/core/base/clipped.h"
+#include "engine/core/source/diagnostic.h"
 
 namespace onward {
 namespace {

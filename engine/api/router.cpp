@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "engine/api/problem.h"
-#include "engine/core/clipped.h"
-#include "engine/core/diagnostic.h"
+#include "engine/core/base/clipped.h"
+#include "engine/core/source/diagnostic.h"
 #include "engine/runtime/guarded.h"
 
 namespace onward {

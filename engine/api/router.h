@@ -12,7 +12,7 @@
 #include "engine/api/http.h"
 #include "engine/api/login_refusals.h"
 #include "engine/api/route_docs.h"
-#include "engine/core/log_record.h"
+#include "engine/core/base/log_record.h"
 
 namespace onward {
 /// How the sender of a request has shown that it may.

@@ -6,7 +6,7 @@
 #include "engine/api/resources.h"
 #include "engine/api/scenario_query.h"
 #include "engine/api/views.h"
-#include "engine/core/clipped.h"
+#include "engine/core/base/clipped.h"
 
 namespace onward {
 namespace {

@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "engine/api/resources.h"
-#include "engine/core/clipped.h"
-#include "engine/core/diagnostic.h"
-#include "engine/core/scenario.h"
+#include "engine/core/base/clipped.h"
+#include "engine/core/scenario/scenario.h"
+#include "engine/core/source/diagnostic.h"
 
 namespace onward {
 namespace {

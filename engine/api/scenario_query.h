@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/api/router.h"
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 #include "engine/runtime/runtime.h"
 
 namespace onward {

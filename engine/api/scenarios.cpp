@@ -7,9 +7,9 @@
 #include "engine/api/resources.h"
 #include "engine/api/scenario_query.h"
 #include "engine/api/views.h"
-#include "engine/core/address.h"
-#include "engine/core/clipped.h"
-#include "engine/core/contact.h"
+#include "engine/core/base/clipped.h"
+#include "engine/core/contact/address.h"
+#include "engine/core/contact/contact.h"
 
 namespace onward {
 namespace {

@@ -3,8 +3,8 @@
 #include <cassert>
 #include <iterator>
 
-#include "engine/core/contact.h"
-#include "engine/core/engagement.h"
+#include "engine/core/contact/contact.h"
+#include "engine/core/contact/engagement.h"
 
 namespace onward {
 namespace {

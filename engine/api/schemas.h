@@ -3,7 +3,7 @@
 // one entry of the table in schemas.cpp.
 #include <string_view>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 
 namespace onward {
 /// All of them by name; a map.

@@ -7,8 +7,8 @@
 
 #include "engine/api/intake_check.h"
 #include "engine/api/tls.h"
-#include "engine/core/log_record.h"
-#include "engine/core/result.h"
+#include "engine/core/base/log_record.h"
+#include "engine/core/base/result.h"
 #include "engine/runtime/runtime.h"
 
 namespace onward {

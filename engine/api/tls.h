@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "engine/core/result.h"
-#include "engine/core/time.h"
+#include "engine/core/base/result.h"
+#include "engine/core/base/time.h"
 
 namespace onward {
 /// The server's certificate and key. Immutable; any thread.

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <list>
 
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
 
 namespace onward {
 /// How long a client may take to read an answer of `bytes`: `patience`, and the time that it takes

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
-#include "engine/core/contact_size.h"
-#include "engine/core/engagement.h"
-#include "engine/core/segment.h"
-#include "engine/core/template.h"
+#include "engine/core/contact/contact_size.h"
+#include "engine/core/contact/engagement.h"
+#include "engine/core/segment/segment.h"
+#include "engine/core/template/template.h"
 
 namespace onward {
 namespace {

@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "engine/core/diagnostic.h"
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
+#include "engine/core/source/diagnostic.h"
 #include "engine/runtime/runtime.h"
 
 namespace onward {

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/core/scenario.h"
+#include "engine/core/scenario/scenario.h"
 
 namespace onward {
 /// What a drawing tells of one node, where numbers are known.

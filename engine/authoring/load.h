@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/core/diagnostic.h"
-#include "engine/core/result.h"
-#include "engine/core/scenario.h"
+#include "engine/core/base/result.h"
+#include "engine/core/scenario/scenario.h"
+#include "engine/core/source/diagnostic.h"
 
 namespace onward {
 struct Loaded {

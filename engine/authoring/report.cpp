@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/core/url_login.h"
-#include "engine/core/value.h"
+#include "engine/core/base/url_login.h"
+#include "engine/core/base/value.h"
 
 namespace onward {
 namespace {

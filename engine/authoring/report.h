@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "engine/core/diagnostic.h"
-#include "engine/core/styled_text.h"
+#include "engine/core/base/styled_text.h"
+#include "engine/core/source/diagnostic.h"
 
 namespace onward {
 /// `file:line:column: message`, the line, a caret. Long lines are cut around the caret; tabs and

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/core/diagnostic.h"
+#include "engine/core/source/diagnostic.h"
 
 namespace onward {
 class SourceText {

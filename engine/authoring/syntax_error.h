@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/authoring/source_text.h"
-#include "engine/core/diagnostic.h"
+#include "engine/core/source/diagnostic.h"
 
 namespace onward {
 /// What the parser had seen when it stopped.

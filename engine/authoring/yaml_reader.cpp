@@ -18,8 +18,8 @@
 
 #include "engine/authoring/source_text.h"
 #include "engine/authoring/syntax_error.h"
-#include "engine/core/clipped.h"
-#include "engine/core/value.h"
+#include "engine/core/base/clipped.h"
+#include "engine/core/base/value.h"
 
 namespace onward {
 namespace {

@@ -5,8 +5,8 @@
 #include <optional>
 #include <string_view>
 
-#include "engine/core/diagnostic.h"
-#include "engine/core/tree.h"
+#include "engine/core/source/diagnostic.h"
+#include "engine/core/source/tree.h"
 
 namespace onward {
 struct YamlLimits {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "engine/core/template.h"
+#include "engine/core/template/template.h"
 #include "engine/net/url.h"
 #include "engine/secrets/bytes.h"
 #include "engine/secrets/signature.h"

@@ -1,6 +1,6 @@
 #pragma once
 // From a task to the request that is made of it, and from the reply to its result. Pure.
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 #include "engine/delivery/deliverer.h"
 #include "engine/delivery/http_client.h"
 #include "engine/delivery/scheduler.h"

@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "engine/core/active_time.h"
+#include "engine/core/base/active_time.h"
 #include "engine/delivery/multi_loop.h"
 #include "engine/delivery/transfer.h"
 

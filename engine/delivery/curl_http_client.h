@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 #include "engine/delivery/address_guard.h"
 #include "engine/delivery/http_client.h"
 #include "engine/delivery/resolver.h"

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/core/delivery.h"
+#include "engine/core/delivery/delivery.h"
 #include "engine/delivery/http_client.h"
 #include "engine/delivery/scheduler.h"
 #include "engine/delivery/work_note.h"

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
 #include "engine/delivery/address_guard.h"
 #include "engine/delivery/resolver.h"
 

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
 
 namespace onward {
 /// All that is known of an attempt which brought no complete header block.

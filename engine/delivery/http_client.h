@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/core/delivery.h"
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
+#include "engine/core/delivery/delivery.h"
 
 namespace onward {
 /// One attempt to be made. Secrets are resolved.

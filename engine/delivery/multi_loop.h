@@ -10,7 +10,7 @@
 #include <optional>
 #include <vector>
 
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
 
 namespace onward {
 /// Used by one thread, except `wake`. Handles are added and removed from outside of callbacks only.

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
 
 namespace onward {
 /// How many requests an origin may have in flight, learnt from its answers.

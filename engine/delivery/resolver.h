@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
 #include "engine/delivery/http_client.h"
 #include "engine/delivery/ip_address.h"
 

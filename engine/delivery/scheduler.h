@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/core/delivery.h"
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
+#include "engine/core/delivery/delivery.h"
 
 namespace onward {
 /// An attempt that is due. The policy lives as long as its owner (the scenario version) is held.

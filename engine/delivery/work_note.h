@@ -1,7 +1,7 @@
 #pragma once
 // Where a thread says which delivery it is about to work on, so that a crash leaves its name
 // behind.
-#include "engine/core/ids.h"
+#include "engine/core/base/ids.h"
 
 namespace onward {
 /// Called by one thread, a few times for each attempt: a store or two, no system call.

@@ -11,8 +11,8 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/clipped.h"
-#include "engine/core/diagnostic.h"
+#include "engine/core/base/clipped.h"
+#include "engine/core/source/diagnostic.h"
 
 namespace onward {
 namespace {

@@ -8,10 +8,10 @@
 #include <utility>
 #include <vector>
 
-#include "engine/core/contact.h"
-#include "engine/core/custom_fields.h"
-#include "engine/core/result.h"
-#include "engine/core/value.h"
+#include "engine/core/base/result.h"
+#include "engine/core/base/value.h"
+#include "engine/core/contact/contact.h"
+#include "engine/core/contact/custom_fields.h"
 #include "engine/exchange/csv.h"
 
 namespace onward {

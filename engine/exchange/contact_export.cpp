@@ -6,9 +6,9 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/contact.h"
-#include "engine/core/diagnostic.h"
-#include "engine/core/engagement.h"
+#include "engine/core/contact/contact.h"
+#include "engine/core/contact/engagement.h"
+#include "engine/core/source/diagnostic.h"
 #include "engine/exchange/contact_columns.h"
 #include "engine/exchange/csv.h"
 

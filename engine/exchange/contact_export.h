@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/core/result.h"
-#include "engine/core/value.h"
+#include "engine/core/base/result.h"
+#include "engine/core/base/value.h"
 
 namespace onward {
 struct ContactTableOptions {

@@ -7,7 +7,7 @@
 #include <csv.h>
 #include <fmt/format.h>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 
 namespace onward {
 namespace {

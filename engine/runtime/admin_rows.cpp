@@ -1,8 +1,8 @@
 #include "engine/runtime/admin_rows.h"
 
-#include "engine/core/custom_fields.h"
-#include "engine/core/time.h"
-#include "engine/core/value.h"
+#include "engine/core/base/time.h"
+#include "engine/core/base/value.h"
+#include "engine/core/contact/custom_fields.h"
 #include "engine/runtime/switches.h"
 
 namespace onward {

@@ -14,8 +14,8 @@
 #include <thread>
 #include <vector>
 
-#include "engine/core/log_record.h"
-#include "engine/core/result.h"
+#include "engine/core/base/log_record.h"
+#include "engine/core/base/result.h"
 
 namespace onward {
 /// What the author thread is asked to do, in order. Tasks of one scenario come one after another:

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 #include "engine/runtime/batch.h"
 
 namespace onward {

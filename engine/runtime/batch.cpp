@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "engine/core/sorted.h"
+#include "engine/core/base/sorted.h"
 #include "engine/runtime/poison.h"
 #include "engine/runtime/weight.h"
 #include "engine/store/unreadable.h"

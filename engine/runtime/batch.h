@@ -12,8 +12,8 @@
 #include <unordered_set>
 #include <vector>
 
-#include "engine/core/advance.h"
-#include "engine/core/settle.h"
+#include "engine/core/delivery/settle.h"
+#include "engine/core/journey/advance.h"
 #include "engine/runtime/runtime.h"
 #include "engine/runtime/switches.h"
 #include "engine/store/store.h"

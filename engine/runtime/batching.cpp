@@ -5,7 +5,7 @@
 #include <tuple>
 #include <utility>
 
-#include "engine/core/events_body.h"
+#include "engine/core/delivery/events_body.h"
 #include "engine/runtime/engine.h"
 
 namespace onward {

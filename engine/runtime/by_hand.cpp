@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "engine/core/clipped.h"
+#include "engine/core/base/clipped.h"
 #include "engine/runtime/delivery_walk.h"
 #include "engine/runtime/engine.h"
 #include "engine/runtime/json_members.h"

@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/clipped.h"
+#include "engine/core/base/clipped.h"
 #include "engine/store/unreadable.h"
 
 namespace onward {

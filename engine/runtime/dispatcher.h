@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine/core/delivery.h"
+#include "engine/core/delivery/delivery.h"
 #include "engine/runtime/window_ends.h"
 #include "engine/store/store.h"
 

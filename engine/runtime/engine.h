@@ -16,8 +16,8 @@
 #include <variant>
 #include <vector>
 
-#include "engine/core/catalog.h"
-#include "engine/core/custom_fields.h"
+#include "engine/core/contact/custom_fields.h"
+#include "engine/core/scenario/catalog.h"
 #include "engine/delivery/scheduler.h"
 #include "engine/runtime/batch.h"
 #include "engine/runtime/dispatcher.h"

@@ -1,6 +1,6 @@
 #include "engine/runtime/gathered.h"
 
-#include "engine/core/events_body.h"
+#include "engine/core/delivery/events_body.h"
 
 namespace onward {
 namespace {

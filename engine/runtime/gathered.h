@@ -11,10 +11,10 @@
 #include <utility>
 #include <vector>
 
-#include "engine/core/delivery.h"
-#include "engine/core/hash.h"
-#include "engine/core/ids.h"
-#include "engine/core/time.h"
+#include "engine/core/base/hash.h"
+#include "engine/core/base/ids.h"
+#include "engine/core/base/time.h"
+#include "engine/core/delivery/delivery.h"
 
 namespace onward {
 class Gathered {

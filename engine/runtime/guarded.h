@@ -14,8 +14,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "engine/core/log_record.h"
-#include "engine/core/result.h"
+#include "engine/core/base/log_record.h"
+#include "engine/core/base/result.h"
 
 namespace onward {
 inline constexpr std::string_view kInternalError = "internal_error";

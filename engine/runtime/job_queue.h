@@ -8,7 +8,7 @@
 #include <memory>
 #include <string_view>
 
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 #include "engine/runtime/background_job.h"
 
 namespace onward {

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 
 namespace onward {
 inline std::int64_t int_member(const Value& object, std::string_view name) {

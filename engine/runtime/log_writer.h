@@ -6,8 +6,8 @@
 #include <memory>
 #include <string>
 
-#include "engine/core/log_record.h"
-#include "engine/core/time.h"
+#include "engine/core/base/log_record.h"
+#include "engine/core/base/time.h"
 
 namespace onward {
 struct LogWriterOptions {

@@ -5,7 +5,7 @@
 #include <mutex>
 #include <optional>
 
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
 #include "engine/runtime/runtime.h"
 
 namespace onward {

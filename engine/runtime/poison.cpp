@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 #include "engine/runtime/batch.h"
 #include "engine/runtime/engine.h"
 

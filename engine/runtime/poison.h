@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "engine/core/advance.h"
-#include "engine/core/delivery.h"
+#include "engine/core/delivery/delivery.h"
+#include "engine/core/journey/advance.h"
 #include "engine/runtime/working_file.h"
 
 namespace onward {

@@ -13,9 +13,9 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/clipped.h"
-#include "engine/core/contact_size.h"
-#include "engine/core/diagnostic.h"
+#include "engine/core/base/clipped.h"
+#include "engine/core/contact/contact_size.h"
+#include "engine/core/source/diagnostic.h"
 #include "engine/runtime/guarded.h"
 #include "engine/store/unreadable.h"
 

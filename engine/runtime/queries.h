@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "engine/core/log_record.h"
+#include "engine/core/base/log_record.h"
 #include "engine/runtime/recent_log.h"
 #include "engine/runtime/runtime.h"
 #include "engine/runtime/scenario_book.h"

@@ -4,7 +4,7 @@
 #include <set>
 #include <utility>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 #include "engine/runtime/engine.h"
 #include "engine/runtime/json_members.h"
 

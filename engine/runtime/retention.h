@@ -8,8 +8,8 @@
 #include <optional>
 #include <string_view>
 
-#include "engine/core/delivery.h"
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
+#include "engine/core/delivery/delivery.h"
 #include "engine/store/store.h"
 
 namespace onward {

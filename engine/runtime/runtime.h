@@ -13,14 +13,14 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/core/advance.h"
-#include "engine/core/custom_fields.h"
-#include "engine/core/diagnostic.h"
-#include "engine/core/log_record.h"
-#include "engine/core/node.h"
-#include "engine/core/result.h"
-#include "engine/core/scenario_diff.h"
-#include "engine/core/stats.h"
+#include "engine/core/base/log_record.h"
+#include "engine/core/base/result.h"
+#include "engine/core/contact/custom_fields.h"
+#include "engine/core/journey/advance.h"
+#include "engine/core/journey/stats.h"
+#include "engine/core/scenario/node.h"
+#include "engine/core/scenario/scenario_diff.h"
+#include "engine/core/source/diagnostic.h"
 #include "engine/delivery/deliverer.h"
 #include "engine/runtime/working_file.h"
 #include "engine/secrets/stored_secret.h"

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "engine/authoring/load.h"
-#include "engine/core/clipped.h"
+#include "engine/core/base/clipped.h"
 #include "engine/runtime/guarded.h"
 #include "engine/runtime/poison.h"
 #include "engine/store/packed_text.h"

@@ -16,10 +16,10 @@
 #include <vector>
 
 #include "engine/authoring/load.h"
-#include "engine/core/catalog.h"
-#include "engine/core/migration.h"
-#include "engine/core/node.h"
-#include "engine/core/stats.h"
+#include "engine/core/journey/migration.h"
+#include "engine/core/journey/stats.h"
+#include "engine/core/scenario/catalog.h"
+#include "engine/core/scenario/node.h"
 #include "engine/runtime/runtime.h"
 #include "engine/runtime/version_texts.h"
 #include "engine/secrets/stored_secret.h"

@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "engine/core/ids.h"
-#include "engine/core/migration.h"
+#include "engine/core/base/ids.h"
+#include "engine/core/journey/migration.h"
 #include "engine/store/store.h"
 
 namespace onward {

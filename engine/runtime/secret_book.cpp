@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/core/clipped.h"
-#include "engine/core/diagnostic.h"
+#include "engine/core/base/clipped.h"
+#include "engine/core/source/diagnostic.h"
 #include "engine/secrets/bytes.h"
 
 namespace onward {

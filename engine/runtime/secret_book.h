@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/core/settings.h"
+#include "engine/core/scenario/settings.h"
 #include "engine/runtime/runtime.h"
 #include "engine/secrets/secret_source.h"
 #include "engine/secrets/vault.h"

@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
 #include "engine/store/store.h"
 
 namespace onward {

@@ -8,7 +8,7 @@
 #include <set>
 #include <string_view>
 
-#include "engine/core/diagnostic.h"
+#include "engine/core/source/diagnostic.h"
 #include "engine/runtime/engine.h"
 #include "engine/runtime/json_members.h"
 

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <utility>
 
-#include "engine/core/ids.h"
-#include "engine/core/time.h"
+#include "engine/core/base/ids.h"
+#include "engine/core/base/time.h"
 
 namespace onward {
 using NodePlace = std::pair<ScenarioKey, NodeNumber>;

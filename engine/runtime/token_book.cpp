@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "engine/core/clipped.h"
+#include "engine/core/base/clipped.h"
 #include "engine/secrets/bytes.h"
 
 namespace onward {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 #include "engine/runtime/json_members.h"
 
 namespace onward {

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/core/advance.h"
-#include "engine/core/catalog.h"
+#include "engine/core/journey/advance.h"
+#include "engine/core/scenario/catalog.h"
 #include "engine/store/store.h"
 
 namespace onward {

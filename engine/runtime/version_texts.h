@@ -5,7 +5,7 @@
 #include <mutex>
 #include <string>
 
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 #include "engine/store/store.h"
 
 namespace onward {

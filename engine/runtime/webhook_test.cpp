@@ -7,8 +7,8 @@
 #include <memory>
 #include <utility>
 
-#include "engine/core/clipped.h"
-#include "engine/core/diagnostic.h"
+#include "engine/core/base/clipped.h"
+#include "engine/core/source/diagnostic.h"
 #include "engine/delivery/attempt.h"
 #include "engine/secrets/bytes.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/core/scenario.h"
+#include "engine/core/scenario/scenario.h"
 #include "engine/delivery/scheduler.h"
 #include "engine/runtime/runtime.h"
 

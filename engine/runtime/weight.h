@@ -2,10 +2,10 @@
 // What values take of memory, about: for bounds in bytes. Time is linear in the value.
 #include <cstddef>
 
-#include "engine/core/advance.h"
-#include "engine/core/contact.h"
-#include "engine/core/delivery.h"
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
+#include "engine/core/contact/contact.h"
+#include "engine/core/delivery/delivery.h"
+#include "engine/core/journey/advance.h"
 
 namespace onward {
 /// With what they own; the object itself included.

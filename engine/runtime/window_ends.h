@@ -8,8 +8,8 @@
 #include <set>
 #include <utility>
 
-#include "engine/core/delivery.h"
-#include "engine/core/ids.h"
+#include "engine/core/base/ids.h"
+#include "engine/core/delivery/delivery.h"
 
 namespace onward {
 /// When a waiting delivery must have its last attempt.

@@ -12,8 +12,8 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/core/hash.h"
-#include "engine/core/result.h"
+#include "engine/core/base/hash.h"
+#include "engine/core/base/result.h"
 #include "engine/delivery/work_note.h"
 #include "engine/runtime/bus_errors.h"
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 
 namespace onward {
 /// Bytes from the system's generator. An Io error where it gives none.

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/core/delivery.h"
+#include "engine/core/delivery/delivery.h"
 #include "engine/secrets/stored_secret.h"
 
 namespace onward {

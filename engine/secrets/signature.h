@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/core/result.h"
-#include "engine/core/time.h"
+#include "engine/core/base/result.h"
+#include "engine/core/base/time.h"
 
 namespace onward {
 /// The key that a secret stands for: what follows "whsec_", decoded from base64; of every other

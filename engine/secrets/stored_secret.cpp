@@ -7,7 +7,7 @@
 #include <array>
 #include <charconv>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 #include "engine/secrets/bytes.h"
 #include "engine/secrets/signature.h"
 

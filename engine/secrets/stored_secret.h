@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/core/result.h"
-#include "engine/core/secret_hosts.h"
-#include "engine/core/time.h"
+#include "engine/core/base/result.h"
+#include "engine/core/base/time.h"
+#include "engine/core/scenario/secret_hosts.h"
 
 namespace onward {
 enum class SecretKind : std::uint8_t { Secret, Credential };

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 #include "engine/secrets/stored_secret.h"
 
 namespace onward {

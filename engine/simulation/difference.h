@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 
 namespace onward {
 struct ValueDifference {

@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
-#include "engine/core/diagnostic.h"
-#include "engine/core/result.h"
-#include "engine/core/scenario_tests.h"
+#include "engine/core/base/result.h"
+#include "engine/core/scenario/scenario_tests.h"
+#include "engine/core/source/diagnostic.h"
 #include "engine/runtime/engine.h"
 #include "engine/store/store.h"
 

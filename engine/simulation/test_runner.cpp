@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/template.h"
+#include "engine/core/template/template.h"
 #include "engine/simulation/difference.h"
 #include "engine/simulation/simulation.h"
 #include "engine/store/memory_store.h"

@@ -4,10 +4,10 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/core/node.h"
-#include "engine/core/result.h"
-#include "engine/core/scenario.h"
-#include "engine/core/scenario_tests.h"
+#include "engine/core/base/result.h"
+#include "engine/core/scenario/node.h"
+#include "engine/core/scenario/scenario.h"
+#include "engine/core/scenario/scenario_tests.h"
 
 namespace onward {
 /// Something that came out otherwise than it was written.

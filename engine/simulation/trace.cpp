@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/template.h"
+#include "engine/core/template/template.h"
 
 namespace onward {
 namespace {

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 #include "engine/simulation/simulation.h"
 
 namespace onward {

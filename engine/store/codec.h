@@ -6,15 +6,15 @@
 #include <string>
 #include <string_view>
 
-#include "engine/core/contact.h"
-#include "engine/core/delivery.h"
-#include "engine/core/engagement.h"
-#include "engine/core/ledger.h"
-#include "engine/core/result.h"
-#include "engine/core/run.h"
-#include "engine/core/stats.h"
-#include "engine/core/time.h"
-#include "engine/core/value.h"
+#include "engine/core/base/result.h"
+#include "engine/core/base/time.h"
+#include "engine/core/base/value.h"
+#include "engine/core/contact/contact.h"
+#include "engine/core/contact/engagement.h"
+#include "engine/core/delivery/delivery.h"
+#include "engine/core/journey/ledger.h"
+#include "engine/core/journey/run.h"
+#include "engine/core/journey/stats.h"
 #include "engine/store/store.h"
 
 namespace onward {

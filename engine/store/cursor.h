@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/core/delivery.h"
-#include "engine/core/ids.h"
-#include "engine/core/result.h"
+#include "engine/core/base/ids.h"
+#include "engine/core/base/result.h"
+#include "engine/core/delivery/delivery.h"
 #include "engine/store/store.h"
 
 namespace onward {

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <string>
 
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 #include "engine/store/lock_file.h"
 
 namespace onward {

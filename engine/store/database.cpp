@@ -7,7 +7,7 @@
 #include <cstring>
 #include <limits>
 
-#include "engine/core/ids.h"
+#include "engine/core/base/ids.h"
 #include "engine/store/migrations/migrations.h"
 #include "engine/store/schema_objects.h"
 #include "engine/store/unreadable.h"

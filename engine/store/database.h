@@ -14,8 +14,8 @@
 #include <SQLiteCpp/Exception.h>
 #include <SQLiteCpp/Statement.h>
 
-#include "engine/core/result.h"
-#include "engine/core/time.h"
+#include "engine/core/base/result.h"
+#include "engine/core/base/time.h"
 
 namespace onward {
 /// A fault below a public call, on its way to `guarded`.

@@ -11,7 +11,7 @@
 
 #include <sqlite3.h>
 
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
 #include "engine/store/database.h"
 
 namespace onward {

@@ -6,8 +6,8 @@
 #include <map>
 #include <vector>
 
-#include "engine/core/hash.h"
-#include "engine/core/time.h"
+#include "engine/core/base/hash.h"
+#include "engine/core/base/time.h"
 
 namespace onward {
 /// A set of ids that never forgets one and, for one in a few hundred others, says that it may hold

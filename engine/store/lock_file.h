@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 
 namespace onward {
 /// What a lock file knows of the database beside it.

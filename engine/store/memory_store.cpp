@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "engine/core/sorted.h"
+#include "engine/core/base/sorted.h"
 #include "engine/store/cursor.h"
 
 namespace onward {

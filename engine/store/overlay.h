@@ -14,11 +14,11 @@
 #include <utility>
 #include <vector>
 
-#include "engine/core/advance.h"
-#include "engine/core/delivery.h"
-#include "engine/core/hash.h"
-#include "engine/core/ids.h"
-#include "engine/core/stats.h"
+#include "engine/core/base/hash.h"
+#include "engine/core/base/ids.h"
+#include "engine/core/delivery/delivery.h"
+#include "engine/core/journey/advance.h"
+#include "engine/core/journey/stats.h"
 #include "engine/store/store.h"
 
 namespace onward {

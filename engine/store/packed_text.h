@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 
 namespace onward {
 /// The length of `text` in four bytes, lowest first, then a zlib stream (RFC 1950). `text` has less

@@ -11,7 +11,7 @@
 // in files of more than 64 GiB the two cannot be told apart: those are left as they are.
 #include <cstdint>
 
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 
 namespace onward {
 inline constexpr std::int64_t kScrubbedBytesMax = std::int64_t{1} << 36;

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/core/delivery.h"
-#include "engine/core/stats.h"
+#include "engine/core/delivery/delivery.h"
+#include "engine/core/journey/stats.h"
 #include "engine/store/store.h"
 
 namespace onward {

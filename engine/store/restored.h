@@ -2,7 +2,7 @@
 // A copied database becomes a store of its own.
 #include <filesystem>
 
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 #include "engine/store/store.h"
 
 namespace onward {

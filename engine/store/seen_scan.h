@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/core/log_record.h"
+#include "engine/core/base/log_record.h"
 #include "engine/store/id_filter.h"
 
 namespace onward {

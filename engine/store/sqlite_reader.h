@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 #include "engine/store/store.h"
 
 namespace onward {

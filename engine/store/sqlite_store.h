@@ -5,7 +5,7 @@
 #include <functional>
 #include <memory>
 
-#include "engine/core/log_record.h"
+#include "engine/core/base/log_record.h"
 #include "engine/store/file_system.h"
 #include "engine/store/store.h"
 

@@ -8,11 +8,11 @@
 #include <utility>
 #include <vector>
 
-#include "engine/core/advance.h"
-#include "engine/core/catalog.h"
-#include "engine/core/delivery.h"
-#include "engine/core/result.h"
-#include "engine/core/stats.h"
+#include "engine/core/base/result.h"
+#include "engine/core/delivery/delivery.h"
+#include "engine/core/journey/advance.h"
+#include "engine/core/journey/stats.h"
+#include "engine/core/scenario/catalog.h"
 
 namespace onward {
 /// Looks a contact up by what its caller knows. Both may be given.

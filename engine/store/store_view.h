@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 #include "engine/store/recount.h"
 #include "engine/store/store.h"
 

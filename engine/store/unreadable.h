@@ -8,9 +8,9 @@
 #include <tuple>
 #include <utility>
 
-#include "engine/core/error_codes.h"
-#include "engine/core/ids.h"
-#include "engine/core/result.h"
+#include "engine/core/base/error_codes.h"
+#include "engine/core/base/ids.h"
+#include "engine/core/base/result.h"
 
 namespace onward {
 /// An id or an address leads to a contact that is not stored, or that has another one: the input

@@ -13,7 +13,7 @@
 
 #include "engine/api/access.h"
 #include "engine/api/resources.h"
-#include "engine/core/template.h"
+#include "engine/core/template/template.h"
 #include "engine/store/sqlite_store.h"
 #include "nodes/nodes.h"
 #include "tests/api/front.h"

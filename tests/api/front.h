@@ -10,9 +10,9 @@
 
 #include "engine/api/intake_check.h"
 #include "engine/api/router.h"
-#include "engine/core/log_record.h"
-#include "engine/core/node.h"
-#include "engine/core/value.h"
+#include "engine/core/base/log_record.h"
+#include "engine/core/base/value.h"
+#include "engine/core/scenario/node.h"
 #include "engine/runtime/runtime.h"
 #include "engine/store/store.h"
 #include "tests/api/contract.h"

@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "engine/api/problem.h"
-#include "engine/core/error_codes.h"
+#include "engine/core/base/error_codes.h"
 
 namespace onward {
 namespace {

@@ -10,7 +10,7 @@
 #include <catch2/catch.hpp>
 
 #include "engine/api/event_parts.h"
-#include "engine/core/vocabulary.h"
+#include "engine/core/contact/vocabulary.h"
 #include "engine/secrets/bytes.h"
 #include "engine/secrets/signature.h"
 #include "tests/api/front.h"

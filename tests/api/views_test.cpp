@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "engine/core/template.h"
+#include "engine/core/template/template.h"
 
 namespace onward {
 namespace {

@@ -1,4 +1,4 @@
-#include "engine/core/diagnostic.h"
+#include "engine/core/source/diagnostic.h"
 
 #include <array>
 #include <catch2/catch.hpp>

@@ -1,13 +1,13 @@
 // The list of names that authors may use, held to the readers of those names.
-#include "engine/core/placeholders.h"
+#include "engine/core/template/placeholders.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <set>
 
 #include "engine/authoring/yaml_reader.h"
-#include "engine/core/lookup.h"
-#include "engine/core/template.h"
+#include "engine/core/template/lookup.h"
+#include "engine/core/template/template.h"
 
 namespace onward {
 namespace {

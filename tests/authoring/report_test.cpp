@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 
 using namespace onward;
 

@@ -1,4 +1,4 @@
-#include "engine/core/scenario.h"
+#include "engine/core/scenario/scenario.h"
 
 #include <fmt/core.h>
 

@@ -8,7 +8,7 @@
 #include <iostream>
 #include <sstream>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 
 using namespace onward;
 

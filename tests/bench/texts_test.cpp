@@ -6,7 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include "engine/authoring/load.h"
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 #include "nodes/nodes.h"
 
 using namespace onward;

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/contact.h"
+#include "engine/core/contact/contact.h"
 #include "tests/chaos/stage_world.h"
 
 namespace onward::chaos {

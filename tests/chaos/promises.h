@@ -11,7 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine/core/ledger.h"
+#include "engine/core/journey/ledger.h"
 #include "engine/runtime/engine.h"
 #include "tests/chaos/courier.h"
 #include "tests/chaos/disk.h"

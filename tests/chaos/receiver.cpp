@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/hash.h"
+#include "engine/core/base/hash.h"
 #include "tests/chaos/chance.h"
 
 namespace onward::chaos {

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 
 namespace onward::chaos {
 namespace {

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/core/ledger.h"
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
+#include "engine/core/journey/ledger.h"
 #include "tests/chaos/chance.h"
 
 namespace onward::chaos {

@@ -11,8 +11,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine/core/hash.h"
-#include "engine/core/migration.h"
+#include "engine/core/base/hash.h"
+#include "engine/core/journey/migration.h"
 #include "engine/store/store.h"
 
 namespace onward::chaos {

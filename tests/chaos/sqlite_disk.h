@@ -9,7 +9,7 @@
 #include <random>
 #include <string>
 
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
 #include "engine/store/store.h"
 #include "tests/support/faulty_vfs.h"
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/core/ledger.h"
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
+#include "engine/core/journey/ledger.h"
 
 namespace onward::chaos {
 /// What all versions of a scenario share.

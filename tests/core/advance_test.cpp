@@ -1,9 +1,9 @@
 // `advance` by itself: what one input does to one contact.
-#include "engine/core/advance.h"
+#include "engine/core/journey/advance.h"
 
 #include <catch2/catch.hpp>
 
-#include "engine/core/work_budget.h"
+#include "engine/core/base/work_budget.h"
 #include "tests/support/one_contact.h"
 
 using namespace onward;

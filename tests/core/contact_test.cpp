@@ -1,4 +1,4 @@
-#include "engine/core/contact.h"
+#include "engine/core/contact/contact.h"
 
 #include <rapidcheck.h>
 #include <catch2/catch.hpp>

@@ -1,12 +1,12 @@
-#include "engine/core/custom_fields.h"
+#include "engine/core/contact/custom_fields.h"
 
 #include <catch2/catch.hpp>
 
-#include "engine/core/field_suggestions.h"
+#include "engine/core/contact/field_suggestions.h"
 
 #include "engine/authoring/yaml_reader.h"
-#include "engine/core/scenario.h"
-#include "engine/core/template.h"
+#include "engine/core/scenario/scenario.h"
+#include "engine/core/template/template.h"
 #include "nodes/nodes.h"
 
 namespace onward {

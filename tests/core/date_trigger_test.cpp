@@ -1,11 +1,11 @@
-#include "engine/core/date_trigger.h"
+#include "engine/core/scenario/date_trigger.h"
 
 #include <rapidcheck.h>
 #include <catch2/catch.hpp>
 #include <string>
 #include <vector>
 
-#include "engine/core/time_zone.h"
+#include "engine/core/base/time_zone.h"
 
 using namespace onward;
 using namespace std::chrono_literals;

@@ -1,4 +1,4 @@
-#include "engine/core/engagement.h"
+#include "engine/core/contact/engagement.h"
 
 #include <catch2/catch.hpp>
 

@@ -1,6 +1,6 @@
-#include "engine/core/ledger.h"
+#include "engine/core/journey/ledger.h"
 
-#include "engine/core/reentry.h"
+#include "engine/core/scenario/reentry.h"
 
 #include <catch2/catch.hpp>
 

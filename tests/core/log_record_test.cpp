@@ -1,4 +1,4 @@
-#include "engine/core/log_record.h"
+#include "engine/core/base/log_record.h"
 
 #include <catch2/catch.hpp>
 

@@ -1,4 +1,4 @@
-#include "engine/core/migration.h"
+#include "engine/core/journey/migration.h"
 
 #include <catch2/catch.hpp>
 

@@ -1,4 +1,4 @@
-#include "engine/core/scenario_diff.h"
+#include "engine/core/scenario/scenario_diff.h"
 
 #include <catch2/catch.hpp>
 

@@ -1,4 +1,4 @@
-#include "engine/core/segment.h"
+#include "engine/core/segment/segment.h"
 
 #include <rapidcheck.h>
 #include <catch2/catch.hpp>
@@ -6,7 +6,7 @@
 #include <iterator>
 
 #include "engine/authoring/yaml_reader.h"
-#include "engine/core/time_zone.h"
+#include "engine/core/base/time_zone.h"
 
 using namespace onward;
 using namespace std::chrono_literals;

@@ -1,4 +1,4 @@
-#include "engine/core/settle.h"
+#include "engine/core/delivery/settle.h"
 
 #include <catch2/catch.hpp>
 

@@ -1,4 +1,4 @@
-#include "engine/core/stats.h"
+#include "engine/core/journey/stats.h"
 
 #include <catch2/catch.hpp>
 

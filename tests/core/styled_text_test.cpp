@@ -1,4 +1,4 @@
-#include "engine/core/styled_text.h"
+#include "engine/core/base/styled_text.h"
 
 #include <catch2/catch.hpp>
 

@@ -1,4 +1,4 @@
-#include "engine/core/template.h"
+#include "engine/core/template/template.h"
 
 #include <rapidcheck.h>
 #include <catch2/catch.hpp>

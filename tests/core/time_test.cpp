@@ -1,4 +1,4 @@
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
 
 #include <rapidcheck.h>
 #include <catch2/catch.hpp>

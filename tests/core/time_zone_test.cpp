@@ -1,4 +1,4 @@
-#include "engine/core/time_zone.h"
+#include "engine/core/base/time_zone.h"
 
 #include <rapidcheck.h>
 #include <catch2/catch.hpp>

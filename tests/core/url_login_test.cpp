@@ -1,4 +1,4 @@
-#include "engine/core/url_login.h"
+#include "engine/core/base/url_login.h"
 
 #include <catch2/catch.hpp>
 #include <string>

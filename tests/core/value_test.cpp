@@ -1,11 +1,11 @@
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 
 #include <rapidcheck.h>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
 
-#include "engine/core/clipped.h"
+#include "engine/core/base/clipped.h"
 
 using namespace onward;
 

@@ -1,4 +1,4 @@
-#include "engine/core/vocabulary.h"
+#include "engine/core/contact/vocabulary.h"
 
 #include <catch2/catch.hpp>
 #include <fstream>

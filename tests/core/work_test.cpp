@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "engine/authoring/yaml_reader.h"
-#include "engine/core/segment.h"
+#include "engine/core/segment/segment.h"
 #include "tests/support/one_contact.h"
 
 using namespace onward;

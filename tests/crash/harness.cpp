@@ -13,7 +13,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 #include "tests/crash/load.h"
 #include "tests/crash/receiver.h"
 #include "tests/crash/victim.h"

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 #include "tests/crash/receiver.h"
 
 namespace onward::crash {

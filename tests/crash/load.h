@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 #include "engine/delivery/curl_http_client.h"
 #include "tests/crash/oracle.h"
 

@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 #include <map>
 
-#include "engine/core/delivery_codes.h"
+#include "engine/core/delivery/delivery_codes.h"
 #include "engine/secrets/signature.h"
 #include "tests/delivery/tasks.h"
 

@@ -15,7 +15,7 @@
 #include <sstream>
 #include <thread>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 #include "engine/delivery/curl_http_client.h"
 #include "engine/secrets/signature.h"
 #include "tools/onward/listen_parse.h"

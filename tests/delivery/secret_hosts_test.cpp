@@ -1,7 +1,7 @@
 // A secret is sent to its hosts and to no others, wherever in a request it is.
 #include <catch2/catch.hpp>
 
-#include "engine/core/delivery_codes.h"
+#include "engine/core/delivery/delivery_codes.h"
 #include "engine/delivery/attempt.h"
 #include "engine/delivery/deliverer.h"
 #include "tests/delivery/calls.h"

@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/core/delivery.h"
-#include "engine/core/template.h"
+#include "engine/core/delivery/delivery.h"
+#include "engine/core/template/template.h"
 #include "engine/delivery/http_client.h"
 #include "engine/secrets/bytes.h"
 #include "engine/secrets/secret_source.h"

@@ -14,7 +14,7 @@
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 #include "engine/delivery/curl_http_client.h"
 #include "tests/support/child.h"
 #include "tests/support/local_receiver.h"

@@ -19,7 +19,7 @@
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 #include "tests/support/child.h"
 #include "tests/support/local_receiver.h"
 

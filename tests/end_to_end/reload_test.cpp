@@ -10,7 +10,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 #include "engine/delivery/curl_http_client.h"
 #include "tests/support/certificate.h"
 #include "tests/support/child.h"

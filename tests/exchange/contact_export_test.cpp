@@ -3,8 +3,8 @@
 #include <rapidcheck.h>
 #include <catch2/catch.hpp>
 
-#include "engine/core/contact.h"
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
+#include "engine/core/contact/contact.h"
 #include "engine/exchange/contact_columns.h"
 #include "engine/exchange/csv.h"
 

@@ -5,7 +5,7 @@
 #include <array>
 #include <cstdint>
 
-#include "engine/core/hash.h"
+#include "engine/core/base/hash.h"
 
 namespace onward::fuzz {
 using FeatureMap = std::array<std::uint8_t, 1u << 16>;

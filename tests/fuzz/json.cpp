@@ -1,5 +1,5 @@
 // JSON at the door: what is read is written and read again as the same value.
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 #include "tests/fuzz/target.h"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

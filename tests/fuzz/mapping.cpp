@@ -1,5 +1,5 @@
 // Paths of payload maps: `$.subscriber.x`, and dotted paths into events.
-#include "engine/core/template.h"
+#include "engine/core/template/template.h"
 #include "tests/fuzz/target.h"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -9,7 +9,7 @@
 #include <sstream>
 #include <utility>
 
-#include "engine/core/scenario.h"
+#include "engine/core/scenario/scenario.h"
 #include "nodes/nodes.h"
 
 namespace onward::fuzz {

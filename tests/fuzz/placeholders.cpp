@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
-#include "engine/core/template.h"
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
+#include "engine/core/template/template.h"
 #include "tests/fuzz/target.h"
 
 namespace onward {

@@ -14,7 +14,7 @@
 #include <fmt/format.h>
 
 #include "engine/api/openapi.h"
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 #include "tests/api/front.h"
 #include "tests/fuzz/features.h"
 #include "tests/fuzz/mutation.h"

@@ -7,8 +7,8 @@
 
 #include "engine/authoring/graph.h"
 #include "engine/authoring/yaml_reader.h"
-#include "engine/core/scenario_diff.h"
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
+#include "engine/core/scenario/scenario_diff.h"
 #include "engine/store/memory_store.h"
 #include "nodes/nodes.h"
 #include "tests/fuzz/features.h"

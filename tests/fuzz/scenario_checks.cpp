@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/authoring/report.h"
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 #include "nodes/nodes.h"
 #include "tests/fuzz/features.h"
 #include "tests/fuzz/target.h"

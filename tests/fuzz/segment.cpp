@@ -1,5 +1,5 @@
 // Conditions, from text to an answer.
-#include "engine/core/segment.h"
+#include "engine/core/segment/segment.h"
 #include "engine/authoring/yaml_reader.h"
 #include "tests/fuzz/target.h"
 

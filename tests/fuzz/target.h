@@ -7,10 +7,10 @@
 #include <string>
 #include <string_view>
 
-#include "engine/core/contact.h"
-#include "engine/core/engagement.h"
-#include "engine/core/event.h"
-#include "engine/core/time.h"
+#include "engine/core/base/time.h"
+#include "engine/core/contact/contact.h"
+#include "engine/core/contact/engagement.h"
+#include "engine/core/contact/event.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 /// Of targets that mutate by structure (mutation.h).

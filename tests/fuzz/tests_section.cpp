@@ -1,6 +1,6 @@
 // The `tests:` of scenario files: mutated, while what stands above stays. Of each: load_checked. Of
 // accepted ones all tests are run; that a test fails is no finding, that it cannot be told is.
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 #include "engine/simulation/test_runner.h"
 #include "nodes/nodes.h"
 #include "tests/fuzz/features.h"

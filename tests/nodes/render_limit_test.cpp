@@ -2,7 +2,7 @@
 // holds: neither while it renders, nor over all visits of one input.
 #include <catch2/catch.hpp>
 
-#include "engine/core/contact_size.h"
+#include "engine/core/contact/contact_size.h"
 #include "tests/nodes/node_stage.h"
 #include "tests/support/one_contact.h"
 #include "tests/support/peak_bytes.h"

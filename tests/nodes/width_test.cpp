@@ -9,7 +9,7 @@
 
 #include "engine/authoring/load.h"
 #include "engine/authoring/yaml_reader.h"
-#include "engine/core/scenario.h"
+#include "engine/core/scenario/scenario.h"
 #include "nodes/nodes.h"
 #include "tests/support/effort.h"
 

@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 #include <map>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 #include "engine/runtime/gathered.h"
 #include "engine/store/memory_store.h"
 #include "engine/store/sqlite_store.h"

@@ -1,7 +1,7 @@
 // One limit for everything that a contact holds, wherever it comes from.
 #include <catch2/catch.hpp>
 
-#include "engine/core/contact_size.h"
+#include "engine/core/contact/contact_size.h"
 #include "engine/runtime/queries.h"
 #include "tests/support/stage.h"
 

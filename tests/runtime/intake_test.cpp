@@ -10,7 +10,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "engine/core/hash.h"
+#include "engine/core/base/hash.h"
 #include "engine/runtime/runtime.h"
 #include "engine/runtime/weight.h"
 #include "engine/store/memory_store.h"

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 #include "engine/delivery/attempt.h"
 #include "engine/runtime/runtime.h"
 #include "engine/store/memory_store.h"

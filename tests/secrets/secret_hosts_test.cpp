@@ -1,4 +1,4 @@
-#include "engine/core/secret_hosts.h"
+#include "engine/core/scenario/secret_hosts.h"
 
 #include <catch2/catch.hpp>
 

@@ -4,7 +4,7 @@
 #include <limits>
 #include <random>
 
-#include "engine/core/contact_size.h"
+#include "engine/core/contact/contact_size.h"
 #include "engine/store/journal.h"
 #include "engine/store/overlay.h"
 #include "tests/store/conformance.h"

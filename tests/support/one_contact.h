@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "engine/authoring/load.h"
-#include "engine/core/advance.h"
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
+#include "engine/core/journey/advance.h"
 #include "nodes/nodes.h"
 
 namespace onward {

@@ -9,8 +9,8 @@
 
 #include <catch2/catch.hpp>
 
-#include "engine/core/printable.h"
-#include "engine/core/value.h"
+#include "engine/core/base/printable.h"
+#include "engine/core/base/value.h"
 #include "engine/delivery/curl_http_client.h"
 #include "tests/support/child.h"
 #include "tests/support/effort.h"

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 
 namespace onward {
 /// One place where two values differ: `scenarios.welcome.info.format: missing, is 1`.

@@ -2,7 +2,7 @@
 
 #include <stdexcept>
 
-#include "engine/core/stats.h"
+#include "engine/core/journey/stats.h"
 #include "engine/store/recount.h"
 #include "engine/store/store_view.h"
 #include "tests/upgrade/world.h"

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/core/time.h"
-#include "engine/core/value.h"
+#include "engine/core/base/time.h"
+#include "engine/core/base/value.h"
 
 namespace onward {
 inline constexpr const char* kAtStart = "at_start.json";

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 #include "engine/simulation/simulation.h"
 
 namespace onward {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "engine/authoring/load.h"
-#include "engine/core/advance.h"
-#include "engine/core/catalog.h"
+#include "engine/core/journey/advance.h"
+#include "engine/core/scenario/catalog.h"
 #include "nodes/nodes.h"
 #include "tools/bench/texts.h"
 #include "tools/bench/wire.h"

@@ -10,7 +10,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 
 namespace onward::bench {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 #include "tools/bench/texts.h"
 #include "tools/bench/wire.h"
 

@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/core/hash.h"
+#include "engine/core/base/hash.h"
 #include "engine/store/sqlite_store.h"
 #include "engine/store/store.h"
 

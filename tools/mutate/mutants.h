@@ -17,7 +17,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 
 namespace onward::mutate {
 struct Mutant {

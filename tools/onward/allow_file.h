@@ -2,7 +2,7 @@
 // `--allow-file`: which non-public addresses webhooks may call, in a file that can change.
 #include <filesystem>
 
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 #include "engine/delivery/address_guard.h"
 
 namespace onward {

@@ -2,8 +2,8 @@
 // backup, restore: a data folder to a copy, and a copy to a data folder (docs/backup.md).
 #include <string>
 
-#include "engine/core/result.h"
-#include "engine/core/time.h"
+#include "engine/core/base/result.h"
+#include "engine/core/base/time.h"
 
 namespace onward {
 struct BackupOptions {

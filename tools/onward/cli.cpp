@@ -12,10 +12,10 @@
 #include <tuple>
 #include <vector>
 
-#include "engine/core/diagnostic.h"
-#include "engine/core/scenario.h"
-#include "engine/core/time.h"
-#include "engine/core/value.h"
+#include "engine/core/base/time.h"
+#include "engine/core/base/value.h"
+#include "engine/core/scenario/scenario.h"
+#include "engine/core/source/diagnostic.h"
 #include "tools/onward/backup.h"
 #include "tools/onward/cli_words.h"
 #include "tools/onward/commands.h"

@@ -1,6 +1,6 @@
 #pragma once
 // The command line: what may be typed, and what it then calls.
-#include "engine/core/node.h"
+#include "engine/core/scenario/node.h"
 
 namespace onward {
 /// Answers the exit code.

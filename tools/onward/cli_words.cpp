@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "engine/core/diagnostic.h"
+#include "engine/core/source/diagnostic.h"
 #include "tools/onward/commands.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/terminal.h"

@@ -6,8 +6,8 @@
 #include <system_error>
 
 #include "engine/api/access.h"
-#include "engine/core/template.h"
-#include "engine/core/url_login.h"
+#include "engine/core/base/url_login.h"
+#include "engine/core/template/template.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/terminal.h"
 

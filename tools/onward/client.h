@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
-#include "engine/core/result.h"
-#include "engine/core/styled_text.h"
-#include "engine/core/value.h"
+#include "engine/core/base/result.h"
+#include "engine/core/base/styled_text.h"
+#include "engine/core/base/value.h"
 #include "engine/delivery/curl_http_client.h"
 #include "tools/onward/server_file.h"
 

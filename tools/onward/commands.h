@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "engine/core/placeholders.h"
-#include "engine/core/styled_text.h"
-#include "engine/core/time.h"
+#include "engine/core/base/styled_text.h"
+#include "engine/core/base/time.h"
+#include "engine/core/template/placeholders.h"
 #include "tools/onward/client.h"
 
 namespace onward {

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "engine/core/result.h"
-#include "engine/core/styled_text.h"
-#include "engine/core/time.h"
-#include "engine/core/value.h"
+#include "engine/core/base/result.h"
+#include "engine/core/base/styled_text.h"
+#include "engine/core/base/time.h"
+#include "engine/core/base/value.h"
 #include "engine/delivery/curl_http_client.h"
 
 namespace onward {

@@ -14,7 +14,7 @@
 #include <string>
 
 #include "engine/api/tls.h"
-#include "engine/core/url_login.h"
+#include "engine/core/base/url_login.h"
 #include "engine/delivery/curl_http_client.h"
 #include "tools/onward/client.h"
 #include "tools/onward/doctor.h"

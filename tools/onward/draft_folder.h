@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 
 namespace onward {
 class DraftFolder {

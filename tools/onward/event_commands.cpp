@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include "engine/core/contact.h"
-#include "engine/core/diagnostic.h"
-#include "engine/core/vocabulary.h"
+#include "engine/core/contact/contact.h"
+#include "engine/core/contact/vocabulary.h"
+#include "engine/core/source/diagnostic.h"
 #include "engine/exchange/contact_columns.h"
 #include "tools/onward/commands.h"
 #include "tools/onward/exit_codes.h"

@@ -1,6 +1,6 @@
 #pragma once
 // How the program ends, as sysexits(3) names it.
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 
 namespace onward {
 enum ExitCode : int {

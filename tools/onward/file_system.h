@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <string>
 
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 
 namespace onward {
 /// What kind of network file system `path` is on ("NFS"); empty: none that is known.

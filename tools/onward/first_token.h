@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 #include "engine/runtime/runtime.h"
 
 namespace onward {

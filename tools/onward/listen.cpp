@@ -20,8 +20,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/core/time.h"
-#include "engine/core/value.h"
+#include "engine/core/base/time.h"
+#include "engine/core/base/value.h"
 #include "engine/secrets/signature.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/listen_parse.h"

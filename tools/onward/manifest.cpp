@@ -10,7 +10,7 @@
 #include <cstring>
 #include <memory>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 #include "engine/secrets/regular_file.h"
 #include "tools/onward/client.h"
 #include "tools/onward/terminal.h"

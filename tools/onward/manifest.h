@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "engine/core/ids.h"
-#include "engine/core/result.h"
-#include "engine/core/time.h"
+#include "engine/core/base/ids.h"
+#include "engine/core/base/result.h"
+#include "engine/core/base/time.h"
 
 namespace onward {
 struct BackupFile {

@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "engine/authoring/yaml_reader.h"
-#include "engine/core/placeholders.h"
+#include "engine/core/template/placeholders.h"
 #include "tools/onward/commands.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/table.h"

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/scenario_diff.h"
+#include "engine/core/scenario/scenario_diff.h"
 #include "tools/onward/client.h"
 #include "tools/onward/table.h"
 #include "tools/onward/terminal.h"

@@ -2,8 +2,8 @@
 // What the server says of versions and plans, in lines for people. Pure.
 #include <cstddef>
 
-#include "engine/core/styled_text.h"
-#include "engine/core/value.h"
+#include "engine/core/base/styled_text.h"
+#include "engine/core/base/value.h"
 
 namespace onward {
 /// Of POST /v1/scenarios/{id}/plan.

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "engine/authoring/load.h"
-#include "engine/core/result.h"
-#include "engine/core/styled_text.h"
+#include "engine/core/base/result.h"
+#include "engine/core/base/styled_text.h"
 #include "tools/onward/client.h"
 
 namespace onward {

@@ -6,10 +6,10 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/core/contact_size.h"
-#include "engine/core/node.h"
-#include "engine/core/result.h"
-#include "engine/core/time.h"
+#include "engine/core/base/result.h"
+#include "engine/core/base/time.h"
+#include "engine/core/contact/contact_size.h"
+#include "engine/core/scenario/node.h"
 
 namespace onward {
 struct ServeOptions {

@@ -14,7 +14,7 @@
 #include <system_error>
 #include <utility>
 
-#include "engine/core/value.h"
+#include "engine/core/base/value.h"
 #include "engine/disk/durable_file.h"
 #include "engine/secrets/regular_file.h"
 #include "engine/store/lock_file.h"

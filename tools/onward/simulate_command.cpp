@@ -10,9 +10,9 @@
 
 #include "engine/api/event_json.h"
 #include "engine/api/views.h"
-#include "engine/core/catalog.h"
-#include "engine/core/contact.h"
-#include "engine/core/time_zone.h"
+#include "engine/core/base/time_zone.h"
+#include "engine/core/contact/contact.h"
+#include "engine/core/scenario/catalog.h"
 #include "engine/simulation/trace.h"
 #include "engine/store/memory_store.h"
 #include "nodes/nodes.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
 #include "engine/simulation/simulation.h"
 #include "tools/onward/client.h"
 

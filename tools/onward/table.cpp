@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "engine/core/printable.h"
+#include "engine/core/base/printable.h"
 
 namespace onward {
 namespace {

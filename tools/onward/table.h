@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/core/styled_text.h"
+#include "engine/core/base/styled_text.h"
 
 namespace onward {
 /// A table of this width is never cut: what a program reads has no edge.

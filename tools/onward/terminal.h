@@ -12,10 +12,10 @@
 #include <string>
 #include <string_view>
 
-#include "engine/core/printable.h"
-#include "engine/core/result.h"
-#include "engine/core/styled_text.h"
-#include "engine/core/value.h"
+#include "engine/core/base/printable.h"
+#include "engine/core/base/result.h"
+#include "engine/core/base/styled_text.h"
+#include "engine/core/base/value.h"
 
 namespace onward {
 bool stdout_is_terminal();

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/core/custom_fields.h"
-#include "engine/core/result.h"
+#include "engine/core/base/result.h"
+#include "engine/core/contact/custom_fields.h"
 
 namespace onward {
 /// Checks each file ("-" is standard input) and reports what is wrong with it: as "text" (for

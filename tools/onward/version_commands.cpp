@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "engine/authoring/yaml_reader.h"
-#include "engine/core/scenario_diff.h"
+#include "engine/core/scenario/scenario_diff.h"
 #include "nodes/nodes.h"
 #include "tools/onward/commands.h"
 #include "tools/onward/exit_codes.h"

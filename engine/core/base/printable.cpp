@@ -1,0 +1,90 @@
+#include "engine/core/base/printable.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <iterator>
+
+#include "engine/core/base/value.h"
+
+namespace onward {
+namespace {
+struct Range {
+  char32_t first, last;
+};
+constexpr std::array kActing{
+    Range{0x00, 0x08},      Range{0x0b, 0x1f},
+    Range{0x7f, 0x9f},      Range{0x061c, 0x061c},  // Arabic letter mark
+    Range{0x180e, 0x180e},                          // Mongolian vowel separator
+    Range{0x200b, 0x200f},                          // zero width, left-to-right and right-to-left
+    Range{0x2028, 0x202e},                          // line and paragraph separator, embeddings
+    Range{0x2060, 0x206f},                          // word joiner, isolates
+    Range{0xfeff, 0xfeff},  Range{0xfff9, 0xfffb},  // byte order mark, annotations
+    Range{0xe0000, 0xe007f}};                       // tags
+
+bool acts(char32_t point) {
+  return std::ranges::any_of(
+      kActing, [&](const Range& range) { return range.first <= point && point <= range.last; });
+}
+
+/// Most text is plain; it is copied at once.
+bool is_plain_byte(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return (byte >= 0x20 && byte < 0x7f) || c == '\n' || c == '\t';
+}
+
+/// The length of the well-formed UTF-8 character at the beginning; 0 where there is none.
+std::size_t length_of(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text.front());
+  const std::size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  return text.size() >= length && valid_utf8(text.substr(0, length)) ? length : 0;
+}
+
+char32_t point_of(std::string_view character) {
+  const auto at = [&](std::size_t i) {
+    return static_cast<char32_t>(static_cast<unsigned char>(character[i]));
+  };
+  if (character.size() == 1) return at(0);
+  char32_t point = at(0) & (0xffu >> (character.size() + 1));
+  for (std::size_t i = 1; i < character.size(); ++i) point = (point << 6) | (at(i) & 0x3f);
+  return point;
+}
+
+void append_escaped(std::string& out, char32_t point) {
+  const auto to = std::back_inserter(out);
+  if (point < 0x20) {
+    fmt::format_to(to, "\\x{:02x}", static_cast<std::uint32_t>(point));
+  } else if (point <= 0xffff) {
+    fmt::format_to(to, "\\u{:04x}", static_cast<std::uint32_t>(point));
+  } else {
+    const std::uint32_t rest = static_cast<std::uint32_t>(point) - 0x10000;
+    fmt::format_to(to, "\\u{:04x}\\u{:04x}", 0xd800 + (rest >> 10), 0xdc00 + (rest & 0x3ff));
+  }
+}
+}  // namespace
+
+std::string printable(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const auto end = std::ranges::find_if_not(text, is_plain_byte);
+    const auto plain = static_cast<std::size_t>(end - text.begin());
+    out += text.substr(0, plain);
+    text.remove_prefix(plain);
+    if (text.empty()) break;
+    const std::size_t length = length_of(text);
+    const std::string_view character = text.substr(0, std::max<std::size_t>(length, 1));
+    if (length == 0)
+      fmt::format_to(std::back_inserter(out), "\\x{:02x}",
+                     static_cast<unsigned char>(character.front()));
+    else if (const char32_t point = point_of(character); acts(point))
+      append_escaped(out, point);
+    else
+      out += character;
+    text.remove_prefix(character.size());
+  }
+  return out;
+}
+}  // namespace onward
