@@ -1,5 +1,5 @@
 #pragma once
-// The system calls that durable files are written with (durable_file.h, store/lock_file.h).
+// The system calls that durable files are written with (durable_file.h, store/sqlite/lock_file.h).
 #include <sys/types.h>
 
 #include <cstddef>

@@ -11,7 +11,7 @@
 #include "engine/core/template/template.h"
 #include "engine/simulation/difference.h"
 #include "engine/simulation/simulation.h"
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 
 namespace onward {
 namespace {

@@ -14,7 +14,7 @@
 #include "engine/api/access.h"
 #include "engine/api/resources.h"
 #include "engine/core/template/template.h"
-#include "engine/store/sqlite_store.h"
+#include "engine/store/sqlite/sqlite_store.h"
 #include "nodes/nodes.h"
 #include "tests/api/front.h"
 #include "tests/support/fake_http_client.h"

@@ -14,8 +14,8 @@
 #include "engine/api/resources.h"
 #include "engine/api/views.h"
 #include "engine/simulation/simulation.h"
-#include "engine/store/memory_store.h"
-#include "engine/store/sqlite_store.h"
+#include "engine/store/memory/memory_store.h"
+#include "engine/store/sqlite/sqlite_store.h"
 #include "nodes/nodes.h"
 #include "tests/support/fake_http_client.h"
 

@@ -2,7 +2,7 @@
 // in.
 #include <catch2/catch.hpp>
 
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "nodes/nodes.h"
 #include "tests/api/front.h"
 

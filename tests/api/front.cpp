@@ -6,7 +6,7 @@
 
 #include "engine/api/access.h"
 #include "engine/api/resources.h"
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "nodes/nodes.h"
 #include "tests/support/fake_http_client.h"
 

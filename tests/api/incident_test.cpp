@@ -11,7 +11,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "tests/api/front.h"
 #include "tests/api/stand.h"
 #include "tests/support/bomb.h"

@@ -11,7 +11,7 @@
 #include "engine/api/resources.h"
 #include "engine/api/router.h"
 #include "engine/api/server.h"
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "nodes/nodes.h"
 #include "tests/api/stand.h"
 #include "tests/support/fake_http_client.h"

@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "engine/store/passing_store.h"
 #include "tests/chaos/operators.h"
 #include "tests/chaos/promises.h"

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/core/journey/ledger.h"
+#include "engine/core/scenario/reentry.h"
 #include "engine/runtime/engine.h"
 #include "tests/chaos/courier.h"
 #include "tests/chaos/disk.h"

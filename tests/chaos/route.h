@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "engine/core/base/time.h"
-#include "engine/core/journey/ledger.h"
+#include "engine/core/scenario/reentry.h"
 #include "tests/chaos/chance.h"
 
 namespace onward::chaos {

@@ -11,7 +11,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/store/sqlite_store.h"
+#include "engine/store/sqlite/sqlite_store.h"
 
 namespace onward::chaos {
 namespace {

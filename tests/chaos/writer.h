@@ -6,6 +6,7 @@
 
 #include "engine/core/base/time.h"
 #include "engine/core/journey/ledger.h"
+#include "engine/core/scenario/reentry.h"
 
 namespace onward::chaos {
 /// What all versions of a scenario share.

@@ -12,7 +12,7 @@
 #include <catch2/catch.hpp>
 
 #include "engine/runtime/runtime.h"
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "engine/store/passing_store.h"
 #include "nodes/nodes.h"
 #include "tests/crash/receiver.h"

@@ -17,7 +17,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "engine/store/passing_store.h"
 #include "tests/fuzz/features.h"
 #include "tests/fuzz/mutation.h"

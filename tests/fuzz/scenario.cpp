@@ -9,7 +9,7 @@
 #include "engine/authoring/yaml_reader.h"
 #include "engine/core/base/value.h"
 #include "engine/core/scenario/scenario_diff.h"
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "nodes/nodes.h"
 #include "tests/fuzz/features.h"
 #include "tests/fuzz/mutation.h"

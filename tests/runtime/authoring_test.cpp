@@ -14,7 +14,7 @@
 
 #include "engine/authoring/yaml_reader.h"
 #include "engine/runtime/poison.h"
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "engine/store/packed_text.h"
 #include "engine/store/passing_store.h"
 #include "nodes/nodes.h"

@@ -4,8 +4,8 @@
 
 #include "engine/core/base/value.h"
 #include "engine/runtime/gathered.h"
-#include "engine/store/memory_store.h"
-#include "engine/store/sqlite_store.h"
+#include "engine/store/memory/memory_store.h"
+#include "engine/store/sqlite/sqlite_store.h"
 #include "tests/runtime/stores.h"
 #include "tests/support/counting_store.h"
 

@@ -3,7 +3,7 @@
 
 #include "engine/runtime/scenario_book.h"
 #include "engine/runtime/version_texts.h"
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "nodes/nodes.h"
 
 using namespace onward;

@@ -18,7 +18,7 @@
 #include <catch2/catch.hpp>
 
 #include "engine/runtime/runtime.h"
-#include "engine/store/sqlite_store.h"
+#include "engine/store/sqlite/sqlite_store.h"
 #include "nodes/nodes.h"
 #include "tests/runtime/relay.h"
 #include "tests/runtime/stores.h"

@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "engine/store/passing_store.h"
 
 namespace onward {

@@ -12,7 +12,7 @@
 #include "engine/delivery/attempt.h"
 #include "engine/runtime/engine.h"
 #include "engine/simulation/simulation.h"
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "engine/store/passing_store.h"
 #include "nodes/nodes.h"
 #include "tests/runtime/relay.h"

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
 
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "engine/store/passing_store.h"
 #include "tests/runtime/relay.h"
 #include "tests/support/faulty_store.h"

@@ -11,7 +11,7 @@
 
 #include "engine/runtime/guarded.h"
 #include "engine/runtime/working_file.h"
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "engine/store/passing_store.h"
 #include "engine/store/unreadable.h"
 #include "tests/runtime/relay.h"

@@ -13,7 +13,7 @@
 #include "engine/core/base/hash.h"
 #include "engine/runtime/runtime.h"
 #include "engine/runtime/weight.h"
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "engine/store/passing_store.h"
 #include "nodes/nodes.h"
 #include "tests/support/fake_http_client.h"

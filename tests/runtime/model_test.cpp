@@ -9,7 +9,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "engine/store/passing_store.h"
 #include "tests/support/row_checks.h"
 #include "tests/support/stage.h"

@@ -11,7 +11,7 @@
 #include <catch2/catch.hpp>
 
 #include "engine/runtime/poison.h"
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "engine/store/passing_store.h"
 #include "tests/runtime/relay.h"
 #include "tests/support/child.h"

@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "engine/runtime/runtime.h"
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "engine/store/passing_store.h"
 #include "nodes/nodes.h"
 #include "tests/runtime/relay.h"

@@ -4,7 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "engine/runtime/release_thread.h"
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "engine/store/passing_store.h"
 #include "tests/support/faulty_store.h"
 #include "tests/support/stage.h"

@@ -3,7 +3,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "engine/store/store_view.h"
+#include "engine/store/sqlite/store_view.h"
 #include "tests/runtime/stores.h"
 
 using namespace onward;

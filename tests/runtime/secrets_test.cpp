@@ -9,7 +9,7 @@
 #include "engine/delivery/attempt.h"
 #include "engine/disk/disk_calls.h"
 #include "engine/runtime/secret_book.h"
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "tests/support/faulty_store.h"
 #include "tests/support/stage.h"
 #include "tests/support/unsynced_disk.h"

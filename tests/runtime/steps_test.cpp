@@ -3,7 +3,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "tests/support/counting_store.h"
 #include "tests/support/stage.h"
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "engine/store/sqlite_store.h"
+#include "engine/store/sqlite/sqlite_store.h"
 
 namespace onward {
 namespace {

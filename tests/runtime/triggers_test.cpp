@@ -1,8 +1,8 @@
 // Triggers that look at the contact: segments that change from no to yes, and dates.
 #include <catch2/catch.hpp>
 
-#include "engine/store/memory_store.h"
-#include "engine/store/sqlite_store.h"
+#include "engine/store/memory/memory_store.h"
+#include "engine/store/sqlite/sqlite_store.h"
 #include "tests/support/stage.h"
 
 using namespace onward;

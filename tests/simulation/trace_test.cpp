@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "nodes/nodes.h"
 
 namespace onward {

@@ -5,8 +5,8 @@
 #include <random>
 
 #include "engine/core/contact/contact_size.h"
-#include "engine/store/journal.h"
-#include "engine/store/overlay.h"
+#include "engine/store/sqlite/journal.h"
+#include "engine/store/sqlite/overlay.h"
 #include "tests/store/conformance.h"
 #include "tests/store/world.h"
 

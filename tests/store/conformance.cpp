@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <stdexcept>
 
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 
 namespace onward {
 TempFolder::TempFolder() {

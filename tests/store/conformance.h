@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/store/sqlite_store.h"
+#include "engine/store/sqlite/sqlite_store.h"
 #include "engine/store/store.h"
 
 namespace onward {

@@ -11,7 +11,7 @@
 #include <set>
 #include <vector>
 
-#include "engine/store/sqlite_store.h"
+#include "engine/store/sqlite/sqlite_store.h"
 #include "tests/store/conformance.h"
 #include "tests/store/history.h"
 #include "tests/support/faulty_vfs.h"

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "engine/store/sqlite_store.h"
+#include "engine/store/sqlite/sqlite_store.h"
 #include "tests/store/conformance.h"
 #include "tests/store/history.h"
 #include "tests/support/effort.h"

@@ -9,9 +9,9 @@
 #include <iterator>
 #include <random>
 
-#include "engine/store/page_scrub.h"
-#include "engine/store/sqlite_store.h"
-#include "engine/store/store_view.h"
+#include "engine/store/sqlite/page_scrub.h"
+#include "engine/store/sqlite/sqlite_store.h"
+#include "engine/store/sqlite/store_view.h"
 #include "tests/store/conformance.h"
 #include "tests/store/world.h"
 

@@ -2,7 +2,7 @@
 
 #include <exception>
 
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "tests/store/conformance.h"
 
 namespace onward {

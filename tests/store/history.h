@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/store/sqlite_store.h"
+#include "engine/store/sqlite/sqlite_store.h"
 #include "engine/store/store.h"
 #include "tests/store/world.h"
 

@@ -1,10 +1,10 @@
 // The filters in front of the tables of seen events: they never say "new" of what is stored.
-#include "engine/store/id_filter.h"
+#include "engine/store/sqlite/id_filter.h"
 
 #include <catch2/catch.hpp>
 #include <thread>
 
-#include "engine/store/sqlite_store.h"
+#include "engine/store/sqlite/sqlite_store.h"
 #include "tests/store/conformance.h"
 
 using namespace onward;

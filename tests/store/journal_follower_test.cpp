@@ -1,7 +1,7 @@
 // What a reader costs that sees rows before they are in the tables.
 #include <catch2/catch.hpp>
 
-#include "engine/store/journal_follower.h"
+#include "engine/store/sqlite/journal_follower.h"
 #include "tests/store/conformance.h"
 
 namespace onward {

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "engine/disk/disk_calls.h"
-#include "engine/store/lock_file.h"
-#include "engine/store/sqlite_store.h"
+#include "engine/store/sqlite/lock_file.h"
+#include "engine/store/sqlite/sqlite_store.h"
 #include "tests/store/conformance.h"
 #include "tests/support/unsynced_disk.h"
 

@@ -5,8 +5,8 @@
 
 #include <fstream>
 
-#include "engine/store/migrations/migrations.h"
-#include "engine/store/sqlite_store.h"
+#include "engine/store/sqlite/migrations/migrations.h"
+#include "engine/store/sqlite/sqlite_store.h"
 #include "tests/store/conformance.h"
 #include "tests/support/faulty_vfs.h"
 #include "tests/support/first_schema.h"

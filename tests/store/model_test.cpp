@@ -2,7 +2,7 @@
 #include <rapidcheck.h>
 #include <catch2/catch.hpp>
 
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "tests/store/conformance.h"
 #include "tests/store/world.h"
 

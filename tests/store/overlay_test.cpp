@@ -4,11 +4,11 @@
 #include <deque>
 #include <string>
 
-#include "engine/store/journal.h"
-#include "engine/store/migrations/migrations.h"
-#include "engine/store/newest.h"
-#include "engine/store/overlay.h"
-#include "engine/store/tables.h"
+#include "engine/store/sqlite/journal.h"
+#include "engine/store/sqlite/migrations/migrations.h"
+#include "engine/store/sqlite/newest.h"
+#include "engine/store/sqlite/overlay.h"
+#include "engine/store/sqlite/tables.h"
 
 namespace onward {
 namespace {

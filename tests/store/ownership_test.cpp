@@ -7,9 +7,9 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
-#include "engine/store/lock_file.h"
-#include "engine/store/sqlite_store.h"
-#include "engine/store/store_view.h"
+#include "engine/store/sqlite/lock_file.h"
+#include "engine/store/sqlite/sqlite_store.h"
+#include "engine/store/sqlite/store_view.h"
 #include "tests/store/conformance.h"
 #include "tests/store/world.h"
 

@@ -1,5 +1,5 @@
 // What only the durable store promises: ownership, recovery, bounds, refusals.
-#include "engine/store/sqlite_store.h"
+#include "engine/store/sqlite/sqlite_store.h"
 
 #include <SQLiteCpp/Database.h>
 #include <sys/stat.h>
@@ -8,10 +8,10 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "engine/store/packed_text.h"
 #include "engine/store/recount.h"
-#include "engine/store/store_view.h"
+#include "engine/store/sqlite/store_view.h"
 #include "tests/store/conformance.h"
 #include "tests/store/world.h"
 #include "tests/support/first_schema.h"

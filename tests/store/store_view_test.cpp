@@ -1,6 +1,6 @@
 // A data folder seen from outside: beside a server or without one, nothing in it changes; and the
 // copy that is drawn of it.
-#include "engine/store/store_view.h"
+#include "engine/store/sqlite/store_view.h"
 
 #include <SQLiteCpp/Database.h>
 #include <unistd.h>
@@ -12,8 +12,8 @@
 #include <optional>
 #include <sstream>
 
-#include "engine/store/restored.h"
-#include "engine/store/sqlite_store.h"
+#include "engine/store/sqlite/restored.h"
+#include "engine/store/sqlite/sqlite_store.h"
 #include "tests/store/conformance.h"
 #include "tests/store/world.h"
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "engine/store/migrations/migrations.h"
+#include "engine/store/sqlite/migrations/migrations.h"
 
 namespace onward {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "engine/store/passing_store.h"
 #include "nodes/nodes.h"
 

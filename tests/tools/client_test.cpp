@@ -11,7 +11,7 @@
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
 
-#include "engine/store/lock_file.h"
+#include "engine/store/sqlite/lock_file.h"
 #include "tests/support/local_receiver.h"
 #include "tools/onward/backup.h"
 #include "tools/onward/commands.h"

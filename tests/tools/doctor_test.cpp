@@ -14,7 +14,7 @@
 
 #include "engine/runtime/secret_book.h"
 #include "engine/runtime/sending.h"
-#include "engine/store/sqlite_store.h"
+#include "engine/store/sqlite/sqlite_store.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/file_system.h"
 

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "engine/store/recount.h"
-#include "engine/store/sqlite_store.h"
-#include "engine/store/store_view.h"
+#include "engine/store/sqlite/sqlite_store.h"
+#include "engine/store/sqlite/store_view.h"
 #include "tests/support/child.h"
 #include "tests/upgrade/finish.h"
 #include "tests/upgrade/folder.h"

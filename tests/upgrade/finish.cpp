@@ -4,7 +4,7 @@
 
 #include "engine/core/journey/stats.h"
 #include "engine/store/recount.h"
-#include "engine/store/store_view.h"
+#include "engine/store/sqlite/store_view.h"
 #include "tests/upgrade/world.h"
 
 namespace onward {

@@ -11,8 +11,8 @@
 
 #include "engine/api/access.h"
 #include "engine/runtime/sending.h"
-#include "engine/store/restored.h"
-#include "engine/store/sqlite_store.h"
+#include "engine/store/sqlite/restored.h"
+#include "engine/store/sqlite/sqlite_store.h"
 #include "tests/support/child.h"
 #include "tests/upgrade/finish.h"
 #include "tests/upgrade/folder.h"

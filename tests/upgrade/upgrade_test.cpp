@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/store/sqlite_store.h"
+#include "engine/store/sqlite/sqlite_store.h"
 #include "tests/support/child.h"
 #include "tests/upgrade/differences.h"
 #include "tests/upgrade/finish.h"

@@ -9,7 +9,7 @@
 #include "engine/api/event_json.h"
 #include "engine/api/views.h"
 #include "engine/runtime/queries.h"
-#include "engine/store/sqlite_store.h"
+#include "engine/store/sqlite/sqlite_store.h"
 #include "nodes/nodes.h"
 
 namespace onward {

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <random>
 
-#include "engine/store/sqlite_store.h"
+#include "engine/store/sqlite/sqlite_store.h"
 #include "tools/bench/wire.h"
 
 namespace onward::bench {

@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "engine/core/base/hash.h"
-#include "engine/store/sqlite_store.h"
+#include "engine/store/sqlite/sqlite_store.h"
 #include "engine/store/store.h"
 
 namespace onward {

@@ -5,7 +5,7 @@
 // A list is a text file of entries with a blank line between them; a line that starts with "#" is a
 // comment:
 //   mutant: what is wrong with it, as a sentence
-//   file: engine/store/fold.cpp
+//   file: engine/store/sqlite/fold.cpp
 //   in: text that is in the file exactly once, where the next line alone is not (optional)
 //   original: an expression, or a statement with its semicolon
 //   becomes: the wrong expression; "nothing" where the original is a statement that is left out

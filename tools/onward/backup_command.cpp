@@ -8,8 +8,8 @@
 #include <cstring>
 
 #include "engine/runtime/runtime.h"
-#include "engine/store/sqlite_store.h"
-#include "engine/store/store_view.h"
+#include "engine/store/sqlite/sqlite_store.h"
+#include "engine/store/sqlite/store_view.h"
 #include "tools/onward/backup.h"
 #include "tools/onward/client.h"
 #include "tools/onward/draft_folder.h"

@@ -9,7 +9,7 @@
 #include "engine/runtime/secret_book.h"
 #include "engine/runtime/sending.h"
 #include "engine/secrets/vault.h"
-#include "engine/store/store_view.h"
+#include "engine/store/sqlite/store_view.h"
 #include "nodes/nodes.h"
 #include "tools/onward/doctor.h"
 

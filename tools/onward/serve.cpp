@@ -44,7 +44,7 @@
 #include "engine/runtime/log_writer.h"
 #include "engine/runtime/runtime.h"
 #include "engine/secrets/regular_file.h"
-#include "engine/store/sqlite_store.h"
+#include "engine/store/sqlite/sqlite_store.h"
 #include "tools/onward/allow_file.h"
 #include "tools/onward/descriptors.h"
 #include "tools/onward/exit_codes.h"

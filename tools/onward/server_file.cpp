@@ -17,7 +17,7 @@
 #include "engine/core/base/value.h"
 #include "engine/disk/durable_file.h"
 #include "engine/secrets/regular_file.h"
-#include "engine/store/lock_file.h"
+#include "engine/store/sqlite/lock_file.h"
 
 namespace onward {
 namespace fs = std::filesystem;

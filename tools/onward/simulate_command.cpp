@@ -14,7 +14,7 @@
 #include "engine/core/contact/contact.h"
 #include "engine/core/scenario/catalog.h"
 #include "engine/simulation/trace.h"
-#include "engine/store/memory_store.h"
+#include "engine/store/memory/memory_store.h"
 #include "nodes/nodes.h"
 #include "tools/onward/commands.h"
 #include "tools/onward/exit_codes.h"
