@@ -175,9 +175,8 @@ void mask_in(std::string& text, const std::vector<std::string>& values, TextEnd 
   if (longest == 0 || text.empty()) return;
   std::vector<Unescaped> views{as_it_is(text)};
   if (text.find('\\') != std::string::npos) views.push_back(unescaped(text));
-  if (text.find('%') != std::string::npos) {
-    views.push_back(percent_decoded(text));
-    // Forms write a blank so.
+  if (text.find('%') != std::string::npos) views.push_back(percent_decoded(text));
+  if (text.find('+') != std::string::npos) {  // Forms write a blank so.
     std::string with_blanks = text;
     std::ranges::replace(with_blanks, '+', ' ');
     views.push_back(percent_decoded(with_blanks));

@@ -23,6 +23,8 @@ TEST_CASE("a secret is masked in every form in which it comes back", "[secrets][
   for (const char* form : {"AbC9%2Fx%2BY%20z!7%3D", "AbC9/x%2BY%20z%217%3D",
                            "AbC9%2Fx%2BY+z%217%3D", "%41%62%43%39%2f%78%2b%59%20%7a%21%37%3d"})
     CHECK(masked("k=" + std::string{form} + "&100%", value) == "k=***&100%");
+  // Without any escape as well.
+  CHECK(masked("k=correct+horse+battery&z=1", "correct horse battery") == "k=***&z=1");
   CHECK(masked("plain", "") == "plain");
 }
 
