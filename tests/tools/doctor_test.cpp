@@ -377,7 +377,7 @@ TEST_CASE("a folder whose write-ahead log was taken away is a fault, with what t
 }
 
 TEST_CASE("a file of the database that is not a regular file is a fault", "[doctor]") {
-  for (const char* name : {"onward.db", "onward.db-wal", "onward.db-shm"}) {
+  for (const char* name : {"onward.db", "onward.db-wal", "onward.db-shm", "onward.db-journal"}) {
     INFO(name);
     const Folder folder;
     const fs::path file = folder.path() / name;
@@ -393,6 +393,11 @@ TEST_CASE("a file of the database that is not a regular file is a fault", "[doct
     fs::remove(file);
     fs::create_directory(file);
     has(complaints(folder.examine(), Grade::Fault).at(0), "(found a folder)");
+    if (file.filename() == "onward.db") continue;
+    fs::remove(file);
+    fs::create_symlink("elsewhere", file);
+    has(complaints(folder.examine(), Grade::Fault).at(0), "(found a symbolic link)");
+    CHECK_FALSE(open_sqlite_store({.folder = folder.path()}));
   }
 }
 

@@ -15,6 +15,8 @@ const char* kind_of(fs::file_type type) {
       return "a FIFO";
     case fs::file_type::socket:
       return "a socket";
+    case fs::file_type::symlink:
+      return "a symbolic link";
     default:
       return "a device";
   }
@@ -22,10 +24,13 @@ const char* kind_of(fs::file_type type) {
 }  // namespace
 
 Status check_regular_files(const fs::path& folder) {
-  for (const char* name : {"onward.db", "onward.db-wal", "onward.db-shm"}) {
+  const auto database = folder / "onward.db";
+  for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
     std::error_code error;
-    const fs::path file = folder / name;
-    const fs::file_status found = fs::status(file, error);
+    const fs::path file = database.string() + suffix;
+    // SQLite follows a link to the database, and none of the others.
+    const fs::file_status found =
+        *suffix == '\0' ? fs::status(file, error) : fs::symlink_status(file, error);
     if (fs::exists(found) && !fs::is_regular_file(found))
       return lost(file.string() + " must be a regular file (found " + kind_of(found.type()) +
                   "): remove what is there, and put back the file if there was one");

@@ -8,8 +8,9 @@
 #include "engine/store/sqlite/lock_file.h"
 
 namespace onward {
-/// Io ("damaged") where the database, its write-ahead log or its shared memory is not a regular
-/// file. SQLite would wait for a FIFO, or report an error without a reason.
+/// Io ("damaged") where the database or a file that SQLite has beside it (write-ahead log, shared
+/// memory, rollback journal) is not a regular file. SQLite would wait for a FIFO, or report an
+/// error without a reason. Only the database itself may be a symbolic link.
 Status check_regular_files(const std::filesystem::path& folder);
 /// Where there is no database file: Io ("damaged") when there was one, by what lies beside it.
 Status check_database_lost(const std::filesystem::path& folder);
