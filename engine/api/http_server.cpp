@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <pthread.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
@@ -136,7 +137,7 @@ struct HttpServer::Impl {
       if (Connection* const longest = home.ranks.first()) longest->close();
     if (connections.size() >= options.connections_max) {
       if (options.tls) return;  // Shaking hands first is what there is no room for.
-      if (farewells < kFarewellsMax)
+      if (farewells < std::min(kFarewellsMax, options.connections_max))
         std::make_shared<Farewell>(std::move(socket), farewells)->start(full);
       return;
     }

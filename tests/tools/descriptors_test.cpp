@@ -11,11 +11,11 @@ TEST_CASE("whatever receivers take of few descriptors, callers and files keep th
   CHECK(fit_to(kWanted, 1024) == Openings{.requests = 320, .callers = 640});
   CHECK(fit_to({.requests = 16, .callers = 4096}, 1024) ==
         Openings{.requests = 16, .callers = 944});
-  for (std::uint64_t limit = 8; limit < 6208; ++limit) {
+  for (std::uint64_t limit = kDescriptorsMin; limit < 6208; ++limit) {
     const Openings fitting = fit_to(kWanted, limit);
     CHECK(fitting.requests >= 1);
     CHECK(fitting.callers >= fitting.requests);
-    CHECK(fitting.requests + fitting.callers < limit);
+    CHECK(fitting.requests + fitting.callers + 32 <= limit);  // A server has 24 open at the start.
   }
 }
 }  // namespace onward

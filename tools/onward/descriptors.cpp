@@ -8,8 +8,8 @@
 
 namespace onward {
 namespace {
-/// Databases, listening sockets, libraries' own.
-constexpr std::uint64_t kFiles = 64;
+/// Databases, listening sockets, libraries' own: so many are kept free, and so many are needed.
+constexpr std::uint64_t kFiles = 64, kFilesMin = 32;
 
 /// The kernel doubles the table of descriptors when it is full, and with many threads whoever needs
 /// one more waits for that: 10 to 14 ms, measured, at the 256th and the 512th. So it is made large
@@ -37,7 +37,7 @@ std::uint64_t raise_descriptor_limit() {
 
 Openings fit_to(Openings wanted, std::uint64_t limit) {
   if (limit == 0 || wanted.requests + wanted.callers + kFiles <= limit) return wanted;
-  const std::size_t left = limit - std::min(kFiles, limit / 2);
+  const std::size_t left = limit - std::min(limit, std::clamp(limit / 2, kFilesMin, kFiles));
   const std::size_t requests = std::clamp<std::size_t>(left / 3, 1, wanted.requests);
   return {.requests = requests,
           .callers = std::clamp<std::size_t>(left - requests, 1, wanted.callers)};

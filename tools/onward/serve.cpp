@@ -648,6 +648,13 @@ int run_serve(ServeOptions options, const NodeKinds& kinds) {
   if (files->tls) warn_of_certificate(options, log);
   forbid_cores();
   const std::uint64_t descriptors = raise_descriptor_limit();
+  if (descriptors != 0 && descriptors < kDescriptorsMin)
+    return refused(
+        {ErrorKind::Unavailable, "few_descriptors",
+         fmt::format("A server needs at least {} open files; the limit is {}. Raise it, such as by "
+                     "LimitNOFILE=16384 of systemd or ulimit -n.",
+                     kDescriptorsMin, descriptors)},
+        kExitUnavailable);
   fit_to_descriptors(options, descriptors, log);
   Service service;
   service.guard = std::move(files->guard);
