@@ -7,6 +7,7 @@
 #include <iterator>
 #include <span>
 
+#include "engine/core/base/printable.h"
 namespace onward {
 namespace {
 constexpr std::string_view kEndWord = "end";
@@ -237,7 +238,7 @@ std::string dot_quoted(std::string_view text) {
 
 std::string graph_text(const Scenario& scenario, const GraphNumbers& numbers) {
   std::string head = scenario.id;
-  if (!scenario.title.empty()) head += ": " + scenario.title;
+  if (!scenario.title.empty()) head += ": " + printable_line(scenario.title);
   return head + "\n\n" + TextTree{scenario, numbers}.draw();
 }
 

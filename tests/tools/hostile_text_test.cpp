@@ -336,12 +336,26 @@ TEST_CASE("no command writes text from elsewhere to a terminal as it is", "[tool
   }
 }
 
+TEST_CASE("a value cannot pass for another line of what is printed", "[tools][hostile]") {
+  const std::string forged = "x\nforged: line";
+  const Value contact = shown(Value{
+      ValueMap{{"first_name", forged}, {"custom", ValueMap{{forged, ValueList{Value{forged}}}}}}});
+  const std::string json = to_json(contact);
+  CHECK(json.find("\\n") == std::string::npos);
+  CHECK(json.find("\\\\x0aforged") != std::string::npos);
+  // What has lines keeps them.
+  CHECK(*shown(Value{ValueMap{{"body", forged}}}).find("body") == Value{forged});
+}
+
 TEST_CASE("text is printed without what acts on a terminal", "[tools]") {
   CHECK(printable("plain é😀\n\t") == "plain é😀\n\t");
   CHECK(printable("a\x1b[2J\x07\r") == "a\\x1b[2J\\x07\\x0d");
   CHECK(printable("\x7f\xc2\x9b\xe2\x80\xae") == "\\u007f\\u009b\\u202e");
   CHECK(printable("\xff\xc2") == "\\xff\\xc2");
   CHECK(printable("\xf3\xa0\x80\x81") == "\\udb40\\udc01");
+  CHECK(printable("\xc2\xad\xcd\x8f\xe3\x85\xa4") == "\\u00ad\\u034f\\u3164");
+  CHECK(printable("\xe2\x9d\xa4\xef\xb8\x8f") == "\xe2\x9d\xa4\xef\xb8\x8f");  // an emoji's form
+  CHECK(printable_line("a\nb\tc\x1b") == "a\\x0ab\\x09c\\x1b");
   CHECK(printable(kHostile) == printable(printable(kHostile)));
   // What is escaped in JSON stays the same JSON.
   const Value value = ValueMap{{"a", kHostile}};

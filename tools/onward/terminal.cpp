@@ -81,7 +81,7 @@ class ShownBuffer final : public std::streambuf {
 }  // namespace
 
 Value shown(const Value& value) {
-  if (const std::string* text = value.text()) return Value{printable(*text)};
+  if (const std::string* text = value.text()) return Value{printable_line(*text)};
   if (const ValueList* list = value.list()) {
     ValueList out;
     out.reserve(list->size());
@@ -91,7 +91,11 @@ Value shown(const Value& value) {
   if (const ValueMap* map = value.map()) {
     ValueMap out;
     out.reserve(map->size());
-    for (const auto& [name, one] : *map) out.emplace_back(printable(name), shown(one));
+    for (const auto& [name, one] : *map) {
+      const bool lines = name == "body" || name == "response";
+      out.emplace_back(printable_line(name),
+                       lines && one.text() ? Value{printable(*one.text())} : shown(one));
+    }
     return Value{std::move(out)};
   }
   return value;

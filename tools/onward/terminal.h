@@ -23,7 +23,8 @@ bool stderr_is_terminal();
 /// Columns of the terminal on standard output; kEndless (table.h) where it is none.
 std::size_t terminal_width();
 
-/// `printable` of all strings in `value`, names included.
+/// Each string in `value` made printable, names included, and in one line; what is text of several
+/// lines (a request's body, a receiver's answer) keeps them.
 Value shown(const Value& value);
 
 /// Makes std::cout and std::cerr write as `print` and `ask` do, while it lives.

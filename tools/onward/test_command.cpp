@@ -39,13 +39,13 @@ std::string shown(std::string_view text) {
 
 void print_result(const TestResult& result, const std::string& file, std::ostream& out) {
   if (result.passed()) {
-    out << "  " << StyledText{Style::Green, "✓"} << ' ' << printable(result.name) << '\n';
+    out << "  " << StyledText{Style::Green, "✓"} << ' ' << printable_line(result.name) << '\n';
     return;
   }
-  out << "  " << StyledText{Style::BoldRed, "✗ " + result.name} << '\n';
+  out << "  " << StyledText{Style::BoldRed, "✗ " + printable_line(result.name)} << '\n';
   for (const TestDifference& one : result.differences) {
     const std::string place = fmt::format("({}:{}:{})", file, one.at.line, one.at.column);
-    out << "      " << printable(one.what) << ' ' << StyledText{Style::Faint, place} << '\n';
+    out << "      " << printable_line(one.what) << ' ' << StyledText{Style::Faint, place} << '\n';
     out << fmt::format("      expected: {}\n", shown(one.expected));
     out << fmt::format("      found:    {}\n", shown(one.found));
     if (!one.hint.empty()) out << fmt::format("                {}\n", shown(one.hint));

@@ -16,13 +16,17 @@ struct Range {
 };
 constexpr std::array kActing{
     Range{0x00, 0x08},      Range{0x0b, 0x1f},
-    Range{0x7f, 0x9f},      Range{0x061c, 0x061c},  // Arabic letter mark
-    Range{0x180e, 0x180e},                          // Mongolian vowel separator
+    Range{0x7f, 0x9f},      Range{0xad, 0xad},      // soft hyphen
+    Range{0x034f, 0x034f},  Range{0x061c, 0x061c},  // grapheme joiner, Arabic letter mark
+    Range{0x115f, 0x1160},  Range{0x17b4, 0x17b5},  // Hangul fillers, Khmer vowels
+    Range{0x180b, 0x180f},                          // Mongolian variation selectors, separator
     Range{0x200b, 0x200f},                          // zero width, left-to-right and right-to-left
     Range{0x2028, 0x202e},                          // line and paragraph separator, embeddings
     Range{0x2060, 0x206f},                          // word joiner, isolates
-    Range{0xfeff, 0xfeff},  Range{0xfff9, 0xfffb},  // byte order mark, annotations
-    Range{0xe0000, 0xe007f}};                       // tags
+    Range{0x3164, 0x3164},                          // Hangul filler
+    Range{0xfeff, 0xfeff},  Range{0xffa0, 0xffa0},  // byte order mark, halfwidth Hangul filler
+    Range{0xfff9, 0xfffb},                          // annotations
+    Range{0xe0000, 0xe0fff}};                       // tags, further variation selectors
 
 bool acts(char32_t point) {
   return std::ranges::any_of(
@@ -64,6 +68,17 @@ void append_escaped(std::string& out, char32_t point) {
   }
 }
 }  // namespace
+
+std::string printable_line(std::string_view text) {
+  std::string out;
+  for (const char c : printable(text)) {
+    if (c == '\n' || c == '\t')
+      append_escaped(out, static_cast<char32_t>(c));
+    else
+      out += c;
+  }
+  return out;
+}
 
 std::string printable(std::string_view text) {
   std::string out;
