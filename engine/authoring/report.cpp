@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/core/base/printable.h"
 #include "engine/core/base/url_login.h"
 #include "engine/core/base/value.h"
 
@@ -35,13 +36,6 @@ bool is_combining(std::uint32_t code) {
 
 bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
-/// Whether a terminal would act on the character, or show the text in another order.
-bool is_unsafe(std::uint32_t code) {
-  return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x061C || code == 0x200B ||
-         code == 0x200E || code == 0x200F || (code >= 0x2028 && code <= 0x202E) ||
-         (code >= 0x2060 && code <= 0x2069) || code == 0xFEFF;
-}
-
 /// A line by characters; what is no character, or harmful to show, is a "?".
 std::vector<Cell> cells_of(std::string_view line) {
   std::vector<Cell> cells;
@@ -62,7 +56,7 @@ std::vector<Cell> cells_of(std::string_view line) {
     const bool broken = first >= 0x80 && length == 1;
     if (line[0] == '\t')
       cells.push_back({" ", 1});
-    else if (broken || is_unsafe(code))
+    else if (broken || line[0] == '\n' || acts_on_terminal(code))
       cells.push_back({"?", 1});
     else
       cells.push_back({std::string{line.substr(0, length)}, is_combining(code) ? 0

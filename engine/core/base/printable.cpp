@@ -28,11 +28,6 @@ constexpr std::array kActing{
     Range{0xfff9, 0xfffb},                          // annotations
     Range{0xe0000, 0xe0fff}};                       // tags, further variation selectors
 
-bool acts(char32_t point) {
-  return std::ranges::any_of(
-      kActing, [&](const Range& range) { return range.first <= point && point <= range.last; });
-}
-
 /// Most text is plain; it is copied at once.
 bool is_plain_byte(char c) {
   const auto byte = static_cast<unsigned char>(c);
@@ -69,6 +64,11 @@ void append_escaped(std::string& out, char32_t point) {
 }
 }  // namespace
 
+bool acts_on_terminal(char32_t point) {
+  return std::ranges::any_of(
+      kActing, [&](const Range& range) { return range.first <= point && point <= range.last; });
+}
+
 std::string printable_line(std::string_view text) {
   std::string out;
   for (const char c : printable(text)) {
@@ -94,7 +94,7 @@ std::string printable(std::string_view text) {
     if (length == 0)
       fmt::format_to(std::back_inserter(out), "\\x{:02x}",
                      static_cast<unsigned char>(character.front()));
-    else if (const char32_t point = point_of(character); acts(point))
+    else if (const char32_t point = point_of(character); acts_on_terminal(point))
       append_escaped(out, point);
     else
       out += character;

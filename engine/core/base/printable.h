@@ -4,6 +4,9 @@
 #include <string_view>
 
 namespace onward {
+/// Whether a terminal would act on the character, or hide it or its neighbours: see `printable`.
+/// Not for newline and tab.
+bool acts_on_terminal(char32_t point);
 /// `text` without characters that act on a terminal or hide what is there: the controls of ASCII
 /// (but newline and tab) and of ECMA-48, DEL, those that change the direction of text, and those
 /// without width (but those that choose the form of an emoji). They become `\x1b` (below U+0020) or
