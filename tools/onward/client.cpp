@@ -203,7 +203,7 @@ int Client::refused(const Answer& answer) const {
     say(answer.body);
     return exit_code_of_status(answer.status);
   }
-  std::string message = printable(answer.text("detail"));
+  std::string message = printable_line(answer.text("detail"));
   if (message.empty())
     message =
         fmt::format("{} answered {} and not why. Is it an Onward server?", shown(), answer.status);

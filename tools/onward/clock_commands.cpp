@@ -16,17 +16,17 @@ int show(const Client& client, const Result<Answer>& answer) {
   }
   const Value& clock = answer->value;
   const std::string state = text_of(clock, "clock");
-  std::string text = fmt::format("The server goes by {}.\n", printable(text_of(clock, "now")));
+  std::string text = fmt::format("The server goes by {}.\n", text_of(clock, "now"));
   if (state == "held")
     text += fmt::format(
         "The machine's clock was moved to {}; it is followed from {} on, or after `onward clock "
         "accept`.\n",
-        printable(text_of(clock, "wall")), printable(text_of(clock, "held_until")));
+        text_of(clock, "wall"), text_of(clock, "held_until"));
   if (clock.find("uncertain_until") != nullptr)
     text += fmt::format(
         "The time is far from the newest that is stored. Until {}, or `onward clock accept`, no "
         "timer fires, no request fails for its deadline, and nothing is deleted for its age.\n",
-        printable(text_of(clock, "uncertain_until")));
+        text_of(clock, "uncertain_until"));
   print(text);
   return kExitOk;
 }

@@ -185,8 +185,8 @@ int run_contact_list(const ClientOptions& options, const ContactListOptions& giv
     std::string name = text_of(contact, "first_name");
     const std::string last = text_of(contact, "last_name");
     if (!name.empty() && !last.empty()) name += ' ';
-    table.add({printable(text_of(contact, "id")), printable(text_of(contact, "email")),
-               printable(name + last), printable(text_of(contact, "groups"))});
+    table.add({text_of(contact, "id"), text_of(contact, "email"), name + last,
+               text_of(contact, "groups")});
   }
   if (!table.empty()) print(table.text(terminal_width()));
   const std::string next = text_of(answer->value, "next");

@@ -292,7 +292,7 @@ class Import {
     const std::size_t end = message.find("\" ");
     if (!header.empty() && message.starts_with('"') && end != std::string_view::npos)
       message.remove_prefix(end + 2);
-    told += printable(message);
+    told += printable_line(message);
     refusals_.add(told, csv_ ? refused_row(row, header, message)
                              : refused_line(row.sent, header, row.code, row.message));
   }

@@ -46,15 +46,14 @@ StyledText delivery_text(const Value& delivery) {
   for (const char* name :
        {"scenario", "node", "version", "contact", "run", "state", "reason", "batch", "batch_size",
         "created", "deadline", "parked_since", "next_attempt", "settled"}) {
-    const std::string text = printable(text_of(delivery, name));
+    const std::string text = text_of(delivery, name);
     if (!text.empty()) out += fmt::format("  {:<13} {}\n", name, text);
   }
   if (const Value* request = delivery.find("request"); request && request->map()) {
-    out +=
-        fmt::format("\n{} {}\n", text_of(*request, "method"), printable(text_of(*request, "url")));
+    out += fmt::format("\n{} {}\n", text_of(*request, "method"), text_of(*request, "url"));
     for (const Value& header : list_of(*request, "headers"))
-      out += fmt::format("{}: {}\n", text_of(header, "name"), printable(text_of(header, "value")));
-    out += "\n" + printable(text_of(*request, "body")) + "\n";
+      out += fmt::format("{}: {}\n", text_of(header, "name"), text_of(header, "value"));
+    out += "\n" + text_of(*request, "body") + "\n";
   } else {
     out += "\nThe request's body is no longer kept.\n";
   }
@@ -70,14 +69,12 @@ StyledText delivery_text(const Value& delivery) {
     attempts.add({std::to_string(number_of(attempt, "number")), text_of(attempt, "at"),
                   fmt::format("{} ms", number_of(attempt, "took_ms")), result_of(attempt)});
     // Whole, since its end says what to do.
-    if (const std::string error = text_of(attempt, "error"); !error.empty())
-      attempts.note(printable(error));
+    if (const std::string error = text_of(attempt, "error"); !error.empty()) attempts.note(error);
   }
   if (!attempts.empty()) out += "\n" + attempts.text(terminal_width());
   for (const Value& attempt : list_of(delivery, "attempts"))
     if (const std::string response = text_of(attempt, "response"); !response.empty())
-      out += fmt::format("\nAnswer to attempt {}:\n{}\n", number_of(attempt, "number"),
-                         printable(response));
+      out += fmt::format("\nAnswer to attempt {}:\n{}\n", number_of(attempt, "number"), response);
   return out;
 }
 
@@ -96,7 +93,7 @@ StyledText list_text(const Value& value, bool with_place) {
     const Value* last = item.find("last_attempt");
     std::vector<std::string> cells{text_of(item, "id")};
     if (with_place) cells.push_back(text_of(item, "scenario") + " " + text_of(item, "node"));
-    cells.push_back(printable(text_of(item, "contact")));
+    cells.push_back(text_of(item, "contact"));
     cells.push_back(state_of(item));
     cells.push_back(std::to_string(number_of(item, "attempt_count")));
     cells.push_back(text_of(item, "created"));
@@ -108,9 +105,9 @@ StyledText list_text(const Value& value, bool with_place) {
     const std::string error = last ? text_of(*last, "error") : std::string{};
     const std::string reason = text_of(item, "reason");
     if (!error.empty() && text_of(item, "state") != "accepted")
-      table.note(printable(error));
+      table.note(error);
     else if (!reason.empty() && !last)
-      table.note(printable(reason));
+      table.note(reason);
   }
   if (table.empty()) return {};
   return table.text(terminal_width());

@@ -134,7 +134,7 @@ void take_refused(const InputFile& file, const Answer& answer,
     if (index >= lines.size()) continue;
     refusals.add(
         fmt::format("{}:{}: {}: {}", file.name(), lines[index].number, text_of(error, "code"),
-                    printable(with_flags(text_of(error, "message")))),
+                    printable_line(with_flags(text_of(error, "message")))),
         refused_line(lines[index], error));
   }
 }

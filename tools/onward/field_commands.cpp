@@ -39,8 +39,8 @@ int run_fields(const ClientOptions& options) {
   }
   Table table{{{"field", Align::Left, true}, {"type"}, {"summary", Align::Left, true}}};
   for (const Value& field : list_of(answer->value, "fields"))
-    table.add({"custom." + printable(text_of(field, "name")), text_of(field, "type"),
-               printable(text_of(field, "summary"))});
+    table.add(
+        {"custom." + text_of(field, "name"), text_of(field, "type"), text_of(field, "summary")});
   if (table.empty())
     say("No custom field is declared: contacts may have whichever they like.");
   else

@@ -409,11 +409,11 @@ void Listener::record(const ListenRequest& request, int status, const std::strin
     out_ << line << std::flush;
   } else {
     out_ << fmt::format("{} {} {} -> {} ({} bytes){}{}\n", format_instant(now),
-                        printable(request.method), printable(request.path), status,
+                        printable_line(request.method), printable_line(request.path), status,
                         request.body.size(), signature.empty() ? "" : ", signature: ", signature);
     if (options_.show) {
       for (const auto& [name, value] : request.headers)
-        out_ << fmt::format("  {}: {}\n", printable(name), printable(value));
+        out_ << fmt::format("  {}: {}\n", printable_line(name), printable_line(value));
       if (!request.body.empty()) out_ << "\n  " << printable(request.body) << "\n\n";
     }
     out_ << std::flush;

@@ -25,7 +25,7 @@ std::string members_text(const Value& object, const std::string& indent = {}) {
       const std::string inner = members_text(value, indent + "  ");
       if (!inner.empty()) out += fmt::format("{}{}:\n{}", indent, name, inner);
     } else {
-      out += fmt::format("{}{}: {}\n", indent, name, printable(to_text(value)));
+      out += fmt::format("{}{}: {}\n", indent, name, to_text(value));
     }
   }
   return out;
@@ -51,13 +51,13 @@ StyledText run_text(const Value& run) {
   if (const std::string wake = text_of(run, "wake_at"); !wake.empty()) head += ", goes on " + wake;
   Table path{{{"  node", Align::Left, true}, {"arrived"}, {"left by"}, {"", Align::Left, true}}};
   for (const Value& step : list_of(run, "path")) {
-    std::string note = printable(text_of(step, "note"));
+    std::string note = text_of(step, "note");
     if (const std::string delivery = text_of(step, "delivery"); !delivery.empty()) {
       note += (note.empty() ? "" : "  ") + delivery;
       if (const std::string state = text_of(step, "delivery_state"); !state.empty()) {
         note += " " + (flag_of(step, "delivery_parked") ? "pending (parked)" : state);
         if (const std::string reason = text_of(step, "delivery_reason"); !reason.empty())
-          note += " (" + printable(reason) + ")";
+          note += " (" + reason + ")";
       }
     }
     path.add({"  " + text_of(step, "node"), text_of(step, "at"), text_of(step, "port"), note});

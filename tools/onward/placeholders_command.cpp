@@ -22,7 +22,7 @@ StyledText table_of(const std::vector<PlaceholderInfo>& infos, std::string_view 
     if (info.group != group) continue;
     table.add({"{{ " + info.name + " }}", info.path, info.field,
                info.webhook.empty() ? "" : "data." + info.webhook, std::string{info.type},
-               info.example.is_null() ? "" : printable(to_json(info.example))});
+               info.example.is_null() ? "" : to_json(info.example)});
   }
   return StyledText{group} + "\n" + table.text(width);
 }

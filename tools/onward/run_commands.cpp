@@ -25,8 +25,9 @@ std::string line_text(const Value& line) {
   if (const std::string node = text_of(line, "node"); !node.empty()) place += " " + node;
   if (!place.empty()) text += "  " + place;
   if (const std::string who = text_of(line, "who"); !who.empty() && who != "engine")
-    text += "  by " + printable(who);
-  if (const std::string more = text_of(line, "text"); !more.empty()) text += "  " + printable(more);
+    text += "  by " + printable_line(who);
+  if (const std::string more = text_of(line, "text"); !more.empty())
+    text += "  " + printable_line(more);
   if (const std::string delivery = text_of(line, "delivery"); !delivery.empty())
     text += "  " + delivery;
   return text + "\n";
@@ -53,7 +54,7 @@ int run_live_runs(const ClientOptions& client, const LiveRunsOptions& options) {
       if (const std::string reason = text_of(run, "reason"); !reason.empty())
         state += " (" + reason + ")";
       const ValueList& steps = list_of(run, "path");
-      table.add({text_of(run, "id"), printable(text_of(run, "contact")), text_of(run, "scenario"),
+      table.add({text_of(run, "id"), text_of(run, "contact"), text_of(run, "scenario"),
                  last_node(run), state,
                  steps.empty() ? text_of(run, "started") : text_of(steps.back(), "at"),
                  text_of(run, "wake_at")});

@@ -72,8 +72,7 @@ StyledText scenarios_text(const Value& answer, std::size_t width) {
     table.add({text_of(item, "scenario"), state + (test ? " (test)" : ""),
                std::to_string(number_of(item, "version")), grouped(number_of(item, "entered")),
                grouped(number_of(item, "inside")), grouped(number_of(item, "pending")),
-               grouped(number_of(item, "failed")), next_of(item),
-               printable(text_of(item, "title"))});
+               grouped(number_of(item, "failed")), next_of(item), text_of(item, "title")});
     table.paint(1, style_of(state));
   }
   return table.empty() ? StyledText{} : table.text(width);

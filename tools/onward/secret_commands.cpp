@@ -133,7 +133,7 @@ int put(const Client& client, std::string_view kind, const std::string& name, co
                     flag_of(answer->value, "created")   ? "set"
                     : flag_of(answer->value, "changed") ? "changed"
                                                         : "unchanged",
-                    both ? ", the old value signs too" : "", printable(hosts_of(answer->value))));
+                    both ? ", the old value signs too" : "", hosts_of(answer->value)));
   if (!flag_of(answer->value, "hosts_set"))
     say(
         fmt::format("Every author can send it to any host. Set its hosts: onward {} set {} --keep "
@@ -143,7 +143,7 @@ int put(const Client& client, std::string_view kind, const std::string& name, co
     say(
         fmt::format("Scenarios send it to {}, which is not allowed; their deliveries wait. Allow "
                     "the host, or apply a corrected file.",
-                    printable(refused)));
+                    refused));
   if (rotating && both)
     say(fmt::format("When the receiver knows the new value: onward secret set {} --drop-old",
                     name));
@@ -169,10 +169,10 @@ int list(const ClientOptions& options, const std::string& kind, bool credentials
     std::string second = text_of(item, credentials ? "scheme" : "rotating_since");
     const std::string login =
         credentials ? text_of(item, "username") + text_of(item, "header") : std::string{};
-    if (!login.empty()) second += " " + printable(login);
+    if (!login.empty()) second += " " + login;
     if (flag_of(item, "readable") && !flag_of(item, "hosts_set"))
       unset.push_back(text_of(item, "name"));
-    table.add({text_of(item, "name"), second, printable(hosts_of(item)),
+    table.add({text_of(item, "name"), second, hosts_of(item),
                flag_of(item, "readable") ? text_of(item, "set_at") : "unreadable",
                names_in(item, "used_by")});
   }

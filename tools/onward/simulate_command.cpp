@@ -155,7 +155,8 @@ class Simulator {
   }
 
   int refuse_item(const ItemFile& file, const Item& item, const Error& error) {
-    err_ << fmt::format("{}: {}: {}\n", file.place(item), error.code, printable(error.message));
+    err_ << fmt::format("{}: {}: {}\n", file.place(item), error.code,
+                        printable_line(error.message));
     return kExitData;
   }
 
@@ -214,7 +215,7 @@ class Simulator {
 
   void reject(const std::string& place, std::string_view code, std::string_view message) {
     if (++totals_.rejected <= kRefusedShown)
-      err_ << fmt::format("{}: {}: {}\n", place, code, printable(message));
+      err_ << fmt::format("{}: {}: {}\n", place, code, printable_line(message));
     else if (totals_.rejected == kRefusedShown + 1)
       err_ << "More events are refused; the rest is counted only.\n";
   }
@@ -351,7 +352,7 @@ class Simulator {
       const bool plain = kind && kind->ports.size() == 1 && kind->family != NodeFamily::Wait;
       if (plain && step.port == kind->ports.front()) return;
     }
-    piece_ += printable(to_text(step)) + "\n";
+    piece_ += printable_line(to_text(step)) + "\n";
   }
 
   void hand_on(std::size_t least) {

@@ -56,8 +56,7 @@ int run_token_list(const ClientOptions& client) {
                  {"expires", Align::Left, true},
                  {"hash"}}};
     for (const Value& token : list_of(value, "tokens"))
-      table.add({printable(text_of(token, "name")), text_of(token, "role"),
-                 text_of(token, "created_at"),
+      table.add({text_of(token, "name"), text_of(token, "role"), text_of(token, "created_at"),
                  text_of(token, "expires_at") + (flag_of(token, "expired") ? " (expired)" : ""),
                  text_of(token, "hash") + "…"});
     return table.text(terminal_width());

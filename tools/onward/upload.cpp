@@ -106,7 +106,7 @@ void PatientPost::say_why(const Answer& answer, std::chrono::seconds pause) {
     until_said_ = answer.status == 429 ? kSaidEvery : std::chrono::seconds{0};
   }
   if (until_said_ <= std::chrono::seconds{0}) {
-    std::string detail = printable(answer.text("detail"));
+    std::string detail = printable_line(answer.text("detail"));
     if (detail.empty()) detail = fmt::format("the server answers {}", answer.status);
     if (!detail.ends_with('.')) detail += '.';
     waits_.say(fmt::format("Waiting: {} Trying again every {} s.", detail, pause.count()));

@@ -111,9 +111,9 @@ StyledText webhook_test_text(const Value& answer) {
   if (!accepted && !status.empty()) result += " " + (code.empty() ? "refused" : code);
   StyledText line{accepted ? Style::Green : Style::Red, result};
   line += fmt::format("  {} {}  {} ms\n", text_of(answer, "request.method"),
-                      printable(text_of(answer, "request.url")), number_of(answer, "took_ms"));
+                      printable_line(text_of(answer, "request.url")), number_of(answer, "took_ms"));
   const auto add = [&](std::string_view title, const std::string& text) {
-    if (!text.empty()) line += fmt::format("  {}{}\n", title, printable(text));
+    if (!text.empty()) line += fmt::format("  {}{}\n", title, text);
   };
   if (!accepted) add("", text_of(answer, "error"));
   add("", text_of(answer, "explanation"));
