@@ -49,13 +49,14 @@ tl::unexpected<Error> cannot_listen(const tcp::endpoint& endpoint,
               fmt::format("Cannot listen on {} port {}: {} ({}).", endpoint.address().to_string(),
                           endpoint.port(), error.message(), step));
 }
-/// How long a caller who was turned away may take to read that, and how many may at once.
+
+/// How long a client that is turned away may take to read the answer, and how many may at once.
 constexpr Duration kFarewellMax = std::chrono::seconds{1};
 constexpr std::size_t kFarewellsMax = 64;
 
-/// A caller who was turned away. The answer is written at once or not at all. Then the socket stays
-/// until the caller has closed it: to close it before the request has come would reset the
-/// connection, and take the answer away. On the io thread.
+/// A client that is turned away. The answer is written at once or not at all. The socket stays open
+/// until the client has closed it: closing it before the request has come would reset the
+/// connection, and the client could lose the answer. On the io thread.
 class Farewell : public std::enable_shared_from_this<Farewell> {
  public:
   Farewell(tcp::socket socket, std::size_t& count) : socket_{std::move(socket)}, count_{count} {
@@ -180,8 +181,8 @@ struct HttpServer::Impl {
   }
 
   HttpServerOptions options;
-  std::string full;           // what is told where there is no room
-  std::size_t farewells = 0;  // callers who are told so now
+  std::string full;           // the answer to clients that are turned away
+  std::size_t farewells = 0;  // clients that are being turned away
   // Before the context, which destroys the connections that its handlers hold.
   ConnectionHome home{.options = options,
                       .outbox = nullptr,

@@ -32,9 +32,8 @@ struct HttpServerOptions {
   /// Of answers that clients have not read yet, in all connections together. Beyond it the
   /// connection is closed whose answer has waited longest.
   std::size_t unread_max = 64u << 20;
-  /// Of answers that the kernel holds for one client, about (Linux doubles it). What it holds
-  /// stands in no bound of ours, and without one it grows to megabytes for each client that does
-  /// not read.
+  /// Of answers that the kernel holds for one client, about (Linux doubles it). No other limit
+  /// counts them, and by default the kernel holds megabytes for each client that does not read.
   std::size_t send_buffer = 64u << 10;
   /// Bytes a second: see answer_time.
   std::size_t answer_rate_min = 16u << 10;

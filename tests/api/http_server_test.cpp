@@ -1,5 +1,6 @@
 // The server at its socket: what a well-behaved, a hasty and a hostile caller get.
 #include <sys/socket.h>
+#include <optional>
 
 #include <atomic>
 #include <future>
@@ -147,37 +148,44 @@ TEST_CASE("HEAD gets the head of a GET alone", "[api][server]") {
   CHECK(caller.until("/y  0.").find("HTTP/1.1 200") == 0);
 }
 
-TEST_CASE("a client is sent away where every connection has a request under way", "[api][server]") {
-  HttpServerOptions options;
-  options.connections_max = 1;
-  Stand stand{std::move(options)};
-  {
-    Caller first{stand.port()};
-    first.send(get("/later"));
-    const Reply held = stand.held();
-    Caller second{stand.port()};
-    const std::string told = second.rest();
-    CHECK(told.find("HTTP/1.1 503 Service Unavailable\r\n") == 0);
-    CHECK(told.find("Retry-After: 1\r\n") != std::string::npos);
-    CHECK(told.find("Content-Type: application/problem+json\r\n") != std::string::npos);
-    const auto body = parse_json(told.substr(told.find("\r\n\r\n") + 4));
-    REQUIRE(body);
-    CHECK(*body->find("code")->text() == "too_many_connections");
-    held(ApiReply{200, "text/plain", "at last"});
-    CHECK(first.until("at last").find("HTTP/1.1 200") == 0);
-    first.send("GET /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    CHECK(first.rest().find("/b") != std::string::npos);
+/// A server whose only connection has a request under way.
+struct FullStand {
+  static HttpServerOptions one_connection() {
+    HttpServerOptions options;
+    options.connections_max = 1;
+    return options;
   }
+  FullStand() {
+    first.send(get("/later"));
+    held.emplace(stand.held());
+  }
+  void answer_first() {
+    (*held)(ApiReply{200, "text/plain", "at last"});
+    CHECK(first.until("at last").find("HTTP/1.1 200") == 0);
+  }
+  Stand stand{one_connection()};
+  Caller first{stand.port()};
+  std::optional<Reply> held;
+};
+
+TEST_CASE("a client is sent away where every connection has a request under way", "[api][server]") {
+  FullStand full;
+  Caller second{full.stand.port()};
+  const std::string told = second.rest();
+  CHECK(told.find("HTTP/1.1 503 Service Unavailable\r\n") == 0);
+  CHECK(told.find("Retry-After: 1\r\n") != std::string::npos);
+  CHECK(told.find("Content-Type: application/problem+json\r\n") != std::string::npos);
+  const auto body = parse_json(told.substr(told.find("\r\n\r\n") + 4));
+  REQUIRE(body);
+  CHECK(*body->find("code")->text() == "too_many_connections");
+  full.answer_first();
+  full.first.send("GET /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  CHECK(full.first.rest().find("/b") != std::string::npos);
 }
 
 TEST_CASE("a client that is sent away is not reset while it still sends", "[api][server]") {
-  HttpServerOptions options;
-  options.connections_max = 1;
-  Stand stand{std::move(options)};
-  Caller first{stand.port()};
-  first.send(get("/later"));
-  const Reply held = stand.held();
-  Caller second{stand.port()};
+  FullStand full;
+  Caller second{full.stand.port()};
   CHECK(second.until("too_many_connections").find("HTTP/1.1 503") == 0);
   // A connection that is closed answers the first piece with a reset, and the second one fails.
   for (const std::string_view piece : {"POST /b HTTP/1.1\r\n", "Host: a\r\n", "Content-Len"})
@@ -185,8 +193,7 @@ TEST_CASE("a client that is sent away is not reset while it still sends", "[api]
           static_cast<ssize_t>(piece.size()));
   second.rest();
   CHECK(second.ended());
-  held(ApiReply{200, "text/plain", "at last"});
-  CHECK(first.until("at last").find("HTTP/1.1 200") == 0);
+  full.answer_first();
 }
 
 /// A client that has been answered and keeps its connection.
