@@ -21,13 +21,7 @@ constexpr Duration kBulkPatience = std::chrono::seconds{5};
 constexpr std::chrono::seconds kOversleepMax{2};
 /// Nobody waits for the outcome of an attempt to be written down, so it waits a moment for inputs
 /// to be written with; many do not wait.
-constexpr std::chrono::milliseconds kResultsWait{2};
-constexpr std::size_t kResultsMany = 256;
-/// Written at once, so that inputs that come meanwhile need not wait for more. Where a round takes
-/// more inputs than that, as many outcomes: else they fall behind under load, and what is not
-/// written down is sent again after a crash.
-constexpr std::size_t kResultsSlice = 64;
-constexpr std::size_t kResultsSliceMost = 1'000;
+constexpr std::chrono::milliseconds kOutcomesWait{2};
 
 tl::unexpected<Error> not_now(const Error& unwritable) {
   return fail(unwritable.kind, unwritable.code,
@@ -92,26 +86,12 @@ void Runtime::Impl::enqueue(Job job) {
 
 void Runtime::Impl::take_results(std::vector<AttemptResult> finished) {
   const std::lock_guard lock{mutex};
-  for (AttemptResult& result : finished) take_response_room(result);
-  const bool first = results.empty();
-  if (first) {
-    results = std::move(finished);
-    results_since = Steady::now();
-  } else {
-    std::move(finished.begin(), finished.end(), std::back_inserter(results));
-  }
-  if (asleep && (first || results.size() >= kResultsMany)) {
+  const bool first = outcomes.empty();
+  outcomes.add(std::move(finished), Steady::now());
+  if (asleep && (first || outcomes.urgent())) {
     asleep = false;
     wake.notify_one();
   }
-}
-
-/// The number of results is bounded by the deliveries that are out. What receivers said is for
-/// people: where much of it waits, because the engine is held up, it is left out.
-void Runtime::Impl::take_response_room(AttemptResult& result) {
-  if (results_bytes + result.response.size() > options.results_bytes_max)
-    std::string{}.swap(result.response);
-  results_bytes += result.response.size();
 }
 
 Status Runtime::Impl::read(std::function<void(StoreReader&, const Directory&)> query) {
@@ -175,23 +155,6 @@ void Runtime::Impl::cannot_sync(const Error& error) {
   wake.notify_one();
 }
 
-/// The results that are written next, the oldest first.
-void Runtime::Impl::take_slice(std::vector<AttemptResult>& settled) {
-  if (sliced == slices.size()) {
-    slices.clear();
-    slices.swap(results);
-    results_bytes -= std::exchange(slices_bytes, results_bytes - slices_bytes);
-    sliced = 0;
-  }
-  const std::size_t keeps_up =
-      std::clamp<std::size_t>(engine->inputs_of_round(), kResultsSlice, kResultsSliceMost);
-  const std::size_t size = std::min(slices.size() - sliced, keeps_up);
-  const auto begin = slices.begin() + static_cast<std::ptrdiff_t>(sliced);
-  settled.assign(std::make_move_iterator(begin),
-                 std::make_move_iterator(begin + static_cast<std::ptrdiff_t>(size)));
-  sliced += size;
-}
-
 /// False: stop. Sleeps until there is something to do; uses quiet moments to fold.
 bool Runtime::Impl::wait_for_work(std::vector<Job>& taken, std::vector<AttemptResult>& settled) {
   while (true) {
@@ -211,24 +174,23 @@ bool Runtime::Impl::wait_for_work(std::vector<Job>& taken, std::vector<AttemptRe
       const bool folds = engine->fold_pending();
       if (folds) until = std::min(until, fold_from());
       const auto pressing = [&] {
-        return stopping || unsynced || !jobs.empty() || sliced < slices.size() ||
-               results.size() >= kResultsMany;
+        return stopping || unsynced || !jobs.empty() || outcomes.urgent();
       };
       const bool sleeps = !due && !pressing();
-      if (sleeps && results.empty()) {
+      if (sleeps && outcomes.empty()) {
         asleep = true;
-        wake.wait_until(lock, until, [&] { return pressing() || !results.empty(); });
+        wake.wait_until(lock, until, [&] { return pressing() || !outcomes.empty(); });
       }
-      if (!due && !pressing() && !results.empty()) {
+      if (!due && !pressing() && !outcomes.empty()) {
         asleep = true;
-        wake.wait_until(lock, std::min(until, results_since + kResultsWait), pressing);
+        wake.wait_until(lock, std::min(until, outcomes.since() + kOutcomesWait), pressing);
       }
       asleep = false;
       // This process was stopped while it slept, and clients may have written to it meanwhile.
       if (sleeps && Steady::now() - until > kOversleepMax) engine->defer_timers();
       if (unsynced) return false;
       taken.swap(jobs);
-      take_slice(settled);
+      settled = outcomes.take(engine->inputs_of_round());
       if (stopping && taken.empty() && settled.empty() && !engine->results_left() &&
           !(engine->bulk_left() && Steady::now() < bulk_until))
         return false;

@@ -17,6 +17,7 @@
 #include "engine/runtime/author_thread.h"
 #include "engine/runtime/engine.h"
 #include "engine/runtime/monitored_clock.h"
+#include "engine/runtime/outcome_queue.h"
 #include "engine/runtime/queries.h"
 #include "engine/runtime/release_thread.h"
 #include "engine/runtime/runtime.h"
@@ -137,10 +138,8 @@ struct Runtime::Impl final : DeliverySink {
   template <class Found>
   void add_text(Engine& of, Result<Found> found, Version version, const Done<Result<Found>>& done);
   Status read(std::function<void(StoreReader&, const Directory&)> query);
-  void take_response_room(AttemptResult& result);
   void take_results(std::vector<AttemptResult> finished);
   void run();
-  void take_slice(std::vector<AttemptResult>& settled);
   bool wait_for_work(std::vector<Job>& taken, std::vector<AttemptResult>& settled);
   void watch_clock();
   bool fold_in_quiet();
@@ -176,9 +175,7 @@ struct Runtime::Impl final : DeliverySink {
   mutable std::mutex mutex;
   std::condition_variable wake;
   std::vector<Job> jobs;  // guarded by mutex, as all below
-  std::vector<AttemptResult> results;
-  Steady::time_point results_since{};  // when the first of them came
-  std::size_t results_bytes = 0;       // what receivers said, of these and of `slices`
+  OutcomeQueue outcomes{options.results_bytes_max};
   bool asleep = false;
   bool started = false;             // may take jobs
   bool closing = false;             // takes no more
@@ -203,9 +200,6 @@ struct Runtime::Impl final : DeliverySink {
   const std::shared_ptr<Load> calls = std::make_shared<Load>();
 
   // The engine thread's own.
-  std::vector<AttemptResult> slices;  // taken, and written up to `sliced`
-  std::size_t sliced = 0;
-  std::size_t slices_bytes = 0;
   std::uint64_t generation = 0;  // of the directory
   std::shared_ptr<const SecretValues> shown_secrets;
   bool working_lost = false;   // and told
