@@ -1,7 +1,10 @@
 // How the engine runs its background jobs (background_job.h): each step in a commit of its own.
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "engine/runtime/engine.h"
+#include "engine/runtime/poison.h"
 
 namespace onward {
 std::optional<AdminRecord> row_of(const BackgroundJob& job) {
@@ -42,6 +45,10 @@ void Engine::expire_seen() {
 
 JobQueue::Take Engine::job_step() {
   return [this](BackgroundJob& job, std::size_t rows) -> Result<bool> {
+    WorkWatch watch{options_.working.get(), /*pieces=*/1};
+    if (!watch.begin(job))
+      return fail(ErrorKind::Internal, std::string{kPoison},
+                  poison_message(fmt::format("the job \"{}\"", job.name())));
     auto step = guarded("engine.job", [&] { return job.step(rows); });
     if (!step) return tl::make_unexpected(std::move(step.error()));
     if (auto row = row_of(job)) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/core/base/value.h"
+#include "engine/runtime/background_job.h"
 #include "engine/runtime/batch.h"
 #include "engine/runtime/engine.h"
 
@@ -80,6 +81,11 @@ WorkItem work_item(DeliveryKey delivery) {
   return {.kind = WorkKind::Delivery, .key = {.high = delivery.value}};
 }
 
+WorkItem work_item(const BackgroundJob& job) {
+  return {.kind = WorkKind::Job,
+          .key = hash128(job.name() + '\0' + job.cursor().value_or(std::string{}))};
+}
+
 WorkItem work_item_of_text(std::string_view scenario_text) {
   return {.kind = WorkKind::Scenario, .key = hash128(scenario_text)};
 }
@@ -115,6 +121,8 @@ std::string describe(const Suspect& suspect, const Epochs& epochs) {
       return fmt::format("delivery {}", format_delivery(epochs, {item.key.high}));
     case WorkKind::Scenario:
       return fmt::format("the text of scenario \"{}\"", suspect.label);
+    case WorkKind::Job:
+      return fmt::format("a step of the job \"{}\"", suspect.label);
   }
   return "nothing";
 }
@@ -154,6 +162,10 @@ bool WorkWatch::begin(const Input& input) {
 
 bool WorkWatch::begin(DeliveryKey delivery) {
   return file_ == nullptr || begin(work_item(delivery), {});
+}
+
+bool WorkWatch::begin(const BackgroundJob& job) {
+  return file_ == nullptr || begin(work_item(job), job.name());
 }
 
 void WorkWatch::end() {

@@ -1,6 +1,6 @@
 #pragma once
-// What a crash may come from, by name: inputs, deliveries and texts of scenarios as WorkingFile
-// knows them.
+// What a crash may come from, by name: inputs, deliveries, background jobs and texts of scenarios
+// as WorkingFile knows them.
 #include <string>
 #include <string_view>
 
@@ -9,8 +9,12 @@
 #include "engine/runtime/working_file.h"
 
 namespace onward {
+class BackgroundJob;
+
 WorkItem work_item(const Input& input);
 WorkItem work_item(DeliveryKey delivery);
+/// The next step of `job`: after a crash it begins at the same place again.
+WorkItem work_item(const BackgroundJob& job);
 WorkItem work_item_of_text(std::string_view scenario_text);
 /// The run that such a timer or command is about; 0 of others.
 RunKey run_of(const WorkItem& item);
@@ -32,6 +36,7 @@ class WorkWatch {
   /// False: it is poison, and nothing is noted.
   bool begin(const Input& input);
   bool begin(DeliveryKey delivery);
+  bool begin(const BackgroundJob& job);
   /// It was harmless, as far as it went.
   void end();
 

@@ -56,7 +56,7 @@ struct alignas(128) Slot {
 };
 
 WorkItem item_of(std::uint64_t kind, std::uint64_t high, std::uint64_t low) {
-  if (kind > static_cast<std::uint64_t>(WorkKind::Scenario)) return {};
+  if (kind > static_cast<std::uint64_t>(kLastWorkKind)) return {};
   return {.kind = static_cast<WorkKind>(kind), .key = {.high = high, .low = low}};
 }
 }  // namespace
@@ -97,6 +97,8 @@ std::string_view to_string(WorkKind kind) {
       return "delivery";
     case WorkKind::Scenario:
       return "scenario";
+    case WorkKind::Job:
+      return "job";
   }
   return "none";
 }

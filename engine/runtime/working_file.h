@@ -28,7 +28,9 @@ enum class WorkKind : std::uint8_t {
   Command,   ///< Key: contact, and command and run.
   Delivery,  ///< Key: its number.
   Scenario,  ///< Key: of a scenario's text.
+  Job,       ///< Key: of a background job's name, and how far it came.
 };
+constexpr WorkKind kLastWorkKind = WorkKind::Job;
 std::string_view to_string(WorkKind kind);
 
 /// One thing that can be worked on, and be met again after a restart.

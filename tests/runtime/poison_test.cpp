@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
 
+#include "engine/runtime/background_job.h"
 #include "engine/runtime/poison.h"
 #include "engine/store/memory/memory_store.h"
 #include "engine/store/passing_store.h"
@@ -95,6 +96,19 @@ FoundNote noted_in(const fs::path& working) {
   return {fmt::format("{} {}", to_string(suspects[0].item.kind), suspects[0].label),
           suspects[0].item};
 }
+
+/// A job as its row has it after a restart.
+class InterruptedJob final : public BackgroundJob {
+ public:
+  explicit InterruptedJob(AdminRecord row) : row_{std::move(row)} {}
+  std::string name() const override { return row_.name; }
+  std::optional<std::string> cursor() const override { return row_.content; }
+  Result<JobStep> step(std::size_t) override { return JobStep{.ended = true}; }
+  void committed() override {}
+
+ private:
+  AdminRecord row_;
+};
 
 /// A store that looks at the note at each call in which the engine could die.
 class WatchingStore final : public PassingStore {
@@ -205,6 +219,14 @@ TEST_CASE("while something is worked on, the note names it and nothing else", "[
         work_item(Input{TimerInput{.contact = run.contact,
                                    .timer = {.kind = TimerKind::Wait, .subject = run.key.value}}}));
   CHECK(noted_in(working).what == "nothing");
+
+  // A step of a background job.
+  watch.forget();
+  stage.engine().by_hand(ByHand::Cancel, {.scenario = "relay"}, /*dry_run=*/false, "jane",
+                         [](const auto&) {});
+  stage.pass(0s);
+  CHECK(noted(watch.commits) == Whats{"nothing", "job bulk/1"});  // Its row comes first.
+  CHECK(noted_in(working).what == "nothing");
 }
 
 TEST_CASE("an event on which the server died three times is refused, and no other",
@@ -273,6 +295,43 @@ TEST_CASE("a run on whose timer the server died is parked, and resumed by hand",
   stage->pass(2h);
   CHECK(stage->place_of("ada") == "done");
   CHECK(stage->counts("")[Counter::Parked] == 0);
+  CHECK(stage->broken().empty());
+}
+
+TEST_CASE("a job on whose step the server died three times is refused, and the rest continues",
+          "[runtime][poison]") {
+  Mortal stage{kRelay};
+  constexpr std::size_t kMany = 1'100;
+  std::vector<EventInput> inputs;
+  for (std::size_t i = 0; i < kMany; ++i) inputs.push_back(stage->input("ada", "opened"));
+  stage->send(std::move(inputs));
+  stage->engine().by_hand(ByHand::Cancel, {.scenario = "relay"}, /*dry_run=*/false, "jane",
+                          [](const auto&) {});
+  REQUIRE(stage->engine().work_ahead({}, {}));
+  const auto cancelled = [&] { return stage->counts("tell")[Counter::Cancelled]; };
+  const std::int64_t first = cancelled();
+  REQUIRE(first > 0);
+  REQUIRE(first < static_cast<std::int64_t>(kMany));
+
+  const auto rows = stage->engine().store().snapshot()->admin;
+  const auto row = std::ranges::find_if(
+      rows, [](const AdminRecord& one) { return one.name.starts_with("bulk/"); });
+  REQUIRE(row != rows.end());
+  const WorkItem item = work_item(InterruptedJob{*row});
+  const int crashes = GENERATE(2, 3);
+  for (int i = 0; i < crashes; ++i) stage.die_at_start(item, row->name);
+  stage.restart();
+  stage->pass(1min);
+  if (crashes < 3) {
+    CHECK(cancelled() == kMany);
+    CHECK(stage.activity().empty());
+  } else {
+    CHECK(cancelled() == first);
+    REQUIRE(stage.activity().size() == 1);
+    CHECK(stage.activity()[0].text.find(row->name) != std::string::npos);
+    CHECK(stage.logged().back() == "poison.set_aside");
+  }
+  CHECK(stage->event("eve", "opened").kind == EventAnswer::Kind::Accepted);
   CHECK(stage->broken().empty());
 }
 
