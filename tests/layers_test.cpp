@@ -47,11 +47,11 @@ const std::map<string, std::vector<string>> kLayers{
     {"engine/delivery", {"engine/core", "engine/net", "engine/secrets"}},
     {"engine/runtime",
      {"engine/core", "engine/authoring", "engine/store", "engine/secrets", "engine/delivery"}},
-    {"engine/exchange", {"engine/core"}},
-    {"engine/api", {"engine/core", "engine/secrets", "engine/exchange", "engine/runtime"}},
+    {"engine/files", {"engine/core"}},
+    {"engine/api", {"engine/core", "engine/secrets", "engine/files", "engine/runtime"}},
     {"tools",
      {"engine/core", "engine/disk", "engine/net", "engine/authoring", "engine/store",
-      "engine/store/memory", "engine/store/sqlite", "engine/secrets", "engine/exchange", "nodes",
+      "engine/store/memory", "engine/store/sqlite", "engine/secrets", "engine/files", "nodes",
       "engine/delivery", "engine/runtime", "engine/api", "engine/simulation"}},
     {"engine/simulation",
      {"engine/core", "engine/authoring", "engine/store", "engine/store/memory", "engine/delivery",
@@ -83,7 +83,7 @@ const std::map<string, std::vector<string>> kHomes{
     {"date/", {"engine/core/base/time_zone.cpp"}},
     {"CLI/", {"tools/onward"}},
     {"jemalloc/", {"tools/onward"}},
-    {"csv.h", {"engine/exchange/csv.cpp"}},
+    {"csv.h", {"engine/files/csv.cpp"}},
     {"zlib.h", {"engine/store/packed_text.cpp"}},
     {"openssl/", {"engine/secrets", "engine/delivery", "engine/api", "tools"}},
     {"tl/expected.hpp", {"engine", "nodes", "tools"}},
@@ -283,7 +283,7 @@ TEST_CASE("a planted include is found at its line, with the rule that it breaks"
        "\"engine/runtime/runtime.h\""},
       {"engine/api/server.cpp", "#include \"tools/onward/cli.h\"\n",
        "engine/api/server.cpp:1: engine/api may include engine/core, engine/secrets, "
-       "engine/exchange, engine/runtime, not "
+       "engine/files, engine/runtime, not "
        "\"tools/onward/cli.h\""},
       {"engine/api/server.cpp", "#include \"server.h\"\n",
        "engine/api/server.cpp:1: \"server.h\" is not written from the root, or belongs to no "

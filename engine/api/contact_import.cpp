@@ -9,7 +9,7 @@
 #include "engine/api/problem.h"
 #include "engine/core/base/error_codes.h"
 #include "engine/core/contact/field_suggestions.h"
-#include "engine/exchange/csv.h"
+#include "engine/files/csv.h"
 
 namespace onward {
 namespace {

@@ -11,7 +11,7 @@
 #include "engine/core/base/result.h"
 #include "engine/core/contact/contact.h"
 #include "engine/core/contact/custom_fields.h"
-#include "engine/exchange/contact_columns.h"
+#include "engine/files/contact_columns.h"
 #include "engine/runtime/runtime.h"
 
 namespace onward {

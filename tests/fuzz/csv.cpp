@@ -1,8 +1,8 @@
 // Files of contacts, cut into rows and back.
 #include <span>
 
-#include "engine/exchange/contact_columns.h"
-#include "engine/exchange/csv.h"
+#include "engine/files/contact_columns.h"
+#include "engine/files/csv.h"
 #include "tests/fuzz/target.h"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -9,7 +9,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/exchange/contact_export.h"
+#include "engine/files/contact_export.h"
 #include "tools/onward/commands.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/table.h"

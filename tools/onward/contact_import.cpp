@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 
 #include "engine/authoring/yaml_reader.h"
-#include "engine/exchange/contact_columns.h"
-#include "engine/exchange/csv.h"
+#include "engine/files/contact_columns.h"
+#include "engine/files/csv.h"
 #include "tools/onward/commands.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/table.h"

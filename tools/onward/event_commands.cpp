@@ -6,7 +6,7 @@
 #include "engine/core/contact/contact.h"
 #include "engine/core/contact/vocabulary.h"
 #include "engine/core/source/diagnostic.h"
-#include "engine/exchange/contact_columns.h"
+#include "engine/files/contact_columns.h"
 #include "tools/onward/commands.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/table.h"

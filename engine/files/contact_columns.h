@@ -12,7 +12,7 @@
 #include "engine/core/base/value.h"
 #include "engine/core/contact/contact.h"
 #include "engine/core/contact/custom_fields.h"
-#include "engine/exchange/csv.h"
+#include "engine/files/csv.h"
 
 namespace onward {
 /// What a cell holds. Field: whatever the field's own type asks for (text, where it has none).

@@ -1,4 +1,4 @@
-#include "engine/exchange/contact_export.h"
+#include "engine/files/contact_export.h"
 
 #include <algorithm>
 #include <array>
@@ -9,8 +9,8 @@
 #include "engine/core/contact/contact.h"
 #include "engine/core/contact/engagement.h"
 #include "engine/core/source/diagnostic.h"
-#include "engine/exchange/contact_columns.h"
-#include "engine/exchange/csv.h"
+#include "engine/files/contact_columns.h"
+#include "engine/files/csv.h"
 
 namespace onward {
 namespace {

@@ -1,4 +1,4 @@
-#include "engine/exchange/contact_columns.h"
+#include "engine/files/contact_columns.h"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "engine/exchange/contact_columns.h"
+#include "engine/files/contact_columns.h"
 
 #include <catch2/catch.hpp>
 
@@ -23,7 +23,7 @@ std::string json_of(const std::vector<std::string>& headers, const std::vector<s
 }
 }  // namespace
 
-TEST_CASE("headers find their fields by name, by alias, and as people write them", "[exchange]") {
+TEST_CASE("headers find their fields by name, by alias, and as people write them", "[files]") {
   std::string found;
   for (const ContactColumn& column :
        columns_of({"ID", "Email", "First Name", "lastname", "Zip-Code", "date of birth",
@@ -34,7 +34,7 @@ TEST_CASE("headers find their fields by name, by alias, and as people write them
         "custom.Plan custom.seats ");
 }
 
-TEST_CASE("a map gives columns their fields, and - passes one over", "[exchange]") {
+TEST_CASE("a map gives columns their fields, and - passes one over", "[files]") {
   const auto columns =
       columns_of({"E-mail", "Plan", "Internal"},
                  {{"E-mail", "email"}, {"Plan", "custom.plan:text"}, {"Internal", "-"}});
@@ -47,8 +47,7 @@ TEST_CASE("a map gives columns their fields, and - passes one over", "[exchange]
         std::string::npos);
 }
 
-TEST_CASE("an unknown type of a custom field is refused and not made part of its name",
-          "[exchange]") {
+TEST_CASE("an unknown type of a custom field is refused and not made part of its name", "[files]") {
   const Error header = refused({"id", "custom.seats:nubmer"});
   CHECK(header.code == "unknown_field");
   CHECK(header.message ==
@@ -70,7 +69,7 @@ TEST_CASE("an unknown type of a custom field is refused and not made part of its
   CHECK(columns[2].field == "custom.seats");
 }
 
-TEST_CASE("columns that mean nothing are all named, unless they are to be ignored", "[exchange]") {
+TEST_CASE("columns that mean nothing are all named, unless they are to be ignored", "[files]") {
   const Error error = refused({"email", "Shoe size", "frist_name"});
   CHECK(error.code == "unmapped_column");
   CHECK(error.message.find("\"Shoe size\"") != std::string::npos);
@@ -78,7 +77,7 @@ TEST_CASE("columns that mean nothing are all named, unless they are to be ignore
   CHECK(columns_of({"email", "Shoe size"}, {}, true)[1].field.empty());
 }
 
-TEST_CASE("a table has a limit of columns, and a message names some of them", "[exchange]") {
+TEST_CASE("a table has a limit of columns, and a message names some of them", "[files]") {
   std::vector<std::string> headers{"id"};
   for (std::size_t i = headers.size(); i < kColumnsMax; ++i)
     headers.push_back("unknown" + std::to_string(i));
@@ -97,13 +96,13 @@ TEST_CASE("a table has a limit of columns, and a message names some of them", "[
   CHECK(refused(headers).code == "too_many_columns");
 }
 
-TEST_CASE("a table says who its contacts are, and each field once", "[exchange]") {
+TEST_CASE("a table says who its contacts are, and each field once", "[files]") {
   CHECK(refused({"first_name"}).code == "no_contact");
   CHECK(refused({"email", "Email"}).code == "duplicate_field");
   CHECK(refused({"id", "uid"}).code == "duplicate_field");
 }
 
-TEST_CASE("what the server alone keeps is passed over", "[exchange]") {
+TEST_CASE("what the server alone keeps is passed over", "[files]") {
   for (const char* name : {"created_at", "updated_at", "statistics.open_rate", "refused.reason"}) {
     CAPTURE(name);
     CHECK(columns_of({"id", name})[1].field.empty());
@@ -111,7 +110,7 @@ TEST_CASE("what the server alone keeps is passed over", "[exchange]") {
   CHECK(refused({"id", "statistically"}).code == "unmapped_column");
 }
 
-TEST_CASE("cells become what their fields want", "[exchange]") {
+TEST_CASE("cells become what their fields want", "[files]") {
   CHECK(json_of({"id", "birth_date", "phone", "groups", "custom.seats:number", "custom.vip:flag",
                  "custom.tags:list", "custom.raw:json", "custom.code"},
                 {"0042", " 1990-05-01 ", "0123", "vip| lead,b", "+12.50", "Yes", "a|b",
@@ -123,7 +122,7 @@ TEST_CASE("cells become what their fields want", "[exchange]") {
         R"({"id":"1","groups":["a, b","c|d"]})");
 }
 
-TEST_CASE("an empty cell leaves the field, or clears it where that is asked for", "[exchange]") {
+TEST_CASE("an empty cell leaves the field, or clears it where that is asked for", "[files]") {
   const std::vector<std::string> headers{"id",     "email",      "first_name",
                                          "groups", "groups_add", "custom.plan"};
   CHECK(json_of(headers, {"1", "a@example.org", "", "", "", ""}) ==
@@ -133,7 +132,7 @@ TEST_CASE("an empty cell leaves the field, or clears it where that is asked for"
         R"("custom":{"plan":null}})");
 }
 
-TEST_CASE("a wrong cell is refused by its column", "[exchange]") {
+TEST_CASE("a wrong cell is refused by its column", "[files]") {
   const auto seats = match_columns(std::vector<std::string>{"id", "Seats"},
                                    {{"Seats", "custom.seats:number"}}, false);
   REQUIRE(seats);
@@ -146,14 +145,14 @@ TEST_CASE("a wrong cell is refused by its column", "[exchange]") {
   CHECK(few.error().error.code == "wrong_columns");
 }
 
-TEST_CASE("a guarded formula loses its quote, unless cells are raw", "[exchange]") {
+TEST_CASE("a guarded formula loses its quote, unless cells are raw", "[files]") {
   CHECK(json_of({"id", "phone"}, {"1", "'+1 514"}) == R"({"id":"1","phone":"+1 514"})");
   CHECK(json_of({"id", "phone"}, {"1", "'+1 514"}, {.raw = true}) ==
         R"({"id":"1","phone":"'+1 514"})");
 }
 
 TEST_CASE("an exported object loses what only the server keeps, and takes mapped names",
-          "[exchange]") {
+          "[files]") {
   const auto object = [](std::string_view json, const ColumnMap& map = {}) {
     return contact_of_object(*parse_json(json), map);
   };

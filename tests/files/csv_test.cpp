@@ -1,4 +1,4 @@
-#include "engine/exchange/csv.h"
+#include "engine/files/csv.h"
 
 #include <sstream>
 
@@ -34,7 +34,7 @@ Read read(NextPiece next, char delimiter = 0) {
 Read read(std::string_view text, char delimiter = 0) { return read(pieces_of(text), delimiter); }
 }  // namespace
 
-TEST_CASE("a CSV row may hold quotes, delimiters and newlines inside quotes", "[exchange]") {
+TEST_CASE("a CSV row may hold quotes, delimiters and newlines inside quotes", "[files]") {
   const Read all = read(
       "id,note\r\n"
       "1,\"a, \"\"b\"\"\r\nand more\"\r\n"
@@ -50,8 +50,7 @@ TEST_CASE("a CSV row may hold quotes, delimiters and newlines inside quotes", "[
   CHECK(all.texts.at(1) == "1,\"a, \"\"b\"\"\r\nand more\"");
 }
 
-TEST_CASE("line numbers are the file's, past empty lines and every kind of line end",
-          "[exchange]") {
+TEST_CASE("line numbers are the file's, past empty lines and every kind of line end", "[files]") {
   CHECK(read("a\n\n\r\nb\n").lines == std::vector<std::size_t>{1, 4});
   CHECK(read("a\rb\r\rc").lines == std::vector<std::size_t>{1, 2, 4});
   CHECK(read("a\r\nb\r\n").rows.size() == 2);
@@ -59,14 +58,14 @@ TEST_CASE("line numbers are the file's, past empty lines and every kind of line 
   CHECK(read("\n\n").rows.empty());
 }
 
-TEST_CASE("a byte order mark and a sep= line are not part of the first row", "[exchange]") {
+TEST_CASE("a byte order mark and a sep= line are not part of the first row", "[files]") {
   CHECK(read("\xef\xbb\xbfid,b\n").rows.front() == Cells{"id", "b"});
   const Read all = read("\xef\xbb\xbfsep=;\r\nid;a,b\r\n1;2\r\n");
   CHECK(all.rows == std::vector<Cells>{{"id", "a,b"}, {"1", "2"}});
   CHECK(all.lines.front() == 2);
 }
 
-TEST_CASE("the delimiter is the one that the header uses most, outside of quotes", "[exchange]") {
+TEST_CASE("the delimiter is the one that the header uses most, outside of quotes", "[files]") {
   CHECK(detect_delimiter("id;email;a,b") == ';');
   CHECK(detect_delimiter("id\temail") == '\t');
   CHECK(detect_delimiter("id|email") == '|');
@@ -75,7 +74,7 @@ TEST_CASE("the delimiter is the one that the header uses most, outside of quotes
   CHECK(read("id;email\n1;x", ',').rows.front() == Cells{"id;email"});
 }
 
-TEST_CASE("a row with a stray quote is refused alone, as it was read", "[exchange]") {
+TEST_CASE("a row with a stray quote is refused alone, as it was read", "[files]") {
   const Read all = read("id,a\n1,x\"y\n2,\"x\"y\n3,z\n4,\"open\n5,z\n");
   CHECK(all.rows == std::vector<Cells>{{"id", "a"}, {"3", "z"}});
   CHECK(all.faults == std::vector<std::string>{"2 bad_quotes", "3 bad_quotes", "5 bad_quotes"});
@@ -83,7 +82,7 @@ TEST_CASE("a row with a stray quote is refused alone, as it was read", "[exchang
   CHECK(all.texts.back() == "4,\"open\n5,z");
 }
 
-TEST_CASE("bytes that are no UTF-8 are refused with their line, and say what to do", "[exchange]") {
+TEST_CASE("bytes that are no UTF-8 are refused with their line, and say what to do", "[files]") {
   const Read all = read("id,a\n1,caf\xe9\n2,caf\xc3\xa9\n");
   CHECK(all.faults == std::vector<std::string>{"2 bad_utf8"});
   CHECK(all.rows.back() == Cells{"2", "caf\xc3\xa9"});
@@ -94,13 +93,12 @@ TEST_CASE("bytes that are no UTF-8 are refused with their line, and say what to 
   CHECK(row.fault->message.find("UTF-16") != std::string::npos);
 }
 
-TEST_CASE("a zero byte, which JSON could not tell, is refused", "[exchange]") {
+TEST_CASE("a zero byte, which JSON could not tell, is refused", "[files]") {
   CHECK(read(std::string_view{"id,a\n1,x\0y\n2,z\n", 15}).faults ==
         std::vector<std::string>{"2 bad_character"});
 }
 
-TEST_CASE("a row beyond all measure is refused, and reading goes on behind its line",
-          "[exchange]") {
+TEST_CASE("a row beyond all measure is refused, and reading goes on behind its line", "[files]") {
   const std::string huge(kCsvRowBytesMax + 200'000, 'x');
   const Read all = read("id,a\n1," + huge + "\n2,b\n");
   CHECK(all.faults == std::vector<std::string>{"2 row_too_long"});
@@ -108,7 +106,7 @@ TEST_CASE("a row beyond all measure is refused, and reading goes on behind its l
   CHECK(all.lines.back() == 3);
 }
 
-TEST_CASE("what is written as CSV is read as it was, whatever the delimiter", "[exchange]") {
+TEST_CASE("what is written as CSV is read as it was, whatever the delimiter", "[files]") {
   CHECK(rc::check("round trip", [](const std::vector<std::vector<std::string>>& given) {
     const char delimiter = *rc::gen::element(',', ';', '\t', '|');
     std::vector<Cells> rows;
@@ -134,8 +132,7 @@ TEST_CASE("what is written as CSV is read as it was, whatever the delimiter", "[
   }));
 }
 
-TEST_CASE("cells that a spreadsheet would run are guarded, and come back as they were",
-          "[exchange]") {
+TEST_CASE("cells that a spreadsheet would run are guarded, and come back as they were", "[files]") {
   CHECK(guard_formula("=1+1") == "'=1+1");
   CHECK(guard_formula("+1 514 555 0100") == "'+1 514 555 0100");
   CHECK(guard_formula("@x") == "'@x");

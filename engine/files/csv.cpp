@@ -1,4 +1,4 @@
-#include "engine/exchange/csv.h"
+#include "engine/files/csv.h"
 
 #include <algorithm>
 #include <array>

@@ -1,12 +1,12 @@
-#include "engine/exchange/contact_export.h"
+#include "engine/files/contact_export.h"
 
 #include <rapidcheck.h>
 #include <catch2/catch.hpp>
 
 #include "engine/core/base/time.h"
 #include "engine/core/contact/contact.h"
-#include "engine/exchange/contact_columns.h"
-#include "engine/exchange/csv.h"
+#include "engine/files/contact_columns.h"
+#include "engine/files/csv.h"
 
 namespace onward {
 namespace {
@@ -94,7 +94,7 @@ Contact any_contact(int number) {
 }
 }  // namespace
 
-TEST_CASE("what is exported as CSV is imported unchanged", "[exchange]") {
+TEST_CASE("what is exported as CSV is imported unchanged", "[files]") {
   CHECK(rc::check("round trip", [] {
     std::vector<Contact> contacts;
     for (int i = *rc::gen::inRange(1, 4); i > 0; --i) contacts.push_back(any_contact(i));
@@ -105,7 +105,7 @@ TEST_CASE("what is exported as CSV is imported unchanged", "[exchange]") {
   }));
 }
 
-TEST_CASE("a column of one type says so, and one of several holds JSON", "[exchange]") {
+TEST_CASE("a column of one type says so, and one of several holds JSON", "[files]") {
   auto table = ContactTable::make({.fields = {"id", "custom.*"}});
   REQUIRE(table);
   const auto first = *parse_json(
@@ -120,7 +120,7 @@ TEST_CASE("a column of one type says so, and one of several holds JSON", "[excha
   CHECK(table->row(second) == "2,\"\"\"x\"\"\",,2.5,,\r\n");
 }
 
-TEST_CASE("chosen fields make the columns, with statistics where they are named", "[exchange]") {
+TEST_CASE("chosen fields make the columns, with statistics where they are named", "[files]") {
   auto table = ContactTable::make(
       {.fields = {"email", "firstname", "statistics.open_rate", "groups", "custom.tags"}});
   REQUIRE(table);
