@@ -1,5 +1,5 @@
 #pragma once
-// The node kinds that Onward has. To add one: docs/architecture.md, "A node kind".
+// The node kinds that Onward has. To add one: docs/internals/architecture.md, "A node kind".
 #include "engine/core/scenario/node.h"
 
 namespace onward {

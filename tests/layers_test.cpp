@@ -1,6 +1,6 @@
-// Holds every #include of engine/, nodes/ and tools/ to the layers of docs/architecture.md, and
-// every library to its home. Change the table there and the one here together, on purpose, in one
-// commit.
+// Holds every #include of engine/, nodes/ and tools/ to the layers of
+// docs/internals/architecture.md, and every library to its home. Change the table there and the one
+// here together, on purpose, in one commit.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -194,7 +194,7 @@ string refuse_theirs(const string& path, const string& layer, const string& name
 std::vector<string> breaches(const string& path, const string& text) {
   std::vector<string> found;
   const string layer = layer_of(path);
-  if (layer.empty()) return {path + ":1: belongs to no layer of docs/architecture.md"};
+  if (layer.empty()) return {path + ":1: belongs to no layer of docs/internals/architecture.md"};
   for (const Include& include : includes_of(text)) {
     const string why =
         include.quoted ? refuse_ours(layer, include) : refuse_theirs(path, layer, include.name);
@@ -210,10 +210,11 @@ string read(const std::filesystem::path& path) {
   return text.str();
 }
 
-/// The second table of a kind: folder and what it may include, as docs/architecture.md prints it.
+/// The second table of a kind: folder and what it may include, as docs/internals/architecture.md
+/// prints it.
 std::map<string, string> documented_layers() {
   std::map<string, string> rows;
-  std::istringstream lines{read("docs/architecture.md")};
+  std::istringstream lines{read("docs/internals/architecture.md")};
   string line;
   while (std::getline(lines, line)) {
     std::vector<string> cells;
@@ -301,7 +302,7 @@ TEST_CASE("a planted include is found at its line, with the rule that it breaks"
        "purpose"},
       {"engine/extra/new.cpp", "",
        "engine/extra/new.cpp:1: belongs to no layer of "
-       "docs/architecture.md"},
+       "docs/internals/architecture.md"},
   };
   for (const Planted& planted : table) {
     CHECK(breaches(planted.path, planted.text) == std::vector<string>{planted.message});
