@@ -7,6 +7,7 @@
 
 #include "engine/core/base/clipped.h"
 #include "engine/core/base/time_zone.h"
+#include "engine/core/contact/custom_prefix.h"
 #include "engine/core/template/lookup.h"
 #include "nodes/nodes.h"
 
@@ -15,7 +16,6 @@ namespace {
 constexpr std::size_t kNoteMax = 200;
 constexpr std::size_t kFieldMax = 64 * 1024;  // as parse_contact has it
 constexpr std::string_view kInputTooLarge = "input_too_large";
-constexpr std::string_view kCustom = "custom.";
 
 bool has_placeholder(const Tree& tree) {
   return tree.text.find("{{") != std::string::npos ||

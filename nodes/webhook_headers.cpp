@@ -8,7 +8,7 @@
 #include <string>
 #include <unordered_set>
 
-#include "engine/core/base/clipped.h"
+#include "engine/core/base/text.h"
 
 namespace onward {
 namespace {
@@ -21,13 +21,6 @@ constexpr std::array<std::string_view, 12> kRefused = {
     "connection", "keep-alive",          "te",
     "trailer",    "proxy-connection",    "upgrade",
     "expect",     "proxy-authorization", "content-encoding"};
-
-std::string lower(std::string_view text) {
-  std::string result{text};
-  for (char& c : result)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return result;
-}
 
 bool is_name(std::string_view name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {

@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include "engine/api/problem.h"
+#include "engine/core/base/text.h"
 #include "engine/core/base/value.h"
 
 namespace onward {
 namespace {
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -88,12 +88,7 @@ std::optional<QueryParameters> parse_query(std::string_view query) {
   return parameters;
 }
 
-bool same_name(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (lower(a[i]) != lower(b[i])) return false;
-  return true;
-}
+bool same_name(std::string_view a, std::string_view b) { return same_ignoring_case(a, b); }
 
 std::string media_type(std::string_view content_type) {
   content_type = content_type.substr(0, content_type.find(';'));

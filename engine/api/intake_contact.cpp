@@ -6,10 +6,10 @@
 #include "engine/api/access.h"
 #include "engine/api/event_parts.h"
 #include "engine/api/intake.h"
+#include "engine/core/contact/custom_prefix.h"
 
 namespace onward {
 namespace {
-constexpr std::string_view kCustom = "custom.";
 
 /// The value as the field's type wants it, where another system writes it in a way of its own;
 /// what fits in no way is left for the field to refuse.

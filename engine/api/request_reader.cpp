@@ -21,7 +21,7 @@ constexpr std::size_t kFieldBytes = 96;
 /// A text doubles its memory up to this size, and grows in such steps from there.
 constexpr std::size_t kGrowthStep = std::size_t{8} << 10;
 
-bool is_control(char c) {
+bool is_refused_control(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return (byte < 0x20 && c != '\r') || byte == 0x7f;
 }
@@ -183,7 +183,7 @@ RequestReader::Step RequestReader::read_first_line(std::string_view line, bool w
   line = line.substr(0, limits_.header_max);
   if (whole && line.ends_with('\n')) line.remove_suffix(1);
   for (const char c : line.substr(std::min(scanned_, line.size())))
-    if (is_control(c))
+    if (is_refused_control(c))
       return refuse(problem(400, "bad_request",
                             "This is not an HTTP request: its first line has a control "
                             "character."));

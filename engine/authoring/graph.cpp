@@ -8,9 +8,9 @@
 #include <span>
 
 #include "engine/core/base/printable.h"
+#include "engine/core/scenario/words.h"
 namespace onward {
 namespace {
-constexpr std::string_view kEndWord = "end";
 constexpr std::size_t kGap = 2;
 /// Branches inside branches that are drawn beside each other; deeper ones are drawn further down.
 constexpr std::size_t kDepthMax = 16;

@@ -5,14 +5,10 @@
 #include <new>
 #include <utility>
 
+#include "engine/core/base/text.h"
+
 namespace onward {
 namespace {
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
-}
-
 /// What is to be looked up. An address is not: libcurl's parser has brought its short, octal and
 /// hexadecimal spellings into the plain form by now. With a final dot it is a name to libcurl, but
 /// none that anybody could know.

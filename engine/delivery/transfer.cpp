@@ -13,6 +13,7 @@
 #include <new>
 #include <utility>
 
+#include "engine/core/base/text.h"
 #include "engine/delivery/tls_session.h"
 
 namespace onward {
@@ -31,13 +32,6 @@ constexpr long kConnectionIdleSeconds = 30;
 template <class Value>
 void set(CURL* handle, CURLoption option, Value value) {
   if (curl_easy_setopt(handle, option, value) == CURLE_OUT_OF_MEMORY) throw std::bad_alloc{};
-}
-
-bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; };
-    return lower(x) == lower(y);
-  });
 }
 
 bool has_control(std::string_view text, bool tab_allowed) {
@@ -288,7 +282,7 @@ std::string Transfer::set_headers() {
       if (has_control(value, /*tab_allowed=*/true)) {
         return fmt::format("the value of header {} holds a control character", name);
       }
-      typed = typed || same_name(name, "Content-Type");
+      typed = typed || same_ignoring_case(name, "Content-Type");
       // libcurl takes "Name:" as an order to leave a header out, and "Name;" for an empty one.
       line.assign(name).append(trim(value).empty() ? ";" : ": ").append(trim(value));
       append(line);
@@ -438,22 +432,22 @@ void Transfer::header_field(std::string_view line) {
   if (colon == std::string_view::npos) return;
   const std::string_view name = trim(line.substr(0, colon));
   const std::string_view value = trim(line.substr(colon + 1));
-  if (same_name(name, "Date")) {
+  if (same_ignoring_case(name, "Date")) {
     answer_.date = value;
-  } else if (same_name(name, "Location")) {
+  } else if (same_ignoring_case(name, "Location")) {
     answer_.location = value.substr(0, kLocationMax);
     answer_.location_cut = value.size() > kLocationMax;
-  } else if (same_name(name, "Content-Type")) {
+  } else if (same_ignoring_case(name, "Content-Type")) {
     answer_.content_type = value;
-  } else if (same_name(name, "Content-Length")) {
+  } else if (same_ignoring_case(name, "Content-Length")) {
     const bool number = value.find_first_not_of("0123456789") == std::string_view::npos;
     if (value.empty() || !number || (answer_.sized && value != answer_.length))
       answer_.contradicts = true;
     answer_.length = value;
     answer_.sized = true;
-  } else if (same_name(name, "Transfer-Encoding")) {
+  } else if (same_ignoring_case(name, "Transfer-Encoding")) {
     answer_.chunked = true;
-  } else if (same_name(name, "Retry-After")) {
+  } else if (same_ignoring_case(name, "Retry-After")) {
     ++answer_.retry_afters;
     answer_.retry_after = value;
   }

@@ -12,11 +12,11 @@
 #include <fmt/format.h>
 
 #include "engine/core/base/clipped.h"
+#include "engine/core/contact/custom_prefix.h"
 #include "engine/core/source/diagnostic.h"
 
 namespace onward {
 namespace {
-constexpr std::string_view kCustom = "custom.";
 /// Bytes of a cell that a message repeats.
 constexpr std::size_t kFoundMax = 60;
 constexpr std::array<std::string_view, 4> kGroupColumns{"groups", "groups_add", "groups_remove",

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "engine/core/contact/contact.h"
+#include "engine/core/contact/custom_prefix.h"
 #include "engine/core/contact/engagement.h"
 #include "engine/core/source/diagnostic.h"
 #include "engine/files/contact_columns.h"
@@ -14,7 +15,6 @@
 
 namespace onward {
 namespace {
-constexpr std::string_view kCustom = "custom.";
 constexpr std::string_view kAllCustom = "custom.*";
 constexpr std::string_view kOddCustom = "custom";  // those whose names make no header
 

@@ -7,6 +7,8 @@
 #include <charconv>
 #include <memory>
 
+#include "engine/core/base/text.h"
+
 namespace onward {
 namespace {
 /// As an author writes it; with its placeholders rendered it may be longer.
@@ -24,12 +26,6 @@ std::string part(CURLU* url, CURLUPart which, unsigned flags = 0) {
   std::string result{text};
   curl_free(text);
   return result;
-}
-
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
 }
 
 tl::unexpected<Error> refuse(std::string message) {
@@ -52,7 +48,7 @@ std::string first_fault(std::string_view text) {
   const std::size_t scheme = text.find("://");
   if (scheme == std::string_view::npos || scheme == 0)
     return "the URL must begin with http:// or https://";
-  const std::string name = lower(std::string{text.substr(0, scheme)});
+  const std::string name = lower(text.substr(0, scheme));
   if (name != "http" && name != "https") return "the URL must begin with http:// or https://";
   const std::string_view rest = text.substr(scheme + 3);
   if (rest.empty() || rest.front() == '/' || rest.front() == '?' || rest.front() == '#')

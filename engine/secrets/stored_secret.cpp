@@ -7,6 +7,7 @@
 #include <array>
 #include <charconv>
 
+#include "engine/core/base/text.h"
 #include "engine/core/base/value.h"
 #include "engine/secrets/bytes.h"
 #include "engine/secrets/signature.h"
@@ -31,8 +32,6 @@ bool is_word(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
          c == '_';
 }
-
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
 tl::unexpected<Error> bad(std::string message) {
   return fail(ErrorKind::Invalid, "bad_value", std::move(message));

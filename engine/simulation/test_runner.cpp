@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/core/base/text.h"
 #include "engine/core/template/template.h"
 #include "engine/simulation/difference.h"
 #include "engine/simulation/simulation.h"
@@ -24,19 +25,8 @@ constexpr std::string_view kFormType = "application/x-www-form-urlencoded";
 /// What the tests of one scenario went by.
 using Taken = std::map<NodeNumber, std::set<std::string>>;
 
-std::string joined(const std::vector<std::string>& words, std::string_view between = ", ") {
-  return fmt::format("{}", fmt::join(words, between));
-}
-
 ContactName name_of(const ContactRef& who) {
   return who.id ? ContactName{.id = who.id->text} : ContactName{.email = who.email};
-}
-
-bool same_name(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; };
-    return lower(x) == lower(y);
-  });
 }
 
 /// The state of a store is looked at as the server's lists do.
@@ -197,7 +187,7 @@ class TestRun {
     if (run)
       for (const PathStep& step : run->path) path.push_back(node_id(step.node));
     const std::string not_let_in =
-        refused.empty() ? "" : fmt::format("not let in: {}", joined(refused));
+        refused.empty() ? "" : fmt::format("not let in: {}", join(refused));
 
     if (expect.path && expect.path->value != path)
       differ(expect.path->at, "path", shown_path(expect.path->value), shown_path(path),
@@ -222,8 +212,8 @@ class TestRun {
       std::vector<std::string> wanted = expect.refused->value;
       std::ranges::sort(wanted);
       if (wanted != refused)
-        differ(expect.refused->at, "refused", wanted.empty() ? "nobody" : joined(wanted),
-               refused.empty() ? "nobody" : joined(refused));
+        differ(expect.refused->at, "refused", wanted.empty() ? "nobody" : join(wanted),
+               refused.empty() ? "nobody" : join(refused));
     }
     for (const auto& [node, when] : expect.arrivals) {
       const auto step = std::ranges::find(path, node);
@@ -267,7 +257,7 @@ class TestRun {
     for (const auto& detail : journey.deliveries)
       nodes.push_back(node_id(detail.delivery.endpoint.node));
     const auto listed = [](const std::vector<std::string>& of) {
-      return of.empty() ? std::string{"none"} : fmt::format("{} ({})", of.size(), joined(of));
+      return of.empty() ? std::string{"none"} : fmt::format("{} ({})", of.size(), join(of));
     };
     if (expect.delivery_count && expect.delivery_count->value != std::ssize(nodes))
       differ(expect.delivery_count->at, "deliveries", std::to_string(expect.delivery_count->value),
@@ -324,8 +314,9 @@ class TestRun {
     if (expect.method && expect.method->value != request.method)
       differ(expect.method->at, what + ": method", expect.method->value, request.method);
     for (const auto& [name, wanted] : expect.headers) {
-      const auto header = std::ranges::find_if(
-          request.headers, [&key = name](const Header& has) { return same_name(has.first, key); });
+      const auto header = std::ranges::find_if(request.headers, [&key = name](const Header& has) {
+        return same_ignoring_case(has.first, key);
+      });
       const std::string found = header == request.headers.end()
                                     ? std::string{"no such header"}
                                     : with_secret_references(header->second);
@@ -348,7 +339,8 @@ class TestRun {
       return;
     }
     const bool form = std::ranges::any_of(request.headers, [](const Header& header) {
-      return same_name(header.first, "content-type") && header.second.starts_with(kFormType);
+      return same_ignoring_case(header.first, "content-type") &&
+             header.second.starts_with(kFormType);
     });
     auto body = form ? Result<Value>{parse_pairs(request.body)} : parse_json(request.body);
     if (!body)
@@ -391,7 +383,7 @@ class TestRun {
   }
 
   static std::string shown_path(const std::vector<std::string>& path) {
-    return path.empty() ? "no run" : joined(path, " > ");
+    return path.empty() ? "no run" : join(path, " > ");
   }
 
   std::string moment(Instant at) const {

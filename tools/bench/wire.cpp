@@ -15,9 +15,10 @@
 
 #include <fmt/format.h>
 
+#include "engine/core/base/text.h"
+
 namespace onward::bench {
 namespace {
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 sockaddr_in loopback(std::uint16_t port) {
   sockaddr_in address{};

@@ -5,18 +5,12 @@
 #include <string_view>
 #include <utility>
 
+#include "engine/core/base/text.h"
+
 namespace onward {
 namespace {
 constexpr std::string_view kLine = "\r\n";
 constexpr std::size_t kChunkLineMax = 1024;
-
-std::string lower(std::string_view text) {
-  std::string made{text};
-  for (char& c : made) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return made;
-}
 
 std::string_view trim(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t");

@@ -5,7 +5,9 @@
 #include <charconv>
 #include <iterator>
 
+#include "engine/core/base/text.h"
 #include "engine/core/base/time_zone.h"
+#include "engine/core/contact/custom_prefix.h"
 #include "engine/core/source/diagnostic.h"
 
 namespace onward {
@@ -70,9 +72,6 @@ constexpr std::array kAliases{
 };
 
 constexpr std::string_view kConsent = "consent";
-constexpr std::string_view kCustom = "custom.";
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 template <class Pairs, class Key>
 auto position(Pairs& pairs, const Key& key) {
@@ -206,7 +205,7 @@ std::string normal_email(std::string_view email) {
   if (first == std::string_view::npos) return {};
   email = email.substr(first, email.find_last_not_of(kSpace) - first + 1);
   std::string normal{email};
-  std::transform(normal.begin(), normal.end(), normal.begin(), lower);
+  normal = lower(normal);
   return normal;
 }
 

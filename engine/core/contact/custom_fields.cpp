@@ -7,11 +7,11 @@
 #include <fmt/format.h>
 
 #include "engine/core/base/clipped.h"
+#include "engine/core/contact/custom_prefix.h"
 #include "engine/core/contact/field_suggestions.h"
 
 namespace onward {
 namespace {
-constexpr std::string_view kCustom = "custom.";
 constexpr std::size_t kNameMax = 256;
 constexpr std::size_t kSummaryMax = 1'000;
 constexpr std::array kTypes{FieldType::Text,    FieldType::Number, FieldType::Date,

@@ -7,10 +7,10 @@
 #include <fmt/format.h>
 
 #include "engine/core/base/clipped.h"
+#include "engine/core/scenario/words.h"
 
 namespace onward {
 namespace {
-constexpr std::string_view kEndWord = "end";
 /// Longer values are cut in the lines for people.
 constexpr std::size_t kShownMax = 120;
 /// Bytes of a path such as "payload.order.id"; longer ones are cut.

@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "engine/core/base/clipped.h"
+#include "engine/core/base/text.h"
 #include "engine/core/base/time_zone.h"
 #include "engine/core/contact/custom_fields.h"
 #include "engine/core/contact/vocabulary.h"
@@ -15,6 +15,7 @@
 #include "engine/core/scenario/scenario_graph.h"
 #include "engine/core/scenario/scenario_rules.h"
 #include "engine/core/scenario/scenario_tests.h"
+#include "engine/core/scenario/words.h"
 #include "engine/core/template/lookup.h"
 
 namespace onward {
@@ -26,30 +27,12 @@ constexpr std::array<std::string_view, 11> kTopKeys = {"scenario", "title",  "ti
                                                        "goal",     "nodes",  "tests"};
 constexpr std::array<std::string_view, 4> kModes = {"never", "after_exit", "restart", "parallel"};
 constexpr std::array<std::string_view, 3> kReentryKeys = {"mode", "min_gap", "key"};
-constexpr std::string_view kEndWord = "end";
 /// What leads on from nodes of most kinds: where the kind cannot be told, these are its ports.
 constexpr std::array<std::string_view, 4> kPortWords = {"next", "yes", "no", "on_timeout"};
 
 template <class List>
 bool holds(const List& list, std::string_view name) {
   return std::find(list.begin(), list.end(), name) != list.end();
-}
-
-template <class List>
-std::string join(const List& list) {
-  std::string text;
-  for (const std::string_view name : list) {
-    if (!text.empty()) text += ", ";
-    text += name;
-  }
-  return text;
-}
-
-std::string lower(std::string_view text) {
-  std::string result{text};
-  for (char& c : result)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return result;
 }
 
 /// Reads one file's tree. Lives for that only; everything it refers to outlives it.

@@ -10,9 +10,10 @@
 #include <span>
 #include <string>
 
-#include "engine/core/base/clipped.h"
+#include "engine/core/base/text.h"
 #include "engine/core/base/time_zone.h"
 #include "engine/core/contact/vocabulary.h"
+#include "engine/core/scenario/words.h"
 
 namespace onward {
 namespace {
@@ -34,7 +35,6 @@ constexpr std::array<std::string_view, 7> kFailures{
 constexpr std::array<std::string_view, 6> kEnds{"waiting", "done",   "exited",
                                                 "stopped", "parked", "never"};
 constexpr std::array<std::string_view, 4> kStates{"pending", "accepted", "failed", "cancelled"};
-constexpr std::string_view kEndWord = "end";
 /// A Monday morning, where the scenario is: the same for everybody, on every day.
 constexpr Date kStartDay = std::chrono::year{2026} / std::chrono::January / 5;
 constexpr Duration kStartTime = std::chrono::hours{9};
@@ -42,12 +42,6 @@ constexpr Duration kStartTime = std::chrono::hours{9};
 constexpr std::string_view kNameless = "test";
 /// Longer than the name of any field of a contact.
 constexpr std::size_t kFieldMax = 64;
-
-std::string join(Words words) {
-  std::string text;
-  for (const std::string_view word : words) text.append(text.empty() ? "" : ", ").append(word);
-  return text;
-}
 
 std::optional<std::int64_t> whole_number(std::string_view text) {
   std::int64_t number = 0;

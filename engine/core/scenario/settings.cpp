@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "engine/core/base/text.h"
 #include "engine/core/base/time_zone.h"
 #include "engine/core/contact/vocabulary.h"
 
@@ -12,15 +13,6 @@ namespace onward {
 namespace {
 /// An event's name that is so close to a known one is most likely a slip.
 constexpr std::size_t kSlipEdits = 2;
-
-std::string join(std::span<const std::string_view> words) {
-  std::string text;
-  for (const std::string_view word : words) {
-    if (!text.empty()) text += ", ";
-    text += word;
-  }
-  return text;
-}
 
 /// What each type reads from a tree, and how a message names what it wants.
 template <class T>

@@ -8,6 +8,7 @@
 #include <span>
 #include <utility>
 
+#include "engine/core/base/text.h"
 #include "engine/core/base/time_zone.h"
 #include "engine/core/segment/segment_term.h"
 
@@ -34,8 +35,6 @@ Truth negated(Truth truth) {
   return Truth::Unknown;
 }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 /// Whether `text` holds `part`, which is in lower case already where case is ignored.
 struct TextMatch {
   bool ignore_case;
@@ -56,7 +55,7 @@ struct TextMatch {
     if (part.size() > text.size()) return false;
     if (!ignore_case) return memmem(text.data(), text.size(), part.data(), part.size()) != nullptr;
     std::string small{text};
-    std::transform(small.begin(), small.end(), small.begin(), lower);
+    small = lower(small);
     return memmem(small.data(), small.size(), part.data(), part.size()) != nullptr;
   }
 };
@@ -205,8 +204,7 @@ class Evaluation {
     SegmentConstant made;
     if (!other->list() && !other->map()) {  // what a text may contain
       made.text = to_text(*other);
-      if (term.ignore_case)
-        std::transform(made.text.begin(), made.text.end(), made.text.begin(), lower);
+      if (term.ignore_case) made.text = lower(made.text);
     }
     const bool is_day = value.get_if<Date>() || other->get_if<Date>();
     const bool is_time = value.get_if<Instant>() || other->get_if<Instant>();

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "engine/core/base/text.h"
 #include "engine/core/base/url_login.h"
 #include "engine/core/source/synonyms.h"
 
@@ -11,8 +12,6 @@ namespace onward {
 namespace {
 /// Longer names are not compared: nobody means another one by them.
 constexpr std::size_t kComparedMax = 64;
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 /// Edits (insert, delete, replace, swap two neighbours) from `a` to `b`, or anything above `limit`
 /// once it is clear that they are more. Adds to `steps` the letters compared.

@@ -4,15 +4,11 @@
 #include <string>
 #include <utility>
 
-#include "engine/core/base/clipped.h"
+#include "engine/core/base/text.h"
 #include "engine/core/template/lookup.h"
 #include "engine/core/template/template.h"
 
 namespace onward {
-namespace {
-std::string quoted(std::string_view text) { return "\"" + clipped(text) + "\""; }
-}  // namespace
-
 std::optional<PayloadPath> PayloadPath::compile(std::string_view text, Position at,
                                                 std::string_view what, Diagnostics& diagnostics) {
   if (!text.starts_with("$.")) return std::nullopt;

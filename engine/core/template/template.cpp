@@ -5,7 +5,7 @@
 #include <cassert>
 #include <utility>
 
-#include "engine/core/base/clipped.h"
+#include "engine/core/base/text.h"
 #include "engine/core/template/lookup.h"
 
 namespace onward {
@@ -31,7 +31,6 @@ constexpr std::array<std::string_view, 5> kRoots{"contact", "event", "run", "sce
 constexpr std::array<std::string_view, 2> kFilters{"default", "path"};
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 bool is_name_char(char c) { return !is_space(c) && c != '|' && c != '}' && c != '{' && c != '"'; }
 
 bool is_secret_name(std::string_view name) {
@@ -41,8 +40,6 @@ bool is_secret_name(std::string_view name) {
                   c == '_' || c == '-';
          });
 }
-
-std::string quoted(std::string_view text) { return "\"" + clipped(text) + "\""; }
 
 /// The places of bytes of a text that begins at `begin`. Linear for all of them together, as long
 /// as offsets grow, or go back no further than the last `keep`.
