@@ -8,13 +8,7 @@ class Condition final : public Node {
   explicit Condition(Settings& settings) : segment_{settings.segment("if")} {}
 
   Outcome enter(const Visit& visit) const override {
-    const SegmentSubject subject{.contact = visit.contact,
-                                 .engagement = visit.engagement,
-                                 .event = visit.event,
-                                 .now = visit.now.at,
-                                 .timezone = visit.timezone,
-                                 .work = visit.work};
-    Segment::Judgement judged = segment_.judge(subject);
+    Segment::Judgement judged = segment_.judge(visit.segment_subject());
     Outcome outcome = leave_by(judged.truth == Truth::Yes ? "yes" : "no");
     outcome.unknown = judged.truth == Truth::Unknown;
     outcome.too_much_work = judged.too_much_work;

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
-#include "engine/core/base/clipped.h"
+#include "engine/core/base/text.h"
 #include "nodes/nodes.h"
+#include "nodes/setting_reads.h"
 #include "nodes/webhook_body.h"
 #include "nodes/webhook_headers.h"
 #include "nodes/webhook_pairs.h"
@@ -75,13 +76,7 @@ class SendWebhook final : public Node {
     WorkBudget own{kInputRenderMax};
     WorkBudget& room = visit.room == nullptr ? own : *visit.room;
     const std::string run = format_run(visit.run);
-    const TemplateSubject subject{.contact = visit.contact,
-                                  .engagement = visit.engagement,
-                                  .event = visit.event,
-                                  .run = run,
-                                  .scenario = visit.scenario,
-                                  .scenario_title = visit.scenario_title,
-                                  .room = &room};
+    const TemplateSubject subject = visit.template_subject(run, room);
     RequestDraft result;
     Request& request = result.request;
     request.method = method_;
@@ -174,8 +169,7 @@ class SendWebhook final : public Node {
     std::vector<Duration> delays;
     bool good = tree.is_list() && !tree.items.empty() && tree.items.size() <= kDelaysMax;
     for (const Tree& item : tree.items) {
-      const auto delay = item.is_scalar() ? parse_duration(item.text) : std::nullopt;
-      if (delay && *delay >= std::chrono::seconds{1} && *delay <= kDeadlineMax) {
+      if (const auto delay = duration_within(item, std::chrono::seconds{1}, kDeadlineMax)) {
         delays.push_back(*delay);
         continue;
       }
@@ -193,8 +187,7 @@ class SendWebhook final : public Node {
   }
 
   void read_deadline(Settings& settings, const Tree& tree) {
-    const auto deadline = tree.is_scalar() ? parse_duration(tree.text) : std::nullopt;
-    if (deadline && *deadline > Duration::zero() && *deadline <= kDeadlineMax) {
+    if (const auto deadline = duration_within(tree, Duration{1}, kDeadlineMax)) {
       policy_.retry.window = *deadline;
       return;
     }
@@ -207,10 +200,7 @@ class SendWebhook final : public Node {
     const Tree* tree = settings.find("sign");
     if (!tree) return;
     const bool name = tree->is_scalar() && !tree->text.empty() && tree->text.size() <= 64 &&
-                      std::all_of(tree->text.begin(), tree->text.end(), [](char c) {
-                        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                               (c >= '0' && c <= '9') || c == '-' || c == '_';
-                      });
+                      std::all_of(tree->text.begin(), tree->text.end(), is_name_character);
     if (name) {
       policy_.sign = tree->text;
       return;
@@ -300,8 +290,7 @@ class SendWebhook final : public Node {
   }
 
   static void read_linger(Settings& settings, const Tree& tree, BatchPolicy& batch) {
-    const auto linger = tree.is_scalar() ? parse_duration(tree.text) : std::nullopt;
-    if (linger && *linger >= kLingerMin && *linger <= kLingerMax) {
+    if (const auto linger = duration_within(tree, kLingerMin, kLingerMax)) {
       batch.linger = *linger;
       return;
     }
@@ -429,7 +418,6 @@ NodeKind send_webhook_kind() {
             .summary = "A secret's name: each attempt is signed with it (Standard Webhooks)",
             .schema = kSecretName}},
       .sends = true,
-      .later = {"batch", "active"},
       .make = make_node<SendWebhook>};
 }
 }  // namespace onward

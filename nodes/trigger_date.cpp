@@ -1,3 +1,4 @@
+#include "engine/core/contact/custom_prefix.h"
 #include "engine/core/template/lookup.h"
 #include "nodes/nodes.h"
 #include "nodes/time_of_day.h"
@@ -41,7 +42,7 @@ class TriggerDate final : public Node {
     if (lookup && lookup->source == Source::Custom && lookup->rest.empty() &&
         !lookup->name.empty()) {
       note_custom_field(*lookup, tree->at, settings.diagnostics());
-      return "custom." + lookup->name;
+      return std::string{kCustom} + lookup->name;
     }
     if (lookup && lookup->source == Source::Field && is_day(info_of(lookup->field).type))
       return std::string{info_of(lookup->field).name};

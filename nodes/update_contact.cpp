@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "engine/core/base/clipped.h"
+#include "engine/core/base/placeholder_marks.h"
 #include "engine/core/base/time_zone.h"
 #include "engine/core/contact/custom_prefix.h"
 #include "engine/core/template/lookup.h"
@@ -17,11 +18,11 @@ constexpr std::size_t kNoteMax = 200;
 constexpr std::size_t kFieldMax = 64 * 1024;  // as parse_contact has it
 constexpr std::string_view kInputTooLarge = "input_too_large";
 
-bool has_placeholder(const Tree& tree) {
-  return tree.text.find("{{") != std::string::npos ||
-         std::any_of(tree.items.begin(), tree.items.end(), has_placeholder) ||
+bool has_placeholder_inside(const Tree& tree) {
+  return has_placeholder(tree.text) ||
+         std::any_of(tree.items.begin(), tree.items.end(), has_placeholder_inside) ||
          std::any_of(tree.entries.begin(), tree.entries.end(),
-                     [](const Tree::Entry& entry) { return has_placeholder(entry.value); });
+                     [](const Tree::Entry& entry) { return has_placeholder_inside(entry.value); });
 }
 
 /// One part of the change that the node makes: a field, or groups.
@@ -79,13 +80,7 @@ class UpdateContact final : public Node {
     WorkBudget own{kInputRenderMax};
     WorkBudget& room = visit.room == nullptr ? own : *visit.room;
     const std::string run = format_run(visit.run);
-    const TemplateSubject subject{.contact = visit.contact,
-                                  .engagement = visit.engagement,
-                                  .event = visit.event,
-                                  .run = run,
-                                  .scenario = visit.scenario,
-                                  .scenario_title = visit.scenario_title,
-                                  .room = &room};
+    const TemplateSubject subject = visit.template_subject(run, room);
     Outcome outcome = leave_by("next");
     ContactPatch patch;
     for (const Part& part : parts_) {
@@ -133,12 +128,12 @@ class UpdateContact final : public Node {
     const Tree& tree = entry.value;
     const std::string what =
         fmt::format("node \"{}\": \"set\": \"{}\"", settings.node(), clipped(entry.key));
-    if (tree.is_scalar() && tree.text.find("{{") != std::string::npos) {
+    if (tree.is_scalar() && has_placeholder(tree.text)) {
       part.what = Template::compile(tree.text, tree.text_at, TemplateUse::Body, what,
                                     settings.diagnostics());
       return part;
     }
-    if (has_placeholder(tree)) {
+    if (has_placeholder_inside(tree)) {
       settings.error(tree.at, "wrong_type",
                      fmt::format("\"set\": \"{}\" wants a placeholder as its whole value, not in a "
                                  "list or mapping",
@@ -222,7 +217,7 @@ class UpdateContact final : public Node {
                                    key, describe(item)));
         return;
       }
-      if (item.text.find("{{") != std::string::npos) {
+      if (has_placeholder(item.text)) {
         part.what = Template::compile(item.text, item.text_at, TemplateUse::Body,
                                       fmt::format("node \"{}\": \"{}\"", settings.node(), key),
                                       settings.diagnostics());

@@ -66,32 +66,25 @@ class WaitForSegment final : public Node {
 
   const Listen& listens() const override { return listens_; }
   Outcome enter(const Visit& visit) const override {
-    const SegmentResult result = segment().evaluate(subject(visit));
-    if (result.truth == Truth::Yes) return leave_with(kNext, segment().explain(subject(visit)));
+    const SegmentResult result = segment().evaluate(visit.segment_subject());
+    if (result.truth == Truth::Yes)
+      return leave_with(kNext, segment().explain(visit.segment_subject()));
     Outcome outcome{
         .next = Hold{.until = end_of(timeout_, visit.arrived), .recheck = result.valid_until}};
     if (result.too_much_work) {
       outcome.too_much_work = true;
-      outcome.note = segment().explain(subject(visit));
+      outcome.note = segment().explain(visit.segment_subject());
     }
     return outcome;
   }
   Outcome wake(const Visit& visit, const WakeCause& cause) const override {
     if (cause.kind == WakeCause::Kind::Segment)
-      return leave_with(kNext, segment().explain(subject(visit)));
+      return leave_with(kNext, segment().explain(visit.segment_subject()));
     return timeout_ ? leave_by(kOnTimeout) : enter(visit);
   }
 
  private:
   const Segment& segment() const { return std::get<SegmentListen>(listens_).segment; }
-  static SegmentSubject subject(const Visit& visit) {
-    return {.contact = visit.contact,
-            .engagement = visit.engagement,
-            .event = visit.event,
-            .now = visit.now.at,
-            .timezone = visit.timezone,
-            .work = visit.work};
-  }
 
   Listen listens_;
   std::optional<Duration> timeout_;

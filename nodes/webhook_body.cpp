@@ -11,6 +11,8 @@
 #include <utility>
 
 #include "engine/core/base/clipped.h"
+#include "engine/core/base/placeholder_marks.h"
+#include "engine/core/contact/custom_prefix.h"
 #include "engine/core/contact/vocabulary.h"
 #include "nodes/webhook_pairs.h"
 
@@ -19,8 +21,6 @@ namespace {
 using Members = std::vector<BodyMember>;
 using Source = BodyPart::Source;
 
-constexpr std::string_view kCustomPrefix = "custom.";
-constexpr std::string_view kAllCustom = "custom.*";
 constexpr std::array<std::string_view, 4> kDefaultFields{"id", "email", "first_name", "last_name"};
 
 BodyMember member(std::string_view name, BodyPart part) {
@@ -60,7 +60,7 @@ BodyPart compile(const Tree& tree, bool paths, std::string_view what, Diagnostic
                                       what, clipped(tree.text)));
     }
   }
-  if (tree.is_scalar() && tree.text.find("{{") != std::string::npos)
+  if (tree.is_scalar() && has_placeholder(tree.text))
     return {Template::compile(tree.text, tree.text_at, TemplateUse::Body, what, diagnostics)};
   return constant(to_value(tree));
 }
@@ -282,7 +282,7 @@ class DataMembers {
   /// there already.
   bool add_field(std::string_view name) {
     if (name == kAllCustom || name == "custom") return add_known("custom", "custom");
-    if (name.starts_with(kCustomPrefix)) return add_custom(name);
+    if (name.starts_with(kCustom)) return add_custom(name);
     const FieldInfo* info = find_field(name);
     const std::string_view standard = info ? info->webhook : name;
     return add_known(events_ ? events_field(name) : standard, name);
@@ -308,7 +308,7 @@ class DataMembers {
   bool add_custom(std::string_view name) {
     if (!custom_at_ && add(member("custom", {Members{}}))) custom_at_ = members_.size() - 1;
     if (!custom_at_) return false;  // all of them are there
-    const std::string_view own = name.substr(kCustomPrefix.size());
+    const std::string_view own = name.substr(kCustom.size());
     if (!custom_names_.insert(std::string{own}).second) return false;
     std::get<Members>(members_[*custom_at_].part.what).push_back(field(own, name));
     return true;

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdint>
 #include <string>
 #include <unordered_set>
 
+#include "engine/core/base/base64.h"
+#include "engine/core/base/placeholder_marks.h"
 #include "engine/core/base/text.h"
+#include "nodes/setting_reads.h"
 
 namespace onward {
 namespace {
@@ -23,10 +25,7 @@ constexpr std::array<std::string_view, 12> kRefused = {
     "expect",     "proxy-authorization", "content-encoding"};
 
 bool is_name(std::string_view name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_';
-  });
+  return !name.empty() && std::all_of(name.begin(), name.end(), is_name_character);
 }
 
 /// Whether a rendered value may stand in a header; references to secrets may.
@@ -34,30 +33,9 @@ bool is_safe(std::string_view value) {
   return value.size() <= kValueMax && !has_control_characters(value);
 }
 
-std::string base64(std::string_view bytes) {
-  constexpr std::string_view kLetters =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const auto byte = [&](std::size_t j) -> std::uint32_t {
-      return i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0;
-    };
-    const std::uint32_t word = byte(0) << 16 | byte(1) << 8 | byte(2);
-    text += kLetters[word >> 18];
-    text += kLetters[word >> 12 & 63];
-    text += i + 1 < bytes.size() ? kLetters[word >> 6 & 63] : '=';
-    text += i + 2 < bytes.size() ? kLetters[word & 63] : '=';
-  }
-  return text;
-}
-
-std::string what(const Settings& settings, std::string_view key) {
-  return fmt::format("node \"{}\": \"{}\"", settings.node(), key);
-}
-
 Template compile(Settings& settings, const Tree& tree, std::string_view key) {
-  return Template::compile(tree.text, tree.text_at, TemplateUse::Header, what(settings, key),
-                           settings.diagnostics());
+  return Template::compile(tree.text, tree.text_at, TemplateUse::Header,
+                           name_of_setting(settings, key), settings.diagnostics());
 }
 }  // namespace
 
@@ -155,8 +133,7 @@ void WebhookHeaders::read_basic(Settings& settings, const Tree& tree) {
                    "\"auth\": \"basic\" wants two texts: { username: …, password: … }");
     return;
   }
-  if (username->value.text.find(':') != std::string::npos &&
-      username->value.text.find("{{") == std::string::npos)
+  if (username->value.text.find(':') != std::string::npos && !has_placeholder(username->value.text))
     settings.error(username->value.at, "bad_username", "\"auth\": a username cannot hold a \":\"");
   basic_ =
       Basic{compile(settings, username->value, "auth"), compile(settings, password->value, "auth")};
@@ -191,7 +168,7 @@ WebhookHeaders::Rendered WebhookHeaders::render_to(std::vector<Header>& out,
     // With a secret in it, it cannot be encoded before the attempt.
     const bool whole = pair.find(kSecretOpen) == std::string::npos;
     out.emplace_back(kAuthorization,
-                     "Basic " + (whole ? base64(pair) : kBase64Open + pair + kBase64Close));
+                     "Basic " + (whole ? base64_encode(pair) : kBase64Open + pair + kBase64Close));
     bytes += out.back().second.size();
   }
   if (!credential_.empty())
@@ -202,7 +179,7 @@ WebhookHeaders::Rendered WebhookHeaders::render_to(std::vector<Header>& out,
 
 bool WebhookHeaders::has(std::string_view name) const {
   return std::any_of(headers_.begin(), headers_.end(),
-                     [&](const auto& header) { return lower(header.first) == lower(name); });
+                     [&](const auto& header) { return same_ignoring_case(header.first, name); });
 }
 
 std::vector<std::string> WebhookHeaders::secrets() const {

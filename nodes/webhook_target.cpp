@@ -5,7 +5,10 @@
 #include <algorithm>
 
 #include "engine/core/base/clipped.h"
+#include "engine/core/base/placeholder_marks.h"
+#include "engine/core/base/utf8.h"
 #include "engine/net/url.h"
+#include "nodes/setting_reads.h"
 #include "nodes/webhook_pairs.h"
 
 namespace onward {
@@ -40,13 +43,8 @@ std::string without_placeholders(std::string_view text, const Spans& placeholder
 
 /// The place of byte `offset` of a one-line text that begins at `begin`.
 Position place_in(std::string_view text, Position begin, std::size_t offset) {
-  for (const char c : text.substr(0, offset))
-    if ((static_cast<unsigned char>(c) & 0xC0) != 0x80) ++begin.column;
+  begin.column += count_characters(text.substr(0, offset));
   return begin;
-}
-
-std::string what(const Settings& settings, std::string_view key) {
-  return fmt::format("node \"{}\": \"{}\"", settings.node(), key);
 }
 }  // namespace
 
@@ -64,7 +62,8 @@ void WebhookTarget::read_url(Settings& settings) {
   const std::size_t host = scheme == std::string_view::npos ? 0 : scheme + 3;
   const Spans placeholders = placeholder_spans(text);
   const std::size_t path = find_outside(text, placeholders, "/?#", host);
-  if (const std::size_t open = text.substr(0, path).find("{{"); open != std::string_view::npos) {
+  if (const std::size_t open = find_placeholder(text.substr(0, path));
+      open != std::string_view::npos) {
     settings.error(place_in(text, tree->text_at, open), "placeholder_in_host",
                    "\"url\": a placeholder may stand in the path and the query only, never in "
                    "scheme, host or port");
@@ -89,7 +88,7 @@ void WebhookTarget::read_url(Settings& settings) {
     if (from == to) return;
     parts_.push_back(Template::compile(text.substr(from, to - from),
                                        place_in(text, tree->text_at, from), use,
-                                       what(settings, "url"), settings.diagnostics()));
+                                       name_of_setting(settings, "url"), settings.diagnostics()));
   };
   add(path, query, TemplateUse::UrlPath);
   add(query, text.size(), TemplateUse::UrlQuery);
@@ -109,7 +108,8 @@ void WebhookTarget::read_query(Settings& settings) {
       return;
     }
     query_text_.push_back(Template::compile(tree->text, tree->text_at, TemplateUse::UrlQuery,
-                                            what(settings, "query"), settings.diagnostics()));
+                                            name_of_setting(settings, "query"),
+                                            settings.diagnostics()));
     return;
   }
   if (!tree->is_map()) {
@@ -129,7 +129,7 @@ void WebhookTarget::read_query(Settings& settings) {
     pairs_.emplace_back(
         percent_encode(entry.key) + "=",
         Template::compile(entry.value.text, entry.value.text_at, TemplateUse::Header,
-                          what(settings, "query"), settings.diagnostics()));
+                          name_of_setting(settings, "query"), settings.diagnostics()));
   }
 }
 

@@ -1,11 +1,13 @@
 // Holds the documentation together: what it points to is there, and every page is reached.
 #include <catch2/catch.hpp>
 
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <regex>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -99,4 +101,54 @@ TEST_CASE("every test that the documentation names exists", "[docs]") {
              whole.find("add_test(NAME " + name) != string::npos));
     }
   }
+}
+
+namespace {
+bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
+
+/// Whether `name` occurs in `text`, and not as a part of a longer name.
+bool has_word(const string& text, const string& name) {
+  for (std::size_t at = text.find(name); at != string::npos; at = text.find(name, at + 1)) {
+    const std::size_t end = at + name.size();
+    if ((at == 0 || !is_word(text[at - 1])) && (end == text.size() || !is_word(text[end])))
+      return true;
+  }
+  return false;
+}
+
+/// What is wrong with a page whose sections each follow one file: a heading names a file that is
+/// not there, or a section a name that its file does not have.
+std::vector<string> lost_names(const string& page) {
+  std::vector<string> lost;
+  string file, text;
+  std::istringstream lines{page};
+  for (string line; std::getline(lines, line);) {
+    std::smatch heading;
+    if (std::regex_search(line, heading, std::regex{"^## [0-9]+[.] `([^`]+)`$"})) {
+      file = heading[1];
+      text = fs::exists(file) ? text_of(file) : string{};
+      if (text.empty()) lost.push_back(file);
+      continue;
+    }
+    for (const std::smatch& match : matches(line, "`(?:[A-Za-z_]+::)?([A-Za-z_]+)`"))
+      if (!file.empty() && !has_word(text, match[1])) lost.push_back(file + ": " + match[1].str());
+  }
+  return lost;
+}
+}  // namespace
+
+TEST_CASE("the path of one event names at most ten files, and only what stands in them", "[docs]") {
+  const string page = text_of("docs/internals/one-event.md");
+  CHECK(lost_names(page) == std::vector<string>{});
+  const std::size_t files = matches(page, "## [0-9]+[.] `[^`]+`").size();
+  CHECK(files >= 5);
+  CHECK(files <= 10);
+}
+
+TEST_CASE("a name that its file does not have is found", "[docs]") {
+  CHECK(lost_names("## 1. `tests/docs_test.cpp`\n`lost_names` and `has_word`.\n").empty());
+  CHECK(lost_names("## 1. `tests/layers_test.cpp`\nIt calls `lost_names`.\n") ==
+        std::vector<string>{"tests/layers_test.cpp: lost_names"});
+  CHECK(lost_names("## 1. `tests/no_such_test.cpp`\n") ==
+        std::vector<string>{"tests/no_such_test.cpp"});
 }

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "engine/api/http.h"
-#include "engine/runtime/runtime.h"
+#include "engine/host/runtime.h"
 
 namespace onward {
 /// What a route asks of its caller. An author may also read and ingest; an admin may do everything;

@@ -21,13 +21,18 @@ class ConnectionRanks {
     KnownIdle,
     InUse,  ///< Never given up.
   };
-  using Place = std::list<Connection*>::iterator;
+  struct Entry {
+    Connection* connection;
+    std::uint64_t entered;  ///< Greater for those that entered their rank later.
+  };
+  using Place = std::list<Entry>::iterator;
 
   Place join(Connection* connection, Rank rank) {
     auto& list = lists_[index(rank)];
-    return list.insert(list.end(), connection);
+    return list.insert(list.end(), {connection, ++entries_});
   }
   void move(Place place, Rank from, Rank to) {
+    place->entered = ++entries_;
     lists_[index(to)].splice(lists_[index(to)].end(), lists_[index(from)], place);
   }
   void leave(Place place, Rank rank) { lists_[index(rank)].erase(place); }
@@ -35,17 +40,21 @@ class ConnectionRanks {
   /// The connection to give up; null where all are in use.
   Connection* first() const {
     for (std::size_t i = 0; i < index(Rank::InUse); ++i)
-      if (!lists_[i].empty()) return lists_[i].front();
+      if (!lists_[i].empty()) return lists_[i].front().connection;
     return nullptr;
   }
-  /// The one that has been in `rank` longest; null where none is.
-  Connection* first(Rank rank) const {
-    const auto& list = lists_[index(rank)];
-    return list.empty() ? nullptr : list.front();
+  /// The one that has been in one of the two ranks longest; null where none is.
+  Connection* first(Rank one, Rank other) const {
+    const auto& a = lists_[index(one)];
+    const auto& b = lists_[index(other)];
+    if (a.empty() || b.empty())
+      return a.empty() && b.empty() ? nullptr : (a.empty() ? b : a).front().connection;
+    return (a.front().entered < b.front().entered ? a : b).front().connection;
   }
 
  private:
   static std::size_t index(Rank rank) { return static_cast<std::size_t>(rank); }
-  std::array<std::list<Connection*>, static_cast<std::size_t>(Rank::InUse) + 1> lists_;
+  std::array<std::list<Entry>, static_cast<std::size_t>(Rank::InUse) + 1> lists_;
+  std::uint64_t entries_ = 0;
 };
 }  // namespace onward

@@ -8,6 +8,8 @@
 #include "engine/api/event_parts.h"
 #include "engine/api/problem.h"
 #include "engine/core/base/error_codes.h"
+#include "engine/core/base/text.h"
+#include "engine/core/contact/custom_prefix.h"
 #include "engine/core/contact/field_suggestions.h"
 #include "engine/files/csv.h"
 
@@ -50,7 +52,8 @@ class ImportReader {
     if (!input) return refuse(line, culprit(contact, name_of), std::move(input.error()));
     for (auto& [name, value] : input->patch.custom) {
       auto checked = suggestions_.check(declared_, name, value);
-      if (!checked) return refuse(line, name_of("custom." + name), std::move(checked.error()));
+      if (!checked)
+        return refuse(line, name_of(std::string{kCustom} + name), std::move(checked.error()));
       value = *std::move(checked);
     }
     if (!input->who.id && input->who.email.empty()) return refuse(line, {}, no_contact());
@@ -74,7 +77,7 @@ class ImportReader {
       }
       for (const auto& [custom, part] : *inner)
         if (!parse_contact(ValueMap{{"custom", ValueMap{{custom, part}}}}))
-          return name_of("custom." + custom);
+          return name_of(std::string{kCustom} + custom);
     }
     return {};
   }
@@ -142,7 +145,7 @@ Result<ImportPost> parse_lines(std::string_view body, const ImportForm& form,
   for (std::size_t line = 1; !body.empty(); ++line) {
     std::string_view text = body.substr(0, body.find('\n'));
     body.remove_prefix(std::min(body.size(), text.size() + 1));
-    if (text.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    if (is_blank(text)) continue;
     if (text.ends_with('\r')) text.remove_suffix(1);
     if (reader.full()) return too_many();
     if (reader.full_of_groups()) return too_many_joins(form);
@@ -170,8 +173,7 @@ Value describe(const ImportPlace& place, const std::string& column, std::string_
 
 Result<ImportPost> parse_import(std::string_view body, const ImportForm& form,
                                 const CustomFields& declared) {
-  if (body.find_first_not_of(" \t\r\n") == std::string_view::npos)
-    return fail(ErrorKind::Invalid, "no_contacts", "The body is empty.");
+  if (is_blank(body)) return fail(ErrorKind::Invalid, "no_contacts", "The body is empty.");
   ImportReader reader{form, declared};
   if (const Status started = reader.start(); !started) return tl::make_unexpected(started.error());
   return form.csv ? parse_csv(body, form, declared, reader) : parse_lines(body, form, reader);

@@ -12,7 +12,7 @@
 #include "engine/core/contact/contact.h"
 #include "engine/core/contact/custom_fields.h"
 #include "engine/files/contact_columns.h"
-#include "engine/runtime/runtime.h"
+#include "engine/host/runtime.h"
 
 namespace onward {
 inline constexpr std::size_t kImportRowsMax = 10'000;  ///< In one post.

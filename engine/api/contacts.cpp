@@ -10,6 +10,7 @@
 #include "engine/api/views.h"
 #include "engine/core/base/clipped.h"
 #include "engine/core/contact/contact.h"
+#include "engine/files/csv.h"
 
 namespace onward {
 namespace {
@@ -71,38 +72,36 @@ Result<ContactInput> input_of(const Call& call, const ContactName& name,
 void change_contact(Runtime& runtime, const Call& call, bool create) {
   const auto name = name_of(call);
   if (!name) return call.reply(problem_of(name.error()));
-  auto input = input_of(call, *name, *runtime.custom_fields());
+  auto input = input_of(call, *name, *runtime.shown().fields());
   if (!input) return call.reply(problem_of(input.error()));
-  unless_taken(
-      call.reply,
-      runtime.patch_contact(std::move(input->who), std::move(input->patch), create,
-                            answer_with<ContactAnswer>(call.reply, [](const ContactAnswer& answer) {
-                              return json_reply(answer.created ? 201 : 200, view_of(answer));
-                            })));
+  const auto render = [](const ContactAnswer& answer) {
+    return json_reply(answer.created ? 201 : 200, view_of(answer));
+  };
+  runtime.intake().patch(answer_with<ContactAnswer>(call.reply, render), std::move(input->who),
+                         std::move(input->patch), create);
 }
 
 void get_contact(Runtime& runtime, const Call& call) {
   const auto name = name_of(call);
   if (!name) return call.reply(problem_of(name.error()));
-  unless_taken(call.reply, runtime.contact(*name, answer_with<ContactAnswer>(
-                                                      call.reply, [](const ContactAnswer& answer) {
-                                                        return json_reply(200, view_of(answer));
-                                                      })));
+  const auto render = [](const ContactAnswer& answer) { return json_reply(200, view_of(answer)); };
+  // What cannot be read is only answered: the engine goes on.
+  runtime.calls().post(
+      answer_with<ContactAnswer>(call.reply, render),
+      [name = *name](Cell& cell, const Done<Result<ContactAnswer>>& done) -> Status {
+        done(cell.guarded("engine.call", [&] { return cell.contacts().contact(name); }));
+        return {};
+      });
 }
 
 void forget_contact(Runtime& runtime, const Call& call) {
   const auto name = name_of(call);
   if (!name) return call.reply(problem_of(name.error()));
-  unless_taken(call.reply, runtime.forget_contact(
-                               *name,
-                               answer_with<bool>(call.reply,
-                                                 [](bool found) {
-                                                   return found ? ApiReply{204, "", ""}
-                                                                : problem(
-                                                                      404, "unknown_contact",
-                                                                      "There is no such contact.");
-                                                 }),
-                               call.who()));
+  const auto render = [](bool found) {
+    return found ? ApiReply{204, "", ""}
+                 : problem(404, "unknown_contact", "There is no such contact.");
+  };
+  runtime.intake().forget(answer_with<bool>(call.reply, render), *name, call.who());
 }
 
 void list_runs(Runtime& runtime, const Call& call) {
@@ -110,7 +109,7 @@ void list_runs(Runtime& runtime, const Call& call) {
   if (!name) return call.reply(problem_of(name.error()));
   const auto page = parse_page(call);
   if (!page) return call.reply(problem_of(page.error()));
-  const auto render = [&runtime](const Runtime::RunPage& found) {
+  const auto render = [&runtime](const RunPage& found) {
     ValueList runs;
     for (const auto& run : found.runs) runs.push_back(view_of(run, runtime.epochs()));
     ValueList refused;
@@ -119,8 +118,10 @@ void list_runs(Runtime& runtime, const Call& call) {
                                     {"next", found.next.empty() ? Value{} : Value{found.next}},
                                     {"refused", std::move(refused)}});
   };
-  unless_taken(call.reply, runtime.runs(*name, page->limit, page->cursor,
-                                        answer_with<Runtime::RunPage>(call.reply, render)));
+  runtime.calls().read(answer_with<RunPage>(call.reply, render),
+                       [name = *name, page = *page](ReadModel& from, const Directory& names) {
+                         return query_runs(from, names, name, page.limit, page.cursor);
+                       });
 }
 
 // ---- many at once ----
@@ -163,11 +164,13 @@ Result<ImportForm> import_form(const Call& call) {
     form.map = std::move(*map);
   }
   if (const auto text = call.parameter("delimiter")) {
-    const std::string delimiter = *text == "tab" ? "\t" : *text;
-    if (delimiter.size() != 1 || delimiter == "\"" || delimiter == "\n" || delimiter == "\r")
+    const auto delimiter = parse_csv_delimiter(*text);
+    if (!delimiter)
       return bad_parameter(
-          fmt::format("\"delimiter\" wants one character or tab, found \"{}\".", clipped(*text)));
-    form.delimiter = delimiter.front();
+          fmt::format("\"delimiter\" must be tab or one ASCII character other than a quote, found "
+                      "\"{}\".",
+                      clipped(*text)));
+    form.delimiter = *delimiter;
   }
   if (const auto text = call.parameter("empty")) {
     if (*text != "clears" && *text != "leaves")
@@ -202,22 +205,18 @@ void import_contacts(Runtime& runtime, const Call& call) {
     if (!flag) return call.reply(problem_of(flag.error()));
     *into = *flag;
   }
-  auto post = parse_import(call.request.body, *form, *runtime.custom_fields());
+  auto post = parse_import(call.request.body, *form, *runtime.shown().fields());
   if (!post)
     return call.reply(problem(post.error().code == "too_many_contacts" ? 413 : 400,
                               post.error().code, post.error().message));
   if (post->contacts.empty()) return call.reply(render_import(*post, {}, mode.dry_run));
   std::vector<ContactInput> contacts = std::exchange(post->contacts, {});
   const auto places = std::make_shared<const ImportPost>(std::move(*post));
-  unless_taken(call.reply,
-               runtime.import_contacts(
-                   std::move(contacts), mode,
-                   answer_with<std::vector<ImportAnswer>>(
-                       call.reply,
-                       [places, dry = mode.dry_run](const std::vector<ImportAnswer>& answers) {
-                         return render_import(*places, answers, dry);
-                       }),
-                   call.who()));
+  const auto render = [places, dry = mode.dry_run](const std::vector<ImportAnswer>& answers) {
+    return render_import(*places, answers, dry);
+  };
+  runtime.intake().import(answer_with<std::vector<ImportAnswer>>(call.reply, render),
+                          std::move(contacts), mode, call.who());
 }
 
 /// Whether the caller asks for a line each.
@@ -230,8 +229,7 @@ void list_contacts(Runtime& runtime, const Call& call) {
   if (!page) return call.reply(problem_of(page.error()));
   const auto statistics = parse_flag(call, "statistics");
   if (!statistics) return call.reply(problem_of(statistics.error()));
-  const auto render = [with = *statistics,
-                       lines = wants_lines(call)](const Runtime::ContactPage& found) {
+  const auto render = [with = *statistics, lines = wants_lines(call)](const ContactPage& found) {
     ValueList contacts;
     ApiReply reply{200, "application/x-ndjson", {}};
     for (const ContactAnswer& contact : found.contacts) {
@@ -247,13 +245,14 @@ void list_contacts(Runtime& runtime, const Call& call) {
     if (!found.next.empty()) reply.headers.emplace_back("Onward-Next", found.next);
     return reply;
   };
-  unless_taken(call.reply, runtime.contacts(call.parameter("group").value_or(std::string{}),
-                                            page->limit, page->cursor,
-                                            answer_with<Runtime::ContactPage>(call.reply, render)));
+  runtime.calls().read(answer_with<ContactPage>(call.reply, render),
+                       [group = call.parameter("group").value_or(""), page = *page](
+                           ReadModel& from, const Directory&) {
+                         return query_contacts(from, group, page.limit, page.cursor);
+                       });
 }
-}  // namespace
 
-std::vector<Route> contact_routes(Runtime& runtime) {
+std::vector<Route> one_contact_routes(Runtime& runtime) {
   constexpr std::string_view kOne = "/v1/contacts/{id}";
   return {
       {"GET",
@@ -303,6 +302,11 @@ std::vector<Route> contact_routes(Runtime& runtime) {
        {.id = "listRuns",
         .answers = {{200, "Runs"}},
         .faults = {{400, "bad_contact"}, {404, "unknown_contact"}}}},
+  };
+}
+
+std::vector<Route> many_contacts_routes(Runtime& runtime) {
+  return {
       {"GET",
        "/v1/contacts",
        Need::Read,
@@ -343,5 +347,10 @@ std::vector<Route> contact_routes(Runtime& runtime) {
                    {413, "too_many_contacts"},
                    {415, "unsupported_media_type"}}}},
   };
+}
+}  // namespace
+
+std::vector<Route> contact_routes(Runtime& runtime) {
+  return joined({one_contact_routes(runtime), many_contacts_routes(runtime)});
 }
 }  // namespace onward

@@ -8,6 +8,7 @@
 #include "engine/core/delivery/delivery.h"
 #include "engine/core/delivery/delivery_codes.h"
 #include "engine/core/source/diagnostic.h"
+#include "engine/core/source/suggestion.h"
 
 namespace onward {
 namespace {
@@ -33,7 +34,7 @@ Status check_code(const std::string& code) {
   return fail(ErrorKind::Invalid, "bad_parameter",
               fmt::format("\"code\" wants a status such as 503, or one of {}; found \"{}\"{}",
                           fmt::join(delivery_words(), ", "), clipped(code),
-                          near.empty() ? "." : fmt::format("; perhaps \"{}\"?", near)));
+                          near.empty() ? "." : perhaps(near, "?")));
 }
 
 /// The filter that a query tells.
@@ -57,16 +58,18 @@ Result<DeliveryQuery> query_of(const Call& call) {
 void answer_list(Runtime& runtime, const Call& call, DeliveryQuery query) {
   const auto page = parse_page(call);
   if (!page) return call.reply(problem_of(page.error()));
-  const auto render = [&runtime](const Runtime::DeliveryPage& found) {
+  const auto render = [&runtime](const DeliveryPage& found) {
     ValueList deliveries;
     for (const auto& delivery : found.deliveries)
       deliveries.push_back(view_of(delivery, runtime.epochs(), /*whole=*/false));
     return json_reply(200, ValueMap{{"deliveries", std::move(deliveries)},
                                     {"next", found.next.empty() ? Value{} : Value{found.next}}});
   };
-  unless_taken(call.reply,
-               runtime.deliveries(std::move(query), page->limit, page->cursor,
-                                  answer_with<Runtime::DeliveryPage>(call.reply, render)));
+  runtime.calls().read(
+      answer_with<DeliveryPage>(call.reply, render),
+      [query = std::move(query), page = *page](ReadModel& from, const Directory& names) {
+        return query_deliveries(from, names, query, page.limit, page.cursor);
+      });
 }
 
 void list(Runtime& runtime, const Call& call) {
@@ -98,11 +101,13 @@ void get(Runtime& runtime, const Call& call) {
   if (!key) return call.reply(problem_of(key.error()));
   if (const auto fresh = parse_flag(call, "fresh"); !fresh)
     return call.reply(problem_of(fresh.error()));
-  const auto render = [&runtime](const Runtime::DeliveryView& found) {
+  const auto render = [&runtime](const DeliveryView& found) {
     return json_reply(200, view_of(found, runtime.epochs(), /*whole=*/true));
   };
-  unless_taken(call.reply,
-               runtime.delivery(*key, answer_with<Runtime::DeliveryView>(call.reply, render)));
+  runtime.calls().read(answer_with<DeliveryView>(call.reply, render),
+                       [key = *key](ReadModel& from, const Directory& names) {
+                         return query_delivery(from, names, key);
+                       });
 }
 
 ApiReply render_by_hand(const ByHandAnswer& answer) {
@@ -115,9 +120,10 @@ void by_hand_one(Runtime& runtime, const Call& call, ByHand act) {
   if (!key) return call.reply(problem_of(key.error()));
   if (const auto body = parse_object(call.request.body, {}); !body)
     return call.reply(problem_of(body.error()));
-  unless_taken(call.reply,
-               runtime.by_hand(act, *key, answer_with<ByHandAnswer>(call.reply, render_by_hand),
-                               call.who()));
+  runtime.calls().post(answer_with<ByHandAnswer>(call.reply, render_by_hand),
+                       [act, key = *key, who = call.who()](Cell& cell) {
+                         return cell.deliveries().by_hand(act, key, who);
+                       });
 }
 
 struct ByHandRequest {
@@ -172,9 +178,13 @@ Result<ByHandRequest> by_hand_request(std::string_view body) {
 void by_hand_many(Runtime& runtime, const Call& call, ByHand act) {
   auto request = by_hand_request(call.request.body);
   if (!request) return call.reply(problem_of(request.error()));
-  unless_taken(call.reply,
-               runtime.by_hand(act, std::move(request->which), request->dry_run,
-                               answer_with<ByHandAnswer>(call.reply, render_by_hand), call.who()));
+  runtime.calls().post(answer_with<ByHandAnswer>(call.reply, render_by_hand),
+                       [act, request = std::move(*request), who = call.who()](
+                           Cell& cell, const Done<Result<ByHandAnswer>>& done) -> Status {
+                         cell.deliveries().by_hand(act, request.which, request.dry_run, who, done,
+                                                   cell.take_admission());
+                         return {};
+                       });
 }
 
 void switch_node(Runtime& runtime, const Call& call, bool pause) {
@@ -186,23 +196,29 @@ void switch_node(Runtime& runtime, const Call& call, bool pause) {
                                     {"paused", answer.paused},
                                     {"pending", answer.pending}});
   };
-  unless_taken(call.reply,
-               runtime.switch_node(call.params[0], call.params[1], pause,
-                                   answer_with<SwitchAnswer>(call.reply, render), call.who()));
+  runtime.calls().post(
+      answer_with<SwitchAnswer>(call.reply, render),
+      [scenario = call.params[0], node = call.params[1], pause, who = call.who()](Cell& cell) {
+        return cell.deliveries().switch_node(scenario, node, pause, who);
+      });
 }
-}  // namespace
 
-std::vector<Route> delivery_routes(Runtime& runtime) {
-  const Parameter state{"state", "Only those in this state.",
-                        R"({"enum": ["pending", "accepted", "failed", "cancelled"]})"};
-  const Parameter code{"code", "Of the last attempt, a status or a word, or the reason of the end.",
-                       R"({"type": "string"})"};
+Parameter state_parameter() {
+  return {"state", "Only those in this state.", R"({"words": "DeliveryState"})"};
+}
+
+Parameter code_parameter() {
+  return {"code", "Of the last attempt, a status or a word, or the reason of the end.",
+          R"({"type": "string"})"};
+}
+
+std::vector<Route> node_delivery_routes(Runtime& runtime) {
   return {
       {"GET",
        "/v1/scenarios/{id}/nodes/{node}/deliveries",
        Need::Read,
        "A node's deliveries, newest first.",
-       {state, "since", "until", code, "limit", "cursor", "fresh"},
+       {state_parameter(), "since", "until", code_parameter(), "limit", "cursor", "fresh"},
        [&](const Call& call) { list_of_node(runtime, call); },
        {.id = "listDeliveries",
         .tag = "deliveries",
@@ -232,11 +248,17 @@ std::vector<Route> delivery_routes(Runtime& runtime) {
         .body_optional = true,
         .answers = {{200, "Switch"}},
         .faults = {{400, kJsonCodes}, {404, kSwitchCodes}}}},
+  };
+}
+
+std::vector<Route> found_delivery_routes(Runtime& runtime) {
+  return {
       {"GET",
        "/v1/deliveries",
        Need::Read,
        "Deliveries of all scenarios or of one, newest first.",
-       {"scenario", "node", state, "since", "until", code, "limit", "cursor", "fresh"},
+       {"scenario", "node", state_parameter(), "since", "until", code_parameter(), "limit",
+        "cursor", "fresh"},
        [&](const Call& call) { list(runtime, call); },
        {.id = "findDeliveries",
         .answers = {{200, "Deliveries"}},
@@ -250,6 +272,11 @@ std::vector<Route> delivery_routes(Runtime& runtime) {
        {.id = "getDelivery",
         .answers = {{200, "Delivery"}},
         .faults = {{404, "unknown_delivery"}}}},
+  };
+}
+
+std::vector<Route> manual_delivery_routes(Runtime& runtime) {
+  return {
       {"POST",
        "/v1/deliveries/{id}/retry",
        Need::Author,
@@ -295,5 +322,11 @@ std::vector<Route> delivery_routes(Runtime& runtime) {
         .answers = {{200, "ByHand"}},
         .faults = {{400, kFilterCodes}, {404, "unknown_scenario unknown_node"}}}},
   };
+}
+}  // namespace
+
+std::vector<Route> delivery_routes(Runtime& runtime) {
+  return joined({node_delivery_routes(runtime), found_delivery_routes(runtime),
+                 manual_delivery_routes(runtime)});
 }
 }  // namespace onward

@@ -7,10 +7,11 @@
 
 #include "engine/api/event_parts.h"
 #include "engine/api/problem.h"
-#include "engine/core/base/clipped.h"
+#include "engine/core/base/text.h"
 #include "engine/core/contact/contact.h"
 #include "engine/core/contact/field_suggestions.h"
 #include "engine/core/source/diagnostic.h"
+#include "engine/core/source/suggestion.h"
 
 namespace onward {
 namespace {
@@ -22,13 +23,13 @@ Status check_names(const ValueMap& object) {
   for (const auto& [name, value] : object) {
     if (std::find(kMembers.begin(), kMembers.end(), name) != kMembers.end()) continue;
     const std::string nearest = nearest_name(name, std::span{kMembers});
-    return fail(ErrorKind::Invalid, "unknown_member",
-                nearest.empty()
-                    ? fmt::format("An event has no member \"{}\"; it has {}. What the event tells "
-                                  "goes into \"data\".",
-                                  clipped(name), fmt::join(kMembers, ", "))
-                    : fmt::format("An event has no member \"{}\"; perhaps \"{}\"?", clipped(name),
-                                  nearest));
+    return fail(
+        ErrorKind::Invalid, "unknown_member",
+        nearest.empty()
+            ? fmt::format("An event has no member \"{}\"; it has {}. What the event tells "
+                          "goes into \"data\".",
+                          clipped(name), fmt::join(kMembers, ", "))
+            : fmt::format("An event has no member \"{}\"{}", clipped(name), perhaps(nearest, "?")));
   }
   return {};
 }
@@ -80,7 +81,7 @@ Result<EventPost> parse_lines(std::string_view body, Instant now, bool history) 
   for (std::size_t line = 1; !body.empty(); ++line) {
     std::string_view text = body.substr(0, body.find('\n'));
     body.remove_prefix(std::min(body.size(), text.size() + 1));
-    if (text.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    if (is_blank(text)) continue;
     if (text.ends_with('\r')) text.remove_suffix(1);
     const auto object = parse_json(text);
     const Status taken = object ? reader.take(*object, line) : reader.refuse(object.error(), line);
@@ -92,12 +93,9 @@ Result<EventPost> parse_lines(std::string_view body, Instant now, bool history) 
 /// The items of a JSON list as they are written, found by quotes and brackets alone, so that one
 /// that is no JSON does not take the others along; nothing where the list itself cannot be told.
 std::optional<std::vector<std::string_view>> split_list(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(kBlanks);
-  const std::size_t last = text.find_last_not_of(kBlanks);
-  if (first == std::string_view::npos || text[first] != '[' || text[last] != ']')
-    return std::nullopt;
-  text = text.substr(first + 1, last - first);  // With the closing bracket, which ends an item.
+  text = trimmed(text);
+  if (!text.starts_with('[') || !text.ends_with(']')) return std::nullopt;
+  text.remove_prefix(1);  // The closing bracket stays: it ends an item.
   std::vector<std::string_view> items;
   std::size_t begin = 0;
   std::size_t depth = 0;
@@ -118,7 +116,7 @@ std::optional<std::vector<std::string_view>> split_list(std::string_view text) {
     if (closes && depth > 0) --depth;
     if (!ends) continue;
     items.push_back(text.substr(begin, i - begin));
-    if (items.back().find_first_not_of(kBlanks) == std::string_view::npos) return std::nullopt;
+    if (is_blank(items.back())) return std::nullopt;
     if (items.size() > kEventsMax) return items;  // Too many already: the reader says so.
     begin = i + 1;
     if (closes) return begin == text.size() ? std::optional{std::move(items)} : std::nullopt;
@@ -141,7 +139,7 @@ Result<EventPost> parse_items(const std::vector<std::string_view>& items, Instan
 Result<EventPost> parse_document(std::string_view body, Instant now, bool history) {
   if (const Status few = check_event_count(body); !few) return tl::make_unexpected(few.error());
   // A list is one level more than its events.
-  const bool listed = body.substr(body.find_first_not_of(" \t\r\n")).starts_with('[');
+  const bool listed = trimmed(body).starts_with('[');
   const auto document = parse_json(body, {.depth = JsonLimits{}.depth + (listed ? 1 : 0)});
   if (!document) {
     if (const auto items = split_list(body)) return parse_items(*items, now, history);
@@ -308,8 +306,7 @@ Result<EventInput> parse_event(const Value& object, Instant now, bool history) {
 }
 
 Result<EventPost> parse_events(std::string_view body, EventForm form, Instant now, bool history) {
-  if (body.find_first_not_of(" \t\r\n") == std::string_view::npos)
-    return fail(ErrorKind::Invalid, "no_events", "The body is empty.");
+  if (is_blank(body)) return fail(ErrorKind::Invalid, "no_events", "The body is empty.");
   auto post = form == EventForm::Lines ? parse_lines(body, now, history)
                                        : parse_document(body, now, history);
   if (post && post->events.empty() && post->refused.empty())

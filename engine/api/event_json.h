@@ -11,7 +11,7 @@
 #include "engine/core/base/value.h"
 #include "engine/core/contact/custom_fields.h"
 #include "engine/core/journey/advance.h"
-#include "engine/runtime/runtime.h"
+#include "engine/host/runtime.h"
 
 namespace onward {
 inline constexpr std::size_t kEventsMax = 10'000;       ///< In one post.

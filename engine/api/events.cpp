@@ -3,7 +3,7 @@
 
 #include "engine/api/event_json.h"
 #include "engine/api/resources.h"
-#include "engine/core/base/clipped.h"
+#include "engine/core/base/text.h"
 
 namespace onward {
 namespace {
@@ -12,8 +12,8 @@ constexpr std::size_t kFewAnswers = 100;
 
 /// Whether a body is JSON by its looks, whatever curl calls a body that it was given no type for.
 bool looks_like_json(std::string_view body) {
-  const std::size_t first = body.find_first_not_of(" \t\r\n");
-  return first != std::string_view::npos && (body[first] == '{' || body[first] == '[');
+  body = trimmed(body);
+  return body.starts_with('{') || body.starts_with('[');
 }
 
 /// The form of the body by its Content-Type; JSON where it has none.
@@ -53,23 +53,23 @@ void take_post(Runtime& runtime, DoorFigures& door, const Call& call, Result<Eve
                                                           : 400;
     return call.reply(problem(status, post.error().code, post.error().message));
   }
-  refuse_undeclared(*post, *runtime.custom_fields());
+  refuse_undeclared(*post, *runtime.shown().fields());
   door.events_refused.fetch_add(post->refused.size(), std::memory_order_relaxed);
   if (post->events.empty()) return call.reply(render_answers(*post, {}));
 
   std::vector<EventInput> events = std::move(post->events);
   post->events.clear();
   auto places = std::make_shared<const EventPost>(std::move(*post));
-  const Status taken = runtime.events(
-      std::move(events),
-      [reply = call.reply, places = std::move(places)](std::vector<EventAnswer> answers) {
-        const bool is_long = answers.size() > kFewAnswers;
-        auto make = [places, answers = std::move(answers)] {
+  runtime.intake().events(
+      [reply = call.reply, places = std::move(places)](Result<std::vector<EventAnswer>> answers) {
+        if (!answers) return reply(problem_of(answers.error()));
+        const bool is_long = answers->size() > kFewAnswers;
+        auto make = [places, answers = std::move(*answers)] {
           return render_answers(*places, answers);
         };
         is_long ? reply.later_at_length(std::move(make)) : reply.later(std::move(make));
-      });
-  unless_taken(call.reply, taken);
+      },
+      std::move(events));
 }
 
 std::vector<Route> event_routes(Runtime& runtime, const Clock& clock,

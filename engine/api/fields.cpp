@@ -13,7 +13,7 @@ Value view_of(const CustomField& field) {
 }
 
 void list_fields(Runtime& runtime, const Call& call) {
-  const auto declared = runtime.custom_fields();
+  const auto declared = runtime.shown().fields();
   ValueList fields;
   for (const CustomField& field : declared->all()) fields.push_back(view_of(field));
   call.reply(
@@ -21,7 +21,7 @@ void list_fields(Runtime& runtime, const Call& call) {
 }
 
 void get_field(Runtime& runtime, const Call& call) {
-  const auto declared = runtime.custom_fields();
+  const auto declared = runtime.shown().fields();
   if (const CustomField* field = declared->find(call.params.front()))
     return call.reply(json_reply(200, view_of(*field)));
   call.reply(
@@ -38,18 +38,18 @@ void put_field(Runtime& runtime, const Call& call) {
   const auto render = [view = std::move(view)](bool fresh) {
     return json_reply(fresh ? 201 : 200, view);
   };
-  unless_taken(
-      call.reply,
-      runtime.declare_field(std::move(*field), answer_with<bool>(call.reply, render), call.who()));
+  runtime.calls().post(answer_with<bool>(call.reply, render),
+                       [field = std::move(*field), who = call.who()](Cell& cell) {
+                         return cell.access().declare_field(field, who);
+                       });
 }
 
 void delete_field(Runtime& runtime, const Call& call) {
-  unless_taken(call.reply, runtime.remove_field(call.params.front(),
-                                                answer_with<bool>(call.reply,
-                                                                  [](bool) {
-                                                                    return ApiReply{204, "", ""};
-                                                                  }),
-                                                call.who()));
+  const auto render = [](bool) { return ApiReply{204, "", ""}; };
+  runtime.calls().post(answer_with<bool>(call.reply, render),
+                       [name = call.params.front(), who = call.who()](Cell& cell) {
+                         return cell.access().remove_field(name, who);
+                       });
 }
 }  // namespace
 

@@ -12,8 +12,8 @@ void live(Runtime& runtime, const Call& call) {
 void ready(Runtime& runtime, const Call& call) {
   if (const Status ready = runtime.ready(); !ready)
     return call.reply(problem(503, ready.error().code, ready.error().message));
-  call.reply(json_reply(
-      200, ValueMap{{"status", "ready"}, {"sending", runtime.held_since() ? "held" : "on"}}));
+  call.reply(json_reply(200, ValueMap{{"status", "ready"},
+                                      {"sending", runtime.shown().held_since() ? "held" : "on"}}));
 }
 }  // namespace
 

@@ -7,16 +7,9 @@
 #include "engine/core/base/value.h"
 
 namespace onward {
-namespace {
+namespace {}  // namespace
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (lower(c) >= 'a' && lower(c) <= 'f') return lower(c) - 'a' + 10;
-  return -1;
-}
-}  // namespace
-
-struct Reply::Ticket {
+struct Responder::Ticket {
   explicit Ticket(Sink to) : sink{std::move(to)} {}
   ~Ticket() {
     if (!answered.load())
@@ -29,17 +22,17 @@ struct Reply::Ticket {
   std::atomic<bool> answered = false;
 };
 
-Reply::Reply(Sink sink) : ticket_{std::make_shared<Ticket>(std::move(sink))} {}
+Responder::Responder(Sink sink) : ticket_{std::make_shared<Ticket>(std::move(sink))} {}
 
-void Reply::operator()(ApiReply reply) const {
+void Responder::operator()(ApiReply reply) const {
   if (!ticket_->answered.exchange(true)) ticket_->sink({std::move(reply), {}});
 }
 
-void Reply::later(std::function<ApiReply()> make) const {
+void Responder::later(std::function<ApiReply()> make) const {
   if (!ticket_->answered.exchange(true)) ticket_->sink({{}, std::move(make)});
 }
 
-void Reply::later_at_length(std::function<ApiReply()> make) const {
+void Responder::later_at_length(std::function<ApiReply()> make) const {
   if (!ticket_->answered.exchange(true)) ticket_->sink({{}, std::move(make), /*long_reply=*/true});
 }
 
@@ -56,8 +49,8 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus) {
     char c = text[i];
     if (c == '%') {
       if (i + 2 >= text.size()) return std::nullopt;
-      const int high = hex_digit(text[i + 1]);
-      const int low = hex_digit(text[i + 2]);
+      const int high = hex_value(text[i + 1]);
+      const int low = hex_value(text[i + 2]);
       if (high < 0 || low < 0) return std::nullopt;
       c = static_cast<char>(high * 16 + low);
       i += 2;

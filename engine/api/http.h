@@ -52,10 +52,10 @@ struct Completion {
 
 /// How a request is answered: once, from any thread. Copies are the same answer. Where the last
 /// copy goes unanswered (the engine ended under way), the caller gets 503.
-class Reply {
+class Responder {
  public:
   using Sink = std::function<void(Completion)>;
-  explicit Reply(Sink sink);
+  explicit Responder(Sink sink);
   void operator()(ApiReply reply) const;
   /// `make` runs on the io thread, so that nothing is rendered on the engine's. For short replies:
   /// meanwhile no other client is served.

@@ -14,7 +14,7 @@
 
 #include "engine/api/connection.h"
 #include "engine/api/problem.h"
-#include "engine/runtime/guarded.h"
+#include "engine/guard/guarded.h"
 
 namespace onward {
 namespace {
@@ -98,7 +98,7 @@ class Farewell : public std::enable_shared_from_this<Farewell> {
 struct HttpServer::Impl {
   explicit Impl(HttpServerOptions given)
       : options{std::move(given)}, full{turned_away(options.connections_max)} {
-    home.outbox = std::make_shared<Outbox>(io, options.log);
+    home.outbox = std::make_shared<AnswerOutbox>(io, options.log);
     home.closed = [this](Connection* gone) { forget(gone); };
   }
 

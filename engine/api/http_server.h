@@ -46,7 +46,7 @@ struct HttpServerOptions {
   /// Takes what the threads of the server caught (guarded.h). Any thread.
   LogSink log = {};
   /// Answers a request; called on the io thread or on that of large bodies, must not block.
-  std::function<void(ApiRequest&, Reply)> handle;
+  std::function<void(ApiRequest&, Responder)> handle;
   /// Judges a request by its header. The refusal counts only where a body follows. May be empty.
   std::function<Admission(const ApiRequest&)> admit;
 };

@@ -36,7 +36,11 @@ Result<std::string> type_of_cloudevent(std::string_view type);
 Result<ContactInput> read_foreign_contact(
     const Value& id, const std::vector<std::pair<std::string, Value>>& members);
 
-/// An event's id made of its canonical bytes, which become its fingerprint as well, so that an
-/// item that is sent again is a repeat. Fails where the item is too large for an event.
-Status identify_by_bytes(EventInput& input, const Value& item);
+/// Fails where an item of a list of events is no object.
+Status check_event_object(const Value& item);
+/// `input` with the contact that it is about, and with an id made of the canonical bytes of `item`,
+/// which become its fingerprint as well, so that an item that is sent again is a repeat. The first
+/// error is returned: that of the contact, or `event_too_large`.
+Result<EventInput> complete_event(EventInput input, Result<ContactInput> contact,
+                                  const Value& item);
 }  // namespace onward

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/core/base/text.h"
 #include "engine/secrets/bytes.h"
 #include "engine/secrets/signature.h"
 
@@ -60,9 +61,7 @@ Status check_hub(std::span<const std::string> secrets, const ApiRequest& request
   const std::string_view given = request.header(kHubHeader);
   if (!given.starts_with(kHubPrefix))
     return refuse("bad_signature", "X-Hub-Signature-256 wants the form sha256=HEX.");
-  std::string hex{given.substr(kHubPrefix.size())};
-  for (char& c : hex)
-    if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
+  const std::string hex = lower(given.substr(kHubPrefix.size()));
   bool known = false;
   for (const std::string& secret : secrets)
     known |= same_secret(hex, hex_encode(hmac_sha256(secret, request.body)));

@@ -6,7 +6,8 @@
 
 #include "engine/api/event_parts.h"
 #include "engine/api/intake.h"
-#include "engine/core/base/clipped.h"
+#include "engine/core/base/base64.h"
+#include "engine/core/base/text.h"
 #include "engine/core/contact/vocabulary.h"
 #include "engine/secrets/bytes.h"
 
@@ -20,7 +21,6 @@ constexpr std::string_view kVersion = "1.0";
 constexpr std::string_view kAttributes = "cloudevent";
 
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // ---- attributes ----
 
@@ -219,17 +219,14 @@ Result<Value> assemble(const ApiRequest& request, const std::string& media) {
   for (const auto& [header, raw] : request.headers) {
     if (header.size() <= kPrefix.size() || !same_name(header.substr(0, kPrefix.size()), kPrefix))
       continue;
-    std::string name;
-    for (const char c : header.substr(kPrefix.size()))
-      name += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    const std::string name = lower(header.substr(kPrefix.size()));
     auto value = decode_header(raw);
     if (!value) return bad_attribute(name, "is no text once its percent escapes are decoded");
     if (name == "data" || name == "datacontenttype")
       return bad_attribute(name, "has no header: the body and its Content-Type are it");
     if (!event.add(name, *std::move(value))) return bad_attribute(name, "comes in two headers");
   }
-  const bool empty = request.body.find_first_not_of(" \t\r\n") == std::string::npos;
-  if (empty) return Value{event.take()};
+  if (is_blank(request.body)) return Value{event.take()};
   if (!is_json(media))
     return fail(
         ErrorKind::Invalid, "bad_data",
@@ -258,7 +255,7 @@ std::string snake_case(std::string_view segment) {
     const bool begins_word =
         upper && i > 0 && (is_lower(segment[i - 1]) || is_digit(segment[i - 1]));
     if (begins_word) name += '_';
-    name += upper ? static_cast<char>(c - 'A' + 'a') : c == '-' || c == '/' || c == ':' ? '_' : c;
+    name += c == '-' || c == '/' || c == ':' ? '_' : lower(c);
   }
   return name;
 }

@@ -6,16 +6,16 @@
 #include "engine/api/access.h"
 #include "engine/api/event_parts.h"
 #include "engine/api/intake.h"
+#include "engine/core/base/text.h"
 #include "engine/core/contact/custom_prefix.h"
 
 namespace onward {
 namespace {
-
 /// The value as the field's type wants it, where another system writes it in a way of its own;
 /// what fits in no way is left for the field to refuse.
 Value adapted(const Value& value, FieldType type) {
   const std::string* text = value.text();
-  if (text && text->find_first_not_of(" \t") == std::string::npos) return {};
+  if (text && is_blank(*text, " \t")) return {};
   if (type == FieldType::Text && value.is_number()) return to_text(value);
   if (type == FieldType::Instant && value.is_number())
     if (const auto at = read_moment(&value, Instant::max() - kAheadMax, "")) return *at;
@@ -56,13 +56,23 @@ Result<ContactInput> read_foreign_contact(
   return input;
 }
 
-Status identify_by_bytes(EventInput& input, const Value& item) {
+Status check_event_object(const Value& item) {
+  if (item.map()) return {};
+  return fail(ErrorKind::Invalid, "wrong_type",
+              fmt::format("An event is an object, found {}.", kind_of(item)));
+}
+
+Result<EventInput> complete_event(EventInput input, Result<ContactInput> contact,
+                                  const Value& item) {
+  if (!contact) return tl::make_unexpected(std::move(contact.error()));
+  input.who = std::move(contact->who);
+  input.patch = std::move(contact->patch);
   const std::string bytes = canonical_json(item);
   if (bytes.size() > kEventBytesMax)
     return fail(ErrorKind::Invalid, "event_too_large",
                 fmt::format("An event may have at most {} bytes.", kEventBytesMax));
   input.id = sha256_hex(bytes);
   input.fingerprint = hash128(bytes);
-  return {};
+  return input;
 }
 }  // namespace onward

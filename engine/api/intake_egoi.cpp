@@ -89,10 +89,8 @@ Result<Value> read_data(const ValueMap& item, const Value* action_data) {
 }
 
 Result<EventInput> read_item(const Value& item, Instant now, bool history) {
-  const ValueMap* members = item.map();
-  if (!members)
-    return fail(ErrorKind::Invalid, "wrong_type",
-                fmt::format("An event is an object, found {}.", kind_of(item)));
+  if (const Status object = check_event_object(item); !object)
+    return tl::make_unexpected(object.error());
   EventInput input;
   input.source = kSource;
   input.history = history;
@@ -105,16 +103,10 @@ Result<EventInput> read_item(const Value& item, Instant now, bool history) {
   if (!type) return tl::make_unexpected(type.error());
   auto at = read_moment(item.find("action_date"), now, "action_date");
   if (!at) return tl::make_unexpected(at.error());
-  auto data = read_data(*members, item.find("action_data"));
+  auto data = read_data(*item.map(), item.find("action_data"));
   if (!data) return tl::make_unexpected(data.error());
   input.event = {std::move(*type), *at, std::move(*data)};
-  auto contact = read_contact(item.find("contact"));
-  if (!contact) return tl::make_unexpected(contact.error());
-  input.who = std::move(contact->who);
-  input.patch = std::move(contact->patch);
-  if (const Status known = identify_by_bytes(input, item); !known)
-    return tl::make_unexpected(known.error());
-  return input;
+  return complete_event(std::move(input), read_contact(item.find("contact")), item);
 }
 }  // namespace
 

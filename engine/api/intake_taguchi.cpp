@@ -1,8 +1,7 @@
 // Seed S0: events in the words of Taguchi's webhooks, where a mapping makes the body.
-#include <fmt/format.h>
-
 #include "engine/api/event_parts.h"
 #include "engine/api/intake.h"
+#include "engine/core/base/text.h"
 
 namespace onward {
 namespace {
@@ -27,10 +26,7 @@ Result<std::string> read_type(const Value& item, const Value* event) {
     return fail(ErrorKind::Invalid, "no_type",
                 "An event wants a \"type\": a code such as \"u\", or its name, \"Unsubscribed\".");
   if (!type->text()) return wrong_type(member, "a text", *type);
-  std::string name = *type->text();
-  for (char& c : name)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return read_event_type(name);
+  return read_event_type(lower(*type->text()));
 }
 
 /// Both an id and a reference of the contact's other home go out as they came in. A reference
@@ -63,10 +59,8 @@ Value data_of(const ValueMap& item, const Value* event) {
 }
 
 Result<EventInput> read_item(const Value& item, Instant now, bool history) {
-  const ValueMap* members = item.map();
-  if (!members)
-    return fail(ErrorKind::Invalid, "wrong_type",
-                fmt::format("An event is an object, found {}.", kind_of(item)));
+  if (const Status object = check_event_object(item); !object)
+    return tl::make_unexpected(object.error());
   const Value* event = item.find("event");
   if (event && !event->is_null() && !event->map()) return wrong_type("event", "an object", *event);
   EventInput input;
@@ -77,14 +71,8 @@ Result<EventInput> read_item(const Value& item, Instant now, bool history) {
   auto at =
       read_moment(event ? event->find("loggedTimestamp") : nullptr, now, "event.loggedTimestamp");
   if (!at) return tl::make_unexpected(at.error());
-  input.event = {std::move(*type), *at, data_of(*members, event)};
-  auto contact = read_subscriber(item.find("subscriber"));
-  if (!contact) return tl::make_unexpected(contact.error());
-  input.who = std::move(contact->who);
-  input.patch = std::move(contact->patch);
-  if (const Status known = identify_by_bytes(input, item); !known)
-    return tl::make_unexpected(known.error());
-  return input;
+  input.event = {std::move(*type), *at, data_of(*item.map(), event)};
+  return complete_event(std::move(input), read_subscriber(item.find("subscriber")), item);
 }
 }  // namespace
 

@@ -13,7 +13,7 @@
 
 #include "engine/api/http.h"
 #include "engine/core/base/log_record.h"
-#include "engine/runtime/runtime.h"
+#include "engine/host/runtime.h"
 
 namespace onward {
 /// Any thread. Takes the same memory however many are refused.

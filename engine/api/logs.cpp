@@ -26,9 +26,15 @@ void list(Runtime& runtime, const Call& call) {
     return json_reply(
         200, ValueMap{{"lines", std::move(lines)}, {"next", found.next}, {"more", found.more}});
   };
-  unless_taken(call.reply,
-               runtime.logs(call.parameter("scenario").value_or(""), *since, page->limit,
-                            page->cursor, answer_with<LogPage>(call.reply, render)));
+  runtime.calls().read(
+      answer_with<LogPage>(call.reply, render),
+      [recent = runtime.recent(), scenario = call.parameter("scenario").value_or(""),
+       since = *since, page = *page](ReadModel& from, const Directory& names) -> Result<LogPage> {
+        if (!scenario.empty() && !names.by_id.contains(scenario))
+          return fail(ErrorKind::NotFound, "unknown_scenario",
+                      "there is no scenario \"" + scenario + "\"");
+        return query_logs(from, *recent, scenario, since, page.limit, page.cursor);
+      });
 }
 }  // namespace
 

@@ -171,9 +171,9 @@ void get_metrics(Runtime& runtime, const Clock& clock,
                       prometheus_text(figures_of(runtime, *door), scenarios, clock.now(), refused)};
     });
   };
-  const Status asked = runtime.scenarios([&runtime, write](Result<std::vector<ScenarioInfo>> all) {
+  Reply<std::vector<ScenarioInfo>> listed{[&runtime, write](Result<std::vector<ScenarioInfo>> all) {
     std::vector<std::string> ids;
-    if (all)
+    if (all)  // A stopping engine still has figures.
       for (const ScenarioInfo& info : *all)
         if (info.state != ScenarioState::Archived) ids.push_back(info.id);
     if (ids.empty()) return write({});
@@ -186,13 +186,14 @@ void get_metrics(Runtime& runtime, const Clock& clock,
       lock.unlock();
       write(std::move(gathering->found));
     };
-    for (const std::string& id : ids) {
-      const Status taken = runtime.stats(
-          id, 0, [take](Result<ScenarioStats> stats) { take(stats ? &*stats : nullptr); });
-      if (!taken) take(nullptr);
-    }
+    for (const std::string& id : ids)
+      runtime.authoring().stats(
+          [take](Result<ScenarioStats> stats) { take(stats ? &*stats : nullptr); }, id,
+          /*version=*/0);
+  }};
+  runtime.calls().post(std::move(listed), [](Cell& cell) -> Result<std::vector<ScenarioInfo>> {
+    return cell.views().list();
   });
-  if (!asked) write({});  // A stopping engine still has figures.
 }
 }  // namespace
 

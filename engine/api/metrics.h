@@ -5,7 +5,7 @@
 
 #include "engine/api/login_refusals.h"
 #include "engine/core/base/time.h"
-#include "engine/runtime/runtime.h"
+#include "engine/host/runtime.h"
 
 namespace onward {
 /// Labels are bounded: scenarios and origins beyond these are left out, the busiest stay.

@@ -7,7 +7,8 @@
 #include <map>
 
 #include "engine/api/schemas.h"
-#include "engine/runtime/guarded.h"
+#include "engine/core/base/text.h"
+#include "engine/guard/guarded.h"
 
 namespace onward {
 namespace {
@@ -60,12 +61,10 @@ std::string_view tag_of(const Route& route) {
 /// "GET /v1/scenarios/{id}/stats" is "getScenariosIdStats" where the row has no word of its own.
 std::string operation_of(const Route& route) {
   if (!route.docs.id.empty()) return std::string{route.docs.id};
-  std::string id;
-  for (const char c : route.method)
-    id += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  std::string id = lower(route.method);
   bool first = true;
   for (const char c : route.pattern.substr(route.pattern.starts_with("/v1/") ? 3 : 0)) {
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    const bool letter = is_letter_or_digit(c);
     if (letter) id += first && c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
     first = !letter;
   }
@@ -96,7 +95,7 @@ const Parameter& explained(const Parameter& parameter) {
 /// JSON Schema as it is written, or the component of that name.
 Value schema_of(std::string_view schema) {
   if (schema.empty()) return ValueMap{};
-  if (schema.starts_with('{')) return parse_json(schema).value_or(Value{});
+  if (schema.starts_with('{')) return read_schema(schema).value_or(Value{});
   return ValueMap{{"$ref", fmt::format("#/components/schemas/{}", schema)}};
 }
 
@@ -189,9 +188,7 @@ Value paths_of(std::span<const Route> routes) {
   for (const Route& route : routes) {
     const Value* there = paths.find(route.pattern);
     Value path = there ? *there : Value{};
-    std::string method;
-    for (const char c : route.method) method += static_cast<char>(c - 'A' + 'a');
-    path.set(method, view_operation(route));
+    path.set(lower(route.method), view_operation(route));
     paths.set(route.pattern, std::move(path));
   }
   return paths;
@@ -233,7 +230,7 @@ void add(std::map<int, std::vector<std::string_view>>& to, int status, std::stri
 
 void check_schema(std::vector<std::string>& missing, std::string_view schema) {
   if (schema.empty()) return;
-  if (schema.starts_with('{') ? !parse_json(schema).has_value() : !known_schema(schema))
+  if (schema.starts_with('{') ? !read_schema(schema).has_value() : !known_schema(schema))
     missing.push_back(fmt::format("there is no schema {}", schema));
 }
 }  // namespace
@@ -254,12 +251,14 @@ std::vector<std::pair<int, std::vector<std::string_view>>> faults_of(const Route
   add(faults, 403, "foreign_origin");  // Of a server without tokens.
   add(faults, 421, "foreign_host");
   add(faults, 500, kInternalError);  // Of any handler: see guarded.h.
+  add(faults, 500, "store_io");      // Of any read or commit.
   if (route.need != Need::Nothing) {
     add(faults, 401, "no_token wrong_token expired_token");
     if (route.guard) add(faults, 401, "wrong_secret wrong_signature bad_signature stale_signature");
     add(faults, 403, "wrong_role");
     add(faults, 429, "busy");
-    add(faults, 503, "not_running stopping disk_full disk_read_only store_busy unavailable");
+    add(faults, 503,
+        "not_running stopping engine_stopped disk_full disk_read_only store_busy unavailable");
   }
   return {faults.begin(), faults.end()};
 }

@@ -20,11 +20,6 @@ std::string_view view(boost::beast::string_view text) { return {text.data(), tex
 constexpr std::size_t kFieldBytes = 96;
 /// A text doubles its memory up to this size, and grows in such steps from there.
 constexpr std::size_t kGrowthStep = std::size_t{8} << 10;
-
-bool is_refused_control(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return (byte < 0x20 && c != '\r') || byte == 0x7f;
-}
 }  // namespace
 
 /// Not by `reserve`, which takes twice the capacity that a text has, if that is more.
@@ -74,7 +69,7 @@ std::string BodyPieces::join() {
 }
 
 RequestReader::RequestReader(const RequestLimits& limits, std::string_view peer)
-    : limits_{limits}, peer_{peer} {
+    : limits_{limits}, lines_{limits}, peer_{peer} {
   // The parser stops behind the header, so that it is judged before anything of the body is read.
   parser_.eager(false);
   parser_.header_limit(static_cast<std::uint32_t>(limits.header_max));
@@ -94,9 +89,7 @@ RequestReader::Step RequestReader::refuse(boost::system::error_code fault) {
                               ? fmt::format("The body may have at most {} bytes.", limits_.body_max)
                               : body_limit_reason_));
   if (fault == http::error::header_limit || fault == http::error::buffer_overflow)
-    return refuse(
-        problem(431, "header_too_large",
-                fmt::format("The header may have at most {} bytes.", limits_.header_max)));
+    return refuse(header_too_large(limits_));
   if (fault == http::error::bad_version)
     return refuse(problem(505, "bad_version", "This server speaks HTTP/1.1 and HTTP/1.0."));
   return refuse(
@@ -126,7 +119,7 @@ RequestReader::Step RequestReader::read(std::string_view bytes, std::size_t& use
     const auto& message = parser_.get();
     if (static_cast<std::size_t>(std::distance(message.begin(), message.end())) >
         head_.headers.size() + limits_.fields_max)
-      return too_many_fields();
+      return refuse(too_many_fields(limits_));
     return Step::Whole;
   }
   // What frames a chunk: nothing else is left unparsed.
@@ -135,77 +128,36 @@ RequestReader::Step RequestReader::read(std::string_view bytes, std::size_t& use
   return Step::More;
 }
 
-/// Judges each line when its end has arrived. The parser gets the first line, then all others at
-/// once, so that the answer does not depend on how the header was split, and so that a header that
-/// is not complete takes no more memory than its bytes.
+/// The parser gets the first line, then all others at once, so that the answer does not depend on
+/// how the header was split, and so that a header that is not complete takes no more memory than
+/// its bytes.
 RequestReader::Step RequestReader::read_head(std::string_view bytes, std::size_t& used) {
-  while (scanned_ < bytes.size()) {
-    const std::size_t lf = bytes.find('\n', scanned_);
-    const bool whole = lf != std::string_view::npos;
-    const std::size_t end = whole ? lf + 1 : bytes.size();
-    if (!first_line_seen_)
-      if (const Step step = read_first_line(bytes.substr(0, end), whole); step != Step::More)
-        return step;
-    if (head_bytes_ + end > limits_.header_max)
-      return refuse(http::make_error_code(http::error::header_limit));
-    scanned_ = end;
-    if (!whole) return Step::More;
-    const std::string_view line = bytes.substr(line_, end - line_);
-    if (!line.ends_with("\r\n"))
-      return refuse(problem(400, "bad_request",
-                            fmt::format("This is not an HTTP request: line {} of its header ends "
-                                        "with LF; each line must end with CR LF.",
-                                        first_line_seen_ ? fields_ + 2 : 1)));
-    const bool ends_header = first_line_seen_ && line.size() == 2;
-    if (first_line_seen_ && !ends_header) {
-      folded_ |= line.front() == ' ' || line.front() == '\t';
-      if (++fields_ > limits_.fields_max) return too_many_fields();
-    }
-    line_ = end;
-    if (first_line_seen_ && !ends_header) continue;
+  while (true) {
+    const auto step = lines_.read(bytes);
+    if (step == HeaderLines::Step::Refused) return refuse(lines_.refusal());
+    if (step == HeaderLines::Step::More) return Step::More;
+    const std::size_t end = lines_.end();
     boost::system::error_code fault;
-    used += parser_.put(asio::buffer(bytes.data(), end), fault);
+    const std::size_t taken = parser_.put(asio::buffer(bytes.data(), end), fault);
+    used += taken;
     if (fault && fault != http::error::need_more) return refuse(fault);
     if (parser_.is_header_done()) return header_arrived();
     // A header that has ended for us must have ended for the parser.
-    if (ends_header || used != end) return refuse(http::make_error_code(http::error::bad_value));
-    first_line_seen_ = true;
-    head_bytes_ = end;
+    if (step == HeaderLines::Step::Header || taken != end)
+      return refuse(http::make_error_code(http::error::bad_value));
     bytes.remove_prefix(end);
-    line_ = scanned_ = 0;
   }
-  return Step::More;
-}
-
-/// Finds in the part of the first line that has arrived what can be refused before its end, for
-/// example a TLS handshake.
-RequestReader::Step RequestReader::read_first_line(std::string_view line, bool whole) {
-  line = line.substr(0, limits_.header_max);
-  if (whole && line.ends_with('\n')) line.remove_suffix(1);
-  for (const char c : line.substr(std::min(scanned_, line.size())))
-    if (is_refused_control(c))
-      return refuse(problem(400, "bad_request",
-                            "This is not an HTTP request: its first line has a control "
-                            "character."));
-  return Step::More;
-}
-
-RequestReader::Step RequestReader::too_many_fields() {
-  return refuse(problem(431, "too_many_fields",
-                        fmt::format("The header, and the trailers of a body, may have at most {} "
-                                    "fields each. Send fewer fields.",
-                                    limits_.fields_max)));
 }
 
 std::size_t RequestReader::memory() const {
-  return sizeof *this + head_bytes_ + fields_ * kFieldBytes +
+  return sizeof *this + lines_.size() + lines_.fields() * kFieldBytes +
          head_.headers.capacity() * sizeof head_.headers.front() + body_capacity();
 }
 
 /// Refuses what would leave in doubt where the body ends, what it holds or who sends it.
 std::optional<ApiReply> RequestReader::judge_header() const {
   const auto& message = parser_.get();
-  if (folded_)
+  if (lines_.folded())
     return problem(400, "folded_header", "A line of the header goes on in the next one.");
   const auto count = message.count(http::field::transfer_encoding);
   if (count > 1 ||
@@ -228,7 +180,6 @@ std::optional<ApiReply> RequestReader::judge_header() const {
 /// Everything that is read from the header is read here, before a trailer can add to it.
 RequestReader::Step RequestReader::header_arrived() {
   head_seen_ = true;
-  head_bytes_ += line_;
   const auto& message = parser_.get();
   http10_ = message.version() < 11;
   keep_alive_ = parser_.keep_alive();
@@ -246,7 +197,7 @@ RequestReader::Step RequestReader::header_arrived() {
   const std::size_t mark = target.find('?');
   head_.path = target.substr(0, mark);
   if (mark != std::string_view::npos) head_.query = target.substr(mark + 1);
-  head_.headers.reserve(fields_);
+  head_.headers.reserve(lines_.fields());
   for (const auto& field : message)
     head_.headers.emplace_back(view(field.name_string()), view(field.value()));
   head_.peer = peer_;

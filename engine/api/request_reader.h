@@ -12,15 +12,10 @@
 #include <vector>
 
 #include "engine/api/body_budget.h"
+#include "engine/api/header_lines.h"
 #include "engine/api/http.h"
 
 namespace onward {
-struct RequestLimits {
-  std::size_t header_max = 16u << 10;  ///< Also of a chunk's size line and of trailers.
-  std::size_t body_max = 8u << 20;
-  std::size_t fields_max = 100;  ///< Lines of the header behind the first one.
-};
-
 /// A body in pieces, so that no step of the thread that reads takes or moves much memory at once.
 class BodyPieces {
  public:
@@ -114,25 +109,18 @@ class RequestReader {
   Step refuse(boost::system::error_code fault);
   Step refuse(ApiReply reply);
   Step read_head(std::string_view bytes, std::size_t& used);
-  Step read_first_line(std::string_view line, bool whole);
-  Step too_many_fields();
   Step header_arrived();
   std::optional<ApiReply> judge_header() const;
   bool awaits_last_chunk(std::string_view bytes) const;
 
   RequestLimits limits_;
+  HeaderLines lines_;
   std::string peer_;
   std::string body_limit_reason_;
   Parser parser_;
   ApiRequest head_;
   ApiReply refusal_;
-  std::size_t head_bytes_ = 0;  ///< Of the header, given to the parser.
-  std::size_t line_ = 0;        ///< Where the line begins, in the bytes that are given again.
-  std::size_t scanned_ = 0;     ///< Up to here these bytes have no further end of a line.
-  std::size_t fields_ = 0;      ///< Lines behind the first one so far.
-  bool first_line_seen_ = false;
   bool head_seen_ = false;
-  bool folded_ = false;      ///< A line of the header continues in the next one.
   bool in_framing_ = false;  ///< The last call ended inside the size line of a chunk.
   bool head_only_ = false;
   bool has_body_ = false;

@@ -7,8 +7,9 @@
 
 #include "engine/api/event_parts.h"
 #include "engine/api/openapi.h"
-#include "engine/core/base/clipped.h"
+#include "engine/core/base/text.h"
 #include "engine/core/source/diagnostic.h"
+#include "engine/core/source/suggestion.h"
 
 namespace onward {
 namespace {
@@ -19,16 +20,21 @@ std::vector<Route> all_routes(Runtime& runtime, const Clock& clock,
                               const SharedIntakeSecrets& secrets,
                               std::shared_ptr<const LoginRefusals> refusals) {
   const auto door = std::make_shared<DoorFigures>();
-  std::vector<Route> routes = event_routes(runtime, clock, door);  // First: the busiest.
-  for (auto& more :
-       {intake_routes(runtime, clock, door, secrets), contact_routes(runtime),
-        field_routes(runtime), scenario_routes(runtime), scenario_life_routes(runtime),
-        delivery_routes(runtime), run_routes(runtime), log_routes(runtime), placeholder_routes(),
-        health_routes(runtime), metrics_routes(runtime, clock, door, std::move(refusals)),
-        secret_routes(runtime, clock), token_routes(runtime, clock), sending_routes(runtime),
-        clock_routes(runtime)})
-    routes.insert(routes.end(), more.begin(), more.end());
+  std::vector<Route> routes = joined(
+      {event_routes(runtime, clock, door),  // First: the busiest.
+       intake_routes(runtime, clock, door, secrets), contact_routes(runtime), field_routes(runtime),
+       scenario_routes(runtime), scenario_life_routes(runtime), delivery_routes(runtime),
+       run_routes(runtime), log_routes(runtime), placeholder_routes(), health_routes(runtime),
+       metrics_routes(runtime, clock, door, std::move(refusals)), secret_routes(runtime, clock),
+       token_routes(runtime, clock), sending_routes(runtime), clock_routes(runtime)});
   routes.push_back(openapi_route(routes));
+  return routes;
+}
+
+std::vector<Route> joined(std::initializer_list<std::vector<Route>> groups) {
+  std::vector<Route> routes;
+  for (const std::vector<Route>& group : groups)
+    routes.insert(routes.end(), group.begin(), group.end());
   return routes;
 }
 
@@ -90,7 +96,7 @@ Result<std::optional<Instant>> parse_when(const Call& call, std::string_view nam
 }
 
 Result<Value> parse_object(std::string_view body, std::vector<std::string_view> known) {
-  if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) return Value{ValueMap{}};
+  if (is_blank(body)) return Value{ValueMap{}};
   auto object = parse_posted(body);
   if (!object) return object;
   if (!object->map())
@@ -104,8 +110,8 @@ Result<Value> parse_object(std::string_view body, std::vector<std::string_view> 
     return fail(ErrorKind::Invalid, "unknown_member",
                 nearest.empty() ? fmt::format("There is no member \"{}\" here, only {}.",
                                               clipped(name), fmt::join(known, ", "))
-                                : fmt::format("There is no member \"{}\" here; perhaps \"{}\"?",
-                                              clipped(name), nearest));
+                                : fmt::format("There is no member \"{}\" here{}", clipped(name),
+                                              perhaps(nearest, "?")));
   }
   return object;
 }

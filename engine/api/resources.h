@@ -3,6 +3,7 @@
 // reply.
 #include <atomic>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,8 +15,9 @@
 #include "engine/api/intake_check.h"
 #include "engine/api/problem.h"
 #include "engine/api/router.h"
-#include "engine/runtime/monitored_clock.h"
-#include "engine/runtime/runtime.h"
+#include "engine/core/base/reply.h"
+#include "engine/host/monitored_clock.h"
+#include "engine/host/runtime.h"
 
 namespace onward {
 /// What the door turns away before the engine hears of it. Any thread.
@@ -27,6 +29,9 @@ struct DoorFigures {
 std::vector<Route> all_routes(Runtime& runtime, const Clock& clock,
                               const SharedIntakeSecrets& secrets = {},
                               std::shared_ptr<const LoginRefusals> refusals = nullptr);
+
+/// All routes of the groups, in their order.
+std::vector<Route> joined(std::initializer_list<std::vector<Route>> groups);
 
 std::vector<Route> event_routes(Runtime& runtime, const Clock& clock,
                                 std::shared_ptr<DoorFigures> door);
@@ -56,17 +61,14 @@ Route openapi_route(const std::vector<Route>& routes);
 /// A callback for the engine: `render` makes the reply of what it found, on the thread of long
 /// replies; an error becomes a problem.
 template <class T, class Render>
-Done<Result<T>> answer_with(Reply reply, Render render) {
+Reply<T> answer_with(Responder reply, Render render) {
   return [reply = std::move(reply), render = std::move(render)](Result<T> result) {
+    if (!result)
+      return reply.later([error = std::move(result.error())] { return problem_of(error); });
     reply.later_at_length([result = std::make_shared<Result<T>>(std::move(result)), render] {
-      return *result ? render(**result) : problem_of(result->error());
+      return render(**result);
     });
   };
-}
-
-/// Answers where the engine did not take the question.
-inline void unless_taken(const Reply& reply, const Status& taken) {
-  if (!taken) reply(problem_of(taken.error()));
 }
 
 /// `?limit=`, `?cursor=` and `?fresh=` of a list.

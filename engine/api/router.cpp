@@ -7,7 +7,8 @@
 #include "engine/api/problem.h"
 #include "engine/core/base/clipped.h"
 #include "engine/core/source/diagnostic.h"
-#include "engine/runtime/guarded.h"
+#include "engine/core/source/suggestion.h"
+#include "engine/guard/guarded.h"
 
 namespace onward {
 namespace {
@@ -141,9 +142,9 @@ Admission Api::admit(const ApiRequest& request) const {
   return {std::move(judgement.refusal), judgement.proof == Proof::Credential};
 }
 
-void Api::handle(ApiRequest& request, Reply reply) const {
+void Api::handle(ApiRequest& request, Responder reply) const {
   // A copy, or its last owner's end would answer in place of the incident.
-  const Reply kept = reply;
+  const Responder kept = reply;
   const Route* route = nullptr;
   try {
     answer(request, std::move(reply), route);
@@ -154,7 +155,7 @@ void Api::handle(ApiRequest& request, Reply reply) const {
   }
 }
 
-void Api::answer(ApiRequest& request, Reply reply, const Route*& route) const {
+void Api::answer(ApiRequest& request, Responder reply, const Route*& route) const {
   Router::Match match = router_.find(request.method, request.path);
   route = match.route;
   Judgement judgement = judge(request, match, Arrived::Whole);
@@ -171,10 +172,8 @@ void Api::answer(ApiRequest& request, Reply reply, const Route*& route) const {
       for (const Parameter& parameter : known) names.push_back(parameter.name);
       const std::string nearest = nearest_name(name, std::span<const std::string_view>{names});
       return reply(problem(400, "unknown_parameter",
-                           nearest.empty()
-                               ? fmt::format("There is no parameter \"{}\" here.", clipped(name))
-                               : fmt::format("There is no parameter \"{}\" here; perhaps \"{}\"?",
-                                             clipped(name), nearest)));
+                           fmt::format("There is no parameter \"{}\" here{}", clipped(name),
+                                       nearest.empty() ? "." : perhaps(nearest, "?"))));
     }
     for (std::size_t j = 0; j < i; ++j)
       if ((*query)[j].first == name)

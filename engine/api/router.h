@@ -29,7 +29,7 @@ struct Call {
   ApiRequest& request;              ///< Until the handler returns.
   std::vector<std::string> params;  ///< The pattern's, decoded, in order.
   QueryParameters query;            ///< Only names that the route knows.
-  Reply reply;
+  Responder reply;
   const Access* access = nullptr;
   Proof proof = Proof::Credential;
 
@@ -85,7 +85,7 @@ class Api {
   Api(std::vector<Route> routes, Access access, LogSink log = {},
       std::shared_ptr<LoginRefusals> refusals = nullptr);
   /// Answers, now or later. An exception of the handler is a 500 with an incident id (guarded.h).
-  void handle(ApiRequest& request, Reply reply) const;
+  void handle(ApiRequest& request, Responder reply) const;
   /// Judges a request by its head alone, before its body is read.
   Admission admit(const ApiRequest& request) const;
   const Router& router() const { return router_; }
@@ -108,7 +108,7 @@ class Api {
   void note(const LoginRefusal& refusal, const ApiRequest& request, const Route& route,
             Arrived arrived) const;
 
-  void answer(ApiRequest& request, Reply reply, const Route*& route) const;
+  void answer(ApiRequest& request, Responder reply, const Route*& route) const;
 
   Router router_;
   Access access_;

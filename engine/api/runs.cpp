@@ -26,14 +26,17 @@ void list(Runtime& runtime, const Call& call) {
                  .node = call.parameter("node").value_or(""),
                  .state = *state,
                  .reason = call.parameter("reason").value_or("")};
-  const auto render = [&runtime](const Runtime::RunPage& found) {
+  const auto render = [&runtime](const RunPage& found) {
     ValueList runs;
     for (const auto& run : found.runs) runs.push_back(view_of(run, runtime.epochs()));
     return json_reply(200, ValueMap{{"runs", std::move(runs)},
                                     {"next", found.next.empty() ? Value{} : Value{found.next}}});
   };
-  unless_taken(call.reply, runtime.live_runs(std::move(query), page->limit, page->cursor,
-                                             answer_with<Runtime::RunPage>(call.reply, render)));
+  runtime.calls().read(
+      answer_with<RunPage>(call.reply, render),
+      [query = std::move(query), page = *page](ReadModel& from, const Directory& names) {
+        return query_live_runs(from, names, query, page.limit, page.cursor);
+      });
 }
 
 void resume_one(Runtime& runtime, const Call& call) {
@@ -45,12 +48,11 @@ void resume_one(Runtime& runtime, const Call& call) {
     return call.reply(
         problem(404, "unknown_run",
                 fmt::format("There is no run \"{}\"; one is named run_….", clipped(id))));
-  const auto render = [id](bool resumed) {
-    return resumed ? json_reply(200, ValueMap{{"run", id}, {"resumed", true}})
-                   : problem(404, "not_parked", fmt::format("There is no parked run {}.", id));
+  const auto render = [id](std::size_t resumed) {
+    return resumed > 0 ? json_reply(200, ValueMap{{"run", id}, {"resumed", true}})
+                       : problem(404, "not_parked", fmt::format("There is no parked run {}.", id));
   };
-  unless_taken(call.reply,
-               runtime.resume_run(*key, answer_with<bool>(call.reply, render), call.who()));
+  runtime.run_resumption().resume(answer_with<std::size_t>(call.reply, render), *key, call.who());
 }
 
 /// `{"scenario": …, "node"?, "reason"?}`
@@ -75,9 +77,8 @@ void resume_many(Runtime& runtime, const Call& call) {
   const auto render = [](std::size_t count) {
     return json_reply(200, ValueMap{{"resumed", static_cast<std::int64_t>(count)}});
   };
-  unless_taken(call.reply,
-               runtime.resume_runs(std::move(query), answer_with<std::size_t>(call.reply, render),
-                                   call.who()));
+  runtime.run_resumption().resume(answer_with<std::size_t>(call.reply, render), std::move(query),
+                                  call.who());
 }
 }  // namespace
 

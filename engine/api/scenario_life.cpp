@@ -12,8 +12,8 @@ namespace onward {
 namespace {
 void versions(Runtime& runtime, const Call& call) {
   const auto render = [](const ScenarioVersions& found) { return json_reply(200, view_of(found)); };
-  unless_taken(call.reply, runtime.versions(call.params.front(),
-                                            answer_with<ScenarioVersions>(call.reply, render)));
+  runtime.authoring().versions(answer_with<ScenarioVersions>(call.reply, render),
+                               call.params.front());
 }
 
 /// As JSON, or the YAML itself where the caller asks for that.
@@ -29,24 +29,26 @@ void version(Runtime& runtime, const Call& call) {
   const auto render = [yaml](const VersionText& found) {
     return yaml ? ApiReply{200, "application/yaml", found.text} : json_reply(200, view_of(found));
   };
-  unless_taken(call.reply, runtime.version_text(call.params.front(), number,
-                                                answer_with<VersionText>(call.reply, render)));
+  runtime.authoring().version(answer_with<VersionText>(call.reply, render), call.params.front(),
+                              number);
 }
 
 void plan(Runtime& runtime, const Call& call) {
   auto migration = parse_migration(call);
   if (!migration) return call.reply(problem_of(migration.error()));
   const auto render = [](const ScenarioPlan& found) { return json_reply(200, view_of(found)); };
-  unless_taken(call.reply,
-               runtime.plan(call.params.front(), std::move(call.request.body),
-                            std::move(*migration), answer_with<ScenarioPlan>(call.reply, render)));
+  runtime.authoring().plan(answer_with<ScenarioPlan>(call.reply, render),
+                           {.id = call.params.front(),
+                            .text = std::move(call.request.body),
+                            .migration = std::move(*migration)});
 }
 
 void purge(Runtime& runtime, const Call& call) {
   const auto render = [](const ScenarioInfo& info) { return json_reply(202, view_of(info)); };
-  unless_taken(call.reply,
-               runtime.purge(call.params.front(), answer_with<ScenarioInfo>(call.reply, render),
-                             call.who()));
+  const std::string& id = call.params.front();
+  runtime.calls().post_after(
+      id, answer_with<ScenarioInfo>(call.reply, render),
+      [id, who = call.who()](Cell& cell) { return cell.scenarios().purge(id, who); });
 }
 }  // namespace
 

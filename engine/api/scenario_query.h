@@ -6,7 +6,7 @@
 
 #include "engine/api/router.h"
 #include "engine/core/base/result.h"
-#include "engine/runtime/runtime.h"
+#include "engine/host/runtime.h"
 
 namespace onward {
 /// `?sort=`, `?reverse=` and `?state=` of the list of scenarios.

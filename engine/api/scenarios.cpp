@@ -37,12 +37,14 @@ void apply(Runtime& runtime, const Call& call) {
   auto migration = parse_migration(call);
   if (!migration) return call.reply(problem_of(migration.error()));
   std::string who = call.who();
-  unless_taken(call.reply, runtime.apply(call.params.front(), std::move(call.request.body),
-                                         answer_with<ApplyAnswer>(call.reply, render_apply),
-                                         std::move(*migration), std::move(who)));
+  runtime.authoring().apply(answer_with<ApplyAnswer>(call.reply, render_apply),
+                            {.id = call.params.front(),
+                             .text = std::move(call.request.body),
+                             .migration = std::move(*migration),
+                             .who = std::move(who)});
 }
 
-void list(Runtime& runtime, const Call& call) {
+void list_scenarios(Runtime& runtime, const Call& call) {
   const auto order = parse_order(call);
   if (!order) return call.reply(problem_of(order.error()));
   const auto render = [order = *order](const std::vector<ScenarioInfo>& infos) {
@@ -50,8 +52,9 @@ void list(Runtime& runtime, const Call& call) {
     for (const ScenarioInfo& info : in_order(infos, order)) scenarios.push_back(view_of(info));
     return json_reply(200, ValueMap{{"scenarios", std::move(scenarios)}});
   };
-  unless_taken(call.reply,
-               runtime.scenarios(answer_with<std::vector<ScenarioInfo>>(call.reply, render)));
+  runtime.calls().post(
+      answer_with<std::vector<ScenarioInfo>>(call.reply, render),
+      [](Cell& cell) -> Result<std::vector<ScenarioInfo>> { return cell.views().list(); });
 }
 
 /// As JSON, or the YAML itself where the caller asks for that.
@@ -60,8 +63,7 @@ void get(Runtime& runtime, const Call& call) {
   const auto render = [yaml](const ScenarioInfo& info) {
     return yaml ? ApiReply{200, "application/yaml", info.text} : render_info(info);
   };
-  unless_taken(call.reply, runtime.scenario(call.params.front(),
-                                            answer_with<ScenarioInfo>(call.reply, render)));
+  runtime.authoring().scenario(answer_with<ScenarioInfo>(call.reply, render), call.params.front());
 }
 
 /// `{"test_emails": [...]}`; nothing, or an empty list, leaves test mode.
@@ -95,17 +97,24 @@ Result<std::vector<std::string>> test_emails_of(std::string_view body) {
 void activate(Runtime& runtime, const Call& call) {
   auto emails = test_emails_of(call.request.body);
   if (!emails) return call.reply(problem_of(emails.error()));
+  std::size_t bytes = 0;
+  for (const std::string& email : *emails) bytes += sizeof(email) + email.size();
   std::optional<std::vector<std::string>> chosen;
   if (!emails->empty()) chosen = std::move(*emails);
-  unless_taken(call.reply,
-               runtime.activate(call.params.front(), std::move(chosen),
-                                answer_with<ScenarioInfo>(call.reply, render_info), call.who()));
+  const std::string& id = call.params.front();
+  runtime.calls().post_after(
+      id, answer_with<ScenarioInfo>(call.reply, render_info),
+      [id, chosen = std::move(chosen), who = call.who()](Cell& cell) {
+        return cell.scenarios().activate(id, chosen, who);
+      },
+      bytes);
 }
 
 void hold(Runtime& runtime, const Call& call) {
-  unless_taken(call.reply,
-               runtime.hold(call.params.front(), answer_with<ScenarioInfo>(call.reply, render_info),
-                            call.who()));
+  const std::string& id = call.params.front();
+  runtime.calls().post_after(
+      id, answer_with<ScenarioInfo>(call.reply, render_info),
+      [id, who = call.who()](Cell& cell) { return cell.scenarios().hold(id, who); });
 }
 
 void archive(Runtime& runtime, const Call& call) {
@@ -118,9 +127,11 @@ void archive(Runtime& runtime, const Call& call) {
       return call.reply(problem(400, "wrong_type", "\"cancel_pending\" wants true or false."));
     cancel_pending = *flag;
   }
-  unless_taken(call.reply,
-               runtime.archive(call.params.front(), cancel_pending,
-                               answer_with<ScenarioInfo>(call.reply, render_info), call.who()));
+  const std::string& id = call.params.front();
+  runtime.calls().post_after(id, answer_with<ScenarioInfo>(call.reply, render_info),
+                             [id, cancel_pending, who = call.who()](Cell& cell) {
+                               return cell.scenarios().archive(id, cancel_pending, who);
+                             });
 }
 
 void duplicate(Runtime& runtime, const Call& call) {
@@ -130,16 +141,16 @@ void duplicate(Runtime& runtime, const Call& call) {
   if (!id || !id->text())
     return call.reply(problem(400, "no_id", "The body wants {\"id\": the new scenario's id}."));
   const auto render = [](const ScenarioInfo& info) { return json_reply(201, view_of(info)); };
-  unless_taken(call.reply,
-               runtime.duplicate(call.params.front(), *id->text(),
-                                 answer_with<ScenarioInfo>(call.reply, render), call.who()));
+  runtime.authoring().duplicate(answer_with<ScenarioInfo>(call.reply, render), call.params.front(),
+                                *id->text(), call.who());
 }
 
 void remove_draft(Runtime& runtime, const Call& call) {
   const auto render = [](const ScenarioInfo&) { return ApiReply{204, "", ""}; };
-  unless_taken(call.reply,
-               runtime.remove_draft(call.params.front(),
-                                    answer_with<ScenarioInfo>(call.reply, render), call.who()));
+  const std::string& id = call.params.front();
+  runtime.calls().post_after(
+      id, answer_with<ScenarioInfo>(call.reply, render),
+      [id, who = call.who()](Cell& cell) { return cell.scenarios().remove_draft(id, who); });
 }
 
 void stats(Runtime& runtime, const Call& call) {
@@ -152,12 +163,11 @@ void stats(Runtime& runtime, const Call& call) {
                   fmt::format("\"version\" wants a number from 1, found \"{}\".", clipped(*text))));
   }
   const auto render = [](const ScenarioStats& found) { return json_reply(200, view_of(found)); };
-  unless_taken(call.reply, runtime.stats(call.params.front(), version,
-                                         answer_with<ScenarioStats>(call.reply, render)));
+  runtime.authoring().stats(answer_with<ScenarioStats>(call.reply, render), call.params.front(),
+                            version);
 }
-}  // namespace
 
-std::vector<Route> scenario_routes(Runtime& runtime) {
+std::vector<Route> scenario_text_routes(Runtime& runtime) {
   constexpr std::string_view kOne = "/v1/scenarios/{id}";
   return {
       {"GET",
@@ -167,9 +177,8 @@ std::vector<Route> scenario_routes(Runtime& runtime) {
        {{"sort", "The greatest, the newest, the soonest or the first by name first.",
          R"({"enum": ["name", "state", "next", "entered", "inside", "pending", "failed", "changed"]})"},
         {"reverse", "The other way round.", R"({"type": "boolean", "default": false})"},
-        {"state", "Only these.",
-         R"({"enum": ["draft", "scheduled", "active", "on_hold", "archived"]})"}},
-       [&](const Call& call) { list(runtime, call); },
+        {"state", "Only these.", R"({"words": "ScenarioState"})"}},
+       [&](const Call& call) { list_scenarios(runtime, call); },
        {.id = "listScenarios", .answers = {{200, "Scenarios"}}}},
       {"GET",
        kOne,
@@ -203,6 +212,11 @@ std::vector<Route> scenario_routes(Runtime& runtime) {
        {.id = "removeDraft",
         .answers = {{204}},
         .faults = {{404, "unknown_scenario"}, {409, "archived has_run scheduled"}}}},
+  };
+}
+
+std::vector<Route> scenario_command_routes(Runtime& runtime) {
+  return {
       {"POST",
        "/v1/scenarios/{id}/activate",
        Need::Author,
@@ -251,6 +265,11 @@ std::vector<Route> scenario_routes(Runtime& runtime) {
                    {400, "no_id invalid_id"},
                    {404, "unknown_scenario"},
                    {409, "id_used not_valid_any_more conditions_full"}}}},
+  };
+}
+
+std::vector<Route> scenario_stats_routes(Runtime& runtime) {
+  return {
       {"GET",
        "/v1/scenarios/{id}/stats",
        Need::Read,
@@ -261,5 +280,11 @@ std::vector<Route> scenario_routes(Runtime& runtime) {
         .answers = {{200, "Stats"}},
         .faults = {{404, "unknown_scenario unknown_version"}}}},
   };
+}
+}  // namespace
+
+std::vector<Route> scenario_routes(Runtime& runtime) {
+  return joined({scenario_text_routes(runtime), scenario_command_routes(runtime),
+                 scenario_stats_routes(runtime)});
 }
 }  // namespace onward

@@ -5,6 +5,9 @@
 
 #include "engine/core/contact/contact.h"
 #include "engine/core/contact/engagement.h"
+#include "engine/core/delivery/delivery.h"
+#include "engine/core/scenario/catalog.h"
+#include "engine/core/scenario/run_state.h"
 
 namespace onward {
 namespace {
@@ -14,6 +17,7 @@ struct Row {
 };
 
 // In the order of the document. Answers say what is always there ("required"); they may grow.
+// "words" stands for the words of an enumeration (read_schema).
 constexpr Row kRows[] = {
     {"Problem", R"({"type": "object",
       "description": "Why a request was refused (RFC 9457). The code is stable.",
@@ -184,7 +188,7 @@ constexpr Row kRows[] = {
         "scenario": {"type": "string"},
         "version": {"type": "integer"},
         "test": {"type": "boolean"},
-        "state": {"enum": ["waiting", "done", "exited", "stopped", "parked"]},
+        "state": {"words": "RunState"},
         "started": {"type": "string", "format": "date-time"},
         "ended": {"type": ["string", "null"], "format": "date-time"},
         "wake_at": {"type": ["string", "null"], "format": "date-time"},
@@ -195,7 +199,7 @@ constexpr Row kRows[] = {
           "properties": {"node": {"type": "string"},
             "at": {"type": "string", "format": "date-time"},
             "port": {"type": ["string", "null"]}, "delivery": {"type": "string"},
-            "delivery_state": {"enum": ["pending", "accepted", "failed", "cancelled"]},
+            "delivery_state": {"words": "DeliveryState"},
             "delivery_parked": {"type": "boolean"}, "delivery_reason": {"type": "string"},
             "note": {"type": "string"}}}}}})"},
     {"Runs", R"({"type": "object", "required": ["runs", "next"], "properties": {
@@ -212,7 +216,7 @@ constexpr Row kRows[] = {
       "properties": {
         "scenario": {"type": "string"},
         "title": {"type": "string"},
-        "state": {"enum": ["draft", "scheduled", "active", "on_hold", "archived"]},
+        "state": {"words": "ScenarioState"},
         "version": {"type": "integer", "description": "The newest."},
         "format": {"type": "integer", "description": "The number of the rules that checked it."},
         "test_emails": {"type": "array", "items": {"type": "string"},
@@ -330,7 +334,7 @@ constexpr Row kRows[] = {
       "required": ["scenario", "state", "version", "changed", "migrating", "warnings"],
       "properties": {
         "scenario": {"type": "string"},
-        "state": {"enum": ["draft", "scheduled", "active", "on_hold", "archived"]},
+        "state": {"words": "ScenarioState"},
         "version": {"type": "integer"},
         "changed": {"type": "boolean", "description": "False where the same text was there."},
         "migrating": {"type": "boolean", "description": "Runs under way are going over now."},
@@ -404,7 +408,7 @@ constexpr Row kRows[] = {
         "contact": {"type": ["string", "integer", "null"]},
         "run": {"type": "string"},
         "test": {"type": "boolean"},
-        "state": {"enum": ["pending", "accepted", "failed", "cancelled"]},
+        "state": {"words": "DeliveryState"},
         "parked": {"type": "boolean"},
         "created": {"type": "string", "format": "date-time"},
         "deadline": {"type": "string", "format": "date-time"},
@@ -577,8 +581,36 @@ constexpr Row kRows[] = {
         "body": {"type": "string"}}})"},
 };
 
+/// The words of an enumeration that schemas name; empty where there is none of that name.
+std::span<const std::string_view> words_of(std::string_view enumeration) {
+  if (enumeration == "DeliveryState") return delivery_state_words();
+  if (enumeration == "RunState") return run_state_words();
+  if (enumeration == "ScenarioState") return scenario_state_words();
+  return {};
+}
+
+/// Puts the words in place of the name of their enumeration.
+Value with_words(const Value& schema) {
+  if (const ValueList* list = schema.list()) {
+    ValueList made;
+    for (const Value& item : *list) made.push_back(with_words(item));
+    return made;
+  }
+  if (!schema.map()) return schema;
+  ValueMap made;
+  for (const auto& [name, value] : *schema.map()) {
+    const auto words = name == "words" && value.text() ? words_of(*value.text())
+                                                       : std::span<const std::string_view>{};
+    if (words.empty())
+      made.emplace_back(name, with_words(value));
+    else
+      made.emplace_back("enum", ValueList(words.begin(), words.end()));
+  }
+  return made;
+}
+
 Value parsed(std::string_view json) {
-  auto schema = parse_json(json);
+  auto schema = read_schema(json);
   assert(schema);  // Ours, not input.
   return *std::move(schema);
 }
@@ -662,6 +694,12 @@ Value patch_schema() {
       {"properties", contact_properties(/*patch=*/true)}};
 }
 }  // namespace
+
+Result<Value> read_schema(std::string_view json) {
+  auto schema = parse_json(json);
+  if (!schema) return schema;
+  return with_words(*schema);
+}
 
 const Value& api_schemas() {
   static const Value kSchemas = [] {

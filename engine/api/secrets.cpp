@@ -11,6 +11,7 @@
 #include "engine/api/rate_limit.h"
 #include "engine/api/resources.h"
 #include "engine/api/views.h"
+#include "engine/secrets/bytes.h"
 
 namespace onward {
 namespace {
@@ -89,9 +90,13 @@ void answer_set(const Call& call, Runtime& runtime, SecretKind kind, SecretChang
     view.set("changed", answer.changed);
     return json_reply(answer.created ? 201 : 200, view);
   };
-  unless_taken(call.reply,
-               runtime.set_secret(kind, call.params.front(), std::move(change),
-                                  answer_with<SecretAnswer>(call.reply, render), call.who()));
+  runtime.calls().post(answer_with<SecretAnswer>(call.reply, render),
+                       [kind, name = call.params.front(), change = std::move(change),
+                        who = call.who()](Cell& cell) mutable {
+                         auto answer = cell.secrets().set(kind, name, change, who);
+                         wipe(change.value);
+                         return answer;
+                       });
 }
 
 void set_secret(Runtime& runtime, const Call& call) {
@@ -158,17 +163,18 @@ void list(Runtime& runtime, const Call& call, SecretKind kind) {
     return json_reply(
         200, ValueMap{{kind == SecretKind::Secret ? "secrets" : "credentials", std::move(items)}});
   };
-  unless_taken(call.reply,
-               runtime.secrets(kind, answer_with<std::vector<SecretInfo>>(call.reply, render)));
+  runtime.calls().post(
+      answer_with<std::vector<SecretInfo>>(call.reply, render),
+      [kind](Cell& cell) -> Result<std::vector<SecretInfo>> { return cell.secrets().list(kind); });
 }
 
 void remove(Runtime& runtime, const Call& call, SecretKind kind) {
   const auto force = parse_flag(call, "force");
   if (!force) return call.reply(problem_of(force.error()));
   const auto render = [](const SecretAnswer&) { return ApiReply{204, "", ""}; };
-  unless_taken(call.reply,
-               runtime.remove_secret(kind, call.params.front(), *force,
-                                     answer_with<SecretAnswer>(call.reply, render), call.who()));
+  runtime.calls().post(answer_with<SecretAnswer>(call.reply, render),
+                       [kind, name = call.params.front(), force = *force, who = call.who()](
+                           Cell& cell) { return cell.secrets().remove(kind, name, force, who); });
 }
 
 void rekey(Runtime& runtime, const Call& call) {
@@ -178,7 +184,8 @@ void rekey(Runtime& runtime, const Call& call) {
     return json_reply(200, ValueMap{{"sealed", static_cast<std::int64_t>(answer.sealed)},
                                     {"unreadable", static_cast<std::int64_t>(answer.unreadable)}});
   };
-  unless_taken(call.reply, runtime.rekey(answer_with<RekeyAnswer>(call.reply, render), call.who()));
+  runtime.calls().post(answer_with<RekeyAnswer>(call.reply, render),
+                       [who = call.who()](Cell& cell) { return cell.secrets().rekey(who); });
 }
 
 /// Whoever writes scenarios may call receivers, but a button is pressed by hand: a program that
@@ -195,17 +202,14 @@ void test_webhook(Runtime& runtime, const Clock& clock, RateLimit& limit, const 
   const auto render = [](const WebhookTestAnswer& answer) {
     return json_reply(200, view_of(answer));
   };
-  unless_taken(call.reply,
-               runtime.test_webhook(call.params[0], call.params[1],
-                                    answer_with<WebhookTestAnswer>(call.reply, render), who));
+  runtime.authoring().test_webhook(answer_with<WebhookTestAnswer>(call.reply, render),
+                                   call.params[0], call.params[1], who);
 }
-}  // namespace
 
-std::vector<Route> secret_routes(Runtime& runtime, const Clock& clock) {
-  const auto limit = std::make_shared<RateLimit>(kTestsMost, kTestsWindow);
-  constexpr std::string_view kForce = "Also where deliveries will wait for it.";
+constexpr std::string_view kForce = "Also where deliveries will wait for it.";
+
+std::vector<Route> stored_secret_routes(Runtime& runtime) {
   constexpr auto kSecret = SecretKind::Secret;
-  constexpr auto kCredential = SecretKind::Credential;
   return {
       {"GET",
        "/v1/secrets",
@@ -247,6 +251,12 @@ std::vector<Route> secret_routes(Runtime& runtime, const Clock& clock) {
         .body_optional = true,
         .answers = {{200, "Rekeyed"}},
         .faults = {{400, kJsonCodes}, {409, "key_file_exists"}}}},
+  };
+}
+
+std::vector<Route> credential_routes(Runtime& runtime) {
+  constexpr auto kCredential = SecretKind::Credential;
+  return {
       {"GET",
        "/v1/credentials",
        Need::Author,
@@ -276,6 +286,12 @@ std::vector<Route> secret_routes(Runtime& runtime, const Clock& clock) {
        {.id = "removeCredential",
         .answers = {{204}},
         .faults = {{404, "unknown_credential"}, {409, "credential_in_use"}}}},
+  };
+}
+
+std::vector<Route> webhook_test_routes(Runtime& runtime, const Clock& clock) {
+  const auto limit = std::make_shared<RateLimit>(kTestsMost, kTestsWindow);
+  return {
       {"POST",
        "/v1/scenarios/{id}/nodes/{node}/test",
        Need::Author,
@@ -292,5 +308,11 @@ std::vector<Route> secret_routes(Runtime& runtime, const Clock& clock) {
                    {409, "not_valid_any_more"},
                    {429, "too_often"}}}},
   };
+}
+}  // namespace
+
+std::vector<Route> secret_routes(Runtime& runtime, const Clock& clock) {
+  return joined({stored_secret_routes(runtime), credential_routes(runtime),
+                 webhook_test_routes(runtime, clock)});
 }
 }  // namespace onward

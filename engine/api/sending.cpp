@@ -4,7 +4,7 @@
 namespace onward {
 namespace {
 Value view_of(const Runtime& runtime) {
-  const std::optional<Instant> since = runtime.held_since();
+  const std::optional<Instant> since = runtime.shown().held_since();
   Value view = ValueMap{{"sending", since ? "held" : "on"}};
   if (since) view.set("held_since", format_instant(*since));
   view.set("pending", static_cast<std::int64_t>(runtime.figures().pending));
@@ -13,8 +13,9 @@ Value view_of(const Runtime& runtime) {
 
 void resume(Runtime& runtime, const Call& call) {
   const auto render = [&runtime](bool) { return json_reply(200, view_of(runtime)); };
-  unless_taken(call.reply,
-               runtime.resume_sending(answer_with<bool>(call.reply, render), call.who()));
+  runtime.calls().post(answer_with<bool>(call.reply, render), [who = call.who()](Cell& cell) {
+    return cell.deliveries().resume_sending(who);
+  });
 }
 }  // namespace
 

@@ -35,7 +35,7 @@ Result<std::unique_ptr<Server>> Server::bind(ServerOptions options) {
   http.body_max = options.body_max;
   http.tls = options.tls;
   http.log = options.log;
-  http.handle = [of = impl.get()](ApiRequest& request, Reply reply) {
+  http.handle = [of = impl.get()](ApiRequest& request, Responder reply) {
     of->api->handle(request, std::move(reply));
   };
   http.admit = [of = impl.get()](const ApiRequest& request) { return of->api->admit(request); };
@@ -51,7 +51,9 @@ Status Server::open(Runtime& runtime) {
   const Clock& clock = options.clock ? *options.clock : runtime.clock();
   AccessOptions access;
   access.no_auth = options.no_auth;
-  access.find_token = [&runtime](std::string_view sha256) { return runtime.find_token(sha256); };
+  access.find_token = [&runtime](std::string_view sha256) {
+    return runtime.shown().find_token(sha256);
+  };
   access.clock = &clock;
   const auto refusals = std::make_shared<LoginRefusals>(options.log, clock);
   impl_->api.emplace(all_routes(runtime, clock, options.intake_secrets, refusals),

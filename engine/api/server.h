@@ -9,7 +9,7 @@
 #include "engine/api/tls.h"
 #include "engine/core/base/log_record.h"
 #include "engine/core/base/result.h"
-#include "engine/runtime/runtime.h"
+#include "engine/host/runtime.h"
 
 namespace onward {
 struct ServerOptions {

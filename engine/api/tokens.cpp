@@ -55,7 +55,8 @@ Result<TokenRecord> parse_token(std::string_view body) {
 
 void list(Runtime& runtime, const Clock& clock, const Call& call) {
   ValueList tokens;
-  for (const TokenRecord& token : runtime.tokens()) tokens.push_back(view_of(token, clock.now()));
+  const std::shared_ptr<const TokenBook> book = runtime.shown().tokens();
+  for (const TokenRecord& token : book->all()) tokens.push_back(view_of(token, clock.now()));
   call.reply(json_reply(200, ValueMap{{"tokens", std::move(tokens)}}));
 }
 
@@ -72,16 +73,18 @@ void create(Runtime& runtime, const Clock& clock, const Call& call) {
     reply.headers.emplace_back("Cache-Control", "no-store");
     return reply;
   };
-  unless_taken(call.reply,
-               runtime.issue_token(std::move(*token), answer_with<TokenRecord>(call.reply, render),
-                                   call.who()));
+  runtime.calls().post(answer_with<TokenRecord>(call.reply, render),
+                       [token = std::move(*token), who = call.who()](Cell& cell) {
+                         return cell.access().issue_token(token, who);
+                       });
 }
 
 void revoke(Runtime& runtime, const Call& call) {
   const auto render = [](const TokenRecord&) { return ApiReply{204, "", ""}; };
-  unless_taken(call.reply,
-               runtime.revoke_token(call.params.front(),
-                                    answer_with<TokenRecord>(call.reply, render), call.who()));
+  runtime.calls().post(answer_with<TokenRecord>(call.reply, render),
+                       [name = call.params.front(), who = call.who()](Cell& cell) {
+                         return cell.access().revoke_token(name, who);
+                       });
 }
 }  // namespace
 

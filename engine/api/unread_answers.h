@@ -1,6 +1,7 @@
 #pragma once
 // Answers that clients have not read yet: how much memory they may take, and for how long.
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <list>
 
@@ -19,17 +20,19 @@ inline Duration answer_time(std::size_t bytes, Duration patience, std::size_t ra
 template <class Holder>
 class UnreadAnswers {
  public:
+  using TimePoint = std::chrono::steady_clock::time_point;
   struct Answer {
     Holder* holder;
     std::size_t bytes;
+    TimePoint until;  ///< When the client must have read it.
   };
   using Place = typename std::list<Answer>::iterator;
 
   explicit UnreadAnswers(std::size_t bytes_max) : bytes_max_{bytes_max} {}
 
-  Place add(Holder* holder, std::size_t bytes) {
+  Place add(Holder* holder, std::size_t bytes, TimePoint until = TimePoint::max()) {
     bytes_ += bytes;
-    return answers_.insert(answers_.end(), {holder, bytes});
+    return answers_.insert(answers_.end(), {holder, bytes, until});
   }
   void remove(Place place) {
     bytes_ -= place->bytes;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/core/base/utf8.h"
 #include "engine/core/contact/contact_size.h"
 #include "engine/core/contact/engagement.h"
 #include "engine/core/segment/segment.h"
@@ -100,13 +101,6 @@ Value view_request(const Request& request) {
                   {"body", inert_text(request.body)}};
 }
 
-/// The length of the well-formed UTF-8 character at the beginning; 0 where there is none.
-std::size_t character_length(std::string_view text) {
-  const auto lead = static_cast<unsigned char>(text.front());
-  const std::size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  return text.size() >= length && valid_utf8(text.substr(0, length)) ? length : 0;
-}
-
 /// Whether a well-formed character acts on a terminal: the controls of ASCII and of ECMA-48 (U+0080
 /// to U+009F), and those that turn the direction of what follows (U+202A to U+202E, U+2066 to
 /// U+2069).
@@ -178,7 +172,7 @@ Value view_of(const ScenarioStats& stats) {
                   {"test", view_side(stats.test)}};
 }
 
-Value view_of(const Runtime::RunView& view, const Epochs& epochs) {
+Value view_of(const RunView& view, const Epochs& epochs) {
   const Run& run = view.run;
   ValueList path;
   for (std::size_t i = 0; i < run.path.size(); ++i) {
@@ -208,7 +202,7 @@ Value view_of(const Runtime::RunView& view, const Epochs& epochs) {
   return shown;
 }
 
-Value view_of(const Runtime::DeliveryView& view, const Epochs& epochs, bool whole) {
+Value view_of(const DeliveryView& view, const Epochs& epochs, bool whole) {
   const Delivery& delivery = view.delivery;
   Value shown = ValueMap{{"id", format_delivery(epochs, delivery.key)},
                          {"scenario", view.scenario},
@@ -249,7 +243,7 @@ Value view_of(const LogLine& line, const Epochs& epochs) {
   return shown;
 }
 
-Value view_of(const Runtime::RefusedView& refused) {
+Value view_of(const RefusedView& refused) {
   return ValueMap{{"scenario", refused.scenario},
                   {"test", refused.test},
                   {"reason", refused.refusal.reason},

@@ -7,7 +7,7 @@
 
 #include "engine/core/base/value.h"
 #include "engine/core/source/diagnostic.h"
-#include "engine/runtime/runtime.h"
+#include "engine/host/runtime.h"
 
 namespace onward {
 /// The contact's members, `created_at`, and its personal `statistics`.
@@ -24,12 +24,12 @@ Value view_of(const VersionText& text);
 Value view_of(const ScenarioPlan& plan);
 /// {"entered", …, "nodes": […]} for live and for test traffic.
 Value view_of(const ScenarioStats& stats);
-Value view_of(const Runtime::RunView& run, const Epochs& epochs);
+Value view_of(const RunView& run, const Epochs& epochs);
 /// `whole`: with the request and all attempts.
-Value view_of(const Runtime::DeliveryView& delivery, const Epochs& epochs, bool whole);
+Value view_of(const DeliveryView& delivery, const Epochs& epochs, bool whole);
 Value view_of(const LogLine& line, const Epochs& epochs);
 /// {"scenario", "test", "reason", "count", "last"}
-Value view_of(const Runtime::RefusedView& refused);
+Value view_of(const RefusedView& refused);
 /// {"name", "set_at", "rotating_since", "used_by", "readable"}, of a credential also "scheme" and
 /// "username" or "header". Never a value.
 Value view_of(const SecretInfo& info, SecretKind kind);

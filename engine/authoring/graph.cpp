@@ -8,6 +8,7 @@
 #include <span>
 
 #include "engine/core/base/printable.h"
+#include "engine/core/base/utf8.h"
 #include "engine/core/scenario/words.h"
 namespace onward {
 namespace {
@@ -58,8 +59,7 @@ std::string way_of(const Port& port, const NodeNumbers* numbers) {
 }
 
 std::size_t characters(std::string_view text) {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(count_characters(text));
 }
 
 /// The tree for terminals: what stands left, and for nodes what stands beside it.

@@ -8,6 +8,7 @@
 
 #include "engine/authoring/source_text.h"
 #include "engine/authoring/yaml_reader.h"
+#include "engine/core/base/utf8.h"
 
 namespace onward {
 namespace {
@@ -15,10 +16,7 @@ namespace {
 std::size_t offset_of(std::string_view text, Position place) {
   std::size_t at = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
   for (int line = 1; line < place.line; ++line) at = text.find('\n', at) + 1;
-  for (int column = 1; column < place.column; ++column) {
-    do ++at;
-    while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80);
-  }
+  for (int column = 1; column < place.column; ++column) at = next_character(text, at);
   return at;
 }
 

@@ -6,9 +6,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/core/base/display_width.h"
 #include "engine/core/base/printable.h"
 #include "engine/core/base/url_login.h"
+#include "engine/core/base/utf8.h"
 #include "engine/core/base/value.h"
+#include "engine/core/source/suggestion.h"
 
 namespace onward {
 namespace {
@@ -21,48 +24,18 @@ struct Cell {
   int width = 1;
 };
 
-bool is_wide(std::uint32_t code) {
-  return (code >= 0x1100 && code <= 0x115F) || (code >= 0x2E80 && code <= 0xA4CF) ||
-         (code >= 0xAC00 && code <= 0xD7A3) || (code >= 0xF900 && code <= 0xFAFF) ||
-         (code >= 0xFE30 && code <= 0xFE6F) || (code >= 0xFF00 && code <= 0xFF60) ||
-         (code >= 0xFFE0 && code <= 0xFFE6) || (code >= 0x1F300 && code <= 0x1FAFF) ||
-         (code >= 0x20000 && code <= 0x3FFFD);
-}
-
-bool is_combining(std::uint32_t code) {
-  return (code >= 0x0300 && code <= 0x036F) || code == 0x200C || code == 0x200D ||
-         (code >= 0xFE00 && code <= 0xFE0F);
-}
-
-bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
-
 /// A line by characters; what is no character, or harmful to show, is a "?".
 std::vector<Cell> cells_of(std::string_view line) {
   std::vector<Cell> cells;
   while (!line.empty()) {
-    std::size_t length = 1;
-    const auto first = static_cast<unsigned char>(line[0]);
-    std::uint32_t code = first;
-    if (first >= 0xC2) {
-      length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-      code = first & (0xFF >> (length + 1));
-      std::size_t i = 1;
-      while (i < length && i < line.size() && is_continuation(line[i]))
-        code = code << 6 | (static_cast<unsigned char>(line[i++]) & 0x3F);
-      const bool shortest = code >= (length == 4 ? 0x10000u : length == 3 ? 0x800u : 0x80u);
-      const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
-      if (i < length || !shortest || surrogate || code > 0x10FFFF) length = 1;
-    }
-    const bool broken = first >= 0x80 && length == 1;
+    const auto [code, length] = first_character(line);
     if (line[0] == '\t')
       cells.push_back({" ", 1});
-    else if (broken || line[0] == '\n' || acts_on_terminal(code))
+    else if (length == 0 || line[0] == '\n' || acts_on_terminal(code))
       cells.push_back({"?", 1});
     else
-      cells.push_back({std::string{line.substr(0, length)}, is_combining(code) ? 0
-                                                            : is_wide(code)    ? 2
-                                                                               : 1});
-    line.remove_prefix(length);
+      cells.push_back({std::string{line.substr(0, length)}, display_width(code)});
+    line.remove_prefix(std::max<std::size_t>(length, 1));
   }
   return cells;
 }
@@ -83,10 +56,8 @@ class Cursor {
       last_ = {at.line, 1};
       byte_ = 0;
     }
-    for (; last_.column < at.column && byte_ < line.size(); ++last_.column) {
-      do ++byte_;
-      while (byte_ < line.size() && is_continuation(line[byte_]));
-    }
+    for (; last_.column < at.column && byte_ < line.size(); ++last_.column)
+      byte_ = next_character(line, byte_);
     return byte_;
   }
 
@@ -101,9 +72,9 @@ std::string_view neighbourhood(std::string_view line, std::size_t& caret, bool& 
                                bool& cut_back) {
   constexpr std::size_t kMost = 4 * kShownWidth;
   std::size_t from = caret > kMost ? caret - kMost : 0;
-  while (from > 0 && is_continuation(line[from])) --from;
+  while (from > 0 && continues_character(line[from])) --from;
   std::size_t to = std::min(line.size(), caret + kMost);
-  while (to < line.size() && is_continuation(line[to])) ++to;
+  while (to < line.size() && continues_character(line[to])) ++to;
   cut_front = from > 0;
   cut_back = to < line.size();
   caret -= from;
@@ -190,8 +161,7 @@ std::string place(std::string_view file, Position at) {
 
 /// The message with its suggestion.
 std::string sentence(const Diagnostic& found) {
-  if (found.nearest.empty()) return found.message;
-  return fmt::format("{}; did you mean \"{}\"?", found.message, found.nearest);
+  return found.message + did_you_mean(found.nearest);
 }
 
 /// Names of files and keys may hold anything; a terminal gets only what is harmless.

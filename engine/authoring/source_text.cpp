@@ -6,33 +6,12 @@
 #include <cstdint>
 #include <utility>
 
+#include "engine/core/base/utf8.h"
+
 namespace onward {
 namespace {
 /// A file with more bad characters than this is not a text: the others are only counted.
 constexpr std::size_t kFaultsMax = 20;
-
-struct Decoded {
-  std::uint32_t code = 0;
-  std::size_t length = 0;  ///< 0: malformed.
-};
-
-/// The character at the front of `bytes` (RFC 3629: no overlong forms, no surrogates).
-Decoded decode(std::string_view bytes) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return {first, 1};
-  const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  if (first < 0xC2 || first > 0xF4 || bytes.size() < length) return {};
-  std::uint32_t code = first & (0xFF >> (length + 1));
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return {};
-    code = code << 6 | (byte(i) & 0x3F);
-  }
-  const bool overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
-  const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
-  if (overlong || surrogate || code > 0x10FFFF) return {};
-  return {code, length};
-}
 
 bool is_direction_mark(std::uint32_t code) {
   return code == 0x061C || code == 0x200E || code == 0x200F || (code >= 0x202A && code <= 0x202E) ||
@@ -79,13 +58,6 @@ std::string_view foreign_encoding(std::string_view raw) {
 }
 }  // namespace
 
-int count_characters(std::string_view text) {
-  int count = 0;
-  for (const char c : text)
-    if ((static_cast<unsigned char>(c) & 0xC0) != 0x80) ++count;
-  return count;
-}
-
 std::size_t keep_in_lines(std::string_view text, std::vector<Diagnostic>& diagnostics) {
   // One pass: a file may be one line of four megabytes with a thousand findings in it.
   Position place{1, 1};
@@ -96,10 +68,8 @@ std::size_t keep_in_lines(std::string_view text, std::vector<Diagnostic>& diagno
       place = {place.line + 1, 1};
     }
     if (place.line != found.at.line) continue;
-    for (; place.column < found.at.column && at < text.size() && text[at] != '\n'; ++place.column) {
-      do ++at;
-      while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80);
-    }
+    for (; place.column < found.at.column && at < text.size() && text[at] != '\n'; ++place.column)
+      at = next_character(text, at);
     found.at.column = std::min(found.at.column, place.column);
   }
   return at;
@@ -123,9 +93,9 @@ std::optional<SourceText> SourceText::check(std::string_view raw, Diagnostics& d
       ++i;
       continue;
     }
-    const Decoded found = decode(raw.substr(i));
-    const bool allowed = found.length > 0 && !is_control(found.code) &&
-                         !is_direction_mark(found.code) && !is_invisible(found.code);
+    const Character found = first_character(raw.substr(i));
+    const bool allowed = found.length > 0 && !is_control(found.point) &&
+                         !is_direction_mark(found.point) && !is_invisible(found.point);
     if (allowed) {
       text.append(raw.substr(i, found.length));
     } else {
@@ -138,9 +108,9 @@ std::optional<SourceText> SourceText::check(std::string_view raw, Diagnostics& d
             fmt::format("the byte 0x{:02X} is not valid UTF-8; save the file as UTF-8",
                         static_cast<unsigned char>(raw[i])));
       else
-        report_character(found.code, at, diagnostics);
+        report_character(found.point, at, diagnostics);
     }
-    if (found.code == '\n' && found.length == 1) {
+    if (found.point == '\n' && found.length == 1) {
       ++at.line;
       at.column = 1;
     } else {

@@ -21,9 +21,6 @@ class SourceText {
   std::string_view line(int number) const;
   /// The place of the byte at `offset`. Cheap where offsets mostly grow.
   Position position(std::size_t offset) const;
-  std::size_t offset_of_line(int number) const {
-    return starts_[static_cast<std::size_t>(number - 1)];
-  }
 
  private:
   explicit SourceText(std::string text);
@@ -36,9 +33,6 @@ class SourceText {
   };
   mutable Cursor cursor_;  // the last answer; positions are asked for by one thread
 };
-
-/// The number of characters (code points) in valid UTF-8.
-int count_characters(std::string_view text);
 
 /// Moves places behind the end of their line to that end: a scalar over several lines is folded to
 /// one text, so a place that was counted in it may be outside the file. `text` is as its author has

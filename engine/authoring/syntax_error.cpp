@@ -8,7 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "engine/core/base/clipped.h"
+#include "engine/core/base/placeholder_marks.h"
+#include "engine/core/base/text.h"
+#include "engine/core/base/utf8.h"
+#include "engine/core/source/suggestion.h"
 
 namespace onward {
 namespace {
@@ -20,11 +23,8 @@ Diagnostic error(Position at, std::string code, std::string message) {
   return {Severity::Error, at, std::move(code), std::move(message), {}};
 }
 
-std::string_view trim(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
+/// A line's text, or a part of it, without blanks at its ends.
+std::string_view trim(std::string_view text) { return trimmed(text, " \t"); }
 
 std::string shown(std::string_view text) {
   return count_characters(text) <= static_cast<int>(kShownMax) ? std::string{text}
@@ -37,10 +37,7 @@ int indentation(std::string_view line) {
 }
 
 /// Whether `c` may stand in a key as people write them.
-bool is_key_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-         c == '-' || c == '.' || c == '$';
-}
+bool is_key_letter(char c) { return is_name_character(c) || c == '.' || c == '$'; }
 
 std::size_t key_length(std::string_view text) {
   std::size_t length = 0;
@@ -114,20 +111,14 @@ std::optional<Diagnostic> runaway_quote(const SourceText& source, const ParseSta
 }
 
 /// Where the text between two columns of a line ends with a quote or bracket, "text follows" it.
-std::optional<Diagnostic> text_after(const SourceText& source, const ParseState& state,
-                                     Position at) {
+std::optional<Diagnostic> text_after(const SourceText& source, Position at) {
   const std::string_view line = source.line(at.line);
-  std::size_t byte = 0;
-  for (int column = 1; byte < line.size() && column < at.column; ++column) do
-      ++byte;
-    while (byte < line.size() && (static_cast<unsigned char>(line[byte]) & 0xC0) == 0x80);
+  const std::size_t byte = character_place(line, at.column - 1);
   const std::string_view before = trim(line.substr(0, byte));
   if (before.empty()) return std::nullopt;
-  if (line.substr(0, byte).find("{{") != std::string_view::npos && before.ends_with('}')) {
-    const std::size_t open = line.find("{{");
-    return error({at.line, count_characters(line.substr(0, open)) + 1}, "unquoted_placeholder",
-                 "a text with a placeholder must stand in quotes: \"{{ … }}\"");
-  }
+  if (const std::size_t open = find_placeholder(line.substr(0, byte));
+      open != std::string_view::npos && before.ends_with('}'))
+    return explain_unquoted_placeholder({at.line, count_characters(line.substr(0, open)) + 1});
   if (before.ends_with('"') || before.ends_with('\'') || before.ends_with('}') ||
       before.ends_with(']')) {
     const bool quote = before.ends_with('"') || before.ends_with('\'');
@@ -137,7 +128,6 @@ std::optional<Diagnostic> text_after(const SourceText& source, const ParseState&
                              quote ? "put the whole value in one pair of quotes"
                                    : "remove it, or put the whole value in quotes"));
   }
-  (void)state;
   return std::nullopt;
 }
 
@@ -213,10 +203,7 @@ Diagnostic unclosed_flow(const SourceText& source, const ParseState& state, Posi
 
 Diagnostic stray_bracket(const ParseState& state, const SourceText& source, Position at) {
   const std::string_view line = source.line(at.line);
-  std::size_t byte = 0;
-  for (int column = 1; byte < line.size() && column < at.column; ++column) do
-      ++byte;
-    while (byte < line.size() && (static_cast<unsigned char>(line[byte]) & 0xC0) == 0x80);
+  const std::size_t byte = character_place(line, at.column - 1);
   const char bracket = byte < line.size() ? line[byte] : '}';
   if (!state.open.empty() && state.open.back().flow) {
     const auto& open = state.open.back();
@@ -232,7 +219,7 @@ Diagnostic stray_bracket(const ParseState& state, const SourceText& source, Posi
 /// "end of map not found" and its like: something that cannot follow what stands before it.
 Diagnostic does_not_fit(const SourceText& source, const ParseState& state, Position at,
                         bool in_map) {
-  if (auto found = text_after(source, state, at)) return *std::move(found);
+  if (auto found = text_after(source, at)) return *std::move(found);
   const std::string_view text = trim(source.line(at.line));
   const bool item = text.starts_with("- ") || text == "-";
   if (in_map && item && !state.open.empty() && state.open.back().at.column == at.column)
@@ -281,6 +268,11 @@ bool closes_bracket(std::string_view text, std::size_t pos) {
 
 std::uint64_t missing_colons_explained() { return colons_explained.load(); }
 
+Diagnostic explain_unquoted_placeholder(Position at) {
+  return error(at, "unquoted_placeholder",
+               "a text with a placeholder must stand in quotes: \"{{ … }}\"");
+}
+
 Diagnostic explain_missing_colon(std::string_view text, Position at) {
   ++colons_explained;
   const std::size_t length = key_length(text);
@@ -293,8 +285,7 @@ Diagnostic explain_missing_colon(std::string_view text, Position at) {
   }
   if (!key.empty() && rest.starts_with(' ')) {
     const std::string fixed = fmt::format("{}: {}", key, trim(rest));
-    return error(at, "missing_colon",
-                 fmt::format("a colon is missing; did you mean \"{}\"?", shown(fixed)));
+    return error(at, "missing_colon", "a colon is missing" + did_you_mean(shown(fixed)));
   }
   return error(
       at, "missing_colon",

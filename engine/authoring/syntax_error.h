@@ -25,6 +25,9 @@ struct ParseState {
 Diagnostic explain_syntax_error(const SourceText& source, const ParseState& state,
                                 std::string_view complaint, Position at);
 
+/// A text with a placeholder that is not in quotes, which YAML reads as a mapping. `at` is the
+/// place of its "{{".
+Diagnostic explain_unquoted_placeholder(Position at);
 /// A line or member without a colon, or without a space after it: `kind trigger`, `kind:trigger`.
 Diagnostic explain_missing_colon(std::string_view text, Position at);
 /// The finding for the `bracket` at `at` that nothing closes.

@@ -19,6 +19,8 @@
 #include "engine/authoring/source_text.h"
 #include "engine/authoring/syntax_error.h"
 #include "engine/core/base/clipped.h"
+#include "engine/core/base/placeholder_marks.h"
+#include "engine/core/base/utf8.h"
 #include "engine/core/base/value.h"
 
 namespace onward {
@@ -32,7 +34,7 @@ std::string with_whole_characters(const std::string& text) {
   std::size_t left = 0;  // bytes of the character that has begun
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    const bool continues = (byte & 0xc0) == 0x80;
+    const bool continues = continues_character(c);
     if (continues && left == 0) whole += '\xc2';
     if (continues && left > 0) --left;
     if (!continues) left = byte < 0xc0 ? 0 : byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
@@ -50,6 +52,34 @@ constexpr std::size_t kIndexedFrom = 16;
 
 /// Ends the parse from inside a handler; what was wrong is reported already.
 struct GiveUp {};
+
+bool is_quote(const std::string& text, std::size_t at) {
+  return at < text.size() && (text[at] == '"' || text[at] == '\'');
+}
+
+/// Whether the quote at `open` has its counterpart. The parser takes a quoted text that the end of
+/// the file cuts off for a whole one.
+bool is_closed_quote(const std::string& text, std::size_t open) {
+  const char quote = text[open];
+  for (std::size_t i = open + 1; i < text.size(); ++i) {
+    if (quote == '"' && text[i] == '\\') {
+      ++i;
+    } else if (text[i] == quote) {
+      if (quote == '"' || i + 1 >= text.size() || text[i + 1] != quote) return true;
+      ++i;
+    }
+  }
+  return false;
+}
+
+/// Where the text of the unquoted scalar at `pos` begins: in the line below a "|".
+Position block_text_place(const SourceText& source, std::size_t pos, Position begin) {
+  const std::string& text = source.text();
+  if (pos >= text.size() || (text[pos] != '|' && text[pos] != '>')) return begin;
+  const std::string_view line = source.line(begin.line + 1);
+  const std::size_t first = line.find_first_not_of(' ');
+  return {begin.line + 1, first == std::string_view::npos ? 1 : static_cast<int>(first) + 1};
+}
 
 /// Builds the tree from the parser's events.
 class Builder final : public YAML::EventHandler {
@@ -97,13 +127,19 @@ class Builder final : public YAML::EventHandler {
     refuse_tag(mark, tag);
     const bool quoted = tag == "!";
     state_.last_scalar = at(mark);
-    state_.last_quoted = quoted && is_quote(mark);
-    if (state_.last_quoted) check_closed(mark);
+    const auto pos = static_cast<std::size_t>(mark.pos);
+    state_.last_quoted = quoted && is_quote(source_.text(), pos);
+    if (state_.last_quoted && !is_closed_quote(source_.text(), pos)) {
+      diagnostics_.error(at(mark), "unclosed_quote",
+                         "the quote that opens here is not closed on this line");
+      throw GiveUp{};
+    }
     if (awaits_key()) return take_key(value, !quoted, mark);
     Tree scalar;
     scalar.kind = Tree::Kind::Scalar;
     scalar.at = state_.last_scalar;
-    scalar.text_at = text_place(mark, scalar.at);
+    scalar.text_at = state_.last_quoted ? Position{scalar.at.line, scalar.at.column + 1}
+                                        : block_text_place(source_, pos, scalar.at);
     scalar.text = value;
     scalar.quoted = quoted;
     add(std::move(scalar), mark);
@@ -138,6 +174,20 @@ class Builder final : public YAML::EventHandler {
     std::size_t key_pos = 0;
     bool key_plain = false;
     std::unordered_map<std::string, int> lines;  // of keys, once there are many
+
+    /// The line in which the mapping has `name` already, or 0.
+    int line_of(const std::string& name) {
+      const auto& entries = tree.entries;
+      if (entries.size() < kIndexedFrom) {
+        for (const Tree::Entry& entry : entries)
+          if (entry.key == name) return entry.key_at.line;
+        return 0;
+      }
+      if (lines.empty())
+        for (const Tree::Entry& entry : entries) lines.emplace(entry.key, entry.key_at.line);
+      const auto found = lines.find(name);
+      return found == lines.end() ? 0 : found->second;
+    }
   };
 
   /// A key, as bytes of the text.
@@ -148,41 +198,6 @@ class Builder final : public YAML::EventHandler {
 
   bool awaits_key() const {
     return !open_.empty() && open_.back().tree.is_map() && !open_.back().has_key;
-  }
-
-  bool is_quote(const YAML::Mark& mark) const {
-    const auto pos = static_cast<std::size_t>(mark.pos);
-    return pos < source_.text().size() &&
-           (source_.text()[pos] == '"' || source_.text()[pos] == '\'');
-  }
-
-  /// Where the text of the scalar at `mark` begins: behind a quote, in the line below a "|".
-  Position text_place(const YAML::Mark& mark, Position begin) const {
-    if (state_.last_quoted) return {begin.line, begin.column + 1};
-    const auto pos = static_cast<std::size_t>(mark.pos);
-    const std::string& text = source_.text();
-    if (pos >= text.size() || (text[pos] != '|' && text[pos] != '>')) return begin;
-    const std::string_view line = source_.line(begin.line + 1);
-    const std::size_t first = line.find_first_not_of(' ');
-    return {begin.line + 1, first == std::string_view::npos ? 1 : static_cast<int>(first) + 1};
-  }
-
-  /// The parser takes a quoted text that the end of the file cuts off for a whole one.
-  void check_closed(const YAML::Mark& mark) {
-    const std::string& text = source_.text();
-    auto i = static_cast<std::size_t>(mark.pos);
-    const char quote = text[i];
-    for (++i; i < text.size(); ++i) {
-      if (quote == '"' && text[i] == '\\') {
-        ++i;
-      } else if (text[i] == quote) {
-        if (quote == '"' || i + 1 >= text.size() || text[i + 1] != quote) return;
-        ++i;
-      }
-    }
-    diagnostics_.error(at(mark), "unclosed_quote",
-                       "the quote that opens here is not closed on this line");
-    throw GiveUp{};
   }
 
   void refuse_anchor(const YAML::Mark& mark, YAML::anchor_t anchor) {
@@ -222,9 +237,9 @@ class Builder final : public YAML::EventHandler {
   [[noreturn]] void refuse_key(Position place, const YAML::Mark& mark) {
     const std::string& text = source_.text();
     const auto pos = static_cast<std::size_t>(mark.pos);
-    if (pos > 0 && text[pos - 1] == '{' && text[pos] == '{') {
-      diagnostics_.error({place.line, place.column - 1}, "unquoted_placeholder",
-                         "a text with a placeholder must stand in quotes: \"{{ … }}\"");
+    if (pos > 0 && text.compare(pos - 1, kPlaceholderOpen.size(), kPlaceholderOpen) == 0) {
+      Diagnostic found = explain_unquoted_placeholder({place.line, place.column - 1});
+      diagnostics_.error(found.at, std::move(found.code), std::move(found.message));
     } else if ((text[pos] == '[' || text[pos] == '{') && !closes_bracket(text, pos)) {
       // At the end of the file the parser takes what is inside an unclosed bracket for a key.
       Diagnostic found = explain_unclosed_bracket(text[pos], place);
@@ -283,7 +298,7 @@ class Builder final : public YAML::EventHandler {
     if (plain && key == "<<")
       diagnostics_.error(frame.key_at, "merge_key",
                          "merge keys (\"<<\") are not supported; write the keys out");
-    const int earlier = only_counts() ? 0 : line_of(frame, key);
+    const int earlier = only_counts() ? 0 : frame.line_of(key);
     frame.dropped = earlier > 0 || (plain && key == "<<");
     if (earlier > 0) {
       diagnostics_.error(
@@ -294,20 +309,6 @@ class Builder final : public YAML::EventHandler {
     } else if (frame.tree.entries.size() >= kIndexedFrom && !only_counts()) {
       frame.lines.emplace(key, frame.key_at.line);
     }
-  }
-
-  /// The line in which the mapping has `key` already, or 0.
-  static int line_of(Frame& frame, const std::string& key) {
-    const auto& entries = frame.tree.entries;
-    if (entries.size() < kIndexedFrom) {
-      for (const Tree::Entry& entry : entries)
-        if (entry.key == key) return entry.key_at.line;
-      return 0;
-    }
-    if (frame.lines.empty())
-      for (const Tree::Entry& entry : entries) frame.lines.emplace(entry.key, entry.key_at.line);
-    const auto found = frame.lines.find(key);
-    return found == frame.lines.end() ? 0 : found->second;
   }
 
   /// The parser takes a key without a colon for one with an empty value.

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <optional>
 
+#include "engine/core/base/text.h"
+
 namespace onward {
 namespace {
 /// Every address as 16 bytes; IPv4 stands in its mapped form, ::ffff:a.b.c.d.
@@ -160,10 +162,7 @@ std::string host_name(std::string_view text) {
     text = text.substr(1, text.size() - 2);
   }
   if (!text.empty() && text.back() == '.') text.remove_suffix(1);
-  std::string name{text};
-  for (char& c : name) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
+  const std::string name = lower(text);
   if (const auto address = read_address(name)) return to_text(*address);
   return name;
 }

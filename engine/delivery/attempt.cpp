@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "engine/core/base/base64.h"
+#include "engine/core/base/text.h"
 #include "engine/core/template/template.h"
 #include "engine/net/url.h"
 #include "engine/secrets/bytes.h"
@@ -21,20 +23,6 @@ constexpr Duration kDnsBusyPause = std::chrono::seconds{30};
 enum class Place { Url, Header };
 
 bool has_secret(std::string_view text) { return text.find(kSecretOpen) != std::string_view::npos; }
-
-void append_encoded(std::string& out, std::string_view text) {
-  constexpr char kHex[] = "0123456789ABCDEF";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                       c == '-' || c == '.' || c == '_' || c == '~';
-    if (plain) {
-      out += c;
-    } else {
-      out += {'%', kHex[byte >> 4], kHex[byte & 15]};
-    }
-  }
-}
 
 /// A header value as it stands. What could end the line must not come from a secret either.
 bool append_verbatim(std::string& out, std::string_view text) {
@@ -117,7 +105,7 @@ Result<std::string> resolve(std::string_view text, Place place, SecretLookup& se
     const auto value = secrets.secret(name);
     if (!value) return value;
     if (place == Place::Url) {
-      append_encoded(out, *value);
+      out += percent_encode(*value);
     } else if (!append_verbatim(out, *value)) {
       return fail(ErrorKind::Invalid, "bad_header",
                   fmt::format("the secret \"{}\" holds a control character", name));
@@ -145,18 +133,13 @@ std::optional<std::string_view> credential_in(std::string_view value) {
   return value.substr(kCredentialPrefix.size());
 }
 
-bool same_header(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [&](char x, char y) { return lower(x) == lower(y); });
-}
-
 /// A credential takes the place of a header of its name that the author set.
 Status add_credential(HttpRequest& request, std::string_view name, SecretLookup& secrets) {
   auto header = secrets.credential(name);
   if (!header) return tl::make_unexpected(std::move(header.error()));
-  std::erase_if(request.headers,
-                [&](const Header& other) { return same_header(other.first, header->first); });
+  std::erase_if(request.headers, [&](const Header& other) {
+    return same_ignoring_case(other.first, header->first);
+  });
   request.headers.push_back(*std::move(header));
   return {};
 }
@@ -197,11 +180,6 @@ Status sign(HttpRequest& request, const DeliveryTask& task, SecretLookup& secret
   request.extra_headers.emplace_back("webhook-timestamp", std::to_string(timestamp));
   request.extra_headers.emplace_back("webhook-signature", std::move(signatures));
   return {};
-}
-
-bool accepted(const RetryPolicy& retry, int status) {
-  if (retry.accept.empty()) return status >= 200 && status <= 299;
-  return std::find(retry.accept.begin(), retry.accept.end(), status) != retry.accept.end();
 }
 
 bool is_redirect(int status) {
@@ -264,10 +242,6 @@ Result<HttpRequest> request_of(const DeliveryTask& task, const SecretSource* sec
   return request;
 }
 
-bool is_accepted(const RetryPolicy& retry, const AttemptResult& result) {
-  return result.status != 0 && !result.permanent && accepted(retry, result.status);
-}
-
 void mask(HttpReply& reply, const std::vector<std::string>& hidden) {
   mask_in(reply.location, hidden, reply.location_cut ? TextEnd::CutOff : TextEnd::Whole);
   mask_in(reply.body, hidden, reply.body_cut ? TextEnd::CutOff : TextEnd::Whole);
@@ -285,7 +259,7 @@ AttemptResult result_of(const DeliveryTask& task, HttpReply reply, Instant start
   if (result.code == "dns_busy") result.retry_after = kDnsBusyPause;
   if (reply.status == 0) return result;
 
-  const bool good = accepted(task.policy->retry, reply.status);
+  const bool good = is_accepted(task.policy->retry, reply.status);
   if (!good) result.error = fmt::format("answered {}", reply.status);
   if (!good && is_redirect(reply.status)) {
     result.code = "redirect";

@@ -18,9 +18,6 @@ AttemptResult result_of(const DeliveryTask& task, HttpReply reply, Instant start
 /// What it says of endpoint and origin.
 Verdict verdict_of(const AttemptResult& result);
 
-/// Whether the receiver took it.
-bool is_accepted(const RetryPolicy& retry, const AttemptResult& result);
-
 /// Puts "***" in place of secrets that the receiver repeated, before anybody keeps or reads them:
 /// those in `hidden`, which the request held. Others are no concern of its receiver: an author who
 /// lets it answer guesses would read off which of them begin a secret.

@@ -10,7 +10,7 @@
 #include "engine/delivery/address_guard.h"
 #include "engine/delivery/http_client.h"
 #include "engine/delivery/resolver.h"
-#include "engine/delivery/work_note.h"
+#include "engine/guard/work_note.h"
 
 namespace onward {
 struct CurlOptions {

@@ -27,6 +27,162 @@ constexpr Duration kHoldLongest = 5s;
 constexpr std::size_t kStartedMax = 64;
 /// Probes under way at once.
 constexpr std::size_t kProbesMax = 8;
+
+struct Probe {
+  DeliveryTask task;
+  std::function<void(AttemptResult)> done;
+};
+
+/// What other threads hand over to the deliver thread. Any thread.
+class Inbox {
+ public:
+  struct Content {
+    std::vector<DeliveryTask> tasks;
+    std::vector<DeliveryKey> withdrawn, expedited, recorded;
+    std::vector<Probe> probes;
+  };
+
+  void submit(std::vector<DeliveryTask> tasks) {
+    const std::lock_guard lock{mutex_};
+    if (content_.tasks.empty())
+      content_.tasks = std::move(tasks);
+    else
+      content_.tasks.insert(content_.tasks.end(), std::make_move_iterator(tasks.begin()),
+                            std::make_move_iterator(tasks.end()));
+  }
+  void withdraw(std::vector<DeliveryKey> deliveries) {
+    std::ranges::sort(deliveries);
+    const std::lock_guard lock{mutex_};
+    std::erase_if(content_.tasks, [&](const DeliveryTask& task) {
+      return std::ranges::binary_search(deliveries, task.delivery);
+    });
+    append(content_.withdrawn, deliveries);
+  }
+  void expedite(const std::vector<DeliveryKey>& deliveries) {
+    const std::lock_guard lock{mutex_};
+    append(content_.expedited, deliveries);
+  }
+  void record(const std::vector<DeliveryKey>& deliveries) {
+    {
+      const std::lock_guard lock{mutex_};
+      append(content_.recorded, deliveries);
+    }
+    recorded_ = true;
+  }
+  /// False where `stopping`: nobody would look at it.
+  bool probe(Probe probe, const std::atomic<bool>& stopping) {
+    const std::lock_guard lock{mutex_};
+    if (stopping) return false;
+    content_.probes.push_back(std::move(probe));
+    return true;
+  }
+
+  /// The inbox may hold something that is to be taken at once.
+  void say_arrived() { arrived_ = true; }
+  bool has_arrived() const { return arrived_; }
+  /// It may hold recorded outcomes, which may wait until something else is taken.
+  bool has_recorded() const { return recorded_; }
+  /// Nothing where nobody said that something is there.
+  std::optional<Content> take() {
+    const bool any = arrived_.exchange(false);
+    if (!recorded_.exchange(false) && !any) return std::nullopt;
+    const std::lock_guard lock{mutex_};
+    return std::exchange(content_, {});
+  }
+  std::size_t tasks() const {
+    const std::lock_guard lock{mutex_};
+    return content_.tasks.size();
+  }
+
+ private:
+  static void append(std::vector<DeliveryKey>& list, const std::vector<DeliveryKey>& more) {
+    list.insert(list.end(), more.begin(), more.end());
+  }
+
+  mutable std::mutex mutex_;
+  Content content_;
+  std::atomic<bool> arrived_ = false, recorded_ = false;
+};
+
+/// Requests under way, by their tokens, and which deliveries are among them.
+class Flights {
+ public:
+  struct Flight {
+    DeliveryTask task;
+    Instant started;
+    std::vector<std::string> hidden;          ///< See HttpRequest.
+    std::function<void(AttemptResult)> done;  ///< Of a probe.
+  };
+
+  void begin(std::uint64_t token, Flight flight) {
+    if (!flight.done) numbers_.emplace(flight.task.delivery, flight.task.number);
+    flights_.emplace(token, std::move(flight));
+  }
+  /// Nothing where none has this token.
+  std::optional<Flight> end(std::uint64_t token) {
+    auto node = flights_.extract(token);
+    if (!node) return std::nullopt;
+    if (!node.mapped().done) numbers_.erase(node.mapped().task.delivery);
+    return std::move(node.mapped());
+  }
+  /// Of the attempt of `delivery` that is under way.
+  std::optional<std::uint32_t> number(DeliveryKey delivery) const {
+    const auto found = numbers_.find(delivery);
+    return found == numbers_.end() ? std::nullopt : std::optional{found->second};
+  }
+  /// Ends all, and hands out the probes among them.
+  std::vector<Probe> end_all() {
+    std::vector<Probe> probes;
+    for (auto& [token, flight] : flights_)
+      if (flight.done) probes.push_back({std::move(flight.task), std::move(flight.done)});
+    flights_.clear();
+    numbers_.clear();
+    return probes;
+  }
+
+ private:
+  std::unordered_map<std::uint64_t, Flight> flights_;
+  std::unordered_map<DeliveryKey, std::uint32_t> numbers_;
+};
+
+/// Time for pauses: as the clock goes, but never back. Were the clock set back by a day, a pause of
+/// a second would last one.
+class PauseClock {
+ public:
+  Instant at(Instant now) {
+    at_ = seen_ == Instant{} ? now : at_ + std::max(now - seen_, Duration::zero());
+    seen_ = now;
+    return at_;
+  }
+
+ private:
+  Instant at_{}, seen_{};
+};
+
+/// While it lasts, nothing is started: after local trouble, trying on at full speed would only fail
+/// as fast.
+class LocalHold {
+ public:
+  void begin(Instant now) {
+    if (until_) return;
+    last_ = std::clamp(last_ * 2, kHoldFirst, kHoldLongest);
+    until_ = now + last_;
+  }
+  /// Ends a hold that is over. Whether one lasts.
+  bool lasts(Instant now) {
+    if (until_ && now < *until_) return true;
+    until_.reset();
+    return false;
+  }
+  void end() { until_.reset(); }
+  /// The next one is short again.
+  void forget() { last_ = {}; }
+  const std::optional<Instant>& until() const { return until_; }
+
+ private:
+  std::optional<Instant> until_;
+  Duration last_{};
+};
 }  // namespace
 
 struct Deliverer::Impl {
@@ -37,7 +193,6 @@ struct Deliverer::Impl {
 
   void run();
   void round(Duration longest);
-  void name(std::vector<DeliveryKey>& list, const std::vector<DeliveryKey>& deliveries);
   void take_inbox();
   void add(DeliveryTask task);
   bool start_tasks();
@@ -45,38 +200,25 @@ struct Deliverer::Impl {
   void answer(std::function<void(AttemptResult)> done, AttemptResult result);
   void finish(HttpReply reply);
   void end(const DeliveryTask& task, AttemptResult result);
-  void hold(Instant now);
   void rouse();
-  Instant pace();
+  Instant pace() { return pause_clock.at(options.clock()); }
   bool starts_none() const { return paused || last_started; }
   Duration until_next();
   void wait(Duration longest, std::vector<HttpReply>& replies);
   void drain();
   void report();
 
-  struct Flight {
-    DeliveryTask task;
-    Instant started;
-    std::vector<std::string> hidden;          ///< See HttpRequest.
-    std::function<void(AttemptResult)> done;  ///< Of a probe.
-  };
-  struct Probe {
-    DeliveryTask task;
-    std::function<void(AttemptResult)> done;
+  struct Counts {
+    std::uint64_t started = 0, reused = 0, blocked = 0;
   };
 
   const std::unique_ptr<HttpClient> client;
   const DelivererOptions options;
 
   // Handed over between threads.
-  std::mutex inbox_mutex;
-  std::vector<DeliveryTask> inbox;
-  std::vector<DeliveryKey> withdrawn, expedited, recorded;
-  std::vector<Probe> probes;
-  std::atomic<std::size_t> probing = 0;  ///< Waiting or in flight.
-  std::atomic<bool> arrived = false;     ///< The inbox may hold something.
-  /// `recorded` may hold something; and whether a sleeper waits for it.
-  std::atomic<bool> recorded_arrived = false, waits_for_slots = false;
+  Inbox inbox;
+  std::atomic<std::size_t> probing = 0;       ///< Probes that wait or are in flight.
+  std::atomic<bool> waits_for_slots = false;  ///< A sleeper waits for recorded outcomes.
   std::atomic<bool> asleep = false;
   std::atomic<bool> paused = false, last_started = false;
   std::atomic<bool> stopping = false;
@@ -86,11 +228,10 @@ struct Deliverer::Impl {
   /// Held by the deliver thread but while it waits, so that `figures` may look.
   mutable std::mutex state_mutex;
   Scheduler scheduler;
-  std::unordered_map<std::uint64_t, Flight> flights;
-  std::unordered_map<DeliveryKey, std::uint32_t> flying;  ///< Numbers of `flights`, by delivery.
+  Flights flights;
   /// Later attempts that were handed in while an earlier one is in flight.
   std::unordered_map<DeliveryKey, DeliveryTask> next_attempts;
-  std::uint64_t started = 0, reused = 0, blocked = 0;
+  Counts counts;
 
   // The deliver thread's own.
   std::uint64_t next_token = 1;
@@ -98,65 +239,36 @@ struct Deliverer::Impl {
   std::vector<std::function<void()>> answers;  ///< Of probes; called without the lock.
   std::vector<AttemptResult> results;
   std::vector<HttpReply> replies;
-  Instant paced_at{}, seen{};  ///< See `pace`; the clock when it was last asked.
-  std::optional<Instant> held_until;
-  Duration held_for{};
+  PauseClock pause_clock;
+  LocalHold hold;
 };
-
-/// Time for pauses: as the clock goes, but never back. Were the clock set back by a day, a pause of
-/// a second would last one.
-Instant Deliverer::Impl::pace() {
-  const Instant now = options.clock();
-  paced_at = seen == Instant{} ? now : paced_at + std::max(now - seen, Duration::zero());
-  seen = now;
-  return paced_at;
-}
 
 /// One round more than it would have made, whether it sleeps or is about to.
 void Deliverer::Impl::rouse() {
-  arrived = true;
+  inbox.say_arrived();
   if (asleep.exchange(false)) client->wake();
 }
 
-/// Adds to a list of the inbox, and wakes a sleeper.
-void Deliverer::Impl::name(std::vector<DeliveryKey>& list,
-                           const std::vector<DeliveryKey>& deliveries) {
-  {
-    const std::lock_guard lock{inbox_mutex};
-    list.insert(list.end(), deliveries.begin(), deliveries.end());
-  }
-  rouse();
-}
-
 void Deliverer::Impl::take_inbox() {
-  const bool any = arrived.exchange(false);
-  if (!recorded_arrived.exchange(false) && !any) return;
-  std::vector<DeliveryTask> tasks;
-  std::vector<DeliveryKey> gone, late, settled;
-  {
-    const std::lock_guard lock{inbox_mutex};
-    tasks.swap(inbox);
-    gone.swap(withdrawn);
-    late.swap(expedited);
-    settled.swap(recorded);
-    std::move(probes.begin(), probes.end(), std::back_inserter(probes_due));
-    probes.clear();
-  }
-  scheduler.recorded(settled);
+  auto taken = inbox.take();
+  if (!taken) return;
+  auto& [tasks, withdrawn, expedited, recorded, probes] = *taken;
+  std::move(probes.begin(), probes.end(), std::back_inserter(probes_due));
+  scheduler.recorded(recorded);
   // First: what was withdrawn and then handed in again stays in.
-  if (!gone.empty()) scheduler.drop(gone);
-  for (const DeliveryKey key : gone) next_attempts.erase(key);
+  if (!withdrawn.empty()) scheduler.drop(withdrawn);
+  for (const DeliveryKey key : withdrawn) next_attempts.erase(key);
   for (DeliveryTask& task : tasks) add(std::move(task));
-  if (!late.empty()) scheduler.expedite(late);
+  if (!expedited.empty()) scheduler.expedite(expedited);
 }
 
 /// An attempt that was withdrawn and handed in again while it is in flight is not made twice: its
 /// outcome decides what comes next.
 void Deliverer::Impl::add(DeliveryTask task) {
-  const auto flight = flying.find(task.delivery);
-  if (flight == flying.end())
+  const auto number = flights.number(task.delivery);
+  if (!number)
     scheduler.add(std::move(task));
-  else if (flight->second != task.number)
+  else if (*number != task.number)
     next_attempts.insert_or_assign(task.delivery, std::move(task));
 }
 
@@ -176,8 +288,8 @@ void Deliverer::Impl::start_probes(Instant now) {
       continue;
     }
     request->token = next_token++;
-    flights.emplace(request->token, Flight{std::move(probe.task), now, std::move(request->hidden),
-                                           std::move(probe.done)});
+    flights.begin(request->token,
+                  {std::move(probe.task), now, std::move(request->hidden), std::move(probe.done)});
     client->start(std::move(*request));
   }
 }
@@ -188,8 +300,7 @@ bool Deliverer::Impl::start_tasks() {
   start_probes(now);
   const Instant paced_now = pace();
   if (starts_none()) return false;
-  if (held_until && paced_now < *held_until) return false;
-  held_until.reset();
+  if (hold.lasts(paced_now)) return false;
   std::vector<DeliveryTask> tasks = scheduler.start(paced_now, kStartedMax);
   for (DeliveryTask& task : tasks) {
     const Noted noted{options.note, task.delivery};
@@ -199,34 +310,31 @@ bool Deliverer::Impl::start_tasks() {
       continue;
     }
     request->token = next_token++;
-    ++started;
-    flying.emplace(task.delivery, task.number);
-    flights.emplace(request->token, Flight{std::move(task), now, std::move(request->hidden), {}});
+    ++counts.started;
+    flights.begin(request->token, {std::move(task), now, std::move(request->hidden), {}});
     client->start(std::move(*request));
   }
   return tasks.size() == kStartedMax;
 }
 
 void Deliverer::Impl::finish(HttpReply reply) {
-  auto node = flights.extract(reply.token);
-  if (!node) return;  // Of before a stop whose patience ran out.
-  Flight& flight = node.mapped();
-  const Noted noted{options.note, flight.task.delivery};
+  auto flight = flights.end(reply.token);
+  if (!flight) return;  // Of before a stop whose patience ran out.
+  const Noted noted{options.note, flight->task.delivery};
   const Instant now = options.clock();
   const bool was_reused = reply.reused, was_blocked = reply.blocked;
-  mask(reply, flight.hidden);
-  AttemptResult result = result_of(flight.task, std::move(reply), flight.started, now);
-  if (flight.done) return answer(std::move(flight.done), std::move(result));
-  flying.erase(flight.task.delivery);
-  auto waiting = next_attempts.extract(flight.task.delivery);
-  reused += was_reused;
-  blocked += was_blocked;
+  mask(reply, flight->hidden);
+  AttemptResult result = result_of(flight->task, std::move(reply), flight->started, now);
+  if (flight->done) return answer(std::move(flight->done), std::move(result));
+  auto waiting = next_attempts.extract(flight->task.delivery);
+  counts.reused += was_reused;
+  counts.blocked += was_blocked;
   if (result.code == "local") {
-    hold(pace());
+    hold.begin(pace());
   } else {
-    held_for = {};
+    hold.forget();
   }
-  end(flight.task, std::move(result));
+  end(flight->task, std::move(result));
   if (waiting) scheduler.add(std::move(waiting.mapped()));
 }
 
@@ -235,17 +343,10 @@ void Deliverer::Impl::end(const DeliveryTask& task, AttemptResult result) {
   results.push_back(std::move(result));
 }
 
-/// Trying on at full speed would only fail as fast.
-void Deliverer::Impl::hold(Instant now) {
-  if (held_until) return;
-  held_for = std::clamp(held_for * 2, kHoldFirst, kHoldLongest);
-  held_until = now + held_for;
-}
-
 Duration Deliverer::Impl::until_next() {
   if (starts_none()) return kIdle;
   std::optional<Instant> next = scheduler.next_change();
-  if (held_until && scheduler.waiting() > 0) next = held_until;
+  if (hold.until() && scheduler.waiting() > 0) next = hold.until();
   if (!next) return kIdle;
   return std::clamp<Duration>(*next - pace(), 0ms, kIdle);
 }
@@ -254,7 +355,7 @@ Duration Deliverer::Impl::until_next() {
 /// that look sees it and wakes us.
 void Deliverer::Impl::wait(Duration longest, std::vector<HttpReply>& done) {
   if (longest > 0ms) asleep = true;
-  if (arrived || stopping || (waits_for_slots && recorded_arrived)) longest = 0ms;
+  if (inbox.has_arrived() || stopping || (waits_for_slots && inbox.has_recorded())) longest = 0ms;
   client->poll(longest, done);
   asleep = false;
 }
@@ -294,9 +395,9 @@ void Deliverer::Impl::drain() {
   const auto end_at = Steady::now() + Duration{patience};
   {
     const std::lock_guard lock{state_mutex};
-    arrived = true;  // Somebody may have put something in and not said so yet.
+    inbox.say_arrived();  // Somebody may have put something in and not said so yet.
     take_inbox();
-    held_until.reset();
+    hold.end();
   }
   while (client->in_flight() > 0) {
     const auto left = std::chrono::floor<Duration>(end_at - Steady::now());
@@ -314,14 +415,11 @@ void Deliverer::Impl::drain() {
     const std::lock_guard lock{state_mutex};
     const Instant now = options.clock();
     const Error stopped{ErrorKind::Unavailable, "stopping", "the server stopped meanwhile"};
-    for (auto& [token, flight] : flights)
-      if (flight.done) answer(std::move(flight.done), result_of(flight.task, stopped, now));
-    for (Probe& probe : probes_due)
+    std::vector<Probe> unanswered = flights.end_all();
+    std::ranges::move(std::exchange(probes_due, {}), std::back_inserter(unanswered));
+    for (Probe& probe : unanswered)
       answer(std::move(probe.done), result_of(probe.task, stopped, now));
-    probes_due.clear();
     scheduler = Scheduler{options.limits};
-    flights.clear();
-    flying.clear();
     next_attempts.clear();
   }
   report();
@@ -341,40 +439,23 @@ void Deliverer::start() {
 
 void Deliverer::submit(std::vector<DeliveryTask> tasks) {
   if (tasks.empty()) return;
-  {
-    const std::lock_guard lock{impl_->inbox_mutex};
-    if (impl_->inbox.empty()) {
-      impl_->inbox = std::move(tasks);
-    } else {
-      impl_->inbox.insert(impl_->inbox.end(), std::make_move_iterator(tasks.begin()),
-                          std::make_move_iterator(tasks.end()));
-    }
-  }
+  impl_->inbox.submit(std::move(tasks));
   impl_->rouse();
 }
 
 void Deliverer::withdraw(std::vector<DeliveryKey> deliveries) {
-  std::ranges::sort(deliveries);
-  {
-    const std::lock_guard lock{impl_->inbox_mutex};
-    std::erase_if(impl_->inbox, [&](const DeliveryTask& task) {
-      return std::ranges::binary_search(deliveries, task.delivery);
-    });
-  }
-  impl_->name(impl_->withdrawn, deliveries);
+  impl_->inbox.withdraw(std::move(deliveries));
+  impl_->rouse();
 }
 
 void Deliverer::expedite(const std::vector<DeliveryKey>& deliveries) {
-  impl_->name(impl_->expedited, deliveries);
+  impl_->inbox.expedite(deliveries);
+  impl_->rouse();
 }
 
 void Deliverer::recorded(const std::vector<DeliveryKey>& deliveries) {
   if (deliveries.empty()) return;
-  {
-    const std::lock_guard lock{impl_->inbox_mutex};
-    impl_->recorded.insert(impl_->recorded.end(), deliveries.begin(), deliveries.end());
-  }
-  impl_->recorded_arrived = true;
+  impl_->inbox.record(deliveries);
   // Most outcomes are recorded while nothing waits for their slots: that wakes nobody.
   if (impl_->waits_for_slots) impl_->rouse();
 }
@@ -398,32 +479,24 @@ Status Deliverer::probe(DeliveryTask task, std::function<void(AttemptResult)> do
     --impl_->probing;
     return fail(ErrorKind::Busy, "busy", "eight tests are under way; try again in a moment");
   }
-  {
-    const std::lock_guard lock{impl_->inbox_mutex};
-    // Whoever comes after the last look at the inbox sees that we stop.
-    if (impl_->stopping) {
-      --impl_->probing;
-      return fail(ErrorKind::Unavailable, "stopping", "the server is stopping");
-    }
-    impl_->probes.push_back({std::move(task), std::move(done)});
+  // Whoever comes after the last look at the inbox sees that we stop.
+  if (!impl_->inbox.probe({std::move(task), std::move(done)}, impl_->stopping)) {
+    --impl_->probing;
+    return fail(ErrorKind::Unavailable, "stopping", "the server is stopping");
   }
   impl_->rouse();
   return {};
 }
 
 DelivererFigures Deliverer::figures() const {
-  std::size_t in_inbox = 0;
-  {
-    const std::lock_guard lock{impl_->inbox_mutex};
-    in_inbox = impl_->inbox.size();
-  }
+  const std::size_t in_inbox = impl_->inbox.tasks();
   const std::lock_guard lock{impl_->state_mutex};
   return {.in_flight = impl_->scheduler.in_flight(),
           .waiting = impl_->scheduler.waiting() + in_inbox,
           .unrecorded = impl_->scheduler.unrecorded(),
-          .started = impl_->started,
-          .reused = impl_->reused,
-          .blocked = impl_->blocked,
+          .started = impl_->counts.started,
+          .reused = impl_->counts.reused,
+          .blocked = impl_->counts.blocked,
           .names = impl_->client->names(),
           .origins = impl_->scheduler.origins()};
 }

@@ -11,7 +11,7 @@
 #include "engine/core/delivery/delivery.h"
 #include "engine/delivery/http_client.h"
 #include "engine/delivery/scheduler.h"
-#include "engine/delivery/work_note.h"
+#include "engine/guard/work_note.h"
 #include "engine/secrets/secret_source.h"
 
 namespace onward {

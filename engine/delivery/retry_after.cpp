@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdint>
 
+#include "engine/core/base/text.h"
 #include "engine/delivery/deliverer.h"
 
 namespace onward {
@@ -121,8 +122,7 @@ std::optional<Instant> read_date(std::string_view text, Instant now) {
 
 /// Digits only; more than fit are simply very many.
 std::optional<Duration> read_seconds(std::string_view text) {
-  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  if (text.empty() || !std::all_of(text.begin(), text.end(), digit)) return std::nullopt;
+  if (!is_digits(text)) return std::nullopt;
   std::int64_t seconds = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
   if (error != std::errc{} || seconds > kLongest / 1s) return kLongest;
@@ -132,9 +132,8 @@ std::optional<Duration> read_seconds(std::string_view text) {
 
 std::optional<Duration> parse_retry_after(std::string_view text, std::string_view date_header,
                                           Instant now) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return std::nullopt;
-  text = text.substr(first, text.find_last_not_of(" \t") - first + 1);
+  text = trimmed(text, " \t");
+  if (text.empty()) return std::nullopt;
   if (const auto seconds = read_seconds(text)) return seconds;
 
   const auto date = read_date(text, now);

@@ -12,11 +12,13 @@
 
 #include "engine/delivery/address_guard.h"
 #include "engine/delivery/alarms.h"
+#include "engine/delivery/answer_reader.h"
+#include "engine/delivery/curl_request.h"
 #include "engine/delivery/destination.h"
 #include "engine/delivery/failure.h"
 #include "engine/delivery/http_client.h"
 #include "engine/delivery/open_sockets.h"
-#include "engine/delivery/work_note.h"
+#include "engine/guard/work_note.h"
 
 namespace onward {
 /// What is the same for all transfers of a client.
@@ -75,35 +77,22 @@ class Transfer {
 
   CURL* handle() const { return easy_.get(); }
   static Transfer* of(CURL* handle);
-  const std::string& content_type() const { return answer_.content_type; }
+  const std::string& content_type() const { return reader_.answer().content_type; }
 
  private:
   struct EasyDelete {
     void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
   };
-  struct UrlDelete {
-    void operator()(CURLU* url) const { curl_url_cleanup(url); }
-  };
-  struct ListDelete {
-    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-  };
-  using HeaderList = std::unique_ptr<curl_slist, ListDelete>;
 
-  /// What is kept of an answer.
-  struct Answer {
-    int block_status = 0;                 ///< Of the header block being read.
-    bool complete = false;                ///< The final block was read to its end.
-    bool sized = false, chunked = false;  ///< The two ways to tell the length of a body.
-    bool contradicts = false;             ///< Two lengths, or one that is none.
-    bool body_began = false;
-    bool header_limit = false;
-    std::size_t header_bytes = 0, body_bytes = 0;
-    int retry_afters = 0;
-    std::string length, retry_after, date, content_type, location, body;
-    bool location_cut = false;
-  };
-  /// What happened on the way to it.
+  /// What happened on the way to an answer.
   struct Way {
+    /// Whether the connection that was opened last is not there yet.
+    bool connecting() const;
+    /// Whether the kept connection has something to read although nobody asked anything yet: the
+    /// rest of an answer, one that was sent unasked, or its end. libcurl would take it for our
+    /// answer. Adds a new connection to the table.
+    bool out_of_step(OpenSockets& table, const ConnectionEnds& ends, CURL* handle) const;
+
     std::string refusal;       ///< By the guard.
     std::vector<int> sockets;  ///< Opened for it; one stands for the connection, others are gone.
     bool ipv6 = false;
@@ -119,33 +108,20 @@ class Transfer {
   void aim();
   HttpReply refused(Failure failure);
   Failure failure_of(CURLcode code) const;
-  std::string set_url(const std::string& text);
-  std::string set_headers();
-  void set_method_and_body();
 
-  std::size_t header_line(std::string_view line);
-  bool end_block();
-  void header_field(std::string_view line);
-  std::size_t body_part(std::string_view bytes);
   curl_socket_t open_socket(curl_sockaddr* address);
   int before_request(const ConnectionEnds& ends);
-  bool out_of_step(const ConnectionEnds& ends);
-  bool connecting() const;
 
   static std::size_t on_header(char* data, std::size_t one, std::size_t size, void* self);
   static std::size_t on_body(char* data, std::size_t one, std::size_t size, void* self);
   static CURLcode on_tls_context(CURL*, void* context, void* self);
-  static int on_remark(CURL* handle, curl_infotype type, char* data, std::size_t size, void*);
   static curl_socket_t on_open_socket(void* self, curlsocktype, curl_sockaddr* address);
-  static int on_close_socket(void* sockets, curl_socket_t socket);
   static int on_before_request(void* self, char* address, char* local, int port, int local_port);
 
   const TransferOptions& options_;
   std::unique_ptr<CURL, EasyDelete> easy_;
-  std::unique_ptr<CURLU, UrlDelete> url_;
-  std::string url_text_;  ///< What was set last: mostly the next one is the same.
+  CurlRequest outgoing_;
   Destination destination_;
-  HeaderList headers_;
   char message_[CURL_ERROR_SIZE] = {};
 
   HttpRequest request_;
@@ -153,7 +129,7 @@ class Transfer {
   Clock::duration waited_{};                          ///< Until libcurl was handed it last.
   std::optional<Clock::time_point> next_address_at_;  ///< If this one has not answered by then.
   std::optional<Failure> earlier_;                    ///< At the address before.
-  Answer answer_;
+  AnswerReader reader_;
   Way way_;
 };
 

@@ -11,7 +11,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/base/clipped.h"
+#include "engine/core/base/text.h"
 #include "engine/core/contact/custom_prefix.h"
 #include "engine/core/source/diagnostic.h"
 
@@ -24,20 +24,11 @@ constexpr std::array<std::string_view, 4> kGroupColumns{"groups", "groups_add", 
 constexpr std::array kTypes{CellType::Text, CellType::Number, CellType::Flag, CellType::List,
                             CellType::Json};
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
-
 /// "First Name" as a field is written: "first_name".
 std::string folded(std::string_view header) {
-  std::string name{trimmed(header)};
-  for (char& c : name) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  std::string name = lower(trimmed(header));
+  for (char& c : name)
     if (c == ' ' || c == '-') c = '_';
-  }
   return name;
 }
 

@@ -15,7 +15,6 @@
 
 namespace onward {
 namespace {
-constexpr std::string_view kAllCustom = "custom.*";
 constexpr std::string_view kOddCustom = "custom";  // those whose names make no header
 
 std::string type_suffix(CellType type) { return fmt::format(":{}", to_string(type)); }
@@ -29,7 +28,9 @@ bool makes_header(std::string_view name) {
 std::vector<std::string> all_fields(bool statistics) {
   std::vector<std::string> names{"id"};
   for (const FieldInfo& info : contact_fields()) names.emplace_back(info.name);
-  for (const std::string_view name : {"groups", "custom.*", "created_at", "updated_at"})
+  for (const std::string_view name :
+       {std::string_view{"groups"}, kAllCustom, std::string_view{"created_at"},
+        std::string_view{"updated_at"}})
     names.emplace_back(name);
   if (statistics)
     for (const std::string_view name : statistic_names())

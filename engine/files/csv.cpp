@@ -105,7 +105,7 @@ void CsvReader::begin(std::string& piece) {
   begun_ = true;
   if (piece.starts_with(kMark)) piece.erase(0, kMark.size());
   const std::string_view line = without_line_end(piece);
-  if (line.size() == 5 && line.starts_with("sep=")) {
+  if (line.size() == 5 && line.starts_with("sep=") && is_csv_delimiter(line[4])) {
     if (delimiter_ == 0) delimiter_ = line[4];
     piece.clear();
     if (!next_(piece)) piece.clear();
@@ -186,6 +186,14 @@ bool CsvReader::next(CsvRow& row) {
   parser_->cells.clear();
   parser_->complete = false;
   return !at_end || !row.cells.empty();
+}
+
+bool is_csv_delimiter(char c) { return c == '\t' || (c >= ' ' && c <= '~' && c != '"'); }
+
+std::optional<char> parse_csv_delimiter(std::string_view text) {
+  if (text == "tab" || text == "\\t") return '\t';
+  if (text.size() == 1 && is_csv_delimiter(text.front())) return text.front();
+  return std::nullopt;
 }
 
 char detect_delimiter(std::string_view line) {

@@ -29,7 +29,7 @@ struct CsvRow {
 };
 
 /// Reads rows; empty lines are passed over. A byte order mark is taken off, and a first line such
-/// as "sep=;" chooses the delimiter. A row that is none (a stray quote, bytes that are no UTF-8)
+/// as "sep=;" names the delimiter. A row that is none (a stray quote, bytes that are no UTF-8)
 /// has a fault, and reading goes on behind it.
 class CsvReader {
  public:
@@ -57,6 +57,12 @@ class CsvReader {
   std::size_t line_ = 1;  // of the next piece
   bool begun_ = false;
 };
+
+/// Whether cells may be separated by it: a tab or a printable ASCII character other than a quote. A
+/// byte of a longer character would cut that character in two.
+bool is_csv_delimiter(char c);
+/// The delimiter that a user named: "tab", "\t" in two characters, or the character itself.
+std::optional<char> parse_csv_delimiter(std::string_view text);
 
 /// Which of the delimiters the line uses; a comma where it uses none.
 char detect_delimiter(std::string_view line);

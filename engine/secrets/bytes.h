@@ -18,11 +18,6 @@ void wipe(std::string& text);
 /// Whether two texts are the same; takes as long whatever differs, only the lengths show.
 bool same_secret(std::string_view a, std::string_view b);
 
-/// RFC 4648, section 4, with padding.
-std::string base64_encode(std::string_view bytes);
-/// Strict: no blanks, padding complete; nothing where the text is no base64.
-std::optional<std::string> base64_decode(std::string_view text);
-
 /// Two lower-case digits a byte.
 std::string hex_encode(std::string_view bytes);
 /// Either case; nothing where the text is no hex.

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <utility>
 
+#include "engine/core/base/base64.h"
 #include "engine/secrets/bytes.h"
 
 namespace onward {

@@ -8,6 +8,7 @@
 #include <cassert>
 #include <charconv>
 
+#include "engine/core/base/base64.h"
 #include "engine/secrets/bytes.h"
 
 namespace onward {

@@ -28,11 +28,6 @@ constexpr std::array<std::string_view, 13> kRefused{
     "expect",      "content-encoding", "proxy-authorization",
     "content-type"};
 
-bool is_word(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-         c == '_';
-}
-
 tl::unexpected<Error> bad(std::string message) {
   return fail(ErrorKind::Invalid, "bad_value", std::move(message));
 }
@@ -72,13 +67,12 @@ std::string_view fault_of_name(std::string_view name, std::size_t labels_min) {
     if (dot == rest.size()) break;
     rest.remove_prefix(dot + 1);
   }
-  if (!std::all_of(name.begin(), name.end(), [](char c) { return is_word(c) || c == '.'; }))
+  if (!std::all_of(name.begin(), name.end(),
+                   [](char c) { return is_name_character(c) || c == '.'; }))
     return "a name has letters, digits, \"-\", \"_\" and dots (letters beyond ASCII: its xn-- "
            "form)";
   // A parser of URLs reads such a name as an IPv4 address.
-  const bool number =
-      std::all_of(last.begin(), last.end(), [](char c) { return c >= '0' && c <= '9'; }) ||
-      last.starts_with("0x");
+  const bool number = is_digits(last) || last.starts_with("0x");
   in_addr address{};
   if (number && ::inet_pton(AF_INET, std::string{name}.c_str(), &address) != 1)
     return "an IPv4 address has four numbers from 0 to 255 without leading zeros";
@@ -91,9 +85,7 @@ std::string_view fault_of_name(std::string_view name, std::size_t labels_min) {
 
 /// One entry of `parse_secret_hosts`, the `number`th.
 Result<std::string> parse_host(std::string_view given, std::size_t number) {
-  std::string text{given};
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  std::string text = lower(given);
   if (text == "*") return bad_host(number, "for any host there is --any-host (\"any_host\": true)");
   if (text.find("://") != std::string::npos)
     return bad_host(number, "a host is written without http:// or https://");
@@ -202,7 +194,8 @@ Result<SecretHosts> parse_secret_hosts(const std::vector<std::string>& hosts) {
 }
 
 bool valid_secret_name(std::string_view name) {
-  return !name.empty() && name.size() <= kNameMax && std::all_of(name.begin(), name.end(), is_word);
+  return !name.empty() && name.size() <= kNameMax &&
+         std::all_of(name.begin(), name.end(), is_name_character);
 }
 
 Status check_secret_value(std::string_view value) {
@@ -237,13 +230,11 @@ Status check_login(AuthScheme scheme, std::string_view login) {
     return bad("a username cannot hold a \":\"");
   }
   // It is not repeated: whoever gave "X-Api-Key: VALUE" gave the value with it.
-  if (!std::all_of(login.begin(), login.end(), is_word))
+  if (!std::all_of(login.begin(), login.end(), is_name_character))
     return bad("a header's name, such as X-Api-Key, has letters, digits, \"-\" and \"_\" alone");
-  std::string lower{login};
-  for (char& c : lower)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  if (lower.starts_with("webhook-") ||
-      std::find(kRefused.begin(), kRefused.end(), lower) != kRefused.end())
+  const std::string name = lower(login);
+  if (name.starts_with("webhook-") ||
+      std::find(kRefused.begin(), kRefused.end(), name) != kRefused.end())
     return bad(fmt::format("the header \"{}\" is set by Onward itself", login));
   return {};
 }

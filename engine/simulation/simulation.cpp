@@ -101,7 +101,7 @@ std::vector<AttemptResult> ScriptedReceiver::answers(Instant now) {
 
 // ---- scenarios ----
 
-Result<std::vector<std::string>> store_drafts(Store& store, std::span<const std::string> texts,
+Result<std::vector<std::string>> store_drafts(CellStore& store, std::span<const std::string> texts,
                                               const NodeKinds& kinds, Instant now) {
   Commit commit{.at = now};
   std::vector<std::string> ids;
@@ -123,8 +123,9 @@ Result<std::vector<std::string>> store_drafts(Store& store, std::span<const std:
       record.nodes.emplace_back(node.id, node.number);
       record.kinds.emplace_back(node.id, std::string{node.kind->name});
     }
-    commit.versions.push_back({.scenario = record.key, .version = 1, .text = text, .created = now});
-    commit.scenarios.push_back(std::move(record));
+    commit.control.versions.push_back(
+        {.scenario = record.key, .version = 1, .text = text, .created = now});
+    commit.control.scenarios.push_back(std::move(record));
     ids.push_back(scenario.id);
   }
   if (Status done = store.commit(commit); !done) return tl::make_unexpected(done.error());
@@ -137,20 +138,20 @@ Result<std::unique_ptr<Simulation>> Simulation::open(std::unique_ptr<Store> stor
                                                      const NodeKinds& kinds, VirtualClock& clock,
                                                      SimulatedReceiver& receiver,
                                                      const RuntimeOptions& options) {
-  auto engine = Engine::open(std::move(store), kinds, receiver, clock, options);
+  auto engine = Cell::open(std::move(store), kinds, receiver, clock, options);
   if (!engine) return tl::make_unexpected(std::move(engine.error()));
   std::unique_ptr<Simulation> made{new Simulation(std::move(*engine), clock, receiver)};
   if (Status done = made->work(); !done) return tl::make_unexpected(std::move(done.error()));
   return made;
 }
 
-Status Simulation::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
-  Status done = engine_->work(std::move(jobs), std::move(results));
+Status Simulation::work(std::vector<Task> jobs, std::vector<AttemptResult> results) {
+  Status done = onward::drive(*engine_, std::move(jobs), std::move(results));
   for (std::size_t calls = 0; done; ++calls) {
     std::vector<AttemptResult> answers = receiver_.answers(clock_.now());
     if (answers.empty()) return {};
     if (calls == kCallsAtOnce) return stuck(clock_.now());
-    done = engine_->work({}, std::move(answers));
+    done = onward::drive(*engine_, {}, std::move(answers));
   }
   return done;
 }
@@ -195,12 +196,12 @@ Result<bool> Simulation::drive(Instant target) {
 }
 
 Result<std::vector<EventAnswer>> Simulation::send(std::vector<EventInput> events) {
-  EventsJob job;
+  EventsTask job;
   job.inputs.reserve(events.size());
   for (EventInput& event : events) job.inputs.emplace_back(std::move(event));
   std::vector<EventAnswer> answers;
   job.done = [&answers](std::vector<EventAnswer> given) { answers = std::move(given); };
-  std::vector<Job> jobs;
+  std::vector<Task> jobs;
   jobs.emplace_back(std::move(job));
   if (Status done = work(std::move(jobs)); !done)
     return tl::make_unexpected(std::move(done.error()));
@@ -209,8 +210,8 @@ Result<std::vector<EventAnswer>> Simulation::send(std::vector<EventInput> events
 
 Result<WorkAnswer> Simulation::take(Input input, bool create) {
   std::optional<Result<WorkAnswer>> answer;
-  std::vector<Job> jobs;
-  jobs.emplace_back(ContactJob{
+  std::vector<Task> jobs;
+  jobs.emplace_back(ContactTask{
       .input = std::move(input), .create = create, .done = [&](Result<WorkAnswer> given) {
         answer = std::move(given);
       }});

@@ -12,10 +12,10 @@
 #include <utility>
 #include <vector>
 
+#include "engine/cell/cell.h"
 #include "engine/core/base/result.h"
 #include "engine/core/scenario/scenario_tests.h"
 #include "engine/core/source/diagnostic.h"
-#include "engine/runtime/engine.h"
 #include "engine/store/store.h"
 
 namespace onward {
@@ -91,7 +91,7 @@ std::unique_ptr<Store> make_watched_store(std::unique_ptr<Store> store, CommitLi
 
 /// Puts `texts` into an empty store, as drafts: no secret they name needs to exist. Refused where
 /// one is wrong (who reports mistakes well has loaded them before), or two have one id. Their ids.
-Result<std::vector<std::string>> store_drafts(Store& store, std::span<const std::string> texts,
+Result<std::vector<std::string>> store_drafts(CellStore& store, std::span<const std::string> texts,
                                               const NodeKinds& kinds, Instant now);
 
 class Simulation {
@@ -103,7 +103,7 @@ class Simulation {
                                                   const RuntimeOptions& options = {});
 
   /// One call of the engine, and more until no answer of the receiver is left.
-  Status work(std::vector<Job> jobs = {}, std::vector<AttemptResult> results = {});
+  Status work(std::vector<Task> jobs = {}, std::vector<AttemptResult> results = {});
   /// Moves the clock to `target`, stopping at each instant at which the engine asks to be woken. A
   /// `target` in the past changes nothing.
   Status run_until(Instant target);
@@ -116,16 +116,16 @@ class Simulation {
   /// A patch of a contact, or a command; `create` makes the contact where there is none.
   Result<WorkAnswer> take(Input input, bool create = false);
 
-  Engine& engine() { return *engine_; }
-  const Engine& engine() const { return *engine_; }
+  Cell& engine() { return *engine_; }
+  const Cell& engine() const { return *engine_; }
 
  private:
-  Simulation(std::unique_ptr<Engine> engine, VirtualClock& clock, SimulatedReceiver& receiver)
+  Simulation(std::unique_ptr<Cell> engine, VirtualClock& clock, SimulatedReceiver& receiver)
       : engine_{std::move(engine)}, clock_{clock}, receiver_{receiver} {}
 
   Result<bool> drive(Instant target);
 
-  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Cell> engine_;
   VirtualClock& clock_;
   SimulatedReceiver& receiver_;
 };

@@ -31,8 +31,8 @@ ContactName name_of(const ContactRef& who) {
 
 /// The state of a store is looked at as the server's lists do.
 struct Journey {
-  std::vector<Run> runs;                                ///< Oldest first.
-  std::vector<StoreReader::DeliveryDetail> deliveries;  ///< In the order of asking.
+  std::vector<Run> runs;                              ///< Oldest first.
+  std::vector<ReadModel::DeliveryDetail> deliveries;  ///< In the order of asking.
 };
 
 /// One test, on a world of its own.
@@ -74,7 +74,7 @@ class TestRun {
         Simulation::open(std::move(store), kinds_, clock_, receiver_, {.any_secret = true});
     if (!opened) return tl::make_unexpected(std::move(opened.error()));
     simulation_ = std::move(*opened);
-    receiver_.set_rules(rules(), simulation_->engine().book());
+    receiver_.set_rules(rules(), simulation_->engine().control().scenarios);
 
     // The world as it is when the scenario is activated: contacts, then their history.
     if (Status done = change(test_.contact, /*quiet=*/true); !done) return done;
@@ -83,7 +83,7 @@ class TestRun {
     for (const TestStep& step : test_.steps)
       if (step.before)
         if (Status done = take_event(step, test_.start - *step.before); !done) return done;
-    const auto active = simulation_->engine().activate(scenario_.id, std::nullopt);
+    const auto active = simulation_->engine().scenarios().activate(scenario_.id, std::nullopt);
     if (!active) return tl::make_unexpected(active.error());
     return simulation_->work();
   }
@@ -142,13 +142,13 @@ class TestRun {
   // ---- what came of it ----
 
   Status judge() {
-    Engine& engine = simulation_->engine();
-    const auto key = engine.find_contact(name_of(test_.contact.who));
+    Cell& engine = simulation_->engine();
+    const auto key = engine.contacts().find_contact(name_of(test_.contact.who));
     if (!key) return tl::make_unexpected(key.error());
     Journey journey;
     if (*key)
       if (Status read = read_journey(**key, journey); !read) return read;
-    const auto stats = engine.stats(scenario_.id, 0);
+    const auto stats = engine.views().stats(scenario_.id, 0);
     if (!stats) return tl::make_unexpected(stats.error());
     std::vector<std::string> refused;
     for (const auto& [reason, count] : stats->live.scenario.named)
@@ -281,7 +281,7 @@ class TestRun {
                      fmt::format("delivery {} ({})", i + 1, nodes[i]));
   }
 
-  void judge_delivery(const ExpectedDelivery& expect, const StoreReader::DeliveryDetail& detail,
+  void judge_delivery(const ExpectedDelivery& expect, const ReadModel::DeliveryDetail& detail,
                       const std::string& what) {
     const Delivery& delivery = detail.delivery;
     const auto same = [&](const auto& wanted, std::string_view key, const std::string& found) {
@@ -350,7 +350,7 @@ class TestRun {
   }
 
   Status judge_contact() {
-    const auto answer = simulation_->engine().contact(name_of(test_.contact.who));
+    const auto answer = simulation_->engine().contacts().contact(name_of(test_.contact.who));
     if (!answer) {
       differ(test_.expect.contact->at, "contact", to_json(test_.expect.contact->value), "nobody");
       return {};

@@ -194,7 +194,7 @@ TraceStep Trace::step_of(Kind kind, const Run& run, Instant at) const {
 }
 
 void Trace::name_node(TraceStep& step, ScenarioKey scenario, NodeNumber node) const {
-  const ScenarioRecord* record = engine_->book().find(scenario);
+  const ScenarioRecord* record = engine_->control().scenarios.find(scenario);
   if (record == nullptr) return;
   step.scenario = record->id;
   if (!node) return;

@@ -41,7 +41,7 @@ class Trace {
  public:
   explicit Trace(std::function<void(const TraceStep&)> tell) : tell_{std::move(tell)} {}
   /// Names come from here; nothing is told before. Must outlive the trace.
-  void begin(const Engine& engine) { engine_ = &engine; }
+  void begin(const Cell& engine) { engine_ = &engine; }
   /// Who the input that is taken now is about: refused entries are counted, not listed.
   void about(std::string contact) { about_ = std::move(contact); }
   void take(const Commit& commit);
@@ -61,7 +61,7 @@ class Trace {
   std::string name_of(ContactKey contact) const;
 
   std::function<void(const TraceStep&)> tell_;
-  const Engine* engine_ = nullptr;
+  const Cell* engine_ = nullptr;
   std::string about_;
   std::unordered_map<ContactKey, std::string> contacts_;
   std::unordered_map<RunKey, Progress> runs_;

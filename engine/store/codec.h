@@ -15,7 +15,7 @@
 #include "engine/core/journey/ledger.h"
 #include "engine/core/journey/run.h"
 #include "engine/core/journey/stats.h"
-#include "engine/store/store.h"
+#include "engine/store/rows.h"
 
 namespace onward {
 /// Appends to a string.

@@ -11,7 +11,7 @@
 #include "engine/core/base/ids.h"
 #include "engine/core/base/result.h"
 #include "engine/core/delivery/delivery.h"
-#include "engine/store/store.h"
+#include "engine/store/read_model.h"
 
 namespace onward {
 /// Holders of one email that `identify` names.
@@ -44,7 +44,7 @@ inline Result<std::pair<ContactKey, RunKey>> read_run_cursor(std::string_view cu
 /// A page of live runs in the making.
 class RunSearch {
  public:
-  RunSearch(const StoreReader::RunFilter& filter, std::size_t limit)
+  RunSearch(const ReadModel::RunFilter& filter, std::size_t limit)
       : filter_{filter}, limit_{limit} {}
 
   /// The next live run. False: the page is full, or long enough searched for; the run was not
@@ -60,14 +60,14 @@ class RunSearch {
     if (fits(filter_, run)) list_.runs.push_back(run);
     return true;
   }
-  StoreReader::RunList list() { return std::move(list_); }
+  ReadModel::RunList list() { return std::move(list_); }
 
  private:
-  StoreReader::RunFilter filter_;
+  ReadModel::RunFilter filter_;
   std::size_t limit_;
   std::size_t searched_ = 0;
   std::pair<ContactKey, RunKey> last_;
-  StoreReader::RunList list_;
+  ReadModel::RunList list_;
 };
 
 /// `superseded` and the last, by number.

@@ -1,5 +1,5 @@
 #pragma once
-// A store that passes every call on to another; who derives from it overrides what should differ.
+// A store that passes every call on to another one. Derive from it to change some of them.
 #include <memory>
 #include <utility>
 
@@ -59,15 +59,16 @@ class PassingStore : public Store {
   Result<std::optional<Instant>> next_due(const EndpointKey& endpoint, Instant after) override {
     return store_->next_due(endpoint, after);
   }
+  Result<bool> forget_seen(Instant before) override { return store_->forget_seen(before); }
+  std::uint64_t seen_look_ups() const override { return store_->seen_look_ups(); }
   bool fold_pending() const override { return store_->fold_pending(); }
   Status fold() override { return store_->fold(); }
-  Status probe() override { return store_->probe(); }
   Result<bool> fold_slice() override { return store_->fold_slice(); }
-  std::uint64_t seen_look_ups() const override { return store_->seen_look_ups(); }
-  Result<bool> forget_seen(Instant before) override { return store_->forget_seen(before); }
-  Result<std::unique_ptr<StoreReader>> open_reader() override { return store_->open_reader(); }
+  Status probe() override { return store_->probe(); }
   std::uint64_t size_on_disk() const override { return store_->size_on_disk(); }
   std::uint64_t log_bytes() const override { return store_->log_bytes(); }
+  Result<ControlSnapshot> control() override { return store_->control(); }
+  Result<std::unique_ptr<ReadModel>> open_reader() override { return store_->open_reader(); }
 
  protected:
   std::shared_ptr<Store> store_;

@@ -7,7 +7,7 @@ namespace {
 /// "scenario welcome, node tell_crm, version 2, test traffic"
 std::string place_of(const Snapshot& snapshot, const CounterKey& key) {
   std::string scenario = std::to_string(key.scenario.value), node = std::to_string(key.node.value);
-  for (const ScenarioRecord& record : snapshot.scenarios) {
+  for (const ScenarioRecord& record : snapshot.control.scenarios) {
     if (record.key != key.scenario) continue;
     scenario = record.id;
     for (const auto& [id, number] : record.nodes)

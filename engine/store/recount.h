@@ -9,7 +9,7 @@
 
 #include "engine/core/delivery/delivery.h"
 #include "engine/core/journey/stats.h"
-#include "engine/store/store.h"
+#include "engine/store/rows.h"
 
 namespace onward {
 /// Rows in which something is wrong: how many, and the first of them by its name.

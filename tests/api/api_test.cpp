@@ -10,6 +10,7 @@
 #include <catch2/catch.hpp>
 
 #include "engine/api/server.h"
+#include "engine/host/runtime.h"
 #include "engine/store/memory/memory_store.h"
 #include "engine/store/passing_store.h"
 #include "nodes/nodes.h"

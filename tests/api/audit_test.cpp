@@ -11,7 +11,7 @@
 namespace onward {
 namespace {
 /// What changes nothing, or is too frequent for a line each; and what a server that holds nothing
-/// back has no cause to tell (its line: tests/runtime/sending_test.cpp).
+/// back has no cause to tell (its line: tests/cell/sending_test.cpp).
 const std::set<std::string> kUntold{
     "POST /v1/clock/accept", "POST /v1/sending/resume",     "POST /v1/scenarios/{id}/plan",
     "POST /v1/events",       "POST /v1/intake/egoi",        "POST /v1/intake/taguchi",

@@ -124,7 +124,7 @@ struct House {
     auto promise = std::make_shared<std::promise<ApiReply>>();
     auto answered = promise->get_future();
     api->handle(
-        request, Reply{[promise](Completion completion) {
+        request, Responder{[promise](Completion completion) {
           promise->set_value(completion.make ? completion.make() : std::move(completion.reply));
         }});
     if (answered.wait_for(kPatience) != std::future_status::ready)

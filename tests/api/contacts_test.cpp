@@ -198,6 +198,8 @@ TEST_CASE("a table whose header means nothing is refused whole", "[api]") {
   CHECK(counts(import_csv(front, "id,Shoe size\n1,43\n", "ignore_unmapped=true")) == "1 0 0 0");
   CHECK(import_csv(front, " ").at("code") == Value{"no_contacts"});
   CHECK(import_csv(front, "id\n1\n", "delimiter=ab").at("code") == Value{"bad_parameter"});
+  CHECK(import_csv(front, "id\n1\n", "delimiter=%C3%A9").at("code") == Value{"bad_parameter"});
+  CHECK(import_csv(front, "id\n1\n", "delimiter=%C3").status == 400);
   CHECK(import_csv(front, "id\n1\n", "empty=maybe").at("code") == Value{"bad_parameter"});
   CHECK(import_csv(front, "id\n1\n", "map=%5B%5D").at("code") == Value{"bad_parameter"});
   CHECK(import_csv(front, "id\n1\n", "groups=%01").status == 400);

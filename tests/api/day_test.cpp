@@ -166,7 +166,7 @@ class Served {
     if (!body.empty()) request.headers.emplace_back("Content-Type", type);
     auto promise = std::make_shared<std::promise<ApiReply>>();
     auto answered = promise->get_future();
-    api_->handle(request, Reply{[promise](Completion done) {
+    api_->handle(request, Responder{[promise](Completion done) {
                    promise->set_value(done.make ? done.make() : std::move(done.reply));
                  }});
     REQUIRE(answered.wait_for(60s) == std::future_status::ready);
@@ -235,23 +235,23 @@ Numbers simulated_day(const std::vector<std::string>& posts) {
   VirtualClock clock{kMidnight};
   ScriptedReceiver receiver;
   auto simulation = Simulation::open(make_memory_store(), node_kinds(), clock, receiver).value();
-  Engine& engine = simulation->engine();
+  Cell& engine = simulation->engine();
   std::vector<std::string> ids;
   for (const std::string_view text : kScenarios) {
     const std::size_t from = text.find(':') + 2;
     ids.emplace_back(text.substr(from, text.find('\n', from) - from));
-    const auto applied = engine.apply(ids.back(), std::string{text});
+    const auto applied = engine.scenarios().apply(ids.back(), std::string{text});
     REQUIRE(applied.has_value());
     for (const Diagnostic& found : applied->diagnostics) UNSCOPED_INFO(found.message);
     REQUIRE(!applied->refused);
     std::optional<std::vector<std::string>> testers;
     if (ids.back() == "trial") testers = {std::string{kTester}};
-    const auto activated = engine.activate(ids.back(), testers);
+    const auto activated = engine.scenarios().activate(ids.back(), testers);
     INFO(ids.back() << ": " << (activated ? "" : activated.error().message));
     REQUIRE(activated.has_value());
   }
   receiver.set_rules({{.scenario = "orders", .node = "tell", .replies = {{.status = 404}}}},
-                     engine.book());
+                     engine.control().scenarios);
   for (int minute = 0; minute < 2 * kMinutes; ++minute) {
     REQUIRE(simulation->run_until(kMidnight + std::chrono::minutes{minute}).has_value());
     if (minute >= kMinutes || posts[static_cast<std::size_t>(minute)].empty()) continue;
@@ -264,10 +264,10 @@ Numbers simulated_day(const std::vector<std::string>& posts) {
   }
   Numbers numbers;
   for (const std::string& id : ids) {
-    const Value told = view_of(engine.stats(id, 0).value());
+    const Value told = view_of(engine.views().stats(id, 0).value());
     numbers[id] = to_json(*told.find("live")) + to_json(*told.find("test"));
   }
-  CHECK(check_counters(engine.counters()).empty());
+  CHECK(check_counters(engine.context().counters).empty());
   return numbers;
 }
 

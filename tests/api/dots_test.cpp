@@ -17,7 +17,7 @@ std::unique_ptr<Store> store_with(const std::string& name) {
                          .last_contact = key,
                          .contacts = {contact},
                          .identities = {{.value = name, .contact = key}},
-                         .tokens = {{.sha256 = std::string(64, 'a'), .name = name}}}));
+                         .control = {.tokens = {{.sha256 = std::string(64, 'a'), .name = name}}}}));
   return store;
 }
 

@@ -1,4 +1,5 @@
 #include "tests/api/front.h"
+#include "engine/host/runtime.h"
 
 #include <chrono>
 #include <future>
@@ -46,7 +47,7 @@ Api Front::another(const IntakeSecrets& secrets) const {
           std::pair{"admin", Role::Admin}})
       if (sha256_hex(token) == hash)
         return TokenRecord{.sha256 = std::string{hash}, .name = token, .role = role};
-    return runtime_->find_token(hash);
+    return runtime_->shown().find_token(hash);
   };
   return Api{all_routes(*runtime_, system_clock(), secrets), Access{std::move(access)}, log_};
 }
@@ -66,7 +67,7 @@ Told Front::ask(const Ask& what) const {
   auto promise = std::make_shared<std::promise<ApiReply>>();
   auto answered = promise->get_future();
   api_->handle(
-      request, Reply{[promise](Completion completion) {
+      request, Responder{[promise](Completion completion) {
         promise->set_value(completion.make ? completion.make() : std::move(completion.reply));
       }});
   if (answered.wait_for(kPatience) != std::future_status::ready)

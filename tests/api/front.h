@@ -13,7 +13,7 @@
 #include "engine/core/base/log_record.h"
 #include "engine/core/base/value.h"
 #include "engine/core/scenario/node.h"
-#include "engine/runtime/runtime.h"
+#include "engine/host/runtime.h"
 #include "engine/store/store.h"
 #include "tests/api/contract.h"
 

@@ -165,7 +165,7 @@ struct FullStand {
   }
   Stand stand{one_connection()};
   Caller first{stand.port()};
-  std::optional<Reply> held;
+  std::optional<Responder> held;
 };
 
 TEST_CASE("a client is sent away where every connection has a request under way", "[api][server]") {
@@ -255,7 +255,7 @@ TEST_CASE("known clients give way last, and only while they are idle", "[api][se
   Stand stand{std::move(options)};
   const auto busy = std::make_unique<Caller>(stand.port());
   busy->send(get("/later"));
-  const Reply held = stand.held();
+  const Responder held = stand.held();
   const auto known = idle_client(stand, /*known=*/true);
   const auto next = idle_client(stand, /*known=*/true);
   CHECK(known->rest().empty());
@@ -356,7 +356,7 @@ TEST_CASE("a large body is handled aside: others are answered meanwhile, its own
   std::shared_future<void> may_go = go.get_future().share();
   HttpServerOptions options;
   options.body_on_io_max = 1'000;
-  options.handle = [may_go](ApiRequest& request, Reply reply) {
+  options.handle = [may_go](ApiRequest& request, Responder reply) {
     if (request.body.size() > 1'000) may_go.wait();
     reply(ApiReply{200, "text/plain",
                    std::string{request.path} + " " + std::string{request.header("x-name")} + " " +
@@ -395,7 +395,7 @@ TEST_CASE("a long reply is made aside: others are answered meanwhile", "[api][se
   std::promise<void> go;
   std::shared_future<void> may_go = go.get_future().share();
   HttpServerOptions options;
-  options.handle = [may_go](ApiRequest& request, Reply reply) {
+  options.handle = [may_go](ApiRequest& request, Responder reply) {
     const std::string path{request.path};
     if (path == "/throw")
       return reply.later_at_length([]() -> ApiReply { throw std::bad_alloc{}; });
@@ -473,7 +473,7 @@ TEST_CASE("a header is judged before its body, also where both come in one packe
 TEST_CASE("a client that reads nothing has few of its pipelined requests answered", "[api][http]") {
   std::atomic<std::size_t> handled = 0;
   HttpServerOptions options{.port = 0};
-  options.handle = [&](ApiRequest& request, Reply reply) {
+  options.handle = [&](ApiRequest& request, Responder reply) {
     if (request.path == "/") return reply(ApiReply{200, "text/plain", "ok."});
     ++handled;
     reply(ApiReply{200, "text/plain", std::string(100'000, 'x')});
@@ -507,7 +507,7 @@ TEST_CASE("an answer for all clients is one text, whoever reads it and however s
           "[api][server]") {
   const auto text = std::make_shared<const std::string>(3'000'000, 'x');
   HttpServerOptions options;
-  options.handle = [&](ApiRequest&, Reply reply) { reply(ApiReply{.shared_body = text}); };
+  options.handle = [&](ApiRequest&, Responder reply) { reply(ApiReply{.shared_body = text}); };
   auto server = HttpServer::listen(std::move(options));
   REQUIRE(server);
   (*server)->start();
@@ -543,7 +543,7 @@ TEST_CASE("a stopping server answers what is under way and nothing else", "[api]
   (void)idle.until("0.");
   Caller busy{stand.port()};
   busy.send(get("/later"));
-  const Reply reply = stand.held();
+  const Responder reply = stand.held();
   auto stopped =
       std::async(std::launch::async, [&] { stand.server->stop(std::chrono::seconds{10}); });
   CHECK(idle.rest().empty());
@@ -555,7 +555,7 @@ TEST_CASE("a stopping server answers what is under way and nothing else", "[api]
 }
 
 TEST_CASE("an answer after the end is dropped in peace", "[api][server]") {
-  std::optional<Reply> late;
+  std::optional<Responder> late;
   {
     Stand stand;
     Caller caller{stand.port()};

@@ -57,13 +57,13 @@ TEST_CASE("a reply that nobody gives becomes 503, and only the first one counts"
   const auto sink = [&](Completion completion) {
     seen.push_back(completion.make ? completion.make().status : completion.reply.status);
   };
-  { const Reply dropped{sink}; }
+  { const Responder dropped{sink}; }
   CHECK(seen == std::vector<int>{503});
 
   seen.clear();
   {
-    const Reply reply{sink};
-    const Reply copy = reply;
+    const Responder reply{sink};
+    const Responder copy = reply;
     copy.later([] { return ApiReply{201}; });
     reply(ApiReply{200});
   }

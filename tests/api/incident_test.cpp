@@ -1,5 +1,5 @@
 // A request that meets a fault of ours: the client gets 500 with an incident id, the log has the
-// same id, and the server continues. The policy is in engine/runtime/guarded.h.
+// same id, and the server continues. The policy is in engine/guard/guarded.h.
 #include <atomic>
 #include <map>
 #include <memory>
@@ -12,6 +12,7 @@
 #include <catch2/catch.hpp>
 
 #include "engine/store/memory/memory_store.h"
+#include "nodes/nodes.h"
 #include "tests/api/front.h"
 #include "tests/api/stand.h"
 #include "tests/support/bomb.h"
@@ -181,6 +182,18 @@ TEST_CASE("an event of a list that throws is refused by itself, and a repeat is 
   CHECK(again.at("duplicates") == Value{1});
 }
 
+TEST_CASE("a contact that cannot be read is answered, and the server continues",
+          "[api][incident]") {
+  auto faults = std::make_shared<Faults>();
+  const Front front{make_faulty_store(make_memory_store(), faults), node_kinds(), {}};
+  REQUIRE(front.post("/v1/events", event("e1", "ada")).status == 202);
+  faults->unreadable = "identify";
+  CHECK(front.get("/v1/contacts/ada").status == 500);
+  faults->unreadable = {};
+  CHECK(front.get("/v1/contacts/ada").status == 200);
+  CHECK(front.post("/v1/events", event("e2", "ada")).status == 202);
+}
+
 TEST_CASE("a row of an import that throws is refused by itself", "[api][incident]") {
   Danger danger;
   REQUIRE(danger.front.put("/v1/contacts/ada", R"({"first_name": "Ada"})").status < 300);
@@ -213,7 +226,7 @@ TEST_CASE("a handler that throws is answered with the pattern of its route in th
     request.method = "GET";
     request.path = path;
     std::vector<ApiReply> replies;
-    api.handle(request, Reply{[&](Completion completion) {
+    api.handle(request, Responder{[&](Completion completion) {
                  replies.push_back(std::move(completion.reply));
                }});
     REQUIRE(replies.size() == 1);

@@ -1,4 +1,5 @@
 #include "engine/api/intake_check.h"
+#include "engine/core/base/base64.h"
 
 #include <memory>
 
@@ -147,7 +148,7 @@ class GuardedApi {
     ApiRequest request = make(std::move(headers));
     ApiReply answer;
     api_.handle(request,
-                Reply{[&](Completion completion) { answer = std::move(completion.reply); }});
+                Responder{[&](Completion completion) { answer = std::move(completion.reply); }});
     return tell(answer);
   }
   /// Before the body is there.

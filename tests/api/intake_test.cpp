@@ -1,4 +1,5 @@
 #include "engine/api/intake.h"
+#include "engine/core/base/base64.h"
 
 #include <algorithm>
 #include <fstream>
@@ -254,7 +255,7 @@ TEST_CASE("a signed post that comes twice is a repeat, an old one is refused whe
     request.body = body;
     std::promise<ApiReply> promise;
     api.handle(
-        request, Reply{[&](Completion completion) {
+        request, Responder{[&](Completion completion) {
           promise.set_value(completion.make ? completion.make() : std::move(completion.reply));
         }});
     const ApiReply reply = promise.get_future().get();
@@ -306,7 +307,7 @@ class SignedPost {
     request.body = body;
     std::promise<ApiReply> promise;
     api_.handle(
-        request, Reply{[&](Completion completion) {
+        request, Responder{[&](Completion completion) {
           promise.set_value(completion.make ? completion.make() : std::move(completion.reply));
         }});
     const ApiReply reply = promise.get_future().get();

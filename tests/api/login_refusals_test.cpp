@@ -11,6 +11,7 @@
 #include "engine/api/resources.h"
 #include "engine/api/router.h"
 #include "engine/api/server.h"
+#include "engine/host/runtime.h"
 #include "engine/store/memory/memory_store.h"
 #include "nodes/nodes.h"
 #include "tests/api/stand.h"
@@ -53,7 +54,7 @@ struct Watched {
   void ask(std::string_view method, std::string_view path,
            std::vector<std::pair<std::string_view, std::string_view>> headers) {
     ApiRequest request = make(method, path, std::move(headers));
-    api->handle(request, Reply{[](const Completion&) {}});
+    api->handle(request, Responder{[](const Completion&) {}});
   }
   /// Before the body arrives, if one does.
   void admit(std::string_view method, std::string_view path,
@@ -147,8 +148,9 @@ TEST_CASE("a request that is judged by its head and then as a whole is counted o
 TEST_CASE("a server counts each refused login once and logs the peer", "[api][access][server]") {
   const std::string token = "a token of metrics";
   auto store = make_memory_store();
-  REQUIRE(store->commit(
-      {.tokens = {{.sha256 = sha256_hex(token), .name = "prometheus", .role = Role::Metrics}}}));
+  REQUIRE(store->commit({.control = {.tokens = {{.sha256 = sha256_hex(token),
+                                                 .name = "prometheus",
+                                                 .role = Role::Metrics}}}}));
   auto runtime = Runtime::open(std::move(store), node_kinds(), std::make_unique<FakeHttpClient>(),
                                {}, system_clock(), {});
   REQUIRE(runtime);

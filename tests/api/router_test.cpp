@@ -7,8 +7,8 @@ namespace {
 /// Remembers what was answered.
 struct Answered {
   std::optional<ApiReply> reply;
-  Reply sink() {
-    return Reply{[this](Completion completion) {
+  Responder sink() {
+    return Responder{[this](Completion completion) {
       reply = completion.make ? completion.make() : std::move(completion.reply);
     }};
   }

@@ -86,7 +86,7 @@ inline constexpr std::size_t kLarge = 5'000'000;
 class Stand {
  public:
   explicit Stand(HttpServerOptions options = {}) {
-    options.handle = [this](ApiRequest& request, Reply reply) {
+    options.handle = [this](ApiRequest& request, Responder reply) {
       if (request.path == "/later") return held_.set_value(std::move(reply));
       if (request.path == "/throw") throw std::out_of_range{"thrown by the handler"};
       if (request.path == "/throw/later")
@@ -108,10 +108,10 @@ class Stand {
     server->start();
   }
   std::uint16_t port() const { return server->port(); }
-  Reply held() { return held_.get_future().get(); }
+  Responder held() { return held_.get_future().get(); }
 
  private:
-  std::promise<Reply> held_;  // outlives the server's thread
+  std::promise<Responder> held_;  // outlives the server's thread
 
  public:
   std::unique_ptr<HttpServer> server;

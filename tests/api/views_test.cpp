@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "engine/core/template/template.h"
+#include "engine/query/pages.h"
 
 namespace onward {
 namespace {
@@ -31,7 +32,7 @@ TEST_CASE("the statistics have the promised names", "[api][views]") {
 }
 
 TEST_CASE("a delivery shows the secret's name, never more, and inert answers", "[api][views]") {
-  Runtime::DeliveryView view;
+  DeliveryView view;
   view.delivery.key = DeliveryKey{numbered(7, 0)};
   view.scenario = "welcome";
   view.node = "tell_crm";

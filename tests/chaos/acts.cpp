@@ -75,7 +75,7 @@ EventInput World::event(Chance& chance, std::int64_t number) {
 
 void World::send(std::vector<std::int64_t> numbers) {
   if (!house_.up() || numbers.empty()) return;
-  std::vector<Job> jobs;
+  std::vector<Task> jobs;
   jobs.push_back(clients_.post(std::move(numbers)));
   house_.work(std::move(jobs));
 }
@@ -120,12 +120,12 @@ void World::patch(Chance& chance) {
   const std::string fields = contact_patch(chance);
   note(fmt::format("patch of {}: {}", name, fields));
   ContactInput contact = contact_of(name, fields);
-  std::vector<Job> jobs;
-  jobs.emplace_back(ContactJob{.input = PatchInput{.who = std::move(contact.who),
-                                                   .patch = std::move(contact.patch),
-                                                   .quiet = chance.one_in(4)},
-                               .create = true,
-                               .done = [](Result<WorkAnswer>) {}});
+  std::vector<Task> jobs;
+  jobs.emplace_back(ContactTask{.input = PatchInput{.who = std::move(contact.who),
+                                                    .patch = std::move(contact.patch),
+                                                    .quiet = chance.one_in(4)},
+                                .create = true,
+                                .done = [](Result<WorkAnswer>) {}});
   house_.work(std::move(jobs));
 }
 
@@ -144,24 +144,24 @@ void World::change_life(Chance& chance) {
     case 0:
     case 1:
       note("hold " + id);
-      return ask([id](Engine& engine) { return engine.hold(id); });
+      return ask([id](Cell& engine) { return engine.scenarios().hold(id); });
     case 2:
     case 3: {
       const std::string email = who(chance) + "@example.org";
       note("test mode of " + id + " for " + email);
-      return ask([id, email](Engine& engine) {
-        return engine.activate(id, std::vector<std::string>{email});
+      return ask([id, email](Cell& engine) {
+        return engine.scenarios().activate(id, std::vector<std::string>{email});
       });
     }
     case 4: {
       if (!chance.one_in(3)) return;
       const bool cancel = chance.one_in(2);
       note("archive " + id);
-      return ask([id, cancel](Engine& engine) { return engine.archive(id, cancel); });
+      return ask([id, cancel](Cell& engine) { return engine.scenarios().archive(id, cancel); });
     }
     case 5:
       note("purge " + id);
-      return ask([id](Engine& engine) { return engine.purge(id); });
+      return ask([id](Cell& engine) { return engine.scenarios().purge(id); });
     case 6: {
       if (plots_.size() >= 7) return;
       Plot copy = plot;
@@ -169,11 +169,13 @@ void World::change_life(Chance& chance) {
       note("duplicate " + id + " as " + copy.id);
       promises_.rule(copy.id, copy.reentry);
       plots_.push_back(copy);
-      return ask([id, to = copy.id](Engine& engine) { return engine.duplicate(id, to); });
+      return ask([id, to = copy.id](Cell& engine) { return engine.scenarios().duplicate(id, to); });
     }
     default:
       note("activate " + id);
-      return ask([id](Engine& engine) { return engine.activate(id, std::vector<std::string>{}); });
+      return ask([id](Cell& engine) {
+        return engine.scenarios().activate(id, std::vector<std::string>{});
+      });
   }
 }
 
@@ -195,8 +197,8 @@ void World::by_hand(Chance& chance) {
   const bool pending = promises_.shadow().pending.contains(*key);
   if (pending && chance.one_in(2)) return;
   note(fmt::format("{} delivery {}", pending ? "cancel" : "retry", key->value));
-  ask([key = *key, pending](Engine& engine) {
-    return engine.by_hand(pending ? ByHand::Cancel : ByHand::Retry, key);
+  ask([key = *key, pending](Cell& engine) {
+    return engine.deliveries().by_hand(pending ? ByHand::Cancel : ByHand::Retry, key);
   });
 }
 
@@ -220,7 +222,7 @@ void World::switch_node(Chance& chance) {
   // What ended its window meanwhile makes its last attempt from now on.
   if (!pause) house_.disturb();
   note(fmt::format("{} {}/{}", pause ? "pause" : "resume", scenario, node));
-  ask([=](Engine& engine) { return engine.switch_node(scenario, node, pause, "jane"); });
+  ask([=](Cell& engine) { return engine.deliveries().switch_node(scenario, node, pause, "jane"); });
 }
 
 std::optional<RunKey> World::any_run(Chance& chance) const {
@@ -238,8 +240,8 @@ void World::command(Chance& chance) {
   if (what < 3) input.command = ResumeRun{.run = *key};
   if (what == 5) input.command = Forget{};
   note(fmt::format("command {} of run {}", what, key->value));
-  std::vector<Job> jobs;
-  jobs.emplace_back(ContactJob{.input = std::move(input), .done = [](Result<WorkAnswer>) {}});
+  std::vector<Task> jobs;
+  jobs.emplace_back(ContactTask{.input = std::move(input), .done = [](Result<WorkAnswer>) {}});
   house_.work(std::move(jobs));
 }
 

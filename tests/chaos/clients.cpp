@@ -19,12 +19,12 @@ std::int64_t Clients::add(Told told) {
   return number;
 }
 
-Job Clients::post(std::vector<std::int64_t> numbers) {
+Task Clients::post(std::vector<std::int64_t> numbers) {
   ++figures.posts;
   std::erase_if(open_, [](const auto& open) { return open->answered; });
   auto open = std::make_shared<Open>(Open{.numbers = std::move(numbers)});
   open_.push_back(open);
-  EventsJob job;
+  EventsTask job;
   for (const std::int64_t number : open->numbers) {
     EventInput& input = std::get<EventInput>(job.inputs.emplace_back(told_.at(number).input));
     if (told_.at(number).untimed) input.event.at = clock_.now();

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/runtime/engine.h"
+#include "engine/cell/cell.h"
 #include "tests/chaos/shadow.h"
 #include "tests/chaos/world_clock.h"
 
@@ -34,7 +34,7 @@ class Clients {
   std::int64_t count() const { return static_cast<std::int64_t>(told_.size()); }
   const Told& at(std::int64_t number) const { return told_.at(number); }
   /// The job that posts these; what is never answered is noted by `lost`.
-  Job post(std::vector<std::int64_t> numbers);
+  Task post(std::vector<std::int64_t> numbers);
   /// The process died: nobody answers what is open.
   void lost();
   /// Events with an id whose fate is not known.

@@ -8,8 +8,8 @@
 #include <set>
 #include <vector>
 
+#include "engine/cell/cell.h"
 #include "engine/delivery/deliverer.h"
-#include "engine/runtime/engine.h"
 #include "tests/chaos/receiver.h"
 
 namespace onward::chaos {

@@ -82,7 +82,7 @@ class DiskStore final : public PassingStore {
   Result<Snapshot> snapshot() override {
     auto found = store_->snapshot();
     if (!found || !disk_.on_sqlite()) return found;
-    std::erase_if(found->admin, [](const AdminRecord& row) { return row.name == kNumber; });
+    std::erase_if(found->control.admin, [](const AdminRecord& row) { return row.name == kNumber; });
     // Its name is random, and would make each world another one.
     found->epochs = Epochs{"CHAOSEPOCH00", found->epochs.past()};
     return found;
@@ -241,7 +241,7 @@ std::size_t Disk::survivors() {
   rows_ = std::move(*opened);
   const auto found = rows_->snapshot();
   if (!found) broken(promise::kSurvives, found.error().message);
-  for (const AdminRecord& row : found->admin)
+  for (const AdminRecord& row : found->control.admin)
     if (row.name == kNumber) return std::stoul(row.content);
   return 0;
 }
@@ -257,9 +257,9 @@ std::unique_ptr<Store> Disk::open() {
     if (plant_ == Plant::LoseCommit && i + 2 == log_.size()) continue;
     Commit commit = spoilt(log_[i], plant_);
     if (plant_ == Plant::LoseSecret && i % 3 == 0)
-      std::erase_if(commit.admin,
+      std::erase_if(commit.control.admin,
                     [](const AdminRecord& row) { return row.kind == AdminKind::Secret; });
-    if (plant_ == Plant::ReviveToken) std::erase_if(commit.tokens, &TokenRecord::removed);
+    if (plant_ == Plant::ReviveToken) std::erase_if(commit.control.tokens, &TokenRecord::removed);
     if (plant_ == Plant::LoseOutcome) {
       const auto accepted = [](const Delivery& row) {
         return row.state == DeliveryState::Accepted;
@@ -301,7 +301,7 @@ Status Disk::commit(const Commit& given) {
   }
   place();
   Commit stored = spoilt(commit, plant_);
-  if (sqlite_) stored.admin.push_back(numbered(committed() + 1));
+  if (sqlite_) stored.control.admin.push_back(numbered(committed() + 1));
   if (Status done = heard(rows_->commit(stored)); !done) {
     if (sqlite_ && done.error().kind == ErrorKind::Io) {
       doubtful_ = commit;

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include "engine/runtime/guarded.h"
+#include "engine/guard/guarded.h"
 
 namespace onward::chaos {
 /// The process dies here: nothing of it runs on.

@@ -1,4 +1,5 @@
 #include "tests/chaos/house.h"
+#include "tests/support/ready_access.h"
 
 #include <stdlib.h>
 
@@ -47,7 +48,7 @@ House::~House() {
 
 /// Attempts look secrets up in the newest values, as soon as there are some.
 void House::show_secrets() {
-  if (options_.plant != Plant::OldSecret) secrets_.put(engine_->secrets().values());
+  if (options_.plant != Plant::OldSecret) secrets_.put(engine_->control().secrets.values());
 }
 
 void House::start() {
@@ -55,10 +56,10 @@ void House::start() {
   ++figures.starts;
   disturb();
   courier_ = std::make_unique<Courier>(clock_, receivers_, promises_, &secrets_);
-  auto engine = Engine::open(disk_.open(), node_kinds(), *courier_, clock_, options_.runtime);
+  auto engine = Cell::open(disk_.open(), node_kinds(), *courier_, clock_, options_.runtime);
   if (!engine) broken(promise::kSurvives, "it does not start: " + engine.error().message);
   engine_ = std::move(*engine);
-  secrets_.put(engine_->secrets().values());
+  secrets_.put(engine_->control().secrets.values());
   promises_.started(*engine_);
   round({});
 }
@@ -81,21 +82,21 @@ void House::die() {
 }
 
 void House::let_all_go() {
-  for (Release& release : std::exchange(releases_, {})) {
+  for (Effects& release : std::exchange(releases_, {})) {
     disk_.place();
-    Release answers;
+    Effects answers;
     answers.answered = std::exchange(release.answered, {});
-    let_go(std::move(answers), *courier_);
+    ReadyAccess::let_out(std::move(answers), *courier_);
     disk_.place();
     if (options_.plant == Plant::BatchAgain || options_.plant == Plant::SendPaused)
       send_again(release);
-    let_go(std::move(release), *courier_);
+    ReadyAccess::let_out(std::move(release), *courier_);
   }
   for (const auto& call : std::exchange(durable_, {})) call();
 }
 
 /// The mistake of these plants.
-void House::send_again(const Release& release) {
+void House::send_again(const Effects& release) {
   const auto& rows = promises_.shadow().deliveries;
   const bool paused = options_.plant == Plant::SendPaused;
   std::erase_if(sent_, [&](const DeliveryTask& task) {
@@ -111,8 +112,8 @@ void House::send_again(const Release& release) {
 
 /// On SQLite: what a moment of quiet does to the tables. False: the store failed.
 bool House::fold_some() {
-  if (!disk_.on_sqlite() || !engine_->fold_pending() || !chance_.one_in(3)) return true;
-  const auto more = engine_->fold_slice();
+  if (!disk_.on_sqlite() || !engine_->store().fold_pending() || !chance_.one_in(3)) return true;
+  const auto more = engine_->store().fold_slice();
   return more || more.error().kind == ErrorKind::Unavailable;
 }
 
@@ -121,7 +122,7 @@ void House::flush() {
   try {
     if (options_.plant == Plant::AnswerBeforeSync) let_all_go();
     if (const Status synced = engine_->store().sync(); !synced) {
-      for (Release& release : releases_) refuse(release.answered, synced.error());
+      for (Effects& release : releases_) refuse(release.answered, synced.error());
       return die();
     }
     let_all_go();
@@ -132,17 +133,18 @@ void House::flush() {
   }
 }
 
-void House::round(std::vector<Job> jobs) {
+void House::round(std::vector<Task> jobs) {
   if (!engine_) return;
   if (++figures.rounds > kRounds) throw Enough{};
   try {
     courier_->step();
-    const Status done = engine_->work_ahead(std::move(jobs), courier_->take_results());
-    releases_.push_back(engine_->take_release());
+    Cell::Turn turn = engine_->step(std::move(jobs), courier_->take_results());
+    const Status& done = turn.status;
+    releases_.push_back(ReadyAccess::take(std::move(turn.ready)));
     show_secrets();
     if (!done) {
       if (done.error().kind != ErrorKind::Io) broken(promise::kSurvives, done.error().message);
-      for (Release& release : releases_) refuse(release.answered, done.error());
+      for (Effects& release : releases_) refuse(release.answered, done.error());
       return die();
     }
   } catch (const Crash&) {
@@ -151,11 +153,11 @@ void House::round(std::vector<Job> jobs) {
   if (!options_.lag || !chance_.one_in(3)) flush();
 }
 
-void House::work(std::vector<Job> jobs) { round(std::move(jobs)); }
+void House::work(std::vector<Task> jobs) { round(std::move(jobs)); }
 
-void House::call(std::function<Status(Engine&)> call) {
-  std::vector<Job> jobs;
-  jobs.emplace_back(CallJob{std::move(call)});
+void House::call(std::function<Status(Cell&)> call) {
+  std::vector<Task> jobs;
+  jobs.emplace_back(CallTask{std::move(call)});
   round(std::move(jobs));
 }
 

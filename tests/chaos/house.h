@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "engine/runtime/engine.h"
+#include "engine/cell/cell.h"
 #include "engine/secrets/secret_source.h"
 #include "tests/chaos/chance.h"
 #include "tests/chaos/courier.h"
@@ -40,8 +40,8 @@ class House {
   /// The process is killed.
   void die();
   /// Stays dead until then, if it dies.
-  void work(std::vector<Job> jobs);
-  void call(std::function<Status(Engine&)> call);
+  void work(std::vector<Task> jobs);
+  void call(std::function<Status(Cell&)> call);
   /// Is called when all that was committed so far is durable; dropped where the process dies first.
   void when_durable(std::function<void()> call) { durable_.push_back(std::move(call)); }
   /// Time passes; a dead process is started when its downtime is over.
@@ -54,18 +54,18 @@ class House {
   void disturb() { calm_since_ = clock_.steady(); }
 
   Duration dedupe_for() const { return options_.runtime.dedupe_for; }
-  Engine& engine() { return *engine_; }
+  Cell& engine() { return *engine_; }
   Disk& disk() { return disk_; }
   struct Figures {
     std::uint64_t crashes = 0, rounds = 0, starts = 0;
   } figures;
 
  private:
-  void round(std::vector<Job> jobs);
+  void round(std::vector<Task> jobs);
   void let_all_go();
   bool fold_some();
   void show_secrets();
-  void send_again(const Release& release);
+  void send_again(const Effects& release);
   std::optional<Instant> next();
 
   Options options_;
@@ -77,8 +77,8 @@ class House {
   Chance chance_{0};
   std::function<void()> on_death_;
   std::unique_ptr<Courier> courier_;
-  std::unique_ptr<Engine> engine_;
-  std::vector<Release> releases_;
+  std::unique_ptr<Cell> engine_;
+  std::vector<Effects> releases_;
   std::vector<std::function<void()>> durable_;
   SecretBox secrets_;
   std::vector<DeliveryTask> sent_;  ///< For Plant::BatchAgain and SendPaused.

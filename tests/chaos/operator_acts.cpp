@@ -24,10 +24,10 @@ void World::change_token(Chance& chance) {
   const std::string name = issue ? operators_.new_token() : *old;
   note(fmt::format("{} {}", issue ? "issue" : "revoke", name));
   operators_.begin_token(name, issue);
-  house_.call([this, name, issue](Engine& engine) -> Status {
+  house_.call([this, name, issue](Cell& engine) -> Status {
     const TokenRecord token{.sha256 = Operators::hash_of(name), .name = name, .role = Role::Ingest};
-    const auto answer =
-        issue ? engine.issue_token(token, "jane") : engine.revoke_token(name, "jane");
+    const auto answer = issue ? engine.access().issue_token(token, "jane")
+                              : engine.access().revoke_token(name, "jane");
     if (!answer && answer.error().kind == ErrorKind::Io) return tl::make_unexpected(answer.error());
     house_.when_durable(
         [this, name, done = answer.has_value()] { operators_.end_token(name, done); });
@@ -38,13 +38,13 @@ void World::change_token(Chance& chance) {
 void World::set_secret(std::optional<std::string> value) {
   if (!house_.up()) return;
   operators_.begin_secret(value);
-  house_.call([this, value](Engine& engine) -> Status {
+  house_.call([this, value](Cell& engine) -> Status {
     const std::string name{kSecretName};
     const SecretChange change{.value = value.value_or(""),
                               .hosts = SecretHosts{.rule = SecretHosts::Rule::Any}};
     const auto answer =
-        value ? engine.set_secret(SecretKind::Secret, name, change, "jane")
-              : engine.remove_secret(SecretKind::Secret, name, /*force=*/true, "jane");
+        value ? engine.secrets().set(SecretKind::Secret, name, change, "jane")
+              : engine.secrets().remove(SecretKind::Secret, name, /*force=*/true, "jane");
     if (!answer && answer.error().kind == ErrorKind::Io) return tl::make_unexpected(answer.error());
     house_.when_durable(
         [this, value, done = answer.has_value()] { operators_.end_secret(value, done); });
@@ -55,7 +55,7 @@ void World::set_secret(std::optional<std::string> value) {
 void World::change_secret(Chance& chance) {
   if (chance.one_in(4)) {
     note("a new master key");
-    return ask([](Engine& engine) { return engine.rekey("jane"); });
+    return ask([](Cell& engine) { return engine.secrets().rekey("jane"); });
   }
   const bool remove = operators_.has_secret() && chance.one_in(3);
   note(remove ? "the secret is removed" : "the secret is set");
@@ -68,7 +68,7 @@ void World::import_rows(Chance& chance) {
   const std::uint32_t rows = chance.one_in(6) ? kRowsLarge + chance.roll(80) : 1 + chance.roll(8);
   note(fmt::format("import {} of {} rows", import, rows));
   const bool quiet = !chance.one_in(3);
-  ImportJob job;
+  ImportTask job;
   for (std::uint32_t row = 0; row < rows; ++row) {
     Value custom;
     custom.set(import_field(import), import);
@@ -85,7 +85,7 @@ void World::import_rows(Chance& chance) {
       if (answer.event.kind == EventAnswer::Kind::Accepted)
         operators_.imported(import, answer.contact);
   };
-  std::vector<Job> jobs;
+  std::vector<Task> jobs;
   jobs.emplace_back(std::move(job));
   house_.work(std::move(jobs));
 }
@@ -120,8 +120,8 @@ void World::migrate(Chance& chance) {
     }
   }
   note(fmt::format("{} moves to text {}, {} nodes mapped", plot.id, version, request.map.size()));
-  house_.call([id = plot.id, text, request](Engine& engine) -> Status {
-    const auto answer = engine.apply(id, text, request, "jane");
+  house_.call([id = plot.id, text, request](Cell& engine) -> Status {
+    const auto answer = engine.scenarios().apply(id, text, request, "jane");
     if (!answer && answer.error().kind == ErrorKind::Io) return tl::make_unexpected(answer.error());
     return {};
   });
@@ -159,13 +159,13 @@ void World::in_bulk(Chance& chance) {
                            act == ByHand::Cancel ? "cancelled" : "retried"));
     }
   };
-  house_.call([id, act, query, check](Engine& engine) -> Status {
-    engine.by_hand(act, query, false, "jane",
-                   [id, check, &engine](const Result<ByHandAnswer>& answer) {
-                     // What is being purged cannot be retried.
-                     const auto info = engine.info(id);
-                     if (answer && info && !info->progress) check();
-                   });
+  house_.call([id, act, query, check](Cell& engine) -> Status {
+    engine.deliveries().by_hand(act, query, false, "jane",
+                                [id, check, &engine](const Result<ByHandAnswer>& answer) {
+                                  // What is being purged cannot be retried.
+                                  const auto info = engine.views().info(id);
+                                  if (answer && info && !info->progress) check();
+                                });
     return {};
   });
 }

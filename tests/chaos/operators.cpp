@@ -75,16 +75,17 @@ void Operators::imported(std::int64_t import, ContactKey contact) {
   newest = std::max(newest, import);
 }
 
-void Operators::check(const Engine& engine, const Shadow& shadow) {
+void Operators::check(const Cell& engine, const Shadow& shadow) {
   for (auto& [name, token] : tokens_) {
-    const bool found = engine.tokens()->find(hash_of(name)) != nullptr;
+    const bool found = engine.control().tokens->find(hash_of(name)) != nullptr;
     if (!token.unknown && found != token.issued)
       broken(promise::kTokens,
              fmt::format("{} was {} and is {}", name, token.issued ? "issued" : "revoked",
                          found ? "there" : "gone"));
     token = {.issued = found};
   }
-  const auto answer = engine.secrets().values()->secret(kSecretName, "https://crm.example.com:443");
+  const auto answer =
+      engine.control().secrets.values()->secret(kSecretName, "https://crm.example.com:443");
   const std::optional<std::string> value = answer ? std::optional{*answer} : std::nullopt;
   if (value != secret_ && !possible_.contains(value))
     broken(promise::kSecrets,

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/runtime/engine.h"
+#include "engine/cell/cell.h"
 #include "tests/chaos/receiver.h"
 #include "tests/chaos/shadow.h"
 
@@ -45,7 +45,7 @@ class Operators {
   void imported(std::int64_t import, ContactKey contact);
 
   /// Nothing is under way: what was answered holds, and what was not is as the engine says.
-  void check(const Engine& engine, const Shadow& shadow);
+  void check(const Cell& engine, const Shadow& shadow);
 
   struct Figures {
     std::uint64_t tokens = 0, secrets = 0, rows = 0;

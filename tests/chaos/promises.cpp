@@ -62,7 +62,7 @@ void Promises::committed(const Commit& commit) {
   check_purged(commit);
   check_moves(commit);
   check_secret(commit);
-  for (const AdminRecord& row : commit.admin)
+  for (const AdminRecord& row : commit.control.admin)
     if (row.kind == AdminKind::Switch) quiet_nodes_.clear();
   shadow_.apply(commit);
   check_visits(commit);
@@ -223,9 +223,9 @@ void Promises::died() {
 }
 
 /// What the engine found is what was durable.
-void Promises::started(Engine& engine) {
+void Promises::started(Cell& engine) {
   ++checks_;
-  if (engine.counters() != shadow_.counters)
+  if (engine.context().counters != shadow_.counters)
     broken(promise::kDurable, "after a start the numbers are others than those written");
   Store& rows = engine.store();
   const auto live = rows.live_runs({}, 1'000'000);
@@ -267,14 +267,14 @@ void Promises::started(Engine& engine) {
 
 // ---- rest ----
 
-void Promises::at_rest(Engine& engine, const Courier& courier, const Receivers& receivers,
+void Promises::at_rest(Cell& engine, const Courier& courier, const Receivers& receivers,
                        Duration calm) {
   ++checks_;
-  if (std::string wrong = onward::check_counters(engine.counters()); !wrong.empty())
+  if (std::string wrong = onward::check_counters(engine.context().counters); !wrong.empty())
     broken(promise::kNumbers, std::move(wrong));
   if (std::string wrong = compare_numbers(shadow_, nullptr); !wrong.empty())
     broken(promise::kNumbers, std::move(wrong));
-  if (engine.counters() != shadow_.counters)
+  if (engine.context().counters != shadow_.counters)
     broken(promise::kNumbers, "the engine tells other numbers than it wrote");
   check_timers(engine, calm > 2s);
   check_kept(calm);
@@ -282,7 +282,7 @@ void Promises::at_rest(Engine& engine, const Courier& courier, const Receivers& 
   if (calm > 2s) check_pending(courier, /*window=*/calm > 10min && !receivers.stranded());
 }
 
-void Promises::check_timers(Engine& engine, bool calm) const {
+void Promises::check_timers(Cell& engine, bool calm) const {
   std::set<Timer> wanted;
   for (const RunKey key : shadow_.live) {
     const Run& run = shadow_.runs.at(key).row;
@@ -331,7 +331,7 @@ void Promises::check_pending(const Courier& courier, bool window) const {
   }
 }
 
-void Promises::at_end(Engine& engine) const {
+void Promises::at_end(Cell& engine) const {
   check_stored(engine.store());
   for (const auto& [key, known] : shadow_.deliveries) {
     const Delivery& row = known.row;

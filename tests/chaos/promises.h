@@ -11,9 +11,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/cell/cell.h"
 #include "engine/core/journey/ledger.h"
 #include "engine/core/scenario/reentry.h"
-#include "engine/runtime/engine.h"
 #include "tests/chaos/courier.h"
 #include "tests/chaos/disk.h"
 #include "tests/chaos/shadow.h"
@@ -69,12 +69,12 @@ class Promises final : public AttemptWatch {
   void committed(const Commit& commit);
   /// The process died; what it had in flight is lost, and memory begins with what is durable.
   void died();
-  void started(Engine& engine);
+  void started(Cell& engine);
   /// The engine has nothing to do now. `calm`: how long no fault has been on, the process was up
   /// and the clock was right.
-  void at_rest(Engine& engine, const Courier& courier, const Receivers& receivers, Duration calm);
+  void at_rest(Cell& engine, const Courier& courier, const Receivers& receivers, Duration calm);
   /// The receivers have accepted everything for longer than any window.
-  void at_end(Engine& engine) const;
+  void at_end(Cell& engine) const;
 
   std::uint64_t leaves(const HttpRequest& request) override;
   void decided(const HttpRequest& request, const Verdicted& verdict) override;
@@ -116,7 +116,7 @@ class Promises final : public AttemptWatch {
   void check_moves(const Commit& commit) const;
   void check_secret(const Commit& commit) const;
   void check_batch(const Delivery& first) const;
-  void check_timers(Engine& engine, bool calm) const;
+  void check_timers(Cell& engine, bool calm) const;
   void check_pending(const Courier& courier, bool window) const;
   std::string letter_of(DeliveryKey delivery) const;
 

@@ -72,8 +72,8 @@ void RouteWorld::publish(const std::string& id, std::uint64_t version) {
   RouteText text = make_route(id, seed, version);
   note(fmt::format("{} gets text {}", id, version));
   house_.disk().crash_at(0);
-  house_.call([&](Engine& engine) -> Status {
-    const auto answer = engine.apply(id, text.yaml());
+  house_.call([&](Cell& engine) -> Status {
+    const auto answer = engine.scenarios().apply(id, text.yaml());
     if (!answer || answer->refused)
       throw std::logic_error("the harness wrote a wrong file:\n" + text.yaml());
     return {};
@@ -86,11 +86,11 @@ void RouteWorld::publish(const std::string& id, std::uint64_t version) {
 void RouteWorld::set_active(const std::string& id, bool active) {
   note(fmt::format("{} {}", active ? "activate" : "hold", id));
   house_.disk().crash_at(0);
-  house_.call([&](Engine& engine) -> Status {
+  house_.call([&](Cell& engine) -> Status {
     if (active)
-      (void)engine.activate(id, std::nullopt);
+      (void)engine.scenarios().activate(id, std::nullopt);
     else
-      (void)engine.hold(id);
+      (void)engine.scenarios().hold(id);
     return {};
   });
   house_.flush();
@@ -128,7 +128,7 @@ void RouteWorld::until_answered(const std::vector<RouteEvent>& events) {
   for (bool answered = false; !answered;) {
     house_.pass(Duration{0});
     if (!house_.up()) continue;
-    EventsJob job;
+    EventsTask job;
     for (const EventInput& input : inputs) job.inputs.emplace_back(input);
     const auto told = std::make_shared<bool>(false);
     job.done = [told](const std::vector<EventAnswer>& answers) {
@@ -138,7 +138,7 @@ void RouteWorld::until_answered(const std::vector<RouteEvent>& events) {
             answer.kind != EventAnswer::Kind::Duplicate)
           broken(promise::kAnswers, "an event was refused: " + answer.message);
     };
-    std::vector<Job> jobs;
+    std::vector<Task> jobs;
     jobs.emplace_back(std::move(job));
     house_.work(std::move(jobs));
     house_.flush();

@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
-#include "engine/runtime/scenario_pass.h"
-#include "engine/runtime/switches.h"
+#include "engine/cell/scenario_pass.h"
+#include "engine/control/switches.h"
 #include "tests/chaos/operators.h"
 #include "tests/chaos/promises.h"
 
@@ -32,9 +32,9 @@ bool holds_secret(const std::optional<Attempt>& attempt) {
 void Promises::check_purged(const Commit& commit) const {
   if (commit.purged_deliveries.empty() && commit.purged_runs.empty()) return;
   const bool bodies = std::ranges::any_of(
-      commit.admin, [](const AdminRecord& row) { return row.name == "keep/bodies"; });
+      commit.control.admin, [](const AdminRecord& row) { return row.name == "keep/bodies"; });
   const bool runs = std::ranges::any_of(
-      commit.admin, [](const AdminRecord& row) { return row.name == "keep/runs"; });
+      commit.control.admin, [](const AdminRecord& row) { return row.name == "keep/runs"; });
   if (!bodies && !runs) {
     for (const Commit::PurgedRun& purged : commit.purged_runs) {
       const auto known = shadow_.runs.find(purged.run);
@@ -183,10 +183,10 @@ void Promises::check_moves(const Commit& commit) const {
       broken(promise::kMigrated, fmt::format("run {} did not move to \"{}\"", run.key.value,
                                              shadow_.name_of(run.scenario, mapped->second)));
   }
-  for (const AdminRecord& row : commit.admin) {
+  for (const AdminRecord& row : commit.control.admin) {
     if (row.kind != AdminKind::Pass || !row.removed || !row.name.starts_with("migrate/")) continue;
     const auto order = shadow_.moves.find(row.name.substr(row.name.find('/') + 1));
-    const bool early = std::ranges::any_of(commit.activity, [](const Activity& activity) {
+    const bool early = std::ranges::any_of(commit.control.activity, [](const Activity& activity) {
       return activity.what == "scenario.migrated" && activity.text.starts_with("it ended early");
     });
     AdminRecord last = row;
@@ -208,9 +208,9 @@ void Promises::check_moves(const Commit& commit) const {
 /// No row holds a secret's value.
 void Promises::check_secret(const Commit& commit) const {
   bool found =
-      std::ranges::any_of(commit.admin,
+      std::ranges::any_of(commit.control.admin,
                           [](const AdminRecord& row) { return holds_secret(row.content); }) ||
-      std::ranges::any_of(commit.activity,
+      std::ranges::any_of(commit.control.activity,
                           [](const Activity& row) { return holds_secret(row.text); }) ||
       std::ranges::any_of(commit.attempts,
                           [](const AttemptRow& row) { return holds_secret(row.attempt); }) ||

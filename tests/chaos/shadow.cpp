@@ -6,8 +6,8 @@
 
 #include <fmt/format.h>
 
-#include "engine/runtime/scenario_pass.h"
-#include "engine/runtime/switches.h"
+#include "engine/cell/scenario_pass.h"
+#include "engine/control/switches.h"
 
 namespace onward::chaos {
 namespace {
@@ -189,7 +189,7 @@ void Shadow::take_away(const Commit& commit) {
 
 void Shadow::apply(const Commit& commit) {
   ++commits;
-  for (const ScenarioRecord& row : commit.scenarios) scenarios[row.key] = row;
+  for (const ScenarioRecord& row : commit.control.scenarios) scenarios[row.key] = row;
   for (const Contact& row : commit.contacts) {
     contacts[row.key] = row;
     if (row.id) ids[row.key] = row.id->text;
@@ -208,7 +208,7 @@ void Shadow::apply(const Commit& commit) {
   for (const Timer& timer : commit.timers_cleared) timers.erase(timer);
   timers.insert(commit.timers_set.begin(), commit.timers_set.end());
   for (const auto& [key, row] : commit.counters) counters[key] = row;
-  for (const AdminRecord& record : commit.admin) take(record);
+  for (const AdminRecord& record : commit.control.admin) take(record);
   take_away(commit);
 }
 

@@ -13,7 +13,7 @@
 
 #include "engine/core/base/hash.h"
 #include "engine/core/journey/migration.h"
-#include "engine/store/store.h"
+#include "engine/store/rows.h"
 
 namespace onward::chaos {
 /// The scenario whose deliveries tell of each event that was taken.

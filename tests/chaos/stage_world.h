@@ -47,7 +47,7 @@ class World {
   /// Of a question to the engine only a fault of the disk is fatal.
   template <class Ask>
   void ask(Ask ask) {
-    house_.call([ask](Engine& engine) -> Status {
+    house_.call([ask](Cell& engine) -> Status {
       const auto answer = ask(engine);
       if (!answer && answer.error().kind == ErrorKind::Io)
         return tl::make_unexpected(answer.error());

@@ -54,8 +54,8 @@ void World::note(std::string_view what) {
 }
 
 void World::apply(const std::string& id, const std::string& text, bool activate, bool migrate) {
-  house_.call([this, id, text, activate, migrate](Engine& engine) -> Status {
-    const auto answer = engine.apply(id, text, MigrationRequest{.wanted = migrate});
+  house_.call([this, id, text, activate, migrate](Cell& engine) -> Status {
+    const auto answer = engine.scenarios().apply(id, text, MigrationRequest{.wanted = migrate});
     if (!answer) {
       if (answer.error().kind == ErrorKind::Io) return tl::make_unexpected(answer.error());
       return {};
@@ -63,7 +63,7 @@ void World::apply(const std::string& id, const std::string& text, bool activate,
     if (answer->refused && !migrate && operators_.has_secret())
       throw std::logic_error(
           "the harness wrote a wrong file: " + answer->diagnostics.front().message + "\n" + text);
-    if (activate) (void)engine.activate(id, std::nullopt);
+    if (activate) (void)engine.scenarios().activate(id, std::nullopt);
     return {};
   });
 }
@@ -152,13 +152,13 @@ void World::end() {
   house_.disturb();
   if (!operators_.has_secret()) set_secret(operators_.new_value());
   for (const auto& [scenario, node] : paused_)
-    house_.call([scenario = scenario, node = node](Engine& engine) -> Status {
-      (void)engine.switch_node(scenario, node, false, "jane");
+    house_.call([scenario = scenario, node = node](Cell& engine) -> Status {
+      (void)engine.deliveries().switch_node(scenario, node, false, "jane");
       return {};
     });
-  for (const ScenarioInfo& info : house_.engine().scenarios())
+  for (const ScenarioInfo& info : house_.engine().views().list())
     for (const char* node : {"also", "tell", "bulk", "form"})
-      (void)house_.engine().switch_node(info.id, node, false, "jane");
+      (void)house_.engine().deliveries().switch_node(info.id, node, false, "jane");
   Chance none{0};
   ask_again(none);
   for (int hour = 0; hour < 25; hour += 5) {

@@ -2,7 +2,7 @@
 // Virtual time: one clock that only goes forward, and the clock on the wall, which may be wrong.
 #include <algorithm>
 
-#include "engine/runtime/runtime.h"
+#include "engine/host/runtime.h"
 
 namespace onward::chaos {
 class WorldClock final : public Clock {

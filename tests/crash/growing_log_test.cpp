@@ -11,11 +11,12 @@
 
 #include <catch2/catch.hpp>
 
-#include "engine/runtime/runtime.h"
+#include "engine/host/runtime.h"
 #include "engine/store/memory/memory_store.h"
 #include "engine/store/passing_store.h"
 #include "nodes/nodes.h"
 #include "tests/crash/receiver.h"
+#include "tests/support/asked.h"
 #include "tests/support/fake_http_client.h"
 
 namespace onward {
@@ -67,10 +68,7 @@ TEST_CASE("a log that grows is warned of once, shown, and told of when it is use
   // It looks once a second, when it has worked.
   const crash::Nanos patience = crash::now_nanos() + 20'000'000'000;
   while (!lines.has("store.log_usual") && crash::now_nanos() < patience) {
-    auto answered = std::make_shared<std::promise<void>>();
-    REQUIRE((*runtime)->scenarios(
-        [answered](const Result<std::vector<ScenarioInfo>>&) { answered->set_value(); }));
-    answered->get_future().wait();
+    REQUIRE(list_scenarios(**runtime));
     std::unique_lock lock{lines.mutex};
     lines.more.wait_for(lock, std::chrono::milliseconds{100});
   }

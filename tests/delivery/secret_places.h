@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/core/base/base64.h"
 #include "engine/core/delivery/delivery.h"
 #include "engine/core/template/template.h"
 #include "engine/delivery/http_client.h"

@@ -16,6 +16,7 @@
 #include <set>
 #include <sstream>
 
+#include "engine/core/base/base64.h"
 #include "engine/core/base/value.h"
 #include "engine/delivery/curl_http_client.h"
 #include "engine/secrets/bytes.h"

@@ -65,6 +65,20 @@ TEST_CASE("a byte order mark and a sep= line are not part of the first row", "[f
   CHECK(all.lines.front() == 2);
 }
 
+TEST_CASE("only a printable ASCII character separates cells", "[files]") {
+  for (const char c : {',', ';', '|', '\t', ' ', 'x', '~'}) CHECK(is_csv_delimiter(c));
+  for (const char c : {'"', '\r', '\n', '\0', '\x7f', '\xc3', '\xff'}) CHECK(!is_csv_delimiter(c));
+  CHECK(parse_csv_delimiter("tab") == '\t');
+  CHECK(parse_csv_delimiter("\\t") == '\t');
+  CHECK(parse_csv_delimiter(";") == ';');
+  for (const char* text : {"", "\"", "ab", "\xc3", "\xc2\xa7"}) CHECK(!parse_csv_delimiter(text));
+
+  // Half a character named as the delimiter would leave cells that are not UTF-8.
+  const Read all = read("sep=\xc3\n\xc3\xa9,b\n");
+  CHECK(all.faults == std::vector<std::string>{"1 bad_utf8"});
+  CHECK(all.rows == std::vector<Cells>{{"\xc3\xa9", "b"}});
+}
+
 TEST_CASE("the delimiter is the one that the header uses most, outside of quotes", "[files]") {
   CHECK(detect_delimiter("id;email;a,b") == ';');
   CHECK(detect_delimiter("id\temail") == '\t');

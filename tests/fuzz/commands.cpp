@@ -311,7 +311,7 @@ void World::patch(Choices& choices) {
 }
 
 void World::import(Choices& choices) {
-  ImportJob job;
+  ImportTask job;
   const bool quiet = choices.one_in(2);
   for (std::size_t left = 1 + choices.below(3); left > 0; --left) {
     EventInput read = stage_.input(choices.pick(kContacts), "", "{}", contact_of(choices));
@@ -321,9 +321,9 @@ void World::import(Choices& choices) {
   std::size_t answers = 0;
   const std::size_t rows = job.inputs.size();
   job.done = [&](const std::vector<WorkAnswer>& given) { answers = given.size(); };
-  std::vector<Job> jobs;
+  std::vector<Task> jobs;
   jobs.emplace_back(std::move(job));
-  must(stage_.engine().work(std::move(jobs), {}).has_value(), "an import is worked through");
+  must(drive(stage_.engine(), std::move(jobs), {}).has_value(), "an import is worked through");
   must(answers == rows, "each row of an import is answered");
 }
 
@@ -334,27 +334,27 @@ void World::apply(Choices& choices, bool migrate) {
   // Mostly the family in which the scenario is: a scenario's id says it.
   const auto usual = static_cast<std::uint8_t>(id.front());
   const ScenarioText text{id, family < 200 ? usual : family, variation};
-  Engine& engine = stage_.engine();
+  Cell& engine = stage_.engine();
   if (!migrate) {
-    const auto applied = engine.apply(id, text.text());
+    const auto applied = engine.scenarios().apply(id, text.text());
     if (applied && applied->refused)
       std::fprintf(stderr, "%s\n%s\n", text.text().c_str(),
                    applied->diagnostics.back().message.c_str());
     must(!applied || !applied->refused, "a made scenario is accepted");
-    (void)engine.activate(id, std::nullopt);
+    (void)engine.scenarios().activate(id, std::nullopt);
   } else {
     // What has gone leads to any node; of the others some.
     Chance chance{choices.word() + 1ull};
     MigrationRequest request{.wanted = true};
     const std::vector<std::string> ids = text.ids();
-    if (const ScenarioRecord* record = engine.book().find(id))
+    if (const ScenarioRecord* record = engine.control().scenarios.find(id))
       for (const auto& [node, number] : record->nodes) {
         if (node.front() == 't') continue;
         const bool stays = std::find(ids.begin(), ids.end(), node) != ids.end();
         if (!stays || chance.one_in(3)) request.map.emplace_back(node, chance.pick(ids));
       }
-    (void)engine.plan(id, text.text(), request);
-    const auto applied = engine.apply(id, text.text(), request);
+    (void)engine.views().plan(id, text.text(), request);
+    const auto applied = engine.scenarios().apply(id, text.text(), request);
     fuzz::feature(applied ? fmt::format("migrating {} {}", applied->migrating, request.map.size())
                           : "not applied: " + applied.error().code);
   }
@@ -362,64 +362,65 @@ void World::apply(Choices& choices, bool migrate) {
 }
 
 void World::life(Choices& choices) {
-  Engine& engine = stage_.engine();
+  Cell& engine = stage_.engine();
   const std::string id = choices.pick(kScenarios);
   switch (choices.below(12)) {
     case 0:
     case 1:
-      (void)engine.hold(id);
+      (void)engine.scenarios().hold(id);
       break;
     case 2:
     case 3:
     case 4:
-      (void)engine.activate(id, std::vector<std::string>{});
+      (void)engine.scenarios().activate(id, std::vector<std::string>{});
       break;
     case 5:
-      (void)engine.activate(id, std::vector<std::string>{"c1@example.org"});
+      (void)engine.scenarios().activate(id, std::vector<std::string>{"c1@example.org"});
       break;
     case 6:
-      (void)engine.archive(id, choices.one_in(2));
+      (void)engine.scenarios().archive(id, choices.one_in(2));
       break;
     case 7:
-      (void)engine.remove_draft(id);
+      (void)engine.scenarios().remove_draft(id);
       break;
     case 8:
-      (void)engine.duplicate(id, choices.pick(kScenarios));
+      (void)engine.scenarios().duplicate(id, choices.pick(kScenarios));
       break;
     case 9:
-      (void)engine.purge(id);
+      (void)engine.scenarios().purge(id);
       break;
     case 10:
-      (void)engine.declare_field({.name = "x", .type = FieldType::Number});
+      (void)engine.access().declare_field({.name = "x", .type = FieldType::Number});
       break;
     default:
-      (void)engine.remove_field("x");
+      (void)engine.access().remove_field("x");
   }
   if (choices.one_in(2)) stage_.pass(0s);
 }
 
 void World::by_hand(Choices& choices) {
-  Engine& engine = stage_.engine();
+  Cell& engine = stage_.engine();
   const auto act = choices.one_in(2) ? ByHand::Cancel : ByHand::Retry;
   const std::string id = choices.pick(kScenarios);
   switch (choices.below(4)) {
     case 0: {
       const std::vector<Delivery> all = stage_.deliveries();
-      if (!all.empty()) (void)engine.by_hand(act, all[choices.below(all.size())].key);
+      if (!all.empty()) (void)engine.deliveries().by_hand(act, all[choices.below(all.size())].key);
       break;
     }
     case 1: {
       DeliveryQuery query{.scenario = id};
       if (choices.one_in(2))
         query.state = act == ByHand::Cancel ? DeliveryState::Pending : DeliveryState::Failed;
-      engine.by_hand(act, query, choices.one_in(4), "jane", [](const Result<ByHandAnswer>&) {});
+      engine.deliveries().by_hand(act, query, choices.one_in(4), "jane",
+                                  [](const Result<ByHandAnswer>&) {});
       break;
     }
     default: {
-      const ScenarioRecord* record = engine.book().find(id);
+      const ScenarioRecord* record = engine.control().scenarios.find(id);
       if (record && !record->nodes.empty())
-        (void)engine.switch_node(id, record->nodes[choices.below(record->nodes.size())].first,
-                                 choices.one_in(2));
+        (void)engine.deliveries().switch_node(
+            id, record->nodes[choices.below(record->nodes.size())].first, choices.one_in(2));
     }
   }
   if (choices.one_in(2)) stage_.pass(0s);
@@ -430,7 +431,7 @@ void World::command(Choices& choices) {
   must(live.has_value(), "live runs are listed");
   const std::uint8_t what = choices.byte();
   if (what % 8 == 0) {
-    const auto key = stage_.engine().find_contact({.id = choices.pick(kContacts)});
+    const auto key = stage_.engine().contacts().find_contact({.id = choices.pick(kContacts)});
     if (key && *key) stage_.command(**key, Forget{});
     return;
   }
@@ -497,8 +498,8 @@ void World::note_places() {
   if (!live) return;
   std::map<ContactKey, std::set<std::string>> places;
   for (const Run& run : live->runs)
-    for (const ScenarioInfo& info : stage_.engine().book().list()) {
-      const ScenarioRecord* record = stage_.engine().book().find(info.id);
+    for (const ScenarioInfo& info : stage_.engine().control().scenarios.list()) {
+      const ScenarioRecord* record = stage_.engine().control().scenarios.find(info.id);
       if (record->key != run.scenario) continue;
       for (const auto& [node, number] : record->nodes)
         if (number == run.place())
@@ -520,11 +521,11 @@ void World::check() {
 }
 
 void World::settle() {
-  Engine& engine = stage_.engine();
+  Cell& engine = stage_.engine();
   for (const char* id : kScenarios)
-    if (const ScenarioRecord* record = engine.book().find(id))
+    if (const ScenarioRecord* record = engine.control().scenarios.find(id))
       for (const auto& [node, number] : std::vector{record->nodes})
-        (void)engine.switch_node(id, node, /*pause=*/false);
+        (void)engine.deliveries().switch_node(id, node, /*pause=*/false);
   for (int round = 0; round < 4; ++round) {
     stage_.pass(8h);
     for (int replies = 0; replies < 1000 && stage_.reply(200) > 0; ++replies) {

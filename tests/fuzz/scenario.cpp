@@ -64,16 +64,18 @@ void live(const std::string& text, const Scenario& scenario) {
   RuntimeOptions options;
   options.any_secret = true;
   Stage stage{{}, nullptr, options};
-  Engine& engine = stage.engine();
+  Cell& engine = stage.engine();
   const auto before = with_scenario_id(kBefore, scenario.id);
   must(before.has_value(), "the earlier version has an id");
-  must(engine.apply(scenario.id, *before).has_value(), "the earlier version is applied");
-  must(engine.activate(scenario.id, std::nullopt).has_value(), "the earlier version is active");
+  must(engine.scenarios().apply(scenario.id, *before).has_value(),
+       "the earlier version is applied");
+  must(engine.scenarios().activate(scenario.id, std::nullopt).has_value(),
+       "the earlier version is active");
   for (const char* who : {"c1", "c1", "c2"}) stage.event(who, "subscription");
 
   // The engine may refuse it for a reason of its own (a node's kind has changed), as a value.
   MigrationRequest migration{.wanted = true};
-  const auto plan = engine.plan(scenario.id, text, migration);
+  const auto plan = engine.views().plan(scenario.id, text, migration);
   must(plan.has_value(), "an accepted file can be planned");
   if (plan->stranded.empty()) {
     // Every wait of the earlier version that is gone moves to the first node that takes it.
@@ -81,11 +83,11 @@ void live(const std::string& text, const Scenario& scenario) {
       if (node.kind->family != NodeFamily::Trigger && migration.map.empty())
         migration.map = {{"pause", node.id}};
   }
-  auto applied = engine.apply(scenario.id, text, migration);
-  if (!applied) applied = engine.apply(scenario.id, text);
+  auto applied = engine.scenarios().apply(scenario.id, text, migration);
+  if (!applied) applied = engine.scenarios().apply(scenario.id, text);
   fuzz::feature(applied ? "applied" : "not applied: " + applied.error().code);
   if (!applied || applied->refused) return;
-  (void)engine.activate(scenario.id, std::nullopt);
+  (void)engine.scenarios().activate(scenario.id, std::nullopt);
   stage.pass(std::chrono::seconds{1});
   std::size_t sent = 0;
   for (const std::string& type : events_of(scenario)) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/authoring/report.h"
+#include "engine/core/base/utf8.h"
 #include "engine/core/base/value.h"
 #include "nodes/nodes.h"
 #include "tests/fuzz/features.h"
@@ -27,19 +28,14 @@ constexpr std::size_t kFewDiagnostics = 6;
 constexpr double kSecondsAtMost = 0.3, kSecondsPerByte = 20e-6;
 #endif
 
-std::size_t characters(std::string_view text) {
-  std::size_t count = 0;
-  for (const char c : text) count += (static_cast<unsigned char>(c) & 0xc0u) != 0x80u;
-  return count;
-}
-
 /// The length of each line. Of what is no UTF-8: in bytes, which are at least as many as
 /// characters.
 std::vector<std::size_t> line_lengths(std::string_view text) {
   std::vector<std::size_t> lengths;
   while (true) {
     const std::string_view line = text.substr(0, text.find('\n'));
-    lengths.push_back(valid_utf8(line) ? characters(line) : line.size());
+    lengths.push_back(valid_utf8(line) ? static_cast<std::size_t>(count_characters(line))
+                                       : line.size());
     if (line.size() == text.size()) return lengths;
     text.remove_prefix(line.size() + 1);
   }

@@ -50,7 +50,7 @@ class NodeStage {
     return {.contact = contact,
             .engagement = engagement,
             .event = &event,
-            .now = {.at = now, .seq = 7, .seed = 1},
+            .now = {.at = now, .seq = 7},
             .arrived = now,
             .run = RunKey{99},
             .scenario = "welcome",

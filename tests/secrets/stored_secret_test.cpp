@@ -1,4 +1,5 @@
 #include "engine/secrets/stored_secret.h"
+#include "engine/core/base/base64.h"
 
 #include <catch2/catch.hpp>
 #include <set>

@@ -40,9 +40,9 @@ struct World {
     simulation =
         Simulation::open(std::move(memory), node_kinds(), clock, receiver, {.any_secret = true})
             .value();
-    receiver.set_rules(std::move(rules), simulation->engine().book());
+    receiver.set_rules(std::move(rules), simulation->engine().control().scenarios);
     for (const std::string& id : ids)
-      REQUIRE(simulation->engine().activate(id, std::nullopt).has_value());
+      REQUIRE(simulation->engine().scenarios().activate(id, std::nullopt).has_value());
   }
 
   EventAnswer event(const std::string& who, const std::string& type) {
@@ -53,13 +53,13 @@ struct World {
     return simulation->send(std::move(inputs)).value().at(0);
   }
   CounterRow counts(const std::string& scenario, const std::string& node) {
-    const ScenarioStats stats = simulation->engine().stats(scenario, 0).value();
+    const ScenarioStats stats = simulation->engine().views().stats(scenario, 0).value();
     for (const NodeStats& one : stats.live.nodes)
       if (one.id == node) return one.counts;
     return stats.live.scenario;
   }
   std::vector<Delivery> deliveries(const std::string& scenario, const std::string& node) {
-    const ScenarioRecord* record = simulation->engine().book().find(scenario);
+    const ScenarioRecord* record = simulation->engine().control().scenarios.find(scenario);
     NodeNumber number;
     for (const auto& [id, of] : record->nodes)
       if (id == node) number = of;
@@ -136,7 +136,7 @@ TEST_CASE("a receiver that never accepts gets its last attempt at the window's e
   REQUIRE(told.size() == 1);
   CHECK(told[0].state == DeliveryState::Failed);
   CHECK(told[0].last->started == kStart + 12h);
-  CHECK(check_counters(world.simulation->engine().counters()).empty());
+  CHECK(check_counters(world.simulation->engine().context().counters).empty());
 }
 
 TEST_CASE("numbers and clock are the same where answers are taken together", "[simulation]") {
@@ -151,7 +151,7 @@ TEST_CASE("numbers and clock are the same where answers are taken together", "[s
     }
     CHECK(world.simulation->run_out(kStart + 365 * 24h).value());
     CHECK(world.counts("reminder", "remind")[Counter::Accepted] == 9);
-    return std::pair{world.simulation->engine().counters(), world.clock.now()};
+    return std::pair{world.simulation->engine().context().counters, world.clock.now()};
   };
   const auto alone = run(0);
   CHECK(run(3) == alone);
@@ -184,7 +184,8 @@ TEST_CASE("a contact is changed between events", "[simulation]") {
       PatchInput{.who = {.id = ExternalId{.text = "ada"}}, .patch = patch}, /*create=*/true);
   REQUIRE(answer);
   CHECK(answer->created);
-  CHECK(world.simulation->engine().contact({.id = "ada"}).value().contact.in_group("vip"));
+  CHECK(
+      world.simulation->engine().contacts().contact({.id = "ada"}).value().contact.in_group("vip"));
 }
 }  // namespace
 }  // namespace onward

@@ -30,8 +30,8 @@ nodes:
       Simulation::open(std::move(store), node_kinds(), clock, receiver, {.any_secret = true})
           .value();
   receiver.set_rules({{.node = "tell", .replies = {{.status = 503}, {.status = 200}}}},
-                     simulation->engine().book());
-  REQUIRE(simulation->engine().activate("s", std::nullopt).has_value());
+                     simulation->engine().control().scenarios);
+  REQUIRE(simulation->engine().scenarios().activate("s", std::nullopt).has_value());
   trace.begin(simulation->engine());
 
   const auto send = [&](const std::string& who, std::vector<std::string> groups) {

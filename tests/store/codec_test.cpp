@@ -251,6 +251,17 @@ TEST_CASE("an ended run is kept without its event", "[store][codec]") {
   CHECK(!back->event);
 }
 
+TEST_CASE("a run that was parked before it arrived is read as such", "[store][codec]") {
+  const auto read = [](RunState state, std::string reason) {
+    Run run = a_run(1, 2, state);
+    run.reason = std::move(reason);
+    return must(decode_run({1}, {2}, bytes_of(run)));
+  };
+  CHECK(read(RunState::Parked, "cascade").pending_arrival);
+  CHECK_FALSE(read(RunState::Parked, "version_missing").pending_arrival);
+  CHECK_FALSE(read(RunState::Exited, "cascade").pending_arrival);
+}
+
 TEST_CASE("damaged bytes are an error that says so, never a crash", "[store][codec]") {
   const auto error = decode_contact({1}, "\x07garbage");
   REQUIRE(!error);

@@ -67,7 +67,7 @@ void Subject::commit(const Commit& commit) {
   if (way_ == Way::SqliteCrashed) crash();
 }
 
-std::unique_ptr<StoreReader> Subject::reader() { return must(store_->open_reader()); }
+std::unique_ptr<ReadModel> Subject::reader() { return must(store_->open_reader()); }
 
 void Subject::reopen() {
   if (!durable()) return;

@@ -50,7 +50,7 @@ class Subject {
   /// Commits, requires success, and lets happen what the way says.
   void commit(const Commit& commit);
   /// A new reader.
-  std::unique_ptr<StoreReader> reader();
+  std::unique_ptr<ReadModel> reader();
   void reopen();
   /// The process dies: nothing is closed, the files are copied as they are.
   void crash();

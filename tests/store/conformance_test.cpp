@@ -454,24 +454,53 @@ TEST_CASE("scenarios, versions and tokens are in the snapshot", "[store]") {
       .scenario = {1}, .version = 1, .text = "scenario: welcome\n", .format = kFirstFormat};
   const VersionRecord two{.scenario = {1}, .version = 2, .text = "# é\r\n", .created = at(4)};
   const TokenRecord token{.sha256 = "ab12", .name = "ci", .role = Role::Author, .created = at(3)};
-  subject.commit({.scenarios = {scenario}, .versions = {two, one}, .tokens = {token}});
+  subject.commit({.control = {.scenarios = {scenario}, .versions = {two, one}, .tokens = {token}}});
   scenario.state = ScenarioState::Archived;
   scenario.archived = at(9);
   scenario.deleted = true;
-  subject.commit({.scenarios = {scenario}});
+  subject.commit({.control = {.scenarios = {scenario}}});
   const Snapshot snapshot = must(subject->snapshot());
-  CHECK(snapshot.scenarios == std::vector{scenario});
+  CHECK(snapshot.control.scenarios == std::vector{scenario});
   // Texts are read one by one, when they are needed.
   VersionRecord bare_one = one, bare_two = two;
   bare_one.text.clear();
   bare_two.text.clear();
-  CHECK(snapshot.versions == std::vector{bare_one, bare_two});
+  CHECK(snapshot.control.versions == std::vector{bare_one, bare_two});
   const auto reader = must(subject->open_reader());
   CHECK(must(reader->version_text({1}, 1)) == one.text);
   CHECK(must(reader->version_text({1}, 2)) == two.text);
   CHECK(must(reader->version_text({1}, 3)) == std::nullopt);
   CHECK(must(reader->version_text({2}, 1)) == std::nullopt);
-  CHECK(snapshot.tokens == std::vector{token});
+  CHECK(snapshot.control.tokens == std::vector{token});
+}
+
+TEST_CASE("what people set up is read apart from the contacts, with the same rows", "[store]") {
+  SUBJECT(subject);
+  CHECK(must(subject->control()) == ControlSnapshot{});
+  const VersionRecord version{
+      .scenario = {1}, .version = 1, .text = "scenario: welcome\n", .created = at(4)};
+  const Commit change{
+      .last_seq = 1,
+      .last_contact = {1},
+      .contacts = {a_contact(1, "c1")},
+      .control = {.scenarios = {{.key = {1}, .id = "welcome", .newest = 1, .created = at(4)}},
+                  .versions = {version},
+                  .tokens = {{.sha256 = "ab12", .name = "ci", .created = at(3)}},
+                  .admin = {{.kind = AdminKind::Field, .name = "plan", .content = "{}"}},
+                  .activity = {{.at = at(4), .what = "scenario.applied", .scenario = "welcome"}}}};
+  subject.commit(change);
+  const ControlSnapshot control = must(subject->control());
+  CHECK(control == must(subject->snapshot()).control);
+  CHECK(control.scenarios == change.control.scenarios);
+  CHECK(control.tokens == change.control.tokens);
+  CHECK(control.admin == change.control.admin);
+  REQUIRE(control.versions.size() == 1);
+  CHECK(control.versions.front().text.empty());
+  const auto reader = must(subject->open_control_reader());
+  CHECK(must(reader->version_text({1}, 1)) == version.text);
+  const auto activity = must(reader->activity("welcome", 10, ""));
+  REQUIRE(activity.rows.size() == 1);
+  CHECK(activity.rows.front().second == change.control.activity.front());
 }
 
 TEST_CASE("a token is in the snapshot, with its end, until it is removed", "[store]") {
@@ -481,11 +510,11 @@ TEST_CASE("a token is in the snapshot, with its end, until it is removed", "[sto
       .sha256 = "cd34", .name = "guest", .role = Role::Read, .created = at(4), .expires = at(90)};
   const TokenRecord scraper{
       .sha256 = "ef56", .name = "scraper", .role = Role::Metrics, .created = at(5)};
-  subject.commit({.tokens = {ci, guest, scraper}});
-  CHECK(must(subject->snapshot()).tokens == std::vector{ci, guest, scraper});
+  subject.commit({.control = {.tokens = {ci, guest, scraper}}});
+  CHECK(must(subject->snapshot()).control.tokens == std::vector{ci, guest, scraper});
   ci.removed = true;
-  subject.commit({.tokens = {ci}});
-  CHECK(must(subject->snapshot()).tokens == std::vector{guest, scraper});
+  subject.commit({.control = {.tokens = {ci}}});
+  CHECK(must(subject->snapshot()).control.tokens == std::vector{guest, scraper});
 }
 
 TEST_CASE("administrative records are in the snapshot until they are removed", "[store]") {
@@ -493,14 +522,15 @@ TEST_CASE("administrative records are in the snapshot until they are removed", "
   AdminRecord secret{
       .kind = AdminKind::Secret, .name = "crm_key", .content = std::string("a\0b", 3)};
   const AdminRecord field{.kind = AdminKind::Field, .name = "crm_key", .content = "{}"};
-  subject.commit({.admin = {field, secret}});
-  CHECK(must(subject->snapshot()).admin == std::vector{secret, field});
+  subject.commit({.control = {.admin = {field, secret}}});
+  CHECK(must(subject->snapshot()).control.admin == std::vector{secret, field});
   secret.content = "c";
-  subject.commit({.admin = {secret}});
+  subject.commit({.control = {.admin = {secret}}});
   subject.reopen();
-  CHECK(must(subject->snapshot()).admin == std::vector{secret, field});
-  subject.commit({.admin = {{.kind = AdminKind::Secret, .name = "crm_key", .removed = true}}});
-  CHECK(must(subject->snapshot()).admin == std::vector{field});
+  CHECK(must(subject->snapshot()).control.admin == std::vector{secret, field});
+  subject.commit(
+      {.control = {.admin = {{.kind = AdminKind::Secret, .name = "crm_key", .removed = true}}}});
+  CHECK(must(subject->snapshot()).control.admin == std::vector{field});
 }
 
 TEST_CASE("the activity log is listed newest first, whole or of one scenario", "[store]") {
@@ -508,11 +538,11 @@ TEST_CASE("the activity log is listed newest first, whole or of one scenario", "
   const Activity one{.at = at(1), .what = "scenario.applied", .scenario = "a", .who = "ci"};
   const Activity two{.at = at(2), .what = "secret.set", .who = "root", .text = "crm_key"};
   const Activity three{.at = at(3), .what = "node.paused", .scenario = "a", .node = "n"};
-  subject.commit({.activity = {one, two}});
-  subject.commit({.activity = {three}});
+  subject.commit({.control = {.activity = {one, two}}});
+  subject.commit({.control = {.activity = {three}}});
   subject.reopen();
   auto reader = must(subject->open_reader());
-  const auto texts = [](const StoreReader::ActivityList& list) {
+  const auto texts = [](const ReadModel::ActivityList& list) {
     std::vector<Activity> rows;
     for (const auto& [number, row] : list.rows) rows.push_back(row);
     return rows;

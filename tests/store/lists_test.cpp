@@ -32,7 +32,7 @@ std::unique_ptr<Store> damaged_store(const TempFolder& folder, const Commit& row
   return must(open_sqlite_store({.folder = folder.path()}));
 }
 
-Keys keys_of(const StoreReader::ContactList& list) {
+Keys keys_of(const ReadModel::ContactList& list) {
   Keys keys;
   for (const auto& [contact, engagement] : list.contacts) keys.push_back(contact.key.value);
   return keys;
@@ -276,7 +276,7 @@ TEST_CASE("runs with an impossible number do not stop a list of runs", "[store][
 
 TEST_CASE("an activity row with an impossible number stops neither the list nor new rows",
           "[store][damage]") {
-  const auto rows_of = [](StoreReader& reader) {
+  const auto rows_of = [](ReadModel& reader) {
     std::vector<std::pair<std::uint64_t, std::string>> found;
     std::string cursor;
     for (int pages = 0; pages < 20; ++pages) {
@@ -289,9 +289,11 @@ TEST_CASE("an activity row with an impossible number stops neither the list nor 
     return found;
   };
   using Rows = std::vector<std::pair<std::uint64_t, std::string>>;
-  const auto line = [](const char* text) { return Commit{.activity = {{.text = text}}}; };
+  const auto line = [](const char* text) {
+    return Commit{.control = {.activity = {{.text = text}}}};
+  };
   Commit rows;
-  for (const char* text : {"one", "two", "three"}) rows.activity.push_back({.text = text});
+  for (const char* text : {"one", "two", "three"}) rows.control.activity.push_back({.text = text});
   for (const char* sql :
        {"UPDATE activity SET id = 9223372036854775807 WHERE id = 2",
         "UPDATE activity SET id = 9007199254740992 WHERE id = 2",
@@ -380,7 +382,7 @@ TEST_CASE("live runs are listed by scenario, state, place and reason", "[store]"
   }
   subject.commit(commit);
   const auto reader = subject.reader();
-  const auto list = [&](const StoreReader::RunFilter& filter, std::string_view cursor = {}) {
+  const auto list = [&](const ReadModel::RunFilter& filter, std::string_view cursor = {}) {
     return must(reader->live_runs(filter, 2, cursor));
   };
   const auto first = list({});

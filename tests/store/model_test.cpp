@@ -32,7 +32,7 @@ void follow(Way way, const std::vector<Step>& history) {
   Subject subject{way};
   const auto reference = make_memory_store();
   const auto expected = must(reference->open_reader());
-  std::unique_ptr<StoreReader> reader;  // one that stays open
+  std::unique_ptr<ReadModel> reader;  // one that stays open
   for (const auto& [what, seed] : history) {
     const Commit commit = world.next(seed);
     must(reference->commit(commit));

@@ -217,19 +217,19 @@ void World::count(Random& random, Commit& commit) {
 
 void World::author(Random& random, Commit& commit) {
   const ScenarioKey key{1 + below(random, kScenarios)};
-  commit.scenarios.push_back({.key = key,
-                              .id = "s" + std::to_string(key.value),
-                              .newest = 1 + below(random, 3),
-                              .created = now()});
-  commit.versions.push_back({key, 1 + below(random, 3), std::string(below(random, 99), 'y'), now(),
-                             1 + below(random, 3)});
-  commit.tokens.push_back(
+  commit.control.scenarios.push_back({.key = key,
+                                      .id = "s" + std::to_string(key.value),
+                                      .newest = 1 + below(random, 3),
+                                      .created = now()});
+  commit.control.versions.push_back({key, 1 + below(random, 3), std::string(below(random, 99), 'y'),
+                                     now(), 1 + below(random, 3)});
+  commit.control.tokens.push_back(
       {.sha256 = std::to_string(below(random, 3)), .name = "t", .removed = chance(random, 30)});
-  commit.admin.push_back({.kind = AdminKind::Field,
-                          .name = std::to_string(below(random, 4)),
-                          .content = std::string(below(random, 9), 'z'),
-                          .removed = chance(random, 30)});
-  if (commit.admin.back().removed) commit.admin.back().content.clear();
+  commit.control.admin.push_back({.kind = AdminKind::Field,
+                                  .name = std::to_string(below(random, 4)),
+                                  .content = std::string(below(random, 9), 'z'),
+                                  .removed = chance(random, 30)});
+  if (commit.control.admin.back().removed) commit.control.admin.back().content.clear();
 }
 
 void World::forget(Random& random, Commit& commit) {
@@ -326,13 +326,14 @@ std::string World::difference(Store& a, Store& b) const {
   const Snapshot two = must(b.snapshot());
   if (one.counters != two.counters) return "counters";
   if (one.last_seq != two.last_seq || one.last_contact != two.last_contact) return "sequences";
-  if (one.scenarios != two.scenarios || one.versions != two.versions || one.tokens != two.tokens)
+  if (one.control.scenarios != two.control.scenarios ||
+      one.control.versions != two.control.versions || one.control.tokens != two.control.tokens)
     return "scenarios";
-  if (one.admin != two.admin) return "administrative records";
+  if (one.control.admin != two.control.admin) return "administrative records";
   return {};
 }
 
-std::string World::difference(StoreReader& a, StoreReader& b) const {
+std::string World::difference(ReadModel& a, ReadModel& b) const {
   for (std::uint64_t key = 1; key <= last_contact_; ++key) {
     const std::string contact = "contact " + std::to_string(key);
     if (must(a.contact({key})) != must(b.contact({key}))) return contact;

@@ -19,7 +19,7 @@ class World {
   /// none.
   std::string difference(Store& a, Store& b) const;
   /// The same as people ask.
-  std::string difference(StoreReader& a, StoreReader& b) const;
+  std::string difference(ReadModel& a, ReadModel& b) const;
 
  private:
   using Random = std::mt19937;

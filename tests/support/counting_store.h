@@ -66,7 +66,7 @@ class CountingStore final : public PassingStore {
     for (const Delivery& delivery : commit.deliveries) deliveries_.insert(delivery.key);
     deliveries_.insert(commit.purged_deliveries.begin(), commit.purged_deliveries.end());
     for (const Commit::PurgedRun& purged : commit.purged_runs) runs_.insert(purged.run);
-    for (const AdminRecord& row : commit.admin) admin_.emplace(row.kind, row.name);
+    for (const AdminRecord& row : commit.control.admin) admin_.emplace(row.kind, row.name);
     return store_->commit(commit);
   }
 

@@ -14,6 +14,8 @@ class FaultyStore final : public PassingStore {
 
   Result<std::vector<IdentityMatch>> identify(std::span<const IdentityQuery> queries) override {
     reads("identify");
+    if (faults_->unreadable == "identify")
+      return fail(ErrorKind::Io, "store_io", "a page is damaged");
     return store_->identify(queries);
   }
   Result<std::vector<std::optional<ContactState>>> load(
@@ -26,7 +28,7 @@ class FaultyStore final : public PassingStore {
     reads("deliveries");
     return store_->deliveries(keys);
   }
-  Result<std::unique_ptr<StoreReader>> open_reader() override;
+  Result<std::unique_ptr<ReadModel>> open_reader() override;
 
   Status probe() override {
     if (Status taken = room(); !taken) return taken;
@@ -64,9 +66,9 @@ class FaultyStore final : public PassingStore {
 };
 
 /// Tells of each read before it passes it on.
-class FaultyReader final : public StoreReader {
+class FaultyReader final : public ReadModel {
  public:
-  FaultyReader(std::unique_ptr<StoreReader> reader, std::shared_ptr<const Faults> faults)
+  FaultyReader(std::unique_ptr<ReadModel> reader, std::shared_ptr<const Faults> faults)
       : reader_{std::move(reader)}, faults_{std::move(faults)} {}
 
   Result<IdentityMatch> identify(const IdentityQuery& query) override {
@@ -119,11 +121,11 @@ class FaultyReader final : public StoreReader {
     if (faults_->on_read) faults_->on_read(call);
   }
 
-  std::unique_ptr<StoreReader> reader_;
+  std::unique_ptr<ReadModel> reader_;
   std::shared_ptr<const Faults> faults_;
 };
 
-Result<std::unique_ptr<StoreReader>> FaultyStore::open_reader() {
+Result<std::unique_ptr<ReadModel>> FaultyStore::open_reader() {
   auto reader = store_->open_reader();
   if (!reader) return reader;
   return std::make_unique<FaultyReader>(std::move(*reader), faults_);

@@ -14,6 +14,7 @@ struct Faults {
   std::string unwritable;         ///< Writing is refused for now, with this code.
   bool broken = false;            ///< Writing fails.
   bool unsyncable = false;        ///< So does its fsync.
+  std::string unreadable;         ///< The read of this name ("identify") answers Io.
   /// Called before each of these reads, with its name ("load"): may throw, as a fault of ours
   /// would. Of a reader the names are "reader.contact" and so on. May be empty.
   std::function<void(std::string_view call)> on_read = {};

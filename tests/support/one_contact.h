@@ -50,7 +50,7 @@ class OneContact {
 
   Changes take(const Input& input) {
     ++seq_;
-    Changes changes = advance(catalog_, state, input, {.at = now, .seq = seq_, .seed = seq_});
+    Changes changes = advance(catalog_, state, input, {.at = now, .seq = seq_});
     CounterDeltas deltas;
     for (const CounterChange& change : changes.counters) deltas.add(change);
     for (auto& [key, row] : deltas.added_to(counters)) counters[key] = std::move(row);

@@ -20,8 +20,8 @@ std::vector<Run> live_runs(Store& store) {
 
 std::vector<Run> ended_runs(Stage& stage, Store& store) {
   std::vector<Run> all;
-  for (const ScenarioInfo& info : stage.engine().book().list()) {
-    const ScenarioRecord* record = stage.engine().book().find(info.id);
+  for (const ScenarioInfo& info : stage.engine().control().scenarios.list()) {
+    const ScenarioRecord* record = stage.engine().control().scenarios.find(info.id);
     const auto found = store.ended_runs(record->key, {}, kRowsMax);
     if (!found) throw std::runtime_error(found.error().message);
     all.insert(all.end(), found->runs.begin(), found->runs.end());
@@ -57,8 +57,8 @@ std::string counter_fault(Stage& stage, Store& store) {
            : delivery.state == DeliveryState::Pending ? Counter::Pending
                                                       : Counter::Cancelled];
   }
-  for (const auto& [key, row] : stage.engine().counters()) {
-    const ScenarioRecord* record = stage.engine().book().find(key.scenario);
+  for (const auto& [key, row] : stage.engine().context().counters) {
+    const ScenarioRecord* record = stage.engine().control().scenarios.find(key.scenario);
     auto& mine = own[{key.scenario, key.node, key.version, key.test}];
     for (const Counter counter :
          {Counter::Inside, Counter::Parked, Counter::Waiting, Counter::Done, Counter::Exited,

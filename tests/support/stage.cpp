@@ -71,9 +71,13 @@ void Stage::restart(const std::function<std::unique_ptr<Store>()>& reopen) {
   open(std::make_unique<PassingStore>(kept_));
 }
 
-std::unique_ptr<StoreReader> Stage::reader() { return must(kept_->open_reader(), "reader"); }
+std::unique_ptr<ReadModel> Stage::reader() { return must(kept_->open_reader(), "reader"); }
 
-void Stage::work(std::vector<Job> jobs, std::vector<AttemptResult> results) {
+void Stage::must_publish(Ready ready) {
+  must(Publisher{engine().store(), sink_}.publish(std::move(ready)), "publish");
+}
+
+void Stage::work(std::vector<Task> jobs, std::vector<AttemptResult> results) {
   must(simulation_->work(std::move(jobs), std::move(results)), "work");
 }
 
@@ -83,18 +87,19 @@ void Stage::apply(std::string_view text, bool activate) {
   const std::size_t to = text.find_first_of(" \n", from);
   scenario_ = std::string{text.substr(from, to - from)};
   // Tests indent their scenarios with the code around them.
-  const ApplyAnswer answer = must(engine().apply(scenario_, std::string{text}), "apply");
+  const ApplyAnswer answer =
+      must(engine().scenarios().apply(scenario_, std::string{text}), "apply");
   if (answer.refused) {
     std::string faults;
     for (const Diagnostic& found : answer.diagnostics)
       faults += fmt::format("{}:{} {}\n", found.at.line, found.at.column, found.message);
     throw std::runtime_error("refused:\n" + faults);
   }
-  if (activate) must(engine().activate(scenario_, std::nullopt), "activate");
+  if (activate) must(engine().scenarios().activate(scenario_, std::nullopt), "activate");
 }
 
 void Stage::activate(const std::string& id, std::vector<std::string> test_emails) {
-  must(engine().activate(id, std::move(test_emails)), "activate");
+  must(engine().scenarios().activate(id, std::move(test_emails)), "activate");
 }
 
 EventInput Stage::input(std::string_view who, std::string_view type, std::string_view data,
@@ -158,13 +163,13 @@ std::size_t Stage::reply(int status, std::optional<Duration> retry_after) {
 }
 
 std::string Stage::node_id(ScenarioKey scenario, NodeNumber node) const {
-  for (const auto& [id, number] : simulation_->engine().book().find(scenario)->nodes)
+  for (const auto& [id, number] : simulation_->engine().control().scenarios.find(scenario)->nodes)
     if (number == node) return id;
   return "?";
 }
 
 std::vector<Run> Stage::runs_of(std::string_view who) {
-  const auto key = must(engine().find_contact({.id = std::string{who}}), "find");
+  const auto key = must(engine().contacts().find_contact({.id = std::string{who}}), "find");
   if (!key) return {};
   auto reader = must(kept_->open_reader(), "reader");
   return must(reader->runs(*key, 1000, ""), "runs").runs;
@@ -189,8 +194,8 @@ std::string Stage::path_of(std::string_view who) {
 std::vector<Delivery> Stage::deliveries() {
   auto reader = must(kept_->open_reader(), "reader");
   std::vector<Delivery> all;
-  for (const ScenarioInfo& info : engine().book().list()) {
-    const ScenarioRecord* record = engine().book().find(info.id);
+  for (const ScenarioInfo& info : engine().control().scenarios.list()) {
+    const ScenarioRecord* record = engine().control().scenarios.find(info.id);
     for (const auto& [id, number] : record->nodes) {
       auto list = must(reader->deliveries(record->key, number, std::nullopt, 100'000, ""), "list");
       all.insert(all.end(), list.deliveries.begin(), list.deliveries.end());
@@ -206,11 +211,11 @@ std::shared_ptr<const Request> Stage::request_of(DeliveryKey delivery) {
 }
 
 ContactAnswer Stage::contact(std::string_view who) {
-  return must(engine().contact({.id = std::string{who}}), "contact");
+  return must(engine().contacts().contact({.id = std::string{who}}), "contact");
 }
 
 CounterRow Stage::counts(std::string_view node, bool test) {
-  const ScenarioStats stats = must(engine().stats(scenario_, 0), "stats");
+  const ScenarioStats stats = must(engine().views().stats(scenario_, 0), "stats");
   const StatsSide& side = test ? stats.test : stats.live;
   if (node.empty()) return side.scenario;
   const auto found = std::ranges::find(side.nodes, node, &NodeStats::id);

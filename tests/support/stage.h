@@ -66,7 +66,7 @@ class Stage {
   /// Live (or test) numbers of a node, or with "" of the scenario.
   CounterRow counts(std::string_view node, bool test = false);
   /// The first broken promise of the numbers; empty where all hold.
-  std::string broken() const { return check_counters(simulation_->engine().counters()); }
+  std::string broken() const { return check_counters(simulation_->engine().context().counters); }
 
   /// The engine is thrown away and opened again on the same store.
   void restart();
@@ -77,18 +77,19 @@ class Stage {
 
   /// What the next restart begins with.
   RuntimeOptions& options() { return options_; }
-  Engine& engine() { return simulation_->engine(); }
+  Cell& engine() { return simulation_->engine(); }
   VirtualClock& clock() { return clock_; }
   /// With all that the engine has let go of by now.
   FakeSink& sink() {
-    let_go(engine().take_release(), sink_);
+    if (Ready ready = engine().take_ready(); !ready.empty()) must_publish(std::move(ready));
     return sink_;
   }
-  std::unique_ptr<StoreReader> reader();
+  std::unique_ptr<ReadModel> reader();
 
  private:
   void open(std::unique_ptr<Store> store);
-  void work(std::vector<Job> jobs, std::vector<AttemptResult> results = {});
+  void must_publish(Ready ready);
+  void work(std::vector<Task> jobs, std::vector<AttemptResult> results = {});
   std::string node_id(ScenarioKey scenario, NodeNumber node) const;
 
   const NodeKinds* kinds_;

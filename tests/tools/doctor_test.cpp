@@ -12,8 +12,8 @@
 #include <fstream>
 #include <optional>
 
-#include "engine/runtime/secret_book.h"
-#include "engine/runtime/sending.h"
+#include "engine/cell/sending.h"
+#include "engine/control/secret_book.h"
 #include "engine/store/sqlite/sqlite_store.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/file_system.h"
@@ -38,12 +38,12 @@ CounterRow counts(std::initializer_list<Counter> ones, bool left) {
 /// One contact that waits, with one pending request.
 Commit sound_rows() {
   Commit rows{.at = kNow, .last_seq = 1, .last_contact = {1}};
-  rows.scenarios.push_back({.key = {1},
-                            .id = "welcome",
-                            .state = ScenarioState::Active,
-                            .newest = 1,
-                            .nodes = {{"joined", {1}}, {"tell", {2}}, {"pause", {3}}}});
-  rows.versions.push_back({.scenario = {1}, .version = 1, .text = R"(scenario: welcome
+  rows.control.scenarios.push_back({.key = {1},
+                                    .id = "welcome",
+                                    .state = ScenarioState::Active,
+                                    .newest = 1,
+                                    .nodes = {{"joined", {1}}, {"tell", {2}}, {"pause", {3}}}});
+  rows.control.versions.push_back({.scenario = {1}, .version = 1, .text = R"(scenario: welcome
 nodes:
   joined: { kind: trigger, event: opened, next: tell }
   tell: { kind: send_webhook, url: "https://crm.example.com/in", next: pause }
@@ -280,7 +280,8 @@ TEST_CASE("a number that no row can have is a fault", "[doctor]") {
   for (const auto& [sql, row] : damages) {
     INFO(sql);
     const Folder folder;
-    Commit more{.at = kNow, .last_seq = 1, .last_contact = {1}, .activity = {{.text = "one"}}};
+    Commit more{
+        .at = kNow, .last_seq = 1, .last_contact = {1}, .control = {.activity = {{.text = "one"}}}};
     more.runs.push_back({.key = {numbered(1, 2)},
                          .scenario = {1},
                          .version = 1,
@@ -306,10 +307,12 @@ TEST_CASE("a contact or statistics without bytes are a fault", "[doctor]") {
 
 TEST_CASE("settings and an epoch that cannot be read are a fault", "[doctor]") {
   const Folder folder;
-  folder.commit({.last_seq = 2,
-                 .admin = {{.kind = AdminKind::Field, .name = "colour", .content = "{"},
-                           {.kind = AdminKind::Switch, .name = "welcome/tell", .content = "pa"},
-                           {.kind = AdminKind::Pass, .name = "migrate/welcome", .content = ""}}});
+  folder.commit(
+      {.last_seq = 2,
+       .control = {
+           .admin = {{.kind = AdminKind::Field, .name = "colour", .content = "{"},
+                     {.kind = AdminKind::Switch, .name = "welcome/tell", .content = "pa"},
+                     {.kind = AdminKind::Pass, .name = "migrate/welcome", .content = ""}}}});
   has(only(folder.examine()),
       "rows: 3 rows cannot be read: admin: field \"colour\"; admin: pause of the node "
       "\"welcome/tell\"; admin: progress of \"migrate/welcome\"");
@@ -415,13 +418,13 @@ TEST_CASE("secrets whose key is gone or another are faults", "[doctor]") {
   const fs::path key = folder.path() / "secret.key";
   {
     const auto store = folder.open();
-    const Snapshot snapshot = store->snapshot().value();
-    SecretBook book{Vault::open({.path = key}).value(), snapshot};
+    const ControlSnapshot control = store->control().value();
+    SecretBook book{Vault::open({.path = key}).value(), control};
     auto set =
         book.set(SecretKind::Secret, "crm_key",
                  {.value = "shhhh", .hosts = SecretHosts{SecretHosts::Rule::Any}}, "test", kNow);
     REQUIRE(set);
-    REQUIRE(store->commit({.last_seq = 2, .admin = set->change.rows}));
+    REQUIRE(store->commit({.last_seq = 2, .control = {.admin = set->change.rows}}));
   }
   CHECK(complaints(folder.examine(), Grade::Fault).empty());
   fs::rename(key, folder.path() / "elsewhere");
@@ -435,13 +438,13 @@ TEST_CASE("secrets that were stored before they had hosts are listed by name", "
   const Folder folder;
   const auto add = [&](SecretKind kind, const char* name, SecretHosts hosts) {
     const auto store = folder.open();
-    const Snapshot snapshot = store->snapshot().value();
-    SecretBook book{Vault::open({.path = folder.path() / "secret.key"}).value(), snapshot};
+    const ControlSnapshot control = store->control().value();
+    SecretBook book{Vault::open({.path = folder.path() / "secret.key"}).value(), control};
     SecretChange change{.value = "shhhh", .hosts = std::move(hosts)};
     if (kind == SecretKind::Credential) change.scheme = AuthScheme::Bearer;
     auto set = book.set(kind, name, change, "test", kNow);
     REQUIRE(set);
-    REQUIRE(store->commit({.last_seq = 2, .admin = set->change.rows}));
+    REQUIRE(store->commit({.last_seq = 2, .control = {.admin = set->change.rows}}));
   };
   add(SecretKind::Secret, "bound", {SecretHosts::Rule::Listed, {"crm.example.com"}});
   add(SecretKind::Secret, "anywhere", {SecretHosts::Rule::Any});
@@ -515,7 +518,7 @@ TEST_CASE("files of another user than their folder's are told", "[doctor]") {
 
 TEST_CASE("a restored copy that holds its sending is a warning", "[doctor]") {
   const Folder folder;
-  folder.commit({.last_seq = 2, .admin = {sending_held(kNow)}});
+  folder.commit({.last_seq = 2, .control = {.admin = {sending_held(kNow)}}});
   const Findings found = folder.examine();
   has(only(found, Grade::Warning), "sending: restored at 2026-05-01T09:00:00");
   CHECK(complaints(found, Grade::Fault).empty());
@@ -530,7 +533,7 @@ TEST_CASE("requests overdue while a server works are a warning, at rest they are
   CHECK(std::ranges::any_of(found, [](const Finding& one) {
     return one.check == "owner" && one.found.find(std::to_string(::getpid())) != std::string::npos;
   }));
-  REQUIRE(server->commit({.last_seq = 2, .admin = {sending_held(kNow)}}));
+  REQUIRE(server->commit({.last_seq = 2, .control = {.admin = {sending_held(kNow)}}}));
   has(only(folder.examine(kNow + 10min), Grade::Warning), "sending: ");
 }
 

@@ -39,6 +39,8 @@ TEST_CASE("width is counted in columns, not in bytes", "[tools]") {
   CHECK(display_width("café") == 4);
   CHECK(display_width("日本") == 4);
   CHECK(display_width("e\u0301") == 1);
+  CHECK(display_width("￥5︵") == 5);
+  CHECK(display_width("\xff!") == 2);
   CHECK(fitted("日本語", 5) == "日本…");
   CHECK(fitted("short", 5) == "short");
 }

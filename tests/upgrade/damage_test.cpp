@@ -199,23 +199,23 @@ TEST_CASE("an id or an address that leads to somebody else changes nobody", "[up
   CHECK(world.post(R"({"type": "subscription", "id": "2", "source": "shop",
                        "contact": {"email": "jan@example.com", "note": "his"}})") == "unavailable");
   for (const ContactName& who : {name("jan", ""), name("", "jan@example.com")}) {
-    REQUIRE_FALSE(world.engine().find_contact(who));
-    CHECK(world.engine().find_contact(who).error().code == "unreadable_row");
+    REQUIRE_FALSE(world.engine().contacts().find_contact(who));
+    CHECK(world.engine().contacts().find_contact(who).error().code == "unreadable_row");
     CHECK(world.reader()->identify({.id = who.id, .email = who.email}));
   }
   std::vector<WorkAnswer> rehearsed;
-  world.engine().rehearse({PatchInput{.who = {.id = ExternalId{.text = "jan"}}},
-                           PatchInput{.who = {.id = ExternalId{.text = "new"}}}},
-                          [&](Result<std::vector<WorkAnswer>> answers) {
-                            REQUIRE(answers);
-                            rehearsed = std::move(*answers);
-                          });
+  world.engine().contacts().rehearse({PatchInput{.who = {.id = ExternalId{.text = "jan"}}},
+                                      PatchInput{.who = {.id = ExternalId{.text = "new"}}}},
+                                     [&](Result<std::vector<WorkAnswer>> answers) {
+                                       REQUIRE(answers);
+                                       rehearsed = std::move(*answers);
+                                     });
   world.work();
   world.work();
   REQUIRE(rehearsed.size() == 2);
   CHECK(rehearsed[0].event.code == "unreadable_row");
   CHECK(rehearsed[1].created);
-  const auto eva = world.engine().contact(name("eva", ""));
+  const auto eva = world.engine().contacts().contact(name("eva", ""));
   REQUIRE(eva);
   CHECK(*eva->contact.get(Field::Note) == Value{"hers"});
 }
@@ -232,8 +232,8 @@ TEST_CASE("a node whose pause cannot be read is paused", "[upgrade][damage]") {
   }
   World world{folder, left_at()};
   std::size_t paused = 0;
-  for (const ScenarioRecord* record : world.engine().book().records())
-    if (const auto stats = world.engine().stats(record->id, 0))
+  for (const ScenarioRecord* record : world.engine().control().scenarios.records())
+    if (const auto stats = world.engine().views().stats(record->id, 0))
       for (const auto& node : stats->live.nodes) paused += node.paused ? 1 : 0;
   CHECK(paused > 0);
 }
@@ -266,13 +266,14 @@ TEST_CASE("a contact of which a row is damaged is not forgotten by halves", "[up
     INFO(damage);
     ++tried;
     World world{folder, left_at()};
-    const auto contact = world.engine().find_contact({.id = "jan"});
+    const auto contact = world.engine().contacts().find_contact({.id = "jan"});
     if (contact) {
       REQUIRE(*contact);
       bool all_taken = true;
-      std::vector<Job> jobs;
-      jobs.emplace_back(ContactJob{.input = CommandInput{.contact = **contact, .command = Forget{}},
-                                   .done = [](const Result<WorkAnswer>&) {}});
+      std::vector<Task> jobs;
+      jobs.emplace_back(
+          ContactTask{.input = CommandInput{.contact = **contact, .command = Forget{}},
+                      .done = [](const Result<WorkAnswer>&) {}});
       REQUIRE(world.engine().take_now(std::move(jobs), &all_taken));
       CHECK_FALSE(all_taken);
     } else {

@@ -69,17 +69,21 @@ std::vector<IntendedDifference> read_intended(const std::string& json) {
     const Value* why = item.find("why");
     if (path == nullptr || path->text() == nullptr || why == nullptr || why->text() == nullptr)
       throw std::runtime_error{"a difference must have a \"path\" and a \"why\""};
-    intended.push_back({.path = *path->text(), .why = *why->text()});
+    const Value* file = item.find("file");
+    intended.push_back({.path = *path->text(),
+                        .why = *why->text(),
+                        .file = file == nullptr || file->text() == nullptr ? "" : *file->text()});
   }
   return intended;
 }
 
-std::vector<ValueDifference> unintended(std::vector<ValueDifference> all,
+std::vector<ValueDifference> unintended(std::vector<ValueDifference> all, std::string_view file,
                                         std::vector<IntendedDifference>& intended) {
   std::erase_if(all, [&](const ValueDifference& one) {
     bool meant = false;
     for (IntendedDifference& known : intended)
-      if (matches(known.path, one.path)) meant = known.met = true;
+      if ((known.file.empty() || known.file == file) && matches(known.path, one.path))
+        meant = known.met = true;
     return meant;
   });
   return all;

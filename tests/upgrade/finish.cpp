@@ -32,7 +32,7 @@ void recount(const std::filesystem::path& folder, Instant now, std::vector<std::
 }
 
 void check(World& world, std::vector<std::string>& broken) {
-  if (std::string found = check_counters(world.engine().counters()); !found.empty())
+  if (std::string found = check_counters(world.engine().context().counters); !found.empty())
     broken.push_back(std::move(found));
 }
 }  // namespace
@@ -74,10 +74,10 @@ Finished finish(const std::filesystem::path& folder) {
   recount(folder, left_at() + 24h, finished.broken);
   {
     World world{folder, left_at() + 24h};
-    Engine& engine = world.engine();
+    Cell& engine = world.engine();
     for (const auto& [scenario, node] :
          {std::pair{"paused", "tell"}, std::pair{"welcome", "tell_crm"}})
-      must(engine.switch_node(scenario, node, /*pause=*/false, "operator"));
+      must(engine.deliveries().switch_node(scenario, node, /*pause=*/false, "operator"));
     world.work();
     // One that was parked for its depth continues as far as one input may go, and is parked again.
     for (int round = 0; round < kRounds && world.resume_parked() > 0; ++round) world.work();

@@ -10,7 +10,7 @@
 #include <stdexcept>
 
 #include "engine/api/access.h"
-#include "engine/runtime/sending.h"
+#include "engine/cell/sending.h"
 #include "engine/store/sqlite/restored.h"
 #include "engine/store/sqlite/sqlite_store.h"
 #include "tests/support/child.h"
@@ -223,14 +223,14 @@ T must(Result<T> result) {
   return std::move(*result);
 }
 
-void apply(Engine& engine, const std::string& id, const std::string& text, bool activate = true,
+void apply(Cell& engine, const std::string& id, const std::string& text, bool activate = true,
            const MigrationRequest& migration = {}) {
-  const ApplyAnswer answer = must(engine.apply(id, text, migration, kAuthor));
+  const ApplyAnswer answer = must(engine.scenarios().apply(id, text, migration, kAuthor));
   std::string faults;
   for (const Diagnostic& found : answer.diagnostics)
     if (found.severity == Severity::Error) faults += found.message + "\n";
   if (answer.refused) throw std::runtime_error{id + ": " + faults};
-  if (activate) must(engine.activate(id, std::nullopt, kAuthor));
+  if (activate) must(engine.scenarios().activate(id, std::nullopt, kAuthor));
 }
 
 /// What each contact of `codes` meets, attempt by attempt, by its id.
@@ -273,34 +273,35 @@ std::optional<AttemptReply> answer_early(const DeliveryTask& task) {
 }
 
 void set_up(World& world) {
-  Engine& engine = world.engine();
-  must(engine.issue_token({.sha256 = sha256_hex(kToken), .name = "first", .role = Role::Admin}));
-  must(engine.issue_token({.sha256 = sha256_hex("editor-token-of-the-test-folder"),
-                           .name = kAuthor,
-                           .role = Role::Author},
-                          "first"));
-  must(engine.issue_token({.sha256 = sha256_hex("guest-token-of-the-test-folder-"),
-                           .name = "guest",
-                           .role = Role::Read,
-                           .expires = world.clock().now() + 24h * 365},
-                          "first"));
-  must(engine.issue_token({.sha256 = sha256_hex("gone-token-of-the-test-folder--"),
-                           .name = "gone",
-                           .role = Role::Ingest},
-                          "first"));
-  must(engine.revoke_token("gone", "first"));
-  must(engine.declare_field({.name = "score", .type = FieldType::Number, .summary = "How keen"},
-                            kAuthor));
+  Cell& engine = world.engine();
+  must(engine.access().issue_token(
+      {.sha256 = sha256_hex(kToken), .name = "first", .role = Role::Admin}));
+  must(engine.access().issue_token({.sha256 = sha256_hex("editor-token-of-the-test-folder"),
+                                    .name = kAuthor,
+                                    .role = Role::Author},
+                                   "first"));
+  must(engine.access().issue_token({.sha256 = sha256_hex("guest-token-of-the-test-folder-"),
+                                    .name = "guest",
+                                    .role = Role::Read,
+                                    .expires = world.clock().now() + 24h * 365},
+                                   "first"));
+  must(engine.access().issue_token({.sha256 = sha256_hex("gone-token-of-the-test-folder--"),
+                                    .name = "gone",
+                                    .role = Role::Ingest},
+                                   "first"));
+  must(engine.access().revoke_token("gone", "first"));
+  must(engine.access().declare_field(
+      {.name = "score", .type = FieldType::Number, .summary = "How keen"}, kAuthor));
   for (const char* name : {"welcomed", "tier"})
-    must(engine.declare_field({.name = name, .type = FieldType::Text}, kAuthor));
-  must(engine.declare_field({.name = "renewal", .type = FieldType::Date}, kAuthor));
-  must(engine.declare_field({.name = "noted", .type = FieldType::Flag}, kAuthor));
-  must(engine.declare_field({.name = "scrap", .type = FieldType::List}, kAuthor));
-  must(engine.remove_field("scrap", kAuthor));
+    must(engine.access().declare_field({.name = name, .type = FieldType::Text}, kAuthor));
+  must(engine.access().declare_field({.name = "renewal", .type = FieldType::Date}, kAuthor));
+  must(engine.access().declare_field({.name = "noted", .type = FieldType::Flag}, kAuthor));
+  must(engine.access().declare_field({.name = "scrap", .type = FieldType::List}, kAuthor));
+  must(engine.access().remove_field("scrap", kAuthor));
 
   const auto set = [&](SecretKind kind, const char* name, SecretChange change) {
     if (!change.rotate) change.hosts = SecretHosts{SecretHosts::Rule::Any};
-    must(engine.set_secret(kind, name, change, kAuthor));
+    must(engine.secrets().set(kind, name, change, kAuthor));
   };
   set(SecretKind::Secret, "tester_key", {.value = "tester-key-one"});
   set(SecretKind::Secret, "crm_key", {.value = "crm key: 7f3a"});
@@ -309,7 +310,7 @@ void set_up(World& world) {
   set(SecretKind::Secret, "signing",
       {.value = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", .rotate = true});
   set(SecretKind::Secret, "unused", {.value = "not needed any more"});
-  must(engine.remove_secret(SecretKind::Secret, "unused", /*force=*/false, kAuthor));
+  must(engine.secrets().remove(SecretKind::Secret, "unused", /*force=*/false, kAuthor));
   set(SecretKind::Credential, "crm", {.value = "token-of-crm", .scheme = AuthScheme::Bearer});
   set(SecretKind::Credential, "shop",
       {.value = "pass-of-shop", .scheme = AuthScheme::Basic, .login = "onward"});
@@ -332,10 +333,10 @@ void set_up(World& world) {
   apply(engine, "paused", simple("paused", "paused_begun", "reentry: parallel\n"));
   apply(engine, "held", simple("held", "held_begun"));
   apply(engine, "trial", simple("trial", "trial_begun", "reentry: never\n"), /*activate=*/false);
-  must(engine.activate("trial", std::vector<std::string>{"Test@Example.org"}, kAuthor));
+  must(engine.scenarios().activate("trial", std::vector<std::string>{"Test@Example.org"}, kAuthor));
   apply(engine, "draft", simple("draft", "draft_begun"), /*activate=*/false);
   apply(engine, "scrap", simple("scrap", "scrap_begun"), /*activate=*/false);
-  must(engine.remove_draft("scrap", kAuthor));
+  must(engine.scenarios().remove_draft("scrap", kAuthor));
   apply(engine, "later",
         simple("later", "later_begun",
                "start_at: 2026-05-10T09:00\nend_at: 2026-06-10T09:00\n"
@@ -419,48 +420,48 @@ void first_month(World& world) {
   for (const char* who : {"ada", "bea", "cem", "dan"})
     world.post(event("clicked", who, R"({"mailing": "march", "list_id": 7})"));
   world.pass(24h);
-  must(world.engine().hold("held", kAuthor));
-  must(world.engine().archive("purged", /*cancel_pending=*/false, kAuthor));
+  must(world.engine().scenarios().hold("held", kAuthor));
+  must(world.engine().scenarios().archive("purged", /*cancel_pending=*/false, kAuthor));
   world.pass(24h);
-  must(world.engine().purge("purged", kAuthor));
+  must(world.engine().scenarios().purge("purged", kAuthor));
   for (int i = 0; i < 10; ++i) world.work();
   world.command("flo", Forget{});
   world.pass(24h * 10);
 }
 
 void second_month(World& world) {
-  must(world.engine().resume_sending("first"));
+  must(world.engine().deliveries().resume_sending("first"));
   apply(world.engine(), "course", kCourseTwo);
   for (const char* who : {"eve", "hal"}) world.post(event("course_booked", who));
   apply(world.engine(), "fans", kFans);
   world.pass(24h * 20);
   world.post(event("opened", "cem", R"({"mailing": "april"})"));
   world.post(event("opened", "cem", R"({"mailing": "april"})"));
-  must(world.engine().switch_node("paused", "tell", /*pause=*/true, kAuthor));
+  must(world.engine().deliveries().switch_node("paused", "tell", /*pause=*/true, kAuthor));
   world.work();
   world.post(event("paused_begun", "cem"));
   world.post(event("paused_begun", "dan"));
-  must(world.engine().activate("held", std::nullopt, kAuthor));
+  must(world.engine().scenarios().activate("held", std::nullopt, kAuthor));
   world.pass(24h * 10);
 }
 
 RunKey newest_run(World& world, const char* who) {
-  const auto contact = must(world.engine().find_contact({.id = who}));
+  const auto contact = must(world.engine().contacts().find_contact({.id = who}));
   const auto runs = must(world.reader()->runs(*contact, 1, ""));
   return runs.runs.at(0).key;
 }
 
 /// The last hours: what stays in the journal, and what is under way when the program is killed.
 void last_day(World& world) {
-  Engine& engine = world.engine();
+  Cell& engine = world.engine();
   world.post(event("cancelled_begun", "eve"));
-  must(engine.archive("cancelled", /*cancel_pending=*/true, kAuthor));
+  must(engine.scenarios().archive("cancelled", /*cancel_pending=*/true, kAuthor));
   world.command("dan", ParkRun{.run = newest_run(world, "dan"), .reason = "poison"});
-  for (const char* id : {"ended", "purging"}) must(engine.archive(id, true, kAuthor));
-  must(engine.declare_field({.name = "late", .type = FieldType::Instant}, kAuthor));
+  for (const char* id : {"ended", "purging"}) must(engine.scenarios().archive(id, true, kAuthor));
+  must(engine.access().declare_field({.name = "late", .type = FieldType::Instant}, kAuthor));
   const auto act = [&](ByHand what, const DeliveryQuery& which) {
-    engine.by_hand(what, which, /*dry_run=*/false, kAuthor,
-                   [](Result<ByHandAnswer> answer) { must(std::move(answer)); });
+    engine.deliveries().by_hand(what, which, /*dry_run=*/false, kAuthor,
+                                [](Result<ByHandAnswer> answer) { must(std::move(answer)); });
     world.work();
   };
   // Deliveries that trouble of the machine's own has kept pending since March, and one tried again.
@@ -486,15 +487,15 @@ void last_day(World& world) {
   world.post(event("new_order", "eve", R"({"order": {"id": "o-3", "total": 900}})"));
 
   // Jobs begin, and no later call of the engine continues them.
-  must(engine.purge("purging", kAuthor));
+  must(engine.scenarios().purge("purging", kAuthor));
   world.work();  // its first piece: live runs are ended
   apply(engine, "vip", kVip);
   apply(engine, "course", kCourseThree, /*activate=*/false, {.wanted = true});
-  must(engine.switch_node("welcome", "tell_crm", /*pause=*/true, kAuthor));
+  must(engine.deliveries().switch_node("welcome", "tell_crm", /*pause=*/true, kAuthor));
 }
 
 bool begins_check(const Commit& commit) {
-  return std::ranges::any_of(commit.admin, [](const AdminRecord& row) {
+  return std::ranges::any_of(commit.control.admin, [](const AdminRecord& row) {
     return row.name.starts_with("check/") && row.content.find("\"nodes\":[[") != std::string::npos;
   });
 }
@@ -518,7 +519,7 @@ TEST_CASE("a folder of this program is written as text", "[.make]") {
   }
   // As if the folder had been restored from a backup: later deliveries are named in a new epoch.
   const Instant restored = begin + 24h * 14;
-  must(begin_new_epoch(folder, {.at = restored, .admin = {sending_held(restored)}}));
+  must(begin_new_epoch(folder, {.at = restored, .control = {.admin = {sending_held(restored)}}}));
   std::string sql;
   const auto dump_once = [&](const Commit& commit) {
     if (sql.empty() && begins_check(commit)) sql = dump_database(folder / "onward.db");

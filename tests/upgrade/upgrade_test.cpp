@@ -48,7 +48,7 @@ std::string unexpected(const Value& answers, const fs::path& texts, const char* 
   const Value was = parse_json(read_file(texts / file), {.depth = 64}).value();
   std::string lines;
   std::size_t shown = 0;
-  for (const ValueDifference& one : unintended(value_differences(was, is), intended))
+  for (const ValueDifference& one : unintended(value_differences(was, is), file, intended))
     if (++shown <= 50) lines += one.path + ": " + one.text + "\n";
   return shown <= 50 ? lines : lines + "and " + std::to_string(shown - 50) + " more\n";
 }
@@ -153,10 +153,12 @@ TEST_CASE("differences of answers are found by path, and intended ones are named
   std::ranges::sort(paths);
   CHECK(paths == std::vector<std::string>{"a.new", "a.y.1", "b", "c"});
   auto intended = read_intended(R"([{"path": "a.*.1", "why": "x"}, {"path": "*", "why": "y"},
-                                    {"path": "a.x", "why": "never"}])");
-  const auto left = unintended(value_differences(was, is), intended);
+                                    {"path": "a.x", "why": "never"},
+                                    {"path": "a.new", "why": "z", "file": "at_end.json"}])");
+  const auto left = unintended(value_differences(was, is), kAtStart, intended);
   REQUIRE(left.size() == 1);
   CHECK(left.front().path == "a.new");
+  CHECK(unintended(value_differences(was, is), kAtEnd, intended).empty());
   CHECK(intended[0].met);
   CHECK(intended[1].met);
   CHECK_FALSE(intended[2].met);

@@ -1,4 +1,5 @@
 #include "tests/upgrade/world.h"
+#include "engine/query/pages.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +9,7 @@
 
 #include "engine/api/event_json.h"
 #include "engine/api/views.h"
-#include "engine/runtime/queries.h"
+#include "engine/query/queries.h"
 #include "engine/store/sqlite/sqlite_store.h"
 #include "nodes/nodes.h"
 
@@ -46,19 +47,19 @@ std::string_view word(EventAnswer::Kind kind) {
 /// Any list longer than this is a mistake of the suite.
 constexpr std::size_t kAll = 500;
 
-Value scenario_of(Engine& engine, const std::string& id, bool whole) {
-  const ScenarioVersions versions = must(engine.versions(id), id);
+Value scenario_of(Cell& engine, const std::string& id, bool whole) {
+  const ScenarioVersions versions = must(engine.views().versions(id), id);
   ValueMap texts, numbers;
   for (const VersionInfo& version : versions.versions) {
     const std::string name = std::to_string(version.version);
-    VersionText text = must(engine.book().version(id, version.version), id);
-    text.text = must(engine.book().text(id, version.version), id);
+    VersionText text = must(engine.control().scenarios.version(id, version.version), id);
+    text.text = must(engine.control().scenarios.text(id, version.version), id);
     texts.emplace_back(name, view_of(text));
-    numbers.emplace_back(name, view_of(must(engine.stats(id, version.version), id)));
+    numbers.emplace_back(name, view_of(must(engine.views().stats(id, version.version), id)));
   }
-  ValueMap all{{"info", view_of(must(engine.info(id), id))},
+  ValueMap all{{"info", view_of(must(engine.views().info(id), id))},
                {"versions", view_of(versions)},
-               {"stats", view_of(must(engine.stats(id, 0), id))}};
+               {"stats", view_of(must(engine.views().stats(id, 0), id))}};
   if (whole) {
     if (numbers.size() > 1) all.emplace_back("stats_of_versions", std::move(numbers));
     all.emplace_back("texts", std::move(texts));
@@ -66,10 +67,10 @@ Value scenario_of(Engine& engine, const std::string& id, bool whole) {
   return all;
 }
 
-Value journey_of(const Runtime::RunPage& page, const Epochs& epochs) {
+Value journey_of(const RunPage& page, const Epochs& epochs) {
   ValueList runs, refused;
-  for (const Runtime::RunView& run : page.runs) runs.push_back(view_of(run, epochs));
-  for (const Runtime::RefusedView& one : page.refused) refused.push_back(view_of(one));
+  for (const RunView& run : page.runs) runs.push_back(view_of(run, epochs));
+  for (const RefusedView& one : page.refused) refused.push_back(view_of(one));
   return ValueMap{{"runs", std::move(runs)}, {"refused", std::move(refused)}};
 }
 }  // namespace
@@ -91,8 +92,8 @@ World::World(const std::filesystem::path& folder, Instant now, CommitListener co
       Simulation::open(std::move(store), node_kinds(), clock_, *this, options_of(folder)), "open");
 }
 
-std::unique_ptr<StoreReader> World::reader() {
-  must(engine().fold(), "flush");
+std::unique_ptr<ReadModel> World::reader() {
+  must(engine().store().fold(), "flush");
   return must(engine().store().open_reader(), "a reader");
 }
 
@@ -113,7 +114,7 @@ void World::put(std::string_view id, std::string_view json) {
 }
 
 void World::command(std::string_view id, Command command) {
-  const auto contact = must(engine().find_contact({.id = std::string{id}}), id);
+  const auto contact = must(engine().contacts().find_contact({.id = std::string{id}}), id);
   if (!contact) throw std::runtime_error{fmt::format("no contact {}", id)};
   must(simulation_->take(CommandInput{.contact = *contact, .command = std::move(command)}), id);
 }
@@ -165,18 +166,18 @@ Value answers_of(const std::filesystem::path& folder, Instant now) {
   ScriptedReceiver nobody;
   auto store = must(open_sqlite_store({.folder = folder, .durable = false}), "the store");
   const auto engine =
-      must(Engine::open(std::move(store), node_kinds(), nobody, clock, options_of(folder)), "open");
+      must(Cell::open(std::move(store), node_kinds(), nobody, clock, options_of(folder)), "open");
   return answers_of(*engine, /*whole=*/true);
 }
 
-Value answers_of(Engine& engine, bool whole) {
-  must(engine.fold(), "flush");
+Value answers_of(Cell& engine, bool whole) {
+  must(engine.store().fold(), "flush");
   const auto reader = must(engine.store().open_reader(), "a reader");
-  const auto directory = make_directory(engine.book());
-  const Epochs& epochs = engine.epochs();
+  const auto directory = make_directory(engine.control().scenarios);
+  const Epochs& epochs = engine.context().epochs;
 
   ValueMap scenarios;
-  for (const ScenarioInfo& info : engine.scenarios())
+  for (const ScenarioInfo& info : engine.views().list())
     scenarios.emplace_back(info.id, scenario_of(engine, info.id, whole));
 
   ValueList contacts;
@@ -187,19 +188,19 @@ Value answers_of(Engine& engine, bool whole) {
       name.id = answer.contact.id->text;
     else if (const Value* email = answer.contact.get(Field::Email))
       name.email = *email->text();
-    Value view = view_of(must(engine.contact(name), "a contact"));
+    Value view = view_of(must(engine.contacts().contact(name), "a contact"));
     view.set("journey",
              journey_of(must(query_runs(*reader, *directory, name, kAll, ""), "runs"), epochs));
     contacts.push_back(std::move(view));
   }
 
   ValueList live;
-  for (const Runtime::RunView& run :
+  for (const RunView& run :
        must(query_live_runs(*reader, *directory, {}, kAll, ""), "live runs").runs)
     live.push_back(view_of(run, epochs));
 
   ValueList deliveries;
-  for (const Runtime::DeliveryView& one :
+  for (const DeliveryView& one :
        must(query_deliveries(*reader, *directory, {}, kAll, ""), "deliveries").deliveries)
     deliveries.push_back(
         whole ? view_of(must(query_delivery(*reader, *directory, one.delivery.key), "a delivery"),
@@ -214,22 +215,22 @@ Value answers_of(Engine& engine, bool whole) {
   ValueMap secrets;
   for (const SecretKind kind : {SecretKind::Secret, SecretKind::Credential}) {
     ValueList list;
-    for (const SecretInfo& info : engine.list_secrets(kind)) list.push_back(view_of(info, kind));
+    for (const SecretInfo& info : engine.secrets().list(kind)) list.push_back(view_of(info, kind));
     secrets.emplace_back(std::string{to_string(kind)}, std::move(list));
   }
 
   ValueList fields, tokens, paused;
-  for (const CustomField& field : engine.custom_fields()->all()) {
+  for (const CustomField& field : engine.control().fields->all()) {
     fields.push_back(to_value(field));
     fields.back().set("name", field.name);
   }
-  for (const TokenRecord& token : engine.tokens()->all())
+  for (const TokenRecord& token : engine.control().tokens->all())
     tokens.push_back(
         ValueMap{{"name", token.name},
                  {"role", to_string(token.role)},
                  {"created", format_instant(token.created)},
                  {"expires", token.expires ? Value{format_instant(*token.expires)} : Value{}}});
-  for (const auto& [place, node] : engine.switches())
+  for (const auto& [place, node] : engine.control().switches)
     paused.push_back(ValueMap{{"scenario", directory->scenario(place.first)},
                               {"node", directory->node(place.first, place.second)},
                               {"paused", node.paused},

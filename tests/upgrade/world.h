@@ -30,10 +30,10 @@ class World final : public SimulatedReceiver {
   /// Throws where the folder cannot be opened. `commits` is called after each commit.
   World(const std::filesystem::path& folder, Instant now, CommitListener commits = {});
 
-  Engine& engine() { return simulation_->engine(); }
+  Cell& engine() { return simulation_->engine(); }
   VirtualClock& clock() { return clock_; }
   /// Lists, after a flush: they show all that was committed.
-  std::unique_ptr<StoreReader> reader();
+  std::unique_ptr<ReadModel> reader();
 
   /// From now on; at first everything is accepted.
   void receivers_answer(Answering answering) { answering_ = std::move(answering); }
@@ -71,7 +71,7 @@ RuntimeOptions options_of(const std::filesystem::path& folder);
 /// All that the program tells of its folder: scenarios with their versions and numbers, contacts
 /// with their journeys, deliveries with their requests and attempts, the audit log, secrets,
 /// tokens, fields, paused nodes. `whole`: with texts and requests.
-Value answers_of(Engine& engine, bool whole);
+Value answers_of(Cell& engine, bool whole);
 /// The same of a folder on which nothing has run yet: no timer has fired, no job has continued.
 Value answers_of(const std::filesystem::path& folder, Instant now);
 }  // namespace onward

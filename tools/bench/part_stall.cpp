@@ -1,15 +1,13 @@
 // Whether posts of events wait while a large scenario file is applied, planned and validated. The
 // same author works on another server of this machine in the turns that it is compared with, since
 // where processors are few a program beside the server costs time as well.
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <thread>
 
 #include <fmt/format.h>
 
+#include "engine/guard/thread_priority.h"
 #include "tools/bench/command.h"
 #include "tools/bench/parts.h"
 #include "tools/bench/texts.h"
@@ -34,7 +32,7 @@ class BusyAuthor {
   void begin(const ServerProcess& server) {
     stop_ = false;
     thread_ = std::thread{[this, &server] {
-      ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNiceness);
+      give_way_to_events(kNiceness);
       while (!stop_) work_once(server);
     }};
   }

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "engine/core/base/text.h"
 #include "engine/secrets/regular_file.h"
 
 namespace onward {
@@ -14,19 +15,13 @@ namespace {
 constexpr std::size_t kAllowFileMax = std::size_t{1} << 20;
 /// Each is compared with each address that is called.
 constexpr std::size_t kEntriesMax = 1'000;
-constexpr std::string_view kLineBlanks = " \t\r";
 
 tl::unexpected<Error> unusable(const std::filesystem::path& file, std::string_view why) {
   return fail(ErrorKind::Invalid, "bad_allow_file",
               fmt::format("--allow-file {}{}", file.string(), why));
 }
 
-std::string_view trimmed(std::string_view line) {
-  line = line.substr(0, line.find('#'));
-  const std::size_t first = line.find_first_not_of(kLineBlanks);
-  if (first == std::string_view::npos) return {};
-  return line.substr(first, line.find_last_not_of(kLineBlanks) - first + 1);
-}
+std::string_view without_comment(std::string_view line) { return line.substr(0, line.find('#')); }
 }  // namespace
 
 Status read_allow_file(const std::filesystem::path& file, AddressGuard::Options& allowed) {
@@ -41,7 +36,7 @@ Status read_allow_file(const std::filesystem::path& file, AddressGuard::Options&
     const std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(line.size() + 1, rest.size()));
     ++number;
-    const std::string entry{trimmed(line)};
+    const std::string entry{trimmed(without_comment(line))};
     if (entry.empty()) continue;
     if (++entries > kEntriesMax)
       return unusable(file,

@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "engine/runtime/runtime.h"
+#include "engine/host/runtime.h"
 #include "engine/store/sqlite/sqlite_store.h"
 #include "engine/store/sqlite/store_view.h"
 #include "tools/onward/backup.h"

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "engine/files/contact_export.h"
+#include "engine/files/csv.h"
 #include "tools/onward/commands.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/table.h"
@@ -115,12 +116,15 @@ int run_contact_export(const ClientOptions& options, const ContactExportOptions&
       .fields = split(given.fields), .statistics = given.statistics, .guard = !given.raw};
   bool statistics = given.statistics;
   for (const std::string& field : wanted.fields) statistics |= field.starts_with("statistics.");
-  if (given.delimiter == "tab" || given.delimiter == "\\t")
-    wanted.delimiter = '\t';
-  else if (given.delimiter.size() == 1 && given.delimiter != "\"")
-    wanted.delimiter = given.delimiter.front();
-  else if (!given.delimiter.empty())
-    return complain("--delimiter wants one character or tab.", kExitUsage);
+  if (!given.delimiter.empty()) {
+    const auto delimiter = parse_csv_delimiter(given.delimiter);
+    if (!delimiter)
+      return complain(fmt::format("--delimiter must be tab or one ASCII character other than a "
+                                  "quote, found \"{}\".",
+                                  given.delimiter),
+                      kExitUsage);
+    wanted.delimiter = *delimiter;
+  }
   const bool lines = given.format == "ndjson";
   const bool whole = lines && wanted.fields.empty();
   auto table = ContactTable::make(std::move(wanted));

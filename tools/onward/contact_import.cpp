@@ -82,10 +82,12 @@ bool is_csv(const ContactImportOptions& options, InputFile& file) {
 
 Result<char> delimiter_of(const std::string& given) {
   if (given.empty()) return '\0';
-  if (given == "tab" || given == "\\t") return '\t';
-  if (given.size() == 1 && given != "\"") return given.front();
-  return fail(ErrorKind::Invalid, "bad_delimiter",
-              fmt::format("--delimiter wants one character or tab, found \"{}\".", given));
+  if (const auto delimiter = parse_csv_delimiter(given)) return *delimiter;
+  return fail(
+      ErrorKind::Invalid, "bad_delimiter",
+      fmt::format("--delimiter must be tab or one ASCII character other than a quote, found "
+                  "\"{}\".",
+                  given));
 }
 
 std::string path_of(const ContactImportOptions& options, const ColumnMap& map, bool csv) {

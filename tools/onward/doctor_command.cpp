@@ -7,7 +7,7 @@
 #include <iterator>
 #include <system_error>
 
-#include "engine/runtime/runtime.h"
+#include "engine/host/runtime.h"
 #include "tools/onward/backup.h"
 #include "tools/onward/client.h"
 #include "tools/onward/doctor.h"

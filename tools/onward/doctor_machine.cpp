@@ -27,7 +27,7 @@ constexpr std::uint64_t kRoomFault = std::uint64_t{64} << 20;
 constexpr std::uint64_t kRoomWarning = std::uint64_t{1} << 30;
 constexpr std::uint64_t kLogWarning = std::uint64_t{512} << 20;
 constexpr std::uint64_t kDescriptors = 8'192;
-constexpr Duration kPatience = std::chrono::seconds{5};
+constexpr Duration kProbePatience = std::chrono::seconds{5};
 
 struct Private {
   const char* name;
@@ -195,7 +195,7 @@ Findings examine_server(const std::string& url, const HttpWay& way) {
   const std::string shown = hide_url_logins(url);
   for (const char* path : {"/livez", "/readyz"}) {
     const std::string check = std::string{path} == "/livez" ? "server" : "ready";
-    const auto answer = http_call({.method = "GET", .url = url + path}, kPatience, way);
+    const auto answer = http_call({.method = "GET", .url = url + path}, kProbePatience, way);
     if (std::string wrong = wrong_scheme(shown, answer); !wrong.empty())
       return {{"server", Grade::Fault, std::move(wrong), "Ask it so, with --server."}};
     if (!answer && answer.error().code == "tls_cert") {

@@ -5,9 +5,9 @@
 #include <charconv>
 
 #include "engine/authoring/load.h"
-#include "engine/runtime/admin_rows.h"
-#include "engine/runtime/secret_book.h"
-#include "engine/runtime/sending.h"
+#include "engine/cell/sending.h"
+#include "engine/control/admin_rows.h"
+#include "engine/control/secret_book.h"
 #include "engine/secrets/vault.h"
 #include "engine/store/sqlite/store_view.h"
 #include "nodes/nodes.h"
@@ -52,7 +52,7 @@ class StoreExamination {
     }
     std::vector<std::string> shown = rows->unreadable;
     std::uint64_t unreadable = rows->unreadable_count;
-    for (const std::string& row : unreadable_rows(snapshot->admin)) {
+    for (const std::string& row : unreadable_rows(snapshot->control.admin)) {
       shown.push_back("admin: " + row);
       ++unreadable;
     }
@@ -119,7 +119,7 @@ class StoreExamination {
   void texts(const Snapshot& snapshot) {
     std::vector<std::string> unreadable;
     std::size_t read = 0;
-    for (const ScenarioRecord& record : snapshot.scenarios) {
+    for (const ScenarioRecord& record : snapshot.control.scenarios) {
       if (record.deleted || record.state == ScenarioState::Archived) continue;
       ++read;
       if (std::string why = unreadable_text(snapshot, record); !why.empty())
@@ -138,10 +138,11 @@ class StoreExamination {
 
   /// Why; empty: it can be read.
   std::string unreadable_text(const Snapshot& snapshot, const ScenarioRecord& record) {
-    const auto row = std::ranges::find_if(snapshot.versions, [&](const VersionRecord& version) {
-      return version.scenario == record.key && version.version == record.newest;
-    });
-    if (row == snapshot.versions.end()) return {};  // See `rows` and `versions`.
+    const auto row =
+        std::ranges::find_if(snapshot.control.versions, [&](const VersionRecord& version) {
+          return version.scenario == record.key && version.version == record.newest;
+        });
+    if (row == snapshot.control.versions.end()) return {};  // See `rows` and `versions`.
     if (row->format > kNewestFormat) return "it is of a newer Onward";
     const auto text = view_.version_text(record.key, record.newest);
     if (!text) return text.error().message;
@@ -153,7 +154,7 @@ class StoreExamination {
   }
 
   void sending(const Snapshot& snapshot) {
-    const auto since = held_since(snapshot.admin);
+    const auto since = held_since(snapshot.control.admin);
     if (!since) return sound("sending", "requests leave");
     warning(
         "sending",
@@ -169,7 +170,7 @@ class StoreExamination {
       return fault("secrets", vault.error().message,
                    "Mend the key file: no server starts with it.");
     const bool key = vault->has_key();
-    const SecretBook book{std::move(*vault), snapshot};
+    const SecretBook book{std::move(*vault), snapshot.control};
     const std::size_t all =
         book.list(SecretKind::Secret).size() + book.list(SecretKind::Credential).size();
     if (const std::size_t unreadable = book.unreadable(); unreadable > 0)
@@ -224,7 +225,8 @@ class StoreExamination {
           "They fail as request_missing when their turn comes; a backup may still hold them.");
     else
       sound("requests", "every pending one has what is to be sent");
-    if (view_.owner().empty() || held_since(snapshot.admin) || rows.overdue.count == 0) return;
+    if (view_.owner().empty() || held_since(snapshot.control.admin) || rows.overdue.count == 0)
+      return;
     warning(
         "overdue",
         fmt::format("{} due for more than a minute, since {}, {} among them",

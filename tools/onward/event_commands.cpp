@@ -3,9 +3,11 @@
 
 #include <algorithm>
 
+#include "engine/core/base/text.h"
 #include "engine/core/contact/contact.h"
 #include "engine/core/contact/vocabulary.h"
 #include "engine/core/source/diagnostic.h"
+#include "engine/core/source/suggestion.h"
 #include "engine/files/contact_columns.h"
 #include "tools/onward/commands.h"
 #include "tools/onward/exit_codes.h"
@@ -173,8 +175,7 @@ Result<Value> event_from(const SendOptions& options) {
     if (!text) return tl::make_unexpected(text.error());
     json = std::move(*text);
   }
-  const std::size_t first = json.find_first_not_of(" \t\r\n");
-  if (options.what == "-" || (first != std::string::npos && json[first] == '{')) {
+  if (options.what == "-" || trimmed(json).starts_with('{')) {
     auto parsed = parse_json(json);
     if (!parsed) return parsed;
     event = std::move(*parsed);
@@ -231,8 +232,8 @@ int run_send(const ClientOptions& options, const SendOptions& send) {
   if (const std::string meant = slip_of(text_of(*event, "type")); !meant.empty())
     say(fmt::format(
         "warning: \"{}\" is none of the events that Onward knows, so it is taken as one "
-        "of your own; did you mean \"{}\"?",
-        text_of(*event, "type"), meant));
+        "of your own{}",
+        text_of(*event, "type"), did_you_mean(meant)));
   print(number_of(answer->value, "duplicates") > 0 ? "known already, nothing done\n"
                                                    : "accepted\n");
   return kExitOk;

@@ -1,6 +1,7 @@
 // fields declare, list, remove.
 #include <fmt/format.h>
 
+#include "engine/core/contact/custom_prefix.h"
 #include "tools/onward/commands.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/table.h"
@@ -10,7 +11,7 @@ namespace onward {
 namespace {
 /// "custom.plan" is the field "plan".
 std::string bare(const std::string& name) {
-  return name.starts_with("custom.") ? name.substr(7) : name;
+  return name.starts_with(kCustom) ? name.substr(kCustom.size()) : name;
 }
 }  // namespace
 
@@ -24,7 +25,7 @@ int run_field_declare(const ClientOptions& options, const FieldOptions& given) {
   if (client.json())
     print_json(*answer);
   else
-    print(fmt::format("custom.{}: {}\n", name, given.type));
+    print(fmt::format("{}{}: {}\n", kCustom, name, given.type));
   return kExitOk;
 }
 
@@ -39,8 +40,8 @@ int run_fields(const ClientOptions& options) {
   }
   Table table{{{"field", Align::Left, true}, {"type"}, {"summary", Align::Left, true}}};
   for (const Value& field : list_of(answer->value, "fields"))
-    table.add(
-        {"custom." + text_of(field, "name"), text_of(field, "type"), text_of(field, "summary")});
+    table.add({std::string{kCustom} + text_of(field, "name"), text_of(field, "type"),
+               text_of(field, "summary")});
   if (table.empty())
     say("No custom field is declared: contacts may have whichever they like.");
   else
@@ -57,7 +58,7 @@ int run_field_remove(const ClientOptions& options, const std::string& given) {
   if (client.json())
     print_json(Value{ValueMap{{"removed", name}}});
   else
-    print(fmt::format("custom.{} is not declared any more\n", name));
+    print(fmt::format("{}{} is not declared any more\n", kCustom, name));
   return kExitOk;
 }
 }  // namespace onward

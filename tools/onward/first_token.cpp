@@ -39,18 +39,17 @@ void FirstToken::remove_made() {
 
 Status FirstToken::issue(Runtime& runtime) const {
   if (!token_) return {};
-  // Shared with the callback: where the engine ends without an answer, its last copy reports it.
   auto added = std::make_shared<std::promise<Status>>();
   auto answer = added->get_future();
-  const Status taken = runtime.issue_token(
-      {.sha256 = sha256_hex(*token_), .name = "first", .role = Role::Admin},
-      [promise = std::move(added)](const Result<TokenRecord>& issued) {
+  runtime.calls().post(
+      Reply<TokenRecord>{[promise = std::move(added)](const Result<TokenRecord>& issued) {
         promise->set_value(issued ? Status{} : tl::make_unexpected(issued.error()));
-      });
-  if (!taken) return taken;
+      }},
+      [token = TokenRecord{.sha256 = sha256_hex(*token_), .name = "first", .role = Role::Admin}](
+          Cell& cell) { return cell.access().issue_token(token); });
   try {
     return answer.get();
-  } catch (const std::future_error&) {
+  } catch (const std::future_error&) {  // given up by an exception
     return fail(ErrorKind::Io, "engine_stopped", runtime.failure());
   }
 }

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "engine/core/base/result.h"
-#include "engine/runtime/runtime.h"
+#include "engine/host/runtime.h"
 
 namespace onward {
 /// The first token is in DATA/token, its hash in the store: `prepare` writes the file, and then

@@ -10,13 +10,8 @@
 namespace onward {
 namespace {
 constexpr std::string_view kLine = "\r\n";
+constexpr std::string_view kInLine = " \t";  // blanks between the parts of a header
 constexpr std::size_t kChunkLineMax = 1024;
-
-std::string_view trim(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 bool read_number(std::string_view text, int base, std::size_t& out) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out, base);
@@ -79,7 +74,8 @@ bool ListenReader::read_field(const std::string& line) {
   if (colon == std::string::npos || colon == 0) return false;
   const std::string_view name = std::string_view{line}.substr(0, colon);
   if (name.find_first_of(" \t") != std::string_view::npos) return false;
-  request_.headers.emplace_back(lower(name), trim(std::string_view{line}.substr(colon + 1)));
+  request_.headers.emplace_back(lower(name),
+                                trimmed(std::string_view{line}.substr(colon + 1), kInLine));
   return true;
 }
 
@@ -120,7 +116,7 @@ ListenParse ListenReader::read_chunks(const std::string& bytes) {
       return bytes.size() - at_ > kChunkLineMax ? ListenParse::Malformed : ListenParse::More;
     }
     std::string_view size_text = std::string_view{bytes}.substr(at_, end - at_);
-    size_text = trim(size_text.substr(0, size_text.find(';')));
+    size_text = trimmed(size_text.substr(0, size_text.find(';')), kInLine);
     std::size_t size = 0;
     if (!read_number(size_text, 16, size)) return ListenParse::Malformed;
     if (size > kBodyMax || request_.body.size() + size > kBodyMax) return ListenParse::TooLarge;

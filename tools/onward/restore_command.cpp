@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "engine/api/access.h"
-#include "engine/runtime/runtime.h"
-#include "engine/runtime/sending.h"
-#include "engine/runtime/token_book.h"
+#include "engine/cell/sending.h"
+#include "engine/control/token_book.h"
+#include "engine/host/runtime.h"
 #include "engine/store/sqlite/restored.h"
 #include "engine/store/sqlite/sqlite_store.h"
 #include "engine/store/sqlite/store_view.h"
@@ -65,7 +65,7 @@ Result<TokenBook> check_sound(const fs::path& folder) {
   if (faults->empty()) {
     auto snapshot = (*view)->snapshot();
     if (!snapshot) return tl::make_unexpected(snapshot.error());
-    return TokenBook{std::move(snapshot->tokens)};
+    return TokenBook{std::move(snapshot->control.tokens)};
   }
   return fail(ErrorKind::Io, "damaged",
               fmt::format("The database of the backup is damaged: {}. Take another backup.",
@@ -114,18 +114,19 @@ Result<Restored> restore(const RestoreOptions& options, const Manifest& manifest
   auto token = make_token(draft.path(), *tokens, now);
   if (!token) return tl::make_unexpected(token.error());
   Commit marks{.at = now};
-  if (!options.release) marks.admin.push_back(sending_held(now));
-  marks.activity.push_back({.at = now,
-                            .what = "store.restored",
-                            .who = "restore",
-                            .text = "drawn at " + format_instant(manifest.at) +
-                                    (options.release ? "" : "; nothing is sent until it is told")});
+  if (!options.release) marks.control.admin.push_back(sending_held(now));
+  marks.control.activity.push_back(
+      {.at = now,
+       .what = "store.restored",
+       .who = "restore",
+       .text = "drawn at " + format_instant(manifest.at) +
+               (options.release ? "" : "; nothing is sent until it is told")});
   if (*token) {
-    marks.tokens.push_back(**token);
-    marks.activity.push_back({.at = now,
-                              .what = "token.created",
-                              .who = "restore",
-                              .text = (*token)->name + ", role admin"});
+    marks.control.tokens.push_back(**token);
+    marks.control.activity.push_back({.at = now,
+                                      .what = "token.created",
+                                      .who = "restore",
+                                      .text = (*token)->name + ", role admin"});
   }
   const auto epochs = begin_new_epoch(draft.path(), marks);
   if (!epochs) return tl::make_unexpected(epochs.error());

@@ -8,6 +8,7 @@
 #include <iostream>
 #include <utility>
 
+#include "engine/core/base/base64.h"
 #include "engine/secrets/bytes.h"
 #include "engine/secrets/stored_secret.h"
 #include "tools/onward/commands.h"

@@ -37,12 +37,13 @@
 #include "engine/core/base/log_record.h"
 #include "engine/core/base/printable.h"
 #include "engine/core/source/diagnostic.h"
+#include "engine/core/source/suggestion.h"
 #include "engine/delivery/curl_http_client.h"
+#include "engine/guard/bus_errors.h"
+#include "engine/guard/guarded.h"
+#include "engine/host/log_writer.h"
+#include "engine/host/runtime.h"
 #include "engine/net/url.h"
-#include "engine/runtime/bus_errors.h"
-#include "engine/runtime/guarded.h"
-#include "engine/runtime/log_writer.h"
-#include "engine/runtime/runtime.h"
 #include "engine/secrets/regular_file.h"
 #include "engine/store/sqlite/sqlite_store.h"
 #include "tools/onward/allow_file.h"
@@ -105,7 +106,7 @@ class Log {
   const std::shared_ptr<LogWriter> writer_;
 };
 
-/// An exception that nothing may catch (see engine/runtime/guarded.h) ends the process, and this
+/// An exception that nothing may catch (see engine/guard/guarded.h) ends the process, and this
 /// line says which one. Written directly, since the thread may hold any lock, and only where
 /// standard error takes it within a second: a log that nobody reads must not keep the process.
 bool json_log_at_end = false;
@@ -218,7 +219,7 @@ Status check_token_file(const Runtime& runtime, const fs::path& file, bool store
                 fmt::format("The token in {} can be guessed: give it {} characters at least, or "
                             "take the file away before the first start and one is made.",
                             file.string(), kTokenLengthMin));
-  if (!store_has_tokens || (token && runtime.find_token(sha256_hex(*token)))) return {};
+  if (!store_has_tokens || (token && runtime.shown().find_token(sha256_hex(*token)))) return {};
   log({"token.no_use",
        {{"file", file.string()},
         {"reason", token ? "this server does not know the token in it: it was revoked, or is of "
@@ -281,8 +282,7 @@ Result<IntakeSecrets> read_intake_secrets(const std::vector<std::string>& given,
       const std::string nearest = nearest_name(adapter, known);
       return fail(ErrorKind::Invalid, "bad_option",
                   fmt::format("--intake-secret-file: there is no adapter \"{}\", only {}{}.",
-                              adapter, fmt::join(known, ", "),
-                              nearest.empty() ? "" : "; perhaps \"" + nearest + "\""));
+                              adapter, fmt::join(known, ", "), perhaps(nearest)));
     }
     auto secret = read_secret_file(pair.substr(equals + 1), log);
     if (!secret) return tl::make_unexpected(secret.error());
@@ -303,11 +303,12 @@ Result<IntakeSecrets> read_intake_secrets(const std::vector<std::string>& given,
 }
 
 void fit_to_descriptors(ServeOptions& options, std::uint64_t limit, const Log& log) {
-  const Openings wanted{.requests = options.concurrency_total, .callers = options.connections_max};
+  const Openings wanted{.requests = options.webhooks.concurrency_total,
+                        .callers = options.api.connections_max};
   const Openings fitting = fit_to(wanted, limit);
   if (fitting == wanted) return;
-  options.concurrency_total = fitting.requests;
-  options.connections_max = fitting.callers;
+  options.webhooks.concurrency_total = fitting.requests;
+  options.api.connections_max = fitting.callers;
   log({"descriptors.few",
        {{"descriptors", count_value(limit)},
         {"requests", count_value(fitting.requests)},
@@ -327,10 +328,12 @@ struct Service {
   Announcement announcement;
 };
 
-bool has_tokens(const Service& service) { return !service.runtime->tokens().empty(); }
+bool has_tokens(const Service& service) {
+  return !service.runtime->shown().tokens()->all().empty();
+}
 
 /// What the options allow, and the file that may be read again.
-Result<AddressGuard> read_guard(const ServeOptions& options) {
+Result<AddressGuard> read_guard(const ServeWebhookOptions& options) {
   AddressGuard::Options allowed{options.allow_networks, options.allow_hosts};
   if (!options.allow_file.empty())
     if (Status read = read_allow_file(options.allow_file, allowed); !read)
@@ -346,8 +349,8 @@ std::string refused_origin(const AddressGuard& guard, bool https_only, std::stri
   return guard.refuse_unresolved(url->host, url->port);
 }
 
-std::unique_ptr<HttpClient> make_client(const ServeOptions& options, const AddressGuard& guard,
-                                        WorkNote* note) {
+std::unique_ptr<HttpClient> make_client(const ServeWebhookOptions& options,
+                                        const AddressGuard& guard, WorkNote* note) {
   CurlOptions curl{.guard = guard};
   curl.user_agent = "Onward/" ONWARD_VERSION;
   curl.connections_max = options.concurrency_total;
@@ -373,16 +376,17 @@ Status open_engine(const ServeOptions& options, const NodeKinds& kinds, const Lo
     working = std::move(*file);
   else
     log({"working.unavailable", {{"reason", file.error().message}}, LogLevel::Warning});
-  auto client = make_client(options, *service.guard, working ? &working->deliver_note() : nullptr);
+  auto client =
+      make_client(options.webhooks, *service.guard, working ? &working->deliver_note() : nullptr);
 
   ConcurrencyLimits limits;
-  limits.total = options.concurrency_total;
-  limits.most = options.concurrency_origin;
+  limits.total = options.webhooks.concurrency_total;
+  limits.most = options.webhooks.concurrency_origin;
   limits.until_recorded = true;
   RuntimeOptions runtime;
   runtime.stopwatch = [] { return std::chrono::steady_clock::now().time_since_epoch(); };
   runtime.refuses_origin = [guard = *service.guard,
-                            https_only = options.https_only](std::string_view origin) {
+                            https_only = options.webhooks.https_only](std::string_view origin) {
     return refused_origin(guard, https_only, origin);
   };
   runtime.account_id = options.account_id;
@@ -417,7 +421,7 @@ std::string reachable_host(const std::string& address) {
 }
 
 /// Nothing given: null, plain HTTP.
-Result<std::shared_ptr<const TlsContext>> read_tls(const ServeOptions& options) {
+Result<std::shared_ptr<const TlsContext>> read_tls(const ServeApiOptions& options) {
   if (options.tls_cert.empty() && options.tls_key.empty())
     return std::shared_ptr<const TlsContext>{};
   if (options.tls_cert.empty() || options.tls_key.empty())
@@ -428,7 +432,7 @@ Result<std::shared_ptr<const TlsContext>> read_tls(const ServeOptions& options) 
 }
 
 /// Callers that look at the time of a certificate turn away by themselves, and say so nowhere here.
-void warn_of_certificate(const ServeOptions& options, const Log& log) {
+void warn_of_certificate(const ServeApiOptions& options, const Log& log) {
   const auto fault = certificate_time_fault(options.tls_cert, system_clock().now());
   if (!fault || fault->empty()) return;
   log({"tls.certificate",
@@ -446,13 +450,13 @@ LocalServer local_server(const ServeOptions& options, const ListenAddress& liste
   server.url =
       fmt::format("{}://{}:{}", tls ? "https" : "http", tls ? tls->name_for(host) : host, port);
   if (!tls) return server;
-  server.certificate = fs::absolute(options.tls_cert).string();
+  server.certificate = fs::absolute(options.api.tls_cert).string();
   server.address = fmt::format("{}:{}", host, port);
   return server;
 }
 
 /// Takes the address: nothing is opened, or made, for a server that cannot have it.
-Status take_address(const ServeOptions& options, const ListenAddress& listen,
+Status take_address(const ServeApiOptions& options, const ListenAddress& listen,
                     const std::shared_ptr<const TlsContext>& tls, const LogSink& log,
                     Service& service) {
   ServerOptions api;
@@ -489,8 +493,8 @@ Status open_door(const ServeOptions& options, const ListenAddress& listen, const
       !written)
     return written;
   const std::uint16_t port = service.server->port();
-  if (!options.port_file.empty())
-    if (const Status written = write_file(options.port_file, fmt::format("{}\n", port), 0644);
+  if (!options.api.port_file.empty())
+    if (const Status written = write_file(options.api.port_file, fmt::format("{}\n", port), 0644);
         !written)
       return written;
   announce(options, listen, tls, log, service);
@@ -536,7 +540,8 @@ Status check_folder(const fs::path& data) {
 Status open_service(const ServeOptions& options, const ListenAddress& listen,
                     const std::shared_ptr<const TlsContext>& tls, const NodeKinds& kinds,
                     const Log& log, Service& service) {
-  if (Status taken = take_address(options, listen, tls, log.sink(), service); !taken) return taken;
+  if (Status taken = take_address(options.api, listen, tls, log.sink(), service); !taken)
+    return taken;
   if (Status opened = open_engine(options, kinds, log, service); !opened) return opened;
   FirstToken first;
   if (Status opened = open_door(options, listen, tls.get(), log, service, first); !opened) {
@@ -570,11 +575,11 @@ struct ReloadableFiles {
 };
 
 Result<ReloadableFiles> read_files(const ServeOptions& options, const Log& log) {
-  auto guard = read_guard(options);
+  auto guard = read_guard(options.webhooks);
   if (!guard) return tl::make_unexpected(std::move(guard.error()));
-  auto secrets = read_intake_secrets(options.intake_secret_files, log);
+  auto secrets = read_intake_secrets(options.api.intake_secret_files, log);
   if (!secrets) return tl::make_unexpected(std::move(secrets.error()));
-  auto tls = read_tls(options);
+  auto tls = read_tls(options.api);
   if (!tls) return tl::make_unexpected(std::move(tls.error()));
   return ReloadableFiles{std::move(*guard), std::move(*secrets), std::move(*tls)};
 }
@@ -591,7 +596,7 @@ void reload(const ServeOptions& options, const ListenAddress& listen, const Log&
   service.guard->replace(files->guard);
   service.intake_secrets.replace(std::move(files->intake_secrets));
   if (files->tls) {
-    warn_of_certificate(options, log);
+    warn_of_certificate(options.api, log);
     service.server->replace_tls(files->tls);
     // Its names may be others, and clients on this machine ask for one of them.
     service.announcement = Announcement{};
@@ -600,9 +605,9 @@ void reload(const ServeOptions& options, const ListenAddress& listen, const Log&
   if (const Status asked = service.runtime->recheck_blocked(); !asked)
     log({"settings.not_rechecked", {{"reason", asked.error().message}}, LogLevel::Warning});
   log({"settings.reloaded",
-       {{"allow_file", options.allow_file},
-        {"intake_secret_files", count_value(options.intake_secret_files.size())},
-        {"tls", !options.tls_cert.empty()}}});
+       {{"allow_file", options.webhooks.allow_file},
+        {"intake_secret_files", count_value(options.api.intake_secret_files.size())},
+        {"tls", !options.api.tls_cert.empty()}}});
 }
 }  // namespace
 
@@ -639,13 +644,13 @@ int run_serve(ServeOptions options, const NodeKinds& kinds) {
   const auto refused = [&](const Error& error, int code) {
     return log.end_over("server.refused", error.message, code);
   };
-  const auto listen = parse_listen(options.listen);
+  const auto listen = parse_listen(options.api.listen);
   if (!listen) return refused(listen.error(), kExitUsage);
-  for (const Status& sound : {check_ca_file(options.ca_file), check_folder(options.data)})
+  for (const Status& sound : {check_ca_file(options.webhooks.ca_file), check_folder(options.data)})
     if (!sound) return refused(sound.error(), refusal_code(sound.error()));
   auto files = read_files(options, log);
   if (!files) return refused(files.error(), refusal_code(files.error()));
-  if (files->tls) warn_of_certificate(options, log);
+  if (files->tls) warn_of_certificate(options.api, log);
   forbid_cores();
   const std::uint64_t descriptors = raise_descriptor_limit();
   if (descriptors != 0 && descriptors < kDescriptorsMin)

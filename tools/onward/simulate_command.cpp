@@ -10,9 +10,11 @@
 
 #include "engine/api/event_json.h"
 #include "engine/api/views.h"
+#include "engine/core/base/text.h"
 #include "engine/core/base/time_zone.h"
 #include "engine/core/contact/contact.h"
 #include "engine/core/scenario/catalog.h"
+#include "engine/core/source/suggestion.h"
 #include "engine/simulation/trace.h"
 #include "engine/store/memory/memory_store.h"
 #include "nodes/nodes.h"
@@ -25,7 +27,7 @@
 namespace onward {
 namespace {
 /// How long after the last event a simulation goes on where something never ends.
-constexpr Duration kPatience = std::chrono::days{366};
+constexpr Duration kAfterLastEvent = std::chrono::days{366};
 constexpr std::size_t kContactsAtOnce = 1'000;
 /// Where nobody looks at single deliveries.
 constexpr std::size_t kAnswersTogether = 256;
@@ -33,7 +35,6 @@ constexpr std::size_t kEventsTogether = 256;
 constexpr std::size_t kRefusedShown = 20;
 /// Output is handed on in pieces of this size.
 constexpr std::size_t kPieceBytes = 1u << 16;
-constexpr std::string_view kBlanks = " \t\r\n";
 
 /// One item of an input file, and how a message names its place.
 struct Item {
@@ -58,9 +59,8 @@ Result<ItemFile> read_items(const std::string& file) {
   const auto text = read_input(file);
   if (!text) return tl::make_unexpected(text.error());
   ItemFile read{.name = file == "-" ? "standard input" : file};
-  const std::size_t first = text->find_first_not_of(kBlanks);
-  if (first == std::string::npos) return read;
-  if ((*text)[first] == '[') {
+  if (is_blank(*text)) return read;
+  if (trimmed(*text).starts_with('[')) {
     auto list = parse_json(*text, {.depth = JsonLimits{}.depth + 1});
     if (!list)
       return fail(ErrorKind::Invalid, list.error().code,
@@ -74,7 +74,7 @@ Result<ItemFile> read_items(const std::string& file) {
   for (std::size_t line = 1; !rest.empty(); ++line) {
     const std::string_view one = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(rest.size(), one.size() + 1));
-    if (one.find_first_not_of(kBlanks) == std::string_view::npos) continue;
+    if (is_blank(one)) continue;
     if (auto value = parse_json(one))
       read.items.push_back({line, std::move(*value)});
     else
@@ -94,12 +94,44 @@ struct Totals {
   std::uint64_t events = 0, accepted = 0, duplicates = 0, rejected = 0, contacts = 0;
 };
 
+/// Writes the steps of runs, many at once.
+class TraceWriter {
+ public:
+  TraceWriter(bool json, std::ostream& out) : json_{json}, out_{out} {}
+
+  void add(const TraceStep& step) {
+    if (json_) {
+      piece_ += to_json(to_value(step)) + "\n";
+      return;
+    }
+    // That a trigger, or a node with one way on, was left goes without saying.
+    if (step.kind == TraceStep::Kind::Leaves) {
+      const NodeKind* kind = find_kind(node_kinds(), step.node_kind);
+      const bool plain = kind && kind->ports.size() == 1 && kind->family != NodeFamily::Wait;
+      if (plain && step.port == kind->ports.front()) return;
+    }
+    piece_ += printable_line(to_text(step)) + "\n";
+  }
+
+  /// Writes what was added, if that is at least `least` bytes.
+  void write(std::size_t least) {
+    if (piece_.size() < least) return;
+    out_ << piece_;
+    piece_.clear();
+  }
+
+ private:
+  const bool json_;
+  std::ostream& out_;
+  std::string piece_;
+};
+
 /// One call of the command.
 class Simulator {
  public:
   Simulator(const ClientOptions& client, const SimulateOptions& options, std::ostream& out,
             std::ostream& err)
-      : client_{client}, options_{options}, out_{out}, err_{err} {}
+      : client_{client}, options_{options}, out_{out}, err_{err}, writer_{client.json, out} {}
 
   int run() {
     for (const auto step : {&Simulator::load, &Simulator::read_inputs, &Simulator::open,
@@ -198,7 +230,7 @@ class Simulator {
     if (!std::ranges::is_sorted(events_, {}, &Arrival::at))
       std::ranges::stable_sort(events_, {}, &Arrival::at);
     const Instant last = events_.empty() ? start_ : events_.back().at;
-    until_ = last + kPatience;
+    until_ = last + kAfterLastEvent;
     if (!options_.until.empty()) {
       if (const auto after = parse_duration(options_.until))
         until_ = last + *after;
@@ -243,7 +275,7 @@ class Simulator {
     if (!opened) return refuse(opened.error());
     simulation_ = std::move(*opened);
     if (const int code = check_rules(rules); code != kExitOk) return code;
-    receiver_.set_rules(std::move(rules), engine().book());
+    receiver_.set_rules(std::move(rules), engine().control().scenarios);
     if (options_.summary) receiver_.answer_together(kAnswersTogether);
     return kExitOk;
   }
@@ -254,13 +286,14 @@ class Simulator {
       std::vector<std::string> nodes;
       for (const std::string& id : ids_) {
         if (!rule.scenario.empty() && rule.scenario != id) continue;
-        for (const auto& [node, number] : engine().book().find(id)->nodes) nodes.push_back(node);
+        for (const auto& [node, number] : engine().control().scenarios.find(id)->nodes)
+          nodes.push_back(node);
       }
       if (std::ranges::find(nodes, rule.node) != nodes.end()) continue;
       const std::string nearest = nearest_name(rule.node, nodes);
-      return refuse({ErrorKind::Invalid, "unknown_node",
-                     fmt::format("--receiver: there is no node \"{}\"{}.", rule.node,
-                                 nearest.empty() ? "" : fmt::format("; perhaps \"{}\"", nearest))});
+      return refuse(
+          {ErrorKind::Invalid, "unknown_node",
+           fmt::format("--receiver: there is no node \"{}\"{}.", rule.node, perhaps(nearest))});
     }
     return kExitOk;
   }
@@ -269,13 +302,13 @@ class Simulator {
   int take_contacts() {
     for (std::size_t first = 0; first < contacts_.size(); first += kContactsAtOnce) {
       const std::size_t end = std::min(contacts_.size(), first + kContactsAtOnce);
-      std::vector<Job> jobs;
+      std::vector<Task> jobs;
       for (std::size_t i = first; i < end; ++i)
-        jobs.emplace_back(ContactJob{.input = PatchInput{.who = std::move(contacts_[i].who),
-                                                         .patch = std::move(contacts_[i].patch),
-                                                         .quiet = true},
-                                     .create = true,
-                                     .done = [](const Result<WorkAnswer>&) {}});
+        jobs.emplace_back(ContactTask{.input = PatchInput{.who = std::move(contacts_[i].who),
+                                                          .patch = std::move(contacts_[i].patch),
+                                                          .quiet = true},
+                                      .create = true,
+                                      .done = [](const Result<WorkAnswer>&) {}});
       if (const Status done = simulation_->work(std::move(jobs)); !done)
         return refuse(done.error());
     }
@@ -283,24 +316,24 @@ class Simulator {
     contacts_.clear();
     trace_.begin(engine());
     for (const std::string& id : ids_)
-      if (const auto active = engine().activate(id, std::nullopt); !active)
+      if (const auto active = engine().scenarios().activate(id, std::nullopt); !active)
         return refuse(active.error());
     const Status done = simulation_->work();
     return done ? kExitOk : refuse(done.error());
   }
 
   int take_events() {
-    begun_ = std::chrono::steady_clock::now();
+    const auto begun = std::chrono::steady_clock::now();
     for (std::span<Arrival> rest{events_}; !rest.empty() && rest.front().at <= until_;) {
       const std::span<Arrival> next = rest.first(together(rest));
       rest = rest.subspan(next.size());
       if (const int code = take_together(next); code != kExitOk) return code;
-      if (!options_.summary) hand_on(kPieceBytes);
+      if (!options_.summary) writer_.write(kPieceBytes);
     }
     const auto done = simulation_->run_out(until_);
     if (!done) return refuse(done.error());
     ended_ = *done;
-    took_ = std::chrono::steady_clock::now() - begun_;
+    took_ = std::chrono::steady_clock::now() - begun;
     return kExitOk;
   }
 
@@ -341,34 +374,14 @@ class Simulator {
 
   // ---- telling ----
 
-  void tell(const TraceStep& step) {
-    if (client_.json) {
-      piece_ += to_json(to_value(step)) + "\n";
-      return;
-    }
-    // That a trigger, or a node with one way on, was left goes without saying.
-    if (step.kind == TraceStep::Kind::Leaves) {
-      const NodeKind* kind = find_kind(node_kinds(), step.node_kind);
-      const bool plain = kind && kind->ports.size() == 1 && kind->family != NodeFamily::Wait;
-      if (plain && step.port == kind->ports.front()) return;
-    }
-    piece_ += printable_line(to_text(step)) + "\n";
-  }
-
-  void hand_on(std::size_t least) {
-    if (piece_.size() < least) return;
-    out_ << piece_;
-    piece_.clear();
-  }
-
   int finish() {
-    hand_on(0);
+    writer_.write(0);
     std::int64_t visits = 0;
-    for (const auto& [key, row] : engine().counters()) visits += row[Counter::Visits];
+    for (const auto& [key, row] : engine().context().counters) visits += row[Counter::Visits];
     ValueList numbers;
     StyledText tables;
     for (const std::string& id : ids_) {
-      const auto stats = engine().stats(id, 0);
+      const auto stats = engine().views().stats(id, 0);
       if (!stats) return refuse(stats.error());
       Value view = view_of(*stats);
       tables += "\n" + stats_text(view, /*test=*/false, terminal_width());
@@ -413,7 +426,7 @@ class Simulator {
     return line + "\n";
   }
 
-  Engine& engine() { return simulation_->engine(); }
+  Cell& engine() { return simulation_->engine(); }
 
   const ClientOptions& client_;
   const SimulateOptions& options_;
@@ -428,12 +441,11 @@ class Simulator {
   Instant start_{}, until_{};
   VirtualClock clock_{Instant{}};
   ScriptedReceiver receiver_;
-  std::string piece_;
-  Trace trace_{[this](const TraceStep& step) { tell(step); }};
+  TraceWriter writer_;
+  Trace trace_{[this](const TraceStep& step) { writer_.add(step); }};
   std::unique_ptr<Simulation> simulation_;
   Totals totals_;
   bool ended_ = false;
-  std::chrono::steady_clock::time_point begun_;
   std::chrono::steady_clock::duration took_{};
 };
 }  // namespace

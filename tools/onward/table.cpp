@@ -2,46 +2,29 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstdint>
 #include <utility>
 
+#include "engine/core/base/display_width.h"
 #include "engine/core/base/printable.h"
+#include "engine/core/base/utf8.h"
 
 namespace onward {
 namespace {
 constexpr std::size_t kGap = 2;
 constexpr std::size_t kNarrowest = 8;
 
-/// The next code point of well-formed UTF-8; a stray byte counts as itself.
-std::uint32_t next_code_point(std::string_view& text) {
-  const auto lead = static_cast<unsigned char>(text.front());
-  const std::size_t length = lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  if (length > text.size() || length == 1) {
-    text.remove_prefix(1);
-    return lead;
-  }
-  std::uint32_t point = lead & (0xffu >> (length + 1));
-  for (std::size_t i = 1; i < length; ++i)
-    point = point << 6 | (static_cast<unsigned char>(text[i]) & 0x3fu);
-  text.remove_prefix(length);
-  return point;
-}
-
-std::size_t width_of(std::uint32_t point) {
-  if ((point >= 0x300 && point < 0x370) || (point >= 0x200b && point <= 0x200f) ||
-      (point >= 0xfe00 && point <= 0xfe0f))
-    return 0;
-  const bool wide = (point >= 0x1100 && point < 0x1160) || (point >= 0x2e80 && point < 0xa4d0) ||
-                    (point >= 0xac00 && point < 0xd7a4) || (point >= 0xf900 && point < 0xfb00) ||
-                    (point >= 0xff00 && point < 0xff61) || (point >= 0x1f300 && point < 0x1fb00) ||
-                    (point >= 0x20000 && point < 0x40000);
-  return wide ? 2 : 1;
+/// Takes the character at the front of `text`, and returns its width; of malformed UTF-8 one byte,
+/// of width 1.
+std::size_t take_width(std::string_view& text) {
+  const auto [point, length] = first_character(text);
+  text.remove_prefix(std::max<std::size_t>(length, 1));
+  return length == 0 ? 1 : static_cast<std::size_t>(display_width(point));
 }
 }  // namespace
 
 std::size_t display_width(std::string_view text) {
   std::size_t width = 0;
-  while (!text.empty()) width += width_of(next_code_point(text));
+  while (!text.empty()) width += take_width(text);
   return width;
 }
 
@@ -51,7 +34,7 @@ std::string fitted(std::string_view text, std::size_t width) {
   std::size_t used = 0;
   while (!rest.empty()) {
     std::string_view after = rest;
-    const std::size_t next = width_of(next_code_point(after));
+    const std::size_t next = take_width(after);
     if (used + next + 1 > width) break;
     used += next;
     rest = after;

@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/core/base/text.h"
 #include "tools/onward/table.h"
 #include "tools/onward/terminal.h"
 
@@ -60,7 +61,7 @@ bool Lines::next(std::size_t most, std::vector<Line>& lines) {
   while (lines.size() < most) {
     if (!kept_ && !read()) break;
     kept_ = false;
-    if (line_.find_first_not_of(" \t\r") == std::string::npos) continue;
+    if (is_blank(line_)) continue;
     kept_ = !lines.empty() && bytes + line_.size() >= kChunkBytesMax;
     if (kept_) break;  // The first of the next chunk.
     bytes += line_.size() + 1;

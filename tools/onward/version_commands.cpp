@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "engine/authoring/yaml_reader.h"
+#include "engine/core/base/text.h"
 #include "engine/core/scenario/scenario_diff.h"
 #include "nodes/nodes.h"
 #include "tools/onward/commands.h"
@@ -28,10 +29,6 @@ struct Side {
   std::string text;
 };
 
-bool is_number(const std::string& text) {
-  return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
-}
-
 /// The exit code of what went wrong, told; kExitOk where `side` is read.
 int read_version(const Client& client, const std::string& scenario, const std::string& number,
                  Side& side) {
@@ -44,7 +41,7 @@ int read_version(const Client& client, const std::string& scenario, const std::s
 
 int read_side(const Client& client, const std::string& scenario, const std::string& name,
               Side& side) {
-  if (is_number(name)) return read_version(client, scenario, name, side);
+  if (is_digits(name)) return read_version(client, scenario, name, side);
   auto text = read_input(name);
   if (!text) return complain(text.error());
   side = {.name = name == "-" ? "standard input" : name, .text = std::move(*text)};
@@ -86,7 +83,7 @@ int run_diff(const ClientOptions& options, const DiffOptions& diff) {
   std::string from = diff.from, to = diff.to;
   if (to.empty()) {
     to = std::to_string(newest);
-    if (!from.empty() && !is_number(from)) std::swap(from, to);
+    if (!from.empty() && !is_digits(from)) std::swap(from, to);
     if (from.empty() && newest > 1) from = std::to_string(newest - 1);
   }
   Side before{.name = "nothing"}, after;

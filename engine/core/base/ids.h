@@ -35,6 +35,25 @@ constexpr std::uint64_t numbered(Sequence seq, std::uint32_t ordinal) {
   return seq * kOrdinals + ordinal;
 }
 
+/// Which numbers a cell gives. Cell k of C gives those that are k modulo C, so that cells need not
+/// agree on a number, and a number tells its cell. One machine is one cell: every number.
+struct Numbering {
+  std::uint32_t cells = 1;
+  std::uint32_t cell = 0;  ///< Below `cells`.
+
+  /// The least number of this cell above `last`.
+  constexpr Sequence next(Sequence last) const {
+    if (cells == 1) return last + 1;
+    return last + 1 + (cells + cell - (last + 1) % cells) % cells;
+  }
+  constexpr ContactKey next(ContactKey last) const { return {next(last.value)}; }
+  /// The cell in which a contact with this number lives.
+  constexpr std::uint32_t cell_of(ContactKey contact) const {
+    return static_cast<std::uint32_t>(contact.value % cells);
+  }
+  bool operator==(const Numbering&) const = default;
+};
+
 /// Thirteen characters of Crockford base 32, which sort as the number does.
 std::string to_base32(std::uint64_t number);
 std::optional<std::uint64_t> from_base32(std::string_view text);

@@ -1,5 +1,5 @@
 #pragma once
-// Time, order and chance, as every pure function of the core gets them.
+// Time and order, as every pure function of the core gets them.
 #include <cstdint>
 
 #include "engine/core/base/ids.h"
@@ -8,8 +8,7 @@
 namespace onward {
 struct Now {
   Instant at{};
-  Sequence seq = 0;  ///< Of this input; grows by one with each.
-  std::uint64_t seed = 0;
+  Sequence seq = 0;     ///< Of this input; grows by one with each.
   bool certain = true;  ///< Else nothing fails for its deadline.
 };
 }  // namespace onward

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <iterator>
 
+#include "engine/core/base/utf8.h"
 #include "engine/core/base/value.h"
 
 namespace onward {
@@ -32,23 +33,6 @@ constexpr std::array kActing{
 bool is_plain_byte(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return (byte >= 0x20 && byte < 0x7f) || c == '\n' || c == '\t';
-}
-
-/// The length of the well-formed UTF-8 character at the beginning; 0 where there is none.
-std::size_t length_of(std::string_view text) {
-  const auto lead = static_cast<unsigned char>(text.front());
-  const std::size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  return text.size() >= length && valid_utf8(text.substr(0, length)) ? length : 0;
-}
-
-char32_t point_of(std::string_view character) {
-  const auto at = [&](std::size_t i) {
-    return static_cast<char32_t>(static_cast<unsigned char>(character[i]));
-  };
-  if (character.size() == 1) return at(0);
-  char32_t point = at(0) & (0xffu >> (character.size() + 1));
-  for (std::size_t i = 1; i < character.size(); ++i) point = (point << 6) | (at(i) & 0x3f);
-  return point;
 }
 
 void append_escaped(std::string& out, char32_t point) {
@@ -89,12 +73,12 @@ std::string printable(std::string_view text) {
     out += text.substr(0, plain);
     text.remove_prefix(plain);
     if (text.empty()) break;
-    const std::size_t length = length_of(text);
+    const auto [point, length] = first_character(text);
     const std::string_view character = text.substr(0, std::max<std::size_t>(length, 1));
     if (length == 0)
       fmt::format_to(std::back_inserter(out), "\\x{:02x}",
                      static_cast<unsigned char>(character.front()));
-    else if (const char32_t point = point_of(character); acts_on_terminal(point))
+    else if (acts_on_terminal(point))
       append_escaped(out, point);
     else
       out += character;

@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdint>
 
+#include "engine/core/base/text.h"
+
 namespace onward {
 namespace {
 using namespace std::chrono;
@@ -17,8 +19,6 @@ constexpr std::array kUnits{Unit{"ms", 1},         Unit{"min", 60'000},  Unit{"w
                             Unit{"s", 1'000}};
 // Ten thousand years: an instant of the years 1 to 9999 moved by it never overflows.
 constexpr std::int64_t kLongest = 3'652'500LL * 86'400'000LL;
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /// Reads exactly `count` digits from the front of `text`.
 bool take_digits(std::string_view& text, std::size_t count, int& number) {

@@ -2,11 +2,16 @@
 
 #include <algorithm>
 
+#include "engine/core/base/placeholder_marks.h"
+#include "engine/core/base/text.h"
+
 namespace onward {
 namespace {
 constexpr std::string_view kSpaces = " \t\r\n";
 constexpr std::string_view kAfterAuthority = "/?#";
-/// A placeholder in a URL may hold spaces; longer ones are none.
+/// A placeholder in a URL may hold spaces; longer ones are not taken for placeholders. Unlike in
+/// Template, the first "}}" ends one, also in a quoted text: any text comes here, also one that was
+/// cut, and a quote in it may be open.
 constexpr std::size_t kPlaceholderMax = 256;
 
 /// Whether the quote at `at` ends a text, rather than being part of a badly chosen password.
@@ -19,8 +24,8 @@ bool closes(std::string_view text, std::size_t at) {
 std::size_t word_end(std::string_view text, std::size_t at) {
   while (at < text.size() && kSpaces.find(text[at]) == std::string_view::npos &&
          !closes(text, at)) {
-    if (text.substr(at).starts_with("{{")) {
-      const std::size_t close = text.substr(at, kPlaceholderMax).find("}}");
+    if (text.substr(at).starts_with(kPlaceholderOpen)) {
+      const std::size_t close = find_placeholder_end(text.substr(at, kPlaceholderMax));
       if (close != std::string_view::npos) at += close;
     }
     ++at;
@@ -33,7 +38,7 @@ bool looks_like_login(std::string_view authority) {
   const std::size_t colon = authority.find(':');
   if (colon == std::string_view::npos || authority.starts_with('[')) return false;
   const std::string_view port = authority.substr(colon + 1);
-  return !std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return !std::all_of(port.begin(), port.end(), is_digit);
 }
 }  // namespace
 

@@ -13,6 +13,7 @@
 
 #include "engine/core/base/clipped.h"
 #include "engine/core/base/json_reader.h"
+#include "engine/core/base/utf8.h"
 
 namespace onward {
 namespace {
@@ -257,30 +258,6 @@ class Writer {
   std::size_t most_;
   bool pretty_;
 };
-
-/// The length of the UTF-8 sequence at the front of `text`; 0 where it is none.
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  std::size_t length = 0;
-  unsigned char low = 0x80, high = 0xBF;  // bounds of the second byte
-  if (first >= 0xC2 && first <= 0xDF) {
-    length = 2;
-  } else if (first >= 0xE0 && first <= 0xEF) {
-    length = 3;
-    if (first == 0xE0) low = 0xA0;
-    if (first == 0xED) high = 0x9F;
-  } else if (first >= 0xF0 && first <= 0xF4) {
-    length = 4;
-    if (first == 0xF0) low = 0x90;
-    if (first == 0xF4) high = 0x8F;
-  }
-  if (length == 0 || text.size() < length || byte(1) < low || byte(1) > high) return 0;
-  for (std::size_t i = 2; i < length; ++i)
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  return length;
-}
 }  // namespace
 
 bool Value::is_number() const {
@@ -549,7 +526,7 @@ bool append_text(std::string& out, const Value& value, std::size_t most) {
 
 bool valid_utf8(std::string_view text, std::size_t* fault) {
   for (std::size_t i = 0; i < text.size();) {
-    const std::size_t length = utf8_length(text.substr(i));
+    const std::size_t length = character_length(text.substr(i));
     if (length == 0) {
       if (fault) *fault = i;
       return false;

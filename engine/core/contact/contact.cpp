@@ -199,15 +199,7 @@ bool goes_by(const Contact& contact, std::string_view id, std::string_view email
   return contact.email() == email;
 }
 
-std::string normal_email(std::string_view email) {
-  constexpr std::string_view kSpace = " \t\r\n\f\v";
-  const auto first = email.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) return {};
-  email = email.substr(first, email.find_last_not_of(kSpace) - first + 1);
-  std::string normal{email};
-  normal = lower(normal);
-  return normal;
-}
+std::string normal_email(std::string_view email) { return lower(trimmed(email, " \t\r\n\f\v")); }
 
 bool ContactPatch::empty() const {
   return fields.empty() && custom.empty() && !groups && groups_add.empty() && groups_remove.empty();

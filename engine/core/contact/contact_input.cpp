@@ -5,12 +5,14 @@
 #include <unordered_set>
 #include <utility>
 
-#include "engine/core/base/clipped.h"
+#include "engine/core/base/text.h"
 #include "engine/core/base/time_zone.h"
 #include "engine/core/contact/address.h"
 #include "engine/core/contact/contact.h"
 #include "engine/core/contact/custom_fields.h"
+#include "engine/core/contact/custom_prefix.h"
 #include "engine/core/source/diagnostic.h"
+#include "engine/core/source/suggestion.h"
 
 namespace onward {
 namespace {
@@ -27,8 +29,7 @@ tl::unexpected<Error> refuse(std::string code, std::string_view name, std::strin
 }
 
 bool has_control(std::string_view text) {
-  return std::any_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  return std::any_of(text.begin(), text.end(), is_control);
 }
 
 /// Shows what was found: short, and a kind rather than a value.
@@ -76,7 +77,7 @@ class Reader {
   Status member(std::string_view name, const Value& value) {
     if (name == "id" || name == "uid" || name == "ref") return id(name, value);
     if (name == "custom") return custom(value);
-    if (name.starts_with("custom.")) return custom_field(name.substr(7), value);
+    if (name.starts_with(kCustom)) return custom_field(name.substr(kCustom.size()), value);
     if (name == "organizationId") return custom_field(name, value);
     if (name == "consent") return consent(value);
     if (name == "groups") return groups(value);
@@ -158,7 +159,7 @@ class Reader {
   }
 
   Status custom_field(std::string_view name, const Value& value) {
-    const std::string shown = "custom." + clipped(name);
+    const std::string shown = std::string{kCustom} + clipped(name);
     if (name.empty() || name.size() > kNameMax || has_control(name) ||
         name.find('.') != std::string_view::npos)
       return refuse("bad_name", shown, "wants a name of 1 to 256 bytes without dots");
@@ -213,8 +214,8 @@ class Reader {
     for (const FieldInfo& info : contact_fields()) known.emplace_back(info.name);
     const std::string near = nearest_name(name, known);
     std::string sentence = "is no field of a contact";
-    sentence += near.empty() ? "; fields of your own belong below \"custom\""
-                             : "; perhaps \"" + near + "\" was meant";
+    sentence +=
+        near.empty() ? "; fields of your own belong below \"custom\"" : perhaps(near, " was meant");
     return refuse("unknown_field", clipped(name), sentence);
   }
 

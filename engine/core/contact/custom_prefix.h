@@ -4,4 +4,6 @@
 
 namespace onward {
 inline constexpr std::string_view kCustom = "custom.";
+/// All custom fields of a contact, in lists of fields.
+inline constexpr std::string_view kAllCustom = "custom.*";
 }  // namespace onward

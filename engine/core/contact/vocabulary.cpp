@@ -4,12 +4,12 @@
 #include <array>
 #include <unordered_map>
 
+#include "engine/core/base/text.h"
 #include "engine/core/contact/contact.h"
 
 namespace onward {
 namespace {
 constexpr auto kNone = EventEffect::None;
-constexpr auto kStatistics = EventEffect::FeedsStatistics;
 constexpr std::size_t kNameMax = 64;
 
 // Aliases are the codes and actions of the systems that Onward answers to, and the other forms of a
@@ -40,12 +40,12 @@ constexpr std::array kEvents{
     EventName{"facebook_like", "", "The contact liked a message."},
     EventName{"social_share", "", "The contact shared a message."},
     // E-mail.
-    EventName{"sent", "s send email_send email_sent", "A message was sent to the contact.",
-              kStatistics, true},
-    EventName{"opened", "o open email_open email_opened", "The contact opened a message.",
-              kStatistics, true},
+    EventName{"sent", "s send email_send email_sent", "A message was sent to the contact.", kNone,
+              true},
+    EventName{"opened", "o open email_open email_opened", "The contact opened a message.", kNone,
+              true},
     EventName{"clicked", "c click email_click email_clicked link_clicked",
-              "The contact followed a link.", kStatistics, true},
+              "The contact followed a link.", kNone, true},
     EventName{"bounced", "b bounce email_hard_bounce",
               "A message could not be delivered: bad address.", kNone, true},
     EventName{"email_soft_bounce", "soft_bounced", "A message could not be delivered just now.",
@@ -113,7 +113,7 @@ bool is_snake_case(std::string_view name) {
   const auto letter = [](char c) { return c >= 'a' && c <= 'z'; };
   return !name.empty() && name.size() <= kNameMax && letter(name.front()) &&
          std::all_of(name.begin(), name.end(),
-                     [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '_'; });
+                     [&](char c) { return letter(c) || is_digit(c) || c == '_'; });
 }
 }  // namespace
 

@@ -7,7 +7,7 @@
 
 namespace onward {
 /// What an event does to its contact by itself.
-enum class EventEffect { None, SetsSubscribedAt, FeedsStatistics };
+enum class EventEffect { None, SetsSubscribedAt };
 
 struct EventName {
   std::string_view name;     ///< Canonical: "subscription", "opened"

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +16,8 @@ namespace onward {
 enum class DeliveryState : std::uint8_t { Pending, Accepted, Failed, Cancelled };
 std::string_view to_string(DeliveryState state);
 std::optional<DeliveryState> parse_delivery_state(std::string_view text);
+/// In the order of the enumeration.
+std::span<const std::string_view> delivery_state_words();
 
 using Header = std::pair<std::string, std::string>;
 
@@ -133,4 +136,9 @@ struct Delivery {
 
   bool pending() const { return state == DeliveryState::Pending; }
 };
+
+/// Whether a receiver accepted a request by answering with `status`.
+bool is_accepted(const RetryPolicy& policy, int status);
+/// Whether an attempt was answered, and accepted by that: not refused by ourselves.
+bool is_accepted(const RetryPolicy& policy, const AttemptResult& result);
 }  // namespace onward

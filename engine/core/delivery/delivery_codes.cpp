@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/core/base/text.h"
+
 namespace onward {
 namespace {
 constexpr std::array<std::string_view, 33> kWords{"archived",
@@ -40,8 +42,7 @@ constexpr std::array<std::string_view, 33> kWords{"archived",
                                                   "version_missing"};
 
 bool is_status(std::string_view text) {
-  return text.size() == 3 && text.front() != '0' &&
-         std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  return text.size() == 3 && text.front() != '0' && is_digits(text);
 }
 }  // namespace
 

@@ -17,11 +17,6 @@ constexpr Duration kLocalPauseMax = std::chrono::hours{24};
 constexpr Duration kDoubtPause = std::chrono::minutes{1};
 constexpr int kGone = 410;
 
-bool accepts(const RetryPolicy& policy, int status) {
-  if (policy.accept.empty()) return status >= 200 && status < 300;
-  return std::ranges::find(policy.accept, status) != policy.accept.end();
-}
-
 /// Why a delivery fails for good at this result; nothing where it may be tried again.
 std::optional<std::string> final_reason(const RetryPolicy& policy, const AttemptResult& result) {
   if (result.permanent) return result.code.empty() ? "permanent" : result.code;
@@ -87,7 +82,7 @@ Settlement settle(const PendingDelivery& pending, const AttemptResult& result,
 
   ++delivery.attempts;
   settlement.superseded = std::exchange(delivery.last, record_of(result, delivery.attempts));
-  if (result.status != 0 && !result.permanent && accepts(policy, result.status)) {
+  if (is_accepted(policy, result)) {
     end(delivery, DeliveryState::Accepted, {}, now.at);
     settlement.accepted = true;
     return settlement;

@@ -7,6 +7,17 @@
 #include <fmt/format.h>
 
 namespace onward {
+namespace {
+/// Why no run can arrive at `target` of `version`, whatever its path is.
+std::optional<MoveRefusal> arrival_refusal(const Scenario& version, NodeNumber target) {
+  const ScenarioNode* node = version.find(target);
+  if (node == nullptr) return MoveRefusal{.why = MoveRefusal::Why::NoSuchNode};
+  if (node->kind->family == NodeFamily::Trigger)
+    return MoveRefusal{.why = MoveRefusal::Why::IsTrigger};
+  return std::nullopt;
+}
+}  // namespace
+
 NodeNumber target_of(const NodeMap& map, NodeNumber node) {
   const auto mapped = map.find(node);
   return mapped == map.end() ? node : mapped->second;
@@ -28,16 +39,13 @@ std::set<NodeNumber> nodes_behind(const Scenario& scenario, NodeNumber node) {
 
 std::optional<MoveRefusal> move_refusal(const Run& run, const Scenario& version,
                                         NodeNumber target) {
-  using Why = MoveRefusal::Why;
-  const ScenarioNode* node = version.find(target);
-  if (node == nullptr) return MoveRefusal{.why = Why::NoSuchNode};
-  if (node->kind->family == NodeFamily::Trigger) return MoveRefusal{.why = Why::IsTrigger};
+  if (const auto refusal = arrival_refusal(version, target)) return refusal;
   std::span<const PathStep> path{run.path};
   if (run.place() == target) path = path.first(path.size() - 1);  // it stays where it is
   const auto again = std::ranges::find_if(
       path, [&](const PathStep& step) { return version.leads_to(target, step.node); });
   if (again == path.end()) return std::nullopt;
-  return MoveRefusal{.why = Why::AlreadyVisited, .node = again->node};
+  return MoveRefusal{.why = MoveRefusal::Why::AlreadyVisited, .node = again->node};
 }
 
 Migration::Migration(std::shared_ptr<const Scenario> to, NodeMap map)
@@ -45,10 +53,10 @@ Migration::Migration(std::shared_ptr<const Scenario> to, NodeMap map)
 
 std::optional<std::string> Migration::refusal(const Scenario& from, NodeNumber node) const {
   const NodeNumber goal = target(node);
-  const ScenarioNode* place = to_->find(goal);
-  if (place == nullptr) return "that node is not in the new version";
-  if (place->kind->family == NodeFamily::Trigger)
-    return fmt::format("\"{}\" is a trigger, which nobody arrives at", place->id);
+  if (const auto refusal = arrival_refusal(*to_, goal)) {
+    if (refusal->why == MoveRefusal::Why::NoSuchNode) return "that node is not in the new version";
+    return fmt::format("\"{}\" is a trigger, which nobody arrives at", to_->find(goal)->id);
+  }
   const ScenarioNode* twice = nullptr;
   for (const ScenarioNode& visited : from.nodes) {
     const bool before = visited.number == node ? goal != node : from.leads_to(visited.number, node);

@@ -10,10 +10,11 @@
 #include "engine/core/base/ids.h"
 #include "engine/core/base/time.h"
 #include "engine/core/contact/event.h"
+#include "engine/core/scenario/run_state.h"
 
 namespace onward {
-enum class RunState : std::uint8_t { Waiting, Done, Exited, Stopped, Parked };
-std::string_view to_string(RunState state);
+/// Reason of a run that is parked, and of an entry that is refused, past the bounds of one input.
+inline constexpr std::string_view kCascadeReason = "cascade";
 
 /// One arrival at a node. A node occurs at most once in a path.
 struct PathStep {
@@ -34,6 +35,9 @@ struct Run {
   ContactKey contact;
   RunState state = RunState::Waiting;
   std::string reason;  ///< Of Parked, Exited, Stopped.
+  /// Of Parked: it has not arrived at its node, the last one of its path, which is not counted yet.
+  /// Stored as the reason `kCascadeReason`.
+  bool pending_arrival = false;
   Instant started{};
   std::optional<Instant> ended;
   std::optional<Instant> wake_at;      ///< The instant at which it goes on, while it waits for one.
@@ -43,7 +47,9 @@ struct Run {
   std::shared_ptr<const Event> event;  ///< What started it, while live; null where nothing did.
   std::vector<PathStep> path;          ///< The last step is where it is.
 
-  bool live() const { return state == RunState::Waiting || state == RunState::Parked; }
+  bool live() const {
+    return state == RunState::Waiting || state == RunState::Parked || state == RunState::Running;
+  }
   NodeNumber place() const { return path.empty() ? NodeNumber{} : path.back().node; }
 };
 }  // namespace onward

@@ -4,35 +4,23 @@
 #include <array>
 #include <utility>
 
+#include "engine/core/base/enum_words.h"
 #include "engine/core/base/sorted.h"
 
 namespace onward {
 namespace {
-constexpr std::array kStates{ScenarioState::Draft, ScenarioState::Scheduled, ScenarioState::Active,
-                             ScenarioState::OnHold, ScenarioState::Archived};
-}
+constexpr EnumWords<ScenarioState, 5> kScenarioStates{{{ScenarioState::Draft, "draft"},
+                                                       {ScenarioState::Scheduled, "scheduled"},
+                                                       {ScenarioState::Active, "active"},
+                                                       {ScenarioState::OnHold, "on_hold"},
+                                                       {ScenarioState::Archived, "archived"}}};
+}  // namespace
 
-std::string_view to_string(ScenarioState state) {
-  switch (state) {
-    case ScenarioState::Draft:
-      return "draft";
-    case ScenarioState::Scheduled:
-      return "scheduled";
-    case ScenarioState::Active:
-      return "active";
-    case ScenarioState::OnHold:
-      return "on_hold";
-    case ScenarioState::Archived:
-      return "archived";
-  }
-  return "";
-}
-
+std::string_view to_string(ScenarioState state) { return kScenarioStates.of(state); }
 std::optional<ScenarioState> parse_scenario_state(std::string_view text) {
-  for (const ScenarioState state : kStates)
-    if (text == to_string(state)) return state;
-  return std::nullopt;
+  return kScenarioStates.find(text);
 }
+std::span<const std::string_view> scenario_state_words() { return kScenarioStates.all(); }
 
 const Scenario* CatalogScenario::version(Version v) const {
   const auto found = versions.find(v);

@@ -20,6 +20,8 @@ namespace onward {
 enum class ScenarioState : std::uint8_t { Draft, Scheduled, Active, OnHold, Archived };
 std::string_view to_string(ScenarioState state);
 std::optional<ScenarioState> parse_scenario_state(std::string_view text);
+/// In the order of the enumeration.
+std::span<const std::string_view> scenario_state_words();
 
 /// A scenario with its life and all versions that may still be needed.
 struct CatalogScenario {

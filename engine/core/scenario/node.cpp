@@ -3,6 +3,25 @@
 #include <algorithm>
 
 namespace onward {
+SegmentSubject Visit::segment_subject() const {
+  return {.contact = contact,
+          .engagement = engagement,
+          .event = event,
+          .now = now.at,
+          .timezone = timezone,
+          .work = work};
+}
+
+TemplateSubject Visit::template_subject(std::string_view run_text, WorkBudget& room_left) const {
+  return {.contact = contact,
+          .engagement = engagement,
+          .event = event,
+          .run = run_text,
+          .scenario = scenario,
+          .scenario_title = scenario_title,
+          .room = &room_left};
+}
+
 const Listen& Node::listens() const {
   static const Listen kNothing;
   return kNothing;

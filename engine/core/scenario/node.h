@@ -18,6 +18,7 @@
 #include "engine/core/delivery/delivery.h"
 #include "engine/core/scenario/settings.h"
 #include "engine/core/segment/segment.h"
+#include "engine/core/template/template.h"
 
 namespace onward {
 /// What a node sees when a run arrives. Nothing is owned; valid during the call.
@@ -40,6 +41,11 @@ struct Visit {
   WorkBudget* work = nullptr;
   /// Bytes that the input may still render; null: those of one input.
   WorkBudget* room = nullptr;
+
+  /// What a segment of the node is asked about.
+  SegmentSubject segment_subject() const;
+  /// What a text of the node is rendered with. `run_text` is `run` as text.
+  TemplateSubject template_subject(std::string_view run_text, WorkBudget& room_left) const;
 };
 
 /// Why a held run goes on.
@@ -147,7 +153,6 @@ struct NodeKind {
   std::vector<SettingSpec> settings = {};          ///< Beside `kind` and the ports.
   std::vector<std::string_view> ports = {"next"};  ///< Keys that name the next node; in order.
   bool sends = false;                              ///< Each visit asks for a delivery.
-  std::vector<std::string_view> later = {};        ///< Keys that are known but not run yet.
   /// The ports of a node, given its mapping, where they depend on it; else `ports` it is. Never
   /// fails: whatever is wrong there the constructor reports.
   std::function<std::vector<std::string>(const Tree&)> ports_of = {};

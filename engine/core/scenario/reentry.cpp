@@ -1,19 +1,20 @@
 #include "engine/core/scenario/reentry.h"
 
+#include "engine/core/base/enum_words.h"
+
 namespace onward {
-std::string_view to_string(ReentryMode mode) {
-  switch (mode) {
-    case ReentryMode::Never:
-      return "never";
-    case ReentryMode::AfterExit:
-      return "after_exit";
-    case ReentryMode::Restart:
-      return "restart";
-    case ReentryMode::Parallel:
-      return "parallel";
-  }
-  return "";
+namespace {
+constexpr EnumWords<ReentryMode, 4> kReentryModes{{{ReentryMode::Never, "never"},
+                                                   {ReentryMode::AfterExit, "after_exit"},
+                                                   {ReentryMode::Restart, "restart"},
+                                                   {ReentryMode::Parallel, "parallel"}}};
+}  // namespace
+
+std::string_view to_string(ReentryMode mode) { return kReentryModes.of(mode); }
+std::optional<ReentryMode> parse_reentry_mode(std::string_view text) {
+  return kReentryModes.find(text);
 }
+std::span<const std::string_view> reentry_mode_words() { return kReentryModes.all(); }
 
 Entry decide_entry(const Reentry& reentry, std::uint32_t entries, Instant last_entry,
                    std::uint32_t live, Instant now) {

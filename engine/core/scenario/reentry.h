@@ -2,6 +2,7 @@
 // Whether a contact may enter a scenario again.
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -10,6 +11,9 @@
 namespace onward {
 enum class ReentryMode : std::uint8_t { Never, AfterExit, Restart, Parallel };
 std::string_view to_string(ReentryMode mode);
+std::optional<ReentryMode> parse_reentry_mode(std::string_view text);
+/// In the order of the enumeration.
+std::span<const std::string_view> reentry_mode_words();
 
 struct Reentry {
   ReentryMode mode = ReentryMode::Never;

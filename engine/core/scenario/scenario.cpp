@@ -4,6 +4,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "engine/core/base/text.h"
+
 namespace onward {
 namespace {
 constexpr std::size_t kWordBits = 64;
@@ -112,11 +114,7 @@ void Scenario::number_nodes(std::vector<std::pair<std::string, NodeNumber>>& kno
 }
 
 bool valid_id(std::string_view id) {
-  const auto is_alnum = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-  };
-  if (id.empty() || id.size() > 64 || !is_alnum(id.front())) return false;
-  return std::all_of(id.begin(), id.end(),
-                     [&](char c) { return is_alnum(c) || c == '-' || c == '_'; });
+  if (id.empty() || id.size() > 64 || !is_letter_or_digit(id.front())) return false;
+  return std::all_of(id.begin(), id.end(), is_name_character);
 }
 }  // namespace onward

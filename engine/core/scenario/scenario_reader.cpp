@@ -25,7 +25,6 @@ using Names = std::vector<std::string_view>;
 constexpr std::array<std::string_view, 11> kTopKeys = {"scenario", "title",  "timezone", "reentry",
                                                        "start_at", "end_at", "at_end",   "exit",
                                                        "goal",     "nodes",  "tests"};
-constexpr std::array<std::string_view, 4> kModes = {"never", "after_exit", "restart", "parallel"};
 constexpr std::array<std::string_view, 3> kReentryKeys = {"mode", "min_gap", "key"};
 /// What leads on from nodes of most kinds: where the kind cannot be told, these are its ports.
 constexpr std::array<std::string_view, 4> kPortWords = {"next", "yes", "no", "on_timeout"};
@@ -35,56 +34,26 @@ bool holds(const List& list, std::string_view name) {
   return std::find(list.begin(), list.end(), name) != list.end();
 }
 
-/// Reads one file's tree. Lives for that only; everything it refers to outlives it.
-class ScenarioReader {
- public:
-  ScenarioReader(const Tree& tree, std::span<const NodeKind> kinds, const AuthorContext& context,
-                 Diagnostics& diagnostics)
-      : tree_{tree}, kinds_{kinds}, context_{context}, diagnostics_{diagnostics} {
-    for (const NodeKind& kind : kinds) kind_names_.push_back(kind.name);
-  }
+/// What the file says of a node, until all ids are known.
+struct DraftEdge {
+  std::size_t port = 0;
+  const Tree* target = nullptr;
+  std::string label;  ///< "next", "next.a"
+};
+struct NodeDraft {
+  const Tree::Entry* entry = nullptr;
+  std::string shown;  ///< Its id, for messages and settings: a sound id is never cut.
+  const NodeKind* kind = nullptr;
+  std::unique_ptr<const Node> node;
+  std::vector<DraftEdge> edges;
+  std::vector<Port> ports;
+  std::vector<const Tree*> strays;  ///< Below unknown keys; they may name nodes.
+};
 
-  std::unique_ptr<Scenario> read() {
-    const std::size_t errors_before = diagnostics_.errors();
-    if (!tree_.is_map()) {
-      error(tree_.at, "not_a_mapping",
-            fmt::format("a scenario is a mapping that begins with \"scenario: its-id\", found {}",
-                        describe(tree_)));
-      return nullptr;
-    }
-    check_widths();
-    read_top_keys();
-    read_head();
-    read_nodes();
-    if (const auto* entry = tree_.find("tests")) {
-      std::vector<std::string_view> ids;
-      for (const Draft& draft : drafts_) ids.push_back(draft.entry->key);
-      if (context_.check_tests)
-        (void)read_tests(entry->value, ids, scenario_->timezone, diagnostics_);
-    }
-    if (context_.custom_fields != nullptr)
-      check_mentions(*context_.custom_fields, context_.undeclared_warns, diagnostics_);
-    check_conditions();
-    if (diagnostics_.errors() != errors_before) return nullptr;
-    return std::move(scenario_);
-  }
-
- private:
-  /// What the file says of a node, until all ids are known.
-  struct Edge {
-    std::size_t port = 0;
-    const Tree* target = nullptr;
-    std::string label;  ///< "next", "next.a"
-  };
-  struct Draft {
-    const Tree::Entry* entry = nullptr;
-    std::string shown;  ///< Its id, for messages and settings: a sound id is never cut.
-    const NodeKind* kind = nullptr;
-    std::unique_ptr<const Node> node;
-    std::vector<Edge> edges;
-    std::vector<Port> ports;
-    std::vector<const Tree*> strays;  ///< Below unknown keys; they may name nodes.
-  };
+/// Reports the mistakes of a part of a file.
+class PartReader {
+ protected:
+  explicit PartReader(Diagnostics& diagnostics) : diagnostics_{diagnostics} {}
 
   void error(Position at, std::string code, std::string message, std::string nearest = {}) {
     diagnostics_.error(at, std::move(code), std::move(message), std::move(nearest));
@@ -115,6 +84,271 @@ class ScenarioReader {
     return nearest;
   }
 
+  Diagnostics& diagnostics_;
+};
+
+/// Reads what a file says of the whole scenario, above its nodes.
+class HeadReader : private PartReader {
+ public:
+  /// Sets the time zone of `context` to the scenario's own, once it is read.
+  HeadReader(const Tree& tree, Scenario& scenario, AuthorContext& context, Diagnostics& diagnostics)
+      : PartReader{diagnostics}, tree_{tree}, scenario_{scenario}, context_{context} {}
+
+  void read() {
+    read_top_keys();
+    read_head();
+  }
+  bool reentry_stated() const { return reentry_stated_; }
+
+ private:
+  void read_top_keys() {
+    for (const Tree::Entry& entry : tree_.entries) {
+      if (holds(kTopKeys, entry.key)) continue;
+      if (entry.key == "min_gap" || entry.key == "key") {
+        error(entry.key_at, "misplaced_key",
+              fmt::format("\"{0}\" belongs into \"reentry\": reentry: {{ mode: parallel, {0}: … }}",
+                          entry.key));
+      } else {
+        unknown_key(entry, "scenario", kTopKeys);
+      }
+    }
+  }
+
+  void read_head() {
+    read_id();
+    if (const auto* entry = tree_.find("title")) {
+      if (entry->value.is_scalar())
+        scenario_.title = entry->value.text;
+      else
+        error(entry->value.at, "wrong_type",
+              fmt::format("\"title\" wants a text, found {}", describe(entry->value)));
+    }
+    read_timezone();
+    if (const auto* entry = tree_.find("reentry")) read_reentry(entry->value);
+    read_rules(tree_, scenario_, diagnostics_);
+    if (const auto* entry = tree_.find("tests")) scenario_.tests = entry->value;
+  }
+
+  void read_id() {
+    const auto* entry = tree_.find("scenario");
+    if (!entry) {
+      error({1, 1}, "missing_key",
+            "\"scenario\" is missing: the scenario's id, such as \"scenario: welcome\"");
+      return;
+    }
+    if (entry->value.is_scalar() && valid_id(entry->value.text)) {
+      scenario_.id = entry->value.text;
+      return;
+    }
+    error(entry->value.at, "bad_id",
+          fmt::format("\"scenario\" wants an id of letters, digits, \"-\" and \"_\" (a letter or "
+                      "digit first, at most 64), found {}",
+                      describe(entry->value)));
+  }
+
+  void read_timezone() {
+    scenario_.timezone = context_.timezone;
+    const auto* entry = tree_.find("timezone");
+    if (!entry) return;
+    if (!entry->value.is_scalar() || !zone_exists(entry->value.text)) {
+      error(entry->value.at, "unknown_timezone",
+            fmt::format("\"timezone\" wants a time zone such as America/Toronto or UTC, found {}",
+                        describe(entry->value)));
+      return;
+    }
+    scenario_.timezone = entry->value.text;
+    context_.timezone = entry->value.text;
+  }
+
+  void read_reentry(const Tree& tree) {
+    reentry_stated_ = true;
+    if (tree.is_scalar()) return read_mode(tree);
+    if (!tree.is_map()) {
+      error(tree.at, "wrong_type",
+            fmt::format("\"reentry\" wants one of {}, or a mapping: reentry: {{ mode: parallel, "
+                        "min_gap: 1d }}; found {}",
+                        join(reentry_mode_words()), describe(tree)));
+      return;
+    }
+    for (const Tree::Entry& entry : tree.entries) {
+      if (entry.key == "mode")
+        read_mode(entry.value);
+      else if (entry.key == "min_gap")
+        read_min_gap(entry.value);
+      else if (entry.key == "key")
+        read_entry_key(entry.value);
+      else
+        unknown_key(entry, "\"reentry\"", kReentryKeys);
+    }
+    if (!tree.find("mode"))
+      error(tree.at, "missing_key",
+            fmt::format("\"reentry\": \"mode\" is missing, one of {}", join(reentry_mode_words())));
+    const Tree::Entry* gap = tree.find("min_gap");
+    if (gap && scenario_.reentry.mode == ReentryMode::Never)
+      warning(gap->key_at, "no_effect",
+              "\"min_gap\" has no effect: with \"never\" nobody enters twice");
+  }
+
+  void read_mode(const Tree& tree) {
+    const auto mode = tree.is_scalar() ? parse_reentry_mode(tree.text) : std::nullopt;
+    if (mode) {
+      scenario_.reentry.mode = *mode;
+      return;
+    }
+    error(tree.at, "unknown_choice",
+          fmt::format("\"reentry\" wants one of {}; found {}", join(reentry_mode_words()),
+                      describe(tree)),
+          nearest_in(tree.text, reentry_mode_words()));
+  }
+
+  void read_min_gap(const Tree& tree) {
+    const auto gap = tree.is_scalar() ? parse_duration(tree.text) : std::nullopt;
+    if (gap && *gap > Duration::zero()) {
+      scenario_.reentry.min_gap = gap;
+      return;
+    }
+    error(tree.at, "bad_duration",
+          fmt::format("\"min_gap\" wants a duration such as 90s, 2h or 3d, found {}",
+                      describe(tree)));
+  }
+
+  void read_entry_key(const Tree& tree) {
+    constexpr std::string_view kRoot = "event.";
+    if (tree.is_scalar() && tree.text.starts_with(kRoot) && tree.text.size() > kRoot.size()) {
+      scenario_.reentry.key_path = tree.text.substr(kRoot.size());
+      if (!is_path(scenario_.reentry.key_path))
+        diagnostics_.error_since(2, tree.at, "bad_path",
+                                 fmt::format("\"key\": {} has an empty part; write one dot between "
+                                             "two names",
+                                             describe(tree)));
+      return;
+    }
+    error(tree.at, "bad_path",
+          fmt::format("\"key\" wants a path into the event, such as event.order.id, found {}",
+                      describe(tree)));
+  }
+
+  const Tree& tree_;
+  Scenario& scenario_;
+  AuthorContext& context_;
+  bool reentry_stated_ = false;
+};
+
+/// Checks the secrets and credentials that nodes name, where they are known.
+class SecretCheck : private PartReader {
+ public:
+  SecretCheck(const AuthorContext& context, Diagnostics& diagnostics)
+      : PartReader{diagnostics}, context_{context} {}
+
+  void check(const NodeDraft& draft, std::string_view where) {
+    check_known(draft, where, "secret", draft.node->secrets(), context_.secrets);
+    check_known(draft, where, "credential", draft.node->credentials(), context_.credentials);
+  }
+
+ private:
+  /// `known` nothing: this is not the server, which alone knows.
+  void check_known(const NodeDraft& draft, std::string_view where, std::string_view what,
+                   std::vector<std::string> names, const std::optional<SecretNames>& known) {
+    const std::string code = fmt::format("unknown_{}", what);
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    for (const std::string& name : names) {
+      if (!known) {
+        warning(draft.entry->key_at, code,
+                fmt::format("{}: names the {} \"{}\"; a server that has none of that name refuses "
+                            "the file",
+                            where, what, name));
+      } else if (const auto found = known->find(name); found != known->end()) {
+        check_hosts(draft, where, what, name, found->second);
+      } else {
+        std::string nearest;
+        if (diagnostics_.suggests()) {
+          Names candidates;
+          for (const auto& [candidate, hosts] : *known) candidates.push_back(candidate);
+          nearest = nearest_in(name, candidates);
+        }
+        error(draft.entry->key_at, code,
+              fmt::format(
+                  "{}: the server has no {} \"{}\"; an admin sets it with: onward {} set {}{} "
+                  "--host {}",
+                  where, what, name, what, name,
+                  what == "credential" ? " --basic USER (or another kind)" : "", host_asked(draft)),
+              std::move(nearest));
+      }
+    }
+  }
+
+  /// Scheme, host and port of a URL are constants, so an attempt will find what is found here.
+  void check_hosts(const NodeDraft& draft, std::string_view where, std::string_view what,
+                   const std::string& name, const SecretHosts& hosts) {
+    const DeliveryPolicy* policy = draft.node->delivery_policy();
+    if (policy == nullptr || policy->origin.empty()) return;  // The URL has a mistake of its own.
+    const std::string host = host_of_origin(policy->origin);
+    if (!hosts.permits(policy->origin)) {
+      error(place_of_url(draft), std::string{kSecretHostRefused},
+            fmt::format("{}: {}. Change the URL, or ask an admin to allow the host: {}", where,
+                        refused_host_text(what, name, hosts, policy->origin),
+                        allow_command(what, name, hosts, host)));
+    } else if (hosts.rule == SecretHosts::Rule::Unset && warned_.emplace(what, name).second) {
+      warning(place_of_url(draft), "secret_without_hosts",
+              fmt::format("{}: the {} \"{}\" has no allowed hosts, so every author can send it to "
+                          "any host. Ask an admin to limit it: {}",
+                          where, what, name, allow_command(what, name, hosts, host)));
+    }
+  }
+
+  /// The host that a node asks, for advice.
+  static std::string host_asked(const NodeDraft& draft) {
+    const DeliveryPolicy* policy = draft.node->delivery_policy();
+    return policy == nullptr || policy->origin.empty() ? "HOST" : host_of_origin(policy->origin);
+  }
+
+  /// Where the node's URL is; the node's own place if it has none.
+  static Position place_of_url(const NodeDraft& draft) {
+    for (const SettingSpec& spec : draft.kind->settings)
+      if (spec.type == SettingType::Url)
+        if (const Tree::Entry* url = draft.entry->value.find(spec.key)) return url->value.at;
+    return draft.entry->key_at;
+  }
+
+  const AuthorContext& context_;
+  std::set<std::pair<std::string, std::string>> warned_;  // kind and name
+};
+
+/// Reads one file's tree. Lives for that only; everything it refers to outlives it.
+class ScenarioReader : private PartReader {
+ public:
+  ScenarioReader(const Tree& tree, std::span<const NodeKind> kinds, const AuthorContext& context,
+                 Diagnostics& diagnostics)
+      : PartReader{diagnostics}, tree_{tree}, kinds_{kinds}, context_{context} {
+    for (const NodeKind& kind : kinds) kind_names_.push_back(kind.name);
+  }
+
+  std::unique_ptr<Scenario> read() {
+    const std::size_t errors_before = diagnostics_.errors();
+    if (!tree_.is_map()) {
+      error(tree_.at, "not_a_mapping",
+            fmt::format("a scenario is a mapping that begins with \"scenario: its-id\", found {}",
+                        describe(tree_)));
+      return nullptr;
+    }
+    check_widths();
+    head_.read();
+    read_nodes();
+    if (const auto* entry = tree_.find("tests")) {
+      std::vector<std::string_view> ids;
+      for (const NodeDraft& draft : drafts_) ids.push_back(draft.entry->key);
+      if (context_.check_tests)
+        (void)read_tests(entry->value, ids, scenario_->timezone, diagnostics_);
+    }
+    if (context_.custom_fields != nullptr)
+      check_mentions(*context_.custom_fields, context_.undeclared_warns, diagnostics_);
+    check_conditions();
+    if (diagnostics_.errors() != errors_before) return nullptr;
+    return std::move(scenario_);
+  }
+
+ private:
   /// A stored version keeps what it has.
   void check_conditions() {
     scenario_->condition_bytes = diagnostics_.condition_bytes();
@@ -150,132 +384,6 @@ class ScenarioReader {
                                            clipped(key), width, kWidthMax));
     for (const Tree& item : tree.items) check_width(key, item);
     for (const Tree::Entry& entry : tree.entries) check_width(entry.key, entry.value);
-  }
-
-  void read_top_keys() {
-    for (const Tree::Entry& entry : tree_.entries) {
-      if (holds(kTopKeys, entry.key)) continue;
-      if (entry.key == "min_gap" || entry.key == "key") {
-        error(entry.key_at, "misplaced_key",
-              fmt::format("\"{0}\" belongs into \"reentry\": reentry: {{ mode: parallel, {0}: … }}",
-                          entry.key));
-      } else {
-        unknown_key(entry, "scenario", kTopKeys);
-      }
-    }
-  }
-
-  void read_head() {
-    read_id();
-    if (const auto* entry = tree_.find("title")) {
-      if (entry->value.is_scalar())
-        scenario_->title = entry->value.text;
-      else
-        error(entry->value.at, "wrong_type",
-              fmt::format("\"title\" wants a text, found {}", describe(entry->value)));
-    }
-    read_timezone();
-    if (const auto* entry = tree_.find("reentry")) read_reentry(entry->value);
-    read_rules(tree_, *scenario_, diagnostics_);
-    if (const auto* entry = tree_.find("tests")) scenario_->tests = entry->value;
-  }
-
-  void read_id() {
-    const auto* entry = tree_.find("scenario");
-    if (!entry) {
-      error({1, 1}, "missing_key",
-            "\"scenario\" is missing: the scenario's id, such as \"scenario: welcome\"");
-      return;
-    }
-    if (entry->value.is_scalar() && valid_id(entry->value.text)) {
-      scenario_->id = entry->value.text;
-      return;
-    }
-    error(entry->value.at, "bad_id",
-          fmt::format("\"scenario\" wants an id of letters, digits, \"-\" and \"_\" (a letter or "
-                      "digit first, at most 64), found {}",
-                      describe(entry->value)));
-  }
-
-  void read_timezone() {
-    scenario_->timezone = context_.timezone;
-    const auto* entry = tree_.find("timezone");
-    if (!entry) return;
-    if (!entry->value.is_scalar() || !zone_exists(entry->value.text)) {
-      error(entry->value.at, "unknown_timezone",
-            fmt::format("\"timezone\" wants a time zone such as America/Toronto or UTC, found {}",
-                        describe(entry->value)));
-      return;
-    }
-    scenario_->timezone = entry->value.text;
-    context_.timezone = entry->value.text;
-  }
-
-  void read_reentry(const Tree& tree) {
-    reentry_stated_ = true;
-    if (tree.is_scalar()) return read_mode(tree);
-    if (!tree.is_map()) {
-      error(tree.at, "wrong_type",
-            fmt::format("\"reentry\" wants one of {}, or a mapping: reentry: {{ mode: parallel, "
-                        "min_gap: 1d }}; found {}",
-                        join(kModes), describe(tree)));
-      return;
-    }
-    for (const Tree::Entry& entry : tree.entries) {
-      if (entry.key == "mode")
-        read_mode(entry.value);
-      else if (entry.key == "min_gap")
-        read_min_gap(entry.value);
-      else if (entry.key == "key")
-        read_entry_key(entry.value);
-      else
-        unknown_key(entry, "\"reentry\"", kReentryKeys);
-    }
-    if (!tree.find("mode"))
-      error(tree.at, "missing_key",
-            fmt::format("\"reentry\": \"mode\" is missing, one of {}", join(kModes)));
-    const Tree::Entry* gap = tree.find("min_gap");
-    if (gap && scenario_->reentry.mode == ReentryMode::Never)
-      warning(gap->key_at, "no_effect",
-              "\"min_gap\" has no effect: with \"never\" nobody enters twice");
-  }
-
-  void read_mode(const Tree& tree) {
-    for (std::size_t i = 0; i < kModes.size(); ++i) {
-      if (!tree.is_scalar() || tree.text != kModes[i]) continue;
-      scenario_->reentry.mode = static_cast<ReentryMode>(i);
-      return;
-    }
-    error(tree.at, "unknown_choice",
-          fmt::format("\"reentry\" wants one of {}; found {}", join(kModes), describe(tree)),
-          nearest_in(tree.text, kModes));
-  }
-
-  void read_min_gap(const Tree& tree) {
-    const auto gap = tree.is_scalar() ? parse_duration(tree.text) : std::nullopt;
-    if (gap && *gap > Duration::zero()) {
-      scenario_->reentry.min_gap = gap;
-      return;
-    }
-    error(tree.at, "bad_duration",
-          fmt::format("\"min_gap\" wants a duration such as 90s, 2h or 3d, found {}",
-                      describe(tree)));
-  }
-
-  void read_entry_key(const Tree& tree) {
-    constexpr std::string_view kRoot = "event.";
-    if (tree.is_scalar() && tree.text.starts_with(kRoot) && tree.text.size() > kRoot.size()) {
-      scenario_->reentry.key_path = tree.text.substr(kRoot.size());
-      if (!is_path(scenario_->reentry.key_path))
-        diagnostics_.error_since(2, tree.at, "bad_path",
-                                 fmt::format("\"key\": {} has an empty part; write one dot between "
-                                             "two names",
-                                             describe(tree)));
-      return;
-    }
-    error(tree.at, "bad_path",
-          fmt::format("\"key\" wants a path into the event, such as event.order.id, found {}",
-                      describe(tree)));
   }
 
   void read_nodes() {
@@ -330,7 +438,7 @@ class ScenarioReader {
   }
 
   void read_node(const Tree::Entry& entry) {
-    Draft& draft = drafts_.emplace_back();
+    NodeDraft& draft = drafts_.emplace_back();
     draft.entry = &entry;
     draft.shown = clipped(entry.key);
     const std::string where = fmt::format("node \"{}\"", draft.shown);
@@ -349,12 +457,12 @@ class ScenarioReader {
     const std::vector<std::string> meant = check_keys(draft, where);
     Settings settings{draft.shown, entry.value, draft.kind->settings, context_, diagnostics_};
     draft.node = draft.kind->make(settings);
-    check_secrets(draft, where);
+    secrets_.check(draft, where);
     read_ports(draft, where, meant);
   }
 
   /// `meant`: what unknown keys of the node are perhaps to say.
-  void read_ports(Draft& draft, std::string_view where, const std::vector<std::string>& meant) {
+  void read_ports(NodeDraft& draft, std::string_view where, const std::vector<std::string>& meant) {
     const Tree& node = draft.entry->value;
     const NodeKind& kind = *draft.kind;
     for (std::string& name : kind.ports_of
@@ -376,7 +484,7 @@ class ScenarioReader {
   }
 
   /// `next: { a: x, b: y }`.
-  void read_ports_in_next(Draft& draft, std::string_view where,
+  void read_ports_in_next(NodeDraft& draft, std::string_view where,
                           const std::vector<std::string>& meant) {
     const Tree::Entry* next = draft.entry->value.find("next");
     if (!next && holds(meant, "next")) return;
@@ -410,12 +518,12 @@ class ScenarioReader {
     }
   }
 
-  static bool has_port(const Draft& draft, std::string_view name) {
+  static bool has_port(const NodeDraft& draft, std::string_view name) {
     return std::any_of(draft.ports.begin(), draft.ports.end(),
                        [&](const Port& port) { return port.name == name; });
   }
 
-  void not_named(const Draft& draft, std::string_view where, std::string_view port) {
+  void not_named(const NodeDraft& draft, std::string_view where, std::string_view port) {
     const std::size_t dot = port.find('.');
     warning(draft.entry->key_at, "port_not_named",
             fmt::format("{}: \"{}\" is not named, so a run that leaves by it ends there; write "
@@ -425,7 +533,7 @@ class ScenarioReader {
   }
 
   /// Of a node without a known kind, so that its other mistakes are found with that one.
-  static void read_likely_edges(Draft& draft) {
+  static void read_likely_edges(NodeDraft& draft) {
     for (const Tree::Entry& entry : draft.entry->value.entries) {
       if (!holds(kPortWords, entry.key)) {
         draft.strays.push_back(&entry.value);
@@ -455,7 +563,7 @@ class ScenarioReader {
   }
 
   /// Reports unknown keys and returns the names that were perhaps meant by them.
-  std::vector<std::string> check_keys(Draft& draft, std::string_view where) {
+  std::vector<std::string> check_keys(NodeDraft& draft, std::string_view where) {
     const NodeKind& kind = *draft.kind;
     std::vector<std::string> meant;
     Names known{"kind"};
@@ -463,86 +571,10 @@ class ScenarioReader {
     known.insert(known.end(), kind.ports.begin(), kind.ports.end());
     for (const Tree::Entry& entry : draft.entry->value.entries) {
       if (holds(known, entry.key)) continue;
-      if (holds(kind.later, entry.key)) {
-        error(entry.key_at, "not_supported",
-              fmt::format("{}: \"{}\" is not supported yet", where, entry.key));
-        continue;
-      }
       draft.strays.push_back(&entry.value);
       meant.push_back(unknown_key(entry, where, known));
     }
     return meant;
-  }
-
-  void check_secrets(const Draft& draft, std::string_view where) {
-    check_known(draft, where, "secret", draft.node->secrets(), context_.secrets);
-    check_known(draft, where, "credential", draft.node->credentials(), context_.credentials);
-  }
-
-  /// `known` nothing: this is not the server, which alone knows.
-  void check_known(const Draft& draft, std::string_view where, std::string_view what,
-                   std::vector<std::string> names, const std::optional<SecretNames>& known) {
-    const std::string code = fmt::format("unknown_{}", what);
-    std::sort(names.begin(), names.end());
-    names.erase(std::unique(names.begin(), names.end()), names.end());
-    for (const std::string& name : names) {
-      if (!known) {
-        warning(draft.entry->key_at, code,
-                fmt::format("{}: names the {} \"{}\"; a server that has none of that name refuses "
-                            "the file",
-                            where, what, name));
-      } else if (const auto found = known->find(name); found != known->end()) {
-        check_hosts(draft, where, what, name, found->second);
-      } else {
-        std::string nearest;
-        if (diagnostics_.suggests()) {
-          Names candidates;
-          for (const auto& [candidate, hosts] : *known) candidates.push_back(candidate);
-          nearest = nearest_in(name, candidates);
-        }
-        error(draft.entry->key_at, code,
-              fmt::format(
-                  "{}: the server has no {} \"{}\"; an admin sets it with: onward {} set {}{} "
-                  "--host {}",
-                  where, what, name, what, name,
-                  what == "credential" ? " --basic USER (or another kind)" : "", host_asked(draft)),
-              std::move(nearest));
-      }
-    }
-  }
-
-  /// Scheme, host and port of a URL are constants, so an attempt will find what is found here.
-  void check_hosts(const Draft& draft, std::string_view where, std::string_view what,
-                   const std::string& name, const SecretHosts& hosts) {
-    const DeliveryPolicy* policy = draft.node->delivery_policy();
-    if (policy == nullptr || policy->origin.empty()) return;  // The URL has a mistake of its own.
-    const std::string host = host_of_origin(policy->origin);
-    if (!hosts.permits(policy->origin)) {
-      error(place_of_url(draft), std::string{kSecretHostRefused},
-            fmt::format("{}: {}. Change the URL, or ask an admin to allow the host: {}", where,
-                        refused_host_text(what, name, hosts, policy->origin),
-                        allow_command(what, name, hosts, host)));
-    } else if (hosts.rule == SecretHosts::Rule::Unset &&
-               warned_secrets_.emplace(what, name).second) {
-      warning(place_of_url(draft), "secret_without_hosts",
-              fmt::format("{}: the {} \"{}\" has no allowed hosts, so every author can send it to "
-                          "any host. Ask an admin to limit it: {}",
-                          where, what, name, allow_command(what, name, hosts, host)));
-    }
-  }
-
-  /// The host that a node asks, for advice.
-  static std::string host_asked(const Draft& draft) {
-    const DeliveryPolicy* policy = draft.node->delivery_policy();
-    return policy == nullptr || policy->origin.empty() ? "HOST" : host_of_origin(policy->origin);
-  }
-
-  /// Where the node's URL is; the node's own place if it has none.
-  static Position place_of_url(const Draft& draft) {
-    for (const SettingSpec& spec : draft.kind->settings)
-      if (spec.type == SettingType::Url)
-        if (const Tree::Entry* url = draft.entry->value.find(spec.key)) return url->value.at;
-    return draft.entry->key_at;
   }
 
   /// Turns the names of next nodes into edges, and checks the whole.
@@ -550,7 +582,7 @@ class ScenarioReader {
     ScenarioGraph graph;
     graph.nodes.reserve(drafts_.size());
     bool kinds_known = true;
-    for (const Draft& draft : drafts_) {
+    for (const NodeDraft& draft : drafts_) {
       const bool trigger = draft.kind && draft.kind->family == NodeFamily::Trigger;
       graph.nodes.push_back({.id = draft.entry->key,
                              .at = draft.entry->key_at,
@@ -562,7 +594,7 @@ class ScenarioReader {
       kinds_known = kinds_known && draft.kind;
     }
     for (std::size_t i = 0; i < drafts_.size(); ++i) {
-      for (const Edge& edge : drafts_[i].edges) connect(i, edge, graph);
+      for (const DraftEdge& edge : drafts_[i].edges) connect(i, edge, graph);
       for (const Tree* stray : drafts_[i].strays)
         if (const auto found = index_.find(stray->text); found != index_.end())
           graph.nodes[found->second].excused = true;
@@ -575,7 +607,7 @@ class ScenarioReader {
     check_graph(graph, diagnostics_);
   }
 
-  void connect(std::size_t from, const Edge& edge, ScenarioGraph& graph) {
+  void connect(std::size_t from, const DraftEdge& edge, ScenarioGraph& graph) {
     Port& port = drafts_[from].ports[edge.port];
     const std::string_view id = drafts_[from].shown;
     if (!edge.target->is_scalar()) return follow_all(from, edge, graph);
@@ -603,9 +635,9 @@ class ScenarioReader {
   }
 
   /// A port that is no id. Whatever it names is taken as reached, so that this is told once.
-  void follow_all(std::size_t from, const Edge& edge, ScenarioGraph& graph) {
+  void follow_all(std::size_t from, const DraftEdge& edge, ScenarioGraph& graph) {
     const Tree& target = *edge.target;
-    const Draft& draft = drafts_[from];
+    const NodeDraft& draft = drafts_[from];
     const bool several = target.is_list() && !target.items.empty();
     // A mapping may be right for a kind that is not known.
     if (draft.kind || !target.is_map())
@@ -626,18 +658,19 @@ class ScenarioReader {
     if (!diagnostics_.suggests()) return {};
     if (node_names_.empty()) {
       node_names_.emplace_back(kEndWord);
-      for (const Draft& draft : drafts_) node_names_.push_back(draft.entry->key);
+      for (const NodeDraft& draft : drafts_) node_names_.push_back(draft.entry->key);
     }
     return nearest_in(id, node_names_);
   }
 
   /// What is allowed and probably not meant.
   void warn_of_habits() {
-    for (const Draft& draft : drafts_) {
+    for (const NodeDraft& draft : drafts_) {
       if (!draft.node) continue;
-      const bool ends = std::all_of(draft.edges.begin(), draft.edges.end(), [](const Edge& edge) {
-        return edge.target->is_scalar() && edge.target->text == kEndWord;
-      });
+      const bool ends =
+          std::all_of(draft.edges.begin(), draft.edges.end(), [](const DraftEdge& edge) {
+            return edge.target->is_scalar() && edge.target->text == kEndWord;
+          });
       // With a goal it is waited for, which counts it.
       if (draft.kind->family == NodeFamily::Wait && ends && !draft.edges.empty() &&
           scenario_->goal.empty())
@@ -647,7 +680,7 @@ class ScenarioReader {
                 "node \"{}\": nothing follows this wait: it only keeps a contact in the scenario "
                 "for longer, which matters to re-entry alone",
                 draft.shown));
-      if (reentry_stated_ || draft.kind->family != NodeFamily::Trigger) continue;
+      if (head_.reentry_stated() || draft.kind->family != NodeFamily::Trigger) continue;
       if (const auto* dated = std::get_if<DateListen>(&draft.node->listens());
           dated && dated->yearly)
         warning(draft.entry->key_at, "reentry_not_stated",
@@ -671,7 +704,7 @@ class ScenarioReader {
 
   void finish() {
     scenario_->nodes.reserve(drafts_.size());
-    for (Draft& draft : drafts_) {
+    for (NodeDraft& draft : drafts_) {
       ScenarioNode& node = scenario_->nodes.emplace_back();
       node.id = draft.entry->key;
       node.kind = draft.kind;
@@ -687,14 +720,13 @@ class ScenarioReader {
   const Tree& tree_;
   std::span<const NodeKind> kinds_;
   AuthorContext context_;  // with the scenario's own zone, once it is read
-  Diagnostics& diagnostics_;
   std::unique_ptr<Scenario> scenario_ = std::make_unique<Scenario>();
+  HeadReader head_{tree_, *scenario_, context_, diagnostics_};
+  SecretCheck secrets_{context_, diagnostics_};
   Names kind_names_;
-  std::vector<Draft> drafts_;
+  std::vector<NodeDraft> drafts_;
   std::unordered_map<std::string, std::size_t> index_;  // node id -> draft
   Names node_names_;                                    // gathered for the first suggestion
-  bool reentry_stated_ = false;
-  std::set<std::pair<std::string, std::string>> warned_secrets_;  // kind and name
 };
 }  // namespace
 

@@ -2,10 +2,15 @@
 // `onward validate` knows the graph.
 #include <fmt/core.h>
 
+#include <array>
 #include <cassert>
+#include <span>
 
 #include "engine/core/contact/vocabulary.h"
+#include "engine/core/delivery/delivery.h"
+#include "engine/core/scenario/reentry.h"
 #include "engine/core/scenario/scenario.h"
+#include "engine/core/scenario/scenario_tests.h"
 
 namespace onward {
 namespace {
@@ -26,7 +31,7 @@ Value one_or_list(Value item) {
   return ValueMap{{"anyOf", ValueList{std::move(item), std::move(list)}}};
 }
 
-Value choices_of(const std::vector<std::string_view>& choices) {
+Value choices_of(std::span<const std::string_view> choices) {
   ValueList list;
   for (const std::string_view choice : choices) list.emplace_back(choice);
   return ValueMap{{"enum", std::move(list)}};
@@ -156,7 +161,7 @@ Value segment_schema() {
 }
 
 Value reentry_schema() {
-  Value mode = choices_of({"never", "after_exit", "restart", "parallel"});
+  Value mode = choices_of(reentry_mode_words());
   Value whole = ValueMap{
       {"type", "object"},
       {"properties",
@@ -239,7 +244,7 @@ Value expect_schema() {
                               {"query", of_type("object")},
                               {"body", ValueMap{{"description", "What it has at least"}}},
                               {"exact", described(of_type("boolean"), "The body has nothing else")},
-                              {"state", choices_of({"pending", "accepted", "failed", "cancelled"})},
+                              {"state", choices_of(delivery_state_words())},
                               {"reason", text_like()},
                               {"status", of_type("integer")},
                               {"attempts", of_type("integer")},
@@ -248,7 +253,7 @@ Value expect_schema() {
   return object_of(
       {{"path", described(list_of(of_type("string")), "The nodes of the newest run, in order")},
        {"not_path", described(list_of(of_type("string")), "Nodes that it does not reach")},
-       {"ended", choices_of({"waiting", "done", "exited", "stopped", "parked", "never"})},
+       {"ended", choices_of(test_end_words())},
        {"reason", described(text_like(), "Why it was exited, stopped or parked")},
        {"runs", described(count, "How often the contact entered")},
        {"refused", described(one_or_list(of_type("string")), "Why it was not let in")},
@@ -294,7 +299,7 @@ Value scenario_schema(std::span<const NodeKind> kinds) {
       {"reentry", reentry_schema()},
       {"start_at", described(of_type("string"), "Runs begin no earlier: 2026-05-01T09:00")},
       {"end_at", described(of_type("string"), "Then at_end happens: 2026-06-01T00:00")},
-      {"at_end", described(choices_of({"hold", "archive"}),
+      {"at_end", described(choices_of(std::array<std::string_view, 2>{"hold", "archive"}),
                            "At end_at: hold, nobody enters any more, or archive, runs stop too")},
       {"exit", rules_schema("What ends a contact's runs at once, wherever they are")},
       {"goal", rules_schema("What the scenario is for: counted, and changes nothing")},

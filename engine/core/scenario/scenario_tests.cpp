@@ -12,7 +12,10 @@
 
 #include "engine/core/base/text.h"
 #include "engine/core/base/time_zone.h"
+#include "engine/core/contact/custom_prefix.h"
 #include "engine/core/contact/vocabulary.h"
+#include "engine/core/delivery/delivery.h"
+#include "engine/core/scenario/run_state.h"
 #include "engine/core/scenario/words.h"
 
 namespace onward {
@@ -32,9 +35,6 @@ constexpr std::array<std::string_view, 13> kDeliveryKeys{
 constexpr std::array<std::string_view, 2> kReceiverKeys{"status", "for"};
 constexpr std::array<std::string_view, 7> kFailures{
     "connect_refused", "connect_timeout", "timeout", "dns", "tls", "reset", "unreachable"};
-constexpr std::array<std::string_view, 6> kEnds{"waiting", "done",   "exited",
-                                                "stopped", "parked", "never"};
-constexpr std::array<std::string_view, 4> kStates{"pending", "accepted", "failed", "cancelled"};
 /// A Monday morning, where the scenario is: the same for everybody, on every day.
 constexpr Date kStartDay = std::chrono::year{2026} / std::chrono::January / 5;
 constexpr Duration kStartTime = std::chrono::hours{9};
@@ -56,7 +56,7 @@ Value field_value(const Tree& tree, const std::string& name) {
   if (info && info->type == FieldType::Text && tree.is_scalar() && !to_value(tree).is_null())
     return tree.text;
   // Long names are nobody's field: what is below them is not joined to ever longer ones.
-  if (!tree.is_map() || name == "custom" || name.starts_with("custom.") || name.size() > kFieldMax)
+  if (!tree.is_map() || name == "custom" || name.starts_with(kCustom) || name.size() > kFieldMax)
     return to_value(tree);
   ValueMap members;
   for (const Tree::Entry& entry : tree.entries)
@@ -250,7 +250,7 @@ class TestReader {
         check_node(step);
         expect.not_path.push_back({step.text, step.at});
       }
-    expect.ended = word(tree, "ended", kEnds);
+    expect.ended = word(tree, "ended", test_end_words());
     expect.reason = text(tree, "reason");
     expect.runs = number(tree, "runs");
     if (const auto* entry = tree.find("refused")) expect.refused = texts(entry->value, "refused");
@@ -340,7 +340,7 @@ class TestReader {
     }
     delivery.url = text(tree, "url");
     delivery.method = text(tree, "method");
-    delivery.state = word(tree, "state", kStates);
+    delivery.state = word(tree, "state", delivery_state_words());
     delivery.reason = text(tree, "reason");
     delivery.status = number(tree, "status");
     delivery.attempts = number(tree, "attempts");
@@ -499,6 +499,16 @@ class TestReader {
   Instant start_{};
 };
 }  // namespace
+
+std::span<const std::string_view> test_end_words() {
+  static const std::vector<std::string_view> kWords = [] {
+    const auto states = run_state_words();
+    std::vector<std::string_view> words(states.begin(), states.end());
+    words.push_back("never");
+    return words;
+  }();
+  return kWords;
+}
 
 std::optional<ReceiverReply> parse_receiver_reply(std::string_view text) {
   if (const auto status = whole_number(text)) {

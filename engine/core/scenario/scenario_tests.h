@@ -3,6 +3,7 @@
 // run by engine/simulation.
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,6 +30,9 @@ struct Placed {
   T value{};
   Position at;
 };
+
+/// What `ended` may expect: the states of a run, and "never" for a contact that did not enter.
+std::span<const std::string_view> test_end_words();
 
 /// One line of `events`: time passes, then an event or a change of the contact, or nothing.
 struct TestStep {

@@ -204,21 +204,6 @@ Segment Settings::segment(std::string_view key) {
                           *diagnostics_);
 }
 
-std::optional<Template> Settings::text_template(std::string_view key, TemplateUse use) {
-  const Tree* tree = find(key);
-  if (!tree) {
-    if (const SettingSpec* found = spec(key); found && found->required) missing(key);
-    return std::nullopt;
-  }
-  if (!tree->is_scalar()) {
-    error(tree->at, "wrong_type",
-          fmt::format("\"{}\" wants a text, found {}", key, describe(*tree)));
-    return std::nullopt;
-  }
-  return Template::compile(tree->text, tree->text_at, use,
-                           fmt::format("node \"{}\": \"{}\"", node_, key), *diagnostics_);
-}
-
 std::string Settings::choice(std::string_view key) {
   const SettingSpec* found = spec(key);
   if (!found || found->choices.empty()) return {};

@@ -95,7 +95,6 @@ class Settings {
   std::vector<std::string> event_names(std::string_view key);
   /// The compiled segment of `key`; an always-true one where the key is missing.
   Segment segment(std::string_view key);
-  std::optional<Template> text_template(std::string_view key, TemplateUse use);
   /// One of the setting's choices; the first where the key is missing.
   std::string choice(std::string_view key);
 

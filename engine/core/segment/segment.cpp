@@ -10,6 +10,7 @@
 
 #include "engine/core/base/text.h"
 #include "engine/core/base/time_zone.h"
+#include "engine/core/base/value_time.h"
 #include "engine/core/segment/segment_term.h"
 
 namespace onward {
@@ -22,18 +23,6 @@ constexpr SegmentResult kNo{Truth::No, std::nullopt};
 constexpr SegmentResult kUnknown{Truth::Unknown, std::nullopt};
 
 SegmentResult answer(bool yes) { return yes ? kYes : kNo; }
-
-Truth negated(Truth truth) {
-  switch (truth) {
-    case Truth::No:
-      return Truth::Yes;
-    case Truth::Yes:
-      return Truth::No;
-    case Truth::Unknown:
-      break;
-  }
-  return Truth::Unknown;
-}
 
 /// Whether `text` holds `part`, which is in lower case already where case is ignored.
 struct TextMatch {
@@ -111,7 +100,7 @@ class Evaluation {
         return combine(term, /*decided_by=*/Truth::Yes);
       case Op::Not: {
         const SegmentResult inner = (*this)(term.parts.front());
-        return {negated(inner.truth), inner.valid_until};
+        return {opposite(inner.truth), inner.valid_until};
       }
       case Op::InGroup:
         if (!spend(term.names.size() * kGroupSteps)) return kUnknown;
@@ -153,31 +142,26 @@ class Evaluation {
   /// Whether the remaining parts cannot change the result.
   bool exhausted() const { return cut_ && work_->left() < kTermSteps; }
 
-  /// Kleene's all (decided by a No) and any (decided by a Yes).
-  ///
   /// As long as one deciding part stays as it is, so does the answer: it holds to the latest end
   /// among those. With none, the first part to change may change it.
   SegmentResult combine(const Term& term, Truth decided_by) {
-    bool unknown = false, decided = false;
+    TruthOfParts parts{decided_by};
     std::optional<Instant> decided_until, soonest;
     for (const Term& part : term.parts) {
       if (exhausted()) {
-        unknown = true;
+        parts.add(Truth::Unknown);
         break;
       }
       const SegmentResult result = (*this)(part);
-      if (result.truth == decided_by) {
+      const bool first = !parts.decided();
+      if (parts.add(result.truth)) {
         if (!result.valid_until || until_ == Until::NotAsked) return {decided_by, std::nullopt};
-        decided_until =
-            decided ? std::max(*decided_until, *result.valid_until) : *result.valid_until;
-        decided = true;
+        decided_until = first ? *result.valid_until : std::max(*decided_until, *result.valid_until);
       }
       if (result.valid_until)
         soonest = soonest ? std::min(*soonest, *result.valid_until) : *result.valid_until;
-      unknown |= result.truth == Truth::Unknown;
     }
-    if (decided) return {decided_by, decided_until};
-    return {unknown ? Truth::Unknown : negated(decided_by), soonest};
+    return {parts.answer(), parts.decided() ? decided_until : soonest};
   }
 
   SegmentResult about_value(const Term& term) {
@@ -287,9 +271,19 @@ class Evaluation {
       case Op::Anniversary:
         if (!spend(kYearlySteps + text_size(value) / kBytesPerCompared)) return kUnknown;
         return anniversary(term, value);
-      default:  // the others are not about a value
-        return kUnknown;
+      case Op::Broken:  // these are not about a value that is there
+      case Op::All:
+      case Op::Any:
+      case Op::Not:
+      case Op::Exists:
+      case Op::Empty:
+      case Op::InGroup:
+      case Op::Opened:
+      case Op::Clicked:
+      case Op::Received:
+        break;
     }
+    return kUnknown;
   }
 
   static std::size_t text_size(const Value& value) {
@@ -323,21 +317,18 @@ class Evaluation {
     return value.map() && value.map()->empty();
   }
 
-  /// Kleene's any of `equal`.
+  /// Any of `equal`.
   Truth one_of(std::span<const SegmentConstant> constants, const Value& value, bool ignore_case) {
-    Truth truth = Truth::No;
+    TruthOfParts parts{/*decided_by=*/Truth::Yes};
     for (const SegmentConstant& constant : constants) {
       if (exhausted()) return Truth::Unknown;
-      const Truth one = equal(value, constant, ignore_case);
-      if (one == Truth::Yes) return Truth::Yes;
-      if (one == Truth::Unknown) truth = Truth::Unknown;
+      if (parts.add(equal(value, constant, ignore_case))) break;
     }
-    return truth;
+    return parts.answer();
   }
 
   Truth equal(const Value& value, const SegmentConstant& constant, bool ignore_case) {
     using Kind = SegmentConstant::Kind;
-    const auto truth = [](bool yes) { return yes ? Truth::Yes : Truth::No; };
     const std::size_t size = text_size(value);
     const bool read = size > 0 && constant.kind == Kind::Number;  // a text as a number
     if (!spend((read ? 3 : 1) + (constant.kind != Kind::Text || size == constant.text.size()
@@ -346,16 +337,17 @@ class Evaluation {
       return Truth::Unknown;
     switch (constant.kind) {
       case Kind::Text:
-        if (value.text()) return truth(TextMatch{ignore_case}.equal(*value.text(), constant.text));
+        if (value.text())
+          return truth_of(TextMatch{ignore_case}.equal(*value.text(), constant.text));
         if (!value.is_number() || !constant.number) return Truth::Unknown;
-        return truth(compare(*segment_number(value), *constant.number) == 0);
+        return truth_of(compare(*segment_number(value), *constant.number) == 0);
       case Kind::Number: {
         const auto number = segment_number(value);
-        return number ? truth(compare(*number, *constant.number) == 0) : Truth::Unknown;
+        return number ? truth_of(compare(*number, *constant.number) == 0) : Truth::Unknown;
       }
       case Kind::Flag: {
         const bool* flag = value.get_if<bool>();
-        return flag ? truth(*flag == constant.flag) : Truth::Unknown;
+        return flag ? truth_of(*flag == constant.flag) : Truth::Unknown;
       }
       case Kind::Day:
       case Kind::Time:
@@ -376,12 +368,12 @@ class Evaluation {
       const bool told = found || !cut_;
       cut_ = cut_ || cut_before;
       if (!told) return Truth::Unknown;
-      return found ? Truth::Yes : Truth::No;
+      return truth_of(found);
     }
     if (!value.text()) return Truth::Unknown;
     const std::size_t size = value.text()->size();
     if (constant.text.size() <= size && !spend((ignore_case ? 2 : 1) * size)) return Truth::Unknown;
-    return TextMatch{ignore_case}.holds(*value.text(), constant.text) ? Truth::Yes : Truth::No;
+    return truth_of(TextMatch{ignore_case}.holds(*value.text(), constant.text));
   }
 
   static bool fits(const Term& term, std::string_view text, std::string_view part) {
@@ -435,15 +427,12 @@ class Evaluation {
     using namespace std::chrono;
     const auto origin = day_of(value);
     if (!origin) return kUnknown;
-    const year_month_day first{*origin};
     const Date today = to_local(subject_.now, zone()).date;
     // A year back, since the days after an anniversary may reach into the next year.
-    year y = std::max(year_month_day{today}.year() - years{1}, first.year() + years{1});
+    year y = std::max(year_month_day{today}.year() - years{1},
+                      year_month_day{*origin}.year() + years{1});
     for (;; ++y) {
-      // Who was born on 29 February celebrates on 1 March where there is none, as in
-      // date_trigger.h.
-      const auto exact = y / first.month() / first.day();
-      const Date day = exact.ok() ? Date{exact} : Date{y / March / 1};
+      const Date day = anniversary_in(y, *origin);
       const Date begin = day + days{term.first_day}, end = day + days{term.last_day + 1};
       if (today >= end) continue;
       if (today < begin) return {Truth::No, to_instant(begin, Duration{}, zone())};
@@ -463,22 +452,10 @@ class Evaluation {
 
   std::string_view zone() const { return clock_zone(subject_.contact, subject_.timezone); }
 
-  /// The day that the contact's clocks show at an instant; a day itself.
-  std::optional<Date> day_of(const Value& value) const {
-    if (const auto* day = value.get_if<Date>()) return *day;
-    if (const auto* text = value.text())
-      if (const auto day = parse_date(*text)) return *day;
-    const auto instant = instant_of(value);
-    return instant ? std::optional{to_local(*instant, zone()).date} : std::nullopt;
-  }
-
-  /// An instant itself; the beginning of a day in the contact's zone. Texts of custom fields and
-  /// events are read as either.
+  /// By the contact's clocks.
+  std::optional<Date> day_of(const Value& value) const { return onward::day_of(value, zone()); }
   std::optional<Instant> instant_of(const Value& value) const {
-    if (const auto* instant = value.get_if<Instant>()) return *instant;
-    if (const auto* day = value.get_if<Date>()) return to_instant(*day, Duration{}, zone());
-    const auto* text = value.text();
-    return text ? parse_instant_in(*text, zone()) : std::nullopt;
+    return onward::instant_of(value, zone());
   }
 
   const SegmentSubject& subject_;

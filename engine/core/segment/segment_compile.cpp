@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "engine/core/base/clipped.h"
+#include "engine/core/contact/custom_prefix.h"
 #include "engine/core/segment/segment.h"
 #include "engine/core/segment/segment_reader.h"
 #include "engine/core/segment/segment_term.h"
@@ -264,7 +265,7 @@ class Compiler {
         reads_.fields.emplace(info_of(lookup.field).name);
         return;
       case Lookup::Source::Custom:
-        reads_.fields.insert("custom." + lookup.name);
+        reads_.fields.insert(std::string{kCustom} + lookup.name);
         return;
       case Lookup::Source::Groups:
         reads_.fields.insert("groups");
@@ -279,7 +280,7 @@ class Compiler {
         reads_.events.insert({"sent", "opened", "clicked"});
         return;
       case Lookup::Source::Ref:
-        reads_.fields.insert({"id", "custom.ref"});
+        reads_.fields.insert({"id", std::string{kCustom} + "ref"});
         return;
       case Lookup::Source::AllCustom:
       case Lookup::Source::Event:

@@ -102,17 +102,11 @@ class Explanation {
 
   /// Tells why, and what is answered.
   Truth tell(const Term& term, bool negated) {
-    switch (term.op) {
-      case Op::All:
-        return tell_group(term, Truth::No, "");
-      case Op::Any:
-        return tell_group(term, Truth::Yes, "none of: ");
-      case Op::Not:
-        return opposite(tell(term.parts.front(), !negated));
-      default:
-        tell_part(term, negated);
-        return decide(term);
-    }
+    if (term.op == Op::All) return tell_group(term, Truth::No, "");
+    if (term.op == Op::Any) return tell_group(term, Truth::Yes, "none of: ");
+    if (term.op == Op::Not) return opposite(tell(term.parts.front(), !negated));
+    tell_part(term, negated);
+    return decide(term);
   }
 
   void tell_part(const Term& term, bool negated) {
@@ -132,25 +126,42 @@ class Explanation {
       case Op::Clicked:
       case Op::Received:
         return tell_engaged(term);
-      default:
+      case Op::Exists:
+      case Op::Empty:
+      case Op::Is:
+      case Op::Contains:
+      case Op::StartsWith:
+      case Op::EndsWith:
+      case Op::Matches:
+      case Op::Less:
+      case Op::LessOrEqual:
+      case Op::Greater:
+      case Op::GreaterOrEqual:
+      case Op::Before:
+      case Op::After:
+      case Op::On:
+      case Op::Within:
+      case Op::Next:
+      case Op::Anniversary:
         return tell_value(term, negated);
     }
   }
 
   /// The first part that decides by itself; else the first that cannot be told; else all of them.
   Truth tell_group(const Term& term, Truth decided_by, std::string_view otherwise) {
+    TruthOfParts parts{decided_by};
     const Term* unknown = nullptr;
     for (const Term& part : term.parts) {
       const Truth truth = decide(part);
-      if (truth == decided_by) {
+      if (parts.add(truth)) {
         tell_part(part, false);
-        return decided_by;
+        return parts.answer();
       }
       if (truth == Truth::Unknown && !unknown) unknown = &part;
     }
     if (unknown) {
       tell_part(*unknown, false);
-      return Truth::Unknown;
+      return parts.answer();
     }
     out_ += otherwise;
     const char* separator = "";
@@ -160,18 +171,13 @@ class Explanation {
       separator = "; ";
       tell_part(part, false);
     }
-    return opposite(decided_by);
+    return parts.answer();
   }
 
   Truth decide(const Term& term) {
     const SegmentResult result = decide_term(term, subject_);
     cut_ = cut_ || result.too_much_work;
     return result.truth;
-  }
-
-  static Truth opposite(Truth truth) {
-    if (truth == Truth::Unknown) return truth;
-    return truth == Truth::Yes ? Truth::No : Truth::Yes;
   }
 
   void tell_groups(const std::vector<std::string>& names) {

@@ -12,6 +12,33 @@
 #include "engine/core/template/lookup.h"
 
 namespace onward {
+/// Kleene's three-valued logic, here and nowhere else.
+constexpr Truth truth_of(bool yes) { return yes ? Truth::Yes : Truth::No; }
+constexpr Truth opposite(Truth truth) {
+  return truth == Truth::Unknown ? truth : truth_of(truth == Truth::No);
+}
+/// What several parts answer together: all of them (decided by a No) or any (decided by a Yes).
+class TruthOfParts {
+ public:
+  explicit constexpr TruthOfParts(Truth decided_by) : decided_by_{decided_by} {}
+  /// Whether this part decides.
+  constexpr bool add(Truth part) {
+    unknown_ = unknown_ || part == Truth::Unknown;
+    decided_ = decided_ || part == decided_by_;
+    return part == decided_by_;
+  }
+  constexpr bool decided() const { return decided_; }
+  constexpr Truth answer() const {
+    if (decided_) return decided_by_;
+    return unknown_ ? Truth::Unknown : opposite(decided_by_);
+  }
+
+ private:
+  Truth decided_by_;
+  bool decided_ = false;
+  bool unknown_ = false;
+};
+
 /// A number that keeps 64 bits where it came with them.
 struct SegmentNumber {
   bool whole = false;

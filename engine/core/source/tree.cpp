@@ -7,7 +7,7 @@
 #include <optional>
 #include <utility>
 
-#include "engine/core/base/clipped.h"
+#include "engine/core/base/text.h"
 #include "engine/core/base/url_login.h"
 
 namespace onward {
@@ -16,13 +16,6 @@ namespace {
 constexpr std::size_t kShownMax = 60;
 /// Smaller maps are searched one by one.
 constexpr std::size_t kIndexedFrom = 16;
-
-bool is_digits(std::string_view text) {
-  if (text.empty()) return false;
-  for (const char c : text)
-    if (c < '0' || c > '9') return false;
-  return true;
-}
 
 template <class T, class... Base>
 std::optional<T> whole(std::string_view text, Base... base) {
@@ -52,8 +45,7 @@ std::optional<Value> as_number(std::string_view text) {
   if (digits.empty() || digits.find_first_not_of("0123456789.eE+-") != std::string_view::npos ||
       digits.front() == '+' || digits.front() == '-')
     return std::nullopt;
-  if (digits.size() > 1 && digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9')
-    return std::nullopt;
+  if (digits.size() > 1 && digits[0] == '0' && is_digit(digits[1])) return std::nullopt;
   const auto number = whole<double>(digits);
   if (!number || !std::isfinite(*number)) return std::nullopt;
   return Value{negative ? -*number : *number};

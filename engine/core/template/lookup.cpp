@@ -3,6 +3,8 @@
 #include <bit>
 #include <utility>
 
+#include "engine/core/contact/custom_prefix.h"
+
 namespace onward {
 namespace {
 using Source = Lookup::Source;
@@ -90,7 +92,7 @@ std::string Lookup::written() const {
     case Source::Field:
       return std::string{info_of(field).name};
     case Source::Custom:
-      return "custom." + name + (rest.empty() ? "" : "." + rest);
+      return std::string{kCustom} + name + (rest.empty() ? "" : "." + rest);
     case Source::AllCustom:
       return "custom";
     case Source::Groups:
@@ -134,7 +136,8 @@ std::optional<FieldType> Lookup::type() const {
 std::optional<Lookup> find_contact_lookup(std::string_view name) {
   if (const FieldInfo* info = find_field(name))
     return Lookup{.source = Source::Field, .field = info->field};
-  if (name.starts_with("custom.") && name.size() > 7) return custom_lookup(name.substr(7));
+  if (name.starts_with(kCustom) && name.size() > kCustom.size())
+    return custom_lookup(name.substr(kCustom.size()));
   if (name == "id" || name == "uid") return Lookup{.source = Source::Id};
   if (name == kRef) return Lookup{.source = Source::Ref};
   if (name == "groups") return Lookup{.source = Source::Groups};

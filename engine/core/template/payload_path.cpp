@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/core/base/text.h"
+#include "engine/core/base/utf8.h"
 #include "engine/core/template/lookup.h"
 #include "engine/core/template/template.h"
 
@@ -18,11 +19,8 @@ std::optional<PayloadPath> PayloadPath::compile(std::string_view text, Position 
   made.root_ = name.substr(0, dot);
   made.path_ = name.substr(std::min(dot + 1, name.size()));
   const auto error = [&](std::size_t offset, const std::string& sentence, std::string nearest) {
-    const std::size_t before =
-        static_cast<std::size_t>(std::ranges::count_if(text.substr(0, offset), [](char c) {
-          return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-        }));
-    diagnostics.error(Position{at.line, at.column + static_cast<int>(before)}, "unknown_path",
+    const int before = count_characters(text.substr(0, offset));
+    diagnostics.error(Position{at.line, at.column + before}, "unknown_path",
                       std::string{what} + ": " + sentence, std::move(nearest));
   };
   constexpr std::array<std::string_view, 5> kPathRoots{"subscriber", "contact", "event", "scenario",

@@ -7,7 +7,10 @@
 #include <set>
 #include <utility>
 
+#include "engine/core/base/placeholder_marks.h"
+#include "engine/core/base/text.h"
 #include "engine/core/contact/contact.h"
+#include "engine/core/contact/custom_prefix.h"
 #include "engine/core/contact/engagement.h"
 #include "engine/core/template/lookup.h"
 
@@ -109,8 +112,8 @@ PlaceholderInfo of_custom(std::string_view name, Value example) {
   return {.group = "custom",
           .name = "contact.custom." + own,
           .path = "$.subscriber.custom." + own,
-          .field = "custom." + own,
-          .webhook = "custom." + own,
+          .field = std::string{kCustom} + own,
+          .webhook = std::string{kCustom} + own,
           .type = kAny,
           .example = std::move(example),
           .summary = "A field of your own"};
@@ -142,10 +145,7 @@ std::string_view type_of(const Value& value) {
   return kAny;
 }
 
-bool is_name_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-         c == '-' || c == '.';
-}
+bool is_name_char(char c) { return is_name_character(c) || c == '.'; }
 
 /// Collects the names in one file.
 class FileNames {
@@ -186,8 +186,8 @@ class FileNames {
   void take_text(std::string_view text) {
     if (text.starts_with("$.")) return take_name(text.substr(2));
     take_name(text);
-    for (std::size_t open; (open = text.find("{{")) != std::string_view::npos;) {
-      text.remove_prefix(open + 2);
+    for (std::size_t open; (open = find_placeholder(text)) != std::string_view::npos;) {
+      text.remove_prefix(open + kPlaceholderOpen.size());
       text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
       std::size_t length = 0;
       while (length < text.size() && is_name_char(text[length])) ++length;
@@ -202,7 +202,7 @@ class FileNames {
       if (name.starts_with(root)) name.remove_prefix(root.size());
     const std::string rest{name.substr(std::min(name.find('.') + 1, name.size()))};
     if (rest.empty()) return;
-    if (name.starts_with("custom."))
+    if (name.starts_with(kCustom))
       custom_.try_emplace(rest);
     else if (name.starts_with("event.") && rest != "type" && rest != "at")
       events_.try_emplace(rest);
@@ -224,9 +224,8 @@ class FileNames {
 
   void take_contact(const Tree& contact) {
     for (const Tree::Entry& entry : contact.entries) {
-      constexpr std::string_view kPrefix = "custom.";
-      if (entry.key.starts_with(kPrefix))
-        example(custom_, entry.key.substr(kPrefix.size()), to_value(entry.value));
+      if (entry.key.starts_with(kCustom))
+        example(custom_, entry.key.substr(kCustom.size()), to_value(entry.value));
       if (entry.key != "custom") continue;
       for (const Tree::Entry& own : entry.value.entries)
         example(custom_, own.key, to_value(own.value));

@@ -5,7 +5,9 @@
 #include <cassert>
 #include <utility>
 
+#include "engine/core/base/placeholder_marks.h"
 #include "engine/core/base/text.h"
+#include "engine/core/base/utf8.h"
 #include "engine/core/template/lookup.h"
 
 namespace onward {
@@ -35,10 +37,7 @@ bool is_name_char(char c) { return !is_space(c) && c != '|' && c != '}' && c != 
 
 bool is_secret_name(std::string_view name) {
   return !name.empty() && name.size() <= kSecretMax &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  c == '_' || c == '-';
-         });
+         std::all_of(name.begin(), name.end(), is_name_character);
 }
 
 /// The places of bytes of a text that begins at `begin`. Linear for all of them together, as long
@@ -54,7 +53,7 @@ class Places {
       if (c == '\n') {
         ++last_.at.line;
         last_.at.column = begin_.at.column;
-      } else if ((static_cast<unsigned char>(c) & 0xC0) != 0x80) {
+      } else if (!continues_character(c)) {
         ++last_.at.column;
       }
     }
@@ -89,7 +88,7 @@ class Compiler {
 
   Parts compile() {
     while (pos_ < text_.size()) {
-      const std::size_t open = std::min(text_.find("{{", pos_), text_.size());
+      const std::size_t open = std::min(find_placeholder(text_, pos_), text_.size());
       literal(open);
       if (open == text_.size()) break;
       places_.keep(open);
@@ -124,15 +123,15 @@ class Compiler {
 
   /// One "{{ … }}"; false where its end cannot be found.
   bool placeholder(std::size_t open) {
-    pos_ = open + 2;
+    pos_ = open + kPlaceholderOpen.size();
     skip_space();
     Part part;
     const bool constant = pos_ < text_.size() && (text_[pos_] == '"' || text_[pos_] == '\'');
     bool good = constant ? constant_text(part) : name(part);
     for (skip_space(); pos_ < text_.size() && text_[pos_] == '|'; skip_space())
       good = filter(part) && good;
-    if (!text_.substr(pos_).starts_with("}}")) return unclosed(open);
-    pos_ += 2;
+    if (!text_.substr(pos_).starts_with(kPlaceholderClose)) return unclosed(open);
+    pos_ += kPlaceholderClose.size();
     if (!good) return true;
     if (part.kind == Part::Kind::Literal) {
       add_literal(part.text);
@@ -145,16 +144,15 @@ class Compiler {
   /// Behind what could be read there is no "}}": none at all, or something else comes first.
   bool unclosed(std::size_t open) {
     if (open_quote_) return false;  // which hides the end, and has been reported
-    const std::size_t close = text_.find("}}", pos_);
-    if (close == std::string_view::npos ||
-        text_.substr(pos_, close - pos_).find("{{") != std::string_view::npos) {
+    const std::size_t close = find_placeholder_end(text_, pos_);
+    if (close == std::string_view::npos || has_placeholder(text_.substr(pos_, close - pos_))) {
       error(open, "unclosed_placeholder", "\"{{\" is not closed by \"}}\"");
       return false;
     }
     error(pos_, "bad_placeholder",
           "expected \"|\" or \"}}\", found \"" +
               clipped(text_.substr(pos_, close - pos_), kFoundMax) + "\"");
-    pos_ = close + 2;
+    pos_ = close + kPlaceholderClose.size();
     return true;
   }
 
@@ -507,8 +505,7 @@ namespace {
 void encode_percent(std::string& out, std::string_view text, bool keep_slash) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
   for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '.' || c == '_' || c == '~' || (keep_slash && c == '/');
+    const bool plain = is_name_character(c) || c == '.' || c == '~' || (keep_slash && c == '/');
     if (plain) {
       out += c;
     } else {

@@ -23,14 +23,11 @@ enum class Take {
 };
 
 /// The rows of one layer.
-template <class Key, class Row, class Hash, class Write, class Before>
+template <class LayerType, class Write, class Before>
 class LayerPhase final : public Fold::Phase {
  public:
-  using LayerType = Layer<Key, Row, Hash>;
-  LayerPhase(Overlay& overlay, LayerType& layer, Generation frozen, Take take, Write write,
-             Before before)
-      : overlay_{overlay},
-        layer_{layer},
+  LayerPhase(LayerType& layer, Generation frozen, Take take, Write write, Before before)
+      : layer_{layer},
         frozen_{frozen},
         take_{take},
         write_{std::move(write)},
@@ -48,9 +45,9 @@ class LayerPhase final : public Fold::Phase {
     for (; confirmed_ < next_; ++confirmed_) {
       Item& item = *items_[confirmed_];
       if (item.second.newest <= frozen_) {
-        const Key key = item.first;
-        overlay_.drop(layer_, key);
-      } else if constexpr (std::is_same_v<Row, Overlay::RunRow>) {
+        const typename LayerType::KeyType key = item.first;
+        layer_.drop(key);
+      } else if constexpr (std::is_same_v<typename LayerType::RowType, Overlay::RunRow>) {
         item.second.row.stored = true;
       }
     }
@@ -71,7 +68,6 @@ class LayerPhase final : public Fold::Phase {
               [this](const Item* a, const Item* b) { return before_(*a, *b); });
   }
 
-  Overlay& overlay_;
   LayerType& layer_;
   Generation frozen_;
   Take take_;
@@ -86,13 +82,13 @@ class LayerPhase final : public Fold::Phase {
 /// of it at any moment ends with the newest state of all it names.
 class JournalPhase final : public Fold::Phase {
  public:
-  JournalPhase(Overlay& overlay, TableWriter& writer, std::vector<std::uint64_t> rows)
+  JournalPhase(Overlay& overlay, JournalWriter& writer, std::vector<std::uint64_t> rows)
       : overlay_{overlay}, writer_{writer}, rows_{std::move(rows)} {}
 
   bool step() override {
     if (next_ == rows_.size()) return false;
     if (next_ == 0) writer_.marks(overlay_);
-    writer_.erase_journal(rows_[next_++]);
+    writer_.erase(rows_[next_++]);
     return true;
   }
   void confirm() override { confirmed_ = next_; }
@@ -100,7 +96,7 @@ class JournalPhase final : public Fold::Phase {
 
  private:
   Overlay& overlay_;
-  TableWriter& writer_;
+  JournalWriter& writer_;
   std::vector<std::uint64_t> rows_;
   std::size_t next_ = 0, confirmed_ = 0;
 };
@@ -122,28 +118,29 @@ struct ByDay {
 
 Fold::Fold(Overlay& overlay, TableWriter& writer, std::vector<std::uint64_t> journal)
     : last_journal_{journal.empty() ? 0 : journal.back()} {
-  const Generation frozen = overlay.generation++;
-  overlay.changes = 0;
-  const auto add = [&]<class Key, class Row, class Hash, class Write, class Before = ByKey>(
-      Layer<Key, Row, Hash> & layer, Write method, Take take = Take::Any, Before before = {}) {
-    auto write = [&writer, method](const Key& key, const Row& row) { (writer.*method)(key, row); };
-    phases_.push_back(std::make_unique<LayerPhase<Key, Row, Hash, decltype(write), Before>>(
-        overlay, layer, frozen, take, std::move(write), std::move(before)));
+  const Generation frozen = overlay.context.generation++;
+  overlay.context.changes = 0;
+  const auto add = [&]<class LayerType, class Writer, class Method, class Before = ByKey>(
+      LayerType & layer, Writer & to, Method method, Take take = Take::Any, Before before = {}) {
+    auto write = [&to, method](const typename LayerType::KeyType& key,
+                               const typename LayerType::RowType& row) { (to.*method)(key, row); };
+    phases_.push_back(std::make_unique<LayerPhase<LayerType, decltype(write), Before>>(
+        layer, frozen, take, std::move(write), std::move(before)));
   };
-  add(overlay.contacts, &TableWriter::contact);
-  add(overlay.engagements, &TableWriter::engagement);
-  add(overlay.ids, &TableWriter::id);
-  add(overlay.emails, &TableWriter::email);
-  add(overlay.ledger, &TableWriter::ledger);
+  add(overlay.contacts, writer.contacts, &ContactWriter::contact);
+  add(overlay.engagements, writer.contacts, &ContactWriter::engagement);
+  add(overlay.ids, writer.contacts, &ContactWriter::id);
+  add(overlay.emails, writer.contacts, &ContactWriter::email);
+  add(overlay.ledger, writer.contacts, &ContactWriter::ledger);
   // A reader that finds a run finds its deliveries, and with a delivery its request.
-  add(overlay.requests, &TableWriter::request);
-  add(overlay.attempts, &TableWriter::attempt);
-  add(overlay.deliveries, &TableWriter::delivery);
-  add(overlay.runs, &TableWriter::run);
-  add(overlay.timers, &TableWriter::timer);
-  add(overlay.seen, &TableWriter::seen, Take::Any, ByDay{});
-  add(overlay.counters, &TableWriter::counter, Take::Untouched);
-  phases_.push_back(std::make_unique<JournalPhase>(overlay, writer, std::move(journal)));
+  add(overlay.requests, writer.journeys, &JourneyWriter::request);
+  add(overlay.attempts, writer.journeys, &JourneyWriter::attempt);
+  add(overlay.deliveries, writer.journeys, &JourneyWriter::delivery);
+  add(overlay.runs, writer.journeys, &JourneyWriter::run);
+  add(overlay.timers, writer.journeys, &JourneyWriter::timer);
+  add(overlay.seen, writer.seen, &SeenTables::put, Take::Any, ByDay{});
+  add(overlay.counters, writer.journeys, &JourneyWriter::counter, Take::Untouched);
+  phases_.push_back(std::make_unique<JournalPhase>(overlay, writer.journal, std::move(journal)));
 }
 
 Fold::~Fold() = default;

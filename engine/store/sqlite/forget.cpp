@@ -181,7 +181,8 @@ class Finder {
     // Only its path says which requests were the contact's: they would keep what they hold.
     if (!unread.empty())
       throw_unreadable("an ended run of contact " + std::to_string(contact_.value));
-    if (const auto owned = overlay_.runs_of.find(contact_); owned != overlay_.runs_of.end())
+    if (const auto owned = overlay_.runs.of_contact.find(contact_);
+        owned != overlay_.runs.of_contact.end())
       for (const RunKey key : owned->second) {
         const Overlay::RunRow* row = overlay_.runs.find(key);
         if (row->body.empty())
@@ -197,8 +198,8 @@ class Finder {
   void find_deliveries() {
     for (const DeliveryKey key : tables_.pending_of(contact_)) deliveries_.insert(key);
     // Settled ones are found by the paths of their runs.
-    for (auto place = overlay_.pending_of.lower_bound({contact_, DeliveryKey{}});
-         place != overlay_.pending_of.end() && place->first == contact_; ++place)
+    for (auto place = overlay_.deliveries.pending_of.lower_bound({contact_, DeliveryKey{}});
+         place != overlay_.deliveries.pending_of.end() && place->first == contact_; ++place)
       deliveries_.insert(place->second);
     for (const Delivery& delivery : commit_.deliveries)
       if (delivery.contact == contact_) deliveries_.insert(delivery.key);

@@ -1,9 +1,9 @@
 #pragma once
 // What a forgotten contact has left where, so that it can be erased.
+#include "engine/store/rows.h"
 #include "engine/store/sqlite/journal.h"
 #include "engine/store/sqlite/overlay.h"
 #include "engine/store/sqlite/tables.h"
-#include "engine/store/store.h"
 
 namespace onward {
 /// Everything that `commit.forgotten`, `purged_deliveries` and `purged_attempts` come to: in the

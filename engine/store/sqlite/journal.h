@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/store/rows.h"
 #include "engine/store/sqlite/overlay.h"
-#include "engine/store/store.h"
 
 namespace onward {
 /// What a commit's `forgotten`, `purged_deliveries` and `purged_attempts` come to, row by row;

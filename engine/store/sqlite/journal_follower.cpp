@@ -18,8 +18,8 @@ JournalFollower::JournalFollower(SQLite::Database& database, Overlay& overlay)
 
 void JournalFollower::begin_anew() {
   overlay_ = Overlay{};
-  overlay_.replaying = true;  // The tables may hold any of what follows.
-  overlay_.lists_only = true;
+  overlay_.context.replaying = true;  // The tables may hold any of what follows.
+  overlay_.context.lists_only = true;
   journal_.clear();
   last_ = 0;
 }

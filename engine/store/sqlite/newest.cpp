@@ -92,8 +92,8 @@ IdentityMatch Newest::identify(const IdentityQuery& query) {
 
 std::vector<Run> Newest::live_runs(ContactKey contact) {
   std::vector<Run> runs = tables_.live_runs(contact);
-  const auto owned = overlay_.runs_of.find(contact);
-  if (owned == overlay_.runs_of.end()) return runs;
+  const auto owned = overlay_.runs.of_contact.find(contact);
+  if (owned == overlay_.runs.of_contact.end()) return runs;
   std::erase_if(runs, [&](const Run& run) { return overlay_.runs.find(run.key) != nullptr; });
   for (const RunKey key : owned->second) {
     const Overlay::RunRow* row = overlay_.runs.find(key);
@@ -110,8 +110,8 @@ LiveRuns Newest::live_runs_after(ContactKey after, std::size_t contacts) {
   // One more than asked for tells whether there is more.
   std::vector<ContactKey> folded = tables_.contacts_with_live_runs(after, contacts + 1);
   std::vector<ContactKey> unfolded;
-  for (auto place = overlay_.live_runs_of.upper_bound(after);
-       place != overlay_.live_runs_of.end() && unfolded.size() <= contacts; ++place)
+  for (auto place = overlay_.runs.live_of.upper_bound(after);
+       place != overlay_.runs.live_of.end() && unfolded.size() <= contacts; ++place)
     unfolded.push_back(place->first);
   rows_scanned_ += folded.size() + unfolded.size();
   std::vector<ContactKey> both;
@@ -139,7 +139,7 @@ EndedRuns Newest::ended_runs(ScenarioKey scenario, RunKey after, std::size_t lim
   std::map<RunKey, Run> stretch = tables_.ended_runs_after(after, limit + 1);
   bool more = stretch.size() > limit;
   std::size_t unfolded = 0;
-  for (auto place = overlay_.ended_runs.upper_bound(after); place != overlay_.ended_runs.end();
+  for (auto place = overlay_.runs.ended.upper_bound(after); place != overlay_.runs.ended.end();
        ++place) {
     if (unfolded++ == limit) {
       more = true;
@@ -176,7 +176,7 @@ StoredBodies Newest::stored_bodies(DeliveryKey after, std::size_t limit) {
   StoredBodies found{.last = after};
   // One more than asked for tells whether there is more.
   const std::vector<DeliveryKey> folded = tables_.requests_after(after, limit + 1);
-  const std::vector<DeliveryKey> unfolded = first_of(overlay_.bodies, after, limit + 1);
+  const std::vector<DeliveryKey> unfolded = first_of(overlay_.requests.bodies, after, limit + 1);
   rows_scanned_ += folded.size() + unfolded.size();
   std::vector<DeliveryKey> both;
   std::set_union(folded.begin(), folded.end(), unfolded.begin(), unfolded.end(),
@@ -295,8 +295,8 @@ std::vector<Attempt> Newest::attempts(const Delivery& delivery) {
 std::vector<DeliveryKey> Newest::pending_of(ContactKey contact) {
   std::vector<DeliveryKey> keys = tables_.pending_of(contact);
   std::erase_if(keys, [&](DeliveryKey key) { return overlay_.deliveries.find(key) != nullptr; });
-  for (auto place = overlay_.pending_of.lower_bound({contact, DeliveryKey{}});
-       place != overlay_.pending_of.end() && place->first == contact; ++place)
+  for (auto place = overlay_.deliveries.pending_of.lower_bound({contact, DeliveryKey{}});
+       place != overlay_.deliveries.pending_of.end() && place->first == contact; ++place)
     if (!unreadable_.contains(place->second)) keys.push_back(place->second);
   rows_scanned_ += keys.size();
   std::sort(keys.begin(), keys.end());
@@ -313,29 +313,13 @@ std::vector<DeliveryKey> Newest::deliveries_of(ScenarioKey scenario, NodeNumber 
     if (overlay_.deliveries.find(key) == nullptr) folded.push_back(key);
     return folded.size() < limit;
   });
-  const auto place = overlay_.deliveries_in.find({scenario, node, state});
-  if (place != overlay_.deliveries_in.end())
+  const auto place = overlay_.deliveries.at.find({scenario, node, state});
+  if (place != overlay_.deliveries.at.end())
     for (auto next = place->second.upper_bound(after);
          next != place->second.end() && unfolded.size() < limit; ++next)
       if (!unreadable_.contains(*next)) unfolded.push_back(*next);
   rows_scanned_ += unfolded.size();
   return merged(folded, unfolded, limit);
-}
-
-std::optional<Hash128> Newest::seen(const Hash128& key, Date from, const std::set<Date>& days,
-                                    const SeenFilter* filter) {
-  if (const Overlay::SeenRow* row = overlay_.seen.find(key)) {
-    if (row->day < from) return std::nullopt;
-    return row->fingerprint;
-  }
-  if (days.empty() || *days.rbegin() < from) return std::nullopt;
-  const std::string bytes = to_bytes(key);
-  for (auto day = days.rbegin(); day != days.rend() && *day >= from; ++day) {
-    if (filter != nullptr && !filter->may_contain(*day, key)) continue;
-    ++seen_look_ups_;
-    if (const auto found = tables_.seen(*day, bytes)) return found;
-  }
-  return std::nullopt;
 }
 
 /// Of the tables, without those that the overlay sets or clears.
@@ -358,7 +342,7 @@ std::vector<Timer> Newest::folded_timers(Instant until, std::size_t limit) {
 
 std::vector<Timer> Newest::timers(Instant until, std::size_t limit) {
   std::vector<Timer> unfolded;
-  for (const Timer& timer : overlay_.timers_set) {
+  for (const Timer& timer : overlay_.timers.armed) {
     if (timer.at > until || unfolded.size() == limit) break;
     unfolded.push_back(timer);
   }
@@ -374,8 +358,8 @@ std::optional<Instant> Newest::next_timer() {
   }
   std::optional<Instant> next;
   if (*first_timer_) next = (*first_timer_)->at;
-  if (!overlay_.timers_set.empty()) {
-    const Instant unfolded = overlay_.timers_set.begin()->at;
+  if (!overlay_.timers.armed.empty()) {
+    const Instant unfolded = overlay_.timers.armed.begin()->at;
     next = std::min(next.value_or(unfolded), unfolded);
   }
   return next;
@@ -390,7 +374,8 @@ std::vector<DueDelivery> Newest::due(const EndpointKey& endpoint, const DueDeliv
     if (overlay_.deliveries.find(due.delivery) == nullptr) folded.push_back(due);
     return folded.size() < limit;
   });
-  if (const auto queue = overlay_.due.find(endpoint); queue != overlay_.due.end()) {
+  if (const auto queue = overlay_.deliveries.due.find(endpoint);
+      queue != overlay_.deliveries.due.end()) {
     for (auto due = queue->second.upper_bound(after); due != queue->second.end(); ++due) {
       if (due->due > until || unfolded.size() == limit) break;
       if (!unreadable_.contains(due->delivery)) unfolded.push_back(*due);
@@ -401,7 +386,7 @@ std::vector<DueDelivery> Newest::due(const EndpointKey& endpoint, const DueDeliv
 
 std::vector<DueEndpoint> Newest::due_endpoints() {
   std::map<EndpointKey, Instant> dues;
-  for (const auto& [endpoint, queue] : overlay_.due) dues[endpoint] = queue.begin()->due;
+  for (const auto& [endpoint, queue] : overlay_.deliveries.due) dues[endpoint] = queue.begin()->due;
   for (auto endpoint = tables_.next_endpoint({}); endpoint;
        endpoint = tables_.next_endpoint(*endpoint)) {
     const auto first = due(*endpoint, kBeforeAllDue, Instant::max(), 1);
@@ -413,19 +398,4 @@ std::vector<DueEndpoint> Newest::due_endpoints() {
   return endpoints;
 }
 
-Snapshot Newest::snapshot() {
-  Snapshot snapshot = tables_.snapshot();
-  snapshot.last_seq = std::max(snapshot.last_seq, overlay_.last_seq);
-  snapshot.last_contact = std::max(snapshot.last_contact, overlay_.last_contact);
-  if (overlay_.newest > Instant{}) snapshot.newest = overlay_.newest;
-  for (const auto& item : overlay_.counters.map) {
-    const CounterKey& key = item.first;
-    read_row([&] { snapshot.counters[key] = intact(decode_counters(item.second.row.body)); },
-             [&] {
-               unreadable_.add({"counters", "scenario " + std::to_string(key.scenario.value) +
-                                                ", node " + std::to_string(key.node.value)});
-             });
-  }
-  return snapshot;
-}
 }  // namespace onward

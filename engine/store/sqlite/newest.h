@@ -2,14 +2,12 @@
 // The newest state: the overlay laid over the tables. Throws what `guarded` catches.
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
-#include "engine/store/sqlite/id_filter.h"
+#include "engine/store/rows.h"
 #include "engine/store/sqlite/overlay.h"
 #include "engine/store/sqlite/tables.h"
-#include "engine/store/store.h"
 
 namespace onward {
 class Newest {
@@ -33,21 +31,14 @@ class Newest {
   LiveRuns live_runs_after(ContactKey after, std::size_t contacts);
   EndedRuns ended_runs(ScenarioKey scenario, RunKey after, std::size_t limit);
   StoredBodies stored_bodies(DeliveryKey after, std::size_t limit);
-  /// Looks into the days from `from` on, newest first, but for those that certainly do not hold the
-  /// key; `days` are those that have a table.
-  std::optional<Hash128> seen(const Hash128& key, Date from, const std::set<Date>& days,
-                              const SeenFilter* filter);
   std::vector<Timer> timers(Instant until, std::size_t limit);
   std::optional<Instant> next_timer();
   std::vector<DueDelivery> due(const EndpointKey& endpoint, const DueDelivery& after, Instant until,
                                std::size_t limit);
   std::vector<DueEndpoint> due_endpoints();
-  Snapshot snapshot();
   /// Keys that the scans above have looked at so far, of the overlay and of the tables: what they
   /// cost, for tests.
   std::uint64_t rows_scanned() const { return rows_scanned_; }
-  /// Tables that were asked for an id so far.
-  std::uint64_t seen_look_ups() const { return seen_look_ups_; }
 
   /// Rows went from the overlay into the tables.
   void folded() {
@@ -69,7 +60,6 @@ class Newest {
   Tables& tables_;
   UnreadableRows& unreadable_;
   std::uint64_t rows_scanned_ = 0;
-  std::uint64_t seen_look_ups_ = 0;
   /// The tables' timers before it are all overlaid, mostly cleared: not walked over again.
   std::optional<Timer> timers_from_;
   /// The tables' first timer that was not overlaid when it was looked for; nothing: not looked for.

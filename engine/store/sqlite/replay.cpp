@@ -13,17 +13,17 @@ void replay_row(std::uint64_t id, std::string_view bytes, Overlay& overlay,
   journal.push_back(std::move(row));
 }
 
-std::deque<JournalRow> replay(SQLite::Database& database, Tables& tables, Overlay& overlay) {
+std::deque<JournalRow> replay(SQLite::Database& database, Marks& marks, Overlay& overlay) {
   std::deque<JournalRow> journal;
-  overlay.last_seq = tables.last_seq();
-  overlay.last_contact = tables.last_contact();
-  overlay.last_run.value = tables.meta("last_run").value_or(0);
-  overlay.newest = Instant{Duration{static_cast<std::int64_t>(tables.meta("newest").value_or(0))}};
-  overlay.replaying = true;
+  overlay.last_seq = marks.last_seq();
+  overlay.last_contact = marks.last_contact();
+  overlay.runs.last.value = marks.value("last_run").value_or(0);
+  overlay.newest = Instant{Duration{static_cast<std::int64_t>(marks.value("newest").value_or(0))}};
+  overlay.context.replaying = true;
   Query rows_of_journal{database, "SELECT id, body FROM journal ORDER BY id"};
   auto rows = rows_of_journal();
   while (rows.next()) replay_row(rows.number(0), rows.bytes(1), overlay, journal);
-  overlay.replaying = false;
+  overlay.context.replaying = false;
   return journal;
 }
 }  // namespace onward

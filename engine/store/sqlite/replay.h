@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "engine/store/sqlite/database.h"
+#include "engine/store/sqlite/marks.h"
 #include "engine/store/sqlite/overlay.h"
-#include "engine/store/sqlite/tables.h"
 
 namespace onward {
 struct JournalRow {
@@ -23,5 +23,5 @@ void replay_row(std::uint64_t id, std::string_view bytes, Overlay& overlay,
                 std::deque<JournalRow>& journal);
 /// Reads marks and journal into an empty overlay. The rows, oldest first, must outlive what the
 /// overlay holds of them.
-std::deque<JournalRow> replay(SQLite::Database& database, Tables& tables, Overlay& overlay);
+std::deque<JournalRow> replay(SQLite::Database& database, Marks& marks, Overlay& overlay);
 }  // namespace onward

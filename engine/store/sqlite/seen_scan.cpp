@@ -2,20 +2,18 @@
 
 #include <SQLiteCpp/Database.h>
 #include <pthread.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <string>
 
+#include "engine/guard/thread_priority.h"
 #include "engine/store/sqlite/database.h"
-#include "engine/store/sqlite/tables.h"
+#include "engine/store/sqlite/seen_tables.h"
 
 namespace onward {
 namespace {
 /// Ids of one transaction: a longer one would keep the log from being emptied.
 constexpr std::size_t kIdsAtOnce = 5'000;
-constexpr int kNiceness = 10;
 /// Of a filter that is made for as many ids as come.
 constexpr std::size_t kBytesAnId = 2;
 
@@ -34,7 +32,7 @@ SeenScan::SeenScan(std::filesystem::path file, std::vector<Date> days, std::size
       log_{std::move(log)},
       thread_{[this] {
         ::pthread_setname_np(::pthread_self(), "onward-ids");
-        ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNiceness);
+        give_way_to_events();
         run();
         ended_.store(true, std::memory_order_release);
       }} {}

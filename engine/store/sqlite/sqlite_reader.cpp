@@ -10,6 +10,7 @@
 
 #include "engine/store/codec.h"
 #include "engine/store/cursor.h"
+#include "engine/store/sqlite/control_tables.h"
 #include "engine/store/sqlite/database.h"
 #include "engine/store/sqlite/journal_follower.h"
 #include "engine/store/sqlite/newest.h"
@@ -39,7 +40,7 @@ class UnfoldedRuns {
  public:
   using Name = std::pair<ContactKey, RunKey>;
   UnfoldedRuns(const Overlay& overlay, const Name& after)
-      : overlay_{overlay}, contact_{overlay.live_runs_of.lower_bound(after.first)} {
+      : overlay_{overlay}, contact_{overlay.runs.live_of.lower_bound(after.first)} {
     fill();
     while (next() && *next() <= after) pop();
   }
@@ -53,9 +54,9 @@ class UnfoldedRuns {
  private:
   /// Those of one contact, the first of them last.
   void fill() {
-    for (; names_.empty() && contact_ != overlay_.live_runs_of.end(); ++contact_) {
-      const auto owned = overlay_.runs_of.find(contact_->first);
-      if (owned == overlay_.runs_of.end()) continue;
+    for (; names_.empty() && contact_ != overlay_.runs.live_of.end(); ++contact_) {
+      const auto owned = overlay_.runs.of_contact.find(contact_->first);
+      if (owned == overlay_.runs.of_contact.end()) continue;
       for (const RunKey key : owned->second)
         if (overlay_.runs.find(key)->live) names_.emplace_back(contact_->first, key);
     }
@@ -67,7 +68,7 @@ class UnfoldedRuns {
   std::vector<Name> names_;
 };
 
-class SqliteReader final : public StoreReader {
+class SqliteReader final : public ReadModel {
  public:
   explicit SqliteReader(std::unique_ptr<SQLite::Database> database)
       : database_{std::move(database)},
@@ -151,7 +152,8 @@ class SqliteReader final : public StoreReader {
           ++found;
         }
       }
-      if (const auto owned = overlay_.runs_of.find(contact); owned != overlay_.runs_of.end())
+      if (const auto owned = overlay_.runs.of_contact.find(contact);
+          owned != overlay_.runs.of_contact.end())
         for (const RunKey key : owned->second)
           if (const auto* row = overlay_.runs.find(key); key.value < *before && !row->body.empty())
             add(key, row->body);
@@ -170,15 +172,16 @@ class SqliteReader final : public StoreReader {
     return look([&] {
       // Keys first, from the index alone: of several states most are not shown. What is not in the
       // tables yet is the newest as a rule, so they are looked at no further back than that needs.
-      std::vector<Overlay::Place> places;
+      std::vector<DeliveryLayer::Place> places;
       for (const DeliveryState wanted : {DeliveryState::Pending, DeliveryState::Accepted,
                                          DeliveryState::Failed, DeliveryState::Cancelled})
         if (!state || *state == wanted) places.push_back({scenario, node, wanted});
       std::vector<DeliveryKey> keys;
-      for (const Overlay::Place& place : places) add_unfolded(place, {*before}, limit, keys);
+      for (const DeliveryLayer::Place& place : places) add_unfolded(place, {*before}, limit, keys);
       std::ranges::sort(keys, std::ranges::greater{});
       const DeliveryKey floor = keys.size() > limit ? keys[limit] : DeliveryKey{};
-      for (const Overlay::Place& place : places) add_folded(place, floor, {*before}, limit, keys);
+      for (const DeliveryLayer::Place& place : places)
+        add_folded(place, floor, {*before}, limit, keys);
       std::ranges::sort(keys, std::ranges::greater{});
       DeliveryList list;
       if (keys.size() > limit) {
@@ -274,7 +277,7 @@ class SqliteReader final : public StoreReader {
         while (rows.next())
           read_row([&] { put({rows.small_number(0)}, rows.number(1) != 0, rows.bytes(2)); }, [] {});
       }
-      for (const ScenarioKey scenario : overlay_.ledger_scenarios)
+      for (const ScenarioKey scenario : overlay_.ledger.scenarios)
         for (const bool test : {false, true}) {
           const auto* row = overlay_.ledger.find(
               {.contact = contact, .scenario = scenario, .key = {}, .test = test});
@@ -313,9 +316,9 @@ class SqliteReader final : public StoreReader {
       };
       // Those before `end` that are not in the tables yet. It walks over the keys that exist: a
       // damaged row may have any number, so the numbers between two rows cannot be counted.
-      auto unfolded = overlay_.contact_keys.upper_bound(after);
+      auto unfolded = overlay_.contacts.keys.upper_bound(after);
       const auto add_unfolded = [&](ContactKey end) {
-        for (; unfolded != overlay_.contact_keys.end() && *unfolded < end; ++unfolded) {
+        for (; unfolded != overlay_.contacts.keys.end() && *unfolded < end; ++unfolded) {
           const auto* row = overlay_.contacts.find(*unfolded);
           if (row->body.empty()) continue;
           const auto* engaged = overlay_.engagements.find(*unfolded);
@@ -328,7 +331,7 @@ class SqliteReader final : public StoreReader {
       while (rows.next()) {
         const ContactKey key{rows.number(0)};
         if (!add_unfolded(key)) return list;
-        if (unfolded != overlay_.contact_keys.end() && *unfolded == key) ++unfolded;
+        if (unfolded != overlay_.contacts.keys.end() && *unfolded == key) ++unfolded;
         const auto* row = overlay_.contacts.find(key);
         if (row && row->body.empty()) continue;
         const auto* engaged = overlay_.engagements.find(key);
@@ -353,16 +356,16 @@ class SqliteReader final : public StoreReader {
   }
 
   // Those at `place` before `before`, the newest ones, at least `limit` and one if there are.
-  void add_unfolded(const Overlay::Place& place, DeliveryKey before, std::size_t limit,
+  void add_unfolded(const DeliveryLayer::Place& place, DeliveryKey before, std::size_t limit,
                     std::vector<DeliveryKey>& keys) {
-    const auto unfolded = overlay_.deliveries_in.find(place);
-    if (unfolded == overlay_.deliveries_in.end()) return;
+    const auto unfolded = overlay_.deliveries.at.find(place);
+    if (unfolded == overlay_.deliveries.at.end()) return;
     auto key = unfolded->second.lower_bound(before);
     for (std::size_t found = 0; found <= limit && key != unfolded->second.begin(); ++found)
       keys.push_back(*--key);
   }
   /// Behind `floor`.
-  void add_folded(const Overlay::Place& place, DeliveryKey floor, DeliveryKey before,
+  void add_folded(const DeliveryLayer::Place& place, DeliveryKey floor, DeliveryKey before,
                   std::size_t limit, std::vector<DeliveryKey>& keys) {
     std::size_t found = 0;
     auto rows =
@@ -396,8 +399,8 @@ class SqliteReader final : public StoreReader {
 };
 }  // namespace
 
-Result<std::unique_ptr<StoreReader>> open_sqlite_reader(const std::filesystem::path& file) {
-  return guarded([&]() -> Result<std::unique_ptr<StoreReader>> {
+Result<std::unique_ptr<ReadModel>> open_sqlite_reader(const std::filesystem::path& file) {
+  return guarded([&]() -> Result<std::unique_ptr<ReadModel>> {
     return std::make_unique<SqliteReader>(open_readonly(file));
   });
 }

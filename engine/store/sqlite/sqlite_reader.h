@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "engine/core/base/result.h"
-#include "engine/store/store.h"
+#include "engine/store/read_model.h"
 
 namespace onward {
-Result<std::unique_ptr<StoreReader>> open_sqlite_reader(const std::filesystem::path& file);
+Result<std::unique_ptr<ReadModel>> open_sqlite_reader(const std::filesystem::path& file);
 }  // namespace onward

@@ -11,7 +11,7 @@
 
 #include "engine/core/base/result.h"
 #include "engine/store/recount.h"
-#include "engine/store/store.h"
+#include "engine/store/rows.h"
 
 namespace onward {
 class StoreView {

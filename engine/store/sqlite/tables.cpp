@@ -1,33 +1,12 @@
 #include "engine/store/sqlite/tables.h"
 
-#include <algorithm>
 #include <array>
-#include <initializer_list>
 #include <utility>
 
 #include "engine/store/codec.h"
-#include "engine/store/packed_text.h"
-#include "engine/store/sqlite/fold.h"
+#include "engine/store/sqlite/row_key.h"
 
 namespace onward {
-namespace {
-/// A row that is numbered so far above the stored mark is damaged. The gap is not 0, because the
-/// mark may be the one that is damaged, and then used numbers must not be used again.
-constexpr std::uint64_t kContactGapMax = std::uint64_t{1} << 32;
-constexpr std::uint64_t kSequenceGapMax = std::uint64_t{1} << 40;
-
-std::string numbers(std::initializer_list<std::pair<const char*, std::int64_t>> parts) {
-  std::string text;
-  for (const auto& [name, number] : parts)
-    text += (text.empty() ? "" : ", ") + std::string{name} + " " + std::to_string(number);
-  return text;
-}
-std::int64_t signed_of(std::uint64_t number) { return static_cast<std::int64_t>(number); }
-std::string name_of(const char* what, std::uint64_t number) {
-  return numbers({{what, static_cast<std::int64_t>(number)}});
-}
-}  // namespace
-
 SharedTables::SharedTables(SQLite::Database& database, UnreadableRows& unreadable)
     : unreadable_{unreadable},
       id_{database, "SELECT contact FROM contact_ids WHERE id = ?"},
@@ -75,8 +54,8 @@ std::optional<Contact> SharedTables::contact(ContactKey key, Engagement* engagem
     if (engagement && !rows.is_null(1)) *engagement = intact(decode_engagement(rows.bytes(1)));
     contact = intact(decode_contact(key, rows.bytes(0)));
   };
-  if (!read_row(read, [&] { unreadable_.add({"contacts", name_of("contact", key.value)}); }))
-    throw_unreadable("a row of " + name_of("contact", key.value));
+  if (!read_row(read, [&] { unreadable_.add({"contacts", row_key("contact", key.value)}); }))
+    throw_unreadable("a row of " + row_key("contact", key.value));
   return contact;
 }
 
@@ -91,10 +70,10 @@ std::vector<Run> SharedTables::live_runs(ContactKey contact) {
       runs.push_back(std::move(run));
     };
     const auto report = [&] {
-      unreadable_.add({"runs_live", numbers({{"contact", static_cast<std::int64_t>(contact.value)},
+      unreadable_.add({"runs_live", row_key({{"contact", static_cast<std::int64_t>(contact.value)},
                                              {"run", static_cast<std::int64_t>(key.value)}})});
     };
-    if (!read_row(read, report)) throw_unreadable("a run of " + name_of("contact", contact.value));
+    if (!read_row(read, report)) throw_unreadable("a run of " + row_key("contact", contact.value));
   }
   return runs;
 }
@@ -128,7 +107,7 @@ std::shared_ptr<const Request> SharedTables::request(DeliveryKey key) {
   read_row(
       [&] { request = std::make_shared<const Request>(intact(decode_request(rows.bytes(0)))); },
       [&] {
-        unreadable_.add({"requests", name_of("delivery", key.value)});
+        unreadable_.add({"requests", row_key("delivery", key.value)});
       });
   return request;
 }
@@ -140,7 +119,7 @@ std::vector<Attempt> SharedTables::attempts(DeliveryKey delivery,
   while (rows.next()) {
     const auto report = [&] {
       unreadable_.add(
-          {"attempts", numbers({{"delivery", static_cast<std::int64_t>(delivery.value)},
+          {"attempts", row_key({{"delivery", static_cast<std::int64_t>(delivery.value)},
                                 {"number", static_cast<std::int64_t>(rows.number(1))}})});
       if (unread && rows.number(1) <= UINT32_MAX)
         unread->push_back(static_cast<std::uint32_t>(rows.number(1)));
@@ -152,7 +131,6 @@ std::vector<Attempt> SharedTables::attempts(DeliveryKey delivery,
 
 Tables::Tables(SQLite::Database& database, UnreadableRows& unreadable)
     : SharedTables{database, unreadable},
-      database_{database},
       engagement_{database, "SELECT engagement FROM contacts WHERE key = ?"},
       ledger_{database,
               "SELECT test, body FROM ledger WHERE contact = ? AND scenario = ? ORDER BY test"},
@@ -184,12 +162,6 @@ Tables::Tables(SQLite::Database& database, UnreadableRows& unreadable)
                      "SELECT scenario, node, version FROM deliveries INDEXED BY deliveries_due"
                      " WHERE due IS NOT NULL AND (scenario, node, version) > (?, ?, ?)"
                      " ORDER BY scenario, node, version LIMIT 1"},
-      meta_{database, "SELECT value FROM meta WHERE name = ?"},
-      last_delivery_{database,
-                     "SELECT coalesce(max(key), 0) FROM deliveries WHERE key > 0 AND key < ?"},
-      last_run_{database, "SELECT coalesce(max(key), 0) FROM runs WHERE key > 0 AND key < ?"},
-      last_contact_{database,
-                    "SELECT coalesce(max(key), 0) FROM contacts WHERE key > 0 AND key < ?"},
       ended_after_{database,
                    "SELECT key, contact, body FROM runs WHERE key > ? ORDER BY key LIMIT ?"},
       live_after_{database,
@@ -203,9 +175,9 @@ std::optional<Engagement> Tables::engagement(ContactKey contact) {
   std::optional<Engagement> engagement;
   if (!read_row([&] { engagement = intact(decode_engagement(rows.bytes(0))); },
                 [&] {
-                  unreadable_.add({"contacts", name_of("contact", contact.value)});
+                  unreadable_.add({"contacts", row_key("contact", contact.value)});
                 }))
-    throw_unreadable("a row of " + name_of("contact", contact.value));
+    throw_unreadable("a row of " + row_key("contact", contact.value));
   return engagement;
 }
 
@@ -216,14 +188,14 @@ std::vector<LedgerRow> Tables::ledger(ContactKey contact, ScenarioKey scenario,
   while (rows.next()) {
     const auto report = [&] {
       unreadable_.add({key.empty() ? "ledger" : "ledger_keyed",
-                       numbers({{"contact", static_cast<std::int64_t>(contact.value)},
+                       row_key({{"contact", static_cast<std::int64_t>(contact.value)},
                                 {"scenario", scenario.value}})});
     };
     const auto read = [&] {
       ledger.push_back(intact(decode_ledger(scenario, key, rows.number(0) != 0, rows.bytes(1))));
     };
     if (!read_row(read, report))
-      throw_unreadable("a ledger row of " + name_of("contact", contact.value));
+      throw_unreadable("a ledger row of " + row_key("contact", contact.value));
   }
   return ledger;
 }
@@ -256,7 +228,7 @@ std::vector<Run> Tables::ended_runs(ContactKey contact, std::vector<RunKey>* unr
   while (rows.next()) {
     const RunKey key{rows.number(0)};
     const auto report = [&] {
-      unreadable_.add({"runs", name_of("run", key.value)});
+      unreadable_.add({"runs", row_key("run", key.value)});
       if (unread) unread->push_back(key);
     };
     read_row([&] { runs.push_back(intact(decode_run(key, contact, rows.bytes(1)))); }, report);
@@ -273,7 +245,7 @@ std::map<RunKey, Run> Tables::ended_runs_after(RunKey after, std::size_t limit) 
     Run& run = runs.emplace_hint(runs.end(), key, Run{})->second;
     read_row([&] { run = intact(decode_run(key, {rows.number(1)}, rows.bytes(2))); },
              [&] {
-               unreadable_.add({"runs", name_of("run", key.value)});
+               unreadable_.add({"runs", row_key("run", key.value)});
              });
   }
   return runs;
@@ -317,220 +289,10 @@ std::optional<EndpointKey> Tables::next_endpoint(const EndpointKey& endpoint) {
     };
     const auto report = [&] {
       unreadable_.add(
-          {"deliveries", numbers({{"scenario", at[0]}, {"node", at[1]}, {"version", at[2]}})});
+          {"deliveries", row_key({{"scenario", at[0]}, {"node", at[1]}, {"version", at[2]}})});
     };
     if (read_row(read, report)) return found;
   }
 }
 
-std::optional<Hash128> Tables::seen(Date day, std::string_view key) {
-  auto query = seen_.find(day);
-  if (query == seen_.end())
-    query = seen_
-                .try_emplace(day, database_,
-                             "SELECT fingerprint FROM " + seen_table(day) + " WHERE key = ?")
-                .first;
-  auto rows = query->second(key);
-  if (!rows.next() || rows.bytes(0).size() != 16) return std::nullopt;
-  return hash_of(rows.bytes(0));
-}
-
-std::vector<Date> Tables::seen_days() {
-  Query tables{database_, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"};
-  std::vector<Date> days;
-  auto rows = tables();
-  while (rows.next())
-    if (const auto day = seen_day(rows.bytes(0))) days.push_back(*day);
-  return days;
-}
-
-std::optional<std::uint64_t> Tables::meta(const std::string& name) {
-  auto rows = meta_(name);
-  if (!rows.next()) return std::nullopt;
-  return rows.number(0);
-}
-
-Epochs Tables::epochs() {
-  const std::string newest_name = "epoch", past_name = "past_epochs";
-  std::string newest;
-  // Epochs go out in headers.
-  const auto mend = [&](std::string& epoch, const std::string& name) {
-    std::string kept = readable_epoch(epoch);
-    if (kept == epoch) return;
-    unreadable_.add({"meta", name});
-    epoch = std::move(kept);
-  };
-  if (auto rows = meta_(newest_name); rows.next()) {
-    newest = rows.bytes(0);
-    mend(newest, newest_name);
-  }
-  std::vector<Epochs::Past> past;
-  if (auto rows = meta_(past_name); rows.next())
-    read_row([&] { past = intact(decode_past_epochs(rows.bytes(0))); },
-             [&] {
-               unreadable_.add({"meta", past_name});
-             });
-  for (Epochs::Past& one : past) mend(one.epoch, past_name);
-  return Epochs{std::move(newest), std::move(past)};
-}
-
-namespace {
-std::string read_apart(SQLite::Database& database, TextKey key) {
-  std::string packed;
-  Query parts{database, "SELECT body FROM version_texts WHERE id BETWEEN ? AND ? ORDER BY id"};
-  for (auto rows = parts(text_row(key, 0), text_row(key, 0xffff)); rows.next();)
-    packed += rows.bytes(0);
-  return intact(unpack_text(packed));
-}
-}  // namespace
-
-std::optional<std::string> version_text_of(SQLite::Database& database, ScenarioKey scenario,
-                                           Version version) {
-  Query text{database, "SELECT text, apart FROM versions WHERE scenario = ? AND version = ?"};
-  auto rows = text(scenario, version);
-  if (!rows.next()) return std::nullopt;
-  const TextKey apart{rows.small_number(1)};
-  return apart ? read_apart(database, apart) : std::string{rows.bytes(0)};
-}
-
-namespace {
-std::uint64_t greatest(Query& of, std::uint64_t below) {
-  auto rows = of(below);
-  return rows.next() ? rows.number(0) : 0;
-}
-}  // namespace
-
-Sequence Tables::last_seq() {
-  const auto noted = meta("last_seq");
-  const bool possible = !noted || *noted < kSequenceMax;
-  if (!possible) unreadable_.add({"meta", "last_seq"});
-  const std::uint64_t mark = possible ? noted.value_or(0) : 0;
-  const Sequence end = mark == 0 ? kSequenceMax : std::min(kSequenceMax, mark + kSequenceGapMax);
-  const std::uint64_t below = numbered(end, 0);
-  return std::max(
-      {mark, greatest(last_delivery_, below) / kOrdinals, greatest(last_run_, below) / kOrdinals});
-}
-
-ContactKey Tables::last_contact() {
-  const auto noted = meta("last_contact");
-  const bool possible = !noted || *noted < kContactMax;
-  if (!possible) unreadable_.add({"meta", "last_contact"});
-  const std::uint64_t mark = possible ? noted.value_or(0) : 0;
-  const std::uint64_t end = mark == 0 ? kContactMax : std::min(kContactMax, mark + kContactGapMax);
-  return {std::max(mark, greatest(last_contact_, end))};
-}
-
-std::uint64_t last_activity(SQLite::Database& database) {
-  std::uint64_t mark = 0;
-  {
-    Query sequence{database, "SELECT seq FROM sqlite_sequence WHERE name = 'activity'"};
-    if (auto rows = sequence(); rows.next() && rows.number(0) < kActivityEnd) mark = rows.number(0);
-  }
-  Query above{database, "SELECT id FROM activity WHERE id > ? AND id < ? ORDER BY id DESC LIMIT 2"};
-  auto rows = above(mark, kActivityEnd);
-  if (!rows.next()) return mark;
-  const std::uint64_t greatest = rows.number(0);
-  // One row above the mark is damaged; where there are more, the mark is.
-  return mark == 0 || rows.next() ? greatest : mark;
-}
-
-Snapshot Tables::snapshot() {
-  Snapshot snapshot{.last_seq = last_seq(), .last_contact = last_contact()};
-  snapshot.epochs = epochs();
-
-  Query counters{database_, "SELECT scenario, node, version, test, body FROM counters"};
-  for (auto rows = counters(); rows.next();) {
-    const auto read = [&] {
-      const CounterKey key{.scenario = {rows.small_number(0)},
-                           .node = {rows.small_number(1)},
-                           .version = rows.small_number(2),
-                           .test = rows.small_number(3) != 0};
-      snapshot.counters.emplace(key, intact(decode_counters(rows.bytes(4))));
-    };
-    const auto report = [&] {
-      unreadable_.add({"counters", numbers({{"scenario", signed_of(rows.number(0))},
-                                            {"node", signed_of(rows.number(1))},
-                                            {"version", signed_of(rows.number(2))}})});
-    };
-    read_row(read, report);
-  }
-  Query scenarios{database_, "SELECT key, body FROM scenarios ORDER BY key"};
-  for (auto rows = scenarios(); rows.next();) {
-    const auto read = [&] {
-      const ScenarioKey key{rows.small_number(0)};
-      ScenarioRecord record = intact(decode_scenario(key, rows.bytes(1)));
-      const bool known = std::ranges::any_of(
-          snapshot.scenarios, [&](const ScenarioRecord& one) { return one.id == record.id; });
-      if (record.id.empty() || known) throw_unreadable("the id of a scenario");
-      snapshot.scenarios.push_back(std::move(record));
-    };
-    read_row(read, [&] {
-      unreadable_.add({"scenarios", numbers({{"scenario", signed_of(rows.number(0))}})});
-      // Its number stays taken, since rows of it may be left.
-      if (rows.number(0) > 0 && rows.number(0) < UINT32_MAX)
-        snapshot.scenarios.push_back({.key = {static_cast<std::uint32_t>(rows.number(0))},
-                                      .id = "unreadable-" + std::to_string(rows.number(0)),
-                                      .state = ScenarioState::Archived,
-                                      .deleted = true});
-    });
-  }
-  // A view from outside may read a folder that only older programs have opened.
-  const int schema = database_.execAndGet("PRAGMA user_version").getInt();
-  Query versions{database_, std::string{"SELECT scenario, version, created, "} +
-                                (schema >= 3 ? "format, " : "1, ") + (schema >= 4 ? "apart" : "0") +
-                                " FROM versions ORDER BY scenario, version"};
-  for (auto rows = versions(); rows.next();) {
-    const auto read = [&] {
-      const ScenarioKey key{rows.small_number(0)};
-      VersionRecord record{.scenario = key,
-                           .version = rows.small_number(1),
-                           .created = rows.instant(2),
-                           .format = rows.small_number(3),
-                           .apart = {rows.small_number(4)}};
-      if (record.version == 0 || record.format == 0) throw_unreadable("a number of a version");
-      snapshot.last_text = std::max(snapshot.last_text, record.apart);
-      snapshot.versions.push_back(std::move(record));
-    };
-    read_row(read, [&] {
-      unreadable_.add({"versions", numbers({{"scenario", signed_of(rows.number(0))},
-                                            {"version", signed_of(rows.number(1))}})});
-    });
-  }
-  Query tokens{database_, "SELECT sha256, body FROM tokens ORDER BY sha256"};
-  for (auto rows = tokens(); rows.next();) {
-    const std::string hash{rows.bytes(0)};
-    read_row([&] { snapshot.tokens.push_back(intact(decode_token(hash, rows.bytes(1)))); },
-             [&] {
-               unreadable_.add({"tokens", "SHA-256 " + hash.substr(0, 12) + "…"});
-             });
-  }
-  if (schema < 2) return snapshot;
-  Query admin{database_, "SELECT kind, name, content FROM admin ORDER BY kind, name"};
-  for (auto rows = admin(); rows.next();) {
-    if (rows.number(0) > static_cast<std::uint64_t>(AdminKind::Setting)) {
-      unreadable_.add({"admin", numbers({{"kind", signed_of(rows.number(0))}})});
-      continue;
-    }
-    snapshot.admin.push_back({.kind = static_cast<AdminKind>(rows.number(0)),
-                              .name = std::string{rows.bytes(1)},
-                              .content = std::string{rows.bytes(2)}});
-  }
-  return snapshot;
-}
-
-std::string to_bytes(const Hash128& hash) {
-  std::string bytes;
-  for (const std::uint64_t half : {hash.high, hash.low})
-    for (int shift = 56; shift >= 0; shift -= 8) bytes.push_back(static_cast<char>(half >> shift));
-  return bytes;
-}
-
-Hash128 hash_of(std::string_view bytes) {
-  Hash128 hash;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    std::uint64_t& half = i < 8 ? hash.high : hash.low;
-    half = half << 8 | static_cast<std::uint8_t>(bytes[i]);
-  }
-  return hash;
-}
 }  // namespace onward

@@ -1,6 +1,6 @@
 #pragma once
 // Reads of the folded tables alone, each through a statement that is prepared once. Bytes are
-// copied out; whoever calls lays the overlay over them. Throws what `guarded` catches.
+// copied out; the caller lays the overlay over them. Throws what `guarded` catches.
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -11,19 +11,13 @@
 #include <vector>
 
 #include "engine/store/codec.h"
+#include "engine/store/rows.h"
 #include "engine/store/sqlite/database.h"
+#include "engine/store/sqlite/marks.h"
 #include "engine/store/sqlite/overlay.h"
-#include "engine/store/store.h"
 #include "engine/store/unreadable.h"
 
 namespace onward {
-/// Sequences stay below this, so that the keys of runs and deliveries fit into their columns.
-inline constexpr std::uint64_t kSequenceMax = std::uint64_t{1} << 54;
-/// Keys of contacts stay below this. A row with a greater key is damaged.
-inline constexpr std::uint64_t kContactMax = std::uint64_t{1} << 53;
-/// Numbers of activity rows stay below this.
-inline constexpr std::uint64_t kActivityEnd = std::uint64_t{1} << 53;
-
 /// Reads that the store and its readers share.
 class SharedTables {
  public:
@@ -116,38 +110,8 @@ class Tables : public SharedTables {
   /// The first endpoint after `endpoint` that has a queue.
   std::optional<EndpointKey> next_endpoint(const EndpointKey& endpoint);
 
-  /// A day table's fingerprint of an event; days that have no table hold nothing.
-  std::optional<Hash128> seen(Date day, std::string_view key);
-  /// Days that have a table.
-  std::vector<Date> seen_days();
-  void forget_day(Date day) { seen_.erase(day); }
-
-  /// Everything that the engine needs in memory: versions without their texts.
-  Snapshot snapshot();
-  Epochs epochs();
-  std::optional<std::uint64_t> meta(const std::string& name);
-  /// Marks of what was used so far. One that is missing or impossible is made up from the greatest
-  /// keys in the tables.
-  Sequence last_seq();
-  ContactKey last_contact();
-
  private:
-  SQLite::Database& database_;
   Query engagement_, ledger_, keyed_, ledger_of_, keyed_of_, ended_, pending_, of_node_, timers_,
-      due_then_, due_later_, next_endpoint_, meta_, last_delivery_, last_run_, last_contact_,
-      ended_after_, live_after_, requests_after_;
-  std::map<Date, Query> seen_;
+      due_then_, due_later_, next_endpoint_, ended_after_, live_after_, requests_after_;
 };
-
-/// A hash as it stands in a key column: its bytes, highest first, so that both sort alike.
-std::string to_bytes(const Hash128& hash);
-Hash128 hash_of(std::string_view bytes);
-
-/// The number of the newest activity row. A damaged row above it does not count.
-std::uint64_t last_activity(SQLite::Database& database);
-
-/// The text of a version, wherever it is; nothing where there is no such version. Throws what
-/// `is_unreadable` knows where the text is not whole.
-std::optional<std::string> version_text_of(SQLite::Database& database, ScenarioKey scenario,
-                                           Version version);
 }  // namespace onward

@@ -42,9 +42,10 @@ std::string wrong_with(const std::filesystem::path& folder) {
     const auto match = must((*store)->identify({&query, 1})).at(0);
     if (match.by_id != ContactKey{key}) return "no contact " + query.id;
   }
-  if (const Status done = (*store)->commit({.last_seq = 99,
-                                            .admin = {{.name = "x", .content = "y"}},
-                                            .activity = {{.what = "z", .scenario = "s"}}});
+  if (const Status done =
+          (*store)->commit({.last_seq = 99,
+                            .control = {.admin = {{.name = "x", .content = "y"}},
+                                        .activity = {{.what = "z", .scenario = "s"}}}});
       !done)
     return done.error().message;
   return {};

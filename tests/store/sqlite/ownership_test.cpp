@@ -150,7 +150,7 @@ TEST_CASE("ours, with statistics of SQLite's own, is no foreign schema", "[store
     const auto store = must(open_sqlite_store({.folder = folder.path()}));
     Commit commit = one_contact(1);
     commit.seen.push_back({.key = {1, 2}, .fingerprint = {3, 4}, .at = at(5)});
-    commit.activity.push_back({.at = at(1), .what = "x"});
+    commit.control.activity.push_back({.at = at(1), .what = "x"});
     must(store->commit(commit));
     must(store->fold());
   }

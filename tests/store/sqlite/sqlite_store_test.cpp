@@ -137,11 +137,12 @@ TEST_CASE("a text that is stored in parts is whole after a restart, and one of n
   {
     auto store = must(open_sqlite_store({.folder = folder.path()}));
     for (std::uint16_t number = 0; number < 3; ++number)
-      must(store->commit({.text_parts = {part(7, number), part(9, number)}}));
-    must(store->commit({.text_parts = {part(8, 0)}}));
-    must(store->commit({.versions = {{.scenario = {1}, .version = 1, .text = text, .apart = {7}},
-                                     {.scenario = {1}, .version = 2, .text = "short"}}}));
-    must(store->commit({.text_parts = {{.text = {8}, .number = 0, .removed = true}}}));
+      must(store->commit({.control = {.text_parts = {part(7, number), part(9, number)}}}));
+    must(store->commit({.control = {.text_parts = {part(8, 0)}}}));
+    must(store->commit(
+        {.control = {.versions = {{.scenario = {1}, .version = 1, .text = text, .apart = {7}},
+                                  {.scenario = {1}, .version = 2, .text = "short"}}}}));
+    must(store->commit({.control = {.text_parts = {{.text = {8}, .number = 0, .removed = true}}}}));
     must(store->sync());
   }
   const auto rows = [&] {
@@ -153,11 +154,11 @@ TEST_CASE("a text that is stored in parts is whole after a restart, and one of n
   {
     auto store = must(open_sqlite_store({.folder = folder.path()}));
     const Snapshot snapshot = must(store->snapshot());
-    REQUIRE(snapshot.versions.size() == 2);
+    REQUIRE(snapshot.control.versions.size() == 2);
     const auto reader = must(store->open_reader());
     CHECK(must(reader->version_text({1}, 1)) == text);
     CHECK(must(reader->version_text({1}, 2)) == "short");
-    CHECK(snapshot.last_text == TextKey{7});
+    CHECK(snapshot.control.last_text == TextKey{7});
   }
   CHECK(rows() == "7,7,7");
 
@@ -166,7 +167,7 @@ TEST_CASE("a text that is stored in parts is whole after a restart, and one of n
        "UPDATE version_texts SET body = substr(body, 2) WHERE id & 65535 = 1");
   {
     auto store = must(open_sqlite_store({.folder = folder.path()}));
-    CHECK(must(store->snapshot()).versions.size() == 2);
+    CHECK(must(store->snapshot()).control.versions.size() == 2);
     const auto reader = must(store->open_reader());
     CHECK(reader->version_text({1}, 1).error().code == "unreadable_row");
     CHECK(must(reader->version_text({1}, 2)) == "short");
@@ -198,14 +199,16 @@ TEST_CASE("a folder of the first schema is opened with all that it holds, journa
   CHECK(row[Counter::Entered] == 3);
   CHECK(row[Counter::Inside] == 2);
   CHECK(row[Counter::MovedIn] == 0);
-  REQUIRE_FALSE(snapshot.versions.empty());
-  for (const VersionRecord& version : snapshot.versions) CHECK(version.format == kFirstFormat);
-  must(store->commit({.last_seq = 20,
-                      .last_contact = {20},
-                      .admin = {{.kind = AdminKind::Pass, .name = "arm/x", .content = "{}"}},
-                      .activity = {{.what = "scenario.applied", .scenario = "x"}}}));
+  REQUIRE_FALSE(snapshot.control.versions.empty());
+  for (const VersionRecord& version : snapshot.control.versions)
+    CHECK(version.format == kFirstFormat);
+  must(store->commit(
+      {.last_seq = 20,
+       .last_contact = {20},
+       .control = {.admin = {{.kind = AdminKind::Pass, .name = "arm/x", .content = "{}"}},
+                   .activity = {{.what = "scenario.applied", .scenario = "x"}}}}));
   must(store->fold());
-  CHECK(must(store->snapshot()).admin.size() == 1);
+  CHECK(must(store->snapshot()).control.admin.size() == 1);
   CHECK(must(must(store->open_reader())->activity("x", 10, "")).rows.size() == 1);
 }
 

@@ -118,9 +118,9 @@ TEST_CASE("a view reads a folder that only older programs have opened", "[store]
     auto view = must(StoreView::open(folder.path()));
     CHECK(view->schema() == schema);
     const Snapshot snapshot = must(view->snapshot());
-    REQUIRE(snapshot.versions.size() == 1);
-    CHECK(snapshot.versions.front().format == kFirstFormat);
-    CHECK(snapshot.admin.size() == (schema >= 2 ? 1 : 0));
+    REQUIRE(snapshot.control.versions.size() == 1);
+    CHECK(snapshot.control.versions.front().format == kFirstFormat);
+    CHECK(snapshot.control.admin.size() == (schema >= 2 ? 1 : 0));
     must(view->recount(Instant{}));
   }
 }
@@ -180,7 +180,8 @@ TEST_CASE("while somebody reads the write-ahead log grows, and then it is begun 
   Version version = 0;
   const auto write = [&](int count) {
     for (int i = 0; i < count; ++i)
-      REQUIRE(store->commit({.last_seq = ++version, .versions = {{{1}, version, text, {}}}}));
+      REQUIRE(store->commit(
+          {.last_seq = ++version, .control = {.versions = {{{1}, version, text, {}}}}}));
   };
   auto view = must(StoreView::open(folder.path()));
   write(20);
@@ -196,7 +197,7 @@ TEST_CASE("a copy that is ended, or whose place is taken, says so", "[store][vie
   World world;
   auto store = must(open_sqlite_store({.folder = folder.path()}));
   std::string text(std::size_t{8} << 20, 'x');
-  REQUIRE(store->commit({.last_seq = 1, .versions = {{{1}, 1, text, world.now()}}}));
+  REQUIRE(store->commit({.last_seq = 1, .control = {.versions = {{{1}, 1, text, world.now()}}}}));
   auto view = must(StoreView::open(folder.path()));
   const auto file = folder.path() / "copy.db";
   CHECK(view->copy_to(file, [](std::uint64_t) { return false; }).error().code == "cancelled");
@@ -216,7 +217,8 @@ TEST_CASE("a new epoch keeps the names of what was made, and gives others to wha
     before = snapshot.epochs;
     last = snapshot.last_seq;
   }
-  const Commit marks{.admin = {{.kind = AdminKind::Setting, .name = "mark", .content = "x"}}};
+  const Commit marks{
+      .control = {.admin = {{.kind = AdminKind::Setting, .name = "mark", .content = "x"}}}};
   const Epochs once = must(begin_new_epoch(folder.path(), marks));
   CHECK(once.newest() != before.newest());
   CHECK(once.newest().size() == 12);
@@ -224,7 +226,7 @@ TEST_CASE("a new epoch keeps the names of what was made, and gives others to wha
   const Snapshot snapshot = must(must(open_sqlite_store({.folder = folder.path()}))->snapshot());
   CHECK(snapshot.epochs == twice);
   CHECK(snapshot.last_seq == last);
-  CHECK(std::count_if(snapshot.admin.begin(), snapshot.admin.end(),
+  CHECK(std::count_if(snapshot.control.admin.begin(), snapshot.control.admin.end(),
                       [](const AdminRecord& record) { return record.name == "mark"; }) == 1);
   CHECK(twice.of({numbered(last, 7)}) == before.newest());
   CHECK(twice.of({numbered(last + 1, 0)}) == twice.newest());
