@@ -180,7 +180,7 @@ TEST_CASE(
     CHECK(stage.sink().tasks[i].policy->origin == "https://o0.example.com:443");
 }
 
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__GLIBC__) && !defined(ONWARD_SANITIZED)
 TEST_CASE("fault 59: what is held in memory does not grow with what is pending",
           "[cell][deliveries]") {
   // SQLite's cache is bounded, and is filled only in time.

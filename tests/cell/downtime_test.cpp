@@ -172,7 +172,7 @@ class World {
 };
 
 // A tenth under sanitizers, which take twenty times as long.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef ONWARD_SANITIZED
 constexpr int kMany = 10'000;
 #else
 constexpr int kMany = 100'000;

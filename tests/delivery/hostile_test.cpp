@@ -99,7 +99,7 @@ std::vector<Hostile> hostiles() {
 
 /// More than 64 requests and their receivers, which are in this process too, may take; sanitizers
 /// take much for themselves.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef ONWARD_SANITIZED
 constexpr std::size_t kMemoryMax = 1024 * 1024 * 1024;
 #else
 constexpr std::size_t kMemoryMax = 32 * 1024 * 1024;

@@ -482,7 +482,7 @@ TEST_CASE("a server that crashes leaves no core, whatever takes cores on its mac
   figures >> soft >> hard;
   CHECK(soft == "0");
   CHECK(hard == "0");
-#ifndef __SANITIZE_ADDRESS__
+#ifndef ONWARD_SANITIZED_ADDRESSES
   // What may not be dumped belongs to root, whoever runs it.
   struct stat memory {};
   REQUIRE(::stat(fmt::format("/proc/{}/mem", server.pid()).c_str(), &memory) == 0);

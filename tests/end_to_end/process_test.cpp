@@ -515,7 +515,7 @@ TEST_CASE("an idle server does nothing and takes little memory", "[end_to_end][p
   TemporaryFolder folder;
   const ServerChild server{folder.path() / "data"};
   CHECK(ticks_while_left_alone(server) <= 3);  // of some 150
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef ONWARD_SANITIZED
   CHECK(usage_of(server.pid()).resident_kb < 30 * 1024);
 #endif
 }

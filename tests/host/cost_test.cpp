@@ -70,7 +70,7 @@ namespace onward {
 namespace {
 using namespace std::chrono_literals;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef ONWARD_SANITIZED
 constexpr bool kCountsAllocations = false;  // A sanitizer counts those of libraries as well.
 #else
 constexpr bool kCountsAllocations = true;

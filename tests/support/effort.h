@@ -4,7 +4,7 @@
 #include <cstddef>
 
 namespace onward {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef ONWARD_SANITIZED
 /// One case in so many is tried.
 inline constexpr std::size_t kOneIn = 5;
 #else

@@ -35,7 +35,7 @@ struct PeakBytes {
 };
 }  // namespace onward
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef ONWARD_SANITIZED
 // A sanitizer has an operator new of its own, and tells of what it gives and takes.
 extern "C" int __sanitizer_install_malloc_and_free_hooks(  // NOLINT: the sanitizer's name
     void (*given)(const volatile void*, std::size_t), void (*taken)(const volatile void*));

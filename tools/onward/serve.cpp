@@ -152,7 +152,7 @@ void prepare_bus_error_line(const ServeOptions& options) {
 void forbid_cores() {
   const rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
-#ifndef __SANITIZE_ADDRESS__  // Its search for leaks looks at the process from outside.
+#ifndef ONWARD_SANITIZED_ADDRESSES  // Its search for leaks looks at the process from outside.
   ::prctl(PR_SET_DUMPABLE, 0);
 #endif
 }
