@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
@@ -19,6 +20,8 @@ namespace {
 constexpr std::size_t kListMax = 100'000;
 /// Names of deliveries in one message.
 constexpr std::ptrdiff_t kNamesMax = 1'000;
+/// Runs whose nodes are listed with one difference.
+constexpr std::size_t kRunsShownMax = 3;
 constexpr std::string_view kNever = "never";
 constexpr std::string_view kFormType = "application/x-www-form-urlencoded";
 
@@ -156,7 +159,7 @@ class TestRun {
     std::ranges::sort(refused);
 
     judge_runs(journey, refused);
-    judge_deliveries(journey);
+    judge_deliveries(journey, refused);
     if (test_.expect.contact) return judge_contact();
     return {};
   }
@@ -241,6 +244,26 @@ class TestRun {
     return hint;
   }
 
+  /// The newest runs, newest last, a node per line: its arrival, the port by which it was left, and
+  /// why.
+  std::string walked(const Journey& journey, const std::vector<std::string>& refused) const {
+    if (journey.runs.empty())
+      return refused.empty() ? "no run started" : fmt::format("entry refused: {}", join(refused));
+    std::string lines;
+    const std::size_t shown = std::min(journey.runs.size(), kRunsShownMax);
+    for (const Run& run : std::span{journey.runs}.last(shown)) {
+      for (const PathStep& step : run.path) {
+        lines += fmt::format("{}: {}", node_id(step.node), moment(step.at));
+        if (!step.port.empty()) lines += fmt::format(", left by \"{}\"", step.port);
+        if (!step.note.empty()) lines += fmt::format(": {}", step.note);
+        lines += '\n';
+      }
+      lines += fmt::format("{}{}\n", to_string(run.state), where_of(&run));
+    }
+    lines.pop_back();
+    return lines;
+  }
+
   std::string where_of(const Run* run) const {
     if (!run) return {};
     std::string where;
@@ -251,7 +274,7 @@ class TestRun {
     return where;
   }
 
-  void judge_deliveries(const Journey& journey) {
+  void judge_deliveries(const Journey& journey, const std::vector<std::string>& refused) {
     const Expectation& expect = test_.expect;
     std::vector<std::string> nodes;
     for (const auto& detail : journey.deliveries)
@@ -261,7 +284,7 @@ class TestRun {
     };
     if (expect.delivery_count && expect.delivery_count->value != std::ssize(nodes))
       differ(expect.delivery_count->at, "deliveries", std::to_string(expect.delivery_count->value),
-             listed(nodes));
+             listed(nodes), walked(journey, refused));
     if (!expect.deliveries) return;
     std::int64_t count = 0;
     for (const ExpectedDelivery& delivery : expect.deliveries->value) count += delivery.count;
@@ -275,28 +298,32 @@ class TestRun {
       }
     if (count != std::ssize(nodes))
       return differ(expect.deliveries->at, "deliveries",
-                    count > kNamesMax ? std::to_string(count) : listed(names), listed(nodes));
+                    count > kNamesMax ? std::to_string(count) : listed(names), listed(nodes),
+                    walked(journey, refused));
     for (std::size_t i = 0; i < wanted.size(); ++i)
       judge_delivery(*wanted[i], journey.deliveries[i],
-                     fmt::format("delivery {} ({})", i + 1, nodes[i]));
+                     fmt::format("delivery {} ({})", i + 1, nodes[i]), walked(journey, refused));
   }
 
   void judge_delivery(const ExpectedDelivery& expect, const ReadModel::DeliveryDetail& detail,
-                      const std::string& what) {
+                      const std::string& what, const std::string& walk) {
     const Delivery& delivery = detail.delivery;
-    const auto same = [&](const auto& wanted, std::string_view key, const std::string& found) {
+    const auto same = [&](const auto& wanted, std::string_view key, const std::string& found,
+                          const std::string& hint = {}) {
       if (!wanted) return;
       const std::string text = fmt::format("{}", wanted->value);
       if (text != found)
-        differ(wanted->at, fmt::format("{}: {}", what, key), text, found.empty() ? "none" : found);
+        differ(wanted->at, fmt::format("{}: {}", what, key), text, found.empty() ? "none" : found,
+               hint);
     };
-    same(expect.node, "node", node_id(delivery.endpoint.node));
+    same(expect.node, "node", node_id(delivery.endpoint.node), walk);
     same(expect.state, "state", std::string{to_string(delivery.state)});
     same(expect.reason, "reason", delivery.reason);
     same(expect.attempts, "attempts", std::to_string(delivery.attempts));
     same(expect.status, "status", std::to_string(delivery.last ? delivery.last->status : 0));
     if (expect.when && expect.when->value != delivery.created)
-      differ(expect.when->at, what + ": at", moment(expect.when->value), moment(delivery.created));
+      differ(expect.when->at, what + ": at", moment(expect.when->value), moment(delivery.created),
+             walk);
     if (detail.request) judge_request(expect, *detail.request, what);
   }
 

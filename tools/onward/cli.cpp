@@ -42,6 +42,7 @@ void add_all(CommandLine& line) {
   line.app.require_subcommand(1);
   line.app.set_help_flag("-h,--help", "Print this help");
   line.app.set_version_flag("--version", "onward " ONWARD_VERSION, "Print the version");
+  add_demo(line);
   add_serve(line);
   add_listen(line);
   add_offline(line);

@@ -1,4 +1,4 @@
-// The commands `serve` and `listen`.
+// The commands `demo`, `serve` and `listen`.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -11,6 +11,7 @@
 
 #include "engine/core/base/time.h"
 #include "tools/onward/command_line.h"
+#include "tools/onward/demo.h"
 #include "tools/onward/exit_codes.h"
 #include "tools/onward/listen.h"
 #include "tools/onward/serve.h"
@@ -173,5 +174,13 @@ void add_listen(CommandLine& line) {
   sub->add_option("--log", listen.log, "Append each request to this file, a JSON object a line");
   sub->add_flag("--json", listen.json, "Print each request as JSON");
   sub->add_flag("--quiet", listen.quiet, "Print no requests");
+}
+
+void add_demo(CommandLine& line) {
+  const auto options = std::make_shared<DemoOptions>();
+  CLI::App* sub = line.command(line.app, "demo",
+                               "Show what Onward does, in seconds: scenario, webhooks, numbers",
+                               [options] { return run_demo(*options); });
+  sub->add_flag("--keep", options->keep, "Keep the server and the receiver running until Ctrl-C");
 }
 }  // namespace onward

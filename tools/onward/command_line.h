@@ -43,6 +43,7 @@ void add_repeated(CLI::App* sub, const std::string& name, std::vector<std::strin
                   const std::string& summary);
 
 // The groups of commands, in the order in which help lists them.
+void add_demo(CommandLine& line);
 void add_serve(CommandLine& line);
 void add_listen(CommandLine& line);
 void add_offline(CommandLine& line);
