@@ -11,7 +11,7 @@ namespace onward {
 namespace {
 using namespace std::chrono;
 
-constexpr Duration kOffsetMax = days{3653};  // ten years
+constexpr Duration kWaitOffsetMax = days{3653};  // ten years
 
 /// A day, or a day and a time without an offset, as it stands.
 std::optional<LocalTime> parse_local(std::string_view text) {
@@ -61,10 +61,10 @@ AwaitedDate::AwaitedDate(Settings& settings) {
   if (!field) return;
   if (settings.has("at")) {
     at_ = time_of_day(settings, "at");
-    offset_ = whole_days(settings, "offset", floor<days>(kOffsetMax));
+    offset_ = whole_days(settings, "offset", floor<days>(kWaitOffsetMax));
   } else if (const auto offset = settings.optional<Duration>("offset")) {
     offset_ = *offset;
-    if (offset_ < -kOffsetMax || offset_ > kOffsetMax)
+    if (offset_ < -kWaitOffsetMax || offset_ > kWaitOffsetMax)
       settings.error(settings.find("offset")->at, "bad_duration",
                      "\"offset\" wants up to ten years either way, found " +
                          describe(*settings.find("offset")));

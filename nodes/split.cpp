@@ -83,7 +83,7 @@ class Split final : public Node {
 };
 
 /// The ways that can be ports: whatever is wrong with the others is told by the constructor.
-std::vector<std::string> ports_of(const Tree& node) {
+std::vector<std::string> split_ports(const Tree& node) {
   std::vector<std::string> ports;
   const Tree::Entry* ways = node.find("ways");
   if (!ways || ways->value.entries.size() > kWaysMax) return ports;
@@ -106,7 +106,7 @@ NodeKind split_kind() {
                             "additionalProperties": {"anyOf": [
                               {"type": "integer", "minimum": 1, "maximum": 1000000},
                               {"type": "string", "pattern": "^[0-9]+%?$"}]}})"}},
-          .ports_of = ports_of,
+          .ports_of = split_ports,
           .ports_in_next = true,
           .make = make_node<Split>};
 }

@@ -5,8 +5,8 @@
 
 namespace onward {
 namespace {
-constexpr std::chrono::days kOffsetMax{3653};       // ten years
-constexpr std::chrono::days kYearlyOffsetMax{365};  // more would only count years anew
+constexpr std::chrono::days kTriggerOffsetMax{3653};  // ten years
+constexpr std::chrono::days kYearlyOffsetMax{365};    // more would only count years anew
 
 bool is_day(FieldType type) { return type == FieldType::Date || type == FieldType::Instant; }
 
@@ -17,7 +17,8 @@ class TriggerDate final : public Node {
     DateListen listen;
     listen.field = read_field(settings);
     listen.yearly = settings.has("every") && settings.choice("every") == "year";
-    listen.offset = whole_days(settings, "offset", listen.yearly ? kYearlyOffsetMax : kOffsetMax);
+    listen.offset =
+        whole_days(settings, "offset", listen.yearly ? kYearlyOffsetMax : kTriggerOffsetMax);
     listen.at = time_of_day(settings, "at");
     listen.where = settings.segment("where");
     if (listen.where.reads().event_data)

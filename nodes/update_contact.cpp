@@ -54,7 +54,7 @@ Result<ContactPatch> to_patch(const std::string& name, Value value) {
   return std::move(read->patch);
 }
 
-void append(ContactPatch& patch, const ContactPatch& part) {
+void append_change(ContactPatch& patch, const ContactPatch& part) {
   const auto take = [](auto& to, const auto& from) {
     to.insert(to.end(), from.begin(), from.end());
   };
@@ -92,7 +92,7 @@ class UpdateContact final : public Node {
         break;
       }
       if (ready)
-        append(patch, *ready);
+        append_change(patch, *ready);
       else
         render(part, subject, visit.timezone, patch, outcome.note);
     }
@@ -251,7 +251,7 @@ class UpdateContact final : public Node {
       value = fitted(std::move(value), part.type, zone);
     }
     if (auto fits = to_patch(part.name, std::move(value)))
-      append(patch, *fits);
+      append_change(patch, *fits);
     else
       add_note(note, fmt::format("{} and is left", fits.error().message));
   }

@@ -7,7 +7,7 @@
 
 namespace onward {
 namespace {
-constexpr Duration kTimeoutMax = std::chrono::days{3653};  // ten years
+constexpr Duration kWaitTimeoutMax = std::chrono::days{3653};  // ten years
 constexpr std::string_view kNext = "next";
 constexpr std::string_view kOnTimeout = "on_timeout";
 constexpr std::string_view kOnPast = "on_past";
@@ -17,7 +17,7 @@ constexpr std::array<std::string_view, 4> kForms = {"event", "if", "date", "wind
 /// How long an event or a segment is waited for; nothing: for ever.
 std::optional<Duration> read_timeout(Settings& settings) {
   const auto timeout = settings.optional<Duration>("timeout");
-  if (timeout && (*timeout <= Duration{} || *timeout > kTimeoutMax))
+  if (timeout && (*timeout <= Duration{} || *timeout > kWaitTimeoutMax))
     settings.error(settings.find("timeout")->at, "bad_duration",
                    "\"timeout\" wants a time of up to ten years, found " +
                        describe(*settings.find("timeout")));
@@ -139,7 +139,7 @@ std::string_view form_of(const Tree& node) {
   return {};
 }
 
-std::vector<std::string> ports_of(const Tree& node) {
+std::vector<std::string> wait_ports(const Tree& node) {
   const std::string_view form = form_of(node);
   std::vector<std::string> ports{std::string{kNext}};
   const bool may_end = form == "event" || form == "if";
@@ -224,7 +224,7 @@ NodeKind wait_until_kind() {
                    {"timeout", SettingType::Duration,
                     "How long an event or a segment is waited for, then on_timeout: 3d"}},
       .ports = {kNext, kOnTimeout, kOnPast},
-      .ports_of = ports_of,
+      .ports_of = wait_ports,
       .make = make};
 }
 }  // namespace onward

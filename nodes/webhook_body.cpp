@@ -37,16 +37,18 @@ BodyPart constant(Value value) {
 
 /// Compiles what an author wrote as part of a body: constants, placeholders, and `$.` paths where
 /// `paths`.
-BodyPart compile(const Tree& tree, bool paths, std::string_view what, Diagnostics& diagnostics) {
+BodyPart compile_body(const Tree& tree, bool paths, std::string_view what,
+                      Diagnostics& diagnostics) {
   if (tree.is_map()) {
     Members members;
     for (const Tree::Entry& entry : tree.entries)
-      members.push_back(member(entry.key, compile(entry.value, paths, what, diagnostics)));
+      members.push_back(member(entry.key, compile_body(entry.value, paths, what, diagnostics)));
     return {std::move(members)};
   }
   if (tree.is_list()) {
     std::vector<BodyPart> items;
-    for (const Tree& item : tree.items) items.push_back(compile(item, paths, what, diagnostics));
+    for (const Tree& item : tree.items)
+      items.push_back(compile_body(item, paths, what, diagnostics));
     return {std::move(items)};
   }
   if (tree.is_scalar() && tree.text.starts_with("$.")) {
@@ -190,8 +192,8 @@ bool append_field(std::string& out, const Lookup& lookup, const Visit& visit,
 }
 
 /// Appends a part as JSON, and stops when `out` becomes longer than `most`. False if it stopped.
-bool append(std::string& out, const BodyPart& part, const Visit& visit,
-            const TemplateSubject& subject, std::size_t most) {
+bool append_member(std::string& out, const BodyPart& part, const Visit& visit,
+                   const TemplateSubject& subject, std::size_t most) {
   if (out.size() > most || !has_room(subject)) return false;
   if (const auto* found = std::get_if<BodyPart::Constant>(&part.what))
     return append_within(out, found->json, most);
@@ -207,7 +209,7 @@ bool append(std::string& out, const BodyPart& part, const Visit& visit,
     for (const BodyMember& m : *members) {
       const std::string_view name = m.json_name;
       if (!append_within(out, name.substr(&m == &members->front() ? 1 : 0), most) ||
-          !append(out, m.part, visit, subject, most))
+          !append_member(out, m.part, visit, subject, most))
         return false;
     }
     out += '}';
@@ -217,7 +219,7 @@ bool append(std::string& out, const BodyPart& part, const Visit& visit,
     char separator = '[';
     for (const BodyPart& item : *items) {
       out += separator;
-      if (!append(out, item, visit, subject, most)) return false;
+      if (!append_member(out, item, visit, subject, most)) return false;
       separator = ',';
     }
     out += items->empty() ? "[]" : "]";
@@ -385,8 +387,8 @@ void read_additional(Settings& settings, DataMembers& data) {
   }
   const std::string what = fmt::format("node \"{}\": \"additional\"", settings.node());
   for (const Tree::Entry& entry : tree->entries)
-    if (!data.add(
-            member(entry.key, compile(entry.value, /*paths=*/false, what, settings.diagnostics()))))
+    if (!data.add(member(entry.key,
+                         compile_body(entry.value, /*paths=*/false, what, settings.diagnostics()))))
       settings.error(entry.key_at, "name_taken",
                      fmt::format("\"additional\": \"{}\" is sent already, as a field of the "
                                  "contact; choose another name",
@@ -422,8 +424,9 @@ WebhookBody::WebhookBody(Settings& settings) {
                    fmt::format("\"payload\" wants a mapping, found {}", describe(*payload)));
     return;
   }
-  root_ = compile(*payload, /*paths=*/true,
-                  fmt::format("node \"{}\": \"payload\"", settings.node()), settings.diagnostics());
+  root_ = compile_body(*payload, /*paths=*/true,
+                       fmt::format("node \"{}\": \"payload\"", settings.node()),
+                       settings.diagnostics());
 }
 
 void WebhookBody::read_standard(Settings& settings) {
@@ -472,7 +475,7 @@ void WebhookBody::read_events(Settings& settings) {
 
 bool WebhookBody::append_json(std::string& out, const Visit& visit, const TemplateSubject& subject,
                               std::size_t most) const {
-  return append(out, root_, visit, subject, most) && out.size() <= most;
+  return append_member(out, root_, visit, subject, most) && out.size() <= most;
 }
 
 bool WebhookBody::append_pairs(std::string& out, const Visit& visit, const TemplateSubject& subject,

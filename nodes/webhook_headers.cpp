@@ -33,7 +33,7 @@ bool is_safe(std::string_view value) {
   return value.size() <= kValueMax && !has_control_characters(value);
 }
 
-Template compile(Settings& settings, const Tree& tree, std::string_view key) {
+Template compile_header(Settings& settings, const Tree& tree, std::string_view key) {
   return Template::compile(tree.text, tree.text_at, TemplateUse::Header,
                            name_of_setting(settings, key), settings.diagnostics());
 }
@@ -74,7 +74,7 @@ void WebhookHeaders::read_headers(Settings& settings) {
           entry.value.at, "wrong_type",
           fmt::format("\"headers\": \"{}\" wants a text, found {}", shown, describe(entry.value)));
     } else {
-      headers_.emplace_back(entry.key, compile(settings, entry.value, "headers"));
+      headers_.emplace_back(entry.key, compile_header(settings, entry.value, "headers"));
     }
   }
 }
@@ -113,7 +113,7 @@ void WebhookHeaders::read_auth(Settings& settings) {
                                "}}}}\", found {}",
                                describe(entry.value)));
   } else {
-    bearer_ = compile(settings, entry.value, "auth");
+    bearer_ = compile_header(settings, entry.value, "auth");
   }
 }
 
@@ -135,8 +135,8 @@ void WebhookHeaders::read_basic(Settings& settings, const Tree& tree) {
   }
   if (username->value.text.find(':') != std::string::npos && !has_placeholder(username->value.text))
     settings.error(username->value.at, "bad_username", "\"auth\": a username cannot hold a \":\"");
-  basic_ =
-      Basic{compile(settings, username->value, "auth"), compile(settings, password->value, "auth")};
+  basic_ = Basic{compile_header(settings, username->value, "auth"),
+                 compile_header(settings, password->value, "auth")};
 }
 
 WebhookHeaders::Rendered WebhookHeaders::render_to(std::vector<Header>& out,

@@ -3,7 +3,7 @@
 
 namespace onward {
 namespace {
-Value view_of(const MonitoredClock& clock) {
+Value clock_view(const MonitoredClock& clock) {
   const MonitoredClock::State state = clock.state();
   const bool uncertain = state.uncertain_until.has_value();
   Value view = ValueMap{{"clock", state.held_until ? "held"
@@ -17,7 +17,7 @@ Value view_of(const MonitoredClock& clock) {
 }
 
 void accept(Runtime& runtime, const Call& call) {
-  const auto render = [&runtime](bool) { return json_reply(200, view_of(runtime.clock())); };
+  const auto render = [&runtime](bool) { return json_reply(200, clock_view(runtime.clock())); };
   runtime.accept_clock(answer_with<bool>(call.reply, render), call.who());
 }
 }  // namespace
@@ -29,7 +29,7 @@ std::vector<Route> clock_routes(Runtime& runtime) {
        Need::Read,
        "The time that the server goes by, and whether it trusts the machine's clock.",
        {},
-       [&](const Call& call) { call.reply(json_reply(200, view_of(runtime.clock()))); },
+       [&](const Call& call) { call.reply(json_reply(200, clock_view(runtime.clock()))); },
        {.id = "getClock", .answers = {{200, "Clock"}}}},
       {"POST",
        "/v1/clock/accept",

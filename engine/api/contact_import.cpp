@@ -139,8 +139,8 @@ Result<ImportPost> parse_csv(std::string_view body, const ImportForm& form,
   return std::move(reader.post);
 }
 
-Result<ImportPost> parse_lines(std::string_view body, const ImportForm& form,
-                               ImportReader& reader) {
+Result<ImportPost> parse_contact_lines(std::string_view body, const ImportForm& form,
+                                       ImportReader& reader) {
   const ColumnIndex columns{form.map};
   for (std::size_t line = 1; !body.empty(); ++line) {
     std::string_view text = body.substr(0, body.find('\n'));
@@ -176,7 +176,8 @@ Result<ImportPost> parse_import(std::string_view body, const ImportForm& form,
   if (is_blank(body)) return fail(ErrorKind::Invalid, "no_contacts", "The body is empty.");
   ImportReader reader{form, declared};
   if (const Status started = reader.start(); !started) return tl::make_unexpected(started.error());
-  return form.csv ? parse_csv(body, form, declared, reader) : parse_lines(body, form, reader);
+  return form.csv ? parse_csv(body, form, declared, reader)
+                  : parse_contact_lines(body, form, reader);
 }
 
 ApiReply render_import(const ImportPost& post, const std::vector<ImportAnswer>& answers,

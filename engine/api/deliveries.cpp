@@ -16,7 +16,8 @@ constexpr std::string_view kSwitchCodes = "unknown_scenario unknown_node not_sen
 constexpr std::string_view kFilterCodes =
     "bad_json wrong_type unknown_member no_scenario bad_parameter bad_state";
 
-Result<std::optional<DeliveryState>> state_of(const std::optional<std::string>& text) {
+Result<std::optional<DeliveryState>> optional_delivery_state(
+    const std::optional<std::string>& text) {
   if (!text) return std::nullopt;
   const auto state = parse_delivery_state(*text);
   if (!state)
@@ -43,7 +44,7 @@ Result<DeliveryQuery> query_of(const Call& call) {
                       .node = call.parameter("node").value_or(""),
                       .code = call.parameter("code").value_or("")};
   if (Status known = check_code(query.code); !known) return tl::make_unexpected(known.error());
-  const auto state = state_of(call.parameter("state"));
+  const auto state = optional_delivery_state(call.parameter("state"));
   if (!state) return tl::make_unexpected(state.error());
   query.state = *state;
   for (const auto& [name, to] :
@@ -72,7 +73,7 @@ void answer_list(Runtime& runtime, const Call& call, DeliveryQuery query) {
       });
 }
 
-void list(Runtime& runtime, const Call& call) {
+void list_deliveries(Runtime& runtime, const Call& call) {
   auto query = query_of(call);
   if (!query) return call.reply(problem_of(query.error()));
   answer_list(runtime, call, std::move(*query));
@@ -96,7 +97,7 @@ Result<DeliveryKey> key_of(Runtime& runtime, const Call& call) {
               fmt::format("There is no delivery \"{}\" here; one is named evt_….", clipped(id)));
 }
 
-void get(Runtime& runtime, const Call& call) {
+void get_delivery(Runtime& runtime, const Call& call) {
   const auto key = key_of(runtime, call);
   if (!key) return call.reply(problem_of(key.error()));
   if (const auto fresh = parse_flag(call, "fresh"); !fresh)
@@ -156,7 +157,7 @@ Result<ByHandRequest> by_hand_request(std::string_view body) {
   if (Status known = check_code(request.which.code); !known)
     return tl::make_unexpected(known.error());
   if (!state.empty()) {
-    const auto parsed = state_of(state);
+    const auto parsed = optional_delivery_state(state);
     if (!parsed) return tl::make_unexpected(parsed.error());
     request.which.state = *parsed;
   }
@@ -259,7 +260,7 @@ std::vector<Route> found_delivery_routes(Runtime& runtime) {
        "Deliveries of all scenarios or of one, newest first.",
        {"scenario", "node", state_parameter(), "since", "until", code_parameter(), "limit",
         "cursor", "fresh"},
-       [&](const Call& call) { list(runtime, call); },
+       [&](const Call& call) { list_deliveries(runtime, call); },
        {.id = "findDeliveries",
         .answers = {{200, "Deliveries"}},
         .faults = {{400, "no_scenario"}, {404, "unknown_scenario unknown_node"}}}},
@@ -268,7 +269,7 @@ std::vector<Route> found_delivery_routes(Runtime& runtime) {
        Need::Read,
        "One delivery with its request and all attempts.",
        {"fresh"},
-       [&](const Call& call) { get(runtime, call); },
+       [&](const Call& call) { get_delivery(runtime, call); },
        {.id = "getDelivery",
         .answers = {{200, "Delivery"}},
         .faults = {{404, "unknown_delivery"}}}},

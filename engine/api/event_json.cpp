@@ -16,10 +16,10 @@
 namespace onward {
 namespace {
 constexpr std::array<std::string_view, 6> kMembers{"id", "source", "type", "at", "contact", "data"};
-constexpr std::size_t kIdMax = 256;
+constexpr std::size_t kEventIdMax = 256;
 constexpr std::size_t kUsualBytes = 512;  ///< Of an event, as JSON.
 
-Status check_names(const ValueMap& object) {
+Status check_event_members(const ValueMap& object) {
   for (const auto& [name, value] : object) {
     if (std::find(kMembers.begin(), kMembers.end(), name) != kMembers.end()) continue;
     const std::string nearest = nearest_name(name, std::span{kMembers});
@@ -34,7 +34,7 @@ Status check_names(const ValueMap& object) {
   return {};
 }
 
-Result<std::string> read_type(const Value* value) {
+Result<std::string> required_event_type(const Value* value) {
   if (!value || value->is_null())
     return fail(ErrorKind::Invalid, "no_type",
                 "An event wants a \"type\" such as \"subscription\".");
@@ -57,7 +57,7 @@ Result<Instant> read_at(const Value* value, Instant now) {
 
 /// What two posts of one id must have in common. The members stand in a fixed order; what is inside
 /// them stays in the sender's.
-Result<Hash128> fingerprint_of(const Value& object) {
+Result<Hash128> event_fingerprint(const Value& object) {
   std::string bytes;
   bytes.reserve(kUsualBytes);
   for (const std::string_view member : {"type", "at", "contact", "data"}) {
@@ -76,7 +76,7 @@ PostReader reader_of(Instant now, bool history) {
       PostReader::Ids::Sent};
 }
 
-Result<EventPost> parse_lines(std::string_view body, Instant now, bool history) {
+Result<EventPost> parse_event_lines(std::string_view body, Instant now, bool history) {
   PostReader reader = reader_of(now, history);
   for (std::size_t line = 1; !body.empty(); ++line) {
     std::string_view text = body.substr(0, body.find('\n'));
@@ -209,7 +209,7 @@ Status PostReader::take(const Value& item, std::size_t line) {
     return {};
   }
   if (const Value* id = ids_ == Ids::Sent ? item.find("id") : nullptr)
-    if (const auto* text = id->text(); text && text->size() <= kIdMax) place.id = *text;
+    if (const auto* text = id->text(); text && text->size() <= kEventIdMax) place.id = *text;
   post.refused.push_back({std::move(place), std::move(event.error())});
   return {};
 }
@@ -265,7 +265,8 @@ Result<EventInput> parse_event(const Value& object, Instant now, bool history) {
   if (!members)
     return fail(ErrorKind::Invalid, "wrong_type",
                 fmt::format("An event is an object, found {}.", kind_of(object)));
-  if (const Status known = check_names(*members); !known) return tl::make_unexpected(known.error());
+  if (const Status known = check_event_members(*members); !known)
+    return tl::make_unexpected(known.error());
 
   EventInput input;
   input.history = history;
@@ -278,7 +279,7 @@ Result<EventInput> parse_event(const Value& object, Instant now, bool history) {
     *into = std::move(*name);
   }
 
-  auto type = read_type(object.find("type"));
+  auto type = required_event_type(object.find("type"));
   if (!type) return tl::make_unexpected(type.error());
   auto at = read_at(object.find("at"), now);
   if (!at) return tl::make_unexpected(at.error());
@@ -299,7 +300,7 @@ Result<EventInput> parse_event(const Value& object, Instant now, bool history) {
   input.who = std::move(who->who);
   input.patch = std::move(who->patch);
 
-  const auto fingerprint = fingerprint_of(object);
+  const auto fingerprint = event_fingerprint(object);
   if (!fingerprint) return tl::make_unexpected(fingerprint.error());
   input.fingerprint = *fingerprint;
   return input;
@@ -307,7 +308,7 @@ Result<EventInput> parse_event(const Value& object, Instant now, bool history) {
 
 Result<EventPost> parse_events(std::string_view body, EventForm form, Instant now, bool history) {
   if (is_blank(body)) return fail(ErrorKind::Invalid, "no_events", "The body is empty.");
-  auto post = form == EventForm::Lines ? parse_lines(body, now, history)
+  auto post = form == EventForm::Lines ? parse_event_lines(body, now, history)
                                        : parse_document(body, now, history);
   if (post && post->events.empty() && post->refused.empty())
     return fail(ErrorKind::Invalid, "no_events", "The body holds no event.");

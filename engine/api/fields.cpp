@@ -7,7 +7,7 @@
 
 namespace onward {
 namespace {
-Value view_of(const CustomField& field) {
+Value field_view(const CustomField& field) {
   return ValueMap{
       {"name", field.name}, {"type", to_string(field.type)}, {"summary", field.summary}};
 }
@@ -15,7 +15,7 @@ Value view_of(const CustomField& field) {
 void list_fields(Runtime& runtime, const Call& call) {
   const auto declared = runtime.shown().fields();
   ValueList fields;
-  for (const CustomField& field : declared->all()) fields.push_back(view_of(field));
+  for (const CustomField& field : declared->all()) fields.push_back(field_view(field));
   call.reply(
       json_reply(200, ValueMap{{"declared", !declared->free()}, {"fields", std::move(fields)}}));
 }
@@ -23,7 +23,7 @@ void list_fields(Runtime& runtime, const Call& call) {
 void get_field(Runtime& runtime, const Call& call) {
   const auto declared = runtime.shown().fields();
   if (const CustomField* field = declared->find(call.params.front()))
-    return call.reply(json_reply(200, view_of(*field)));
+    return call.reply(json_reply(200, field_view(*field)));
   call.reply(
       problem(404, "unknown_field",
               fmt::format("There is no declared field \"{}\".", clipped(call.params.front()))));
@@ -34,7 +34,7 @@ void put_field(Runtime& runtime, const Call& call) {
   if (!body) return call.reply(problem_of(body.error()));
   auto field = custom_field_of(call.params.front(), *body);
   if (!field) return call.reply(problem_of(field.error()));
-  Value view = view_of(*field);
+  Value view = field_view(*field);
   const auto render = [view = std::move(view)](bool fresh) {
     return json_reply(fresh ? 201 : 200, view);
   };

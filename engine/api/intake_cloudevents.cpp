@@ -57,7 +57,7 @@ Status check_version(const Value& event) {
 }
 
 /// Names are small letters and digits; extensions are texts, whole numbers or flags.
-Status check_names(const ValueMap& event) {
+Status check_attribute_names(const ValueMap& event) {
   for (const auto& [name, value] : event) {
     if (name == "data" || name == "data_base64") continue;
     if (name.empty() ||
@@ -77,7 +77,7 @@ bool is_json(std::string_view type) {
 }
 
 /// What `data` or `data_base64` hold: an object, or null where there is nothing.
-Result<Value> read_data(const Value& event, const std::string& content_type) {
+Result<Value> read_cloud_data(const Value& event, const std::string& content_type) {
   const Value* plain = event.find("data");
   const Value* coded = event.find("data_base64");
   if (plain && coded)
@@ -100,7 +100,7 @@ Result<Value> read_data(const Value& event, const std::string& content_type) {
 }
 
 /// Who it is about: data.contact, which leaves the data, else the subject.
-Result<ContactInput> read_contact(Value& data, const std::string& subject) {
+Result<ContactInput> read_cloud_contact(Value& data, const std::string& subject) {
   Value contact;
   if (ValueMap* members = data.get_if<ValueMap>()) {
     const auto found = std::find_if(members->begin(), members->end(),
@@ -137,7 +137,7 @@ Value attributes_of(const ValueMap& event) {
 }
 
 /// What two events of one source and id must have in common; extensions such as a trace may differ.
-Hash128 fingerprint_of(const Value& event) {
+Hash128 cloud_event_fingerprint(const Value& event) {
   std::string bytes;
   for (const std::string_view member : {"type", "subject", "time", "data", "data_base64"}) {
     if (const Value* value = event.find(member)) bytes += canonical_json(*value);
@@ -163,7 +163,8 @@ Result<EventInput> read_event(const Value& event, Instant now, bool history) {
                 fmt::format("A CloudEvent is an object, found {}.", kind_of(event)));
   if (const Status version = check_version(event); !version)
     return tl::make_unexpected(version.error());
-  if (const Status names = check_names(*members); !names) return tl::make_unexpected(names.error());
+  if (const Status names = check_attribute_names(*members); !names)
+    return tl::make_unexpected(names.error());
 
   EventInput input;
   input.history = history;
@@ -185,15 +186,15 @@ Result<EventInput> read_event(const Value& event, Instant now, bool history) {
   if (!subject) return tl::make_unexpected(subject.error());
   const auto content_type = optional(event, "datacontenttype");
   if (!content_type) return tl::make_unexpected(content_type.error());
-  auto data = read_data(event, *content_type);
+  auto data = read_cloud_data(event, *content_type);
   if (!data) return tl::make_unexpected(data.error());
-  auto contact = read_contact(*data, *subject);
+  auto contact = read_cloud_contact(*data, *subject);
   if (!contact) return tl::make_unexpected(contact.error());
   input.who = std::move(contact->who);
   input.patch = std::move(contact->patch);
   if (!data->find(kAttributes)) data->set(kAttributes, attributes_of(*members));
   input.event = {*std::move(type), *at, *std::move(data)};
-  input.fingerprint = fingerprint_of(event);
+  input.fingerprint = cloud_event_fingerprint(event);
   return input;
 }
 

@@ -7,19 +7,19 @@
 
 namespace onward {
 namespace {
-constexpr std::string_view kSource = "egoi";
+constexpr std::string_view kEgoiSource = "egoi";
 // Of the object and the list around an event.
-constexpr int kDepthAround = 2;
+constexpr int kEgoiDepth = 2;
 
 bool is_id(std::string_view name) { return name == "uid" || name == "id"; }
 
-bool nothing(const Value& value) {
+bool is_empty_member(const Value& value) {
   return value.is_null() || (value.text() && value.text()->empty());
 }
 
 /// Two names of one contact must be the same one.
 Status take_id(Value& id, const Value& found, std::string_view member) {
-  if (nothing(found)) return {};
+  if (is_empty_member(found)) return {};
   if (id.is_null()) {
     id = found;
     return {};
@@ -39,11 +39,11 @@ Result<Value> read_base(const Value* base) {
     return fail(
         ErrorKind::Invalid, "many_contacts",
         fmt::format("\"contact.base\" names {} contacts; an event is one contact's.", ids->size()));
-  return ids->empty() || nothing(ids->front()) ? Value{} : ids->front();
+  return ids->empty() || is_empty_member(ids->front()) ? Value{} : ids->front();
 }
 
 /// `{"base": [id], "fields": [{…}]}`. Several objects in `fields` describe the one contact.
-Result<ContactInput> read_contact(const Value* contact) {
+Result<ContactInput> read_egoi_contact(const Value* contact) {
   if (!contact || contact->is_null())
     return fail(ErrorKind::Invalid, "no_contact",
                 "An event wants a \"contact\" with \"base\" and \"fields\".");
@@ -74,7 +74,7 @@ Result<ContactInput> read_contact(const Value* contact) {
 }
 
 /// The event's data: the members of `action_data`, then what else stands beside them.
-Result<Value> read_data(const ValueMap& item, const Value* action_data) {
+Result<Value> read_egoi_data(const ValueMap& item, const Value* action_data) {
   const bool empty = !action_data || action_data->is_null() ||
                      (action_data->list() && action_data->list()->empty());  // PHP's {}
   if (!empty && !action_data->map()) return wrong_type("action_data", "an object", *action_data);
@@ -88,14 +88,14 @@ Result<Value> read_data(const ValueMap& item, const Value* action_data) {
   return Value{data.take()};
 }
 
-Result<EventInput> read_item(const Value& item, Instant now, bool history) {
+Result<EventInput> read_egoi_item(const Value& item, Instant now, bool history) {
   if (const Status object = check_event_object(item); !object)
     return tl::make_unexpected(object.error());
   EventInput input;
-  input.source = kSource;
+  input.source = kEgoiSource;
   input.history = history;
   const Value* action = item.find("action");
-  if (!action || nothing(*action))
+  if (!action || is_empty_member(*action))
     return fail(ErrorKind::Invalid, "no_type",
                 "An event wants an \"action\" such as \"email_open\".");
   if (!action->text()) return wrong_type("action", "a text", *action);
@@ -103,21 +103,22 @@ Result<EventInput> read_item(const Value& item, Instant now, bool history) {
   if (!type) return tl::make_unexpected(type.error());
   auto at = read_moment(item.find("action_date"), now, "action_date");
   if (!at) return tl::make_unexpected(at.error());
-  auto data = read_data(*item.map(), item.find("action_data"));
+  auto data = read_egoi_data(*item.map(), item.find("action_data"));
   if (!data) return tl::make_unexpected(data.error());
   input.event = {std::move(*type), *at, std::move(*data)};
-  return complete_event(std::move(input), read_contact(item.find("contact")), item);
+  return complete_event(std::move(input), read_egoi_contact(item.find("contact")), item);
 }
 }  // namespace
 
 Result<EventPost> parse_egoi(std::string_view body, Instant now, bool history) {
-  const auto document = parse_json(body, {.depth = JsonLimits{}.depth + kDepthAround});
+  const auto document = parse_json(body, {.depth = JsonLimits{}.depth + kEgoiDepth});
   if (!document) return tl::make_unexpected(document.error());
   const Value* events = document->find("events");
   if (!events || !events->list())
     return fail(ErrorKind::Invalid, "no_events", "The body wants the form {\"events\": [ … ]}.");
-  PostReader reader{[now, history](const Value& item) { return read_item(item, now, history); },
-                    PostReader::Ids::Derived};
+  PostReader reader{
+      [now, history](const Value& item) { return read_egoi_item(item, now, history); },
+      PostReader::Ids::Derived};
   for (const Value& item : *events->list())
     if (const Status taken = reader.take(item); !taken) return tl::make_unexpected(taken.error());
   if (events->list()->empty())

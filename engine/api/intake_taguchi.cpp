@@ -5,24 +5,24 @@
 
 namespace onward {
 namespace {
-constexpr std::string_view kSource = "taguchi";
+constexpr std::string_view kTaguchiSource = "taguchi";
 constexpr std::string_view kRef = "ref";
 // Of the object and the list around an event.
-constexpr int kDepthAround = 2;
+constexpr int kTaguchiDepth = 2;
 
-bool nothing(const Value* value) {
+bool is_blank(const Value* value) {
   return !value || value->is_null() || (value->text() && value->text()->empty());
 }
 
 /// The code or the name of an event, "u" or "Unsubscribed".
-Result<std::string> read_type(const Value& item, const Value* event) {
+Result<std::string> read_taguchi_type(const Value& item, const Value* event) {
   const Value* type = item.find("type");
   std::string_view member = "type";
-  if (nothing(type) && event) {
+  if (is_blank(type) && event) {
     type = event->find("type");
     member = "event.type";
   }
-  if (nothing(type))
+  if (is_blank(type))
     return fail(ErrorKind::Invalid, "no_type",
                 "An event wants a \"type\": a code such as \"u\", or its name, \"Unsubscribed\".");
   if (!type->text()) return wrong_type(member, "a text", *type);
@@ -38,13 +38,13 @@ Result<ContactInput> read_subscriber(const Value* subscriber) {
   if (!subscriber->map()) return wrong_type("subscriber", "an object", *subscriber);
   const Value* id = subscriber->find("id");
   const Value* ref = subscriber->find(kRef);
-  const bool by_ref = nothing(id) && !nothing(ref);
+  const bool by_ref = is_blank(id) && !is_blank(ref);
   std::vector<std::pair<std::string, Value>> members;
   for (const auto& [name, value] : *subscriber->map()) {
     if (name == "id" || (name == kRef && by_ref)) continue;
-    members.emplace_back(name, name == kRef && nothing(&value) ? Value{} : value);
+    members.emplace_back(name, name == kRef && is_blank(&value) ? Value{} : value);
   }
-  return read_foreign_contact(by_ref ? *ref : nothing(id) ? Value{} : *id, members);
+  return read_foreign_contact(by_ref ? *ref : is_blank(id) ? Value{} : *id, members);
 }
 
 /// The event's data: the members of `event` but its type, then what else stands beside them.
@@ -58,15 +58,15 @@ Value data_of(const ValueMap& item, const Value* event) {
   return data.empty() ? Value{} : Value{data.take()};
 }
 
-Result<EventInput> read_item(const Value& item, Instant now, bool history) {
+Result<EventInput> read_taguchi_item(const Value& item, Instant now, bool history) {
   if (const Status object = check_event_object(item); !object)
     return tl::make_unexpected(object.error());
   const Value* event = item.find("event");
   if (event && !event->is_null() && !event->map()) return wrong_type("event", "an object", *event);
   EventInput input;
-  input.source = kSource;
+  input.source = kTaguchiSource;
   input.history = history;
-  auto type = read_type(item, event);
+  auto type = read_taguchi_type(item, event);
   if (!type) return tl::make_unexpected(type.error());
   auto at =
       read_moment(event ? event->find("loggedTimestamp") : nullptr, now, "event.loggedTimestamp");
@@ -82,12 +82,13 @@ Result<EventPost> parse_taguchi(std::string_view body, Instant now, bool history
   if (!document) {
     // Of what stands around the events nothing is counted.
     const Error first = std::move(document.error());
-    document = parse_json(body, {.depth = JsonLimits{}.depth + kDepthAround});
+    document = parse_json(body, {.depth = JsonLimits{}.depth + kTaguchiDepth});
     if (!document || !(document->list() || document->find("events")))
       return tl::make_unexpected(first);
   }
-  PostReader reader{[now, history](const Value& item) { return read_item(item, now, history); },
-                    PostReader::Ids::Derived};
+  PostReader reader{
+      [now, history](const Value& item) { return read_taguchi_item(item, now, history); },
+      PostReader::Ids::Derived};
   const ValueList* list = document->list();
   if (const Value* events = document->find("events")) {
     list = events->list();

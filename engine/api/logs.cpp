@@ -11,7 +11,7 @@ Need need_of(const LogLine& line) {
   return Need::Read;
 }
 
-void list(Runtime& runtime, const Call& call) {
+void list_log(Runtime& runtime, const Call& call) {
   const auto page = parse_page(call);
   if (!page) return call.reply(problem_of(page.error()));
   const auto since = parse_when(call, "since");
@@ -45,7 +45,7 @@ std::vector<Route> log_routes(Runtime& runtime) {
        Need::Read,
        "Changes, and what deliveries met: oldest first, going on behind a cursor.",
        {"scenario", "since", "limit", "cursor"},
-       [&](const Call& call) { list(runtime, call); },
+       [&](const Call& call) { list_log(runtime, call); },
        {.id = "readLog", .answers = {{200, "Log"}}, .faults = {{404, "unknown_scenario"}}}},
   };
 }

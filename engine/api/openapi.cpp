@@ -93,7 +93,7 @@ const Parameter& explained(const Parameter& parameter) {
 }
 
 /// JSON Schema as it is written, or the component of that name.
-Value schema_of(std::string_view schema) {
+Value parse_schema(std::string_view schema) {
   if (schema.empty()) return ValueMap{};
   if (schema.starts_with('{')) return read_schema(schema).value_or(Value{});
   return ValueMap{{"$ref", fmt::format("#/components/schemas/{}", schema)}};
@@ -104,7 +104,7 @@ Value view_parameter(const Parameter& parameter, std::string_view in) {
   if (in == "path") view.set("required", true);
   view.set("description", parameter.summary);
   view.set("schema",
-           schema_of(parameter.schema.empty() ? R"({"type": "string"})" : parameter.schema));
+           parse_schema(parameter.schema.empty() ? R"({"type": "string"})" : parameter.schema));
   return view;
 }
 
@@ -121,14 +121,14 @@ Value parameters_of(const Route& route) {
 Value body_of(const RouteDocs& docs) {
   Value content;
   for (const Form& form : docs.body)
-    content.set(form.media, ValueMap{{"schema", schema_of(form.schema)}});
+    content.set(form.media, ValueMap{{"schema", parse_schema(form.schema)}});
   return ValueMap{{"required", !docs.body_optional}, {"content", std::move(content)}};
 }
 
 Value view_fault(int status, const std::vector<std::string_view>& codes) {
   ValueList listed(codes.begin(), codes.end());
   const Value schema = ValueMap{
-      {"allOf", ValueList{schema_of("Problem"),
+      {"allOf", ValueList{parse_schema("Problem"),
                           ValueMap{{"properties",
                                     ValueMap{{"code", ValueMap{{"enum", std::move(listed)}}}}}}}}};
   Value view = ValueMap{
@@ -151,7 +151,7 @@ Value responses_of(const Route& route) {
     if (answer.status == 204) continue;
     const Value* there = view.find("content");
     Value content = there ? *there : Value{};
-    content.set(answer.media, ValueMap{{"schema", schema_of(answer.schema)}});
+    content.set(answer.media, ValueMap{{"schema", parse_schema(answer.schema)}});
     view.set("content", std::move(content));
   }
   for (const auto& [status, codes] : faults_of(route))

@@ -7,7 +7,7 @@
 
 namespace onward {
 namespace {
-Result<std::optional<RunState>> state_of(const std::optional<std::string>& text) {
+Result<std::optional<RunState>> optional_run_state(const std::optional<std::string>& text) {
   if (!text) return std::nullopt;
   for (const RunState state : {RunState::Waiting, RunState::Parked})
     if (to_string(state) == *text) return state;
@@ -17,10 +17,10 @@ Result<std::optional<RunState>> state_of(const std::optional<std::string>& text)
                           *text));
 }
 
-void list(Runtime& runtime, const Call& call) {
+void list_live_runs(Runtime& runtime, const Call& call) {
   const auto page = parse_page(call);
   if (!page) return call.reply(problem_of(page.error()));
-  const auto state = state_of(call.parameter("state"));
+  const auto state = optional_run_state(call.parameter("state"));
   if (!state) return call.reply(problem_of(state.error()));
   RunQuery query{.scenario = call.parameter("scenario").value_or(""),
                  .node = call.parameter("node").value_or(""),
@@ -95,7 +95,7 @@ std::vector<Route> run_routes(Runtime& runtime) {
         "limit",
         "cursor",
         "fresh"},
-       [&](const Call& call) { list(runtime, call); },
+       [&](const Call& call) { list_live_runs(runtime, call); },
        {.id = "findRuns",
         .answers = {{200, "Runs"}},
         .faults = {{400, "no_scenario"}, {404, "unknown_scenario unknown_node"}}}},

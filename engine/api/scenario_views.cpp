@@ -2,32 +2,29 @@
 #include "engine/api/views.h"
 
 namespace onward {
-namespace {
-Value number(std::uint64_t value) { return static_cast<std::int64_t>(value); }
-Value texts(const std::vector<std::string>& from) { return ValueList(from.begin(), from.end()); }
-}  // namespace
+namespace {}  // namespace
 
 Value view_of(const std::optional<ScenarioProgress>& progress) {
   if (!progress) return {};
   if (progress->what == "migrate")
     return ValueMap{{"what", progress->what},
-                    {"to", number(progress->to)},
-                    {"moved", number(progress->done)},
-                    {"stayed", number(progress->stayed)}};
+                    {"to", number_value(progress->to)},
+                    {"moved", number_value(progress->done)},
+                    {"stayed", number_value(progress->stayed)}};
   if (progress->what == "cancel")
-    return ValueMap{{"what", progress->what}, {"cancelled", number(progress->done)}};
+    return ValueMap{{"what", progress->what}, {"cancelled", number_value(progress->done)}};
   return ValueMap{{"what", progress->what},
-                  {"stopped", number(progress->stopped)},
-                  {"purged", number(progress->done)}};
+                  {"stopped", number_value(progress->stopped)},
+                  {"purged", number_value(progress->done)}};
 }
 
 Value view_of(const ScenarioVersions& versions) {
   ValueList list;
   for (const VersionInfo& info : versions.versions)
-    list.push_back(ValueMap{{"version", number(info.version)},
+    list.push_back(ValueMap{{"version", number_value(info.version)},
                             {"created", format_instant(info.created)},
-                            {"format", number(info.format)},
-                            {"nodes", number(info.nodes)},
+                            {"format", number_value(info.format)},
+                            {"nodes", number_value(info.nodes)},
                             {"newest", info.newest},
                             {"entered", info.entered},
                             {"inside", info.inside},
@@ -40,9 +37,9 @@ Value view_of(const ScenarioVersions& versions) {
 
 Value view_of(const VersionText& text) {
   return ValueMap{{"scenario", text.id},
-                  {"version", number(text.version)},
+                  {"version", number_value(text.version)},
                   {"created", format_instant(text.created)},
-                  {"format", number(text.format)},
+                  {"format", number_value(text.format)},
                   {"text", text.text}};
 }
 
@@ -59,14 +56,14 @@ Value view_of(const ScenarioPlan& plan) {
                   {"created", plan.created},
                   {"changes", plan.changed},
                   {"refused", plan.refused},
-                  {"from", plan.from == 0 ? Value{} : number(plan.from)},
-                  {"to", plan.to == 0 ? Value{} : number(plan.to)},
+                  {"from", plan.from == 0 ? Value{} : number_value(plan.from)},
+                  {"to", plan.to == 0 ? Value{} : number_value(plan.to)},
                   {"diagnostics", view_of(plan.diagnostics)},
                   {"diff", to_value(plan.diff)},
                   {"inside", plan.inside},
                   {"places", std::move(places)},
                   {"inserted", std::move(inserted)},
-                  {"notes", texts(plan.notes)},
-                  {"stranded", texts(plan.stranded)}};
+                  {"notes", text_list(plan.notes)},
+                  {"stranded", text_list(plan.stranded)}};
 }
 }  // namespace onward

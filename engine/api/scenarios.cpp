@@ -58,7 +58,7 @@ void list_scenarios(Runtime& runtime, const Call& call) {
 }
 
 /// As JSON, or the YAML itself where the caller asks for that.
-void get(Runtime& runtime, const Call& call) {
+void get_scenario(Runtime& runtime, const Call& call) {
   const bool yaml = call.request.header("accept").find("yaml") != std::string_view::npos;
   const auto render = [yaml](const ScenarioInfo& info) {
     return yaml ? ApiReply{200, "application/yaml", info.text} : render_info(info);
@@ -185,7 +185,7 @@ std::vector<Route> scenario_text_routes(Runtime& runtime) {
        Need::Read,
        "One scenario with its newest text.",
        {},
-       [&](const Call& call) { get(runtime, call); },
+       [&](const Call& call) { get_scenario(runtime, call); },
        {.id = "getScenario",
         .answers = {{200, "Scenario"}, {200, R"({"type": "string"})", "application/yaml"}},
         .faults = {{404, "unknown_scenario"}}}},

@@ -615,7 +615,7 @@ Value parsed(std::string_view json) {
   return *std::move(schema);
 }
 
-Value schema_of(FieldType type, bool nullable) {
+Value field_schema(FieldType type, bool nullable) {
   std::string_view name = "string";
   std::string_view format;
   switch (type) {
@@ -650,7 +650,7 @@ Value contact_properties(bool patch) {
                  parsed(R"({"type": ["string", "integer"], "description": "The caller's own."})"));
   Value consent;
   for (const FieldInfo& info : contact_fields()) {
-    Value field = schema_of(info.type, patch);
+    Value field = field_schema(info.type, patch);
     field.set("description", info.summary);
     const auto dot = info.name.find('.');
     if (dot == std::string_view::npos)
@@ -674,10 +674,10 @@ Value contact_properties(bool patch) {
 Value contact_schema() {
   Value properties = contact_properties(/*patch=*/false);
   for (const std::string_view name : {"created_at", "updated_at"})
-    properties.set(name, schema_of(FieldType::Instant, /*nullable=*/false));
+    properties.set(name, field_schema(FieldType::Instant, /*nullable=*/false));
   Value statistics;
   for (const std::string_view name : statistic_names())
-    statistics.set(name, schema_of(type_of(*find_statistic(name)), /*nullable=*/true));
+    statistics.set(name, field_schema(type_of(*find_statistic(name)), /*nullable=*/true));
   properties.set("statistics", ValueMap{{"type", "object"}, {"properties", std::move(statistics)}});
   properties.set("warnings", parsed(R"({"type": "array", "items": {"type": "string"}})"));
   return ValueMap{{"type", "object"},

@@ -156,7 +156,7 @@ void set_credential(Runtime& runtime, const Call& call) {
   answer_set(call, runtime, SecretKind::Credential, std::move(change));
 }
 
-void list(Runtime& runtime, const Call& call, SecretKind kind) {
+void list_secrets(Runtime& runtime, const Call& call, SecretKind kind) {
   const auto render = [kind](const std::vector<SecretInfo>& infos) {
     ValueList items;
     for (const SecretInfo& info : infos) items.push_back(view_of(info, kind));
@@ -216,7 +216,7 @@ std::vector<Route> stored_secret_routes(Runtime& runtime) {
        Need::Author,
        "The names of the secrets, and who uses them.",
        {},
-       [&](const Call& call) { list(runtime, call, kSecret); },
+       [&](const Call& call) { list_secrets(runtime, call, kSecret); },
        {.id = "listSecrets", .answers = {{200, "Secrets"}}}},
       {"PUT",
        "/v1/secrets/{name}",
@@ -262,7 +262,7 @@ std::vector<Route> credential_routes(Runtime& runtime) {
        Need::Author,
        "The names of the credentials, their schemes, and who uses them.",
        {},
-       [&](const Call& call) { list(runtime, call, kCredential); },
+       [&](const Call& call) { list_secrets(runtime, call, kCredential); },
        {.id = "listCredentials", .answers = {{200, "Credentials"}}}},
       {"PUT",
        "/v1/credentials/{name}",

@@ -3,7 +3,7 @@
 
 namespace onward {
 namespace {
-Value view_of(const Runtime& runtime) {
+Value sending_view(const Runtime& runtime) {
   const std::optional<Instant> since = runtime.shown().held_since();
   Value view = ValueMap{{"sending", since ? "held" : "on"}};
   if (since) view.set("held_since", format_instant(*since));
@@ -12,7 +12,7 @@ Value view_of(const Runtime& runtime) {
 }
 
 void resume(Runtime& runtime, const Call& call) {
-  const auto render = [&runtime](bool) { return json_reply(200, view_of(runtime)); };
+  const auto render = [&runtime](bool) { return json_reply(200, sending_view(runtime)); };
   runtime.calls().post(answer_with<bool>(call.reply, render), [who = call.who()](Cell& cell) {
     return cell.deliveries().resume_sending(who);
   });
@@ -26,7 +26,7 @@ std::vector<Route> sending_routes(Runtime& runtime) {
        Need::Read,
        "Whether requests leave; a restored copy holds them.",
        {},
-       [&](const Call& call) { call.reply(json_reply(200, view_of(runtime))); },
+       [&](const Call& call) { call.reply(json_reply(200, sending_view(runtime))); },
        {.id = "getSending", .answers = {{200, "Sending"}}}},
       {"POST",
        "/v1/sending/resume",

@@ -36,8 +36,8 @@ constexpr const char* kCiphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
 constexpr Duration kRenewBefore = std::chrono::days{14};
 constexpr unsigned char kHttp11[] = "\x08http/1.1";
 
-tl::unexpected<Error> refuse(std::string_view option, const std::string& file,
-                             std::string_view what) {
+tl::unexpected<Error> refuse_tls_file(std::string_view option, const std::string& file,
+                                      std::string_view what) {
   ERR_clear_error();
   return fail(ErrorKind::Invalid, "bad_tls_file", fmt::format("{} {} {}.", option, file, what));
 }
@@ -47,7 +47,7 @@ Status readable(std::string_view option, const std::string& file) {
   errno = 0;
   const File in{open_regular(file).release()};
   if (in && std::fgetc(in.get()) != EOF) return {};
-  return refuse(
+  return refuse_tls_file(
       option, file,
       fmt::format("cannot be read: {}", errno != 0 ? why_not_regular(errno) : "it is empty"));
 }
@@ -106,17 +106,18 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::make(const std::string& ce
   SSL_CTX_set_default_passwd_cb(context, [](char*, int, int, void*) { return 0; });
 
   if (SSL_CTX_use_certificate_chain_file(context, certificate_file.c_str()) != 1)
-    return refuse(kCert, certificate_file, "holds no certificate in PEM form");
+    return refuse_tls_file(kCert, certificate_file, "holds no certificate in PEM form");
   const File in{open_regular(key_file).release()};
   const Key key{in ? PEM_read_PrivateKey(
                          in.get(), nullptr, [](char*, int, int, void*) { return 0; }, nullptr)
                    : nullptr};
-  if (!key) return refuse(kKey, key_file, "holds no private key in PEM form without a passphrase");
+  if (!key)
+    return refuse_tls_file(kKey, key_file, "holds no private key in PEM form without a passphrase");
   if (X509_check_private_key(SSL_CTX_get0_certificate(context), key.get()) != 1)
-    return refuse(kKey, key_file,
-                  fmt::format("is not the key of the certificate in {}", certificate_file));
+    return refuse_tls_file(
+        kKey, key_file, fmt::format("is not the key of the certificate in {}", certificate_file));
   if (SSL_CTX_use_PrivateKey(context, key.get()) != 1)
-    return refuse(kKey, key_file, "holds a key that TLS cannot use");
+    return refuse_tls_file(kKey, key_file, "holds a key that TLS cannot use");
   return std::shared_ptr<const TlsContext>{new TlsContext{std::move(impl)}};
 }
 
@@ -132,7 +133,7 @@ std::string TlsContext::name_for(const std::string& host) const {
 }
 
 namespace {
-std::optional<Instant> instant_of(const ASN1_TIME* time) {
+std::optional<Instant> instant_from_asn1(const ASN1_TIME* time) {
   std::tm parts{};
   if (ASN1_TIME_to_tm(time, &parts) != 1) return std::nullopt;
   return Instant{std::chrono::seconds{::timegm(&parts)}};
@@ -144,9 +145,9 @@ Result<std::string> certificate_time_fault(const std::string& file, Instant now)
   if (Status can = readable(kCert, file); !can) return tl::make_unexpected(can.error());
   const File in{open_regular(file).release()};
   const Certificate certificate{in ? PEM_read_X509(in.get(), nullptr, nullptr, nullptr) : nullptr};
-  if (!certificate) return refuse(kCert, file, "is none in PEM form");
-  const auto from = instant_of(X509_get0_notBefore(certificate.get()));
-  const auto to = instant_of(X509_get0_notAfter(certificate.get()));
+  if (!certificate) return refuse_tls_file(kCert, file, "is none in PEM form");
+  const auto from = instant_from_asn1(X509_get0_notBefore(certificate.get()));
+  const auto to = instant_from_asn1(X509_get0_notAfter(certificate.get()));
   if (from && now < *from) return fmt::format("it is not valid before {}", format_instant(*from));
   if (!to || now + kRenewBefore < *to) return std::string{};
   if (*to <= now) return fmt::format("it expired at {}", format_instant(*to));

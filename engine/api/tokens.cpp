@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kHashShown = 8;
 constexpr std::array kRoles{Role::Read, Role::Ingest, Role::Author, Role::Admin, Role::Metrics};
 
-Value view_of(const TokenRecord& token, Instant now) {
+Value token_view(const TokenRecord& token, Instant now) {
   Value view = ValueMap{{"name", token.name},
                         {"role", to_string(token.role)},
                         {"created_at", format_instant(token.created)}};
@@ -53,10 +53,10 @@ Result<TokenRecord> parse_token(std::string_view body) {
   return token;
 }
 
-void list(Runtime& runtime, const Clock& clock, const Call& call) {
+void list_tokens(Runtime& runtime, const Clock& clock, const Call& call) {
   ValueList tokens;
   const std::shared_ptr<const TokenBook> book = runtime.shown().tokens();
-  for (const TokenRecord& token : book->all()) tokens.push_back(view_of(token, clock.now()));
+  for (const TokenRecord& token : book->all()) tokens.push_back(token_view(token, clock.now()));
   call.reply(json_reply(200, ValueMap{{"tokens", std::move(tokens)}}));
 }
 
@@ -67,7 +67,7 @@ void create(Runtime& runtime, const Clock& clock, const Call& call) {
   if (!made) return call.reply(problem_of(made.error()));
   token->sha256 = sha256_hex(*made);
   const auto render = [&clock, made = std::move(*made)](const TokenRecord& issued) {
-    Value view = view_of(issued, clock.now());
+    Value view = token_view(issued, clock.now());
     view.set("token", made);
     ApiReply reply = json_reply(201, view);
     reply.headers.emplace_back("Cache-Control", "no-store");
@@ -95,7 +95,7 @@ std::vector<Route> token_routes(Runtime& runtime, const Clock& clock) {
        Need::Admin,
        "The tokens that were issued, with their roles; never a token itself.",
        {},
-       [&](const Call& call) { list(runtime, clock, call); },
+       [&](const Call& call) { list_tokens(runtime, clock, call); },
        {.id = "listTokens", .answers = {{200, "Tokens"}}}},
       {"POST",
        "/v1/tokens",

@@ -12,13 +12,9 @@
 
 namespace onward {
 namespace {
-Value number(std::uint64_t value) { return static_cast<std::int64_t>(value); }
-
 Value instant_or_null(const std::optional<Instant>& instant) {
   return instant ? Value{format_instant(*instant)} : Value{};
 }
-
-Value texts(const std::vector<std::string>& from) { return ValueList(from.begin(), from.end()); }
 
 /// Named counts with those of `known` first, zero where nothing happened yet.
 Value named_counts(const CounterRow& row, const std::vector<std::string>& known) {
@@ -80,7 +76,7 @@ Value view_side(const StatsSide& side) {
 }
 
 Value view_attempt(const Attempt& attempt) {
-  Value view = ValueMap{{"number", number(attempt.number)},
+  Value view = ValueMap{{"number", number_value(attempt.number)},
                         {"at", format_instant(attempt.started)},
                         {"took_ms", static_cast<std::int64_t>(attempt.took.count())},
                         {"status", attempt.status == 0 ? Value{} : Value{attempt.status}}};
@@ -127,7 +123,7 @@ Value view_of(const ContactAnswer& answer) {
   for (const std::string_view name : statistic_names())
     statistics.emplace_back(name, statistic(answer.engagement, name));
   view.set("statistics", std::move(statistics));
-  if (!answer.warnings.empty()) view.set("warnings", texts(answer.warnings));
+  if (!answer.warnings.empty()) view.set("warnings", text_list(answer.warnings));
   return view;
 }
 
@@ -135,13 +131,13 @@ Value view_of(const ScenarioInfo& info) {
   ValueList versions;
   for (const auto& [version, created] : info.versions)
     versions.push_back(
-        ValueMap{{"version", number(version)}, {"created", format_instant(created)}});
+        ValueMap{{"version", number_value(version)}, {"created", format_instant(created)}});
   Value view = ValueMap{{"scenario", info.id},
                         {"title", info.title},
                         {"state", to_string(info.state)},
-                        {"version", number(info.version)},
-                        {"format", number(info.format)},
-                        {"test_emails", texts(info.test_emails)},
+                        {"version", number_value(info.version)},
+                        {"format", number_value(info.format)},
+                        {"test_emails", text_list(info.test_emails)},
                         {"created", format_instant(info.created)},
                         {"activated", instant_or_null(info.activated)},
                         {"archived", instant_or_null(info.archived)},
@@ -157,13 +153,13 @@ Value view_of(const ScenarioInfo& info) {
                         {"progress", view_of(info.progress)},
                         {"versions", std::move(versions)}};
   if (!info.text.empty()) view.set("text", info.text);
-  if (!info.warnings.empty()) view.set("warnings", texts(info.warnings));
+  if (!info.warnings.empty()) view.set("warnings", text_list(info.warnings));
   return view;
 }
 
 Value view_of(const ScenarioStats& stats) {
   ValueList versions;
-  for (const Version version : stats.versions) versions.push_back(number(version));
+  for (const Version version : stats.versions) versions.push_back(number_value(version));
   return ValueMap{{"scenario", stats.id},
                   {"state", to_string(stats.state)},
                   {"as_of", format_instant(stats.as_of)},
@@ -190,11 +186,14 @@ Value view_of(const RunView& view, const Epochs& epochs) {
     if (!step.note.empty()) shown.set("note", step.note);
     path.push_back(std::move(shown));
   }
-  Value shown =
-      ValueMap{{"id", format_run(run.key)},           {"scenario", view.scenario},
-               {"version", number(run.version)},      {"test", run.test},
-               {"state", to_string(run.state)},       {"started", format_instant(run.started)},
-               {"ended", instant_or_null(run.ended)}, {"wake_at", instant_or_null(run.wake_at)}};
+  Value shown = ValueMap{{"id", format_run(run.key)},
+                         {"scenario", view.scenario},
+                         {"version", number_value(run.version)},
+                         {"test", run.test},
+                         {"state", to_string(run.state)},
+                         {"started", format_instant(run.started)},
+                         {"ended", instant_or_null(run.ended)},
+                         {"wake_at", instant_or_null(run.wake_at)}};
   if (!view.contact.empty()) shown.set("contact", view.contact);
   if (!run.reason.empty()) shown.set("reason", run.reason);
   if (!run.entry_key.empty()) shown.set("key", run.entry_key);
@@ -207,7 +206,7 @@ Value view_of(const DeliveryView& view, const Epochs& epochs, bool whole) {
   Value shown = ValueMap{{"id", format_delivery(epochs, delivery.key)},
                          {"scenario", view.scenario},
                          {"node", view.node},
-                         {"version", number(delivery.endpoint.version)},
+                         {"version", number_value(delivery.endpoint.version)},
                          {"contact", view.contact},
                          {"run", format_run(delivery.run)},
                          {"test", delivery.test},
@@ -217,14 +216,14 @@ Value view_of(const DeliveryView& view, const Epochs& epochs, bool whole) {
                          {"deadline", format_instant(delivery.deadline)},
                          {"next_attempt", instant_or_null(delivery.due)},
                          {"settled", instant_or_null(delivery.settled)},
-                         {"attempt_count", number(delivery.attempts)},
+                         {"attempt_count", number_value(delivery.attempts)},
                          {"last_attempt", delivery.last ? view_attempt(*delivery.last) : Value{}}};
   if (!delivery.reason.empty()) shown.set("reason", delivery.reason);
   if (delivery.parked_since) shown.set("parked_since", format_instant(*delivery.parked_since));
-  if (delivery.series > 0) shown.set("series", number(delivery.series));
+  if (delivery.series > 0) shown.set("series", number_value(delivery.series));
   // What goes out is under this id; its attempts stand there.
   if (delivery.batch) shown.set("batch", format_delivery(epochs, *delivery.batch));
-  if (!delivery.members.empty()) shown.set("batch_size", number(delivery.members.size()));
+  if (!delivery.members.empty()) shown.set("batch_size", number_value(delivery.members.size()));
   if (!whole) return shown;
   shown.set("request", view.request ? view_request(*view.request) : Value{});
   ValueList attempts;
@@ -247,7 +246,7 @@ Value view_of(const RefusedView& refused) {
   return ValueMap{{"scenario", refused.scenario},
                   {"test", refused.test},
                   {"reason", refused.refusal.reason},
-                  {"count", number(refused.refusal.count)},
+                  {"count", number_value(refused.refusal.count)},
                   {"last", format_instant(refused.refusal.last)}};
 }
 
@@ -302,12 +301,12 @@ Value view_of(const SecretInfo& info, SecretKind kind) {
   if (kind == SecretKind::Secret)
     view.set("rotating_since", info.rotated ? Value{format_instant(*info.rotated)} : Value{});
   const bool listed = info.hosts.rule == SecretHosts::Rule::Listed;
-  view.set("hosts", texts(info.hosts.hosts));
+  view.set("hosts", text_list(info.hosts.hosts));
   view.set("any_host", info.readable && !listed);
   view.set("hosts_set", info.readable && info.hosts.rule != SecretHosts::Rule::Unset);
-  view.set("used_by", texts(info.used_by));
-  view.set("sent_to", texts(info.sent_to));
-  view.set("refused_hosts", texts(info.refused_hosts));
+  view.set("used_by", text_list(info.used_by));
+  view.set("sent_to", text_list(info.sent_to));
+  view.set("refused_hosts", text_list(info.refused_hosts));
   view.set("readable", info.readable);
   return view;
 }

@@ -1,15 +1,22 @@
 #pragma once
 // What the engine knows, as JSON shows it. Pure. The names are on the wire: they only grow.
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/core/base/value.h"
 #include "engine/core/source/diagnostic.h"
 #include "engine/host/runtime.h"
 
 namespace onward {
+inline Value number_value(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+inline Value text_list(const std::vector<std::string>& from) {
+  return ValueList(from.begin(), from.end());
+}
+
 /// The contact's members, `created_at`, and its personal `statistics`.
 Value view_of(const ContactAnswer& answer);
 /// {"scenario", "title", "state", "version", "test_emails", times, "versions", "text"?}

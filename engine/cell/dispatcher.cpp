@@ -6,7 +6,7 @@
 namespace onward {
 namespace {
 /// Rows that are looked at for the ends of their windows between two batches: about a millisecond.
-constexpr std::size_t kRowsAtOnce = 100;
+constexpr std::size_t kQueueRowsMax = 100;
 /// Between two looks at rows that wait since before the start: there may be a million, and others
 /// are not to notice.
 constexpr Duration kLookUpPause = std::chrono::milliseconds{8};
@@ -175,9 +175,9 @@ Status Dispatcher::look_at_ends(CellStore& store, const EndpointKey& key, Endpoi
   };
   const DeliveryKey after{stretch.least.value - 1};
   auto keys =
-      store.deliveries_of(key.scenario, key.node, DeliveryState::Pending, after, kRowsAtOnce);
+      store.deliveries_of(key.scenario, key.node, DeliveryState::Pending, after, kQueueRowsMax);
   if (!keys) return undone(std::move(keys.error()));
-  const bool whole = keys->size() < kRowsAtOnce || keys->back() >= stretch.greatest;
+  const bool whole = keys->size() < kQueueRowsMax || keys->back() >= stretch.greatest;
   const DeliveryKey last = keys->empty() ? stretch.greatest : keys->back();
   std::erase_if(*keys,
                 [&](DeliveryKey one) { return one > stretch.greatest || out_.contains(one); });

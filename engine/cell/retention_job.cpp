@@ -10,7 +10,7 @@
 namespace onward {
 namespace {
 /// Rows that one commit looks at.
-constexpr std::size_t kRowsAtOnce = 200;
+constexpr std::size_t kRetentionRowsMax = 200;
 /// Deliveries after which a commit looks at no further row: runs and batches have many of them.
 constexpr std::size_t kDeliveriesAtOnce = 500;
 /// By then a request is settled, unless its node was paused or somebody retried it: the longest
@@ -99,7 +99,7 @@ Result<JobStep> RetentionJob::step(std::size_t rows) {
   JobStep step{.changes = cell_.new_batch()};
   Commit& commit = step.changes->rows();
   Found found;
-  const std::size_t most = std::min(rows, kRowsAtOnce);
+  const std::size_t most = std::min(rows, kRetentionRowsMax);
   const Status done = walk_.of() == KeepWalk::Of::Bodies ? find_bodies(found, most)
                                                          : find_runs(commit, found, most);
   if (!done) return tl::make_unexpected(done.error());

@@ -12,7 +12,7 @@ namespace {
 /// What is to be looked up. An address is not: libcurl's parser has brought its short, octal and
 /// hexadecimal spellings into the plain form by now. With a final dot it is a name to libcurl, but
 /// none that anybody could know.
-std::string name_of(const std::string& host) {
+std::string origin_name(const std::string& host) {
   if (host.starts_with('[') || IpAddress::parse(host)) return {};
   const std::string undotted = host.substr(0, host.size() - (host.ends_with('.') ? 1 : 0));
   return lower(IpAddress::parse(undotted) ? undotted : host);
@@ -31,7 +31,7 @@ curl_slist* make_connect_to(const IpAddress& address) {
 void Destination::set_target(std::string host, std::uint16_t port) {
   host_ = std::move(host);
   port_ = port;
-  name_ = name_of(host_);
+  name_ = origin_name(host_);
   begin_literal();
 }
 

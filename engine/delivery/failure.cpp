@@ -95,7 +95,7 @@ Failure protocol(const FailedTransfer& failed) {
                                failed.message.empty() ? "cut off" : failed.message)};
 }
 
-bool lacks_resources(int error) {
+bool is_resource_shortage(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 }  // namespace
@@ -106,7 +106,7 @@ Failure name_failure(const FailedTransfer& failed) {
     return {.code = "blocked_policy", .error = failed.refusal, .blocked = true};
   }
   if (failed.header_limit) return header_limit(failed);
-  if (lacks_resources(failed.socket_errno)) {
+  if (is_resource_shortage(failed.socket_errno)) {
     return local(
         fmt::format("no socket for {}: {}", failed.where, std::strerror(failed.socket_errno)));
   }

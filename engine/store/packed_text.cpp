@@ -13,10 +13,10 @@ constexpr std::size_t kLengthBytes = 4;
 /// No zlib stream becomes more than this many times its length.
 constexpr std::uint64_t kRatioMax = 1'032;
 
-const Bytef* bytes_of(std::string_view text) {
+const Bytef* packed_bytes(std::string_view text) {
   return reinterpret_cast<const Bytef*>(text.data());  // NOLINT(*-reinterpret-cast)
 }
-Bytef* bytes_of(std::string& text, std::size_t from) {
+Bytef* packed_bytes(std::string& text, std::size_t from) {
   return reinterpret_cast<Bytef*>(text.data() + from);  // NOLINT(*-reinterpret-cast)
 }
 }  // namespace
@@ -26,7 +26,7 @@ std::string pack_text(std::string_view text) {
   std::string packed(kLengthBytes + length, '\0');
   for (std::size_t i = 0; i < kLengthBytes; ++i)
     packed[i] = static_cast<char>((text.size() >> (8 * i)) & 0xff);
-  if (compress2(bytes_of(packed, kLengthBytes), &length, bytes_of(text), text.size(),
+  if (compress2(packed_bytes(packed, kLengthBytes), &length, packed_bytes(text), text.size(),
                 Z_BEST_SPEED) != Z_OK)
     throw std::bad_alloc{};  // The only reason that is left with a buffer of this size.
   packed.resize(kLengthBytes + length);
@@ -47,8 +47,9 @@ Result<std::string> unpack_text(std::string_view packed) {
   std::string text(length, '\0');
   uLongf unpacked = length;
   uLong read = packed.size();
-  const bool whole = uncompress2(bytes_of(text, 0), &unpacked, bytes_of(packed), &read) == Z_OK &&
-                     unpacked == length && read == packed.size();
+  const bool whole =
+      uncompress2(packed_bytes(text, 0), &unpacked, packed_bytes(packed), &read) == Z_OK &&
+      unpacked == length && read == packed.size();
   if (!whole) return damaged();
   return text;
 }

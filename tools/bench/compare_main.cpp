@@ -29,7 +29,7 @@ namespace {
 using namespace onward::bench;
 using namespace std::chrono_literals;
 
-constexpr std::string_view kUsage =
+constexpr std::string_view kCompareUsage =
     R"(Usage: tools/bench/compare [options]
   --runs N          of each; figures are medians (3)
   --seconds N       of each measurement (10)
@@ -41,19 +41,19 @@ constexpr std::string_view kUsage =
 constexpr int kContacts = 10'000;
 constexpr std::int64_t kDrainPatience = 15'000'000'000;  // without an arrival
 
-struct Arguments {
+struct CompareArguments {
   Programs programs;
   std::string folder, json;
   int runs = 3, connections = 32, cores = 2;
   double seconds = 10, rate = 100;
 };
 
-Arguments parse(int count, char** words) {
-  Arguments arguments;
+CompareArguments parse_compare(int count, char** words) {
+  CompareArguments arguments;
   for (int i = 1; i < count; ++i) {
     const std::string_view word = words[i];
     if (word == "--help" || word == "-h" || i + 1 == count) {
-      fmt::print("{}", kUsage);
+      fmt::print("{}", kCompareUsage);
       std::exit(word == "--help" || word == "-h" ? 0 : 64);
     }
     const std::string value = words[++i];
@@ -76,12 +76,12 @@ Arguments parse(int count, char** words) {
     else if (word == "--others")
       arguments.programs.others = value;
     else {
-      fmt::print(stderr, "unknown option {}\n{}", word, kUsage);
+      fmt::print(stderr, "unknown option {}\n{}", word, kCompareUsage);
       std::exit(64);
     }
   }
   if (arguments.folder.empty() || arguments.programs.others.empty()) {
-    fmt::print(stderr, "{}", kUsage);
+    fmt::print(stderr, "{}", kCompareUsage);
     std::exit(64);
   }
   return arguments;
@@ -90,7 +90,7 @@ Arguments parse(int count, char** words) {
 /// One run of one of them.
 class Trial {
  public:
-  Trial(const Arguments& arguments, const ContenderKind& kind, const std::string& folder,
+  Trial(const CompareArguments& arguments, const ContenderKind& kind, const std::string& folder,
         Report& report)
       : arguments_{arguments},
         report_{report},
@@ -173,7 +173,7 @@ class Trial {
     }
   }
 
-  const Arguments& arguments_;
+  const CompareArguments& arguments_;
   Report& report_;
   Receiver receiver_;
   std::unique_ptr<Contender> contender_;
@@ -206,7 +206,7 @@ std::string summary(const Report& report) {
 }  // namespace
 
 int main(int count, char** words) {
-  const Arguments arguments = parse(count, words);
+  const CompareArguments arguments = parse_compare(count, words);
   ::signal(SIGPIPE, SIG_IGN);
   curl_global_init(CURL_GLOBAL_DEFAULT);
   stay_on(arguments.cores);

@@ -18,12 +18,12 @@
 
 namespace onward::bench {
 namespace {
-constexpr double kSecond = 1e9;
+constexpr double kLimitSecond = 1e9;
 constexpr double kLimitSeconds = 3;         // of each limit, at most
 constexpr std::size_t kJournalBytes = 700;  // about what one event's changes take in the journal
 
 double seconds_since(std::int64_t start_ns) {
-  return static_cast<double>(now_ns() - start_ns) / kSecond;
+  return static_cast<double>(now_ns() - start_ns) / kLimitSecond;
 }
 
 std::size_t discard(char*, std::size_t size, std::size_t count, void*) { return size * count; }

@@ -25,8 +25,8 @@ double fill(Stand& stand, Stream& dead, std::uint64_t waiting) {
   return stand.server().figures().memory_mb;
 }
 
-void add_memory(Round& round, const std::string& name, std::uint64_t waiting, double mb,
-                std::optional<Goal> goal = {}) {
+void add_dead_memory(Round& round, const std::string& name, std::uint64_t waiting, double mb,
+                     std::optional<Goal> goal = {}) {
   round.report.add({.name = name,
                     .text = fmt::format("memory while {} requests wait", waiting),
                     .value = mb,
@@ -47,7 +47,8 @@ void add_steady(Round& round, const std::string& name, const std::string& when, 
                     .goal = goal});
 }
 
-void add_start(Round& round, const std::string& name, const std::string& after, double seconds) {
+void add_dead_start(Round& round, const std::string& name, const std::string& after,
+                    double seconds) {
   round.report.add({.name = name,
                     .text = "start until ready, " + after,
                     .value = seconds,
@@ -71,9 +72,9 @@ void measure_dead_receiver(Round& round) {
 
   const auto all = static_cast<std::uint64_t>(round.plan.waiting);
   const double tenth = fill(stand, dead, all / 10);
-  add_memory(round, "memory_tenth_mb", dead.accepted, tenth);
+  add_dead_memory(round, "memory_tenth_mb", dead.accepted, tenth);
   const double whole = fill(stand, dead, all);
-  add_memory(round, "memory_mb", dead.accepted, whole, at_most(tenth + kMemoryMore));
+  add_dead_memory(round, "memory_mb", dead.accepted, whole, at_most(tenth + kMemoryMore));
   const Goal twice = at_most(2 * alone.p99_us);
   add_steady(round, "beside", fmt::format("beside {} of the dead one", dead.accepted),
              steady_posts(stand, well, kWellRate), twice);
@@ -81,10 +82,11 @@ void measure_dead_receiver(Round& round) {
   if (const int code = stand.server().stop(); code != 0)
     round.report.fault(fmt::format("the server ended with {}", code));
   stand.server().start();
-  add_start(round, "start_s", "after it was ended", stand.server().seconds_to_ready());
+  add_dead_start(round, "start_s", "after it was ended", stand.server().seconds_to_ready());
   stand.server().kill();
   stand.server().start();
-  add_start(round, "start_after_kill_s", "after it was killed", stand.server().seconds_to_ready());
+  add_dead_start(round, "start_after_kill_s", "after it was killed",
+                 stand.server().seconds_to_ready());
   stand.settle();
   add_steady(round, "started", "after that", steady_posts(stand, well, kWellRate), twice);
   stand.must_be("pending requests, after a start", dead.accepted,

@@ -56,7 +56,7 @@ class Asking {
   std::thread thread_;
 };
 
-struct Found {
+struct ReadsFound {
   double alone = 0, beside = 0;  ///< Events a second.
   double cost = 0;               ///< The part of the rate that the questions took.
   /// Processor time of an event on the threads that serve events, beside the questions, as a
@@ -75,12 +75,12 @@ double event_seconds(const ServerProcess& server) {
   return seconds;
 }
 
-struct Turn {
+struct ReadsTurn {
   double rate = 0;      ///< Events acknowledged a second.
   double event_us = 0;  ///< Processor time per event on the threads of `event_seconds`.
 };
 
-Found found_at(Round& round, double fsync_extra_ms, const std::string& name) {
+ReadsFound found_at(Round& round, double fsync_extra_ms, const std::string& name) {
   Receiver receiver;
   Stream stream{.scenario = "bench", .event = "measured", .receiver = &receiver};
   Stand stand{round, {receiver.port()}, fsync_extra_ms, name};
@@ -88,7 +88,7 @@ Found found_at(Round& round, double fsync_extra_ms, const std::string& name) {
   stand.load_contacts(round.plan.contacts);
   stand.settle();
   std::vector<double> alone, beside, costs, alone_us, ratios, took;
-  const auto turn = [&]() -> Turn {
+  const auto turn = [&]() -> ReadsTurn {
     const double spent = event_seconds(stand.server());
     const std::uint64_t accepted = stream.accepted;
     const double rate = stand.rates(stream, stand.single_posts(stream)).acknowledged;
@@ -99,7 +99,7 @@ Found found_at(Round& round, double fsync_extra_ms, const std::string& name) {
   turn();  // warms up
   const auto turn_beside = [&] {
     Asking asking{stand.server()};
-    const Turn beside_it = turn();
+    const ReadsTurn beside_it = turn();
     const std::vector<double> more = asking.end();
     took.insert(took.end(), more.begin(), more.end());
     return beside_it;
@@ -107,9 +107,9 @@ Found found_at(Round& round, double fsync_extra_ms, const std::string& name) {
   for (int pair = 0; pair < kReadPairs; ++pair) {
     // The rate falls while the store grows: each has the first turn as often as the other.
     const bool first = pair % 2 == 0;
-    std::optional<Turn> by_itself;
+    std::optional<ReadsTurn> by_itself;
     if (first) by_itself = turn();
-    const Turn beside_it = turn_beside();
+    const ReadsTurn beside_it = turn_beside();
     if (!first) by_itself = turn();
     alone.push_back(by_itself->rate);
     beside.push_back(beside_it.rate);
@@ -129,7 +129,7 @@ Found found_at(Round& round, double fsync_extra_ms, const std::string& name) {
 }  // namespace
 
 void measure_reads(Round& round) {
-  const auto add = [&](const std::string& name, const std::string& where, const Found& found) {
+  const auto add = [&](const std::string& name, const std::string& where, const ReadsFound& found) {
     round.report.add({.name = name + "alone_per_s",
                       .text = "single posts" + where,
                       .value = found.alone,

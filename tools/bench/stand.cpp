@@ -11,7 +11,7 @@
 
 namespace onward::bench {
 namespace {
-constexpr double kWarmUp = 1.0;                       // seconds
+constexpr double kStandWarmUp = 1.0;                  // seconds
 constexpr std::int64_t kStandstill = 90'000'000'000;  // without an arrival: they will never come
 constexpr double kForever = 3'600;                    // seconds; a bound on the number ends it
 constexpr int kSettleLooks = 240;                     // half a second each
@@ -111,7 +111,7 @@ LoadResult Stand::post(Stream& stream, const LoadPlan& load) {
 Rates Stand::rates(Stream& stream, const LoadPlan& load) {
   LoadPlan warm_up = load;
   warm_up.first_number = stream.next_number;
-  warm_up.seconds = kWarmUp;
+  warm_up.seconds = kStandWarmUp;
   post(stream, warm_up);
   LoadPlan measured = load;
   measured.first_number = stream.next_number;

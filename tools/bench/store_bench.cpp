@@ -25,7 +25,7 @@
 namespace onward {
 namespace {
 constexpr Instant kStart{std::chrono::milliseconds{1'777'000'000'000}};
-constexpr ScenarioKey kScenario{1};
+constexpr ScenarioKey kStoreScenario{1};
 constexpr NodeNumber kTrigger{1}, kCondition{2}, kSend{3};
 
 struct Options {
@@ -94,7 +94,8 @@ struct Meter {
 std::string contact_id(std::uint64_t key) { return "member-" + std::to_string(key); }
 
 LedgerEntry ledger_entry(std::uint64_t contact, std::uint32_t entries) {
-  LedgerEntry entry{{contact}, {.scenario = kScenario, .entries = entries, .last_entry = kStart}};
+  LedgerEntry entry{{contact},
+                    {.scenario = kStoreScenario, .entries = entries, .last_entry = kStart}};
   for (const NodeNumber node : {kTrigger, kCondition, kSend}) entry.row.visited.insert(node);
   return entry;
 }
@@ -125,9 +126,9 @@ void prepare(const std::filesystem::path& folder, std::uint64_t contacts) {
 }
 
 /// Makes batches, and remembers what the next one settles.
-class Load {
+class StoreLoad {
  public:
-  explicit Load(const Options& options) : contacts_{options.contacts} {}
+  explicit StoreLoad(const Options& options) : contacts_{options.contacts} {}
 
   void next(std::size_t batch) {
     identities.clear();
@@ -160,12 +161,12 @@ class Load {
     const std::uint64_t contact = 1 + random_() % contacts_;
     const std::uint64_t key = numbered(++seq_, 0);
     identities.push_back({.id = contact_id(contact)});
-    loads.push_back({.contact = {contact}, .ledger = {kScenario}});
+    loads.push_back({.contact = {contact}, .ledger = {kStoreScenario}});
     seen.push_back({random_(), random_()});
 
     Run run;
     run.key = {key};
-    run.scenario = kScenario;
+    run.scenario = kStoreScenario;
     run.version = 1;
     run.contact = {contact};
     run.state = RunState::Done;
@@ -177,7 +178,7 @@ class Load {
     commit.runs.push_back(std::move(run));
 
     Delivery delivery{.key = {key}};
-    delivery.endpoint = {.scenario = kScenario, .node = kSend, .version = 1};
+    delivery.endpoint = {.scenario = kStoreScenario, .node = kSend, .version = 1};
     delivery.contact = {contact};
     delivery.run = {key};
     delivery.created = now_;
@@ -195,7 +196,7 @@ class Load {
       CounterRow row;
       row.add(node == 0 ? Counter::Entered : Counter::Visits, static_cast<std::int64_t>(seq_));
       if (node > 0) row.add("next", static_cast<std::int64_t>(seq_));
-      commit.counters.push_back({{.scenario = kScenario, .node = {node}, .version = 1}, row});
+      commit.counters.push_back({{.scenario = kStoreScenario, .node = {node}, .version = 1}, row});
     }
   }
 
@@ -221,7 +222,7 @@ Figures measure(const Options& options, const std::filesystem::path& prepared, b
     const auto store = value_of(open_sqlite_store(
         {.folder = folder, .fold_after = options.fold_after, .plain_rows = plain_rows}));
     const double written_from = bytes_written();
-    Load load{options};
+    StoreLoad load{options};
     Meter reads, writes;
     std::vector<double> commits;
     std::uint64_t events = 0;
@@ -269,7 +270,7 @@ double first_list_ms(const Options& options, const std::filesystem::path& prepar
                                                    .fold_after = 2 * kColdChanges,
                                                    .fold_age = std::chrono::hours{1},
                                                    .durable = false}));
-    Load load{options};
+    StoreLoad load{options};
     for (std::size_t changes = 0; changes < kColdChanges;) {
       load.next(1'000);
       const Commit& c = load.commit;
@@ -279,7 +280,7 @@ double first_list_ms(const Options& options, const std::filesystem::path& prepar
     }
     const auto reader = value_of(store->open_reader());
     const double from = wall_seconds();
-    value_of(reader->deliveries(kScenario, kSend, std::nullopt, 50, ""));
+    value_of(reader->deliveries(kStoreScenario, kSend, std::nullopt, 50, ""));
     took = (wall_seconds() - from) * 1e3;
   }
   std::filesystem::remove_all(folder);

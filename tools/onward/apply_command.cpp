@@ -56,8 +56,8 @@ void report(const Source& source, const std::vector<Diagnostic>& diagnostics) {
     say(report_text(source.file == "-" ? "standard input" : source.file, source.text, diagnostics));
 }
 
-std::string path_of(const std::string& id, std::string_view action,
-                    const std::vector<std::string>& map, bool migrate) {
+std::string apply_path(const std::string& id, std::string_view action,
+                       const std::vector<std::string>& map, bool migrate) {
   std::string path = "/v1/scenarios/" + segment(id);
   path += action;
   if (migrate) path += "?migrate=true";
@@ -129,7 +129,7 @@ void watch_migration(const Client& client, const std::string& id, std::int64_t v
 }
 
 int apply_one(const Client& client, const Source& source, const ApplyOptions& apply) {
-  const auto answer = client.call("PUT", path_of(source.id, "", apply.map, apply.migrate),
+  const auto answer = client.call("PUT", apply_path(source.id, "", apply.map, apply.migrate),
                                   "version", source.text, "application/yaml");
   if (!answer) return complain(answer.error());
   if (!answer->ok()) {
@@ -160,8 +160,8 @@ int check_all(const Client& client, std::vector<Source>& sources, const ApplyOpt
   int worst = kExitOk;
   std::vector<Source> right;
   for (Source& source : sources) {
-    const auto answer = client.call("POST", path_of(source.id, "/plan", apply.map, false), "diff",
-                                    source.text, "application/yaml");
+    const auto answer = client.call("POST", apply_path(source.id, "/plan", apply.map, false),
+                                    "diff", source.text, "application/yaml");
     if (!answer) return complain(answer.error());
     int code = kExitOk;
     if (!answer->ok()) {
@@ -232,7 +232,7 @@ int run_plan(const ClientOptions& options, const PlanOptions& plan) {
   if (sources.empty()) return worst;
   const Client client{options};
   for (const Source& source : sources) {
-    const auto answer = client.call("POST", path_of(source.id, "/plan", plan.map, false), "diff",
+    const auto answer = client.call("POST", apply_path(source.id, "/plan", plan.map, false), "diff",
                                     source.text, "application/yaml");
     if (!answer) return complain(answer.error());
     int code = kExitOk;

@@ -16,7 +16,7 @@
 
 namespace onward {
 namespace {
-struct Totals {
+struct ContactTotals {
   std::int64_t created = 0, updated = 0, unchanged = 0, warnings = 0;
   std::int64_t done() const { return created + updated + unchanged; }
 };
@@ -90,7 +90,7 @@ Result<char> delimiter_of(const std::string& given) {
                   given));
 }
 
-std::string path_of(const ContactImportOptions& options, const ColumnMap& map, bool csv) {
+std::string import_path(const ContactImportOptions& options, const ColumnMap& map, bool csv) {
   std::string path = "/v1/contacts/import";
   char separator = '?';
   const auto add = [&](std::string_view name, std::string_view value) {
@@ -122,7 +122,7 @@ class Import {
 
   int run(bool csv) {
     if (const Status opened = refusals_.open(); !opened) return complain(opened.error());
-    path_ = path_of(options_, map_, csv);
+    path_ = import_path(options_, map_, csv);
     const int code = csv ? run_csv() : run_lines();
     const bool kept = refusals_.finish();
     if (code != kExitOk) return code;
@@ -225,7 +225,7 @@ class Import {
 
   bool post(std::string_view type) {
     const auto answer = post_(path_, "unchanged", body_, type);
-    Totals more;
+    ContactTotals more;
     if (answer && answer->ok()) {
       more = {.created = number_of(answer->value, "created"),
               .updated = number_of(answer->value, "updated"),
@@ -354,7 +354,7 @@ class Import {
   Progress progress_{"contacts", options_.quiet};
   PatientPost post_{client_, progress_};
   Refusals refusals_{options_.report, progress_};
-  Totals totals_;
+  ContactTotals totals_;
   std::string path_, header_, body_;
   std::map<std::string, std::string> headers_;  // field -> as the file has it
   std::vector<std::size_t> kept_;               // columns that the report repeats

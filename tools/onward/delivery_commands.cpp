@@ -118,7 +118,7 @@ std::string counted(std::int64_t count) {
 }
 
 /// What came of them, as the person reads it.
-int tell(const Client& client, const Answer& answer, const std::string& act) {
+int print_actions(const Client& client, const Answer& answer, const std::string& act) {
   if (client.json()) {
     print_json(answer);
     return kExitOk;
@@ -138,7 +138,7 @@ int by_hand_each(const Client& client, const std::string& act,
     const auto answer =
         client.call("POST", "/v1/deliveries/" + segment(id) + "/" + act, "changed", "{}");
     if (!answer) return complain(answer.error());
-    const int code = answer->ok() ? tell(client, *answer, act) : client.refused(*answer);
+    const int code = answer->ok() ? print_actions(client, *answer, act) : client.refused(*answer);
     if (worst == kExitOk) worst = code;
   }
   return worst;
@@ -155,7 +155,7 @@ int by_hand_all(const Client& client, const std::string& act, ValueMap members, 
     const std::int64_t found = number_of(count->value, "changed");
     if (found == 0) {
       say("No delivery fits.");
-      return tell(client, *count, act);
+      return print_actions(client, *count, act);
     }
     if (!stdin_is_terminal())
       return complain(fmt::format("{} would be {}; say --yes.", counted(found),
@@ -168,7 +168,7 @@ int by_hand_all(const Client& client, const std::string& act, ValueMap members, 
   }
   const auto answer = client.call("POST", path, "changed", to_json(Value{std::move(members)}));
   if (!answer) return complain(answer.error());
-  return answer->ok() ? tell(client, *answer, act) : client.refused(*answer);
+  return answer->ok() ? print_actions(client, *answer, act) : client.refused(*answer);
 }
 }  // namespace
 

@@ -24,7 +24,7 @@
 namespace onward {
 namespace {
 namespace fs = std::filesystem;
-using Steady = std::chrono::steady_clock;
+using DemoClock = std::chrono::steady_clock;
 
 constexpr auto kWaitMax = std::chrono::seconds{60};
 constexpr auto kPollPause = std::chrono::milliseconds{20};
@@ -128,7 +128,7 @@ class Demo {
   std::vector<DemoContact> contacts_;
   std::vector<ReceivedWebhook> received_;
   std::streamoff read_ = 0;  // of the receiver's log
-  Steady::time_point sent_at_;
+  DemoClock::time_point sent_at_;
   int faults_ = 0;
 };
 
@@ -175,12 +175,12 @@ Status Demo::make_folder() {
 
 Result<std::string> Demo::wait_for_port(ChildProcess& child, const fs::path& port_file,
                                         const fs::path& output) {
-  const auto until = Steady::now() + kWaitMax;
+  const auto until = DemoClock::now() + kWaitMax;
   while (true) {
     std::string port;
     if (std::ifstream file{port_file}; std::getline(file, port) && !file.eof()) return port;
     if (interrupted) return stopped();
-    if (!child.is_running() || Steady::now() > until) {
+    if (!child.is_running() || DemoClock::now() > until) {
       const auto printed = read_input(output.string());
       return fail(ErrorKind::Unavailable, "demo",
                   fmt::format("A process of the demo did not start. It printed:\n{}",
@@ -288,7 +288,7 @@ Status Demo::show_contacts() {
   print(
       "\n2. Seven events: four newsletter sign-ups, one for a contest, one event sent twice, one\n"
       "   contact that signs up again\n\n");
-  sent_at_ = Steady::now();
+  sent_at_ = DemoClock::now();
   const std::string file = (folder_ / "events.ndjson").string();
   if (Status sent = succeed("events import", run_import(client_, {.file = file, .quiet = true}));
       !sent)
@@ -330,7 +330,7 @@ std::vector<ReceivedWebhook> Demo::new_webhooks() {
 }
 
 void Demo::print_webhook(const ReceivedWebhook& webhook) const {
-  const std::chrono::duration<double> after = Steady::now() - sent_at_;
+  const std::chrono::duration<double> after = DemoClock::now() - sent_at_;
   print(fmt::format("   {:5.1f} s  webhook {}  {:<25} {} {}\n", after.count(),
                     shortened(webhook.id), webhook.email, webhook.status,
                     webhook.accepted() ? "accepted" : "refused: Onward retries it"));
@@ -338,7 +338,7 @@ void Demo::print_webhook(const ReceivedWebhook& webhook) const {
 
 Status Demo::show_webhooks() {
   print("\n3. Webhooks, as the receiver answers them\n\n");
-  const auto until = Steady::now() + kWaitMax;
+  const auto until = DemoClock::now() + kWaitMax;
   const auto accepted = [&] {
     return std::ranges::count_if(received_, &ReceivedWebhook::accepted);
   };
@@ -348,7 +348,7 @@ Status Demo::show_webhooks() {
       received_.push_back(std::move(webhook));
     }
     if (interrupted) return stopped();
-    if (Steady::now() > until || !server_->is_running() || !receiver_->is_running())
+    if (DemoClock::now() > until || !server_->is_running() || !receiver_->is_running())
       return fail(ErrorKind::Unavailable, "demo", "The webhooks did not arrive within a minute.");
     std::this_thread::sleep_for(kPollPause);
   }
@@ -368,7 +368,7 @@ Status Demo::show_webhooks() {
 
 Status Demo::show_numbers() {
   print("\n4. The numbers\n\n");
-  const auto until = Steady::now() + kWaitMax;
+  const auto until = DemoClock::now() + kWaitMax;
   Value stats;
   // The receiver's answer is recorded a moment after it was sent.
   while (true) {
@@ -379,7 +379,7 @@ Status Demo::show_numbers() {
     for (const Value& node : list_of(stats, "live.nodes")) pending += number_of(node, "pending");
     if (pending == 0) break;
     if (interrupted) return stopped();
-    if (Steady::now() > until)
+    if (DemoClock::now() > until)
       return fail(ErrorKind::Unavailable, "demo", "A webhook stayed pending for a minute.");
     std::this_thread::sleep_for(kPollPause);
   }

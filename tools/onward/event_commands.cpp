@@ -101,7 +101,7 @@ std::int64_t taken_of(const Answer& answer) {
   return number_of(answer.value, "accepted") + number_of(answer.value, "duplicates");
 }
 
-struct Totals {
+struct EventTotals {
   std::int64_t accepted = 0, duplicates = 0, rejected = 0, warnings = 0;
 };
 
@@ -154,7 +154,7 @@ std::string stopped_text(const std::vector<Lines::Line>& lines, bool unknown,
                      kAgain);
 }
 
-int finish_import(const Client& client, const Totals& totals) {
+int finish_import(const Client& client, const EventTotals& totals) {
   if (client.json())
     print_json(Value{ValueMap{{"accepted", totals.accepted},
                               {"duplicates", totals.duplicates},
@@ -250,7 +250,7 @@ int run_import(const ClientOptions& options, const ImportOptions& given) {
   PatientPost post{client, progress};
   const std::string path = events_path(given.history);
   Lines source{file.stream()};
-  Totals totals;
+  EventTotals totals;
   std::vector<Lines::Line> lines;
   while (source.next(static_cast<std::size_t>(given.chunk), lines)) {
     std::string text;

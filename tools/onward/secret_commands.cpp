@@ -81,7 +81,7 @@ Result<std::string> read_value(const std::string& file, const std::string& what)
   return text;
 }
 
-std::string path_of(std::string_view kind, const std::string& name) {
+std::string secret_path(std::string_view kind, const std::string& name) {
   return fmt::format("/v1/{}/{}", kind, segment(name));
 }
 
@@ -122,7 +122,7 @@ Value with_hosts(ValueMap body, const HostOptions& hosts) {
 int put(const Client& client, std::string_view kind, const std::string& name, const Value& body,
         bool rotating) {
   std::string text = to_json(body);
-  const auto answer = client.call("PUT", path_of(kind, name), "name", std::move(text));
+  const auto answer = client.call("PUT", secret_path(kind, name), "name", std::move(text));
   if (!answer) return complain(answer.error());
   if (!answer->ok()) return client.refused(*answer);
   if (client.json()) {
@@ -193,7 +193,7 @@ int list(const ClientOptions& options, const std::string& kind, bool credentials
 int remove(const ClientOptions& options, std::string_view kind, const RemoveSecretOptions& which) {
   const Client client{options};
   const auto answer =
-      client.call("DELETE", path_of(kind, which.name) + (which.force ? "?force=true" : ""), "");
+      client.call("DELETE", secret_path(kind, which.name) + (which.force ? "?force=true" : ""), "");
   if (!answer) return complain(answer.error());
   if (!answer->ok()) {
     const int code = client.refused(*answer);

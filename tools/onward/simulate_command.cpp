@@ -90,7 +90,7 @@ struct Arrival {
   EventInput input;
 };
 
-struct Totals {
+struct SimulationTotals {
   std::uint64_t events = 0, accepted = 0, duplicates = 0, rejected = 0, contacts = 0;
 };
 
@@ -444,7 +444,7 @@ class Simulator {
   TraceWriter writer_;
   Trace trace_{[this](const TraceStep& step) { writer_.add(step); }};
   std::unique_ptr<Simulation> simulation_;
-  Totals totals_;
+  SimulationTotals totals_;
   bool ended_ = false;
   std::chrono::steady_clock::duration took_{};
 };

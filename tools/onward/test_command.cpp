@@ -15,7 +15,7 @@
 namespace onward {
 namespace {
 /// What all files together came to.
-struct Totals {
+struct TestTotals {
   std::size_t tests = 0, failed = 0, files = 0, untested = 0, ways = 0, taken = 0;
   int code = kExitOk;
 
@@ -24,7 +24,7 @@ struct Totals {
   }
 };
 
-std::string counted(std::size_t number, std::string_view word) {
+std::string counted_noun(std::size_t number, std::string_view word) {
   return fmt::format("{} {}{}", grouped(static_cast<std::int64_t>(number)), word,
                      number == 1 ? "" : "s");
 }
@@ -69,7 +69,7 @@ std::vector<std::string> untaken(const TestReport& report) {
 void print_coverage(const TestReport& report, const TestOptions& options, std::ostream& out) {
   out << "  "
       << StyledText{Style::Faint, fmt::format("{} of {} taken", report.taken(),
-                                              counted(report.ways.size(), "way"))}
+                                              counted_noun(report.ways.size(), "way"))}
       << '\n';
   if (!options.coverage && !options.require_coverage) return;
   for (const std::string& line : untaken(report)) out << "    " << line << '\n';
@@ -125,7 +125,7 @@ int test_files(const TestOptions& options, std::ostream& out, std::ostream& err)
     err << "onward: " << files.error().message << '\n';
     return exit_code_of(files.error());
   }
-  Totals totals;
+  TestTotals totals;
   ValueList all;
   for (const std::string& path : *files) {
     const auto file = load_scenario_file(path);
@@ -174,16 +174,16 @@ int test_files(const TestOptions& options, std::ostream& out, std::ostream& err)
     return totals.code;
   }
   if (totals.files == 0) return totals.code;
-  out << fmt::format("\n{}: {} passed, ", counted(totals.tests, "test"),
+  out << fmt::format("\n{}: {} passed, ", counted_noun(totals.tests, "test"),
                      totals.tests - totals.failed)
       << StyledText{totals.failed > 0 ? Style::BoldRed : Style::Plain,
                     fmt::format("{} failed", totals.failed)};
   if (totals.untested > 0)
-    out << fmt::format(", {} without tests", counted(totals.untested, "file"));
+    out << fmt::format(", {} without tests", counted_noun(totals.untested, "file"));
   out << '\n';
   if (lacking)
     out << fmt::format("{} of {} {} by no test, and --require-coverage was given.\n",
-                       totals.ways - totals.taken, counted(totals.ways, "way"),
+                       totals.ways - totals.taken, counted_noun(totals.ways, "way"),
                        totals.ways - totals.taken == 1 ? "is taken" : "are taken");
   return totals.code;
 }

@@ -19,7 +19,7 @@
 
 namespace onward {
 namespace {
-std::string path_of(const std::string& scenario, std::string_view rest = {}) {
+std::string version_path(const std::string& scenario, std::string_view rest = {}) {
   return "/v1/scenarios/" + segment(scenario) + std::string{rest};
 }
 
@@ -32,7 +32,7 @@ struct Side {
 /// The exit code of what went wrong, told; kExitOk where `side` is read.
 int read_version(const Client& client, const std::string& scenario, const std::string& number,
                  Side& side) {
-  const auto answer = client.call("GET", path_of(scenario, "/versions/" + number), "text");
+  const auto answer = client.call("GET", version_path(scenario, "/versions/" + number), "text");
   if (!answer) return complain(answer.error());
   if (!answer->ok()) return client.refused(*answer);
   side = {.name = "version " + number, .text = answer->text("text")};
@@ -62,7 +62,7 @@ std::optional<Tree> tree_of(const Side& side) {
 
 int run_versions(const ClientOptions& options, const std::string& scenario) {
   const Client client{options};
-  const auto answer = client.call("GET", path_of(scenario, "/versions"), "versions");
+  const auto answer = client.call("GET", version_path(scenario, "/versions"), "versions");
   if (!answer) return complain(answer.error());
   if (!answer->ok()) return client.refused(*answer);
   if (client.json())
@@ -74,7 +74,7 @@ int run_versions(const ClientOptions& options, const std::string& scenario) {
 
 int run_diff(const ClientOptions& options, const DiffOptions& diff) {
   const Client client{options};
-  const auto known = client.call("GET", path_of(diff.scenario), "version");
+  const auto known = client.call("GET", version_path(diff.scenario), "version");
   if (!known) return complain(known.error());
   if (!known->ok()) return client.refused(*known);
   const std::int64_t newest = number_of(known->value, "version");
@@ -122,12 +122,12 @@ int run_purge(const ClientOptions& options, const PurgeOptions& purge) {
     if (line != "y" && line != "yes") return complain("Nothing was purged.", kExitUsage);
   }
   const Client client{options};
-  auto answer = client.call("POST", path_of(purge.scenario, "/purge"), "version");
+  auto answer = client.call("POST", version_path(purge.scenario, "/purge"), "version");
   constexpr int kLooks = 100;
   for (int look = 0; look < kLooks && answer && answer->ok(); ++look) {
     if (!text_of(answer->value, "purged").empty()) break;
     std::this_thread::sleep_for(std::chrono::milliseconds{100});
-    answer = client.call("GET", path_of(purge.scenario), "version");
+    answer = client.call("GET", version_path(purge.scenario), "version");
   }
   if (!answer) return complain(answer.error());
   if (!answer->ok()) return client.refused(*answer);

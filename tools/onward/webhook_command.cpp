@@ -26,7 +26,7 @@ bool is_file(const std::string& what) {
          what.ends_with(".yml") || std::filesystem::is_regular_file(what, ignored);
 }
 
-int tell(const Value& answer, bool json) {
+int print_outcome(const Value& answer, bool json) {
   const bool accepted = flag_of(answer, "accepted");
   if (json)
     print_json(answer);
@@ -99,7 +99,7 @@ int test_file(const WebhookTestOptions& options, bool json) {
     answer.explanation =
         "A file alone knows no secrets: name theirs with --secret-file NAME=FILE; with "
         "credentials, apply the file and test it on the server.";
-  return tell(view_of(answer), json);
+  return print_outcome(view_of(answer), json);
 }
 }  // namespace
 
@@ -136,6 +136,6 @@ int run_webhook_test(const ClientOptions& options, const WebhookTestOptions& tes
       "accepted");
   if (!answer) return complain(answer.error());
   if (!answer->ok()) return client.refused(*answer);
-  return tell(answer->value, client.json());
+  return print_outcome(answer->value, client.json());
 }
 }  // namespace onward

@@ -15,7 +15,7 @@ std::uint64_t mix(std::uint64_t k) {
 }
 
 /// Eight bytes, little-endian.
-std::uint64_t word(const char* bytes) {
+std::uint64_t load_word(const char* bytes) {
   std::uint64_t value;
   std::memcpy(&value, bytes, 8);
   if constexpr (std::endian::native == std::endian::big) value = __builtin_bswap64(value);
@@ -41,9 +41,9 @@ Hash128 hash128(std::string_view bytes, std::uint64_t seed) {
   const std::size_t length = bytes.size();
 
   while (bytes.size() >= 16) {
-    h1 ^= scramble1(word(bytes.data()));
+    h1 ^= scramble1(load_word(bytes.data()));
     h1 = (std::rotl(h1, 27) + h2) * 5 + 0x52dce729;
-    h2 ^= scramble2(word(bytes.data() + 8));
+    h2 ^= scramble2(load_word(bytes.data() + 8));
     h2 = (std::rotl(h2, 31) + h1) * 5 + 0x38495ab5;
     bytes.remove_prefix(16);
   }

@@ -14,7 +14,7 @@ namespace {
 namespace dom = simdjson::dom;
 
 /// Texts up to this size share a thread's buffers, which take some fifteen times as much and stay.
-constexpr std::size_t kUsualBytes = 1u << 16;
+constexpr std::size_t kJsonBytesUsual = 1u << 16;
 /// Members among which searching for a name is quick.
 constexpr std::size_t kFew = 24;
 
@@ -87,9 +87,9 @@ bool put(const dom::element& read, int depth, Value& value) {
 std::optional<Value> read_sound_json(std::string_view text, JsonLimits limits) {
   // The library lets some lone surrogates through, which can only be written like this.
   if (text.find("\\u") != std::string_view::npos) return std::nullopt;
-  thread_local dom::parser usual{kUsualBytes};
+  thread_local dom::parser usual{kJsonBytesUsual};
   dom::parser large;
-  dom::parser& parser = text.size() <= kUsualBytes ? usual : large;
+  dom::parser& parser = text.size() <= kJsonBytesUsual ? usual : large;
   dom::element root;
   if (parser.parse(text.data(), text.size()).get(root) != simdjson::SUCCESS) return std::nullopt;
   std::optional<Value> value{std::in_place};

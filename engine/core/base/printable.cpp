@@ -35,7 +35,7 @@ bool is_plain_byte(char c) {
   return (byte >= 0x20 && byte < 0x7f) || c == '\n' || c == '\t';
 }
 
-void append_escaped(std::string& out, char32_t point) {
+void append_code_point_escape(std::string& out, char32_t point) {
   const auto to = std::back_inserter(out);
   if (point < 0x20) {
     fmt::format_to(to, "\\x{:02x}", static_cast<std::uint32_t>(point));
@@ -57,7 +57,7 @@ std::string printable_line(std::string_view text) {
   std::string out;
   for (const char c : printable(text)) {
     if (c == '\n' || c == '\t')
-      append_escaped(out, static_cast<char32_t>(c));
+      append_code_point_escape(out, static_cast<char32_t>(c));
     else
       out += c;
   }
@@ -79,7 +79,7 @@ std::string printable(std::string_view text) {
       fmt::format_to(std::back_inserter(out), "\\x{:02x}",
                      static_cast<unsigned char>(character.front()));
     else if (acts_on_terminal(point))
-      append_escaped(out, point);
+      append_code_point_escape(out, point);
     else
       out += character;
     text.remove_prefix(character.size());

@@ -18,7 +18,7 @@ constexpr std::array kUnits{Unit{"ms", 1},         Unit{"min", 60'000},  Unit{"w
                             Unit{"d", 86'400'000}, Unit{"h", 3'600'000}, Unit{"m", 60'000},
                             Unit{"s", 1'000}};
 // Ten thousand years: an instant of the years 1 to 9999 moved by it never overflows.
-constexpr std::int64_t kLongest = 3'652'500LL * 86'400'000LL;
+constexpr std::int64_t kDurationTextMax = 3'652'500LL * 86'400'000LL;
 
 /// Reads exactly `count` digits from the front of `text`.
 bool take_digits(std::string_view& text, std::size_t count, int& number) {
@@ -114,19 +114,19 @@ void append_date(std::string& out, Date date) {
 std::optional<Duration> parse_duration(std::string_view text) {
   const bool negative = take(text, '-');
   std::int64_t total = 0;
-  std::int64_t last = kLongest + 1;  // each unit is smaller than the one before it
+  std::int64_t last = kDurationTextMax + 1;  // each unit is smaller than the one before it
   if (text.empty()) return std::nullopt;
   while (!text.empty()) {
     std::int64_t count = 0;
     if (!is_digit(text.front())) return std::nullopt;
     for (; !text.empty() && is_digit(text.front()); text.remove_prefix(1)) {
       count = count * 10 + (text.front() - '0');
-      if (count > kLongest) return std::nullopt;
+      if (count > kDurationTextMax) return std::nullopt;
     }
     const Unit* unit = nullptr;
     for (const Unit& u : kUnits)
       if (!unit && text.starts_with(u.name)) unit = &u;
-    if (!unit || unit->length >= last || count > (kLongest - total) / unit->length)
+    if (!unit || unit->length >= last || count > (kDurationTextMax - total) / unit->length)
       return std::nullopt;
     text.remove_prefix(unit->name.size());
     last = unit->length;

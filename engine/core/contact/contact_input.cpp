@@ -17,8 +17,8 @@
 namespace onward {
 namespace {
 constexpr std::size_t kTextMax = 64 * 1024;
-constexpr std::size_t kNameMax = 256;  // of ids, groups and custom fields
-constexpr std::size_t kFewNames = 24;  // among which one search after the other is quick
+constexpr std::size_t kMemberNameMax = 256;  // of ids, groups and custom fields
+constexpr std::size_t kFewNames = 24;        // among which one search after the other is quick
 
 tl::unexpected<Error> refuse(std::string code, std::string_view name, std::string_view sentence) {
   std::string message = "\"";
@@ -33,7 +33,7 @@ bool has_control(std::string_view text) {
 }
 
 /// Shows what was found: short, and a kind rather than a value.
-std::string_view kind_of(const Value& value) {
+std::string_view value_kind(const Value& value) {
   if (value.is_null()) return "null";
   if (value.get_if<bool>()) return "a flag";
   if (value.is_number()) return "a number";
@@ -61,9 +61,9 @@ std::string_view wanted(FieldType type) {
 }
 
 /// Reads one contact's members into a ContactInput; every method answers the first fault.
-class Reader {
+class ContactReader {
  public:
-  explicit Reader(const CustomFields* declared) : declared_{declared} {}
+  explicit ContactReader(const CustomFields* declared) : declared_{declared} {}
 
   Result<ContactInput> read(const Value& object) {
     const ValueMap* members = object.map();
@@ -99,7 +99,7 @@ class Reader {
     } else {
       return refuse("wrong_type", name, found("wants a text or an integer", value));
     }
-    if (id.text.empty() || id.text.size() > kNameMax || has_control(id.text))
+    if (id.text.empty() || id.text.size() > kMemberNameMax || has_control(id.text))
       return refuse("bad_id", name, "wants 1 to 256 bytes without control characters");
     // Nobody sees them, and another system takes them away: two contacts where there is one.
     if (id.text.front() == ' ' || id.text.back() == ' ')
@@ -160,7 +160,7 @@ class Reader {
 
   Status custom_field(std::string_view name, const Value& value) {
     const std::string shown = std::string{kCustom} + clipped(name);
-    if (name.empty() || name.size() > kNameMax || has_control(name) ||
+    if (name.empty() || name.size() > kMemberNameMax || has_control(name) ||
         name.find('.') != std::string_view::npos)
       return refuse("bad_name", shown, "wants a name of 1 to 256 bytes without dots");
     if (is_taken(name)) return refuse("duplicate_field", shown, "is given twice");
@@ -202,7 +202,7 @@ class Reader {
     for (const Value& item : *list) {
       const std::string* text = item.text();
       if (!text) return refuse("wrong_type", name, found("wants a list of texts", item));
-      if (text->empty() || text->size() > kNameMax || has_control(*text))
+      if (text->empty() || text->size() > kMemberNameMax || has_control(*text))
         return refuse("bad_name", name, "wants names of 1 to 256 bytes without control characters");
       out.push_back(*text);
     }
@@ -222,7 +222,7 @@ class Reader {
   static std::string found(std::string_view wants, const Value& value) {
     std::string sentence{wants};
     sentence += ", found ";
-    sentence += value.text() ? "a text" : kind_of(value);
+    sentence += value.text() ? "a text" : value_kind(value);
     return sentence;
   }
 
@@ -273,11 +273,11 @@ Result<Value> coerce(const Value& value, FieldType type, std::string_view name) 
   sentence += wanted(type);
   sentence += ", found ";
   const bool texts_differ = type == FieldType::Date || type == FieldType::Instant;
-  sentence += text && !texts_differ ? "a text" : kind_of(value);
+  sentence += text && !texts_differ ? "a text" : value_kind(value);
   return refuse("wrong_type", name, sentence);
 }
 
 Result<ContactInput> parse_contact(const Value& object, const CustomFields* declared) {
-  return Reader{declared}.read(object);
+  return ContactReader{declared}.read(object);
 }
 }  // namespace onward

@@ -12,7 +12,7 @@
 
 namespace onward {
 namespace {
-constexpr std::size_t kNameMax = 256;
+constexpr std::size_t kCustomNameMax = 256;
 constexpr std::size_t kSummaryMax = 1'000;
 constexpr std::array kTypes{FieldType::Text,    FieldType::Number, FieldType::Date,
                             FieldType::Instant, FieldType::Flag,   FieldType::List};
@@ -58,7 +58,7 @@ std::optional<FieldType> find_field_type(std::string_view name) {
 }
 
 Status check_custom_name(std::string_view name) {
-  const bool sound = !name.empty() && name.size() <= kNameMax && name != "*" &&
+  const bool sound = !name.empty() && name.size() <= kCustomNameMax && name != "*" &&
                      std::none_of(name.begin(), name.end(), [](char c) {
                        return static_cast<unsigned char>(c) <= ' ' || c == 0x7f || c == '.' ||
                               c == ':' || c == '|' || c == '{' || c == '}';
@@ -67,7 +67,7 @@ Status check_custom_name(std::string_view name) {
   return fail(ErrorKind::Invalid, "bad_name",
               fmt::format("a custom field's name has 1 to {} bytes without blanks, control "
                           "characters and . : | {{ }}",
-                          kNameMax));
+                          kCustomNameMax));
 }
 
 Value to_value(const CustomField& field) {

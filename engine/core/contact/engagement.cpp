@@ -8,23 +8,29 @@
 
 namespace onward {
 namespace {
-constexpr std::size_t kNameMax = 256;      // of a mailing; longer ones are cut
-constexpr std::size_t kSubjectMax = 1024;  // a subject's
+constexpr std::size_t kSubjectNameMax = 256;  // of a mailing; longer ones are cut
+constexpr std::size_t kSubjectMax = 1024;     // a subject's
 /// What a mailing may still get: its subject and its times.
 constexpr std::size_t kMailingGrowth = kSubjectMax + 64;
 
-struct Row {
+struct StatisticRow {
   std::string_view name;
   FieldType type;
 };
 // In the order of the enumeration.
 constexpr std::array kStatistics{
-    Row{"mailings_received", FieldType::Number},    Row{"mailings_opened", FieldType::Number},
-    Row{"mailings_clicked", FieldType::Number},     Row{"open_rate", FieldType::Number},
-    Row{"click_rate", FieldType::Number},           Row{"first_received_at", FieldType::Instant},
-    Row{"first_received_subject", FieldType::Text}, Row{"last_received_at", FieldType::Instant},
-    Row{"last_received_subject", FieldType::Text},  Row{"last_opened_at", FieldType::Instant},
-    Row{"last_opened_subject", FieldType::Text},    Row{"last_clicked_at", FieldType::Instant},
+    StatisticRow{"mailings_received", FieldType::Number},
+    StatisticRow{"mailings_opened", FieldType::Number},
+    StatisticRow{"mailings_clicked", FieldType::Number},
+    StatisticRow{"open_rate", FieldType::Number},
+    StatisticRow{"click_rate", FieldType::Number},
+    StatisticRow{"first_received_at", FieldType::Instant},
+    StatisticRow{"first_received_subject", FieldType::Text},
+    StatisticRow{"last_received_at", FieldType::Instant},
+    StatisticRow{"last_received_subject", FieldType::Text},
+    StatisticRow{"last_opened_at", FieldType::Instant},
+    StatisticRow{"last_opened_subject", FieldType::Text},
+    StatisticRow{"last_clicked_at", FieldType::Instant},
 };
 
 bool lessen(std::optional<Instant>& least, Instant at) {
@@ -40,13 +46,13 @@ bool raise(std::optional<Instant>& greatest, Instant at) {
 }
 
 /// `text` in at most `size` bytes, never cut inside a character.
-std::string cut(std::string text, std::size_t size) {
+std::string cut_short(std::string text, std::size_t size) {
   text.resize(leading_characters(text, size).size());
   return text;
 }
 
 /// A scalar member as text; empty where there is none.
-std::string member(const Value& data, std::string_view name) {
+std::string text_member(const Value& data, std::string_view name) {
   const Value* value = data.find(name);
   return !value || value->list() || value->map() ? std::string{} : to_text(*value);
 }
@@ -54,8 +60,8 @@ std::string member(const Value& data, std::string_view name) {
 /// The mailing's name by any of its names: ours, or one of a system that Onward answers to.
 std::string mailing_of(const Value& data) {
   for (const std::string_view name : {"mailing", "messageHash", "campaignId"})
-    if (std::string mailing = member(data, name); !mailing.empty())
-      return cut(std::move(mailing), kNameMax);
+    if (std::string mailing = text_member(data, name); !mailing.empty())
+      return cut_short(std::move(mailing), kSubjectNameMax);
   return {};
 }
 
@@ -84,7 +90,7 @@ const MailingStats* extreme(const Engagement& engagement, Time time, bool greate
   return found;
 }
 
-Value subject_of(const MailingStats* mailing) {
+Value engagement_subject(const MailingStats* mailing) {
   return mailing && !mailing->subject.empty() ? Value{mailing->subject} : Value{};
 }
 }  // namespace
@@ -109,7 +115,7 @@ bool Engagement::take(const Event& event) {
 bool Engagement::take(const Event& event, std::size_t bytes_max, bool* full) {
   const bool opened = event.type == "opened", clicked = event.type == "clicked";
   if (!opened && !clicked && event.type != "sent") return false;
-  const std::string channel = member(event.data, "channel");
+  const std::string channel = text_member(event.data, "channel");
   if (!channel.empty() && channel != "email") return false;
 
   bool changed = false;
@@ -131,7 +137,7 @@ bool Engagement::take(const Event& event, std::size_t bytes_max, bool* full) {
     changed = true;
   }
   if (at->subject.empty()) {
-    std::string subject = cut(member(event.data, "subject"), kSubjectMax);
+    std::string subject = cut_short(text_member(event.data, "subject"), kSubjectMax);
     if (!subject.empty() && stored_bytes(*this) + subject.size() <= bytes_max) {
       at->subject = std::move(subject);
       changed = true;
@@ -189,15 +195,15 @@ Value statistic(const Engagement& engagement, Statistic statistic) {
     case Statistic::FirstReceivedAt:
       return at(/*greatest=*/false);
     case Statistic::FirstReceivedSubject:
-      return subject_of(extreme(engagement, arrived, /*greatest=*/false));
+      return engagement_subject(extreme(engagement, arrived, /*greatest=*/false));
     case Statistic::LastReceivedAt:
       return at(/*greatest=*/true);
     case Statistic::LastReceivedSubject:
-      return subject_of(extreme(engagement, arrived, /*greatest=*/true));
+      return engagement_subject(extreme(engagement, arrived, /*greatest=*/true));
     case Statistic::LastOpenedAt:
       return or_null(engagement.opened_last);
     case Statistic::LastOpenedSubject:
-      return subject_of(extreme(engagement, opened, /*greatest=*/true));
+      return engagement_subject(extreme(engagement, opened, /*greatest=*/true));
     case Statistic::LastClickedAt:
       return or_null(engagement.clicked_last);
   }

@@ -10,7 +10,7 @@
 namespace onward {
 namespace {
 constexpr auto kNone = EventEffect::None;
-constexpr std::size_t kNameMax = 64;
+constexpr std::size_t kEventTypeMax = 64;
 
 // Aliases are the codes and actions of the systems that Onward answers to, and the other forms of a
 // word that people write. An alias stands in one row only; what two of them keep apart (a hard and
@@ -111,7 +111,7 @@ const Index& index() {
 
 bool is_snake_case(std::string_view name) {
   const auto letter = [](char c) { return c >= 'a' && c <= 'z'; };
-  return !name.empty() && name.size() <= kNameMax && letter(name.front()) &&
+  return !name.empty() && name.size() <= kEventTypeMax && letter(name.front()) &&
          std::all_of(name.begin(), name.end(),
                      [&](char c) { return letter(c) || is_digit(c) || c == '_'; });
 }

@@ -19,7 +19,7 @@ bool is_of_key(const Run& run, const Reentry& reentry, const EntryKey& key) {
   return reentry.key_path.empty() || run.entry_key == key;
 }
 
-std::uint64_t subject_of(const CatalogTrigger& trigger) {
+std::uint64_t entry_subject(const CatalogTrigger& trigger) {
   return trigger_subject(trigger.scenario->key, trigger.at().number);
 }
 }  // namespace
@@ -82,9 +82,9 @@ void Entries::move_timer_of(const CatalogTrigger& trigger, const ContactView& be
   const bool date = std::holds_alternative<DateListen>(trigger.at().node->listens());
   std::optional<Instant> due = next_due(trigger, after, now);
   if (date && due && has_fired_for(trigger, before, *due)) due = next_due(trigger, after, *due);
-  changes_.move_timer(
-      {.kind = date ? TimerKind::Date : TimerKind::SegmentRecheck, .subject = subject_of(trigger)},
-      next_due(trigger, before, now), due);
+  changes_.move_timer({.kind = date ? TimerKind::Date : TimerKind::SegmentRecheck,
+                       .subject = entry_subject(trigger)},
+                      next_due(trigger, before, now), due);
 }
 
 /// Whether the segment of a trigger changed from no to yes: then why the entry is refused, "" if it
@@ -203,7 +203,7 @@ void Entries::install(const ArmTrigger& command) {
     due = next_due(*trigger, view, *due);
   if (date != nullptr || !segment->at)
     changes_.move_timer({.kind = date == nullptr ? TimerKind::SegmentRecheck : TimerKind::Date,
-                         .subject = subject_of(*trigger)},
+                         .subject = entry_subject(*trigger)},
                         std::nullopt, due);
   if (segment == nullptr || !command.enter) return;
   const SegmentResult result = segment->segment.decide(subject(*trigger));

@@ -7,7 +7,7 @@
 namespace onward {
 namespace {
 /// Rows that are searched one by one before they get an index.
-constexpr std::size_t kSearched = 16;
+constexpr std::size_t kNamesSearchedMax = 16;
 }  // namespace
 
 void CounterRow::add(std::string_view name, std::int64_t delta) {
@@ -28,8 +28,8 @@ std::size_t CounterDeltas::row_of(const CounterKey& key) {
   if (last_ < rows_.size() && rows_[last_].key == key) return last_;
   // Many go the same way, from row to row.
   if (last_ + 1 < rows_.size() && rows_[last_ + 1].key == key) return ++last_;
-  if (rows_.empty()) rows_.reserve(kSearched / 2);
-  if (rows_.size() < kSearched) {
+  if (rows_.empty()) rows_.reserve(kNamesSearchedMax / 2);
+  if (rows_.size() < kNamesSearchedMax) {
     last_ = 0;
     while (last_ < rows_.size() && rows_[last_].key != key) ++last_;
   } else {
@@ -48,7 +48,7 @@ void CounterDeltas::add(const CounterChange& change) {
     return;
   }
   // A batch goes the same few ways again and again.
-  for (std::size_t i = 0; i < named_.size() && i < kSearched; ++i)
+  for (std::size_t i = 0; i < named_.size() && i < kNamesSearchedMax; ++i)
     if (Named& one = named_[i]; one.row == row && one.name == change.name) {
       one.delta += change.delta;
       return;

@@ -9,7 +9,7 @@ namespace onward {
 namespace {
 using namespace std::chrono;
 
-constexpr year kYearLast{9999};
+constexpr year kAnniversaryYearLast{9999};
 }  // namespace
 
 std::optional<Instant> next_occurrence(const DateListen& listen, const Value& value,
@@ -24,7 +24,7 @@ std::optional<Instant> next_occurrence(const DateListen& listen, const Value& va
   }
   // Two years back: the zone and a day that falls a day later may each reach over a year's end.
   const year near = year_month_day{date_of(after) - offset}.year() - years{2};
-  for (year y = std::max(year_month_day{*named}.year(), near); y <= kYearLast; ++y)
+  for (year y = std::max(year_month_day{*named}.year(), near); y <= kAnniversaryYearLast; ++y)
     if (const Instant next = fires(anniversary_in(y, *named)); next > after) return next;
   return std::nullopt;
 }

@@ -12,7 +12,7 @@
 namespace onward {
 namespace {
 /// Longer values are cut in the lines for people.
-constexpr std::size_t kShownMax = 120;
+constexpr std::size_t kDiffTextMax = 120;
 /// Bytes of a path such as "payload.order.id"; longer ones are cut.
 constexpr std::size_t kPathMax = 400;
 
@@ -21,7 +21,7 @@ std::string path_to(const std::string& outer, const std::string& key) {
   return outer + "." + clipped(key);
 }
 
-const Tree* member(const Tree& tree, std::string_view key) {
+const Tree* find_member(const Tree& tree, std::string_view key) {
   const Tree::Entry* entry = tree.is_map() ? tree.find(key) : nullptr;
   return entry == nullptr ? nullptr : &entry->value;
 }
@@ -31,7 +31,7 @@ void compare(const std::string& key, const Tree* from, const Tree* to,
              std::vector<KeyChange>& changes) {
   if (from != nullptr && to != nullptr && from->is_map() && to->is_map()) {
     for (const Tree::Entry& entry : from->entries)
-      compare(path_to(key, entry.key), &entry.value, member(*to, entry.key), changes);
+      compare(path_to(key, entry.key), &entry.value, find_member(*to, entry.key), changes);
     for (const Tree::Entry& entry : to->entries)
       if (from->find(entry.key) == nullptr)
         compare(path_to(key, entry.key), nullptr, &entry.value, changes);
@@ -55,14 +55,14 @@ struct Ports {
 
 Ports ports_of(const Tree& node, std::span<const NodeKind> kinds) {
   Ports ports;
-  const Tree* name = member(node, "kind");
+  const Tree* name = find_member(node, "kind");
   const NodeKind* kind = name == nullptr ? nullptr : find_kind(kinds, name->text);
   if (kind == nullptr) return ports;
   std::vector<std::string> names{kind->ports.begin(), kind->ports.end()};
   if (kind->ports_of) names = kind->ports_of(node);
-  const Tree* below = kind->ports_in_next ? member(node, "next") : &node;
+  const Tree* below = kind->ports_in_next ? find_member(node, "next") : &node;
   for (const std::string& port : names) {
-    const Tree* target = below == nullptr ? nullptr : member(*below, port);
+    const Tree* target = below == nullptr ? nullptr : find_member(*below, port);
     const bool named = target != nullptr && target->is_scalar();
     ports.edges.emplace_back(port, named ? target->text : std::string{kEndWord});
     if (!kind->ports_in_next) ports.keys.push_back(port);
@@ -89,14 +89,14 @@ std::vector<EdgeChange> compare_edges(const Ports& from, const Ports& to) {
   return changes;
 }
 
-std::string kind_of(const Tree& node) {
-  const Tree* kind = member(node, "kind");
+std::string change_kind(const Tree& node) {
+  const Tree* kind = find_member(node, "kind");
   return kind == nullptr ? std::string{} : kind->text;
 }
 
 NodeChange compare_nodes(const std::string& id, const Tree& from, const Tree& to,
                          std::span<const NodeKind> kinds) {
-  NodeChange change{.id = id, .node_kind = kind_of(to)};
+  NodeChange change{.id = id, .node_kind = change_kind(to)};
   const Ports before = ports_of(from, kinds), after = ports_of(to, kinds);
   const auto is_port = [](const Ports& ports, const std::string& key) {
     return std::ranges::find(ports.keys, key) != ports.keys.end();
@@ -104,7 +104,7 @@ NodeChange compare_nodes(const std::string& id, const Tree& from, const Tree& to
   if (from.is_map() && to.is_map()) {
     for (const Tree::Entry& entry : from.entries)
       if (!is_port(before, entry.key))
-        compare(entry.key, &entry.value, member(to, entry.key), change.keys);
+        compare(entry.key, &entry.value, find_member(to, entry.key), change.keys);
     for (const Tree::Entry& entry : to.entries)
       if (!is_port(after, entry.key) && from.find(entry.key) == nullptr)
         compare(entry.key, nullptr, &entry.value, change.keys);
@@ -125,7 +125,7 @@ std::string shown(const Value& value) {
   std::string text = value.is_null() ? "null" : value.text() ? *value.text() : to_json(value);
   std::ranges::replace(text, '\n', ' ');
   if (text.empty()) return "\"\"";
-  return clipped(text, kShownMax);
+  return clipped(text, kDiffTextMax);
 }
 
 std::string line_of(const KeyChange& change) {
@@ -166,21 +166,22 @@ ScenarioDiff diff_scenarios(const Tree& from, const Tree& to, std::span<const No
   const Tree& after = to.is_map() ? to : kNothing;
   ScenarioDiff diff;
   for (const Tree::Entry& entry : before.entries)
-    if (entry.key != "nodes") compare(entry.key, &entry.value, member(after, entry.key), diff.keys);
+    if (entry.key != "nodes")
+      compare(entry.key, &entry.value, find_member(after, entry.key), diff.keys);
   for (const Tree::Entry& entry : after.entries)
     if (entry.key != "nodes" && before.find(entry.key) == nullptr)
       compare(entry.key, nullptr, &entry.value, diff.keys);
 
-  const Tree* old_nodes = member(before, "nodes");
-  const Tree* new_nodes = member(after, "nodes");
+  const Tree* old_nodes = find_member(before, "nodes");
+  const Tree* new_nodes = find_member(after, "nodes");
   if (old_nodes == nullptr || !old_nodes->is_map()) old_nodes = &kNothing;
   if (new_nodes == nullptr || !new_nodes->is_map()) new_nodes = &kNothing;
   for (const Tree::Entry& entry : new_nodes->entries) {
-    const Tree* old = member(*old_nodes, entry.key);
+    const Tree* old = find_member(*old_nodes, entry.key);
     if (old == nullptr) {
       diff.nodes.push_back({.kind = ChangeKind::Added,
                             .id = entry.key,
-                            .node_kind = kind_of(entry.value),
+                            .node_kind = change_kind(entry.value),
                             .edges = compare_edges({}, ports_of(entry.value, kinds))});
       continue;
     }
@@ -190,7 +191,7 @@ ScenarioDiff diff_scenarios(const Tree& from, const Tree& to, std::span<const No
   for (const Tree::Entry& entry : old_nodes->entries)
     if (new_nodes->find(entry.key) == nullptr)
       diff.nodes.push_back(
-          {.kind = ChangeKind::Removed, .id = entry.key, .node_kind = kind_of(entry.value)});
+          {.kind = ChangeKind::Removed, .id = entry.key, .node_kind = change_kind(entry.value)});
   return diff;
 }
 

@@ -16,10 +16,10 @@ constexpr std::size_t kSlipEdits = 2;
 
 /// What each type reads from a tree, and how a message names what it wants.
 template <class T>
-struct Reader;
+struct SettingsReader;
 
 template <>
-struct Reader<std::string> {
+struct SettingsReader<std::string> {
   static constexpr std::string_view kWants = "a text";
   static std::optional<std::string> read(const Tree& tree, const AuthorContext&) {
     if (!tree.is_scalar()) return std::nullopt;
@@ -28,7 +28,7 @@ struct Reader<std::string> {
 };
 
 template <>
-struct Reader<std::int64_t> {
+struct SettingsReader<std::int64_t> {
   static constexpr std::string_view kWants = "a whole number";
   static std::optional<std::int64_t> read(const Tree& tree, const AuthorContext&) {
     if (!tree.is_scalar()) return std::nullopt;
@@ -39,7 +39,7 @@ struct Reader<std::int64_t> {
 };
 
 template <>
-struct Reader<bool> {
+struct SettingsReader<bool> {
   static constexpr std::string_view kWants = "true or false";
   static std::optional<bool> read(const Tree& tree, const AuthorContext&) {
     if (!tree.is_scalar()) return std::nullopt;
@@ -50,7 +50,7 @@ struct Reader<bool> {
 };
 
 template <>
-struct Reader<Duration> {
+struct SettingsReader<Duration> {
   static constexpr std::string_view kWants = "a duration such as 90s, 2h or 3d";
   static std::optional<Duration> read(const Tree& tree, const AuthorContext&) {
     return tree.is_scalar() ? parse_duration(tree.text) : std::nullopt;
@@ -58,7 +58,7 @@ struct Reader<Duration> {
 };
 
 template <>
-struct Reader<Instant> {
+struct SettingsReader<Instant> {
   static constexpr std::string_view kWants = "a time such as 2026-05-01T09:00";
   static std::optional<Instant> read(const Tree& tree, const AuthorContext& context) {
     return tree.is_scalar() ? parse_instant_in(tree.text, context.timezone) : std::nullopt;
@@ -67,13 +67,13 @@ struct Reader<Instant> {
 
 /// A list, or one item alone.
 template <class Item>
-struct Reader<std::vector<Item>> {
+struct SettingsReader<std::vector<Item>> {
   static constexpr std::string_view kWants =
       std::is_same_v<Item, std::string> ? "a text or a list of texts" : "a list of whole numbers";
   static std::optional<std::vector<Item>> read(const Tree& tree, const AuthorContext& context) {
     std::vector<Item> items;
     const auto take = [&](const Tree& item) {
-      auto value = Reader<Item>::read(item, context);
+      auto value = SettingsReader<Item>::read(item, context);
       if (!value) return false;
       items.push_back(*std::move(value));
       return true;
@@ -89,7 +89,7 @@ struct Reader<std::vector<Item>> {
 template <class Item>
 const Tree& culprit(const Tree& tree, const AuthorContext& context) {
   for (const Tree& item : tree.items)
-    if (!Reader<Item>::read(item, context)) return item;
+    if (!SettingsReader<Item>::read(item, context)) return item;
   return tree;
 }
 
@@ -158,7 +158,7 @@ template <class T>
 std::optional<T> Settings::optional(std::string_view key) {
   const Tree* tree = find(key);
   if (!tree) return std::nullopt;
-  auto value = Reader<T>::read(*tree, *context_);
+  auto value = SettingsReader<T>::read(*tree, *context_);
   if (value) return value;
   const Tree* wrong = tree;
   if constexpr (std::is_same_v<T, std::vector<std::string>>)
@@ -166,7 +166,7 @@ std::optional<T> Settings::optional(std::string_view key) {
   if constexpr (std::is_same_v<T, std::vector<std::int64_t>>)
     wrong = &culprit<std::int64_t>(*tree, *context_);
   error(wrong->at, std::is_same_v<T, Duration> ? "bad_duration" : "wrong_type",
-        fmt::format("\"{}\" wants {}, found {}", key, Reader<T>::kWants, describe(*wrong)));
+        fmt::format("\"{}\" wants {}, found {}", key, SettingsReader<T>::kWants, describe(*wrong)));
   return std::nullopt;
 }
 

@@ -9,11 +9,11 @@
 namespace onward {
 namespace {
 /// A megabyte takes RE2 seconds to refuse.
-constexpr std::size_t kLongest = 4096;
+constexpr std::size_t kPatternBytesMax = 4096;
 /// What RE2 may use for one expression: its program, and states that it finds while it matches and
 /// keeps. Most expressions need no more than the first; the others get room for their states by the
 /// size of their program.
-constexpr std::size_t kUsualBytes = 64 * 1024;
+constexpr std::size_t kPatternMemoryUsual = 64 * 1024;
 constexpr std::size_t kBytesPerStep = 1024;
 constexpr std::size_t kMostBytes = 1024 * 1024;
 /// Programs for whose states the usual room suffices.
@@ -32,16 +32,16 @@ std::size_t size_of(const re2::RE2& regex) { return static_cast<std::size_t>(reg
 }  // namespace
 
 Result<Pattern> Pattern::compile(std::string_view text, bool ignore_case) {
-  if (text.size() > kLongest)
+  if (text.size() > kPatternBytesMax)
     return fail(ErrorKind::Invalid, "bad_pattern",
                 "the expression has " + std::to_string(text.size()) + " bytes, at most " +
-                    std::to_string(kLongest) + " are allowed");
-  std::size_t bytes = kUsualBytes;
+                    std::to_string(kPatternBytesMax) + " are allowed");
+  std::size_t bytes = kPatternMemoryUsual;
   auto regex = compiled(text, ignore_case, bytes);
   const bool too_large = regex->error_code() == re2::RE2::ErrorPatternTooLarge;
   if (too_large || (regex->ok() && size_of(*regex) > kFewSteps)) {
     bytes = too_large ? kMostBytes
-                      : std::min(kMostBytes, kUsualBytes + kBytesPerStep * size_of(*regex));
+                      : std::min(kMostBytes, kPatternMemoryUsual + kBytesPerStep * size_of(*regex));
     regex = compiled(text, ignore_case, bytes);
   }
   if (!regex->ok()) return fail(ErrorKind::Invalid, "bad_pattern", regex->error());

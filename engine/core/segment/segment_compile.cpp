@@ -29,21 +29,21 @@ struct Operator {
 };
 
 constexpr unsigned mask(FieldType type) { return 1U << static_cast<unsigned>(type); }
-constexpr unsigned kText = mask(FieldType::Text), kNumber = mask(FieldType::Number),
+constexpr unsigned kTextKinds = mask(FieldType::Text), kNumber = mask(FieldType::Number),
                    kList = mask(FieldType::List), kFlag = mask(FieldType::Flag),
                    kTimes = mask(FieldType::Date) | mask(FieldType::Instant),
-                   kScalars = kText | kNumber | kTimes | kFlag, kEvery = kScalars | kList;
+                   kScalars = kTextKinds | kNumber | kTimes | kFlag, kEvery = kScalars | kList;
 
 constexpr std::array kOperators{
     Operator{"is", Op::Is, false, Argument::Scalar, kScalars},
     Operator{"is_not", Op::Is, true, Argument::Scalar, kScalars},
     Operator{"in", Op::Is, false, Argument::Many, kScalars},
     Operator{"not_in", Op::Is, true, Argument::Many, kScalars},
-    Operator{"contains", Op::Contains, false, Argument::Scalar, kText | kList},
-    Operator{"not_contains", Op::Contains, true, Argument::Scalar, kText | kList},
-    Operator{"starts_with", Op::StartsWith, false, Argument::Scalar, kText},
-    Operator{"ends_with", Op::EndsWith, false, Argument::Scalar, kText},
-    Operator{"matches", Op::Matches, false, Argument::Regex, kText},
+    Operator{"contains", Op::Contains, false, Argument::Scalar, kTextKinds | kList},
+    Operator{"not_contains", Op::Contains, true, Argument::Scalar, kTextKinds | kList},
+    Operator{"starts_with", Op::StartsWith, false, Argument::Scalar, kTextKinds},
+    Operator{"ends_with", Op::EndsWith, false, Argument::Scalar, kTextKinds},
+    Operator{"matches", Op::Matches, false, Argument::Regex, kTextKinds},
     Operator{"exists", Op::Exists, false, Argument::Flag, kEvery},
     Operator{"empty", Op::Empty, false, Argument::Flag, kEvery},
     Operator{"lt", Op::Less, false, Argument::Scalar, kNumber},
@@ -102,9 +102,9 @@ Term negate(Term term) {
   return made;
 }
 
-class Compiler {
+class SegmentCompiler {
  public:
-  Compiler(std::string_view what, std::string_view zone, Diagnostics& diagnostics)
+  SegmentCompiler(std::string_view what, std::string_view zone, Diagnostics& diagnostics)
       : reader_{what, zone, diagnostics, reads_} {}
 
   /// A mapping: all of its entries.
@@ -387,7 +387,7 @@ class Compiler {
 
   Term scalar(const Operator& row, const SegmentOperand& operand, Term made, const Tree& argument) {
     const bool number = row.types == kNumber;
-    const bool text = (row.types & kScalars) == kText && row.op != Op::Contains;
+    const bool text = (row.types & kScalars) == kTextKinds && row.op != Op::Contains;
     auto value = number ? reader_.number(row.name, argument)
                  : text ? reader_.text(row.name, operand, argument)
                         : reader_.constant(row.name, operand, argument);
@@ -552,7 +552,7 @@ class Compiler {
 Segment Segment::compile(const Tree& tree, std::string_view what, std::string_view zone,
                          Diagnostics& diagnostics) {
   const std::size_t errors = diagnostics.errors();
-  Compiler compiler{what, zone, diagnostics};
+  SegmentCompiler compiler{what, zone, diagnostics};
   Term root = compiler.condition(tree);
   Segment made;
   // Half a condition would match whom its author did not mean.

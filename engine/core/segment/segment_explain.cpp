@@ -18,7 +18,7 @@ constexpr std::size_t kUsual = 96;  // bytes of a line that is short
 constexpr std::string_view kMore = "…";
 
 /// Cuts between two characters, and says so.
-void cut(std::string& text, std::size_t begin, std::size_t most) {
+void cut_explanation(std::string& text, std::size_t begin, std::size_t most) {
   const std::string_view whole = std::string_view{text}.substr(begin);
   if (whole.size() <= most) return;
   text.resize(begin + leading_characters(whole, most - kMore.size()).size());
@@ -93,7 +93,7 @@ class Explanation {
       out_ += std::to_string(kScenarioStepsMax);
       out_ += " steps for one event";
     }
-    cut(out_, 0, kMost);
+    cut_explanation(out_, 0, kMost);
     return {truth, std::move(out_), too_much_work};
   }
 
@@ -303,7 +303,7 @@ class Explanation {
     } else {
       const std::size_t begin = out_.size();
       (void)append_json(out_, value, begin + kShown);
-      cut(out_, begin, kShown);
+      cut_explanation(out_, begin, kShown);
     }
   }
 
@@ -311,7 +311,7 @@ class Explanation {
   void text(std::string_view found) {
     if (found.size() <= kShown) return append_json_string(out_, found);
     std::string shown{found.substr(0, kShown + 1)};
-    cut(shown, 0, kShown);
+    cut_explanation(shown, 0, kShown);
     append_json_string(out_, shown);
   }
 

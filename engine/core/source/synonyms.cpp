@@ -4,12 +4,12 @@
 
 namespace onward {
 namespace {
-struct Row {
+struct SynonymRow {
   std::string_view word;
   std::string_view ours;
 };
 
-constexpr Row kRows[] = {
+constexpr SynonymRow kSynonymRows[] = {
     // Operators. What follows "gt", "is" and the like is for fields that have no such operator.
     {"=", "is contains on"},
     {"==", "is contains on"},
@@ -147,8 +147,8 @@ constexpr Row kRows[] = {
 }  // namespace
 
 std::string_view synonyms_of(std::string_view word) {
-  const auto* found = std::find_if(std::begin(kRows), std::end(kRows),
-                                   [&](const Row& row) { return row.word == word; });
-  return found == std::end(kRows) ? std::string_view{} : found->ours;
+  const auto* found = std::find_if(std::begin(kSynonymRows), std::end(kSynonymRows),
+                                   [&](const SynonymRow& row) { return row.word == word; });
+  return found == std::end(kSynonymRows) ? std::string_view{} : found->ours;
 }
 }  // namespace onward

@@ -13,7 +13,7 @@
 namespace onward {
 namespace {
 /// Found text is shown up to here.
-constexpr std::size_t kShownMax = 60;
+constexpr std::size_t kScalarShownMax = 60;
 /// Smaller maps are searched one by one.
 constexpr std::size_t kIndexedFrom = 16;
 
@@ -95,7 +95,7 @@ std::string describe(const Tree& tree) {
       break;
   }
   // Before it is cut: behind the cut nobody could tell a password any more.
-  std::string shown = clipped(hide_url_logins(tree.text), kShownMax);
+  std::string shown = clipped(hide_url_logins(tree.text), kScalarShownMax);
   for (char& c : shown)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
   return '"' + shown + '"';

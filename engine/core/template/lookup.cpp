@@ -14,7 +14,7 @@ using Source = Lookup::Source;
 constexpr std::string_view kRef = "ref";
 /// What copying an item costs against comparing its name.
 constexpr std::size_t kCopied = 16;
-constexpr std::size_t kSearched = 4;
+constexpr std::size_t kMembersSearchedMax = 4;
 
 const Value* present(const Value* value) { return value && !value->is_null() ? value : nullptr; }
 
@@ -27,7 +27,8 @@ const Value* find_custom(const Lookup& lookup, const Contact& contact, std::size
   const Value* value = contact.get_custom(lookup.name);
   // A binary search, and names may begin alike.
   if (looked_at)
-    *looked_at += kSearched * static_cast<std::size_t>(std::bit_width(contact.custom.size()));
+    *looked_at +=
+        kMembersSearchedMax * static_cast<std::size_t>(std::bit_width(contact.custom.size()));
   return present(value && !lookup.rest.empty() ? value->find_path(lookup.rest, looked_at) : value);
 }
 

@@ -18,53 +18,57 @@ namespace onward {
 namespace {
 constexpr std::string_view kEllipsis = "…";
 /// Longer names of a file are left out of lists of placeholders.
-constexpr std::size_t kNameMax = 1024;
+constexpr std::size_t kPlaceholderNameMax = 1024;
 constexpr std::string_view kAny = "any";
-constexpr std::string_view kText = "text";
+constexpr std::string_view kTextHelp = "text";
 
-struct Row {
+struct PlaceholderRow {
   std::string_view name;
   std::string_view example;  ///< JSON.
   std::string_view summary = {};
 };
 // Where a row is missing, a value of the type stands for it.
-constexpr std::array kRows{
-    Row{"id", "54321", "The caller's own id, a number where it came as one"},
-    Row{"email", R"("jane@example.org")"},
-    Row{"first_name", R"("Jane")"},
-    Row{"last_name", R"("Doe")"},
-    Row{"phone", R"("+1 514 555 0100")"},
-    Row{"cellphone", R"("+1 514 555 0101")"},
-    Row{"language", R"("fr")"},
-    Row{"gender", R"("female")"},
-    Row{"country", R"("CA")"},
-    Row{"company", R"("Example Ltd.")"},
-    Row{"birth_date", R"("1990-05-01")"},
-    Row{"postal_code", R"("H2X 1Y4")"},
-    Row{"note", R"("Prefers mornings")"},
-    Row{"timezone", R"("America/Toronto")"},
-    Row{"subscribed_at", R"("2026-05-01T09:00:00Z")"},
-    Row{"consent.type", R"("express")"},
-    Row{"consent.source", R"("form on the site")"},
-    Row{"consent.given_at", R"("2026-05-01T09:00:00Z")"},
-    Row{"consent.expires_at", R"("2028-05-01T09:00:00Z")"},
-    Row{"consent.proof", R"("https://example.org/proofs/1")"},
-    Row{"consent.ip", R"("192.0.2.7")"},
-    Row{"groups", R"(["customers","vip"])", "The groups that the contact is in"},
-    Row{"created_at", R"("2026-05-01T09:00:00Z")", "When the contact was first heard of"},
-    Row{"updated_at", R"("2026-05-02T10:30:00Z")", "When a value of it last changed"},
-    Row{"mailings_received", "12", "E-mails received"},
-    Row{"mailings_opened", "6", "E-mails opened"},
-    Row{"mailings_clicked", "3", "E-mails clicked"},
-    Row{"open_rate", "0.5", "Opened over received, 0 to 1"},
-    Row{"click_rate", "0.25", "Clicked over received, 0 to 1"},
-    Row{"first_received_at", R"("2026-01-05T08:00:00Z")", "When the first e-mail arrived"},
-    Row{"first_received_subject", R"("Welcome")", "The subject of that"},
-    Row{"last_received_at", R"("2026-05-01T08:00:00Z")", "When the latest e-mail arrived"},
-    Row{"last_received_subject", R"("News of May")", "The subject of that"},
-    Row{"last_opened_at", R"("2026-05-01T08:12:00Z")", "When an e-mail was last opened"},
-    Row{"last_opened_subject", R"("News of May")", "The subject of that"},
-    Row{"last_clicked_at", R"("2026-05-01T08:13:00Z")", "When an e-mail was last clicked"},
+constexpr std::array kPlaceholderRows{
+    PlaceholderRow{"id", "54321", "The caller's own id, a number where it came as one"},
+    PlaceholderRow{"email", R"("jane@example.org")"},
+    PlaceholderRow{"first_name", R"("Jane")"},
+    PlaceholderRow{"last_name", R"("Doe")"},
+    PlaceholderRow{"phone", R"("+1 514 555 0100")"},
+    PlaceholderRow{"cellphone", R"("+1 514 555 0101")"},
+    PlaceholderRow{"language", R"("fr")"},
+    PlaceholderRow{"gender", R"("female")"},
+    PlaceholderRow{"country", R"("CA")"},
+    PlaceholderRow{"company", R"("Example Ltd.")"},
+    PlaceholderRow{"birth_date", R"("1990-05-01")"},
+    PlaceholderRow{"postal_code", R"("H2X 1Y4")"},
+    PlaceholderRow{"note", R"("Prefers mornings")"},
+    PlaceholderRow{"timezone", R"("America/Toronto")"},
+    PlaceholderRow{"subscribed_at", R"("2026-05-01T09:00:00Z")"},
+    PlaceholderRow{"consent.type", R"("express")"},
+    PlaceholderRow{"consent.source", R"("form on the site")"},
+    PlaceholderRow{"consent.given_at", R"("2026-05-01T09:00:00Z")"},
+    PlaceholderRow{"consent.expires_at", R"("2028-05-01T09:00:00Z")"},
+    PlaceholderRow{"consent.proof", R"("https://example.org/proofs/1")"},
+    PlaceholderRow{"consent.ip", R"("192.0.2.7")"},
+    PlaceholderRow{"groups", R"(["customers","vip"])", "The groups that the contact is in"},
+    PlaceholderRow{"created_at", R"("2026-05-01T09:00:00Z")",
+                   "When the contact was first heard of"},
+    PlaceholderRow{"updated_at", R"("2026-05-02T10:30:00Z")", "When a value of it last changed"},
+    PlaceholderRow{"mailings_received", "12", "E-mails received"},
+    PlaceholderRow{"mailings_opened", "6", "E-mails opened"},
+    PlaceholderRow{"mailings_clicked", "3", "E-mails clicked"},
+    PlaceholderRow{"open_rate", "0.5", "Opened over received, 0 to 1"},
+    PlaceholderRow{"click_rate", "0.25", "Clicked over received, 0 to 1"},
+    PlaceholderRow{"first_received_at", R"("2026-01-05T08:00:00Z")",
+                   "When the first e-mail arrived"},
+    PlaceholderRow{"first_received_subject", R"("Welcome")", "The subject of that"},
+    PlaceholderRow{"last_received_at", R"("2026-05-01T08:00:00Z")",
+                   "When the latest e-mail arrived"},
+    PlaceholderRow{"last_received_subject", R"("News of May")", "The subject of that"},
+    PlaceholderRow{"last_opened_at", R"("2026-05-01T08:12:00Z")", "When an e-mail was last opened"},
+    PlaceholderRow{"last_opened_subject", R"("News of May")", "The subject of that"},
+    PlaceholderRow{"last_clicked_at", R"("2026-05-01T08:13:00Z")",
+                   "When an e-mail was last clicked"},
 };
 
 std::string_view example_of(FieldType type) {
@@ -90,19 +94,21 @@ Value json(std::string_view text) { return parse_json(text).value_or(Value{}); }
 PlaceholderInfo of_contact(std::string group, const std::string& name) {
   const auto lookup = find_contact_lookup(name);
   const FieldType type = lookup ? lookup->type().value_or(FieldType::Text) : FieldType::Text;
-  const auto row = std::find_if(kRows.begin(), kRows.end(),
-                                [&](const Row& candidate) { return candidate.name == name; });
+  const auto row =
+      std::find_if(kPlaceholderRows.begin(), kPlaceholderRows.end(),
+                   [&](const PlaceholderRow& candidate) { return candidate.name == name; });
   const FieldInfo* info = find_field(name);
-  PlaceholderInfo made{.group = std::move(group),
-                       .name = "contact." + name,
-                       .path = "$.subscriber." + name,
-                       .field = name,
-                       .webhook = info ? std::string{info->webhook} : name,
-                       .type = to_string(type),
-                       .example = json(row == kRows.end() ? example_of(type) : row->example)};
+  PlaceholderInfo made{
+      .group = std::move(group),
+      .name = "contact." + name,
+      .path = "$.subscriber." + name,
+      .field = name,
+      .webhook = info ? std::string{info->webhook} : name,
+      .type = to_string(type),
+      .example = json(row == kPlaceholderRows.end() ? example_of(type) : row->example)};
   if (info)
     made.summary = info->summary;
-  else if (row != kRows.end())
+  else if (row != kPlaceholderRows.end())
     made.summary = row->summary;
   return made;
 }
@@ -133,12 +139,12 @@ PlaceholderInfo of_event(std::string_view path, std::string_view type, Value exa
 PlaceholderInfo of_secret(std::string_view name) {
   return {.group = "secret",
           .name = "secret." + std::string{name},
-          .type = kText,
+          .type = kTextHelp,
           .summary = "In headers, auth and the path and query of a URL; never in a body"};
 }
 
 std::string_view type_of(const Value& value) {
-  if (value.text()) return kText;
+  if (value.text()) return kTextHelp;
   if (value.is_number()) return "number";
   if (value.list()) return "list";
   if (value.get_if<bool>()) return "flag";
@@ -196,7 +202,7 @@ class FileNames {
   }
 
   void take_name(std::string_view name) {
-    if (name.size() > kNameMax) return;
+    if (name.size() > kPlaceholderNameMax) return;
     if (!std::all_of(name.begin(), name.end(), is_name_char) || name.ends_with('.')) return;
     for (const std::string_view root : {"contact.", "subscriber."})
       if (name.starts_with(root)) name.remove_prefix(root.size());
@@ -234,7 +240,7 @@ class FileNames {
 
   void take_data(const std::string& prefix, const Tree& data) {
     for (const Tree::Entry& entry : data.entries) {
-      if (prefix.size() + entry.key.size() > kNameMax) continue;
+      if (prefix.size() + entry.key.size() > kPlaceholderNameMax) continue;
       const std::string path = prefix + entry.key;
       if (entry.value.is_map())
         take_data(path + ".", entry.value);
@@ -274,26 +280,26 @@ std::vector<PlaceholderInfo> placeholders() {
   for (const std::string_view name : statistic_names())
     infos.push_back(of_contact("statistics", std::string{name}));
   infos.push_back(of_custom(kEllipsis, "gold"));
-  infos.push_back(of_event("type", kText, "subscription", "The name of the event"));
+  infos.push_back(of_event("type", kTextHelp, "subscription", "The name of the event"));
   infos.push_back(of_event("at", "instant", "2026-05-01T09:00:00Z", "When it happened"));
   infos.push_back(of_event(kEllipsis, kAny, "newsletter",
                            "A value of the event's data, by its path: event.order.total"));
   infos.push_back({.group = "run",
                    .name = "run.id",
                    .path = "$.run.id",
-                   .type = kText,
+                   .type = kTextHelp,
                    .example = "run_00000000000G0",
                    .summary = "The contact's journey"});
   infos.push_back({.group = "scenario",
                    .name = "scenario.id",
                    .path = "$.scenario.id",
-                   .type = kText,
+                   .type = kTextHelp,
                    .example = "welcome",
                    .summary = "The scenario's id"});
   infos.push_back({.group = "scenario",
                    .name = "scenario.title",
                    .path = "$.scenario.title",
-                   .type = kText,
+                   .type = kTextHelp,
                    .example = "Welcome new newsletter readers",
                    .summary = "Its title"});
   infos.push_back(of_secret(kEllipsis));

@@ -33,7 +33,9 @@ constexpr std::array<std::string_view, 5> kRoots{"contact", "event", "run", "sce
 constexpr std::array<std::string_view, 2> kFilters{"default", "path"};
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-bool is_name_char(char c) { return !is_space(c) && c != '|' && c != '}' && c != '{' && c != '"'; }
+bool is_placeholder_char(char c) {
+  return !is_space(c) && c != '|' && c != '}' && c != '{' && c != '"';
+}
 
 bool is_secret_name(std::string_view name) {
   return !name.empty() && name.size() <= kSecretMax &&
@@ -78,10 +80,10 @@ class Places {
 };
 
 /// Reads a text into parts, once, from left to right.
-class Compiler {
+class TemplateCompiler {
  public:
-  Compiler(std::string_view text, Position at, TemplateUse use, std::string_view what,
-           Diagnostics& diagnostics)
+  TemplateCompiler(std::string_view text, Position at, TemplateUse use, std::string_view what,
+                   Diagnostics& diagnostics)
       : text_{text}, places_{text, at}, use_{use}, what_{what}, diagnostics_{diagnostics} {}
 
   const std::vector<PlaceholderSpan>& spans() const { return spans_; }
@@ -166,7 +168,7 @@ class Compiler {
 
   bool name(Part& part) {
     const std::size_t begin = pos_;
-    while (pos_ < text_.size() && is_name_char(text_[pos_])) ++pos_;
+    while (pos_ < text_.size() && is_placeholder_char(text_[pos_])) ++pos_;
     const std::string_view name = text_.substr(begin, pos_ - begin);
     const std::size_t dot = std::min(name.find('.'), name.size());
     const std::string_view root = name.substr(0, dot);
@@ -238,7 +240,7 @@ class Compiler {
     ++pos_;  // the "|"
     skip_space();
     const std::size_t begin = pos_;
-    while (pos_ < text_.size() && is_name_char(text_[pos_]) && text_[pos_] != ':') ++pos_;
+    while (pos_ < text_.size() && is_placeholder_char(text_[pos_]) && text_[pos_] != ':') ++pos_;
     const std::string_view name = text_.substr(begin, pos_ - begin);
     skip_space();
     const bool argument = pos_ < text_.size() && text_[pos_] == ':';
@@ -273,7 +275,7 @@ class Compiler {
       return true;
     }
     const std::size_t value = pos_;
-    while (pos_ < text_.size() && is_name_char(text_[pos_])) ++pos_;
+    while (pos_ < text_.size() && is_placeholder_char(text_[pos_])) ++pos_;
     const auto scalar = parse_json(text_.substr(value, pos_ - value), {.depth = 0});
     if (!scalar)
       return error(value, "bad_filter",
@@ -287,7 +289,7 @@ class Compiler {
     if (pos_ < text_.size() && (text_[pos_] == '"' || text_[pos_] == '\'')) {
       quoted_text();
     } else {
-      while (pos_ < text_.size() && is_name_char(text_[pos_])) ++pos_;
+      while (pos_ < text_.size() && is_placeholder_char(text_[pos_])) ++pos_;
     }
   }
 
@@ -390,8 +392,8 @@ bool append_path(std::string& out, std::string_view text, bool keep_slash, std::
   }
 }
 
-bool append_escaped(std::string& out, std::string_view text, TemplateUse use, bool keep_slash,
-                    std::size_t most) {
+bool append_json_escaped(std::string& out, std::string_view text, TemplateUse use, bool keep_slash,
+                         std::size_t most) {
   switch (use) {
     case TemplateUse::Body:
       return append_within(out, text, most);
@@ -417,13 +419,14 @@ Template Template::compile(std::string_view text, Position at, TemplateUse use,
                            std::string_view what, Diagnostics& diagnostics) {
   Template made;
   made.use_ = use;
-  made.parts_ = std::make_shared<const Parts>(Compiler{text, at, use, what, diagnostics}.compile());
+  made.parts_ =
+      std::make_shared<const Parts>(TemplateCompiler{text, at, use, what, diagnostics}.compile());
   return made;
 }
 
 std::vector<PlaceholderSpan> placeholder_spans(std::string_view text) {
   Diagnostics ignored;
-  Compiler compiler{text, {1, 1}, TemplateUse::Header, {}, ignored};
+  TemplateCompiler compiler{text, {1, 1}, TemplateUse::Header, {}, ignored};
   (void)compiler.compile();
   return compiler.spans();
 }
@@ -450,7 +453,7 @@ bool Template::render_to(std::string& out, const TemplateSubject& subject, std::
       const std::string* text = value.text();
       std::string made;
       if (!text && !append_text(made, value, most)) return false;
-      if (!append_escaped(out, text ? *text : made, use_, part.keep_slash, most)) return false;
+      if (!append_json_escaped(out, text ? *text : made, use_, part.keep_slash, most)) return false;
     }
     if (out.size() > most || (subject.room && subject.room->left() == 0)) return false;
   }
