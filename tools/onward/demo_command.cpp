@@ -409,11 +409,11 @@ void Demo::show_next_steps() const {
   print(
       "\nNext:\n"
       "  author      write a scenario and test it without a server: onward test scenarios\n"
-      "              guide: docs/start/author.md\n"
+      "              guide: docs/scenarios.md\n"
       "  integrator  receive webhooks on this machine: onward listen --port 8080 --show\n"
-      "              guide: docs/start/integrator.md\n"
+      "              guide: docs/http-api.md\n"
       "  operator    run a server: onward serve --data data\n"
-      "              guide: docs/start/operator.md\n");
+      "              guide: docs/operating.md\n");
 }
 
 Status Demo::keep_running() {
