@@ -165,9 +165,10 @@ TEST_CASE("a difference stands at its expectation, with the reason of a path",
   CHECK(differences[0].hint.starts_with("large was left by \"no\""));
   CHECK(differences[1].found == "1 (look)");
   CHECK(differences[1].hint ==
-        "in: 2026-01-05T08:00:00Z, left by \"next\"\n"
-        "wait: 2026-01-05T08:00:00Z, left by \"next\"\n"
-        "large: 2026-01-08T08:00:00Z (3d after the beginning), left by \"no\": size is 2\n"
+        "in: 2026-01-05T08:00:00Z (0s after the beginning), left by \"next\"\n"
+        "wait: 2026-01-05T08:00:00Z (0s after the beginning), left by \"next\"\n"
+        "large: 2026-01-08T08:00:00Z (3d after the beginning), left by \"no\": "
+        "event.size >= 10: found 2\n"
         "look: 2026-01-08T08:00:00Z (3d after the beginning), left by \"next\"\n"
         "done");
 }

@@ -275,7 +275,7 @@ std::vector<Line> all_lines(const std::filesystem::path& folder) {
 }
 
 /// Commands whose text is tested elsewhere or is all our own.
-const std::set<std::string> kElsewhere{"serve",   "listen", "schema",  "help",
+const std::set<std::string> kElsewhere{"serve",   "listen", "schema",  "help",  "demo",
                                        "version", "backup", "restore", "doctor"};
 
 std::vector<std::string> words_of(const Line& line, const std::string& url) {
